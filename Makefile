@@ -1,0 +1,32 @@
+# make demo: sets up, runs the embedded study. make test: sets up, runs the tests.
+PYTHON ?= python3
+VENV ?= .venv
+VARIANT ?= cpu
+RUN = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: setup demo test lint schema clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml envs/requirements.lock envs/torch.txt envs/install.sh
+	sh envs/install.sh $(PYTHON) $(VENV) $(VARIANT)
+	@touch $@
+
+demo: setup
+	$(RUN) prunescope run
+
+test: setup
+	$(RUN) pytest
+
+lint: setup
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) snakefmt --check Snakefile workflow
+	$(RUN) snakemake --lint
+
+schema: setup
+	$(RUN) prunescope schema > workflow/schemas/config.schema.json
+
+clean:
+	rm -rf $(VENV)

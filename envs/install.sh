@@ -1,0 +1,36 @@
+#!/bin/sh
+# Makes a virtual environment with the pinned packages and prunescope itself.
+#   sh envs/install.sh PYTHON FOLDER [cpu|cuda]
+set -eu
+
+python=$1
+folder=$2
+variant=${3:-cpu}
+here=$(cd "$(dirname "$0")" && pwd)
+torch=$(sed -n 's/^torch==//p' "$here/torch.txt")
+
+"$python" - <<'CHECK' || exit 1
+import sys
+if sys.version_info < (3, 11):
+    sys.exit(f"prunescope needs Python 3.11 or later, not {sys.version.split()[0]}; "
+             "name one with `make PYTHON=python3.12 ...`")
+CHECK
+
+echo "prunescope: installing into $folder (a few minutes the first time)"
+"$python" -m venv "$folder" 2>/dev/null || {
+    echo "prunescope: $python cannot make virtual environments; on Debian: apt install python3-venv" >&2
+    exit 1
+}
+pip="$folder/bin/python -m pip --disable-pip-version-check install --quiet"
+
+if [ "$variant" = cuda ]; then
+    $pip "torch==$torch"
+else
+    # The CPU build is a tenth of the size. Where no index in use has it, PyTorch's own does; where
+    # that cannot be reached either, the package index's build works on CPUs as well.
+    $pip "torch==$torch+cpu" 2>/dev/null ||
+        $pip --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu "torch==$torch" 2>/dev/null ||
+        $pip "torch==$torch"
+fi
+$pip -r "$here/requirements.lock"
+$pip --no-deps --no-build-isolation -e "$here/.."
