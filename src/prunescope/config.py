@@ -1,0 +1,517 @@
+"""A study: what is trained, how it is pruned, what is analysed. Typed, frozen, checked at once.
+
+The JSON schema in ``workflow/schemas/config.schema.json`` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prunescope.errors import UserError, listed
+from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
+
+Task = Literal["single-label", "multi-label", "regression", "tokens", "span", "text"]
+
+#: Names become folder names and Snakemake targets.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+#: Snakemake targets and folders that a data set may not be called by.
+RESERVED = frozenset(
+    {
+        "all",
+        "data",
+        "models",
+        "cells",
+        "tables",
+        "figures",
+        "report",
+        "results",
+        "index",
+        "lint",
+        "none",
+        "tune",
+    }
+)
+
+
+class Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Training(Spec):
+    """How a network is trained, and trained again after pruning."""
+
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    lr: float = Field(1e-3, gt=0, description="learning rate")
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(32, ge=1)
+    weight_decay: float = Field(0.0, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    clip_norm: float | None = Field(None, gt=0, description="gradient norm is clipped to this")
+    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="fractions of the epochs after which the learning rate falls to a tenth"
+    )
+    retrain_epochs: int | None = Field(
+        None, ge=0, description="epochs after each pruning; null means as many as before it"
+    )
+    retrain_lr_factor: float = Field(
+        1.0, gt=0, description="learning rate of fine-tuning over that of training"
+    )
+    keep: Literal["last", "best-validation"] = Field(
+        "last", description="the weights that count: of the last epoch, or of the lowest validation loss"
+    )
+    threshold_split: Literal["train", "validation"] = Field(
+        "train", description="several labels: where the probability threshold is chosen, by macro F1"
+    )
+    early_fraction: float = Field(
+        0.3, ge=0, lt=1, description="EL2N uses the first epoch e >= 1 with e / epochs above this"
+    )
+
+    @property
+    def early_epoch(self) -> int:
+        """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
+        return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
+
+
+class LeNet5(Spec):
+    """LeNet-5 with ReLU and max pooling; convolutions are padded where the picture is small."""
+
+    family: Literal["lenet5"]
+    training: Training = Training()
+    block: int = Field(1, ge=1, description="seeds trained by one job")
+
+
+class BiLSTM(Spec):
+    """The PIE paper's BiLSTM over fixed word vectors, with a three-layer head."""
+
+    family: Literal["bilstm"]
+    hidden: int = Field(100, ge=1, description="units per direction")
+    layers: int = Field(2, ge=1)
+    head: tuple[int, ...] = Field((256, 128), description="widths of the hidden layers of the classifier")
+    vectors: int = Field(300, ge=1, description="dimensions of the word vectors")
+    min_count: int = Field(2, ge=1, description="words seen less often in the training texts are unknown")
+    training: Training = Training()
+    block: int = Field(1, ge=1, description="seeds trained by one job")
+
+
+class Encoder(Spec):
+    """A BERT-form transformer encoder trained from scratch, classified from its pooled output."""
+
+    family: Literal["encoder"]
+    hidden: int = Field(768, ge=1)
+    layers: int = Field(12, ge=1)
+    heads: int = Field(12, ge=1)
+    intermediate: int = Field(3072, ge=1)
+    vocabulary: int = Field(30522, ge=64, description="word pieces learned from the training texts, at most")
+    positions: int = Field(512, ge=4, description="longest text the network can take, in tokens")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    training: Training = Training()
+    block: int = Field(1, ge=1, description="seeds trained by one job")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Encoder:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden: {self.hidden} is not a multiple of heads ({self.heads})")
+        return self
+
+
+Arch = Annotated[LeNet5 | BiLSTM | Encoder, Field(discriminator="family")]
+
+#: What an architecture family takes in.
+FAMILY_INPUT: dict[str, Literal["image", "text"]] = {"lenet5": "image", "bilstm": "text", "encoder": "text"}
+
+
+class _Dataset(Spec):
+    training: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="per arch: training settings that differ on this data set"
+    )
+
+    @property
+    def input(self) -> Literal["image", "text"]:
+        raise NotImplementedError
+
+
+class Digits(_Dataset):
+    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, 10 classes."""
+
+    source: Literal["digits"]
+
+    @property
+    def input(self) -> Literal["image", "text"]:
+        return "image"
+
+
+class Docstrings(_Dataset):
+    """English prose from the docstrings of installed libraries."""
+
+    source: Literal["docstrings"]
+    labels: Literal["library", "topics"] = Field(
+        "library", description="one label, the library; or several, the themes a text mentions"
+    )
+    libraries: tuple[str, ...] = Field(
+        ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers"), min_length=2
+    )
+    per_library: int = Field(400, ge=20, description="texts taken from each library, at most")
+    max_tokens: int | None = Field(
+        None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
+    )
+
+    @property
+    def input(self) -> Literal["image", "text"]:
+        return "text"
+
+
+Dataset = Annotated[Digits | Docstrings, Field(discriminator="source")]
+
+
+class Grid(Spec):
+    """A block of the study: every combination of what it lists."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    archs: tuple[str, ...] = Field(min_length=1)
+    pruners: tuple[str, ...] = Field((), description="empty: unpruned models only")
+    sparsities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="fractions of the prunable weights that become zero"
+    )
+    ratios: tuple[Annotated[float, Field(gt=1)], ...] = Field(
+        (), description="all parameters before over parameters left after; instead of sparsities"
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] | None = Field(
+        None, description="instead of the study's seeds"
+    )
+
+
+class Analysis(Spec):
+    confidence: float = Field(0.99, gt=0, lt=1, description="of the t intervals of alpha")
+    bins: int = Field(20, ge=2, le=1000, description="EL2N bins")
+
+
+@dataclass(frozen=True, order=True)
+class Amount:
+    """How much is pruned, as asked for: a sparsity or a ratio, with one spelling in paths."""
+
+    kind: Literal["sparsity", "ratio"]
+    units: int  # per-mille of a sparsity, percent of a ratio
+
+    @classmethod
+    def of_sparsity(cls, value: float) -> Amount:
+        return cls("sparsity", _exact("sparsities", value, 1000))
+
+    @classmethod
+    def of_ratio(cls, value: float) -> Amount:
+        return cls("ratio", _exact("ratios", value, 100))
+
+    @classmethod
+    def parse(cls, token: str) -> Amount:
+        """Inverse of ``token``.
+
+        Raises:
+            UserError: not a token.
+        """
+        match = re.fullmatch(r"sparsity-(\d+)permille|ratio-(\d+)percent", token)
+        if not match:
+            raise UserError(f"{token!r}: not an amount such as sparsity-900permille or ratio-1000percent")
+        if match[1] is not None:
+            return cls("sparsity", int(match[1]))
+        return cls("ratio", int(match[2]))
+
+    @property
+    def value(self) -> float:
+        return self.units / (1000 if self.kind == "sparsity" else 100)
+
+    @property
+    def token(self) -> str:
+        return f"{self.kind}-{self.units}{'permille' if self.kind == 'sparsity' else 'percent'}"
+
+    def share(self, total: int, prunable: int) -> Fraction:
+        """The fraction of the ``prunable`` weights that become zero in a network of ``total`` parameters.
+
+        A ratio t removes (1 - 1/t) of all parameters, so s = (1 - 1/t) * total / prunable of
+        the prunable ones. Exact, so that counts of weights round half to even as numbers do on paper.
+
+        Raises:
+            UserError: the ratio asks for more weights than are prunable.
+        """
+        if self.kind == "sparsity":
+            return Fraction(self.units, 1000)
+        share = (1 - Fraction(100, self.units)) * Fraction(total, prunable)
+        if share >= 1:
+            raise UserError(
+                f"ratio {self.value:g}: asks for {round(share * prunable)} zeros but only {prunable} of {total} "
+                f"parameters are prunable; choose a ratio below {total / (total - prunable):.4g}"
+            )
+        return share
+
+
+def _exact(key: str, value: float, scale: int) -> int:
+    units = round(value * scale)
+    if abs(units - value * scale) > 1e-6:
+        raise UserError(f"{key}: {value} has more decimals than paths keep; use multiples of {1 / scale:g}")
+    return units
+
+
+#: The amount of unpruned models.
+DENSE = Amount("sparsity", 0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (dataset, arch, pruner, amount) with its seeds; the unpruned one has pruner ``none``."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    amount: Amount
+    seeds: tuple[int, ...]
+
+    @property
+    def dense(self) -> bool:
+        return self.pruner == UNPRUNED
+
+
+class Study(Spec):
+    """A whole configuration file."""
+
+    name: str = Field(description="what the study is called in the report")
+    title: str | None = Field(None, description="one line above the report")
+    results: str = Field("results", description="folder for everything the study leaves")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(min_length=1)
+    datasets: dict[str, Dataset] = Field(min_length=1)
+    archs: dict[str, Arch] = Field(min_length=1)
+    pruners: dict[str, Pruner] = Field(
+        default_factory=dict, description="compositions beyond the papers' own names"
+    )
+    grid: tuple[Grid, ...] = Field(min_length=1)
+    analysis: Analysis = Analysis()
+    keep_models: bool = Field(True, description="keep the pruned networks' weights")
+    keep_dense_checkpoints: bool = Field(
+        True,
+        description="keep unpruned networks with optimizer state, so that later additions start from them",
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        for kind, names in (("datasets", self.datasets), ("archs", self.archs), ("pruners", self.pruners)):
+            for name in names:
+                if not NAME.fullmatch(name):
+                    raise ValueError(
+                        f"{kind}.{name}: names are letters, digits, '.', '_' and '-', and start with a letter or digit"
+                    )
+        for name in self.datasets:
+            if name in RESERVED:
+                raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
+        for name in self.pruners:
+            if name in PRUNERS or name == UNPRUNED:
+                raise ValueError(
+                    f"pruners.{name}: the name is taken by a built-in pruner; choose another one"
+                )
+        _distinct("seeds", self.seeds)
+        for name, dataset in self.datasets.items():
+            for arch, settings in dataset.training.items():
+                key = f"datasets.{name}.training.{arch}"
+                if arch not in self.archs:
+                    raise ValueError(f"{key}: unknown arch; there are {listed(self.archs)}")
+                try:
+                    merged_training(self.archs[arch].training, settings)
+                except ValidationError as error:
+                    raise ValueError(f"{key}.{_first_line(error)}") from None
+        for number, grid in enumerate(self.grid):
+            self._check_grid(f"grid.{number}", grid)
+        self._check_overlaps()
+        return self
+
+    def _check_grid(self, key: str, grid: Grid) -> None:
+        known = {"datasets": self.datasets, "archs": self.archs, "pruners": self.all_pruners}
+        for field, names in known.items():
+            chosen = getattr(grid, field)
+            _distinct(f"{key}.{field}", chosen)
+            for name in chosen:
+                if name not in names:
+                    raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names)}")
+        if grid.sparsities and grid.ratios:
+            raise ValueError(f"{key}: give sparsities or ratios, not both")
+        if grid.pruners and not (grid.sparsities or grid.ratios):
+            raise ValueError(f"{key}: pruners need sparsities or ratios")
+        _distinct(f"{key}.sparsities", grid.sparsities)
+        _distinct(f"{key}.ratios", grid.ratios)
+        if grid.seeds is not None:
+            if not grid.seeds:
+                raise ValueError(f"{key}.seeds: the list is empty; leave it out to use the study's seeds")
+            _distinct(f"{key}.seeds", grid.seeds)
+        try:
+            grid_amounts(grid)
+        except UserError as error:
+            raise ValueError(f"{key}.{error}") from None
+        for dataset in grid.datasets:
+            for arch in grid.archs:
+                takes, has = FAMILY_INPUT[self.archs[arch].family], self.datasets[dataset].input
+                if takes != has:
+                    raise ValueError(
+                        f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
+                        "put them into different grid entries"
+                    )
+
+    def _check_overlaps(self) -> None:
+        seen: set[tuple[str, str, str, Amount]] = set()
+        for grid in self.grid:
+            for dataset, arch, pruner, amount in _pruned_cells(grid):
+                if (dataset, arch, pruner, amount) in seen:
+                    raise ValueError(
+                        f"grid: {dataset}, {arch}, {pruner}, {amount.kind} {amount.value:g} is listed by two "
+                        "entries; keep it in one"
+                    )
+                seen.add((dataset, arch, pruner, amount))
+
+    @cached_property
+    def all_pruners(self) -> dict[str, Pruner]:
+        """The built-in pruners and the study's own, by name."""
+        return {**PRUNERS, **self.pruners}
+
+    def training(self, dataset: str, arch: str) -> Training:
+        """Training settings of an arch on a data set: the arch's, with the data set's changes."""
+        return merged_training(self.archs[arch].training, self.datasets[dataset].training.get(arch, {}))
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell of the grid, unpruned ones first within their (dataset, arch).
+
+        The unpruned models of a (dataset, arch) cover the seeds of all grid entries that use it.
+        """
+        dense: dict[tuple[str, str], set[int]] = {}
+        pruned: dict[tuple[str, str], list[Cell]] = {}
+        for grid in self.grid:
+            seeds = tuple(sorted(grid.seeds if grid.seeds is not None else self.seeds))
+            for dataset in grid.datasets:
+                for arch in grid.archs:
+                    dense.setdefault((dataset, arch), set()).update(seeds)
+            for dataset, arch, pruner, amount in _pruned_cells(grid):
+                pruned.setdefault((dataset, arch), []).append(Cell(dataset, arch, pruner, amount, seeds))
+        cells: list[Cell] = []
+        for (dataset, arch), seeds_of in dense.items():
+            cells.append(Cell(dataset, arch, UNPRUNED, DENSE, tuple(sorted(seeds_of))))
+            cells.extend(pruned.get((dataset, arch), []))
+        return tuple(cells)
+
+
+def grid_amounts(grid: Grid) -> tuple[Amount, ...]:
+    """The amounts of one grid entry, in its order."""
+    return tuple(Amount.of_sparsity(s) for s in grid.sparsities) + tuple(
+        Amount.of_ratio(t) for t in grid.ratios
+    )
+
+
+def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
+    return Training.model_validate({**base.model_dump(), **changes})
+
+
+def seed_blocks(seeds: tuple[int, ...], size: int) -> list[tuple[int, int]]:
+    """Sorted seeds cut into runs of at most ``size`` consecutive numbers, as (first, last)."""
+    blocks: list[tuple[int, int]] = []
+    for seed in sorted(seeds):
+        if blocks and seed == blocks[-1][1] + 1 and seed - blocks[-1][0] < size:
+            blocks[-1] = (blocks[-1][0], seed)
+        else:
+            blocks.append((seed, seed))
+    return blocks
+
+
+def load_study(path: Path | str) -> Study:
+    """Read and check a YAML configuration.
+
+    Raises:
+        UserError: the file is missing, not YAML, or not a study; the line names the key.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    return study_from(raw, str(path))
+
+
+def study_from(raw: Any, name: str = "config") -> Study:
+    """Check a configuration that is already parsed, as Snakemake hands it over.
+
+    Raises:
+        UserError: it is not a study; the line names the key and what is allowed.
+    """
+    if not isinstance(raw, Mapping):
+        raise UserError(f"{name}: must be a mapping of settings (see config.yaml)")
+    try:
+        return Study.model_validate(dict(raw))
+    except ValidationError as error:
+        raise UserError(f"{name}: {_first_line(error)}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file."""
+    schema = Study.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "prunescope study", **schema}
+
+
+def _pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Amount]]:
+    for dataset in grid.datasets:
+        for arch in grid.archs:
+            for pruner in grid.pruners:
+                for amount in grid_amounts(grid):
+                    yield dataset, arch, pruner, amount
+
+
+def _distinct(key: str, values: tuple[Any, ...]) -> None:
+    doubles = sorted({value for value in values if values.count(value) > 1})
+    if doubles:
+        raise ValueError(f"{key}: {listed(doubles)} stands there twice; name each once")
+
+
+def _first_line(error: ValidationError) -> str:
+    """The first problem as ``key: what is wrong``; pydantic's own text names what is allowed."""
+    problems = error.errors(include_url=False)
+    problem = problems[0]
+    # Union members appear in the location as tags (the discriminator's value): not a key.
+    tags = {"lenet5", "bilstm", "encoder", "digits", "docstrings"}
+    parts = [str(part) for i, part in enumerate(problem["loc"]) if not (str(part) in tags and i >= 2)]
+    key = ".".join(parts)
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        message = f"unknown key; allowed here: {listed(_allowed(problem['loc']), 40)}"
+    elif problem["type"] == "missing":
+        message = "required, but not given"
+    elif "input" in problem and not isinstance(problem["input"], dict | list | tuple):
+        message = f"{message} (not {problem['input']!r})"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{key}: {message}{more}" if key else f"{message}{more}"
+
+
+def _allowed(location: tuple[int | str, ...]) -> list[str]:
+    """The keys a mapping at ``location`` (its last part the unknown one) may have."""
+    owners: dict[str, type[BaseModel]] = {
+        "lenet5": LeNet5,
+        "bilstm": BiLSTM,
+        "encoder": Encoder,
+        "digits": Digits,
+        "docstrings": Docstrings,
+        "training": Training,
+        "analysis": Analysis,
+        "grid": Grid,
+        "pruners": Pruner,
+    }
+    owner: type[BaseModel] = Study if len(location) == 1 else Training
+    for index, part in enumerate(location[:-1]):
+        if index == 1 and location[0] != "grid":
+            continue  # the name of a data set, arch or pruner
+        owner = owners.get(str(part), owner)
+    return list(owner.model_fields)

@@ -1,0 +1,44 @@
+"""What one GPU job does, as data: the settings it depends on and no others."""
+
+from __future__ import annotations
+
+from prunescope.config import Amount, Arch, Cell, Study, Training, Spec
+from prunescope.pruners import Pruner
+
+
+class ModelJob(Spec):
+    """One block of seeds of one cell. Snakemake reruns a job when this changes.
+
+    ``composition`` is None for unpruned models.
+    """
+
+    dataset: str
+    arch: str
+    pruner: str
+    amount: str
+    seeds: tuple[int, ...]
+    architecture: Arch
+    training: Training
+    composition: Pruner | None = None
+
+    @property
+    def target(self) -> Amount:
+        return Amount.parse(self.amount)
+
+
+def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
+    """The job that trains ``seeds`` of ``cell``."""
+    architecture = study.archs[cell.arch]
+    # A block's size and the arch's own training settings (merged with the data set's) are not
+    # part of what a network is: changing the first must not retrain anything.
+    plain = architecture.model_copy(update={"training": Training(), "block": 1})
+    return ModelJob(
+        dataset=cell.dataset,
+        arch=cell.arch,
+        pruner=cell.pruner,
+        amount=cell.amount.token,
+        seeds=seeds,
+        architecture=plain,
+        training=study.training(cell.dataset, cell.arch),
+        composition=None if cell.dense else study.all_pruners[cell.pruner],
+    )

@@ -1,0 +1,100 @@
+"""The names of all paths below a study's results folder, for the workflow and ``prunescope status``.
+
+Braces are wildcards: ``{dataset}`` and so on are filled in by Snakemake, or by ``fill``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunescope.config import Cell, Study, seed_blocks
+
+CELL = "{dataset}/{arch}/{pruner}/{amount}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``results``: the folder, as written in the study (relative paths stay relative)."""
+
+    results: str
+
+    def data(self, file: str) -> str:
+        """A file of a data set: ``train.parquet``, ``card.json``, ..."""
+        return f"{self.results}/data/{{dataset}}/{file}"
+
+    @property
+    def inputs(self) -> str:
+        """A data set encoded for an arch."""
+        return f"{self.results}/data/{{dataset}}/inputs/{{arch}}.safetensors"
+
+    def model(self, file: str) -> str:
+        """A file of one block of seeds: ``test.parquet``, ``metrics.json``, ..."""
+        return f"{self.results}/models/{CELL}/seeds-{{block}}/{file}"
+
+    def cell(self, file: str = "") -> str:
+        """A file of the analysis of one cell, or its folder."""
+        return f"{self.results}/cells/{CELL}" + (f"/{file}" if file else "")
+
+    def log(self, rule: str, *wildcards: str) -> str:
+        return "/".join([self.results, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"
+
+    def scoped(self, file: str) -> str:
+        """A cross-study file: of the whole study, or (``only/<dataset>/``) of one data set."""
+        return f"{self.results}/{{scope}}{file}"
+
+
+def fill(template: str, cell: Cell, block: str | None = None) -> str:
+    """A path of ``cell`` (and of a block of its seeds)."""
+    return template.format(
+        dataset=cell.dataset, arch=cell.arch, pruner=cell.pruner, amount=cell.amount.token, block=block
+    )
+
+
+def block_name(first: int, last: int) -> str:
+    return f"{first}-{last}"
+
+
+def block_seeds(block: str) -> tuple[int, ...]:
+    """Inverse of ``block_name``: every seed of the block."""
+    first, last = block.split("-")
+    return tuple(range(int(first), int(last) + 1))
+
+
+def blocks(layout: Layout, study: Study, cell: Cell) -> list[str]:
+    """The blocks of seeds that make up a cell, by name.
+
+    Blocks that are on disk already and hold wanted seeds stay as they are, so that adding seeds, or
+    another block size, trains only what is missing; the seeds that are left are cut into runs of the
+    arch's block size. A block that stands is either kept whole or cut again just as it was, so the
+    answer does not change while a study runs.
+    """
+    wanted = set(cell.seeds)
+    kept: list[str] = []
+    for name in _blocks_on_disk(Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
+        seeds = block_seeds(name)
+        if set(seeds) <= wanted:
+            kept.append(name)
+            wanted -= set(seeds)
+    size = study.archs[cell.arch].block
+    new = [block_name(first, last) for first, last in seed_blocks(tuple(sorted(wanted)), size)]
+    return sorted(kept + new, key=lambda name: block_seeds(name)[0])
+
+
+def _blocks_on_disk(folder: Path) -> Iterable[str]:
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in folder.iterdir():
+        match = re.fullmatch(r"seeds-(\d+-\d+)", path.name)
+        if match and (path / "metrics.json").is_file():
+            found.append(match[1])
+    # Largest first: of two that overlap, the one that spares more training is kept.
+    return sorted(found, key=lambda name: (-len(block_seeds(name)), block_seeds(name)))
+
+
+def dense_cell(study: Study, cell: Cell) -> Cell:
+    """The unpruned cell that ``cell`` is compared with."""
+    return next(c for c in study.cells if c.dense and (c.dataset, c.arch) == (cell.dataset, cell.arch))

@@ -1,0 +1,96 @@
+"""What a pruner is: a composition of five choices, and the papers' names for some of them.
+
+No torch here: the workflow reads this file to check a study before anything is loaded. The code
+behind each choice is in ``prunescope.pruning``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Criterion = Literal["magnitude", "impact", "undecayed", "random"]
+Scope = Literal["layer", "global"]
+Schedule = Literal["at-init", "one-shot", "iterative"]
+Recovery = Literal["fine-tune", "rewind"]
+
+#: The pruner name of models that were not pruned.
+UNPRUNED = "none"
+
+
+class Pruner(BaseModel):
+    """criterion x scope x schedule x recovery; the objective of training is the task's loss.
+
+    The fields ``gradient*`` and ``decay`` concern only the criteria that look at gradients.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    criterion: Criterion = Field(description="what a weight is worth; the lowest are pruned")
+    scope: Scope = Field("layer", description="rank the weights of each layer, or of all layers together")
+    schedule: Schedule = Field(description="before training, once after training, or in rounds")
+    rounds: int = Field(1, ge=1, le=1000, description="pruning rounds of an iterative schedule")
+    recovery: Recovery = Field(
+        "fine-tune",
+        description="after pruning, train on, or rewind the weights to their start and train again",
+    )
+    gradient_batches: int = Field(10, ge=1, description="batches whose gradients are accumulated")
+    gradient_batch_size: int | None = Field(
+        10, ge=1, description="examples in each of them; null means the training batch size"
+    )
+    gradient: Literal["data", "total"] = Field(
+        "data", description="gradient of the data loss alone, or with its weight-decay term"
+    )
+    decay: float | None = Field(
+        None, ge=0, description="weight decay that `undecayed` discounts; null means the training's"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Pruner:
+        if self.schedule != "iterative" and self.rounds != 1:
+            raise ValueError(f"rounds: only an iterative schedule has rounds, not {self.schedule}")
+        if self.schedule == "at-init" and self.recovery == "rewind":
+            raise ValueError("recovery: a pruner at initialization has nothing to rewind; use fine-tune")
+        if self.criterion == "random" and self.recovery == "rewind":
+            raise ValueError(
+                "recovery: rewound weights are no longer random (PIE paper, Table 3); use fine-tune"
+            )
+        return self
+
+    @property
+    def needs_trained(self) -> bool:
+        """Whether pruning starts from the trained unpruned model."""
+        return self.schedule != "at-init"
+
+    @property
+    def needs_gradient(self) -> bool:
+        return self.criterion in ("impact", "undecayed")
+
+
+def _pie(criterion: Criterion, schedule: Schedule, recovery: Recovery = "fine-tune") -> Pruner:
+    rounds = 3 if schedule == "iterative" else 1
+    return Pruner(criterion=criterion, schedule=schedule, rounds=rounds, recovery=recovery)
+
+
+def _recall(criterion: Criterion, scope: Scope) -> Pruner:
+    return Pruner(
+        criterion=criterion, scope=scope, schedule="one-shot", gradient_batches=1, gradient_batch_size=None
+    )
+
+
+#: The papers' pruners. PIE paper, Table 3 (iterative: three rounds) and recall paper, section 3.
+PRUNERS: dict[str, Pruner] = {
+    "IIBP-WR": _pie("impact", "iterative", "rewind"),
+    "IIBP-FT": _pie("impact", "iterative"),
+    "IBP-AI": _pie("impact", "at-init"),
+    "IMP-WR": _pie("magnitude", "iterative", "rewind"),
+    "IMP-FT": _pie("magnitude", "iterative"),
+    "MP-AI": _pie("magnitude", "at-init"),
+    "IRP-FT": _pie("random", "iterative"),
+    "RP-AI": _pie("random", "at-init"),
+    "MP": _recall("magnitude", "global"),
+    "GP": _recall("impact", "global"),
+    "UP": _recall("undecayed", "global"),
+    "RP": _recall("random", "layer"),
+}
