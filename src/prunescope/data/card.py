@@ -1,0 +1,146 @@
+"""The data card: what is in a data set, for programs (card.json) and people (card.md)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from prunescope.data.tables import DataSet, DataTable
+from prunescope.data.words import basic_english
+
+
+def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
+    """Counts, class balance, text lengths in words, content hashes and versions, ready for JSON.
+
+    ``majority_share`` is the share of the most frequent label, for several labels of the most
+    frequent set of labels: what always answering the same would score as exact matches.
+    """
+    first = next(iter(data.tables.values())).info
+    hashes = {split: _sha256(table) for split, table in data.tables.items()}
+    counts = {split: _class_counts(table) for split, table in data.tables.items()}
+    total = sum(len(table) for table in data.tables.values())
+    description: dict[str, Any] = {
+        "dataset": name,
+        "source": source,
+        "task": first.task,
+        "n_examples": total,
+        "inputs": list(first.inputs),
+    }
+    if first.image_shape is not None:
+        description |= {"image_shape": list(first.image_shape), "image_scale": first.image_scale}
+    description["splits"] = {
+        split: {
+            "n_examples": len(table),
+            "majority_share": _majority_share(table),
+            **(
+                {"labels_per_example": float(table.labels.sum() / len(table))}
+                if table.labels.ndim > 1
+                else {}
+            ),
+            **({"tokens": _token_lengths(table)} if table.texts is not None else {}),
+            "sha256": hashes[split],
+        }
+        for split, table in data.tables.items()
+    }
+    description["classes"] = [
+        {
+            "class": label,
+            **{split: int(counts[split][number]) for split in data.tables},
+            "share_of_examples": float(sum(counts[split][number] for split in data.tables) / total),
+        }
+        for number, label in enumerate(first.classes)
+    ]
+    joined = "".join(f"{split}:{digest}\n" for split, digest in hashes.items())
+    description["sha256"] = hashlib.sha256(joined.encode()).hexdigest()
+    description["versions"] = dict(data.versions)
+    description["notes"] = list(data.notes)
+    return description
+
+
+def card_text(description: dict[str, Any]) -> str:
+    """The card as Markdown."""
+    splits = description["splits"]
+    lines = [
+        f"# Data set `{description['dataset']}`",
+        "",
+        f"{description['n_examples']:,} examples, {len(description['classes'])} classes, {description['task']}, "
+        f"from the source `{description['source']}`.",
+        *([" ".join(description["notes"])] if description["notes"] else []),
+        "",
+        "## Splits",
+        "",
+    ]
+    header = ["split", "examples", "share of the most frequent label"]
+    rows = [[s, f"{v['n_examples']:,}", f"{v['majority_share']:.1%}"] for s, v in splits.items()]
+    if all("labels_per_example" in v for v in splits.values()):
+        header[-1] += " set"
+        header.append("labels per example")
+        for row, v in zip(rows, splits.values(), strict=True):
+            row.append(f"{v['labels_per_example']:.2f}")
+    if all("tokens" in v for v in splits.values()):
+        header += ["words: fewest", "mean", "median", "85 % have at most", "most"]
+        for row, v in zip(rows, splits.values(), strict=True):
+            t = v["tokens"]
+            row += [str(t["min"]), f"{t['mean']:.1f}", f"{t['median']:g}", str(t["p85"]), str(t["max"])]
+    lines += [*_table(header, rows), "", "## Classes", ""]
+    header = ["class", *splits, "share of all examples"]
+    rows = [
+        [c["class"], *(f"{c[s]:,}" for s in splits), f"{c['share_of_examples']:.1%}"]
+        for c in description["classes"]
+    ]
+    lines += [*_table(header, rows), "", "## Where it comes from", ""]
+    lines += _table(["package", "version"], [[k, v] for k, v in description["versions"].items()])
+    lines += ["", f"SHA-256 over the content: `{description['sha256']}`", ""]
+    return "\n".join(lines)
+
+
+def _table(header: list[str], rows: list[list[str]]) -> list[str]:
+    marks = ["---", *["---:"] * (len(header) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (header, marks, *rows)]
+
+
+def _class_counts(table: DataTable) -> np.ndarray:
+    if table.labels.ndim > 1:
+        return table.labels.sum(axis=0)
+    return np.bincount(table.labels, minlength=len(table.info.classes))
+
+
+def _majority_share(table: DataTable) -> float:
+    _, counts = np.unique(table.labels, axis=0, return_counts=True)
+    return float(counts.max() / len(table))
+
+
+def _token_lengths(table: DataTable) -> dict[str, float | int]:
+    assert table.texts is not None
+    lengths = [
+        sum(len(basic_english(part)) for part in parts) for parts in zip(*table.texts.values(), strict=True)
+    ]
+    return {
+        "min": min(lengths),
+        "mean": float(np.mean(lengths)),
+        "median": float(np.median(lengths)),
+        "p85": int(np.quantile(lengths, 0.85, method="inverted_cdf")),
+        "max": max(lengths),
+    }
+
+
+def _sha256(table: DataTable) -> str:
+    """Hash of labels and inputs in order, independent of the file format's version."""
+    digest = hashlib.sha256()
+    for number in range(len(table)):
+        label = (
+            np.flatnonzero(table.labels[number])
+            if table.labels.ndim > 1
+            else table.labels[number : number + 1]
+        )
+        digest.update(f"{' '.join(map(str, label.tolist()))}\n".encode())
+        if table.images is not None:
+            digest.update(table.images[number].tobytes())
+        if table.texts is not None:
+            for part in table.texts.values():
+                # The length in front keeps ("ab", "c") and ("a", "bc") apart.
+                raw = part[number].encode()
+                digest.update(f"{len(raw)}\n".encode() + raw)
+    return digest.hexdigest()

@@ -1,0 +1,285 @@
+"""From data tables to the numbers a network takes in: one safetensors file per (data set, arch)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope import config
+from prunescope.data import words
+from prunescope.data.splits import SPLITS
+from prunescope.data.tables import DataTable, read_table
+from prunescope.errors import UserError
+from prunescope.files import atomic_path, write_text
+
+_KEY = "prunescope"
+
+#: Share of the training texts that the default length covers (PIE paper, section 4.1).
+COVERED = 0.85
+
+
+@dataclass(frozen=True)
+class SplitInputs:
+    """One split.
+
+    ``inputs``: (n, channels, height, width) uint8 pictures, or (n, L) int32 ids filled up with
+    padding. ``lengths``: (n,) int32 ids before the padding, or None for pictures. ``labels``:
+    (n,) int64, or (n, C) uint8.
+    """
+
+    inputs: np.ndarray
+    labels: np.ndarray
+    lengths: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """An encoded data set. ``vectors``: (V, D) float32 word vectors, for words only."""
+
+    dataset: str
+    arch: str
+    task: str
+    classes: tuple[str, ...]
+    kind: str
+    splits: dict[str, SplitInputs]
+    image_scale: float = 1.0
+    pad: int | None = None
+    vocabulary_size: int | None = None
+    max_tokens: int | None = None
+    cls: int | None = None
+    sep: int | None = None
+    vectors: np.ndarray | None = None
+
+
+def covering_power_of_two(lengths: Sequence[int] | np.ndarray, share: float = COVERED) -> int:
+    """The first power of two that is at least as long as ``share`` of the texts.
+
+    >>> covering_power_of_two([430]), covering_power_of_two([256])
+    (512, 256)
+    """
+    covered = int(np.quantile(np.asarray(lengths), share, method="inverted_cdf"))
+    return 1 << max(covered - 1, 0).bit_length()
+
+
+def encode(
+    data: Path,
+    dataset_name: str,
+    arch_name: str,
+    spec: config.Dataset,
+    arch: config.Arch,
+    out: Path,
+) -> None:
+    """Encode the tables in folder ``data`` for an architecture, and write them to ``out``.
+
+    Words and word pieces, and the vectors of words, are learned from the training texts alone;
+    the vocabulary goes beside ``out``, ``<arch_name>.vocabulary.txt``, a word a line.
+
+    Raises:
+        UserError: a table is missing or unusable, belongs to another data set, or does not suit the arch.
+    """
+    tables = {split: read_table(Path(data) / f"{split}.parquet") for split in SPLITS}
+    _check_together(Path(data), dataset_name, tables)
+    first = tables["train"].info
+    wanted, got = config.FAMILY_INPUT[arch.family], "image" if first.image_shape is not None else "text"
+    if wanted != got:
+        raise UserError(f"{data}: has {got}s, but arch {arch_name!r} takes {wanted}s; choose another arch")
+    about: dict[str, Any] = {
+        "dataset": dataset_name,
+        "arch": arch_name,
+        "task": first.task,
+        "classes": list(first.classes),
+    }
+    # Every data set of texts has this setting; those of pictures do not.
+    max_tokens: int | None = getattr(spec, "max_tokens", None)
+    tensors: dict[str, np.ndarray] = {}
+    vocabulary: list[str] | None = None
+    if isinstance(arch, config.BiLSTM):
+        vocabulary = _encode_words(tables, arch, max_tokens, tensors, about)
+    elif isinstance(arch, config.Encoder):
+        vocabulary = _encode_pieces(tables, arch, max_tokens, tensors, about)
+    else:
+        about |= {"kind": "image", "image_scale": first.image_scale}
+        for split, table in tables.items():
+            assert table.images is not None
+            tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
+    for split, table in tables.items():
+        kind = np.uint8 if first.task == "multi-label" else np.int64
+        tensors[f"{split}.labels"] = table.labels.astype(kind)
+    if vocabulary is not None:
+        write_text(
+            Path(out).parent / f"{arch_name}.vocabulary.txt", "".join(f"{word}\n" for word in vocabulary)
+        )
+    _save(Path(out), tensors, about)
+
+
+def load_inputs(path: Path | str) -> Inputs:
+    """Read and check an encoded data set.
+
+    Raises:
+        UserError: the file is missing, truncated, or not an encoded data set; the line names it.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file of encoded inputs; encode the data set first")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            raw = (file.metadata() or {}).get(_KEY)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error).split("\n")[0].rstrip(".")
+        raise UserError(
+            f"{path}: truncated or not a safetensors file ({reason}); delete it and run again"
+        ) from None
+    if raw is None:
+        raise _foreign(path, "has no 'prunescope' metadata")
+    try:
+        about = json.loads(raw)
+        splits = {
+            split: SplitInputs(
+                tensors[f"{split}.inputs"], tensors[f"{split}.labels"], tensors.get(f"{split}.lengths")
+            )
+            for split in SPLITS
+        }
+        inputs = Inputs(
+            dataset=about["dataset"],
+            arch=about["arch"],
+            task=about["task"],
+            classes=tuple(about["classes"]),
+            kind=about["kind"],
+            splits=splits,
+            image_scale=float(about.get("image_scale") or 1.0),
+            pad=about.get("pad"),
+            vocabulary_size=about.get("vocabulary_size"),
+            max_tokens=about.get("max_tokens"),
+            cls=about.get("cls"),
+            sep=about.get("sep"),
+            vectors=tensors.get("vectors"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _foreign(path, f"lacks a part ({type(error).__name__}: {error})") from None
+    for split, arrays in inputs.splits.items():
+        _check_split(path, inputs, split, arrays)
+    if inputs.kind == "words" and (inputs.vectors is None or len(inputs.vectors) != inputs.vocabulary_size):
+        raise _foreign(path, "does not have one vector for each word")
+    return inputs
+
+
+def _encode_words(
+    tables: dict[str, DataTable],
+    arch: config.BiLSTM,
+    max_tokens: int | None,
+    tensors: dict[str, np.ndarray],
+    about: dict[str, Any],
+) -> list[str]:
+    tokens = {
+        split: [[words.basic_english(text) for text in column] for column in _columns(table)]
+        for split, table in tables.items()
+    }
+    vocabulary = words.vocabulary(tokens["train"], arch.min_count)
+    numbered = {split: words.numbered(columns, vocabulary) for split, columns in tokens.items()}
+    length = max_tokens or covering_power_of_two([len(row) for row in numbered["train"]])
+    for split, rows in numbered.items():
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, words.PAD)
+    tensors["vectors"] = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
+    about |= {"kind": "words", "pad": words.PAD, "vocabulary_size": len(vocabulary), "max_tokens": length}
+    return vocabulary
+
+
+def _encode_pieces(
+    tables: dict[str, DataTable],
+    arch: config.Encoder,
+    max_tokens: int | None,
+    tensors: dict[str, np.ndarray],
+    about: dict[str, Any],
+) -> list[str]:
+    from prunescope.data import pieces
+
+    training = _columns(tables["train"])
+    vocabulary = pieces.learn([text for column in training for text in column], arch.vocabulary)
+    cutter = pieces.Pieces(vocabulary)
+    length = max_tokens or covering_power_of_two([len(row) for row in cutter.numbered(training)])
+    for split, table in tables.items():
+        rows = cutter.numbered(_columns(table), length)
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, pieces.PAD)
+    about |= {
+        "kind": "pieces",
+        "pad": pieces.PAD,
+        "cls": pieces.CLS,
+        "sep": pieces.SEP,
+        "vocabulary_size": len(vocabulary),
+        "max_tokens": length,
+    }
+    return vocabulary
+
+
+def _columns(table: DataTable) -> list[list[str]]:
+    assert table.texts is not None
+    return [table.texts[column] for column in table.info.inputs]
+
+
+def _padded(rows: Sequence[Sequence[int]], length: int, pad: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids (n, length) int32 and lengths (n,) int32, cut and filled up.
+
+    A text without any word counts as one padding, since no network reads a text of no length.
+    """
+    ids = np.full((len(rows), length), pad, dtype=np.int32)
+    for number, row in enumerate(rows):
+        kept = row[:length]
+        ids[number, : len(kept)] = kept
+    lengths = np.array([min(max(len(row), 1), length) for row in rows], dtype=np.int32)
+    return ids, lengths
+
+
+def _check_together(data: Path, dataset_name: str, tables: dict[str, DataTable]) -> None:
+    first = tables["train"].info
+    for split, table in tables.items():
+        info = table.info
+        if info.dataset != dataset_name or info.split != split:
+            raise UserError(
+                f"{data / f'{split}.parquet'}: holds {info.split} of data set {info.dataset!r}, not {split} of "
+                f"{dataset_name!r}; build the data set again"
+            )
+        same = ("task", "classes", "inputs", "image_shape", "image_scale")
+        if any(getattr(info, field) != getattr(first, field) for field in same):
+            raise UserError(
+                f"{data / f'{split}.parquet'}: task, classes or inputs differ from train.parquet's; "
+                "build the data set again"
+            )
+
+
+def _save(out: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    from safetensors.numpy import save_file
+
+    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    with atomic_path(out) as temporary:
+        save_file(contiguous, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
+
+
+def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) -> None:
+    n, classes = len(arrays.inputs), len(inputs.classes)
+    multi = inputs.task == "multi-label"
+    if arrays.labels.shape != ((n, classes) if multi else (n,)):
+        raise _foreign(
+            path, f"{split}.labels have shape {arrays.labels.shape}, which does not suit {n} examples"
+        )
+    if inputs.kind == "image":
+        if arrays.inputs.ndim != 4:
+            raise _foreign(path, f"{split}.inputs are no pictures but of shape {arrays.inputs.shape}")
+    elif inputs.kind in ("words", "pieces"):
+        if arrays.inputs.ndim != 2 or arrays.lengths is None or arrays.lengths.shape != (n,):
+            raise _foreign(path, f"{split}.inputs or {split}.lengths do not have the form of texts")
+        if n and int(arrays.inputs.max()) >= (inputs.vocabulary_size or 0):
+            raise _foreign(path, f"{split}.inputs hold an id outside the vocabulary")
+    else:
+        raise _foreign(path, f"its kind {inputs.kind!r} is none of image, words, pieces")
+
+
+def _foreign(path: Path, what: str) -> UserError:
+    return UserError(f"{path}: not an encoded data set: {what}; delete it and encode the data set again")

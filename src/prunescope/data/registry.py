@@ -1,0 +1,47 @@
+"""Data sources by name, and the folder a data set becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from prunescope import config
+from prunescope.data import digits, docstrings
+from prunescope.data.card import card, card_text
+from prunescope.data.tables import DataSet, write_table
+from prunescope.files import write_json, write_text
+
+
+def _digits(name: str, spec: config.Dataset) -> DataSet:
+    return digits.build(name)
+
+
+def _docstrings(name: str, spec: config.Dataset) -> DataSet:
+    assert isinstance(spec, config.Docstrings)
+    return docstrings.build(name, spec)
+
+
+#: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
+#: and one class in ``prunescope.config``.
+LOADERS: dict[str, Callable[[str, config.Dataset], DataSet]] = {
+    "digits": _digits,
+    "docstrings": _docstrings,
+}
+
+
+def build(name: str, spec: config.Dataset, out: Path) -> None:
+    """Read a source and write train, validation and test.parquet, card.md and card.json into ``out``.
+
+    Other files in the folder stay. Each file appears whole; card.json is removed first and written
+    last, so that a folder with a card is complete.
+
+    Raises:
+        UserError: the source is not there or unusable, or ``out`` cannot be written.
+    """
+    data = LOADERS[spec.source](name, spec)
+    description = card(name, spec.source, data)
+    (out / "card.json").unlink(missing_ok=True)
+    for split, table in data.tables.items():
+        write_table(out / f"{split}.parquet", table)
+    write_text(out / "card.md", card_text(description))
+    write_json(out / "card.json", description)

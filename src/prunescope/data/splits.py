@@ -1,0 +1,90 @@
+"""Stratified splits that the texts themselves decide."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+#: Split names, in the order they are cut.
+SPLITS = ("train", "validation", "test")
+
+#: Shares of training, validation and test examples.
+SHARES = (0.7, 0.1, 0.2)
+
+#: A class with this many examples has at least one in every split.
+SMALLEST_CLASS = 10
+
+
+def content_hash(content: bytes | str, purpose: str = "") -> int:
+    """A 63-bit number that depends on the content and a purpose alone; the same on every platform."""
+    raw = content.encode() if isinstance(content, str) else content
+    return int.from_bytes(hashlib.sha256(purpose.encode() + b"\0" + raw).digest()[:8], "big") >> 1
+
+
+def stratified(
+    contents: Sequence[bytes | str],
+    strata: Sequence[Hashable],
+    shares: Sequence[float] = SHARES,
+) -> np.ndarray:
+    """The split number of every example, (n,) int8, decided by hashes of the contents within each stratum.
+
+    Examples of a stratum, ordered by hash, are cut at the cumulated shares. Where the shares of a
+    stratum are no whole numbers, an offset from the stratum's own hash decides which way they
+    round, so that many small strata together keep the shares too. Each count differs from its
+    share by less than one in every stratum.
+
+    Stable: the order of the examples does not matter, other strata do not matter, and one more
+    example in a stratum moves at most one of the others across each cut, always to its neighbour.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for number, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(number)
+    cumulated = np.cumsum(shares)[:-1]
+    result = np.empty(len(contents), dtype=np.int8)
+    for stratum, numbers in members.items():
+        # Equal contents get the same place whatever their order; the number only makes the sort total.
+        ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], "split"), n))
+        offset = content_hash(repr(stratum), "offset") / 2**63
+        # The tiny term keeps 0.7 * 10 at 7, whichever side binary fractions put it on.
+        cuts = np.floor(cumulated * len(numbers) + offset + 1e-9).astype(int)
+        result[ordered] = np.searchsorted(cuts, np.arange(len(numbers)), side="right")
+    return result
+
+
+def split_single(contents: Sequence[bytes | str], labels: Sequence[int]) -> np.ndarray:
+    """Split single-label examples, each class a stratum; (n,) int8 numbers into ``SPLITS``.
+
+    A class of at least 10 examples is in every split.
+    """
+    return stratified(contents, [int(label) for label in labels])
+
+
+def split_multi(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+    """Split multi-label examples, each set of labels a stratum; (n,) int8 numbers into ``SPLITS``.
+
+    A class of at least 10 examples is in every split: where it would be missing from one, the
+    example with the lowest hash among its examples in the best-supplied split goes there.
+    """
+    result = stratified(contents, [tuple(label) for label in labels])
+    classes = sorted({c for label in labels for c in label})
+    holders = {c: [n for n, label in enumerate(labels) if c in label] for c in classes}
+    # Rare classes first: what is moved for them serves common ones along the way.
+    for c in sorted(classes, key=lambda c: (len(holders[c]), c)):
+        if len(holders[c]) < SMALLEST_CLASS:
+            continue
+        for missing in range(len(SPLITS)):
+            if any(result[n] == missing for n in holders[c]):
+                continue
+            counts = np.bincount(result[holders[c]], minlength=len(SPLITS))
+            donor = int(np.argmax(counts))
+            movable = [n for n in holders[c] if result[n] == donor and _spared(result, n, labels[n], holders)]
+            pool = movable or [n for n in holders[c] if result[n] == donor]
+            result[min(pool, key=lambda n: (content_hash(contents[n], "split"), n))] = missing
+    return result
+
+
+def _spared(result: np.ndarray, n: int, label: tuple[int, ...], holders: dict[int, list[int]]) -> bool:
+    """Whether every class of example ``n`` has another example in its split."""
+    return all(any(m != n and result[m] == result[n] for m in holders[c]) for c in label)

@@ -1,0 +1,37 @@
+"""A BERT-form transformer encoder, classified from its pooled output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """transformers' BertModel, its pooled output, dropout, one linear layer (PIE paper, appendix A.1).
+
+    Input (B, L) int64 piece ids, padded with ``pad``; padding is masked, so that padding a batch to
+    its longest text gives the same function as padding it to the limit. Output logits (B, classes).
+    """
+
+    final_layer = "classifier"
+    masks_padding = True
+
+    def __init__(self, classes: int, *, pad: int, **settings: Any) -> None:
+        super().__init__()
+        # Here rather than above: the import takes seconds, which only encoders' jobs should pay.
+        from transformers.models.bert.configuration_bert import BertConfig
+        from transformers.models.bert.modeling_bert import BertModel
+
+        config = BertConfig(pad_token_id=pad, **settings)
+        self.pad = pad
+        self.bert = BertModel(config)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, classes)
+        nn.init.normal_(self.classifier.weight, std=config.initializer_range)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, pieces: Tensor) -> Tensor:
+        output = self.bert(input_ids=pieces, attention_mask=pieces != self.pad)
+        logits: Tensor = self.classifier(self.dropout(output.pooler_output))
+        return logits

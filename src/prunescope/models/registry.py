@@ -1,0 +1,94 @@
+"""Which settings make which network, and which of its weights may be pruned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.config import Arch, BiLSTM, Encoder, LeNet5
+from prunescope.errors import UserError
+from prunescope.models import bilstm, encoder, lenet
+from prunescope.seeds import stream
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a network must know of its data.
+
+    ``image``: (channels, height, width). ``vectors``: float32 (vocabulary, dimensions), for networks
+    over fixed word vectors. ``vocabulary``, ``length`` and ``pad`` of token sequences.
+    """
+
+    classes: int
+    image: tuple[int, int, int] | None = None
+    vectors: Tensor | None = None
+    vocabulary: int = 0
+    length: int = 0
+    pad: int = 0
+
+
+def build(arch: Arch, shape: Shape, seed: int) -> nn.Module:
+    """A freshly initialized network; the seed's stream ``init`` decides its weights.
+
+    On the CPU, so that a seed means the same network on every device. The global random state is
+    left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(seed, "init"))
+        return _build(arch, shape)
+
+
+def _build(arch: Arch, shape: Shape) -> nn.Module:
+    if isinstance(arch, LeNet5):
+        if shape.image is None:
+            raise ValueError("lenet5 needs the shape of its pictures")
+        return lenet.LeNet5(shape.image, shape.classes)
+    if isinstance(arch, BiLSTM):
+        if shape.vectors is None:
+            raise ValueError("bilstm needs word vectors")
+        return bilstm.BiLSTM(
+            shape.vectors, shape.classes, hidden=arch.hidden, layers=arch.layers, head=arch.head
+        )
+    if isinstance(arch, Encoder):
+        if shape.length > arch.positions:
+            raise UserError(
+                f"encoder: texts of {shape.length} tokens do not fit into {arch.positions} positions; raise "
+                "`positions` of the arch or lower `max_tokens` of the data set"
+            )
+        return encoder.Encoder(
+            shape.classes,
+            pad=shape.pad,
+            vocab_size=shape.vocabulary,
+            max_position_embeddings=arch.positions,
+            hidden_size=arch.hidden,
+            num_hidden_layers=arch.layers,
+            num_attention_heads=arch.heads,
+            intermediate_size=arch.intermediate,
+            hidden_dropout_prob=arch.dropout,
+            attention_probs_dropout_prob=arch.dropout,
+        )
+    raise TypeError(f"no network for {type(arch).__name__}")
+
+
+def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The prunable weights by name, in the model's order.
+
+    Weight matrices (and convolution kernels) of all layers but embeddings, biases, normalization and
+    the final classifier (PIE paper, appendix A.3; recall paper, after ShrinkBench). Every LSTM
+    weight matrix, of each direction and layer, input and recurrent, is a layer of its own.
+    """
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    final_layer = model.get_submodule(str(model.final_layer))
+    excluded = embeddings | {id(parameter) for parameter in final_layer.parameters()}
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if parameter.dim() > 1 and id(parameter) not in excluded
+    }
+
+
+def count_parameters(model: nn.Module) -> int:
+    """All trainable parameters; fixed word vectors are not among them."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,44 @@
+"""The gradient of the loss on a few training examples, for the criteria that look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+def accumulated_gradients(
+    model: nn.Module,
+    weights: Mapping[str, Tensor],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    batches: Iterable[tuple[Tensor, Tensor]],
+    decay: float = 0.0,
+) -> dict[str, Tensor]:
+    """Mean over batches of the gradient of the mean loss, per weight tensor and of its shape.
+
+    Dropout is off and batch normalization uses its running statistics, which do not change. The
+    mean rather than the sum: the criterion of undecayed pruning compares the gradient with the
+    weight-decay term, so its scale counts. With ``decay`` the gradient is that of the loss with
+    its weight-decay term, g + decay * w (the recall paper's derivation). Gradients of the model
+    are left cleared.
+    """
+    was_training = model.training
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):
+            # cuDNN computes gradients of recurrent networks in training mode only; dropout
+            # between their layers is a setting we do not use.
+            module.train()
+    sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    count = 0
+    for inputs, labels in batches:
+        model.zero_grad(set_to_none=True)
+        loss(model(inputs), labels).backward()
+        for name, weight in weights.items():
+            if weight.grad is not None:
+                sums[name] += weight.grad
+        count += 1
+    model.zero_grad(set_to_none=True)
+    model.train(was_training)
+    return {name: total / count + decay * weights[name].detach() for name, total in sums.items()}

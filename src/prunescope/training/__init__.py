@@ -1,0 +1,1 @@
+"""Training: one loop for every network, pruned or not."""

@@ -1,0 +1,290 @@
+"""One GPU job: train (and prune) a block of seeds, write what they say of every example."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prunescope import __version__, code_revision
+from prunescope.analysis.effectiveness import score, score_name
+from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+from prunescope.data.encode import load_inputs
+from prunescope.errors import UserError
+from prunescope.files import write_json
+from prunescope.jobs import ModelJob
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.pruning.mask import ScoreError
+from prunescope.training import checkpoint as checkpoints
+from prunescope.training.batches import TrainingData, training_data
+from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
+from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.threshold import best_threshold
+
+#: Splits whose predictions every model leaves.
+SPLITS = ("train", "test")
+
+
+@dataclass(frozen=True)
+class BlockOutputs:
+    """Where a job writes; None where it is not asked to."""
+
+    test: Path
+    train: Path
+    metrics: Path
+    early: Path | None = None
+    checkpoint: Path | None = None
+    models: Path | None = None
+
+
+@dataclass
+class _Collected:
+    """What the seeds of a block leave, until all are done."""
+
+    predictions: dict[str, list[SeedBlock]] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    diverged: list[int] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
+    trained: dict[str, Tensor] = field(default_factory=dict)
+    pruned: dict[str, Tensor] = field(default_factory=dict)
+
+
+def run_block(
+    job: ModelJob, inputs: Path, outputs: BlockOutputs, *, dense: Sequence[Path] = (), device: str = "auto"
+) -> None:
+    """Train every seed of the job and write its prediction tables, metrics and checkpoints.
+
+    Args:
+        inputs: the encoded data set.
+        dense: checkpoints of the unpruned models of these seeds, for pruners that start from trained
+            ones; with none, that prefix is trained here, to the same bytes.
+        device: ``auto``, ``cpu`` or ``cuda``.
+
+    A seed whose loss stops being finite has no rows in the tables; it is listed as diverged in
+    their metadata and in the metrics, and the other seeds go on.
+
+    Raises:
+        UserError: no such device, or inputs or checkpoint damaged.
+    """
+    place = _device(device)
+    torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
+    data = training_data(load_inputs(inputs), trim=job.architecture.family == "encoder", device=place)
+    starts = [checkpoints.Checkpoint(path) for path in dense]
+    collected = _Collected()
+    for number, seed in enumerate(job.seeds, start=1):
+        began = time.perf_counter()
+        _run_seed(job, seed, data, place, starts, collected, early=outputs.early is not None)
+        print(
+            f"{job.dataset} {job.arch} {job.pruner} {job.amount}: seed {seed} "
+            f"({number} of {len(job.seeds)}) in {time.perf_counter() - began:.1f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+    _write(job, data, collected, outputs, place)
+
+
+def _run_seed(
+    job: ModelJob,
+    seed: int,
+    data: TrainingData,
+    place: torch.device,
+    starts: Sequence[checkpoints.Checkpoint],
+    collected: _Collected,
+    *,
+    early: bool,
+) -> None:
+    model = build(job.architecture, data.shape, seed).to(place)
+    trainee = Trainee(model, data, job.training, seed)
+    beginning = copied_state(model)
+    early_logits: list[np.ndarray] = []
+
+    def after_epoch(epoch: int) -> None:
+        if early and epoch == job.training.early_epoch:
+            early_logits.append(logits_of(model, data, "train").numpy())
+
+    if place.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(place)
+    try:
+        if job.composition is None:
+            train_unpruned(trainee, after_epoch)
+        else:
+            if job.composition.needs_trained:
+                if starts:
+                    checkpoints.restore(starts, trainee)
+                else:
+                    train_unpruned(trainee)
+            prune_and_train(trainee, job.composition, job.target, beginning)
+        logits = {split: logits_of(model, data, split).numpy() for split in data.splits}
+        if not all(np.isfinite(values).all() for values in logits.values()):
+            raise DivergedError("logits are not finite")
+    except (DivergedError, ScoreError) as error:
+        _diverged(job, trainee, str(error), collected)
+        return
+    threshold = 0.5
+    if data.task == "multi-label":
+        chosen = job.training.threshold_split
+        threshold = best_threshold(logits[chosen], data.splits[chosen].labels.cpu().numpy())
+        collected.thresholds[str(seed)] = threshold
+    scores = {}
+    for split, values in logits.items():
+        labels, prediction = _decisions(data, split, values, threshold)
+        scores[split] = {score_name(data.task): score(data.task, labels, prediction, len(data.classes))}
+        if split in SPLITS:
+            collected.predictions.setdefault(split, []).append(SeedBlock(seed, labels, values))
+    for values in early_logits:
+        labels, _ = _decisions(data, "train", values, threshold)
+        collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, values))
+    collected.records.append(_record(job, trainee, scores))
+    if job.composition is None:
+        collected.trained.update(checkpoints.trainee_tensors(trainee))
+    else:
+        collected.pruned.update(checkpoints.model_tensors(seed, model))
+
+
+def _decisions(
+    data: TrainingData, split: str, logits: np.ndarray, threshold: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions in the prediction table's form."""
+    labels = data.splits[split].labels.cpu().numpy()
+    if data.task == "multi-label":
+        probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
+        return labels.astype(bool), probabilities > threshold
+    return labels.astype(np.int32), logits.argmax(axis=1).astype(np.int32)
+
+
+def _diverged(job: ModelJob, trainee: Trainee, reason: str, collected: _Collected) -> None:
+    print(
+        f"{job.dataset} {job.arch} {job.pruner} {job.amount}: seed {trainee.seed} diverged: {reason}",
+        file=sys.stderr,
+        flush=True,
+    )
+    collected.diverged.append(trainee.seed)
+    record = _record(job, trainee, {})
+    collected.records.append({**record, "diverged": True, "reason": reason})
+
+
+def _record(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[str, Any]:
+    weights = prunable(trainee.model)
+    layers = {}
+    for name, weight in weights.items():
+        zeros = int((weight == 0).sum())
+        layers[name] = {"size": weight.numel(), "zeros": zeros, "sparsity": zeros / weight.numel()}
+    zeros = sum(int(layer["zeros"]) for layer in layers.values())
+    total = count_parameters(trainee.model)
+    size = sum(weight.numel() for weight in weights.values())
+    asked = job.target.share(total, size) if job.composition is not None else 0
+    return {
+        "seed": trainee.seed,
+        "diverged": False,
+        "parameters": total,
+        "prunable": size,
+        "sparsity_asked": float(asked),
+        "sparsity": zeros / size,
+        "ratio": total / (total - zeros),
+        "layers": layers,
+        "scores": scores,
+        "epochs": [
+            {
+                "phase": epoch.phase,
+                "epoch": epoch.epoch,
+                "loss": epoch.loss,
+                "validation_loss": epoch.validation_loss,
+            }
+            for epoch in trainee.curve
+        ],
+        "seconds": trainee.seconds,
+        "samples_per_second": trainee.examples_seen / trainee.seconds if trainee.seconds else None,
+        "peak_memory_mb": _peak_memory(trainee),
+    }
+
+
+def _peak_memory(trainee: Trainee) -> float:
+    place = next(trainee.model.parameters()).device
+    if place.type == "cuda":
+        return torch.cuda.max_memory_allocated(place) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+def _write(
+    job: ModelJob,
+    data: TrainingData,
+    collected: _Collected,
+    outputs: BlockOutputs,
+    place: torch.device,
+) -> None:
+    sparsities = [record["sparsity_asked"] for record in collected.records]
+    common: dict[str, Any] = {
+        "task": data.task,
+        "classes": data.classes,
+        "dataset": job.dataset,
+        "arch": job.arch,
+        "pruner": job.pruner,
+        "sparsity": sparsities[0] if sparsities else None,
+        "threshold": collected.thresholds or None,
+        "diverged": tuple(collected.diverged),
+    }
+    final = {"test": outputs.test, "train": outputs.train}
+    for split, path in final.items():
+        meta = TableMeta(**common, split=split, epoch="final")
+        write_predictions(path, meta, collected.predictions.get(split, []))
+    if outputs.early is not None:
+        meta = TableMeta(**common, split="train", epoch="early")
+        write_predictions(outputs.early, meta, collected.predictions.get("early", []))
+    if outputs.checkpoint is not None:
+        checkpoints.save(outputs.checkpoint, collected.trained)
+    if outputs.models is not None:
+        checkpoints.save(outputs.models, collected.pruned or _weights_only(collected.trained))
+    write_json(
+        outputs.metrics,
+        {
+            "dataset": job.dataset,
+            "arch": job.arch,
+            "pruner": job.pruner,
+            "amount": job.amount,
+            "task": data.task,
+            "classes": list(data.classes),
+            "models": collected.records,
+            "device": torch.cuda.get_device_name(place) if place.type == "cuda" else _processor(),
+            "threads": torch.get_num_threads(),
+            "versions": {
+                "prunescope": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": version("numpy"),
+                "transformers": version("transformers"),
+            },
+            "revision": code_revision(),
+            "settings": job.model_dump(mode="json"),
+        },
+    )
+
+
+def _weights_only(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if name.split("/")[1] == "model"}
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: no GPU is visible; use --device cpu or auto")
+    if name == "cuda":
+        # Deterministic kernels where there are any; cuBLAS wants this workspace for them.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device(name)
+
+
+def _processor() -> str:
+    return f"cpu ({platform.machine()})"

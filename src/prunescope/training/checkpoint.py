@@ -1,0 +1,98 @@
+"""Networks of a block of seeds on disk: weights, and optimizer state where training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from prunescope.errors import UserError
+from prunescope.files import atomic_path
+from prunescope.training.loop import DivergedError, Trainee
+
+
+def model_tensors(seed: int, model: nn.Module) -> dict[str, Tensor]:
+    """``<seed>/model/<name>`` -> tensor, on the CPU."""
+    return {
+        f"{seed}/model/{name}": value.detach().cpu().contiguous()
+        for name, value in model.state_dict().items()
+    }
+
+
+def trainee_tensors(trainee: Trainee) -> dict[str, Tensor]:
+    """Weights, and ``<seed>/optimizer/<parameter>/<key>`` for the optimizer's state."""
+    tensors = model_tensors(trainee.seed, trainee.model)
+    for name, parameter in trainee.model.named_parameters():
+        for key, value in trainee.optimizer.state.get(parameter, {}).items():
+            if value is not None:
+                tensor = torch.as_tensor(value).detach().cpu().contiguous()
+                tensors[f"{trainee.seed}/optimizer/{name}/{key}"] = tensor
+    return tensors
+
+
+def save(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write a checkpoint atomically."""
+    with atomic_path(path) as temporary:
+        save_file({name: tensor.clone() for name, tensor in tensors.items()}, temporary)
+
+
+class Checkpoint:
+    """A checkpoint file, read one seed at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with safe_open(path, framework="pt") as file:
+                self.names: Iterable[str] = list(file.keys())
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such checkpoint") from None
+        except (SafetensorError, OSError) as error:
+            raise UserError(f"{path}: damaged checkpoint ({error}); delete it and run again") from None
+        self.seeds = {int(name.split("/", 1)[0]) for name in self.names}
+
+    def restore(self, trainee: Trainee) -> None:
+        """Give ``trainee`` the weights and the optimizer state that its seed has here.
+
+        Raises:
+            UserError: the network in the file is another one.
+        """
+        seed, model = trainee.seed, trainee.model
+        weights = f"{seed}/model/"
+        moments = f"{seed}/optimizer/"
+        parameters = dict(model.named_parameters())
+        with safe_open(self.path, framework="pt") as file:
+            state = {
+                name.removeprefix(weights): file.get_tensor(name)
+                for name in self.names
+                if name.startswith(weights)
+            }
+            try:
+                model.load_state_dict(state)
+            except RuntimeError as error:
+                reason = " ".join(str(error).split())
+                raise UserError(f"{self.path}: another network ({reason}); delete it and run again") from None
+            for name in self.names:
+                if name.startswith(moments):
+                    parameter_name, key = name.removeprefix(moments).rsplit("/", 1)
+                    parameter = parameters[parameter_name]
+                    value = file.get_tensor(name)
+                    # Adam keeps its step counter on the CPU.
+                    device = value.device if key == "step" else parameter.device
+                    trainee.optimizer.state[parameter][key] = value.to(device)
+
+
+def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
+    """Give ``trainee`` what the checkpoint that holds its seed has.
+
+    Raises:
+        DivergedError: no checkpoint holds the seed, which is how a diverged network is left out.
+    """
+    for checkpoint in checkpoints:
+        if trainee.seed in checkpoint.seeds:
+            checkpoint.restore(trainee)
+            return
+    raise DivergedError("the unpruned network of this seed diverged")

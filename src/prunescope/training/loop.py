@@ -1,0 +1,190 @@
+"""The training loop: epochs of one network, under masks, from any state it was left in."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.config import Training
+from prunescope.models.registry import prunable
+from prunescope.pruning.mask import Masks, apply_masks
+from prunescope.seeds import stream
+from prunescope.training.batches import TrainingData, in_order, shuffled
+from prunescope.training.task import Loss, loss_for
+
+
+class DivergedError(ArithmeticError):
+    """The loss or the logits of a network are no longer finite."""
+
+
+@dataclass
+class Epoch:
+    """One line of a model's training curve; losses are means over examples."""
+
+    phase: str
+    epoch: int
+    loss: float
+    validation_loss: float | None
+
+
+@dataclass
+class Trainee:
+    """A network in training: its weights, its optimizer, its masks, its curve so far.
+
+    ``masks`` is None before anything is pruned.
+    """
+
+    model: nn.Module
+    data: TrainingData
+    settings: Training
+    seed: int
+    optimizer: torch.optim.Optimizer = field(init=False)
+    masks: Masks | None = None
+    curve: list[Epoch] = field(default_factory=list)
+    examples_seen: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.optimizer = make_optimizer(self.model, self.settings)
+
+    @property
+    def loss(self) -> Loss:
+        return loss_for(self.data.task)
+
+    def set_masks(self, masks: Masks) -> None:
+        """Prune: from now on these weights are exactly zero, before and after every step."""
+        self.masks = masks
+        apply_masks(prunable(self.model), masks)
+
+    def restart_optimizer(self) -> None:
+        """A fresh optimizer: no momentum, no moments, step 0."""
+        self.optimizer = make_optimizer(self.model, self.settings)
+
+
+def copied_state(model: nn.Module) -> dict[str, Tensor]:
+    """The state dict as copies: a state dict's own tensors are the live weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=settings.momentum, **common)
+    kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
+    return kind(parameters, **common)
+
+
+def train(
+    trainee: Trainee,
+    phase: str,
+    epochs: int,
+    *,
+    lr_factor: float = 1.0,
+    after_epoch: Callable[[int], None] | None = None,
+) -> None:
+    """Train for some epochs, then leave the network in the state that the settings keep.
+
+    Args:
+        phase: names the random streams of this stretch of training (``train``, ``round-1``, ...);
+            the same phase of the same seed sees the same batches in the same order.
+        lr_factor: on the settings' learning rate.
+        after_epoch: called with the number (1-based) of each epoch that is done.
+
+    Raises:
+        DivergedError: the mean loss of an epoch is not finite.
+    """
+    settings = trainee.settings
+    weights = prunable(trainee.model)
+    keeper = _Keeper(settings.keep)
+    for epoch in range(1, epochs + 1):
+        started = time.perf_counter()
+        falls = sum(epoch > milestone * epochs for milestone in settings.milestones)
+        for group in trainee.optimizer.param_groups:
+            group["lr"] = settings.lr * lr_factor * 0.1**falls
+        loss = _train_epoch(trainee, weights, phase, epoch)
+        trainee.seconds += time.perf_counter() - started
+        if not math.isfinite(loss):
+            raise DivergedError(f"loss is {loss} in epoch {epoch} of {phase}")
+        validation_loss = None
+        if "validation" in trainee.data.splits:
+            validation_loss = mean_loss(trainee, "validation")
+        trainee.curve.append(Epoch(phase, epoch, loss, validation_loss))
+        keeper.offer(trainee, validation_loss)
+        if after_epoch is not None:
+            after_epoch(epoch)
+    keeper.restore(trainee)
+
+
+def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int) -> float:
+    split, settings = trainee.data.splits["train"], trainee.settings
+    model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
+    parameters = list(model.parameters())
+    model.train()
+    # Summed on the device: reading it every step would make the host wait for each batch.
+    total = torch.zeros((), dtype=torch.float64, device=split.labels.device)
+    devices = [split.labels.device] if split.labels.is_cuda else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
+        for index in shuffled(len(split), settings.batch_size, trainee.seed, phase, epoch):
+            inputs, labels = split.batch(index)
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(model(inputs), labels)
+            loss.backward()
+            if trainee.masks is not None:
+                for name, mask in trainee.masks.items():
+                    gradient = weights[name].grad
+                    if gradient is not None:
+                        # Before clipping: weights that are gone have no say in the gradient's norm.
+                        gradient.masked_fill_(~mask, 0.0)
+            if settings.clip_norm is not None:
+                nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            optimizer.step()
+            if trainee.masks is not None:
+                apply_masks(weights, trainee.masks)
+            total += loss.detach().double() * len(index)
+            trainee.examples_seen += len(index)
+    return float(total) / len(split)
+
+
+def logits_of(model: nn.Module, data: TrainingData, split: str, batch_size: int = 512) -> Tensor:
+    """Logits (n, C) float32 on the CPU, in the order of the examples; dropout off."""
+    examples = data.splits[split]
+    model.eval()
+    with torch.no_grad():
+        parts = [model(examples.batch(index)[0]).float() for index in in_order(len(examples), batch_size)]
+    return torch.cat(parts).cpu()
+
+
+def mean_loss(trainee: Trainee, split: str) -> float:
+    logits = logits_of(trainee.model, trainee.data, split)
+    return float(trainee.loss(logits.double(), trainee.data.splits[split].labels.cpu()))
+
+
+class _Keeper:
+    """Holds the weights that count: none for ``last``, else those of the lowest validation loss."""
+
+    def __init__(self, keep: str) -> None:
+        self.keep = keep
+        self.lowest = float("inf")
+        self.model: dict[str, Tensor] | None = None
+        self.optimizer: dict[str, Any] | None = None
+
+    def offer(self, trainee: Trainee, validation_loss: float | None) -> None:
+        if self.keep == "last" or validation_loss is None or not validation_loss < self.lowest:
+            return
+        self.lowest = validation_loss
+        self.model = copied_state(trainee.model)
+        self.optimizer = copy.deepcopy(trainee.optimizer.state_dict())
+
+    def restore(self, trainee: Trainee) -> None:
+        if self.model is not None and self.optimizer is not None:
+            trainee.model.load_state_dict(self.model)
+            trainee.optimizer.load_state_dict(self.optimizer)

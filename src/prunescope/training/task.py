@@ -1,0 +1,31 @@
+"""What a task means for training: its loss and the form of its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def loss_for(task: str) -> Loss:
+    """The mean loss over a batch: logits (B, C) and labels -> scalar.
+
+    Labels are (B,) int64 class numbers for one label, (B, C) 0/1 for several.
+    """
+    if task == "single-label":
+        return nn.functional.cross_entropy
+    if task == "multi-label":
+        return _binary_cross_entropy
+    raise ValueError(f"no loss for task {task!r}")
+
+
+def _binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
+def labels_tensor(task: str, labels: Tensor) -> Tensor:
+    """Labels in the type that the task's loss takes."""
+    return labels.to(torch.int64 if task == "single-label" else torch.float32)
