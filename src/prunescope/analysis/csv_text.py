@@ -1,0 +1,55 @@
+"""Result tables as CSV with one spelling for every value, so that equal results are equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.errors import UserError
+from prunescope.files import write_text
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Floats in their shortest exact form, None and NaN as empty fields, ``\\n`` line ends."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_field(value) for value in row] for row in rows)
+    write_text(path, out.getvalue())
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Rows as dictionaries of strings.
+
+    Raises:
+        UserError: no such file.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run the audit again") from None
+
+
+def number(text: str) -> float | None:
+    """A field of ``write_csv`` read back."""
+    return float(text) if text else None
+
+
+def null(value: float) -> float | None:
+    """NaN, which JSON does not have, as null."""
+    return None if math.isnan(value) else float(value)
+
+
+def _field(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return "" if value is None else value

@@ -1,0 +1,53 @@
+"""Means, intervals and their verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Verdict = Literal["<", ">", "?"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its t interval; the ends are null with fewer than two values."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """``<`` if the whole interval is below 1, ``>`` if above, else ``?`` (recall paper, section 5)."""
+        if self.low is None or self.high is None:
+            return "?"
+        return "<" if self.high < 1 else ">" if self.low > 1 else "?"
+
+
+def mean(values: Sequence[float] | np.ndarray) -> float | None:
+    """Mean, exact in the order of the values; null of none."""
+    return math.fsum(values) / len(values) if len(values) else None
+
+
+def std(values: Sequence[float] | np.ndarray) -> float | None:
+    """Standard deviation with n - 1 in the denominator; null with fewer than two values."""
+    center = mean(values)
+    if center is None or len(values) < 2:
+        return None
+    return math.sqrt(math.fsum((x - center) ** 2 for x in map(float, values)) / (len(values) - 1))
+
+
+def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> Interval:
+    """Student's t interval of the mean: mean ± t((1 + confidence) / 2, n - 1) · s / √n."""
+    center, spread = mean(values), std(values)
+    if center is None or spread is None:
+        return Interval(center, None, None)
+    from scipy.special import stdtrit
+
+    n = len(values)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * spread / math.sqrt(n)
+    return Interval(center, center - half, center + half)

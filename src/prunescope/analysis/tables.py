@@ -1,0 +1,238 @@
+"""Cross-study tables: one row per cell, collected from the cells' audits.
+
+The sparsity of a cell that was asked for as such is the config's, so that rows join on it; what is
+known only after pruning (the ratio; the sparsity of a cell asked for by ratio) is the mean over
+models of what was reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.analysis.csv_text import number, read_csv, write_csv
+from prunescope.analysis.distortion import mean_recall_variance
+from prunescope.analysis.stats import mean, std
+from prunescope.config import Amount
+from prunescope.errors import UserError
+from prunescope.files import read_json
+from prunescope.pruners import UNPRUNED
+
+CELL = ("dataset", "arch", "pruner", "sparsity")
+
+#: The columns after those of the cell, by file.
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "effectiveness": ("metric", "mean", "std", "n_seeds"),
+    "pie_share": ("n_examples", "n_pies", "pie_share"),
+    "effectiveness_on_pies": ("metric", "dense", "pruned", "n_pies"),
+    "el2n_bins": ("bin", "n_examples", "n_pies", "pie_share"),
+    "readability": ("measure", "all", "pies", "ratio"),
+    "alpha": ("ratio", "alpha", "ci_low", "ci_high", "confidence", "verdict", "accuracy", "n_seeds"),
+    "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
+}
+
+#: recalls of one seed by class, scores by seed
+Recalls = dict[int, dict[str, float]]
+
+
+@dataclass
+class _Network:
+    """What is known of a (dataset, arch)'s unpruned models, by seed."""
+
+    metric: str = ""
+    scores: dict[int, float] = field(default_factory=dict)
+    recalls: Recalls = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """One cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>`` with ``test`` and ``train`` audits."""
+
+    folder: Path
+    reached: Mapping[str, float]
+
+    @property
+    def dataset(self) -> str:
+        return self.folder.parts[-4]
+
+    @property
+    def arch(self) -> str:
+        return self.folder.parts[-3]
+
+    @property
+    def pruner(self) -> str:
+        return self.folder.parts[-2]
+
+    @cached_property
+    def amount(self) -> Amount:
+        return Amount.parse(self.folder.name)
+
+    @property
+    def dense(self) -> bool:
+        return self.pruner == UNPRUNED
+
+    @property
+    def sparsity(self) -> float | None:
+        return self.amount.value if self.amount.kind == "sparsity" else self.reached.get("sparsity")
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.dataset, self.arch, self.pruner, self.sparsity)
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        return (self.dataset, self.arch, not self.dense, self.pruner, self.amount)
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        value = read_json(self.folder / "test" / "summary.json")
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{self.folder}/test/summary.json: not an audit's summary; delete it and run again"
+            )
+        return value
+
+    def scores(self, side: str) -> dict[int, float]:
+        """Test scores by seed; those without one (no variation) are left out."""
+        rows = read_csv(self.folder / "test" / "scores.csv")
+        found = {int(row["seed"]): number(row[f"score_{side}"]) for row in rows}
+        return {seed: score for seed, score in found.items() if score is not None}
+
+    def recalls(self, side: str) -> Recalls:
+        """Recalls by seed and class; empty where the task has none."""
+        path = self.folder / "test" / "recall.csv"
+        found: Recalls = {}
+        for row in read_csv(path) if path.exists() else []:
+            found.setdefault(int(row["seed"]), {})[row["class"]] = float(row[f"recall_{side}"])
+        return found
+
+    def rows(self, part: str, file: str, columns: Sequence[str]) -> list[list[str]]:
+        """Columns of one of the audit's tables as they stand; none where the audit has no such table."""
+        path = self.folder / part / file
+        return [[row[name] for name in columns] for row in read_csv(path)] if path.exists() else []
+
+
+def collect(cells: Sequence[Path], out: Path, metrics: Sequence[Path] = ()) -> None:
+    """Write ``effectiveness.csv``, ``alpha.csv`` and the others (``COLUMNS``) into ``out``.
+
+    What each model reached is read from ``models.json`` in the cell's folder, or from ``metrics``.
+    Unpruned rows (effectiveness, recall_variance) come from the cell of the unpruned models where
+    one is given, else from the dense side of all cells of the network; unpruned models that stand
+    only in ``metrics`` add their test scores.
+
+    Raises:
+        UserError: a cell has no audit, or a path does not end as a cell's does.
+    """
+    reached, unpruned = _reached(metrics)
+    found = sorted((_cell(path, reached) for path in cells), key=lambda cell: cell.order)
+    tables: dict[str, list[list[Any]]] = {name: [] for name in COLUMNS}
+    for (dataset, arch), network in sorted(_networks(found, unpruned).items()):
+        key = [dataset, arch, UNPRUNED, 0.0]
+        tables["effectiveness"].append([*key, network.metric, *_spread(network.scores)])
+        if network.recalls:
+            tables["recall_variance"].append([*key, 1.0, _variance(network.recalls), len(network.recalls)])
+    for cell in found:
+        if not cell.dense:
+            _add(tables, cell)
+    for name, rows in tables.items():
+        rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
+        write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
+
+
+def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
+    summary, key = cell.summary, cell.key
+    ratio = cell.reached.get("ratio")
+    tables["effectiveness"].append([*key, summary["metric"], *_spread(cell.scores("pruned"))])
+    tables["pie_share"].append([*key, *(summary[name] for name in COLUMNS["pie_share"])])
+    on_pies = [summary[name] for name in ("metric", "dense_score_on_pies", "pruned_score_on_pies", "n_pies")]
+    tables["effectiveness_on_pies"].append([*key, *on_pies])
+    for name, part, file in (("el2n_bins", "train", "el2n.csv"), ("readability", "test", "readability.csv")):
+        tables[name].extend([*key, *row] for row in cell.rows(part, file, COLUMNS[name]))
+    alpha = summary.get("alpha")
+    if alpha is not None:
+        interval = [alpha[name] for name in ("mean", "ci_low", "ci_high", "confidence", "verdict")]
+        tables["alpha"].append([*key, ratio, *interval, summary["pruned_score"], alpha["n_seeds"]])
+        recalls = cell.recalls("pruned")
+        tables["recall_variance"].append([*key, ratio, _variance(recalls), len(recalls)])
+
+
+def _cell(path: Path, reached: Mapping[tuple[str, ...], Mapping[str, float]]) -> CellResults:
+    folder = Path(path)
+    if len(folder.parts) < 4:
+        raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
+    own = folder / "models.json"
+    if own.exists():
+        models = [model for _, model in _models([own])]
+        return CellResults(folder, _means(models))
+    return CellResults(folder, reached.get(folder.parts[-4:], {}))
+
+
+def _networks(
+    cells: Iterable[CellResults], unpruned: Mapping[tuple[str, str], Mapping[int, Mapping[str, Any]]]
+) -> dict[tuple[str, str], _Network]:
+    networks: dict[tuple[str, str], _Network] = {}
+    # The unpruned models' own cell comes first in the order and so goes before the others.
+    for cell in cells:
+        network = networks.setdefault((cell.dataset, cell.arch), _Network())
+        network.metric = network.metric or cell.summary["metric"]
+        for seed, score in cell.scores("dense").items():
+            network.scores.setdefault(seed, score)
+        for seed, recalls in cell.recalls("dense").items():
+            network.recalls.setdefault(seed, recalls)
+    for key, models in unpruned.items():
+        network = networks.setdefault(key, _Network())
+        for seed, scores in models.items():
+            for metric, score in scores.items():
+                network.metric = network.metric or metric
+                if metric == network.metric:
+                    network.scores.setdefault(seed, score)
+    return networks
+
+
+def _reached(
+    metrics: Sequence[Path],
+) -> tuple[dict[tuple[str, ...], Mapping[str, float]], dict[tuple[str, str], dict[int, Mapping[str, Any]]]]:
+    """Reached amounts by cell, and the unpruned models' test scores by network and seed."""
+    models: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    unpruned: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
+    for record, model in _models(metrics):
+        key = (record["dataset"], record["arch"], record["pruner"], record["amount"])
+        models.setdefault(key, []).append(model)
+        if record["pruner"] == UNPRUNED and not model["diverged"]:
+            unpruned.setdefault(key[:2], {})[model["seed"]] = model["scores"]["test"]
+    return {key: _means(found) for key, found in models.items()}, unpruned
+
+
+def _models(paths: Iterable[Path]) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    for path in paths:
+        record = read_json(path)
+        try:
+            models = record["models"]
+            for model in models:
+                if not isinstance(model["seed"], int):
+                    raise TypeError
+        except (KeyError, TypeError):
+            raise UserError(f"{path}: not a record of models; delete it and run again") from None
+        for model in models:
+            yield record, model
+
+
+def _means(models: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    kept = [model for model in models if not model["diverged"]]
+    means = {name: mean([float(model[name]) for model in kept]) for name in ("sparsity", "ratio")}
+    return {name: value for name, value in means.items() if value is not None}
+
+
+def _spread(scores: Mapping[int, float]) -> tuple[float | None, float | None, int]:
+    values = [scores[seed] for seed in sorted(scores)]
+    return mean(values), std(values), len(values)
+
+
+def _variance(recalls: Recalls) -> float | None:
+    rows = [list(recalls[seed].values()) for seed in sorted(recalls)]
+    return mean_recall_variance(np.array(rows)) if rows else None

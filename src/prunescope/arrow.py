@@ -1,0 +1,242 @@
+"""Parquet and CSV files opened batch by batch, and their columns as checked numpy arrays.
+
+Whatever is wrong with a file comes out as one line that names it; no user meets a traceback
+of pyarrow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from prunescope.errors import UserError, listed
+
+#: pyarrow carries no types of its own.
+Array: TypeAlias = Any
+
+#: Key of the JSON object in a file's metadata.
+METADATA_KEY = b"prunescope"
+
+#: Rows held at once: small beside a row group, large beside the cost of a call.
+BATCH = 1 << 17
+
+
+class Source:
+    """A table on disk: its column names, its metadata, and its rows in batches.
+
+    Raises:
+        UserError: the file is missing, or is neither a whole Parquet file nor CSV.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            raise UserError(f"{path}: no such file")
+        if path.is_dir():
+            raise UserError(f"{path}: a folder, not a table; give the files in it")
+        with open(path, "rb") as stream:
+            magic = stream.read(4)
+        if not magic:
+            raise UserError(f"{path}: the file is empty; delete it and run again")
+        self.parquet: pq.ParquetFile | None = None
+        if magic == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}:
+            with damaged(path):
+                self.parquet = pq.ParquetFile(path, page_checksum_verification=True)
+            self.columns: list[str] = list(self.parquet.schema_arrow.names)
+        else:
+            self._delimiter = _delimiter(path)
+            with damaged(path, "not a readable CSV table"):
+                self.columns = list(self._csv({}).schema.names)
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """The JSON object under ``prunescope`` in a Parquet file's metadata, if there is one."""
+        if self.parquet is None:
+            return None
+        text = (self.parquet.metadata.metadata or {}).get(METADATA_KEY)
+        if text is None:
+            return None
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{self.path}: metadata 'prunescope' is not a JSON object; delete it and run again"
+            )
+        return value
+
+    def require(self, columns: Sequence[str]) -> None:
+        """Raises: UserError: a column is missing; the line says which ones are there."""
+        missing = [name for name in columns if name not in self.columns]
+        if missing:
+            raise UserError(
+                f"{self.path}: no column {listed(map(repr, missing))}; the file has {listed(self.columns)}"
+            )
+
+    def batches(self, columns: Sequence[str], text: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
+        """Rows in batches; from CSV, columns named in ``text`` are strings and the others numbers."""
+        self.require(columns)
+        if self.parquet is not None:
+            with damaged(self.path):
+                yield from self.parquet.iter_batches(batch_size=BATCH, columns=list(columns))
+            return
+        kinds = {name: pa.string() if name in text else pa.float64() for name in columns}
+        with damaged(self.path, "not a readable CSV table"):
+            yield from self._csv(kinds)
+
+    def _csv(self, kinds: dict[str, pa.DataType]) -> Any:
+        from pyarrow import csv
+
+        return csv.open_csv(
+            str(self.path),
+            # Batches are as large as a block: few of them, but far below the memory of a table.
+            read_options=csv.ReadOptions(block_size=1 << 23),
+            parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(
+                column_types=kinds, include_columns=list(kinds), strings_can_be_null=False
+            ),
+        )
+
+
+@contextmanager
+def damaged(path: Path, what: str = "damaged or not a prediction table") -> Iterator[None]:
+    """pyarrow's complaint about a file's contents as one line that names the file."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:160].rstrip(" .") or type(error).__name__
+        raise UserError(f"{path}: {what} ({reason}); delete it and run again") from None
+
+
+def _delimiter(path: Path) -> str:
+    """Comma, unless the header has none but has another usual separator."""
+    with (
+        damaged(path, "not a readable CSV table"),
+        pa.input_stream(str(path), compression="detect") as stream,
+    ):
+        header = stream.read(1 << 16).split(b"\n", 1)[0]
+    if b"," in header:
+        return ","
+    return next((mark for mark in ("\t", ";") if mark.encode() in header), ",")
+
+
+def no_nulls(array: Array, path: Path, column: str) -> None:
+    """Raises: UserError: the column has null values."""
+    if array.null_count:
+        raise UserError(
+            f"{path}: column {column!r} has {array.null_count} missing values; fill or drop those rows"
+        )
+
+
+def plain(array: Array) -> Array:
+    """Categories (dictionary-encoded columns) as their values."""
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def whole_numbers(array: Array, path: Path, column: str) -> np.ndarray:
+    """(n,) int64 from integers, or from floats without a fraction as pandas writes them.
+
+    Raises:
+        UserError: missing values, or anything that is not a whole number.
+    """
+    array = plain(array)
+    no_nulls(array, path, column)
+    if pa.types.is_integer(array.type):
+        return array.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    try:
+        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+            array = pc.cast(array, pa.float64())
+        if not pa.types.is_floating(array.type):
+            raise pa.ArrowInvalid
+    except pa.ArrowInvalid:
+        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {array.type}") from None
+    values = array.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    wrong = values[~((values == np.floor(values)) & (np.abs(values) < 2.0**53))]
+    if wrong.size:
+        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {wrong[0]:g}")
+    return values.astype(np.int64)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds a list per row, of whatever kind."""
+    types = pa.types
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
+
+
+def lists(array: Array, path: Path, column: str) -> tuple[np.ndarray, Array]:
+    """A list column as (n,) lengths and the flat values.
+
+    Raises:
+        UserError: not lists, or missing values.
+    """
+    if not is_list(array.type):
+        raise UserError(f"{path}: column {column!r} must hold lists, not {array.type}")
+    no_nulls(array, path, column)
+    lengths = pc.list_value_length(array).to_numpy(zero_copy_only=False).astype(np.int64)
+    return lengths, array.flatten()
+
+
+def matrix(array: Array, width: int, path: Path, column: str) -> np.ndarray:
+    """(n, width) float32 from a list column, float16 widened; a null in a list becomes NaN.
+
+    Raises:
+        UserError: not lists of ``width`` numbers.
+    """
+    if pa.types.is_floating(array.type) and width == 1:
+        no_nulls(array, path, column)
+        return array.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)[:, None]
+    lengths, values = lists(array, path, column)
+    if np.any(lengths != width):
+        found = int(lengths[lengths != width][0])
+        raise UserError(
+            f"{path}: column {column!r} has rows of {found} values where there are {width} classes"
+        )
+    if not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
+        raise UserError(f"{path}: column {column!r} must hold lists of numbers, not {array.type}")
+    flat = values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    return np.asarray(flat.reshape(-1, width))
+
+
+def class_indices(values: np.ndarray, n_classes: int, path: Path, column: str) -> np.ndarray:
+    """``values`` in the smallest integer type that holds every class.
+
+    Raises:
+        UserError: an index is out of range.
+    """
+    if values.size and (values.min() < 0 or values.max() >= n_classes):
+        wrong = values[(values < 0) | (values >= n_classes)][0]
+        raise UserError(
+            f"{path}: column {column!r} holds class {wrong}, but there are {n_classes} classes "
+            f"(0 to {n_classes - 1})"
+        )
+    return values.astype(index_type(n_classes))
+
+
+def index_type(n_classes: int) -> np.dtype[Any]:
+    """The smallest signed integer type that holds 0 .. n_classes."""
+    return np.dtype(np.int8 if n_classes <= 127 else np.int16 if n_classes <= 32767 else np.int32)
+
+
+def class_sets(array: Array, n_classes: int, path: Path, column: str) -> np.ndarray:
+    """(n, n_classes) bool from lists of class indices."""
+    lengths, flat = lists(array, path, column)
+    indices = class_indices(whole_numbers(flat, path, column), n_classes, path, column)
+    sets = np.zeros((len(lengths), n_classes), dtype=bool)
+    sets[np.repeat(np.arange(len(lengths)), lengths), indices] = True
+    return sets
+
+
+def objects(values: Sequence[Any]) -> np.ndarray:
+    """A one-dimensional array of Python objects, whatever their lengths."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array

@@ -1,0 +1,325 @@
+"""``prunescope audit``: who pays, from predictions alone, for any pair of models.
+
+It knows nothing of how the models were made. Everything is computed first and written then, into
+a folder that appears as a whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.analysis import readability
+from prunescope.analysis.classes import class_counts
+from prunescope.analysis.csv_text import null
+from prunescope.analysis.distortion import Distortion, distortion
+from prunescope.analysis.effectiveness import correct, flips, score_name, scores
+from prunescope.analysis.el2n import el2n
+from prunescope.analysis.outputs import Results, write
+from prunescope.analysis.stats import mean, std
+from prunescope.analysis.votes import Pies, default_tolerance, find_pies
+from prunescope.artifacts import Predictions, read_sides
+from prunescope.errors import UserError, listed
+from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.texts import Texts, read_texts
+
+
+def audit(
+    dense: Sequence[Path],
+    pruned: Sequence[Path],
+    out: Path,
+    *,
+    early: Sequence[Path] = (),
+    texts: Path | None = None,
+    text_columns: Sequence[str] = (),
+    confidence: float = 0.99,
+    bins: int = 20,
+    report: bool = True,
+    readability_scores: Path | None = None,
+    seeds: Sequence[int] | None = None,
+    tolerance: float | None = None,
+    similarity: float | None = None,
+    processes: int = 1,
+) -> dict[str, Any]:
+    """Compare paired models and write tables (and a report) of who pays into ``out``.
+
+    Args:
+        dense, pruned: prediction tables, or users' own CSV or Parquet tables, of each side.
+        out: a new or empty folder, or one an earlier audit wrote, which is replaced.
+        early: the dense models' predictions early in training, for EL2N.
+        texts, text_columns: the examples' texts, for readability and the report.
+        confidence: of the t interval of alpha, 0 to 1.
+        bins: of EL2N scores.
+        readability_scores: a file of ``readability.write_scores`` that spares scoring ``texts``.
+        seeds: only these models; the others of the files are left aside and not counted as dropped.
+        tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
+        similarity: span, text: see ``votes.find_pies``.
+        processes: for scoring texts.
+
+    Returns:
+        What stands in ``summary.json``.
+
+    Raises:
+        UserError: an input is missing, damaged, or does not fit the others; ``out`` holds
+            something else; nothing is left to compare. No folder is left behind then.
+    """
+    if not 0 < confidence < 1:
+        raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
+    if bins < 1:
+        raise UserError(f"--bins: {bins} is not a number of bins; try 20")
+    _check_free(out)
+    sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
+    read = read_sides(sides)
+    pair = _paired(read["dense"], read["pruned"], seeds)
+    if tolerance is None and pair.dense.task == "regression":
+        tolerance = default_tolerance(pair.dense.label)
+    results = _analyse(pair, confidence, tolerance or 0.0, similarity)
+    if early:
+        results.el2n = el2n(early, _chosen(read["early"], seeds))
+        results.bins = bins
+    table = _texts(texts, text_columns, pair.dense.examples)
+    measured = None
+    if readability_scores is not None:
+        measured = readability.read_scores(readability_scores, pair.dense.examples)
+    elif table is not None:
+        measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+    if measured is not None:
+        results.readability = readability.compare(measured, results.pies.is_pie)
+    summary = {
+        **results.summary,
+        **({"el2n_seeds": read["early"].seeds.tolist()} if early else {}),
+        "models": {name: _described(side) for name, side in read.items()},
+        "sources": {name: list(side.sources) for name, side in read.items()},
+    }
+    # The target itself, should it be a link to a folder elsewhere.
+    with atomic_directory(out.resolve()) as folder:
+        write(folder, results)
+        write_json(folder / "summary.json", summary)
+        if report:
+            from prunescope.report.audit_page import render
+
+            shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
+            write_text(folder / "report.html", render(folder, shown))
+    return summary
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
+
+    dense: Predictions
+    pruned: Predictions
+    n_dropped: int
+    diverged: Mapping[str, Sequence[int]]
+
+
+def _paired(dense: Predictions, pruned: Predictions, seeds: Sequence[int] | None) -> _Pair:
+    dense, pruned = _chosen(dense, seeds), _chosen(pruned, seeds)
+    common = np.intersect1d(dense.seeds, pruned.seeds)
+    diverged = set(dense.diverged) | set(pruned.diverged)
+    common = common[~np.isin(common, sorted(diverged))]
+    named = set(dense.seeds.tolist()) | set(pruned.seeds.tolist()) | diverged
+    if not len(common):
+        lines = [
+            f"{name} {listed(side.seeds.tolist()) or 'none'}"
+            + (f" (diverged: {listed(side.diverged)})" if side.diverged else "")
+            for name, side in (("dense", dense), ("pruned", pruned))
+        ]
+        raise UserError(
+            f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
+            "models pair by seed"
+        )
+    return _Pair(
+        dense.only(common),
+        pruned.only(common),
+        len(named) - len(common),
+        {"dense": list(dense.diverged), "pruned": list(pruned.diverged)},
+    )
+
+
+def _chosen(side: Predictions, seeds: Sequence[int] | None) -> Predictions:
+    if seeds is None:
+        return side
+    kept = side.only(side.seeds[np.isin(side.seeds, list(seeds))])
+    return Predictions(**{**vars(kept), "diverged": tuple(s for s in side.diverged if s in set(seeds))})
+
+
+def _described(side: Predictions) -> dict[str, Any]:
+    """What the tables say of their models, where they say it."""
+    names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
+    known = {name: getattr(side.meta, name, None) for name in names}
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
+    dense, pruned = pair.dense, pair.pruned
+    pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
+    right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
+    flipped = flips(right_dense, right_pruned)
+    score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
+    recall = distortion(dense, pruned, right_dense, right_pruned) if dense.task == "single-label" else None
+    n, n_pies = len(dense.examples), int(pies.is_pie.sum())
+    summary: dict[str, Any] = {
+        "task": dense.task,
+        "metric": score_name(dense.task),
+        "n_examples": n,
+        "n_seeds": len(dense.seeds),
+        "n_seeds_dropped": pair.n_dropped,
+        "seeds": dense.seeds.tolist(),
+        "diverged": pair.diverged,
+        "n_classes": len(dense.classes),
+        "n_pies": n_pies,
+        "pie_share": n_pies / n,
+        "dense_score": _mean(score_dense),
+        "pruned_score": _mean(score_pruned),
+        "dense_score_std": _std(score_dense),
+        "pruned_score_std": _std(score_pruned),
+        "dense_score_on_pies": _mean(scores(dense, right_dense, pies.is_pie)),
+        "pruned_score_on_pies": _mean(scores(pruned, right_pruned, pies.is_pie)),
+        "n_flips_mean": float(np.mean(flipped)),
+    }
+    summary |= _particulars(dense, pies, tolerance, similarity)
+    if recall is not None:
+        summary["alpha"] = _alpha(recall, confidence)
+    return Results(
+        summary=summary,
+        dense=dense,
+        pruned=pruned,
+        pies=pies,
+        scores=(score_dense, score_pruned, flipped),
+        classes=class_counts(dense, pies),
+        distortion=recall,
+    )
+
+
+def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
+    """What only some tasks have."""
+    if side.task == "regression":
+        return {"tolerance": tolerance}
+    if side.task == "tokens" and pies.differing is not None:
+        return {"n_tokens": sum(map(len, side.label)), "n_token_pies": int(pies.differing.sum())}
+    if side.task in ("span", "text"):
+        return {"similarity": similarity}
+    return {}
+
+
+def _alpha(recall: Distortion, confidence: float) -> dict[str, Any]:
+    interval = recall.interval(confidence)
+    left_out = int(np.isnan(recall.alpha).sum())
+    return {
+        "mean": interval.mean,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "confidence": confidence,
+        "verdict": interval.verdict,
+        "n_seeds": len(recall.alpha) - left_out,
+        "n_left_out": left_out,
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Mean over models; null where one of them has no score."""
+    center = mean(values)
+    return None if center is None else null(center)
+
+
+def _std(values: np.ndarray) -> float | None:
+    spread = std(values)
+    return None if spread is None else null(spread)
+
+
+def _texts(path: Path | None, columns: Sequence[str], examples: np.ndarray) -> Texts | None:
+    if path is None:
+        if columns:
+            raise UserError("--text-column: names a column of no file; give --texts FILE too")
+        return None
+    return read_texts(path, columns).of(examples, path)
+
+
+def _check_free(out: Path) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"{out}: is a file; choose another --out folder")
+    if any(out.iterdir()) and not (out / "summary.json").is_file():
+        raise UserError(
+            f"{out}: holds something other than an audit; choose another --out folder or empty it"
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``prunescope audit``."""
+
+    def files(name: str, text: str, required: bool = False) -> None:
+        parser.add_argument(
+            name, nargs="+", type=Path, metavar="FILE", required=required, default=[], help=text
+        )
+
+    files(
+        "--dense", "predictions of the models as they were: prediction tables, or CSV/Parquet", required=True
+    )
+    files("--pruned", "predictions of the same models compressed, paired by seed", required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    files("--early", "predictions of the dense models early in training, for EL2N")
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="texts (CSV, Parquet, JSON Lines), for readability"
+    )
+    parser.add_argument(
+        "--text-column",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.99, help="of the interval of alpha (default: %(default)s)"
+    )
+    parser.add_argument("--bins", type=int, default=20, help="of EL2N scores (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code.
+
+    Raises:
+        UserError: as ``audit``.
+    """
+    summary = audit(
+        args.dense,
+        args.pruned,
+        args.out,
+        early=args.early,
+        texts=args.texts,
+        text_columns=args.text_column,
+        confidence=args.confidence,
+        bins=args.bins,
+        processes=readability.available_processes(),
+    )
+    print(_told(summary))
+    print(f"report: {args.out / 'report.html'}")
+    return 0
+
+
+def _told(summary: Mapping[str, Any]) -> str:
+    seeds = f"{summary['n_seeds']} seed{'s' if summary['n_seeds'] != 1 else ''}"
+    dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
+    lines = [
+        f"{summary['n_pies']} of {summary['n_examples']} examples ({summary['pie_share']:.1%}) are voted on "
+        f"differently over {seeds}{dropped}",
+        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
+    ]
+    alpha = summary.get("alpha")
+    if alpha:
+        lines.append(
+            f"alpha: {_shown(alpha['mean'])} [{_shown(alpha['ci_low'])}, {_shown(alpha['ci_high'])}] "
+            f"({alpha['verdict']} 1 at {alpha['confidence']:g})"
+        )
+    return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

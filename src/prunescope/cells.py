@@ -1,0 +1,95 @@
+"""One cell of the grid, analysed: audits of its test and training split, and what its models were."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunescope.audit import audit
+from prunescope.errors import DamagedFileError, UserError
+from prunescope.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class CellInputs:
+    """Files of every block of the pruned models, and of the unpruned ones they are compared with.
+
+    For the cell of the unpruned models themselves both sides are the same files. ``readability``:
+    scores of the test texts, None for pictures.
+    """
+
+    dense_test: Sequence[Path]
+    pruned_test: Sequence[Path]
+    dense_train: Sequence[Path]
+    pruned_train: Sequence[Path]
+    early: Sequence[Path]
+    metrics: Sequence[Path]
+    readability: Path | None
+
+
+def analyse(
+    inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int
+) -> None:
+    """Write ``test/``, ``train/`` (audits without a page) and ``models.json`` into ``out``.
+
+    ``models.json`` comes last and holds the metrics of the cell's models, by seed.
+
+    Raises:
+        UserError: a table is refused. A damaged one is moved aside first, so that the next run of
+            the workflow makes it anew.
+    """
+    try:
+        audit(
+            inputs.dense_test,
+            inputs.pruned_test,
+            out / "test",
+            readability_scores=inputs.readability,
+            confidence=confidence,
+            bins=bins,
+            seeds=seeds,
+            report=False,
+        )
+        audit(
+            inputs.dense_train,
+            inputs.pruned_train,
+            out / "train",
+            early=inputs.early,
+            confidence=confidence,
+            bins=bins,
+            seeds=seeds,
+            report=False,
+        )
+    except DamagedFileError as error:
+        aside = error.path.with_name(f"{error.path.name}.damaged")
+        error.path.replace(aside)
+        raise UserError(f"{error}; moved to {aside.name}: run again to make it anew") from None
+    write_json(out / "models.json", _models(inputs.metrics, set(seeds)))
+
+
+def _models(paths: Sequence[Path], seeds: set[int]) -> dict[str, Any]:
+    """The blocks' metrics as one record; what differs between blocks (device, versions) as lists."""
+    records = [read_json(path) for path in paths]
+    models = [
+        {**model, "file": str(path)}
+        for path, record in zip(paths, records, strict=True)
+        for model in record["models"]
+        if model["seed"] in seeds
+    ]
+    first = records[0]
+    return {
+        **{key: first[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes", "settings")},
+        "devices": sorted({record["device"] for record in records}),
+        "versions": _distinct([record["versions"] for record in records]),
+        "revisions": sorted({record["revision"] for record in records}),
+        "models": sorted(models, key=lambda model: int(model["seed"])),
+    }
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    kept: list[Any] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return kept

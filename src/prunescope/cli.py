@@ -1,0 +1,319 @@
+"""The command ``prunescope``: arguments -> settings -> one call. No science here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from prunescope import __version__
+from prunescope.errors import UserError
+
+T = TypeVar("T")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Usage errors in the form of all our errors: one line, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    # A pipe closed by `head` is no error of ours.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    arguments = build_parser().parse_args(argv)
+    try:
+        code = arguments.run(arguments)
+    except UserError as error:
+        print(f"prunescope: error: {error}", file=sys.stderr)
+        return 2
+    except MemoryError:
+        print(
+            "prunescope: error: out of memory; close other programs or use a larger machine", file=sys.stderr
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("prunescope: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+    return int(code or 0)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="prunescope",
+        description="Shows who pays when a network is pruned: which examples, which classes, by how much.",
+        epilog="Run a study with `snakemake`, or `prunescope run` for a progress display; see README.md.",
+    )
+    parser.add_argument("--version", action="version", version=f"prunescope {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _audit_command(commands)
+    _study_commands(commands)
+    _stage_commands(commands)
+    return parser
+
+
+def _audit_command(commands: Any) -> None:
+    from prunescope import audit
+
+    parser = commands.add_parser(
+        "audit",
+        help="who pays: compare any pair of models from their predictions alone",
+        description="Compares the predictions of two models (or of several seeds of each) on the same "
+        "examples and writes tables and a report of who pays for the compression.",
+    )
+    audit.add_arguments(parser)
+    parser.set_defaults(run=audit.run)
+
+
+def _study_commands(commands: Any) -> None:
+    def config_argument(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--configfile",
+            type=Path,
+            default=Path("config.yaml"),
+            metavar="FILE",
+            help="study (default: %(default)s)",
+        )
+
+    plan = commands.add_parser("plan", help="what a study will take: models, jobs, GPU hours, disk")
+    config_argument(plan)
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    plan.set_defaults(run=_plan)
+
+    status = commands.add_parser("status", help="what of a study is done, running, failed")
+    config_argument(status)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    status.set_defaults(run=_status)
+
+    run = commands.add_parser(
+        "run",
+        help="run a study with Snakemake, showing progress and the time left",
+        description="Starts Snakemake with the arguments after `--` and shows what is done and how long "
+        "the rest will take. The full output goes to a log file, named at the end.",
+    )
+    config_argument(run)
+    run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
+    run.set_defaults(run=_run)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")
+    schema.set_defaults(run=_schema)
+
+
+def _stage_commands(commands: Any) -> None:
+    """What the workflow's rules call. Each reads and writes only the files it is told."""
+    dataset = commands.add_parser("dataset", help="stage: build the tables of a data set")
+    dataset.add_argument("--name", required=True)
+    dataset.add_argument("--settings", required=True, metavar="JSON")
+    dataset.add_argument("--out", required=True, type=Path, metavar="DIR")
+    dataset.set_defaults(run=_dataset)
+
+    encode = commands.add_parser("encode", help="stage: encode a data set for an architecture")
+    encode.add_argument("--data", required=True, type=Path, metavar="DIR")
+    encode.add_argument("--dataset", required=True)
+    encode.add_argument("--dataset-settings", required=True, metavar="JSON")
+    encode.add_argument("--arch", required=True)
+    encode.add_argument("--arch-settings", required=True, metavar="JSON")
+    encode.add_argument("--out", required=True, type=Path, metavar="FILE")
+    encode.set_defaults(run=_encode)
+
+    readability = commands.add_parser("readability", help="stage: readability of every text of a table")
+    readability.add_argument("--texts", required=True, type=Path, metavar="FILE")
+    readability.add_argument("--out", required=True, type=Path, metavar="FILE")
+    readability.add_argument("--processes", type=int, default=1)
+    readability.set_defaults(run=_readability)
+
+    model = commands.add_parser("model", help="stage: train, or prune, a block of seeds")
+    model.add_argument("--settings", required=True, metavar="JSON")
+    model.add_argument("--inputs", required=True, type=Path, metavar="FILE")
+    for name in ("test", "train", "metrics"):
+        model.add_argument(f"--{name}", required=True, type=Path, metavar="FILE")
+    for name in ("early", "checkpoint", "models"):
+        model.add_argument(f"--{name}", type=Path, metavar="FILE")
+    model.add_argument("--dense", nargs="*", default=[], type=Path, metavar="FILE")
+    model.add_argument(
+        "--device", default=os.environ.get("PRUNESCOPE_DEVICE", "auto"), choices=("auto", "cpu", "cuda")
+    )
+    model.add_argument("--threads", type=int, default=1)
+    model.set_defaults(run=_model)
+
+    cell = commands.add_parser("cell", help="stage: analyse one cell of the grid")
+    for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "early", "metrics"):
+        cell.add_argument(f"--{name}", required=True, nargs="+", type=Path, metavar="FILE")
+    cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
+    cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
+    cell.add_argument("--confidence", type=float, default=0.99)
+    cell.add_argument("--bins", type=int, default=20)
+    cell.add_argument("--out", required=True, type=Path, metavar="DIR")
+    cell.set_defaults(run=_cell)
+
+    tables = commands.add_parser("tables", help="stage: cross-study tables")
+    tables.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    tables.add_argument("--out", required=True, type=Path, metavar="DIR")
+    tables.set_defaults(run=_tables)
+
+    figures = commands.add_parser("figures", help="stage: all figures")
+    figures.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    figures.add_argument("--tables", required=True, type=Path, metavar="DIR")
+    figures.add_argument("--out", required=True, type=Path, metavar="DIR")
+    figures.set_defaults(run=_figures)
+
+    site = commands.add_parser("site", help="stage: the pages that lead everywhere")
+    site.add_argument("--settings", required=True, metavar="JSON")
+    site.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    site.add_argument("--tables", required=True, type=Path, metavar="DIR")
+    site.add_argument("--figures", required=True, type=Path, metavar="DIR")
+    site.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")
+    site.add_argument("--out", required=True, type=Path, metavar="FILE")
+    site.set_defaults(run=_site)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.plan import make_plan, plan_text
+
+    plan = make_plan(load_study(arguments.configfile))
+    print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.status import status_of, status_text
+
+    status = status_of(load_study(arguments.configfile), Path.cwd())
+    print(json.dumps(status, indent=2) if arguments.json else status_text(status))
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from prunescope.progress import run_study
+
+    return run_study(arguments.configfile, arguments.snakemake)
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from prunescope.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _dataset(arguments: argparse.Namespace) -> int:
+    from prunescope.config import Dataset
+    from prunescope.data.registry import build
+
+    build(arguments.name, _parsed(TypeAdapter(Dataset), arguments.settings, "--settings"), arguments.out)
+    return 0
+
+
+def _encode(arguments: argparse.Namespace) -> int:
+    from prunescope.config import Arch, Dataset
+    from prunescope.data.encode import encode
+
+    dataset = _parsed(TypeAdapter(Dataset), arguments.dataset_settings, "--dataset-settings")
+    arch = _parsed(TypeAdapter(Arch), arguments.arch_settings, "--arch-settings")
+    encode(arguments.data, arguments.dataset, arguments.arch, dataset, arch, arguments.out)
+    return 0
+
+
+def _readability(arguments: argparse.Namespace) -> int:
+    from prunescope.analysis.readability import write_scores
+
+    write_scores(arguments.texts, arguments.out, processes=arguments.processes)
+    return 0
+
+
+def _model(arguments: argparse.Namespace) -> int:
+    from prunescope.jobs import ModelJob
+
+    job = _parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
+    # Before torch is imported: its thread pools are sized by these.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(arguments.threads)
+    import torch
+
+    from prunescope.training.blocks import BlockOutputs, run_block
+
+    torch.set_num_threads(arguments.threads)
+    outputs = BlockOutputs(
+        test=arguments.test,
+        train=arguments.train,
+        metrics=arguments.metrics,
+        early=arguments.early,
+        checkpoint=arguments.checkpoint,
+        models=arguments.models,
+    )
+    run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device)
+    return 0
+
+
+def _cell(arguments: argparse.Namespace) -> int:
+    from prunescope.cells import CellInputs, analyse
+
+    inputs = CellInputs(
+        dense_test=arguments.dense_test,
+        pruned_test=arguments.pruned_test,
+        dense_train=arguments.dense_train,
+        pruned_train=arguments.pruned_train,
+        early=arguments.early,
+        metrics=arguments.metrics,
+        readability=arguments.readability[0] if arguments.readability else None,
+    )
+    analyse(
+        inputs, arguments.out, seeds=arguments.seeds, confidence=arguments.confidence, bins=arguments.bins
+    )
+    return 0
+
+
+def _tables(arguments: argparse.Namespace) -> int:
+    from prunescope.analysis.tables import collect
+
+    collect(_listed_folders(arguments.cells), arguments.out)
+    return 0
+
+
+def _figures(arguments: argparse.Namespace) -> int:
+    from prunescope.figures.registry import draw_all
+
+    draw_all(arguments.tables, _listed_folders(arguments.cells), arguments.out)
+    return 0
+
+
+def _site(arguments: argparse.Namespace) -> int:
+    from prunescope.config import Study
+    from prunescope.report.site import build
+
+    build(
+        study=_parsed(TypeAdapter(Study), arguments.settings, "--settings"),
+        cells=_listed_folders(arguments.cells),
+        tables=arguments.tables,
+        figures=arguments.figures,
+        cards=arguments.cards,
+        out=arguments.out,
+    )
+    return 0
+
+
+def _listed_folders(path: Path) -> list[Path]:
+    try:
+        return [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in problem["loc"])
+        raise UserError(f"{option}: {key}: {problem['msg']}") from None

@@ -1,0 +1,15 @@
+"""Tables in, pictures out; no statistics here. ``prunescope.figures.registry`` is the way in."""
+
+from __future__ import annotations
+
+#: The families of figures, in the order of the report, with what each is about.
+FAMILIES: dict[str, str] = {
+    "effectiveness": "Score by sparsity",
+    "pie_share": "Share of PIEs",
+    "effectiveness_on_pies": "Score on PIEs and on all",
+    "pie_classes": "Classes of PIEs",
+    "el2n": "Influence on training (EL2N)",
+    "readability": "Readability and length",
+    "alpha": "Recall distortion (α)",
+    "balance": "Recall balance of classes",
+}

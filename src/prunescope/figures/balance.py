@@ -1,0 +1,159 @@
+"""Normalized recall balance before and after pruning: recall paper, figures 5-8."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from prunescope.figures.layout import Picture, legend_below, line_handle
+from prunescope.figures.source import CellFiles, Source, amount_text, seeds_text
+from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look, ordered
+
+COLUMNS = ("seed", "class", "support", "recall_dense", "recall_pruned", "balance_dense", "balance_pruned")
+_PANELS = 6
+#: A panel with more points keeps its points as a picture inside the SVG.
+_VECTOR_POINTS = 1500
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per (dataset, arch), panels pruner (columns) by amount (rows)."""
+    for dataset, arch in source.networks():
+        found = []
+        for cell in source.of_network(dataset, arch):
+            table = cell.table("recall.csv", COLUMNS)
+            if table is not None:
+                table = table[table["balance_dense"].notna() & table["balance_pruned"].notna()]
+                if not table.empty:
+                    found.append((cell, table))
+        if not found:
+            source.skip(
+                f"balance, {dataset} · {arch}", "recall balance is defined for single-label tasks only"
+            )
+            continue
+        yield _picture(dataset, arch, found)
+
+
+def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+    import matplotlib.pyplot as plt
+
+    amounts = sorted({cell.amount for cell, _ in found})
+    names = ordered(cell.pruner for cell, _ in found)
+    columns = max(math.ceil(len(names) / math.ceil(len(names) / _PANELS)), 2)
+    blocks = [names[start : start + columns] for start in range(0, len(names), columns)]
+    rows = len(blocks) * len(amounts)
+    side = FULL_WIDTH / columns
+    figure, axes = plt.subplots(
+        rows,
+        columns,
+        figsize=(FULL_WIDTH, rows * min(side + 0.12, 2.6) + 0.9),
+        layout="constrained",
+        squeeze=False,
+    )
+    at = {(cell.pruner, cell.amount): (cell, table) for cell, table in found}
+    reach = _reach([table for _, table in found])
+    parts: list[pd.DataFrame] = []
+    for number, block in enumerate(blocks):
+        for row, amount in enumerate(amounts):
+            line = axes[number * len(amounts) + row]
+            shown = [name for name in block if (name, amount) in at]
+            for column, panel in enumerate(line):
+                name = block[column] if column < len(block) else None
+                if name is None or name not in shown:
+                    panel.set_visible(False)
+                    continue
+                cell, table = at[name, amount]
+                _scatter(panel, cell, table, reach)
+                parts.append(table.assign(pruner=name, amount=amount.token)[["pruner", "amount", *COLUMNS]])
+                panel.set_title(f"{name} · {amount_text(amount)}", fontsize=7.4)
+                if name == shown[0]:
+                    panel.set_ylabel("after pruning", fontsize=7.4)
+                else:
+                    panel.tick_params(labelleft=False)
+                if row == len(amounts) - 1 or (name, amounts[row + 1]) not in at:
+                    panel.set_xlabel("before pruning", fontsize=7.4)
+                else:
+                    panel.tick_params(labelbottom=False)
+    legend_below(
+        figure,
+        [
+            line_handle("one class of one seed", color="#5f6368", marker="o", linestyle="", markersize=3),
+            line_handle("slope: mean α of the seeds", color="#5f6368", linewidth=1.6),
+            line_handle(
+                "nothing changes (slope 1)", color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2))
+            ),
+        ],
+        columns=3,
+    )
+    title = f"Recall balance of classes, before and after: {dataset} · {arch}"
+    figure.suptitle(title)
+    counts = [float(table["seed"].nunique()) for _, table in found]
+    caption = (
+        "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
+        f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
+        "α, the mean over seeds; dashed: nothing changes. Steeper than dashed: classes move apart; "
+        "flatter: they move together. Acc: mean accuracy after pruning."
+    )
+    beyond = sum(
+        int(((t["balance_dense"].abs() > reach) | (t["balance_pruned"].abs() > reach)).sum())
+        for _, t in found
+    )
+    if beyond:
+        caption += (
+            f" {beyond} point{'s' if beyond > 1 else ''} beyond the axes' range of ±{reach:g} not shown."
+        )
+    return Picture(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
+
+
+def _reach(tables: list[pd.DataFrame]) -> float:
+    """Half the range of both axes: everything, unless single points lie far beyond 98 % of them."""
+    values = pd.concat([pd.concat([t["balance_dense"], t["balance_pruned"]]) for t in tables]).abs()
+    top, most = float(values.max()), float(values.quantile(0.98))
+    wanted = top if top <= 2.5 * most else most * 1.3
+    if wanted <= 0:
+        return 0.1
+    step = 10 ** math.floor(math.log10(wanted)) / 2
+    return math.ceil(wanted * 1.05 / step) * step
+
+
+def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, reach: float) -> None:
+    shape = look(cell.pruner)
+    panel.grid(False)
+    panel.axhline(0, color="#dcdfe3", linewidth=0.6, zorder=0)
+    panel.axvline(0, color="#dcdfe3", linewidth=0.6, zorder=0)
+    panel.plot(
+        [-reach, reach], [-reach, reach], color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2)), zorder=2
+    )
+    panel.plot(
+        table["balance_dense"],
+        table["balance_pruned"],
+        linestyle="",
+        marker="o",
+        markersize=2.4,
+        markeredgewidth=0,
+        color=shape.colour,
+        alpha=0.55,
+        zorder=1.5,
+        rasterized=len(table) > _VECTOR_POINTS,
+    )
+    summary = cell.summary.get("alpha") or {}
+    mean, score = summary.get("mean"), cell.summary.get("pruned_score")
+    notes = []
+    if mean is not None:
+        panel.plot(
+            [-reach, reach], [-reach * mean, reach * mean], color=shape.colour, linewidth=1.6, zorder=2.5
+        )
+        notes.append(f"α = {mean:.2f} {summary.get('verdict') or ''}".rstrip())
+    if score is not None:
+        notes.append(f"Acc {100 * score:.1f}%")
+    panel.text(
+        0.03, 0.98, "\n".join(notes), transform=panel.transAxes, va="top", fontsize=6.6, zorder=4,
+        linespacing=1.15, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
+    )  # fmt: skip
+    panel.set_xlim(-reach, reach)
+    panel.set_ylim(-reach, reach)
+    panel.set_aspect("equal")
+    panel.tick_params(labelsize=6.6)
+    panel.locator_params(nbins=3)

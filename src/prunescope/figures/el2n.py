@@ -1,0 +1,71 @@
+"""Share of PIEs by how influential training examples are: PIE paper, figure 4."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from prunescope.figures import layout
+from prunescope.figures.layout import Picture
+from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+
+COLUMNS = ("dataset", "arch", "pruner", "sparsity", "bin", "n_examples", "n_pies", "pie_share")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_PANELS = 4
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per (dataset, arch), a panel per pruner, a line per sparsity."""
+    table = source.table("el2n_bins.csv", COLUMNS)
+    table = table[table["pruner"] != "none"]
+    if table.empty:
+        source.skip("el2n", "no EL2N scores of training examples")
+        return
+    for dataset, arch in pairs(table):
+        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
+        yield _picture(dataset, arch, rows, seeds)
+
+
+def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
+    import matplotlib
+
+    names = pruners_of(rows)
+    # Reached sparsities of the same study differ in far decimals between networks' layers.
+    levels = sorted({round(float(value), 3) for value in rows["sparsity"]})
+    colours = matplotlib.colormaps["viridis"].resampled(256)
+    steps = [0.82 * (1 - place / max(len(levels) - 1, 1)) for place in range(len(levels))]
+    looks = {
+        level: {"color": colours(step), "marker": _MARKERS[place % len(_MARKERS)]}
+        for place, (level, step) in enumerate(zip(levels, steps, strict=True))
+    }
+    last = int(rows["bin"].max())
+    figure, axes = layout.panels(len(names), columns=_PANELS, height=1.75, share_y=True)
+    for panel, pruner in zip(axes, names, strict=True):
+        own = rows[rows["pruner"] == pruner]
+        for level in levels:
+            line = own[own["sparsity"].round(3) == level].sort_values("bin", kind="stable")
+            if not line.empty:
+                panel.plot(line["bin"], line["pie_share"], markersize=2.8, linewidth=1.1, **looks[level])
+        panel.set_title(pruner)
+        panel.set_xlim(0.3, last + 0.7)
+        panel.set_xticks(sorted({1, round(last / 2), last}))
+        layout.percent_axis(panel)
+    layout.from_zero(axes, rows["pie_share"])
+    layout.outer_labels(axes, _PANELS, "EL2N bin", "PIEs (% of bin)")
+    layout.legend_below(
+        figure,
+        [layout.line_handle(f"{100 * level:.3g}%", **looks[level]) for level in levels],
+        title="sparsity",
+        columns=8,
+    )
+    title = f"PIEs by influence on training: {dataset} · {arch}"
+    figure.suptitle(title)
+    over = f" Mean EL2N scores and majorities over {seeds_text(seeds)}." if seeds else ""
+    caption = (
+        f"Training examples sorted by EL2N score early in training into {last} bins of equal size, bin 1 "
+        f"the least and bin {last} the most influential; share of each bin that is PIEs, a panel per "
+        f"pruner, a line per sparsity.{over}"
+    )
+    return Picture(f"{dataset}--{arch}", title, caption, figure, rows)

@@ -1,0 +1,76 @@
+"""How the text of PIEs differs from all text: PIE paper, figure 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from prunescope.figures import layout
+from prunescope.figures.layout import Picture
+from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.style import DENSE_COLOUR, look
+
+COLUMNS = ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio")
+_PANELS = 4
+
+#: Names as a reader knows them, in the order of panels.
+MEASURES = {
+    "automated_readability_index": "Automated readability",
+    "coleman_liau_index": "Coleman–Liau",
+    "flesch_kincaid_grade": "Flesch–Kincaid",
+    "linsear_write_formula": "Linsear Write",
+    "gunning_fog": "Gunning fog",
+    "dale_chall_readability_score": "Dale–Chall",
+    "difficult_words": "Difficult words",
+    "length": "Length in tokens",
+}
+
+
+def measure_name(measure: str) -> str:
+    """A measure's reader-facing name."""
+    return MEASURES.get(measure, measure.replace("_", " ").capitalize())
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per (dataset, arch) of texts, a panel per measure, a line per pruner."""
+    table = source.table("readability.csv", COLUMNS)
+    table = table[table["pruner"] != "none"]
+    if table["ratio"].notna().sum() == 0:
+        source.skip("readability", "no texts, or no PIEs among them")
+        return
+    for dataset, arch in pairs(table):
+        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+        if rows["ratio"].notna().sum() == 0:
+            source.skip(f"readability, {dataset} · {arch}", "there are no PIEs")
+            continue
+        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
+        yield _picture(dataset, arch, rows, seeds)
+
+
+def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
+    present = list(dict.fromkeys(rows["measure"]))
+    measures = [name for name in MEASURES if name in present] + [n for n in present if n not in MEASURES]
+    names = pruners_of(rows)
+    figure, axes = layout.panels(len(measures), columns=_PANELS, height=1.75)
+    for panel, measure in zip(axes, measures, strict=True):
+        panel.axhline(1.0, color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
+        for pruner in names:
+            line = rows[(rows["pruner"] == pruner) & (rows["measure"] == measure)]
+            line = line.sort_values("sparsity", kind="stable")
+            panel.plot(line["sparsity"], line["ratio"], **look(pruner).plot())
+        layout.sparsity_axis(panel, rows["sparsity"], narrow=True)
+        panel.yaxis.set_major_formatter("{x:.2f}")
+        panel.locator_params(axis="y", nbins=5)
+        panel.set_title(measure_name(measure), fontsize=7.8)
+    layout.outer_labels(axes, _PANELS, "sparsity", "PIEs / all texts")
+    layout.legend_below(figure, [layout.line_handle(name, **look(name).plot()) for name in names])
+    title = f"How the text of PIEs differs: {dataset} · {arch}"
+    figure.suptitle(title)
+    over = f" PIEs are majorities over {seeds_text(seeds)}." if seeds else ""
+    caption = (
+        "Mean over the PIEs divided by the mean over all test texts, for seven readability measures and "
+        "the length in tokens, against sparsity. Above the black line at 1, the text of PIEs is harder to "
+        f"read or longer than the average text.{over}"
+    )
+    return Picture(f"{dataset}--{arch}", title, caption, figure, rows)

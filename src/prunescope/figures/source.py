@@ -1,0 +1,158 @@
+"""What figures are drawn from: the study's tables and the cells' audit files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prunescope.config import Amount
+from prunescope.errors import UserError
+from prunescope.figures.style import ordered
+from prunescope.files import read_json
+from prunescope.pruners import PRUNERS, UNPRUNED
+
+#: Columns that are names even where they look like numbers or like missing values.
+_NAMES = frozenset(
+    {"dataset", "arch", "pruner", "metric", "measure", "verdict", "class", "family", "varied", "fixed"}
+)
+
+
+def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """A CSV with at least ``columns``; names as strings, everything else as numbers (empty: NaN).
+
+    Raises:
+        UserError: the file cannot be read or lacks a column.
+    """
+    try:
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path}: is empty; delete it and run again") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
+    missing = [name for name in columns if name not in raw.columns]
+    if missing:
+        raise UserError(f"{path}: column {missing[0]!r} is missing; delete it and run again")
+    for name in raw.columns:
+        if name not in _NAMES:
+            raw[name] = pd.to_numeric(raw[name], errors="coerce")
+    return raw
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """One pruned cell and its folder ``.../<dataset>/<arch>/<pruner>/<amount>``."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    amount: Amount
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> CellFiles:
+        """Read the names from the path; its ``test`` or ``train`` folder will do as well.
+
+        Raises:
+            UserError: the path does not end as a cell's does.
+        """
+        folder = path.parent if path.name in ("test", "train") else path
+        parts = folder.parts[-4:]
+        if len(parts) < 4:
+            raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
+        return cls(parts[0], parts[1], parts[2], Amount.parse(parts[3]), folder)
+
+    @property
+    def amount_text(self) -> str:
+        """``90%`` or ``ratio 10``."""
+        return amount_text(self.amount)
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """``test/summary.json``."""
+        value = read_json(self.path / "test" / "summary.json")
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{self.path / 'test' / 'summary.json'}: not a JSON object; delete it and run again"
+            )
+        return value
+
+    def table(self, name: str, columns: Sequence[str], split: str = "test") -> pd.DataFrame | None:
+        """One of the cell's CSV files, or None where its kind of task has none."""
+        path = self.path / split / name
+        return read_table(path, columns) if path.exists() else None
+
+
+def amount_text(amount: Amount) -> str:
+    if amount.kind == "sparsity":
+        return f"{amount.units / 10:g}%"
+    return f"ratio {amount.value:g}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tables folder and pruned cells, and what was left out for want of data."""
+
+    tables: Path
+    cells: tuple[CellFiles, ...]
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, tables: Path, cells: Sequence[Path]) -> Source:
+        known = {CellFiles.at(Path(cell)) for cell in cells}
+        found = sorted(
+            (cell for cell in known if cell.pruner != UNPRUNED),
+            key=lambda c: (c.dataset, c.arch, ordered_key(c.pruner), c.amount),
+        )
+        return cls(Path(tables), tuple(found))
+
+    def table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
+        """A table of ``results/tables``; an absent one has no rows, and its absence is noted."""
+        path = self.tables / name
+        if not path.exists():
+            self.skip(name, "the table is not there")
+            return pd.DataFrame(columns=list(columns))
+        return read_table(path, columns)
+
+    def skip(self, what: str, why: str) -> None:
+        """Note a picture that is left out."""
+        self.skipped.append((what, why))
+
+    def networks(self) -> list[tuple[str, str]]:
+        """The (dataset, arch) pairs of the cells, in their order."""
+        return list(dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells))
+
+    def of_network(self, dataset: str, arch: str) -> list[CellFiles]:
+        return [cell for cell in self.cells if (cell.dataset, cell.arch) == (dataset, arch)]
+
+
+def ordered_key(pruner: str) -> tuple[int, str]:
+    """Sort key that puts the papers' pruners first, in their order."""
+    names = list(PRUNERS)
+    return (names.index(pruner) if pruner in PRUNERS else len(names), pruner)
+
+
+def pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Distinct (dataset, arch) of a table, in order of appearance."""
+    return list(dict.fromkeys(zip(table["dataset"], table["arch"], strict=True)))
+
+
+def pruners_of(table: pd.DataFrame) -> list[str]:
+    """The pruners of a table, unpruned models left out."""
+    return [name for name in ordered(table["pruner"]) if name != UNPRUNED]
+
+
+def seeds_text(counts: Sequence[float]) -> str:
+    """``30 seeds`` or ``28 to 30 seeds`` for captions."""
+    known = [int(count) for count in counts if not math.isnan(count)]
+    if not known:
+        return "an unknown number of seeds"
+    low, high = min(known), max(known)
+    if low == high:
+        return f"{high} seed{'' if high == 1 else 's'}"
+    return f"{low} to {high} seeds"

@@ -1,0 +1,154 @@
+"""One look for every figure: colours, markers, sizes, and how a picture is saved.
+
+Hue tells what a pruner takes a weight to be worth (blue: its magnitude, orange: its impact on the
+loss, green: chance, purple: undecayed impact); marker and dash tell when it prunes (square: iterative with
+rewinding, circle: iterative with fine-tuning, triangle: at initialization, diamond: once after
+training). Hues are those of Okabe and Ito's colour-blind-safe palette, varied in lightness only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from prunescope.pruners import PRUNERS, UNPRUNED
+
+#: Width of a figure across both columns of a page, in inches.
+FULL_WIDTH = 7.2
+
+ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one pruner is drawn: matplotlib colour, marker and line style."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+
+    def plot(self) -> dict[str, Any]:
+        """Keyword arguments for ``Axes.plot`` and ``Axes.errorbar``."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
+
+
+_DOTS = (0, (1.2, 1.2))
+_DASHES = (0, (4.0, 1.6))
+
+#: The papers' pruners, in the order of legends.
+LOOKS: Mapping[str, Look] = MappingProxyType(
+    {
+        "IIBP-WR": Look("#8A3800", "s", "-"),
+        "IIBP-FT": Look("#D55E00", "o", "-"),
+        "IBP-AI": Look("#E69F00", "^", _DASHES),
+        "IMP-WR": Look("#003F66", "s", "-"),
+        "IMP-FT": Look("#0072B2", "o", "-"),
+        "MP-AI": Look("#56B4E9", "^", _DASHES),
+        "IRP-FT": Look("#00694D", "o", "-"),
+        "RP-AI": Look("#2FC79B", "^", _DASHES),
+        "MP": Look("#2F7FD0", "D", _DOTS),
+        "GP": Look("#F07F3C", "D", _DOTS),
+        "UP": Look("#B0478A", "D", _DOTS),
+        "RP": Look("#6FAE45", "D", _DOTS),
+    }
+)
+
+_FURTHER_COLOURS = ("#332288", "#882255", "#999933", "#44AA99", "#6B4C2A", "#AA4499", "#5F6B7A", "#B8860B")
+_FURTHER_MARKERS = ("P", "X", "v", "<", ">", "p", "h")
+
+
+def look(pruner: str) -> Look:
+    """The look of a pruner, the same in every figure of every study.
+
+    A pruner of the user's own gets its look from a hash of its name, so that adding another one
+    changes nothing.
+    """
+    if pruner == UNPRUNED:
+        return Look(DENSE_COLOUR, "", "-")
+    if pruner in LOOKS:
+        return LOOKS[pruner]
+    digest = hashlib.sha256(pruner.encode()).digest()
+    colour = _FURTHER_COLOURS[digest[0] % len(_FURTHER_COLOURS)]
+    return Look(colour, _FURTHER_MARKERS[digest[1] % len(_FURTHER_MARKERS)], _DASHES)
+
+
+def ordered(pruners: Iterable[str]) -> list[str]:
+    """Distinct pruners, unpruned first, then the papers' in their order, then others by name."""
+    rank = {name: position for position, name in enumerate((UNPRUNED, *PRUNERS))}
+    return sorted(set(pruners), key=lambda name: (rank.get(name, len(rank)), name))
+
+
+def pretty_metric(metric: str) -> str:
+    """``macro-f1`` and the like as a reader writes them; other names as they are."""
+    known = {
+        "accuracy": "accuracy",
+        "macrof1": "macro F1",
+        "f1macro": "macro F1",
+        "f1": "F1",
+        "microf1": "micro F1",
+        "pearson": "Pearson correlation",
+        "matthews": "Matthews correlation",
+    }
+    key = metric.lower().replace("-", "").replace("_", "").replace(" ", "")
+    return known.get(key, metric.replace("_", " "))
+
+
+_SETTINGS: dict[str, Any] = {
+    "svg.hashsalt": "prunescope",
+    "svg.fonttype": "path",
+    "text.parse_math": False,
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.2,
+    "ytick.labelsize": 7.2,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "figure.titlesize": 10,
+    "figure.titleweight": "bold",
+    "figure.facecolor": "white",
+    "figure.dpi": 100,
+    "axes.edgecolor": "#55585c",
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": "#dcdfe3",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.0,
+    "xtick.color": "#3c4043",
+    "ytick.color": "#3c4043",
+    "axes.titlelocation": "left",
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """matplotlib without a display, starting from its own defaults, in the project's style."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        settings: Any = matplotlib.rcParams
+        settings.update(_SETTINGS)
+        yield
+
+
+def save(figure: Any, folder: Path, stem: str) -> None:
+    """Write ``stem.svg`` and ``stem.png`` with no date or version in them, and close the figure."""
+    import matplotlib.pyplot as plt
+
+    figure.savefig(folder / f"{stem}.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(folder / f"{stem}.png", dpi=160, metadata={"Software": None})
+    plt.close(figure)

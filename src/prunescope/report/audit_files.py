@@ -1,0 +1,218 @@
+"""Reads an audit folder: what is there of it, with numbers as numbers and gaps as None."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from prunescope.errors import UserError
+from prunescope.files import read_json
+
+Row = Mapping[str, Any]
+
+#: Columns that are names even where they look like numbers.
+_NAMES = frozenset({"class", "measure"})
+
+#: What each file of an audit folder holds, for the list at the end of a page.
+FILES: dict[str, str] = {
+    "summary.json": "the headline numbers",
+    "pies.parquet": "every example: label, both majority votes, agreement, whether it is a PIE",
+    "classes.csv": "examples and PIEs by true class",
+    "scores.csv": "score and flips of each seed",
+    "recall.csv": "recall and normalized recall balance of each class and seed",
+    "alpha.csv": "accuracy and α of each seed",
+    "el2n.csv": "PIEs by bin of EL2N score",
+    "el2n_scores.parquet": "EL2N score of every example",
+    "readability.csv": "readability and length of PIEs and of all texts",
+}
+
+
+@dataclass(frozen=True)
+class Pie:
+    """One pruning-identified exemplar, its classes by name; ``row``: its place among all examples."""
+
+    row: int
+    example: int
+    label: str
+    dense_vote: str
+    pruned_vote: str
+    dense_agreement: float | None
+    pruned_agreement: float | None
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """One class: its share of the examples and of the PIEs; recalls are means over seeds."""
+
+    name: str
+    n_examples: int
+    share_of_examples: float | None
+    n_pies: int
+    share_of_pies: float | None
+    recall_dense: float | None = None
+    recall_pruned: float | None = None
+
+
+@dataclass(frozen=True)
+class AuditFiles:
+    """An audit folder; files that its kind of task has none of give empty lists."""
+
+    folder: Path
+    max_pies: int = field(default=300)
+
+    @cached_property
+    def summary(self) -> Mapping[str, Any]:
+        """``summary.json``.
+
+        Raises:
+            UserError: it is missing or not a JSON object.
+        """
+        path = self.folder / "summary.json"
+        value = read_json(path)
+        if not isinstance(value, dict):
+            raise UserError(f"{path}: not a JSON object; delete it and run again")
+        return value
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """Names and meanings of the files that are there."""
+        return [(name, meaning) for name, meaning in FILES.items() if (self.folder / name).exists()]
+
+    @cached_property
+    def classes(self) -> list[ClassRow]:
+        """By true class, most frequent first, as in ``classes.csv`` and ``recall.csv``."""
+        recalls: dict[str, list[tuple[float, float]]] = {}
+        for row in rows(self.folder / "recall.csv"):
+            if row["recall_dense"] is not None and row["recall_pruned"] is not None:
+                recalls.setdefault(row["class"], []).append((row["recall_dense"], row["recall_pruned"]))
+        found = [
+            ClassRow(
+                row["class"],
+                int(row["n_examples"] or 0),
+                row["share_of_examples"],
+                int(row["n_pies"] or 0),
+                row["share_of_pies"],
+                *_means(recalls.get(row["class"], [])),
+            )
+            for row in rows(self.folder / "classes.csv")
+        ]
+        return sorted(found, key=lambda row: -row.n_examples)
+
+    @cached_property
+    def seeds(self) -> list[dict[str, Any]]:
+        """One row per seed: ``seed``, ``score_dense``, ``score_pruned``, ``flips``, ``alpha``."""
+        found: dict[int, dict[str, Any]] = {}
+        for row in rows(self.folder / "scores.csv"):
+            found[int(row["seed"])] = {**row, "alpha": None}
+        for row in rows(self.folder / "alpha.csv"):
+            entry = found.setdefault(
+                int(row["seed"]),
+                {
+                    "seed": row["seed"],
+                    "score_dense": row["accuracy_dense"],
+                    "score_pruned": row["accuracy_pruned"],
+                    "flips": None,
+                },
+            )
+            entry["alpha"] = row["alpha"]
+        return [found[seed] for seed in sorted(found)]
+
+    @cached_property
+    def el2n(self) -> list[Row]:
+        return [row for row in rows(self.folder / "el2n.csv") if row["pie_share"] is not None]
+
+    @cached_property
+    def readability(self) -> list[Row]:
+        return rows(self.folder / "readability.csv")
+
+    @cached_property
+    def pies(self) -> list[Pie]:
+        """The PIEs on which the models of each side agree most, at most ``max_pies``."""
+        path = self.folder / "pies.parquet"
+        if not path.exists():
+            return []
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
+            classes = json.loads(metadata).get("classes") or self.summary.get("classes") or []
+            table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
+            table = table.filter(pc.fill_null(table["is_pie"], False))
+            total = pc.add(
+                pc.cast(table["dense_agreement"], pa.float64()),
+                pc.cast(table["pruned_agreement"], pa.float64()),
+            )
+            table = table.append_column("together", total)
+            order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
+            found = table.take(order[: self.max_pies]).to_pylist()
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path}: not a table of votes ({reason}); run the audit again") from None
+        return [
+            Pie(
+                row["row"],
+                int(row["example"]),
+                class_text(row["label"], classes),
+                class_text(row["dense_vote"], classes),
+                class_text(row["pruned_vote"], classes),
+                row["dense_agreement"],
+                row["pruned_agreement"],
+            )
+            for row in found
+        ]
+
+
+def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
+    """A label or vote as text: class names for indices, several joined by commas."""
+    if isinstance(value, list | tuple):
+        return ", ".join(class_text(part, classes) for part in value) if value else "(no class)"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
+        return str(classes[value])
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)
+
+
+def rows(path: Path) -> list[Row]:
+    """Rows of a CSV file; none where there is no file. Empty cells and NaN are None.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not path.exists():
+        return []
+    try:
+        with open(path, newline="", encoding="utf-8") as stream:
+            return [
+                {name: value if name in _NAMES else _value(value) for name, value in row.items()}
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
+
+
+def _value(text: str | None) -> Any:
+    if text is None or text == "":
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if not math.isfinite(number):
+        return None
+    return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number
+
+
+def _means(pairs: list[tuple[float, float]]) -> tuple[float | None, float | None]:
+    if not pairs:
+        return None, None
+    return sum(a for a, _ in pairs) / len(pairs), sum(b for _, b in pairs) / len(pairs)

@@ -1,0 +1,45 @@
+"""``report.html`` of ``prunescope audit``: one self-contained page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prunescope.report import page, parts, sentences
+from prunescope.report.audit_files import AuditFiles
+
+
+def render(directory: Path, texts: Mapping[int, str] | Sequence[str] | None = None) -> str:
+    """The page for an audit folder, from its files alone.
+
+    Args:
+        directory: the folder with ``summary.json`` and what else the audit wrote; files that its
+            kind of task has none of may be missing.
+        texts: text by example, or one per row of ``pies.parquet``; shown beside the PIEs as text, whatever it holds.
+
+    Raises:
+        UserError: ``summary.json`` is missing or a file cannot be read.
+    """
+    audit = AuditFiles(Path(directory))
+    body = parts.body(audit, texts)
+    return page.render(
+        "audit.html",
+        title="Who pays for this compression?",
+        what=_what(audit.summary),
+        contents=parts.contents(body),
+        **body,
+    )
+
+
+def _what(summary: Mapping[str, Any]) -> str:
+    """What was compared, as far as the summary says."""
+    names = [str(summary[key]) for key in ("dataset", "arch", "pruner") if summary.get(key)]
+    sparsity = summary.get("sparsity")
+    if isinstance(sparsity, int | float) and sparsity > 0:
+        names.append(f"sparsity {sentences.percent(sparsity)}")
+    head = f"{' · '.join(names)}. " if names else ""
+    return (
+        f"{head}Unpruned against pruned models: {sentences.count(summary.get('n_seeds'), 'pair')}, "
+        f"{sentences.count(summary.get('n_examples'), 'example')}, task {summary.get('task', 'unknown')}."
+    )

@@ -1,0 +1,133 @@
+"""The page of one cell: its audit, how its models were made, and the files behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunescope.config import Study
+from prunescope.report import page, parts, sentences
+from prunescope.report.audit_files import AuditFiles
+from prunescope.report.findings import CellNumbers, amount_text
+
+
+@dataclass(frozen=True)
+class MetricsFile:
+    """One ``metrics.json`` with its path."""
+
+    path: Path
+    value: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return tuple(str(self.value.get(name)) for name in ("dataset", "arch", "pruner", "amount"))  # type: ignore[return-value]
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """One row per model; quantities that were not recorded are None."""
+        names = ("diverged", "sparsity", "ratio", "seconds", "samples_per_second", "peak_memory_mb")
+        return [
+            {"seed": model["seed"], **{name: model.get(name) for name in names}}
+            for model in self.value.get("models", [])
+        ]
+
+
+def file_name(cell: CellNumbers) -> str:
+    return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.amount.token}.html"
+
+
+def render(
+    cell: CellNumbers,
+    folder: Path,
+    study: Study,
+    metrics: Sequence[MetricsFile],
+    texts: Mapping[int, str] | None,
+    where: Path,
+    home: Path,
+) -> str:
+    """The cell's page.
+
+    Args:
+        cell: its names and numbers.
+        folder: its folder, with ``test`` and perhaps ``train``.
+        study: the configuration it comes from.
+        metrics: records of its models.
+        texts: text of the test examples.
+        where: the page's own path, from which links start.
+        home: the study's page.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    audit = AuditFiles(folder / "test")
+    train = AuditFiles(folder / "train")
+    bins = train.el2n or audit.el2n
+    body = parts.body(audit, texts, bins, "of the training split" if train.el2n else "")
+    pruner = study.all_pruners.get(cell.pruner)
+    links = [
+        {
+            "href": page.link(part.folder / name, where),
+            "name": f"{part.folder.name}/{name}",
+            "meaning": meaning,
+        }
+        for part in (audit, train)
+        for name, meaning in part.files
+    ]
+    links += [
+        {
+            "href": page.link(record.path, where),
+            "name": f"{record.path.parent.name}/{record.path.name}",
+            "meaning": "how the models were made: sparsity of each layer, losses, time, versions",
+        }
+        for record in metrics
+    ]
+    trained = cell.dataset in study.datasets and cell.arch in study.archs
+    what = (
+        f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {amount_text(cell.amount)}: "
+        f"{sentences.count(audit.summary.get('n_seeds'), 'pair')} of models compared on "
+        f"{sentences.count(audit.summary.get('n_examples'), 'test example')}."
+    )
+    return page.render(
+        "cell.html",
+        title=f"{cell.pruner} at {amount_text(cell.amount)} · {cell.dataset} · {cell.arch}",
+        what=what,
+        contents=parts.contents(body, ("settings", "Settings")),
+        cell=cell,
+        amount=amount_text(cell.amount),
+        study=study.title or study.name,
+        home=page.link(home, where),
+        pruner=_settings(pruner),
+        training=study.training(cell.dataset, cell.arch).model_dump() if trained else {},
+        models=[model for record in metrics for model in record.models],
+        versions=_versions(metrics),
+        files=links,
+        **body,
+    )
+
+
+def _settings(pruner: Any) -> dict[str, Any]:
+    """A pruner's choices, those about gradients only where it looks at them."""
+    if pruner is None:
+        return {}
+    values: dict[str, Any] = pruner.model_dump()
+    if not pruner.needs_gradient:
+        values = {k: v for k, v in values.items() if not k.startswith("gradient") and k != "decay"}
+    elif pruner.criterion != "undecayed" and pruner.gradient != "total":
+        values.pop("decay")
+    return values
+
+
+def _versions(metrics: Sequence[MetricsFile]) -> dict[str, Any]:
+    """Device, versions and revision; what differs between blocks of seeds stands side by side."""
+    found: dict[str, Any] = {}
+    for name in ("device", "revision", "versions"):
+        values: list[Any] = []
+        for record in metrics:
+            value = record.value.get(name)
+            if value and value not in values:
+                values.append(value)
+        if values:
+            found[name] = values[0] if len(values) == 1 else values
+    return found

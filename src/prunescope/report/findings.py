@@ -1,0 +1,134 @@
+"""What a study found, in sentences made from its cells' numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prunescope.config import Amount
+from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
+
+
+@dataclass(frozen=True)
+class CellNumbers:
+    """One pruned cell with the summary of its test split."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    amount: Amount
+    summary: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.pruner} at {amount_text(self.amount)}"
+
+    @property
+    def change(self) -> float | None:
+        """Pruned minus unpruned mean score."""
+        dense, pruned = self.summary.get("dense_score"), self.summary.get("pruned_score")
+        return None if dense is None or pruned is None else pruned - dense
+
+    @property
+    def alpha(self) -> Mapping[str, Any] | None:
+        """The summary's alpha, where it has a value."""
+        value = self.summary.get("alpha")
+        return value if isinstance(value, Mapping) and value.get("mean") is not None else None
+
+
+def amount_text(amount: Amount) -> str:
+    """``90%`` or ``ratio 10``."""
+    if amount.kind == "sparsity":
+        return f"{amount.units / 10:g}%"
+    return f"ratio {amount.value:g}"
+
+
+def network_sentences(cells: Sequence[CellNumbers]) -> list[str]:
+    """About the cells of one (dataset, arch)."""
+    found: list[str] = []
+    scored = [cell for cell in cells if cell.change is not None]
+    if scored:
+        metric = metric_name(scored[0].summary)
+        best = max(scored, key=lambda cell: cell.change or 0.0)
+        worst = min(scored, key=lambda cell: cell.change or 0.0)
+        text = f"Unpruned {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}. "
+        if best is worst:
+            text += f"Pruned, {score_text(best.summary['pruned_score'], best.summary)} ({best.name})."
+        else:
+            text += (
+                f"Pruned, from {score_text(worst.summary['pruned_score'], worst.summary)} ({worst.name}) to "
+                f"{score_text(best.summary['pruned_score'], best.summary)} ({best.name})."
+            )
+        found.append(text)
+    shared = [cell for cell in cells if cell.summary.get("pie_share") is not None]
+    if len(shared) > 1:
+        least = min(shared, key=lambda cell: cell.summary["pie_share"])
+        most = max(shared, key=lambda cell: cell.summary["pie_share"])
+        found.append(
+            f"Majority votes change for {percent(least.summary['pie_share'])} of the examples "
+            f"({least.name}) to {percent(most.summary['pie_share'])} ({most.name})."
+        )
+    elif shared:
+        found.append(f"Majority votes change for {percent(shared[0].summary['pie_share'])} of the examples.")
+    hidden = [
+        cell
+        for cell in scored
+        if is_share(cell.summary)
+        and abs(100 * (cell.change or 0.0)) < 1
+        and (cell.summary.get("n_pies") or 0) > 0
+    ]
+    if hidden:
+        most = max(hidden, key=lambda cell: cell.summary["pie_share"])
+        found.append(
+            f"{most.name} moves the mean by less than a point, yet changes the majority vote of "
+            f"{count(most.summary['n_pies'], 'example')} ({percent(most.summary['pie_share'])})."
+        )
+    return found + [text for text in (_on_pies(cells), _alphas(cells)) if text]
+
+
+def overall_sentences(cells: Sequence[CellNumbers]) -> list[str]:
+    """About all cells together."""
+    if not cells:
+        return ["Nothing has been analysed yet."]
+    found = []
+    scored = [cell for cell in cells if cell.change is not None]
+    lower = sum(100 * (cell.change or 0.0) <= -SAME_POINTS for cell in scored)
+    affected = sum((cell.summary.get("n_pies") or 0) > 0 for cell in cells)
+    found.append(
+        f"{count(len(cells), 'pruned network was', 'pruned networks were')} compared with "
+        f"{'its' if len(cells) == 1 else 'their'} unpruned original: the mean score is lower in {lower} of "
+        f"{len(scored)}, and single examples' majority votes change in {affected} of {len(cells)}."
+    )
+    return found + [text for text in (_on_pies(cells), _alphas(cells)) if text]
+
+
+def _on_pies(cells: Sequence[CellNumbers]) -> str | None:
+    both = [
+        cell
+        for cell in cells
+        if cell.summary.get("dense_score_on_pies") is not None and cell.summary.get("dense_score") is not None
+    ]
+    if not both:
+        return None
+    harder = sum(cell.summary["dense_score_on_pies"] < cell.summary["dense_score"] for cell in both)
+    return (
+        f"In {harder} of {count(len(both), 'comparison')} with PIEs, these examples were harder than the "
+        "rest before anything was pruned: the unpruned models score lower on them than on all."
+    )
+
+
+def _alphas(cells: Sequence[CellNumbers]) -> str | None:
+    known = [cell.alpha for cell in cells if cell.alpha is not None]
+    if not known:
+        return None
+    above, below = (sum(alpha.get("verdict") == mark for alpha in known) for mark in (">", "<"))
+    return (
+        f"Differences in recall between classes grow beyond doubt in {above} of {len(known)}, shrink in "
+        f"{below}, and are open in {len(known) - above - below} (recall distortion α against 1)."
+    )
+
+
+def _range(values: Sequence[float], summary: Mapping[str, Any]) -> str:
+    low, high = score_text(min(values), summary), score_text(max(values), summary)
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,162 @@
+"""What an audit's own page and a cell's page have in common: the body's numbers and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from prunescope.report import sentences, svg
+from prunescope.report.audit_files import AuditFiles, Row
+
+#: Names as a reader knows them.
+MEASURES = {
+    "automated_readability_index": "Automated readability index",
+    "coleman_liau_index": "Coleman–Liau index",
+    "flesch_kincaid_grade": "Flesch–Kincaid grade",
+    "linsear_write_formula": "Linsear Write formula",
+    "gunning_fog": "Gunning fog index",
+    "dale_chall_readability_score": "Dale–Chall score",
+    "difficult_words": "difficult words",
+    "length": "length in tokens",
+}
+
+
+def body(
+    audit: AuditFiles,
+    texts: Mapping[int, str] | Sequence[str] | None = None,
+    el2n: Sequence[Row] | None = None,
+    split: str = "",
+) -> dict[str, Any]:
+    """Everything ``audit_body.html`` prints.
+
+    Args:
+        audit: the audit folder.
+        texts: text by example, or one per row of ``pies.parquet``, where there are texts.
+        el2n: EL2N bins of another split, with ``split`` saying of which; else the audit's own.
+    """
+    summary = audit.summary
+    shares = [value for row in audit.classes for value in (row.share_of_examples, row.share_of_pies)]
+    bins = audit.el2n if el2n is None else el2n
+    readability = [
+        {**row, "name": MEASURES.get(row["measure"], str(row["measure"]).replace("_", " "))}
+        for row in audit.readability
+    ]
+    ratios = [abs(row["ratio"] - 1) for row in readability if row["ratio"] is not None]
+    return {
+        "audit": audit,
+        "metric": sentences.metric_name(summary),
+        "story": sentences.story(summary),
+        "tiles": tiles(summary),
+        "class_sentence": sentences.class_sentence(audit.classes),
+        "largest_share": max((share for share in shares if share is not None), default=0.0),
+        "has_recall": any(row.recall_dense is not None for row in audit.classes),
+        "has_alpha": any(row["alpha"] is not None for row in audit.seeds),
+        "alpha_chart": alpha_chart(audit),
+        "el2n": {"chart": el2n_chart(bins), "sentence": sentences.el2n_sentence(bins), "split": split},
+        "readability": readability,
+        "readability_reach": max([*ratios, 0.02]),
+        "readability_sentence": sentences.readability_sentence(audit.readability),
+        "texts": None if texts is None else _texts(audit, texts),
+    }
+
+
+def _texts(audit: AuditFiles, texts: Mapping[int, str] | Sequence[str]) -> dict[int, str]:
+    """Texts of the PIEs that are shown, by example."""
+    if isinstance(texts, Mapping):
+        return {pie.example: texts[pie.example] for pie in audit.pies if pie.example in texts}
+    return {pie.example: texts[pie.row] for pie in audit.pies if pie.row < len(texts)}
+
+
+def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str, str]]:
+    """Anchors and names of the sections that are there."""
+    audit: AuditFiles = parts["audit"]
+    known = [
+        ("answer", "Answer", True),
+        ("classes", "Classes", bool(audit.classes)),
+        ("seeds", "Seeds", bool(audit.seeds)),
+        ("el2n", "Influence", parts["el2n"]["chart"] is not None),
+        ("text", "Readability", bool(parts["readability"])),
+        ("pies", "PIEs", True),
+    ]
+    return [(anchor, name) for anchor, name, there in known if there] + [
+        *more, ("terms", "How to read"), ("files", "Files"),
+    ]  # fmt: skip
+
+
+def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The headline numbers, those that there are."""
+    metric = sentences.metric_name(summary)
+    n = summary.get("n_examples")
+
+    def arrow(first: float | None, second: float | None) -> str:
+        return f"{sentences.score_text(first, summary)} → {sentences.score_text(second, summary)}"
+
+    found: list[dict[str, str]] = []
+    dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
+    if dense is not None and pruned is not None:
+        change = (
+            f"{sentences.signed_points(pruned - dense)} points"
+            if sentences.is_share(summary)
+            else f"{pruned - dense:+.3f}".replace("-", "−")
+        )
+        found.append({"name": f"Mean {metric}", "value": arrow(dense, pruned), "note": change})
+    flips = summary.get("n_flips_mean")
+    if flips is not None:
+        share = f"{sentences.percent(flips / n)} of examples" if n else ""
+        found.append({"name": "Flips per seed", "value": sentences.count(flips), "note": share})
+    pies = summary.get("n_pies")
+    if pies is not None:
+        share = f"{sentences.percent(summary.get('pie_share'))} of examples"
+        found.append({"name": "PIEs", "value": sentences.count(pies), "note": share})
+    on_dense, on_pruned = summary.get("dense_score_on_pies"), summary.get("pruned_score_on_pies")
+    if on_dense is not None and on_pruned is not None:
+        note = "unpruned → pruned"
+        found.append({"name": f"Mean {metric} on PIEs", "value": arrow(on_dense, on_pruned), "note": note})
+    alpha = summary.get("alpha")
+    if isinstance(alpha, Mapping) and alpha.get("mean") is not None:
+        low, high, confidence = alpha.get("ci_low"), alpha.get("ci_high"), alpha.get("confidence")
+        note = "no interval from one seed"
+        if low is not None and high is not None and confidence is not None:
+            note = f"{100 * confidence:g}%: {sentences.number(low)} to {sentences.number(high)}"
+        value = f"{sentences.number(alpha['mean'])} {alpha.get('verdict') or ''}".strip()
+        found.append({"name": "Recall distortion α", "value": value, "note": note})
+    found.append(
+        {
+            "name": "Compared over",
+            "value": sentences.count(summary.get("n_seeds"), "seed"),
+            "note": sentences.count(n, "example"),
+        }
+    )
+    return found
+
+
+def alpha_chart(audit: AuditFiles) -> Markup | None:
+    """Every seed's alpha with mean and interval; None with fewer than two seeds."""
+    alpha = audit.summary.get("alpha")
+    values = [row["alpha"] for row in audit.seeds if row["alpha"] is not None]
+    if not isinstance(alpha, Mapping) or alpha.get("mean") is None or len(values) < 2:
+        return None
+    label = f"α of {sentences.count(len(values), 'seed')}: mean {sentences.number(alpha['mean'])}"
+    return svg.interval(values, alpha["mean"], alpha.get("ci_low"), alpha.get("ci_high"), label=label)
+
+
+def el2n_chart(bins: Sequence[Row]) -> Markup | None:
+    """Share of PIEs by bin; None where there are no bins."""
+    if not bins:
+        return None
+    return svg.columns(
+        [row["pie_share"] for row in bins],
+        [str(row["bin"]) for row in bins],
+        [
+            f"bin {row['bin']}: {sentences.percent(row['pie_share'])} PIEs, "
+            f"{sentences.count(row['n_pies'])} of {sentences.count(row['n_examples'])}; EL2N "
+            f"{sentences.number(row['score_low'], 3)} to {sentences.number(row['score_high'], 3)}"
+            for row in bins
+        ],
+        x_label=f"EL2N bin, 1 = least, {bins[-1]['bin']} = most influential",
+        y_label="share of the bin that is PIEs",
+        label="Share of PIEs by EL2N bin: "
+        + ", ".join(f"{row['bin']}: {sentences.percent(row['pie_share'])}" for row in bins),
+    )

@@ -1,0 +1,232 @@
+"""From numbers to prose: what the report says, in sentences that hold for the numbers given."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prunescope.report.audit_files import ClassRow
+
+#: A difference smaller than this, in points, is called the same.
+SAME_POINTS = 0.05
+
+GAP = "–"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """``0.123`` as ``12.3%``; a dash where there is no value."""
+    if value is None or not math.isfinite(value):
+        return GAP
+    return f"{100 * value:.{digits}f}%"
+
+
+def points(difference: float | None) -> str:
+    """``-0.032`` as ``3.2 points``: the size of a difference of two shares."""
+    return GAP if difference is None else f"{abs(100 * difference):.1f} points"
+
+
+def signed_points(difference: float | None) -> str:
+    """``-0.032`` as ``−3.2``, in points."""
+    if difference is None or not math.isfinite(difference):
+        return GAP
+    text = f"{100 * difference:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    if value is None or not math.isfinite(value):
+        return GAP
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def count(amount: float | None, noun: str = "", plural: str | None = None) -> str:
+    """``1,203 examples``; means keep one decimal where they have one."""
+    if amount is None or not math.isfinite(amount):
+        return GAP
+    whole = abs(amount - round(amount)) < 0.05
+    text = f"{round(amount):,}" if whole else f"{amount:,.1f}"
+    if not noun:
+        return text
+    return f"{text} {noun if whole and round(amount) == 1 else plural or noun + 's'}"
+
+
+def metric_name(summary: Mapping[str, Any]) -> str:
+    """What the summary's scores are, as a reader writes it."""
+    by_task = {"single-label": "accuracy", "multi-label": "macro_f1"}
+    name = str(summary.get("metric") or by_task.get(str(summary.get("task")), "score"))
+    return {"macro_f1": "macro F1", "pearson": "Pearson correlation"}.get(name, name.replace("_", " "))
+
+
+def is_share(summary: Mapping[str, Any]) -> bool:
+    """Whether scores read as percent; correlations and the like do not."""
+    return metric_name(summary) in ("accuracy", "macro F1", "exact match")
+
+
+def score_text(value: float | None, summary: Mapping[str, Any]) -> str:
+    return percent(value) if is_share(summary) else number(value, 3)
+
+
+def score_sentence(summary: Mapping[str, Any]) -> str:
+    """From what to what the mean score goes."""
+    dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
+    seeds = summary.get("n_seeds")
+    metric = metric_name(summary)
+    if dense is None or pruned is None:
+        return f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
+    mean = f"Mean {metric} over {count(seeds, 'seed')}" if seeds != 1 else f"With one seed, {metric}"
+    change = pruned - dense
+    first, second = score_text(dense, summary), score_text(pruned, summary)
+    if abs(100 * change) < SAME_POINTS:
+        return f"{mean} stays at {first}."
+    verb = "falls" if change < 0 else "rises"
+    by = f", by {points(change)}" if is_share(summary) else ""
+    return f"{mean} {verb} from {first} to {second}{by}."
+
+
+def flips_sentence(summary: Mapping[str, Any]) -> str | None:
+    """How many examples change between right and wrong behind that mean."""
+    flips, n = summary.get("n_flips_mean"), summary.get("n_examples")
+    if flips is None or not n:
+        return None
+    dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
+    if flips == 0:
+        return "No single example changes between right and wrong in any seed."
+    text = (
+        f"Behind it, {count(flips)} of {count(n, 'example')} ({percent(flips / n)}) change between right "
+        "and wrong in the average seed"
+    )
+    if metric_name(summary) in ("accuracy", "exact match") and dense is not None and pruned is not None:
+        net = abs(pruned - dense) * n
+        # Accuracy times n counts examples, so the net change and the flips compare.
+        if net >= 0.5 and flips / net >= 1.5:
+            text += f", {flips / net:.1f} times as many as the change of the mean shows"
+        elif net < 0.5:
+            text += ", though the mean hardly moves"
+    return text + "."
+
+
+def pies_sentence(summary: Mapping[str, Any]) -> str:
+    """How many examples' majority votes change."""
+    pies, n = summary.get("n_pies"), summary.get("n_examples")
+    if pies is None or n is None:
+        return "The majority votes could not be compared."
+    if pies == 0:
+        return f"The models' majority vote changes for none of {count(n, 'example')}: there are no PIEs."
+    return (
+        f"The models' majority vote changes for {count(pies)} of {count(n, 'example')} "
+        f"({percent(summary.get('pie_share'))}): {'this one is' if pies == 1 else 'these are'} the "
+        "pruning-identified exemplars, PIEs."
+    )
+
+
+def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Who the PIEs are: score on them before and after."""
+    dense, pruned = summary.get("dense_score_on_pies"), summary.get("pruned_score_on_pies")
+    if dense is None or pruned is None:
+        return None
+    metric = metric_name(summary)
+    text = (
+        f"On the PIEs, {metric} goes from {score_text(dense, summary)} unpruned to "
+        f"{score_text(pruned, summary)} pruned"
+    )
+    overall = summary.get("dense_score")
+    if overall is not None and is_share(summary):
+        gap = dense - overall
+        if 100 * gap <= -SAME_POINTS:
+            text += f"; already before pruning that was {points(gap)} below the score on all examples"
+        elif 100 * gap >= SAME_POINTS:
+            text += f"; before pruning that was {points(gap)} above the score on all examples"
+    return text + "."
+
+
+def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Whether differences between classes grow: alpha with its interval and verdict."""
+    alpha = summary.get("alpha")
+    if not isinstance(alpha, Mapping):
+        return None
+    mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
+    if mean is None:
+        return "Recall distortion α has no value: all classes are recalled alike, or nothing is right."
+    if low is None or high is None:
+        return (
+            f"Recall distortion α is {number(mean)}; one seed gives no interval, so nothing follows from it."
+        )
+    confidence = alpha.get("confidence")
+    interval = f"{100 * confidence:g}% interval" if confidence is not None else "interval"
+    head = f"Recall distortion α is {number(mean)} ({interval} {number(low)} to {number(high)}): "
+    verdict = alpha.get("verdict")
+    if verdict == ">":
+        return (
+            head + "differences between classes grow; those recalled worse than average fall further behind."
+        )
+    if verdict == "<" and high < 0:
+        return head + "classes change sides; those recalled better than average fall below it."
+    if verdict == "<":
+        return head + "differences between classes shrink, relative to accuracy."
+    return head + "the interval includes 1, so it is open whether differences between classes grow or shrink."
+
+
+def story(summary: Mapping[str, Any]) -> list[str]:
+    """The answer of an audit in four or five sentences."""
+    found = [
+        score_sentence(summary),
+        flips_sentence(summary),
+        pies_sentence(summary),
+        on_pies_sentence(summary),
+        alpha_sentence(summary),
+    ]
+    dropped = summary.get("n_seeds_dropped")
+    if dropped:
+        found.append(
+            f"{count(dropped, 'seed')} {'was' if dropped == 1 else 'were'} left out, missing or diverged "
+            "on one side."
+        )
+    return [sentence for sentence in found if sentence]
+
+
+def class_sentence(classes: Sequence[ClassRow]) -> str | None:
+    """The class whose share of the PIEs exceeds its share of the examples most."""
+    known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
+    if not any(row.n_pies for row in known) or len(known) < 2:
+        return None
+    worst = max(known, key=lambda row: (row.share_of_pies or 0.0) - (row.share_of_examples or 0.0))
+    if (worst.share_of_pies or 0.0) <= (worst.share_of_examples or 0.0):
+        return "Every class has the same share of the PIEs as of the examples."
+    text = (
+        f"“{worst.name}” pays most beyond its share: {percent(worst.share_of_examples)} of the examples, "
+        f"{percent(worst.share_of_pies)} of the PIEs"
+    )
+    if worst.recall_dense is not None and worst.recall_pruned is not None:
+        text += f"; its recall goes from {percent(worst.recall_dense)} to {percent(worst.recall_pruned)}"
+    return text + "."
+
+
+def el2n_sentence(bins: Sequence[Mapping[str, Any]]) -> str | None:
+    """Least against most influential bin."""
+    if len(bins) < 2:
+        return None
+    first, last = bins[0], bins[-1]
+    return (
+        f"Of the least influential training examples (bin {first['bin']}), {percent(first['pie_share'])} "
+        f"are PIEs; of the most influential (bin {last['bin']}), {percent(last['pie_share'])}."
+    )
+
+
+def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """How many measures find PIEs harder, and their length."""
+    known = [row for row in rows if row["ratio"] is not None]
+    measures = [row for row in known if row["measure"] != "length"]
+    if not known:
+        return None
+    parts = []
+    if measures:
+        harder = sum(row["ratio"] > 1 for row in measures)
+        parts.append(
+            f"by {harder} of {len(measures)} measures the text of PIEs is harder to read than average"
+        )
+    length = next((row["ratio"] for row in known if row["measure"] == "length"), None)
+    if length is not None:
+        parts.append(f"it is {number(length)} times as long")
+    text = "; ".join(parts)
+    return text[:1].upper() + text[1:] + "."

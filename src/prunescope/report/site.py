@@ -1,0 +1,291 @@
+"""The study's report: a page of findings and a page for every pruned cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prunescope.config import Amount, Cell, Study
+from prunescope.errors import UserError
+from prunescope.figures import FAMILIES
+from prunescope.files import atomic_directory, read_json, write_text
+from prunescope.pruners import UNPRUNED
+from prunescope.report import cell_page, page
+from prunescope.report.audit_files import AuditFiles
+from prunescope.report.cell_page import MetricsFile
+from prunescope.report.findings import CellNumbers, amount_text, network_sentences, overall_sentences
+from prunescope.report.sentences import count, is_share, metric_name
+
+#: What each table holds, for the list of links.
+TABLES: dict[str, str] = {
+    "effectiveness.csv": "score of every network, mean and standard deviation over seeds",
+    "pie_share.csv": "how many examples are PIEs",
+    "effectiveness_on_pies.csv": "score on PIEs, unpruned and pruned",
+    "el2n_bins.csv": "PIEs by bin of EL2N score, training split",
+    "readability.csv": "readability and length of PIEs and of all texts",
+    "alpha.csv": "recall distortion α with intervals and verdicts",
+    "alpha_tests.csv": "tests between the αs of networks",
+    "recall_variance.csv": "variance of recall over classes",
+    "published.csv": "the papers' printed numbers beside ours",
+    "claims.csv": "the papers' claims and whether they hold here",
+}
+
+
+def build(
+    *,
+    study: Study,
+    cells: Sequence[Path],
+    tables: Path,
+    figures: Path,
+    cards: Sequence[Path],
+    out: Path,
+    metrics: Sequence[Path] = (),
+) -> None:
+    """Write ``out`` and, beside it, ``report/cells/*.html``, a page per pruned cell; links are relative.
+
+    Args:
+        study: the configuration; of its data sets, those that have a card are reported.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; ``models.json`` in them tells
+            how the models were made. Unpruned ones get no page.
+        tables: folder of the cross-study tables.
+        figures: folder with a folder per figure family, each with its ``figures.json``.
+        cards: ``card.json`` files of data sets.
+        out: the page to write, such as ``results/index.html``.
+        metrics: ``metrics.json`` of further models.
+
+    Raises:
+        UserError: a file is missing or cannot be read.
+    """
+    folders = [_folder(Path(path)) for path in cells]
+    own = [folder / "models.json" for folder in folders]
+    records = [_metrics(path) for path in (*filter(Path.exists, own), *map(Path, metrics))]
+    pruned = [folder for folder in folders if folder.parts[-2] != UNPRUNED]
+    found = sorted((_cell(folder) for folder in pruned), key=_order(study))
+    pages = Path(out).parent / "report" / "cells"
+    # Data cards stand beside the data tables that hold the texts.
+    data = {Path(card).parent.name: Path(card).parent for card in cards}
+    texts = {name: _texts(data.get(name)) for name in dict.fromkeys(cell.dataset for cell, _ in found)}
+    with atomic_directory(pages) as folder:
+        for cell, where in found:
+            key = (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
+            name = cell_page.file_name(cell)
+            about = [record for record in records if record.key == key]
+            text = cell_page.render(cell, where, study, about, texts[cell.dataset], pages / name, Path(out))
+            (folder / name).write_text(text, encoding="utf-8")
+    scope = [cell for cell in study.cells if not data or cell.dataset in data]
+    write_text(
+        out, _index(study, scope, found, records, Path(tables), Path(figures), cards, pages, Path(out))
+    )
+
+
+def _index(
+    study: Study,
+    scope: Sequence[Cell],
+    found: Sequence[tuple[CellNumbers, Path]],
+    records: Sequence[MetricsFile],
+    tables: Path,
+    figures: Path,
+    cards: Sequence[Path],
+    pages: Path,
+    out: Path,
+) -> str:
+    numbers = [cell for cell, _ in found]
+    networks = list(dict.fromkeys((cell.dataset, cell.arch) for cell in numbers))
+    families = _families(figures, out)
+    problems = model_problems(scope, records)
+    table_links = [
+        {"href": page.link(path, out), "name": path.name, "meaning": TABLES.get(path.name, "")}
+        for path in sorted(tables.glob("*.csv"))
+    ]
+    data_cards = [_card(Path(card), out) for card in sorted(cards)]
+    contents = [("answer", "Findings")]
+    contents += [("problems", "Problems")] if problems else []
+    contents += [("cells", "All networks")]
+    contents += [(f"figure-{family['name']}", family["title"]) for family in families]
+    contents += [("data", "Data")] if data_cards else []
+    contents += [("tables", "Tables")] if table_links else []
+    contents += [("terms", "How to read")]
+    return page.render(
+        "index.html",
+        title=study.title or study.name,
+        studied=studied(scope),
+        overall=overall_sentences(numbers),
+        findings=[
+            {
+                "dataset": dataset,
+                "arch": arch,
+                "sentences": network_sentences(
+                    [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)]
+                ),
+            }
+            for dataset, arch in networks
+        ],
+        problems=problems,
+        cells=[
+            {
+                "cell": cell,
+                "amount": amount_text(cell.amount),
+                "summary": _with_gaps(cell.summary),
+                "metric": metric_name(cell.summary),
+                "is_share": is_share(cell.summary),
+                "change": cell.change,
+                "alpha": cell.alpha,
+                "href": page.link(pages / cell_page.file_name(cell), out),
+            }
+            for cell in numbers
+        ],
+        families=families,
+        cards=data_cards,
+        tables=table_links,
+        contents=contents,
+    )
+
+
+def studied(cells: Sequence[Cell]) -> str:
+    """What a study covers, from its cells."""
+    pruned = [cell for cell in cells if not cell.dense]
+    datasets = list(dict.fromkeys(cell.dataset for cell in cells))
+    archs = list(dict.fromkeys(cell.arch for cell in cells))
+    pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
+    amounts = list(dict.fromkeys(amount_text(cell.amount) for cell in sorted(pruned, key=lambda c: c.amount)))
+    seeds = sorted({len(cell.seeds) for cell in cells})
+    models = sum(len(cell.seeds) for cell in cells)
+    text = (
+        f"{count(len(datasets), 'data set')} ({', '.join(datasets)}), "
+        f"{count(len(archs), 'kind of network', 'kinds of network')} ({', '.join(archs)})"
+    )
+    if pruners:
+        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {', '.join(amounts)}"
+    spans = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else count(seeds[0], "seed")
+    return f"{text}; {spans} each, {count(models, 'model')} in all."
+
+
+def model_problems(cells: Sequence[Cell], records: Sequence[MetricsFile]) -> list[str]:
+    """Models that diverged, and models the study asks for that left no record."""
+    known: dict[tuple[str, str, str, str], dict[int, bool]] = {}
+    for record in records:
+        entry = known.setdefault(record.key, {})
+        entry.update({int(model["seed"]): bool(model["diverged"]) for model in record.models})
+    found = []
+    for cell in cells:
+        entry = known.get((cell.dataset, cell.arch, cell.pruner, cell.amount.token), {})
+        name = "unpruned" if cell.dense else f"{cell.pruner} at {amount_text(cell.amount)}"
+        for what, seeds in (
+            ("diverged", [seed for seed in cell.seeds if entry.get(seed)]),
+            ("missing", [seed for seed in cell.seeds if seed not in entry]),
+        ):
+            if seeds:
+                found.append(
+                    f"{cell.dataset} · {cell.arch} · {name}: {count(len(seeds), 'model')} of "
+                    f"{len(cell.seeds)} {what} (seed{'s' if len(seeds) > 1 else ''} "
+                    f"{', '.join(map(str, seeds))})"
+                )
+    return found
+
+
+def _folder(path: Path) -> Path:
+    folder = path.parent if path.name in ("test", "train") else path
+    if len(folder.parts) < 4:
+        raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
+    return folder
+
+
+def _cell(folder: Path) -> tuple[CellNumbers, Path]:
+    dataset, arch, pruner, amount = folder.parts[-4:]
+    summary = AuditFiles(folder / "test").summary
+    return CellNumbers(dataset, arch, pruner, Amount.parse(amount), summary), folder
+
+
+def _order(study: Study) -> Any:
+    """Sorts cells as the study lists its data sets, networks and pruners."""
+    datasets, archs, pruners = list(study.datasets), list(study.archs), list(study.all_pruners)
+
+    def place(names: list[str], name: str) -> tuple[int, str]:
+        return (names.index(name), "") if name in names else (len(names), name)
+
+    def key(entry: tuple[CellNumbers, Path]) -> Any:
+        cell = entry[0]
+        return (
+            place(datasets, cell.dataset),
+            place(archs, cell.arch),
+            place(pruners, cell.pruner),
+            cell.amount,
+        )
+
+    return key
+
+
+def _with_gaps(summary: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("pruned_score", "pie_share", "dense_score_on_pies", "pruned_score_on_pies", "task")
+    return {name: summary.get(name) for name in names}
+
+
+def _metrics(path: Path) -> MetricsFile:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a JSON object; delete it and run again")
+    return MetricsFile(path, value)
+
+
+def _families(figures: Path, out: Path) -> list[dict[str, Any]]:
+    """Figure families that have something to show, in their order, with links from the page."""
+    found = []
+    for name, title in FAMILIES.items():
+        index = figures / name / "figures.json"
+        if not index.exists():
+            continue
+        value = read_json(index)
+        pictures = [
+            {
+                "title": picture["title"],
+                "caption": picture["caption"],
+                "svg": page.link(figures / name / picture["file"], out),
+                "png": page.link(figures / name / picture["png"], out),
+                "data": page.link(figures / name / picture["data"], out),
+            }
+            for picture in value["figures"]
+        ]
+        if pictures:
+            found.append({"name": name, "title": title, "figures": pictures, "skipped": value["skipped"]})
+    return found
+
+
+def _card(path: Path, out: Path) -> dict[str, Any]:
+    facts = read_json(path)
+    beside = [path, path.with_suffix(".md")]
+    return {
+        "name": path.parent.name,
+        "line": str(facts.get("description") or "") if isinstance(facts, dict) else "",
+        "facts": facts,
+        "links": [{"href": page.link(p, out), "name": p.name} for p in beside if p.exists()],
+    }
+
+
+def _texts(folder: Path | None) -> dict[int, str] | None:
+    """Texts of a data set's test split by example, or None where it has none."""
+    path = folder / "test.parquet" if folder is not None else None
+    if path is None or not path.exists():
+        return None
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        inputs = json.loads((schema.metadata or {}).get(b"prunescope", b"{}")).get("inputs", [])
+        columns = [
+            name for name in inputs if name in schema.names and pa.types.is_string(schema.field(name).type)
+        ]
+        if not columns or "example" not in schema.names:
+            return None
+        table = pq.read_table(path, columns=["example", *columns]).to_pydict()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a data table ({' '.join(str(error).split())}); delete it and run again"
+        ) from None
+    parts = zip(*(table[name] for name in columns), strict=True)
+    return {
+        int(example): "\n".join(part or "" for part in texts)
+        for example, texts in zip(table["example"], parts, strict=True)
+    }
