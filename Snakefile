@@ -1,0 +1,37 @@
+# prunescope: every pruner on every data set under every analysis. A contents page; the rules are in
+# workflow/rules, the names of all files in src/prunescope/layout.py, the settings in config.yaml.
+
+
+# Loaded only where no --configfile is given: Snakemake would merge the two, and studies must not.
+if not workflow.config_settings.configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    manifest,
+
+
+rule all:
+    default_target: True
+    input:
+        f"{STUDY.results}/index.html",
+
+
+# `snakemake digits`: one data set, from its texts or pictures to its own pages.
+for dataset in STUDY.datasets:
+
+    rule:
+        name:
+            dataset
+        localrule: True
+        input:
+            f"{STUDY.results}/only/{dataset}/index.html",

@@ -1,0 +1,139 @@
+"""A small study, run once for all workflow tests."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+STUDY: dict[str, Any] = {
+    "name": "small",
+    "seeds": [0, 1],
+    "datasets": {
+        "digits": {"source": "digits"},
+        "prose": {"source": "docstrings", "libraries": ["snakemake", "jinja2"], "per_library": 40, "max_tokens": 16},
+    },
+    "archs": {
+        "lenet5": {
+            "family": "lenet5",
+            "block": 2,
+            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 2, "batch_size": 64},
+        },
+        "bilstm": {
+            "family": "bilstm",
+            "hidden": 4,
+            "layers": 1,
+            "head": [4],
+            "vectors": 8,
+            "block": 2,
+            "training": {"epochs": 2, "lr": 0.01},
+        },
+    },
+    "grid": [
+        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["IMP-FT", "RP-AI"], "sparsities": [0.5, 0.9]},
+        {"datasets": ["prose"], "archs": ["bilstm"], "pruners": ["MP"], "ratios": [2]},
+    ],
+}
+
+
+class Workspace:
+    """A working directory with a study in it."""
+
+    def __init__(self, folder: Path, study: Mapping[str, Any] = STUDY) -> None:
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.write(study)
+
+    def write(self, study: Mapping[str, Any]) -> None:
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(dict(study)))
+
+    def copy(self, folder: Path) -> Workspace:
+        shutil.copytree(self.folder, folder, symlinks=True)
+        workspace = Workspace.__new__(Workspace)
+        workspace.folder = folder
+        return workspace
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def command(self, *arguments: str) -> list[str]:
+        program = str(Path(sys.executable).parent / "snakemake")
+        return [
+            program,
+            "--snakefile",
+            str(ROOT / "Snakefile"),
+            "--directory",
+            str(self.folder),
+            "--configfile",
+            str(self.folder / "study.yaml"),
+            "--cores",
+            "2",
+            *arguments,
+        ]
+
+    def environment(self) -> dict[str, str]:
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**os.environ, "PATH": path, "PRUNESCOPE_DEVICE": "cpu"}
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            timeout=600,
+        )
+
+    def jobs(self, *arguments: str) -> Counter[str]:
+        """Jobs by rule that a dry run would start."""
+        done = self.snakemake("--dry-run", *arguments)
+        assert done.returncode == 0, done.stderr + done.stdout
+        text = done.stdout + done.stderr
+        stats = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text, re.DOTALL)
+        if stats is None:
+            assert "Nothing to be done" in text, text
+            return Counter()
+        counts = {name: int(count) for name, count in (line.split() for line in stats[1].splitlines())}
+        counts.pop("total")
+        return Counter(counts)
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """The study with changes; dots in the keyword stand as double underscores."""
+    study = copy.deepcopy(STUDY)
+    for key, value in changes.items():
+        *parents, last = key.split("__")
+        place: Any = study
+        for parent in parents:
+            place = place[int(parent)] if parent.isdigit() else place[parent]
+        place[last] = value
+    return study
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small study, run to its end. Tests that change files work on a copy."""
+    workspace = Workspace(tmp_path_factory.mktemp("study") / "run")
+    done = workspace.snakemake()
+    assert done.returncode == 0, done.stderr
+    return workspace
+
+
+@pytest.fixture
+def workspace(finished: Workspace, tmp_path: Path) -> Workspace:
+    """A copy of the finished study."""
+    return finished.copy(tmp_path / "run")

@@ -1,0 +1,173 @@
+"""Real runs: what they leave, and what happens when they are disturbed."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from prunescope.cli import main
+
+from .conftest import STUDY, Workspace, changed
+
+pytestmark = pytest.mark.workflow
+
+MODELS = "models/digits/lenet5"
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def tables_of(results: Path) -> dict[str, str]:
+    """SHA-256 of every prediction table and cross-study table."""
+    files = [*results.glob("models/**/*.parquet"), *results.glob("tables/*.csv"), *results.glob("cells/**/*.csv")]
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+    }
+
+
+def test_tables_have_one_row_per_cell(finished: Workspace) -> None:
+    tables = finished.results / "tables"
+    cells = {
+        ("digits", "lenet5", pruner, sparsity) for pruner in ("IMP-FT", "RP-AI") for sparsity in ("0.5", "0.9")
+    }
+    share = {tuple(row[k] for k in ("dataset", "arch", "pruner", "sparsity")) for row in rows(tables / "pie_share.csv")}
+    assert cells <= share
+    assert len(share) == 5
+    effectiveness = rows(tables / "effectiveness.csv")
+    assert len(effectiveness) == 7
+    assert [row["n_seeds"] for row in effectiveness] == ["2"] * 7
+    assert {row["dataset"] for row in effectiveness if row["pruner"] == "none"} == {"digits", "prose"}
+    assert all(float(row["sparsity"]) == 0 for row in effectiveness if row["pruner"] == "none")
+
+
+def test_pruned_weights_are_exactly_zero_in_what_is_kept(finished: Workspace) -> None:
+    tensors = load_file(finished.results / MODELS / "IMP-FT/sparsity-900permille/seeds-0-1/models.safetensors")
+    for seed in (0, 1):
+        for name, size in {"conv1": 150, "conv2": 2400, "fc1": 7680, "fc2": 10080}.items():
+            weight = tensors[f"{seed}/model/{name}.weight"]
+            assert weight.size == size
+            assert np.count_nonzero(weight == 0) == round(0.9 * size)
+
+
+def test_metrics_say_what_was_reached(finished: Workspace) -> None:
+    metrics = json.loads(
+        (finished.results / MODELS / "RP-AI/sparsity-500permille/seeds-0-1/metrics.json").read_text()
+    )
+    model = metrics["models"][1]
+    assert model["seed"] == 1
+    assert model["sparsity_asked"] == model["sparsity"] == 0.5
+    assert model["layers"]["conv1.weight"] == {"size": 150, "zeros": 75, "sparsity": 0.5}
+    assert set(model["scores"]) == {"train", "validation", "test"}
+
+
+def test_ratio_counts_all_parameters(finished: Workspace) -> None:
+    (row,) = (r for r in rows(finished.results / "tables/alpha.csv") if r["dataset"] == "prose")
+    assert float(row["ratio"]) == pytest.approx(2, abs=0.01)
+
+
+def test_audit_of_the_study_s_own_tables(finished: Workspace, tmp_path: Path) -> None:
+    models = finished.results / MODELS
+    code = main(
+        ["audit", "--dense", str(models / "none/sparsity-0permille/seeds-0-1/test.parquet"),
+         "--pruned", str(models / "RP-AI/sparsity-900permille/seeds-0-1/test.parquet"), "--out", str(tmp_path / "a")]
+    )  # fmt: skip
+    assert code == 0
+    ours = json.loads((tmp_path / "a/summary.json").read_text())
+    cell = finished.results / "cells/digits/lenet5/RP-AI/sparsity-900permille/test/summary.json"
+    theirs = json.loads(cell.read_text())
+    assert {k: v for k, v in ours.items() if k != "sources"} == {k: v for k, v in theirs.items() if k != "sources"}
+
+
+def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "killed")
+    process = subprocess.Popen(
+        workspace.command("--rerun-incomplete"),
+        env=workspace.environment(),
+        cwd=workspace.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(workspace.results.glob("models/*/*/none/*/*/metrics.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    time.sleep(1)  # into the pruning
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    workspace.snakemake("--unlock")
+    done = workspace.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert tables_of(workspace.results) == tables_of(finished.results)
+    assert not list(workspace.results.glob("**/.*.part*"))
+
+
+def test_damaged_table_is_named_and_made_anew(workspace: Workspace, finished: Workspace) -> None:
+    table = workspace.results / MODELS / "IMP-FT/sparsity-500permille/seeds-0-1/test.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole[: len(whole) // 2])
+    failed = workspace.snakemake("--forcerun", "cell")
+    assert failed.returncode != 0
+    log = workspace.results / "logs/cell/digits/lenet5/IMP-FT/sparsity-500permille.log"
+    (line,) = log.read_text().strip().splitlines()
+    assert "IMP-FT/sparsity-500permille/seeds-0-1/test.parquet" in line
+    assert workspace.snakemake("--rerun-incomplete").returncode == 0
+    assert table.read_bytes() == whole
+    assert tables_of(workspace.results) == tables_of(finished.results)
+
+
+def test_diverged_seeds_are_reported_and_left_out(tmp_path: Path) -> None:
+    study = changed(datasets__digits__training={"lenet5": {"lr": 1e20}})
+    study["grid"] = [{**STUDY["grid"][0], "pruners": ["MP"], "sparsities": [0.5]}]
+    workspace = Workspace(tmp_path / "diverged", study)
+    done = workspace.snakemake()
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads(
+        (workspace.results / MODELS / "none/sparsity-0permille/seeds-0-1/metrics.json").read_text()
+    )
+    assert [model["diverged"] for model in metrics["models"]] == [True, True]
+    assert "loss is" in metrics["models"][0]["reason"]
+    row = rows(workspace.results / "tables/effectiveness.csv")[0]
+    assert (row["mean"], row["n_seeds"]) == ("", "0")
+    assert "diverged" in (workspace.results / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"grid__0__sparsities": [1.2]}, "grid.0.sparsities.0"),
+        ({"seeds": [0, 0]}, "seeds: 0 stands there twice"),
+        ({"grid__0__pruners": ["IMP"]}, "unknown name 'IMP'; there are IIBP-WR"),
+        ({"grid__0__archs": ["bilstm"]}, "arch 'bilstm' takes texts but data set 'digits' has images"),
+        ({"datasets__digits__colour": "red"}, "datasets.digits.colour: unknown key; allowed here"),
+    ],
+)
+def test_bad_study_is_refused_before_any_job(
+    tmp_path: Path, change: dict[str, object], expected: str
+) -> None:
+    workspace = Workspace(tmp_path / "bad", changed(**change))
+    done = workspace.snakemake()
+    assert done.returncode != 0
+    errors = [line for line in done.stderr.splitlines() if line.startswith("prunescope: error:")]
+    assert len(errors) == 1
+    assert expected in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not workspace.results.exists()
+
+
+def test_results_folder_may_be_named_on_the_command_line(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path / "named")
+    assert workspace.jobs("--config", "seeds=[0]")["train"] == 2

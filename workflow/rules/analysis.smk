@@ -1,0 +1,68 @@
+# From prediction tables to tables; no network is seen from here on.
+
+
+rule cell:
+    input:
+        dense_test=dense_files("test.parquet"),
+        pruned_test=pruned_files("test.parquet"),
+        dense_train=dense_files("train.parquet"),
+        pruned_train=pruned_files("train.parquet"),
+        early=dense_files("early.parquet"),
+        metrics=pruned_files("metrics.json"),
+        readability=readability_of,
+    output:
+        test=LAYOUT.cell("test/summary.json"),
+        train=LAYOUT.cell("train/summary.json"),
+        models=LAYOUT.cell("models.json"),
+    params:
+        seeds=seeds_of,
+        confidence=STUDY.analysis.confidence,
+        bins=STUDY.analysis.bins,
+        version=VERSION["cell"],
+    log:
+        LAYOUT.log("cell", "dataset", "arch", "pruner", "amount"),
+    shell:
+        "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
+        " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
+        " --early {input.early:q} --metrics {input.metrics:q} --readability {input.readability:q}"
+        " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
+        " --out $(dirname {output.models:q}) > {log:q} 2>&1"
+
+
+# A list in a file: thousands of folders do not fit into a command line.
+rule manifest:
+    input:
+        cell_files("models.json"),
+    output:
+        LAYOUT.scoped("cells.txt"),
+    params:
+        cells=cell_files(""),
+    log:
+        LAYOUT.log("manifest") + ".{scope}",
+    run:
+        Path(output[0]).write_text("".join(f"{cell}\n" for cell in params.cells))
+
+
+rule tables:
+    input:
+        cells=LAYOUT.scoped("cells.txt"),
+    output:
+        expand(
+            LAYOUT.scoped("tables/{table}.csv"),
+            table=[
+                "effectiveness",
+                "pie_share",
+                "effectiveness_on_pies",
+                "el2n_bins",
+                "readability",
+                "alpha",
+                "recall_variance",
+            ],
+            allow_missing=True,
+        ),
+    params:
+        version=VERSION["tables"],
+    log:
+        LAYOUT.scoped("tables/tables.log"),
+    shell:
+        "prunescope tables --cells {input.cells:q} --out $(dirname {output[0]:q}) > {log:q} 2>&1"

@@ -1,0 +1,136 @@
+# The study, checked before anything else, and the functions that rules ask for their files.
+# Every job of a cluster run reads this again: nothing heavy is imported here.
+
+import json
+import re
+import sys
+
+from prunescope.config import UNPRUNED, study_from
+from prunescope.errors import UserError
+from prunescope.jobs import model_job
+from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
+
+try:
+    STUDY = study_from(config)
+except UserError as error:
+    sys.exit(f"prunescope: error: {error}")
+
+LAYOUT = Layout(STUDY.results)
+CELLS = {
+    (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell for cell in STUDY.cells
+}
+PRUNED = [cell for cell in STUDY.cells if not cell.dense]
+
+# Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of
+# imported modules, and rerunning everything for a comment would be worse.
+VERSION = {"data": 1, "encode": 1, "model": 1, "cell": 1, "tables": 1, "figures": 1, "report": 1}
+
+
+def any_of(names):
+    """A wildcard that is one of these names."""
+    return "|".join(re.escape(name) for name in sorted(set(names), key=len, reverse=True))
+
+
+wildcard_constraints:
+    dataset=any_of(STUDY.datasets),
+    arch=any_of(STUDY.archs),
+    pruner=any_of([*STUDY.all_pruners, UNPRUNED]),
+    amount=r"sparsity-\d+permille|ratio-\d+percent",
+    block=r"\d+-\d+",
+    scope=f"(only/({any_of(STUDY.datasets)})/)?",
+
+
+def settings_of(spec, exclude=None):
+    """Settings as JSON: what a job is given, and what it is rerun for when it changes."""
+    return json.dumps(spec.model_dump(mode="json", exclude=exclude), sort_keys=True)
+
+
+def dataset_settings(wildcards):
+    # Training settings of a data set do not change its texts.
+    return settings_of(STUDY.datasets[wildcards.dataset], exclude={"training"})
+
+
+def arch_settings(wildcards):
+    return settings_of(STUDY.archs[wildcards.arch], exclude={"training", "block"})
+
+
+def job_settings(wildcards):
+    """The settings of one block of seeds (jobs.ModelJob)."""
+    cell = CELLS.get((wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount))
+    if cell is None:
+        raise UserError(f"{'/'.join(wildcards)}: not in this study's grid")
+    return settings_of(model_job(STUDY, cell, block_seeds(wildcards.block)))
+
+
+def needs_trained(wildcards):
+    return STUDY.all_pruners[wildcards.pruner].needs_trained
+
+
+def dense_checkpoint(wildcards):
+    """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
+    if not needs_trained(wildcards):
+        return []
+    cell = CELLS[(wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)]
+    seeds = set(block_seeds(wildcards.block))
+    dense = dense_cell(STUDY, cell)
+    return [
+        fill(LAYOUT.model("checkpoint.safetensors"), dense, block)
+        for block in blocks(LAYOUT, STUDY, dense)
+        if seeds & set(block_seeds(block))
+    ]
+
+
+def files_of(cell, file):
+    """One file of every block of a cell."""
+    return [fill(LAYOUT.model(file), cell, block) for block in blocks(LAYOUT, STUDY, cell)]
+
+
+def cell_of(wildcards):
+    return CELLS[(wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)]
+
+
+def dense_files(file):
+    def files(wildcards):
+        return files_of(dense_cell(STUDY, cell_of(wildcards)), file)
+
+    return files
+
+
+def pruned_files(file):
+    def files(wildcards):
+        return files_of(cell_of(wildcards), file)
+
+    return files
+
+
+def readability_of(wildcards):
+    """Readability scores of the test texts; pictures have none."""
+    if STUDY.datasets[wildcards.dataset].input != "text":
+        return []
+    return LAYOUT.data("readability.parquet").format(dataset=wildcards.dataset)
+
+
+def in_scope(wildcards):
+    """The cells of the whole study, or of the one data set that the scope names."""
+    return [cell for cell in STUDY.cells if wildcards.scope in ("", f"only/{cell.dataset}/")]
+
+
+def cell_files(file):
+    def files(wildcards):
+        return [fill(LAYOUT.cell(file), cell) for cell in in_scope(wildcards)]
+
+    return files
+
+
+def cards(wildcards):
+    names = dict.fromkeys(cell.dataset for cell in in_scope(wildcards))
+    return [LAYOUT.data("card.json").format(dataset=name) for name in names]
+
+
+def seeds_of(wildcards):
+    return cell_of(wildcards).seeds
+
+
+def site_settings(wildcards):
+    """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
+    return settings_of(STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints"})

@@ -1,0 +1,51 @@
+# Data sets: tables with a card, encodings per arch, readability.
+
+
+rule dataset:
+    output:
+        train=LAYOUT.data("train.parquet"),
+        validation=LAYOUT.data("validation.parquet"),
+        test=LAYOUT.data("test.parquet"),
+        card=LAYOUT.data("card.json"),
+        page=LAYOUT.data("card.md"),
+    params:
+        settings=dataset_settings,
+        version=VERSION["data"],
+    log:
+        LAYOUT.log("dataset", "dataset"),
+    shell:
+        "prunescope dataset --name {wildcards.dataset:q} --settings {params.settings:q}"
+        " --out $(dirname {output.card:q}) > {log:q} 2>&1"
+
+
+rule encode:
+    input:
+        train=LAYOUT.data("train.parquet"),
+        validation=LAYOUT.data("validation.parquet"),
+        test=LAYOUT.data("test.parquet"),
+    output:
+        LAYOUT.inputs,
+    params:
+        dataset=dataset_settings,
+        arch=arch_settings,
+        version=VERSION["encode"],
+    log:
+        LAYOUT.log("encode", "dataset", "arch"),
+    shell:
+        "prunescope encode --data $(dirname {input.train:q})"
+        " --dataset {wildcards.dataset:q} --dataset-settings {params.dataset:q}"
+        " --arch {wildcards.arch:q} --arch-settings {params.arch:q} --out {output:q} > {log:q} 2>&1"
+
+
+rule readability:
+    input:
+        LAYOUT.data("test.parquet"),
+    output:
+        LAYOUT.data("readability.parquet"),
+    params:
+        version=VERSION["data"],
+    log:
+        LAYOUT.log("readability", "dataset"),
+    threads: 2
+    shell:
+        "prunescope readability --texts {input:q} --out {output:q} --processes {threads} > {log:q} 2>&1"

@@ -1,0 +1,54 @@
+# Networks: unpruned ones, the shared start of all that prune a trained network, and pruned ones.
+# One job is one block of seeds of one cell; it leaves prediction tables, which is all that is read of
+# it from then on.
+
+
+def kept(path, keep):
+    return path if keep else temp(path)
+
+
+rule train:
+    input:
+        inputs=LAYOUT.inputs,
+    output:
+        test=LAYOUT.model("test.parquet"),
+        train=LAYOUT.model("train.parquet"),
+        early=LAYOUT.model("early.parquet"),
+        metrics=LAYOUT.model("metrics.json"),
+        checkpoint=kept(LAYOUT.model("checkpoint.safetensors"), STUDY.keep_dense_checkpoints),
+    wildcard_constraints:
+        pruner=UNPRUNED,
+    params:
+        settings=job_settings,
+        version=VERSION["model"],
+    log:
+        LAYOUT.log("train", "dataset", "arch", "pruner", "amount", "block"),
+    threads: 1
+    shell:
+        "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
+        " --test {output.test:q} --train {output.train:q} --early {output.early:q}"
+        " --metrics {output.metrics:q} --checkpoint {output.checkpoint:q}"
+        " --threads {threads} > {log:q} 2>&1"
+
+
+rule prune:
+    input:
+        inputs=LAYOUT.inputs,
+        dense=dense_checkpoint,
+    output:
+        test=LAYOUT.model("test.parquet"),
+        train=LAYOUT.model("train.parquet"),
+        metrics=LAYOUT.model("metrics.json"),
+        models=kept(LAYOUT.model("models.safetensors"), STUDY.keep_models),
+    wildcard_constraints:
+        pruner=any_of(STUDY.all_pruners),
+    params:
+        settings=job_settings,
+        version=VERSION["model"],
+    log:
+        LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
+    threads: 1
+    shell:
+        "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
+        " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
+        " --models {output.models:q} --dense {input.dense:q} --threads {threads} > {log:q} 2>&1"
