@@ -8,6 +8,9 @@ if not workflow.config_settings.configfiles:
     configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
@@ -32,6 +35,6 @@ for dataset in STUDY.datasets:
     rule:
         name:
             dataset
-        localrule: True
         input:
             f"{STUDY.results}/only/{dataset}/index.html",
+        localrule: True

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from prunescope.errors import UserError, listed
+from prunescope.errors import DamagedFileError, UserError, listed
 
 #: pyarrow carries no types of its own.
 Array: TypeAlias = Any
@@ -42,10 +42,13 @@ class Source:
             raise UserError(f"{path}: no such file")
         if path.is_dir():
             raise UserError(f"{path}: a folder, not a table; give the files in it")
-        with open(path, "rb") as stream:
-            magic = stream.read(4)
+        try:
+            with open(path, "rb") as stream:
+                magic = stream.read(4)
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         if not magic:
-            raise UserError(f"{path}: the file is empty; delete it and run again")
+            raise DamagedFileError(path, f"{path}: the file is empty; delete it and run again")
         self.parquet: pq.ParquetFile | None = None
         if magic == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}:
             with damaged(path):
@@ -53,7 +56,7 @@ class Source:
             self.columns: list[str] = list(self.parquet.schema_arrow.names)
         else:
             self._delimiter = _delimiter(path)
-            with damaged(path, "not a readable CSV table"):
+            with _unreadable(path):
                 self.columns = list(self._csv({}).schema.names)
 
     @property
@@ -69,8 +72,8 @@ class Source:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise UserError(
-                f"{self.path}: metadata 'prunescope' is not a JSON object; delete it and run again"
+            raise DamagedFileError(
+                self.path, f"{self.path}: metadata 'prunescope' is not a JSON object; delete it and run again"
             )
         return value
 
@@ -90,7 +93,7 @@ class Source:
                 yield from self.parquet.iter_batches(batch_size=BATCH, columns=list(columns))
             return
         kinds = {name: pa.string() if name in text else pa.float64() for name in columns}
-        with damaged(self.path, "not a readable CSV table"):
+        with _unreadable(self.path):
             yield from self._csv(kinds)
 
     def _csv(self, kinds: dict[str, pa.DataType]) -> Any:
@@ -108,19 +111,33 @@ class Source:
 
 
 @contextmanager
-def damaged(path: Path, what: str = "damaged or not a prediction table") -> Iterator[None]:
-    """pyarrow's complaint about a file's contents as one line that names the file."""
+def damaged(path: Path) -> Iterator[None]:
+    """pyarrow's complaint about a Parquet file as one line that names the file."""
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:160].rstrip(" .") or type(error).__name__
-        raise UserError(f"{path}: {what} ({reason}); delete it and run again") from None
+        raise DamagedFileError(
+            path, f"{path}: damaged or not a prediction table ({_reason(error)}); delete it and run again"
+        ) from None
+
+
+@contextmanager
+def _unreadable(path: Path) -> Iterator[None]:
+    """The same for CSV, which is a user's own and so not to be deleted."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable CSV table ({_reason(error)}); write it again") from None
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:160].rstrip(" .") or type(error).__name__
 
 
 def _delimiter(path: Path) -> str:
     """Comma, unless the header has none but has another usual separator."""
     with (
-        damaged(path, "not a readable CSV table"),
+        _unreadable(path),
         pa.input_stream(str(path), compression="detect") as stream,
     ):
         header = stream.read(1 << 16).split(b"\n", 1)[0]

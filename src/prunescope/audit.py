@@ -7,7 +7,7 @@ a folder that appears as a whole.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def audit(
     bins: int = 20,
     report: bool = True,
     readability_scores: Path | None = None,
-    seeds: Sequence[int] | None = None,
+    seeds: Collection[int] | None = None,
     tolerance: float | None = None,
     similarity: float | None = None,
     processes: int = 1,
@@ -118,7 +118,7 @@ class _Pair:
     diverged: Mapping[str, Sequence[int]]
 
 
-def _paired(dense: Predictions, pruned: Predictions, seeds: Sequence[int] | None) -> _Pair:
+def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> _Pair:
     dense, pruned = _chosen(dense, seeds), _chosen(pruned, seeds)
     common = np.intersect1d(dense.seeds, pruned.seeds)
     diverged = set(dense.diverged) | set(pruned.diverged)
@@ -142,7 +142,7 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Sequence[int] | None
     )
 
 
-def _chosen(side: Predictions, seeds: Sequence[int] | None) -> Predictions:
+def _chosen(side: Predictions, seeds: Collection[int] | None) -> Predictions:
     if seeds is None:
         return side
     kept = side.only(side.seeds[np.isin(side.seeds, list(seeds))])
@@ -304,6 +304,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+_VERDICTS = {
+    "<": "below 1, pruning narrows the gaps between the classes' recalls",
+    ">": "above 1, pruning widens the gaps between the classes' recalls",
+    "?": "not told apart from 1",
+}
+
+
 def _told(summary: Mapping[str, Any]) -> str:
     seeds = f"{summary['n_seeds']} seed{'s' if summary['n_seeds'] != 1 else ''}"
     dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
@@ -315,8 +322,8 @@ def _told(summary: Mapping[str, Any]) -> str:
     alpha = summary.get("alpha")
     if alpha:
         lines.append(
-            f"alpha: {_shown(alpha['mean'])} [{_shown(alpha['ci_low'])}, {_shown(alpha['ci_high'])}] "
-            f"({alpha['verdict']} 1 at {alpha['confidence']:g})"
+            f"alpha: {_shown(alpha['mean'])}, {alpha['confidence']:.12g} interval {_shown(alpha['ci_low'])} to "
+            f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
         )
     return "\n".join(lines)
 

@@ -311,9 +311,9 @@ def _listed_folders(path: Path) -> list[Path]:
 
 
 def _parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
+    from prunescope.config import first_problem
+
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in problem["loc"])
-        raise UserError(f"{option}: {key}: {problem['msg']}") from None
+        raise UserError(f"{option}: {first_problem(error)}") from None

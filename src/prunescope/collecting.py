@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from prunescope.arrow import Source, matrix, objects, whole_numbers
-from prunescope.artifacts import Predictions, TableMeta, by_seed, decide, meta_of, values_of
-from prunescope.errors import UserError, listed
+from prunescope.artifacts import Predictions, by_seed, decide, values_of
+from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.table_meta import TableMeta, meta_of
 from prunescope.user_tables import Vocabulary
 
 #: Examples, labels and the file they come from: what all seeds of all sides must share.
@@ -68,7 +69,7 @@ class Side:
         seeds, broken = self._gather(source, meta)
         diverged = broken | set(meta.diverged if meta else ())
         if not seeds and not diverged:
-            raise UserError(f"{path}: has no rows; delete it and run again")
+            raise DamagedFileError(path, f"{path}: has no rows; delete it and run again")
         taken = {model.seed: model.path for model in self.models} | self.diverged
         for seed in sorted(seeds.keys() | diverged):
             if seed in taken:

@@ -14,37 +14,49 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from prunescope.errors import UserError, listed
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
+from prunescope.spec import Spec, problem_line
 
 Task = Literal["single-label", "multi-label", "regression", "tokens", "span", "text"]
 
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
-#: Snakemake targets and folders that a data set may not be called by.
+#: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
     {
         "all",
-        "data",
-        "models",
+        "cell",
         "cells",
-        "tables",
+        "data",
+        "dataset",
+        "encode",
         "figures",
-        "report",
-        "results",
         "index",
         "lint",
+        "manifest",
+        "models",
         "none",
+        "only",
+        "prune",
+        "readability",
+        "report",
+        "results",
+        "site",
+        "tables",
+        "train",
         "tune",
     }
 )
-
-
-class Spec(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Training(Spec):
@@ -96,7 +108,9 @@ class BiLSTM(Spec):
     family: Literal["bilstm"]
     hidden: int = Field(100, ge=1, description="units per direction")
     layers: int = Field(2, ge=1)
-    head: tuple[int, ...] = Field((256, 128), description="widths of the hidden layers of the classifier")
+    head: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (256, 128), description="widths of the hidden layers of the classifier"
+    )
     vectors: int = Field(300, ge=1, description="dimensions of the word vectors")
     min_count: int = Field(2, ge=1, description="words seen less often in the training texts are unknown")
     training: Training = Training()
@@ -113,6 +127,9 @@ class Encoder(Spec):
     intermediate: int = Field(3072, ge=1)
     vocabulary: int = Field(30522, ge=64, description="word pieces learned from the training texts, at most")
     positions: int = Field(512, ge=4, description="longest text the network can take, in tokens")
+    initializer_range: float = Field(
+        0.02, gt=0, description="standard deviation of the initial weights; narrow networks need more"
+    )
     dropout: float = Field(0.1, ge=0, lt=1)
     training: Training = Training()
     block: int = Field(1, ge=1, description="seeds trained by one job")
@@ -125,6 +142,12 @@ class Encoder(Spec):
 
 
 Arch = Annotated[LeNet5 | BiLSTM | Encoder, Field(discriminator="family")]
+
+FAMILIES: dict[str, type[LeNet5 | BiLSTM | Encoder]] = {
+    "lenet5": LeNet5,
+    "bilstm": BiLSTM,
+    "encoder": Encoder,
+}
 
 #: What an architecture family takes in.
 FAMILY_INPUT: dict[str, Literal["image", "text"]] = {"lenet5": "image", "bilstm": "text", "encoder": "text"}
@@ -171,6 +194,8 @@ class Docstrings(_Dataset):
 
 
 Dataset = Annotated[Digits | Docstrings, Field(discriminator="source")]
+
+SOURCES: dict[str, type[Digits | Docstrings]] = {"digits": Digits, "docstrings": Docstrings}
 
 
 class Grid(Spec):
@@ -283,7 +308,7 @@ class Study(Spec):
 
     name: str = Field(description="what the study is called in the report")
     title: str | None = Field(None, description="one line above the report")
-    results: str = Field("results", description="folder for everything the study leaves")
+    results: str = Field("results", min_length=1, description="folder for everything the study leaves")
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(min_length=1)
     datasets: dict[str, Dataset] = Field(min_length=1)
     archs: dict[str, Arch] = Field(min_length=1)
@@ -297,6 +322,13 @@ class Study(Spec):
         True,
         description="keep unpruned networks with optimizer state, so that later additions start from them",
     )
+
+    @field_validator("results")
+    @classmethod
+    def _plain_folder(cls, value: str) -> str:
+        if set("{}*\n") & set(value) or not value.strip("/. "):
+            raise ValueError("must name a folder, without braces or stars")
+        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
@@ -319,24 +351,28 @@ class Study(Spec):
             for arch, settings in dataset.training.items():
                 key = f"datasets.{name}.training.{arch}"
                 if arch not in self.archs:
-                    raise ValueError(f"{key}: unknown arch; there are {listed(self.archs)}")
+                    raise ValueError(f"{key}: unknown arch; there are {listed(self.archs, 40)}")
                 try:
                     merged_training(self.archs[arch].training, settings)
                 except ValidationError as error:
-                    raise ValueError(f"{key}.{_first_line(error)}") from None
+                    raise ValueError(f"{key}.{first_problem(error)}") from None
         for number, grid in enumerate(self.grid):
             self._check_grid(f"grid.{number}", grid)
         self._check_overlaps()
         return self
 
     def _check_grid(self, key: str, grid: Grid) -> None:
-        known = {"datasets": self.datasets, "archs": self.archs, "pruners": self.all_pruners}
+        known: dict[str, Mapping[str, Any]] = {
+            "datasets": self.datasets,
+            "archs": self.archs,
+            "pruners": self.all_pruners,
+        }
         for field, names in known.items():
             chosen = getattr(grid, field)
             _distinct(f"{key}.{field}", chosen)
             for name in chosen:
                 if name not in names:
-                    raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names)}")
+                    raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names, 40)}")
         if grid.sparsities and grid.ratios:
             raise ValueError(f"{key}: give sparsities or ratios, not both")
         if grid.pruners and not (grid.sparsities or grid.ratios):
@@ -454,7 +490,7 @@ def study_from(raw: Any, name: str = "config") -> Study:
     try:
         return Study.model_validate(dict(raw))
     except ValidationError as error:
-        raise UserError(f"{name}: {_first_line(error)}") from None
+        raise UserError(f"{name}: {first_problem(error)}") from None
 
 
 def json_schema() -> dict[str, Any]:
@@ -477,41 +513,19 @@ def _distinct(key: str, values: tuple[Any, ...]) -> None:
         raise ValueError(f"{key}: {listed(doubles)} stands there twice; name each once")
 
 
-def _first_line(error: ValidationError) -> str:
-    """The first problem as ``key: what is wrong``; pydantic's own text names what is allowed."""
-    problems = error.errors(include_url=False)
-    problem = problems[0]
-    # Union members appear in the location as tags (the discriminator's value): not a key.
-    tags = {"lenet5", "bilstm", "encoder", "digits", "docstrings"}
-    parts = [str(part) for i, part in enumerate(problem["loc"]) if not (str(part) in tags and i >= 2)]
-    key = ".".join(parts)
-    message = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        message = f"unknown key; allowed here: {listed(_allowed(problem['loc']), 40)}"
-    elif problem["type"] == "missing":
-        message = "required, but not given"
-    elif "input" in problem and not isinstance(problem["input"], dict | list | tuple):
-        message = f"{message} (not {problem['input']!r})"
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    return f"{key}: {message}{more}" if key else f"{message}{more}"
+#: What stands under which key, or which tag of a union, for messages on unknown keys.
+_SPECS: dict[str, type[BaseModel]] = {
+    "pruners": Pruner,
+    "grid": Grid,
+    "analysis": Analysis,
+    "training": Training,
+    **SOURCES,
+    **FAMILIES,
+}
 
 
-def _allowed(location: tuple[int | str, ...]) -> list[str]:
-    """The keys a mapping at ``location`` (its last part the unknown one) may have."""
-    owners: dict[str, type[BaseModel]] = {
-        "lenet5": LeNet5,
-        "bilstm": BiLSTM,
-        "encoder": Encoder,
-        "digits": Digits,
-        "docstrings": Docstrings,
-        "training": Training,
-        "analysis": Analysis,
-        "grid": Grid,
-        "pruners": Pruner,
-    }
-    owner: type[BaseModel] = Study if len(location) == 1 else Training
-    for index, part in enumerate(location[:-1]):
-        if index == 1 and location[0] != "grid":
-            continue  # the name of a data set, arch or pruner
-        owner = owners.get(str(part), owner)
-    return list(owner.model_fields)
+def first_problem(error: ValidationError) -> str:
+    """The first problem as one line, ``key: what is wrong and what is allowed``."""
+    roots: tuple[type[BaseModel], ...] = (Study, Training, *SOURCES.values(), *FAMILIES.values())
+    root = next((spec for spec in roots if spec.__name__ == error.title), Study)
+    return problem_line(error, root, _SPECS, {"family": FAMILIES, "source": SOURCES})

@@ -40,7 +40,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             os.fsync(stream.fileno())
         # mkstemp makes files private; results are for browsing, so the user's umask applies.
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise _not_written(target, error) from error
     finally:
@@ -65,11 +65,15 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
         temporary.chmod(0o777 & ~_umask())
         if target.exists():
             old = target.with_name(f".{target.name}.{os.getpid()}.old")
-            os.replace(target, old)
-            os.replace(temporary, target)
+            target.replace(old)
+            try:
+                temporary.replace(target)
+            except OSError:
+                old.replace(target)
+                raise
             shutil.rmtree(old)
         else:
-            os.replace(temporary, target)
+            temporary.replace(target)
     except OSError as error:
         raise _not_written(target, error) from error
     finally:

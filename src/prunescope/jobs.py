@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from prunescope.config import Amount, Arch, Cell, Study, Training, Spec
+from typing import Any
+
+from prunescope.config import Amount, Arch, Cell, Study, Training
 from prunescope.pruners import Pruner
+from prunescope.spec import Spec
 
 
 class ModelJob(Spec):
@@ -32,6 +35,8 @@ def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
     # A block's size and the arch's own training settings (merged with the data set's) are not
     # part of what a network is: changing the first must not retrain anything.
     plain = architecture.model_copy(update={"training": Training(), "block": 1})
+    training = study.training(cell.dataset, cell.arch)
+    composition = None if cell.dense else study.all_pruners[cell.pruner]
     return ModelJob(
         dataset=cell.dataset,
         arch=cell.arch,
@@ -39,6 +44,16 @@ def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
         amount=cell.amount.token,
         seeds=seeds,
         architecture=plain,
-        training=study.training(cell.dataset, cell.arch),
-        composition=None if cell.dense else study.all_pruners[cell.pruner],
+        training=training.model_copy(update=_without_effect(composition)),
+        composition=composition,
     )
+
+
+def _without_effect(composition: Pruner | None) -> dict[str, Any]:
+    """Training settings that do not change what the job leaves, at their defaults."""
+    names = []
+    if composition is not None:
+        names.append("early_fraction")
+    if composition is None or not composition.needs_trained:
+        names += ["retrain_epochs", "retrain_lr_factor"]
+    return {name: Training.model_fields[name].default for name in names}

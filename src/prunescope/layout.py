@@ -63,19 +63,19 @@ def block_seeds(block: str) -> tuple[int, ...]:
     return tuple(range(int(first), int(last) + 1))
 
 
-def blocks(layout: Layout, study: Study, cell: Cell) -> list[str]:
+def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> list[str]:
     """The blocks of seeds that make up a cell, by name.
 
     Blocks that are on disk already and hold wanted seeds stay as they are, so that adding seeds, or
     another block size, trains only what is missing; the seeds that are left are cut into runs of the
     arch's block size. A block that stands is either kept whole or cut again just as it was, so the
-    answer does not change while a study runs.
+    answer does not change while a study runs. ``workdir``: what a relative results folder is below.
     """
     wanted = set(cell.seeds)
     kept: list[str] = []
-    for name in _blocks_on_disk(Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
+    for name in _blocks_on_disk(workdir / Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
         seeds = block_seeds(name)
-        if set(seeds) <= wanted:
+        if seeds and set(seeds) <= wanted:
             kept.append(name)
             wanted -= set(seeds)
     size = study.archs[cell.arch].block

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import IO, TextIO
 
 from prunescope.config import load_study
 from prunescope.errors import UserError
@@ -30,16 +31,21 @@ _LOG = re.compile(r"^\s+log: (\S+) \(check log")
 
 @dataclass
 class Progress:
-    """What Snakemake's output has told so far. Times are seconds on the caller's clock."""
+    """What Snakemake's output has told so far. Times are seconds on the caller's clock.
+
+    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number.
+    """
 
     started: float
     wanted: Counter[str] = field(default_factory=Counter)
     running: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: Counter[str] = field(default_factory=Counter)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    failed: list[str] = field(default_factory=list)
-    logs: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
     _rule: str = ""
+    _failing: str = ""
+    _failed_job: str = ""
     _in_stats: bool = False
 
     def read(self, line: str, now: float) -> bool:
@@ -58,17 +64,25 @@ class Progress:
         if match := _RULE.match(line):
             self._rule = match[1]
         elif match := _STARTED.match(line):
-            self.running[match[1]] = (self._rule, now)
+            if not self._failing:
+                self.running[match[1]] = (self._rule, now)
+                return False
+            self.running.pop(match[1], None)
+            self.failed[match[1]] = self._failing
+            self._failing, self._failed_job = "", match[1]
+            return True
         elif match := _FINISHED.match(line):
             rule, began = self.running.pop(match[1], ("", now))
             self.finished[rule] += 1
             self.spent[rule] += now - began
+            # A job that failed may have been started again.
+            self.failed.pop(match[1], None)
+            self.logs.pop(match[1], None)
             return True
         elif match := _FAILED.match(line):
-            self.failed.append(match[1])
-            return True
+            self._failing = match[1]
         elif match := _LOG.match(line):
-            self.logs.append(match[1])
+            self.logs[self._failed_job] = match[1]
         return False
 
     @property
@@ -87,9 +101,10 @@ class Progress:
             return None
         overall = sum(self.spent.values()) / self.done
         left = 0.0
+        failed = Counter(self.failed.values())
         for rule, count in self.wanted.items():
             mean = self.spent[rule] / self.finished[rule] if self.finished[rule] else overall
-            left += max(count - self.finished[rule], 0) * mean
+            left += max(count - self.finished[rule] - failed[rule], 0) * mean
         left -= sum(now - began for _, began in self.running.values())
         return max(left, 0.0) * elapsed / spent
 
@@ -131,7 +146,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         UserError: the study is not a valid one, or Snakemake is not installed.
     """
     study = load_study(configfile)
-    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{_path()}")
+    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     if program is None:
         raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
@@ -154,13 +169,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     return code
 
 
-def _path() -> str:
-    import os
-
-    return os.environ.get("PATH", "")
-
-
-def _follow(stream: TextIO, record: TextIO, progress: Progress, out: TextIO) -> None:
+def _follow(stream: IO[str], record: TextIO, progress: Progress, out: TextIO) -> None:
     terminal = out.isatty()
     shown = 0.0
     for line in stream:
@@ -172,10 +181,11 @@ def _follow(stream: TextIO, record: TextIO, progress: Progress, out: TextIO) -> 
         if terminal:
             width = shutil.get_terminal_size().columns
             print(f"\r{progress.line(now)[: width - 1]:<{width - 1}}", end="", file=out, flush=True)
+            shown = now
         elif now - shown >= QUIET or progress.done == progress.total:
             print(progress.line(now), file=out, flush=True)
             shown = now
-    if terminal and shown is not None:
+    if terminal and shown:
         print(file=out)
 
 
@@ -190,12 +200,13 @@ def _close(progress: Progress, code: int, results: str, log: Path) -> None:
         return
     tail = log.read_text(encoding="utf-8").strip().splitlines()
     if progress.failed:
-        for name in dict.fromkeys(progress.logs):
+        for name in dict.fromkeys(progress.logs.values()):
             lines = (
                 Path(name).read_text(errors="replace").strip().splitlines() if Path(name).is_file() else []
             )
             print(f"failed: {name}: {lines[-1] if lines else 'no output'}", file=out)
-        print(f"{len(progress.failed)} jobs failed; what they were given is in {log}", file=out)
+        count = len(progress.failed)
+        print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {log}", file=out)
     else:
         # Nothing ran: a broken study or workflow, whose own words come last.
         print("\n".join(tail[-5:]), file=out)

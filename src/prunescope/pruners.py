@@ -8,24 +8,28 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from prunescope.spec import Spec
 
 Criterion = Literal["magnitude", "impact", "undecayed", "random"]
 Scope = Literal["layer", "global"]
 Schedule = Literal["at-init", "one-shot", "iterative"]
 Recovery = Literal["fine-tune", "rewind"]
 
+#: Epsilon of undecayed pruning where networks are trained without weight decay: the recall paper's
+#: weight decay of its other networks.
+UNDECAYED_DECAY = 5e-4
+
 #: The pruner name of models that were not pruned.
 UNPRUNED = "none"
 
 
-class Pruner(BaseModel):
+class Pruner(Spec):
     """criterion x scope x schedule x recovery; the objective of training is the task's loss.
 
     The fields ``gradient*`` and ``decay`` concern only the criteria that look at gradients.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     criterion: Criterion = Field(description="what a weight is worth; the lowest are pruned")
     scope: Scope = Field("layer", description="rank the weights of each layer, or of all layers together")
@@ -43,7 +47,10 @@ class Pruner(BaseModel):
         "data", description="gradient of the data loss alone, or with its weight-decay term"
     )
     decay: float | None = Field(
-        None, ge=0, description="weight decay that `undecayed` discounts; null means the training's"
+        None,
+        ge=0,
+        description="weight decay that `undecayed` discounts; null means the training's, or 5e-4 where "
+        "networks are trained without",
     )
 
     @model_validator(mode="after")
@@ -66,6 +73,18 @@ class Pruner(BaseModel):
     @property
     def needs_gradient(self) -> bool:
         return self.criterion in ("impact", "undecayed")
+
+    def decay_for(self, weight_decay: float) -> float:
+        """The weight decay epsilon of the criterion, for networks trained with ``weight_decay``.
+
+        Undecayed pruning without any would be impact pruning under another name, so it then takes
+        ``UNDECAYED_DECAY`` unless its own ``decay`` says otherwise (0 included).
+        """
+        if self.decay is not None:
+            return self.decay
+        if self.criterion == "undecayed" and weight_decay == 0:
+            return UNDECAYED_DECAY
+        return weight_decay
 
 
 def _pie(criterion: Criterion, schedule: Schedule, recovery: Recovery = "fine-tune") -> Pruner:

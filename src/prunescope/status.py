@@ -16,18 +16,20 @@ from prunescope.layout import Layout, block_seeds, blocks, fill
 def status_of(study: Study, workdir: Path) -> dict[str, Any]:
     """Blocks of models per data set, with failures and diverged seeds by name.
 
-    A block is done when its metrics are there; running when Snakemake, which holds its lock, has it
-    marked as begun; failed when it left a log and nothing else.
+    A block is done when its metrics are there and Snakemake does not have it marked as begun. What is
+    marked is running while Snakemake holds its lock, and else was interrupted and waits for the next
+    run. A block that left a log and nothing else has failed.
     """
     layout = Layout(study.results)
     begun = _begun(workdir)
+    held = any((workdir / ".snakemake" / "locks").glob("*"))
     rows: dict[str, Counter[str]] = {}
     failed, diverged, damaged = [], [], []
     for cell in study.cells:
         row = rows.setdefault(
             cell.dataset, Counter({"models": 0, "done": 0, "running": 0, "failed": 0, "waiting": 0})
         )
-        for block in blocks(layout, study, cell):
+        for block in blocks(layout, study, cell, workdir):
             seeds = len(block_seeds(block))
             row["models"] += seeds
             metrics = fill(layout.model("metrics.json"), cell, block)
@@ -35,7 +37,7 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
             log = fill(layout.log(rule, "dataset", "arch", "pruner", "amount", "block"), cell, block)
             name = f"{cell.dataset} {cell.arch} {cell.pruner} {cell.amount.token} seeds {block}"
             if metrics in begun:
-                state = "running"
+                state = "running" if held else "waiting"
             elif (workdir / metrics).is_file():
                 state = "done"
                 try:
@@ -89,15 +91,13 @@ def status_text(status: dict[str, Any]) -> str:
 
 
 def _begun(workdir: Path) -> set[str]:
-    """Outputs of jobs that are running: marked as begun while somebody holds the lock."""
-    state = workdir / ".snakemake"
-    if not any((state / "locks").glob("*")):
-        return set()
+    """Outputs of jobs that Snakemake has marked as begun and not yet as finished."""
+    incomplete = workdir / ".snakemake" / "incomplete"
     begun = set()
-    for marker in (state / "incomplete").glob("**/*"):
+    for marker in incomplete.glob("**/*"):
         if marker.is_file():
             # Long names are cut into folders; joined again they are the path in base64.
-            encoded = "".join(marker.relative_to(state / "incomplete").parts).replace("@", "")
+            encoded = "".join(marker.relative_to(incomplete).parts).replace("@", "")
             try:
                 begun.add(base64.b64decode(encoded, altchars=b"-_").decode())
             except ValueError:

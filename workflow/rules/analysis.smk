@@ -14,13 +14,15 @@ rule cell:
         test=LAYOUT.cell("test/summary.json"),
         train=LAYOUT.cell("train/summary.json"),
         models=LAYOUT.cell("models.json"),
+    log:
+        LAYOUT.log("cell", "dataset", "arch", "pruner", "amount"),
+    conda:
+        CONDA
     params:
         seeds=seeds_of,
         confidence=STUDY.analysis.confidence,
         bins=STUDY.analysis.bins,
         version=VERSION["cell"],
-    log:
-        LAYOUT.log("cell", "dataset", "arch", "pruner", "amount"),
     shell:
         "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
@@ -35,10 +37,10 @@ rule manifest:
         cell_files("models.json"),
     output:
         LAYOUT.scoped("cells.txt"),
-    params:
-        cells=cell_files(""),
     log:
         LAYOUT.log("manifest") + ".{scope}",
+    params:
+        cells=cell_files(""),
     run:
         Path(output[0]).write_text("".join(f"{cell}\n" for cell in params.cells))
 
@@ -47,22 +49,20 @@ rule tables:
     input:
         cells=LAYOUT.scoped("cells.txt"),
     output:
-        expand(
-            LAYOUT.scoped("tables/{table}.csv"),
-            table=[
-                "effectiveness",
-                "pie_share",
-                "effectiveness_on_pies",
-                "el2n_bins",
-                "readability",
-                "alpha",
-                "recall_variance",
-            ],
-            allow_missing=True,
-        ),
-    params:
-        version=VERSION["tables"],
+        **{
+            table: report(
+                LAYOUT.scoped(f"tables/{table}.csv"),
+                caption="../report/tables.rst",
+                category="Tables",
+                labels={"table": table},
+            )
+            for table in TABLES
+        },
     log:
         LAYOUT.scoped("tables/tables.log"),
+    conda:
+        CONDA
+    params:
+        version=VERSION["tables"],
     shell:
-        "prunescope tables --cells {input.cells:q} --out $(dirname {output[0]:q}) > {log:q} 2>&1"
+        "prunescope tables --cells {input.cells:q} --out $(dirname {output.effectiveness:q}) > {log:q} 2>&1"

@@ -7,6 +7,7 @@ import sys
 
 from prunescope.config import UNPRUNED, study_from
 from prunescope.errors import UserError
+from prunescope.figures import FAMILIES
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
 
@@ -17,18 +18,43 @@ except UserError as error:
 
 LAYOUT = Layout(STUDY.results)
 CELLS = {
-    (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell for cell in STUDY.cells
+    (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
+    for cell in STUDY.cells
 }
 PRUNED = [cell for cell in STUDY.cells if not cell.dense]
 
+#: For `snakemake --sdm conda`; without it, jobs run in the environment that Snakemake runs in.
+CONDA = workflow.source_path("../../envs/conda.yaml")
+
+#: Cross-study tables, one row per cell.
+TABLES = [
+    "effectiveness",
+    "pie_share",
+    "effectiveness_on_pies",
+    "el2n_bins",
+    "readability",
+    "alpha",
+    "recall_variance",
+]
+
 # Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of
 # imported modules, and rerunning everything for a comment would be worse.
-VERSION = {"data": 1, "encode": 1, "model": 1, "cell": 1, "tables": 1, "figures": 1, "report": 1}
+VERSION = {
+    "data": 1,
+    "encode": 1,
+    "model": 1,
+    "cell": 1,
+    "tables": 1,
+    "figures": 1,
+    "report": 1,
+}
 
 
 def any_of(names):
     """A wildcard that is one of these names."""
-    return "|".join(re.escape(name) for name in sorted(set(names), key=len, reverse=True))
+    return "|".join(
+        re.escape(name) for name in sorted(set(names), key=len, reverse=True)
+    )
 
 
 wildcard_constraints:
@@ -56,10 +82,18 @@ def arch_settings(wildcards):
 
 def job_settings(wildcards):
     """The settings of one block of seeds (jobs.ModelJob)."""
-    cell = CELLS.get((wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount))
+    cell = CELLS.get(
+        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
+    )
     if cell is None:
-        raise UserError(f"{'/'.join(wildcards)}: not in this study's grid")
+        named = " ".join(wildcards)
+        raise UserError(f"{named}: not in this study's grid")
     return settings_of(model_job(STUDY, cell, block_seeds(wildcards.block)))
+
+
+def kept(path, keep):
+    """An output that stays, or goes when nothing needs it any more."""
+    return path if keep else temp(path)
 
 
 def needs_trained(wildcards):
@@ -70,7 +104,9 @@ def dense_checkpoint(wildcards):
     """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
     if not needs_trained(wildcards):
         return []
-    cell = CELLS[(wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)]
+    cell = CELLS[
+        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
+    ]
     seeds = set(block_seeds(wildcards.block))
     dense = dense_cell(STUDY, cell)
     return [
@@ -82,11 +118,15 @@ def dense_checkpoint(wildcards):
 
 def files_of(cell, file):
     """One file of every block of a cell."""
-    return [fill(LAYOUT.model(file), cell, block) for block in blocks(LAYOUT, STUDY, cell)]
+    return [
+        fill(LAYOUT.model(file), cell, block) for block in blocks(LAYOUT, STUDY, cell)
+    ]
 
 
 def cell_of(wildcards):
-    return CELLS[(wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)]
+    return CELLS[
+        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
+    ]
 
 
 def dense_files(file):
@@ -112,7 +152,9 @@ def readability_of(wildcards):
 
 def in_scope(wildcards):
     """The cells of the whole study, or of the one data set that the scope names."""
-    return [cell for cell in STUDY.cells if wildcards.scope in ("", f"only/{cell.dataset}/")]
+    return [
+        cell for cell in STUDY.cells if wildcards.scope in ("", f"only/{cell.dataset}/")
+    ]
 
 
 def cell_files(file):
@@ -133,4 +175,6 @@ def seeds_of(wildcards):
 
 def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
-    return settings_of(STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints"})
+    return settings_of(
+        STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints"}
+    )

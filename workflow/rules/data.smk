@@ -8,11 +8,13 @@ rule dataset:
         test=LAYOUT.data("test.parquet"),
         card=LAYOUT.data("card.json"),
         page=LAYOUT.data("card.md"),
+    log:
+        LAYOUT.log("dataset", "dataset"),
+    conda:
+        CONDA
     params:
         settings=dataset_settings,
         version=VERSION["data"],
-    log:
-        LAYOUT.log("dataset", "dataset"),
     shell:
         "prunescope dataset --name {wildcards.dataset:q} --settings {params.settings:q}"
         " --out $(dirname {output.card:q}) > {log:q} 2>&1"
@@ -25,12 +27,14 @@ rule encode:
         test=LAYOUT.data("test.parquet"),
     output:
         LAYOUT.inputs,
+    log:
+        LAYOUT.log("encode", "dataset", "arch"),
+    conda:
+        CONDA
     params:
         dataset=dataset_settings,
         arch=arch_settings,
         version=VERSION["encode"],
-    log:
-        LAYOUT.log("encode", "dataset", "arch"),
     shell:
         "prunescope encode --data $(dirname {input.train:q})"
         " --dataset {wildcards.dataset:q} --dataset-settings {params.dataset:q}"
@@ -42,10 +46,12 @@ rule readability:
         LAYOUT.data("test.parquet"),
     output:
         LAYOUT.data("readability.parquet"),
-    params:
-        version=VERSION["data"],
     log:
         LAYOUT.log("readability", "dataset"),
+    conda:
+        CONDA
     threads: 2
+    params:
+        version=VERSION["data"],
     shell:
         "prunescope readability --texts {input:q} --out {output:q} --processes {threads} > {log:q} 2>&1"

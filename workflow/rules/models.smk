@@ -3,10 +3,6 @@
 # it from then on.
 
 
-def kept(path, keep):
-    return path if keep else temp(path)
-
-
 rule train:
     input:
         inputs=LAYOUT.inputs,
@@ -15,15 +11,19 @@ rule train:
         train=LAYOUT.model("train.parquet"),
         early=LAYOUT.model("early.parquet"),
         metrics=LAYOUT.model("metrics.json"),
-        checkpoint=kept(LAYOUT.model("checkpoint.safetensors"), STUDY.keep_dense_checkpoints),
+        checkpoint=kept(
+            LAYOUT.model("checkpoint.safetensors"), STUDY.keep_dense_checkpoints
+        ),
+    log:
+        LAYOUT.log("train", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
         pruner=UNPRUNED,
+    conda:
+        CONDA
+    threads: 1
     params:
         settings=job_settings,
         version=VERSION["model"],
-    log:
-        LAYOUT.log("train", "dataset", "arch", "pruner", "amount", "block"),
-    threads: 1
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --early {output.early:q}"
@@ -40,14 +40,16 @@ rule prune:
         train=LAYOUT.model("train.parquet"),
         metrics=LAYOUT.model("metrics.json"),
         models=kept(LAYOUT.model("models.safetensors"), STUDY.keep_models),
+    log:
+        LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
         pruner=any_of(STUDY.all_pruners),
+    conda:
+        CONDA
+    threads: 1
     params:
         settings=job_settings,
         version=VERSION["model"],
-    log:
-        LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
-    threads: 1
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"

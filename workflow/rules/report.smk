@@ -6,14 +6,27 @@ rule figures:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
     output:
-        LAYOUT.scoped("figures/figures.json"),
-    params:
-        version=VERSION["figures"],
+        *[
+            report(
+                directory(LAYOUT.scoped(f"figures/{family}")),
+                patterns=["{name}.svg"],
+                caption="../report/figures.rst",
+                category="Figures",
+                subcategory=title,
+                labels={"figure": "{name}"},
+            )
+            for family, title in FAMILIES.items()
+        ],
+        index=LAYOUT.scoped("figures/figures.json"),
     log:
         LAYOUT.scoped("figures/figures.log"),
+    conda:
+        CONDA
+    params:
+        version=VERSION["figures"],
     shell:
         "prunescope figures --cells {input.cells:q} --tables $(dirname {input.tables:q})"
-        " --out $(dirname {output:q}) > {log:q} 2>&1"
+        " --out $(dirname {output.index:q}) > {log:q} 2>&1"
 
 
 rule site:
@@ -24,11 +37,13 @@ rule site:
         cards=cards,
     output:
         LAYOUT.scoped("index.html"),
+    log:
+        LAYOUT.scoped("report.log"),
+    conda:
+        CONDA
     params:
         settings=site_settings,
         version=VERSION["report"],
-    log:
-        LAYOUT.scoped("report.log"),
     shell:
         "prunescope site --settings {params.settings:q} --cells {input.cells:q}"
         " --tables $(dirname {input.tables:q}) --figures $(dirname {input.figures:q})"

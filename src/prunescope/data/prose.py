@@ -54,6 +54,7 @@ _PATH = re.compile(r"\b[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _IDENTIFIER = re.compile(r"\b(?:\w+_\w*|_\w+|[a-z]+[A-Z]\w*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,}[a-z]\w+)\b")
 _VERSION_NOTE = re.compile(r"\b(?:new|added|changed|deprecated) in (?:version )?\d", re.IGNORECASE)
 _HOLE = "\x00"
+_DANGLING = re.compile(r"\b(?:a|an|and|are|as|by|for|from|in|is|of|or|than|the|to|with)[.:]$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"(\x00])")
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
@@ -140,6 +141,7 @@ def clean(paragraph: str) -> str | None:
     if text.endswith(":"):
         # It announced a list or an example that is gone.
         text = text[:-1] + "."
+    text = " ".join(part for part in _SENTENCE_END.split(text) if not _DANGLING.search(part))
     return text if text.endswith((".", "!", "?")) else None
 
 
@@ -152,7 +154,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"\(\s+", "(", text)
     text = re.sub(r"[,;:]+(?=[,;:.])", "", text)
     text = re.sub(r"\.{2,}", ".", text)
-    return text.strip(" ,;:-")
+    return text.lstrip(" ,;:-").rstrip(" ,;-")
 
 
 def cut(text: str) -> list[str]:
@@ -180,9 +182,10 @@ def is_prose(text: str) -> bool:
 
 
 def names_pattern(names: Iterable[str]) -> re.Pattern[str]:
-    """A pattern for whole words that are one of the names, in any case, with a possessive 's or not."""
+    """A pattern for whole words that are names, or names joined by -, . or /, in any case, with 's or not."""
     found = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
-    return re.compile(rf"(?<![A-Za-z0-9])(?:{found or '(?!)'})(?:'s)?(?![A-Za-z0-9])", re.IGNORECASE)
+    one = f"(?:{found or '(?!)'})"
+    return re.compile(rf"(?<![A-Za-z0-9]){one}(?:[-./]{one})*(?:'s)?(?![A-Za-z0-9])", re.IGNORECASE)
 
 
 def without(text: str, pattern: re.Pattern[str]) -> str:

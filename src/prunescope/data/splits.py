@@ -36,7 +36,7 @@ def stratified(
     share by less than one in every stratum.
 
     Stable: the order of the examples does not matter, other strata do not matter, and one more
-    example in a stratum moves at most one of the others across each cut, always to its neighbour.
+    example in a stratum moves at most one of the others across each cut.
     """
     members: dict[Hashable, list[int]] = {}
     for number, stratum in enumerate(strata):

@@ -47,7 +47,14 @@ def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) ->
         for level in levels:
             line = own[own["sparsity"].round(3) == level].sort_values("bin", kind="stable")
             if not line.empty:
-                panel.plot(line["bin"], line["pie_share"], markersize=2.8, linewidth=1.1, **looks[level])
+                panel.plot(
+                    line["bin"],
+                    line["pie_share"],
+                    markersize=2.8,
+                    linewidth=1.1,
+                    clip_on=False,
+                    **looks[level],
+                )
         panel.set_title(pruner)
         panel.set_xlim(0.3, last + 0.7)
         panel.set_xticks(sorted({1, round(last / 2), last}))
@@ -57,7 +64,7 @@ def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) ->
     layout.legend_below(
         figure,
         [layout.line_handle(f"{100 * level:.3g}%", **looks[level]) for level in levels],
-        title="sparsity",
+        title=f"EL2N bin 1: least, {last}: most influential · lines by sparsity:",
         columns=8,
     )
     title = f"PIEs by influence on training: {dataset} · {arch}"

@@ -118,7 +118,7 @@ def legend_below(
     figure.legend(
         handles=list(handles),
         loc="outside lower center",
-        ncols=min(columns or int(figure.get_figwidth() / 1.15), len(handles)),
+        ncols=min(columns or int(figure.get_figwidth()), len(handles)),
         title=title,
         handlelength=2.6,
         columnspacing=1.4,

@@ -28,13 +28,9 @@ def draw(source: Source) -> Iterator[Picture]:
             panel.plot(line["sparsity"], line["pie_share"], **look(pruner).plot())
         layout.sparsity_axis(panel, rows["sparsity"])
         layout.percent_axis(panel)
-        layout.from_zero([panel], rows["pie_share"] * 1.12)
-        panel.set_title(f"{dataset} · {arch}")
+        layout.from_zero([panel], rows["pie_share"])
         examples = sorted({int(count) for count in rows["n_examples"]})
-        panel.text(
-            0.02, 0.97, f"n = {', '.join(f'{n:,}' for n in examples)}", transform=panel.transAxes, va="top",
-            fontsize=7, color="#5f6368", backgroundcolor="white",
-        )  # fmt: skip
+        panel.set_title(f"{dataset} · {arch} (n = {', '.join(f'{n:,}' for n in examples)})")
     layout.outer_labels(axes, 3, "sparsity", "PIEs (% of examples)")
     layout.legend_below(figure, [layout.line_handle(p, **look(p).plot()) for p in pruners_of(table)])
     title = "How many examples pruning changes"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ class BiLSTM(nn.Module):
     """
 
     final_layer = "out"
+    vectors: Tensor
 
     def __init__(
         self, vectors: Tensor, classes: int, *, hidden: int, layers: int, head: tuple[int, ...]
@@ -26,7 +29,7 @@ class BiLSTM(nn.Module):
         self.register_buffer("vectors", vectors, persistent=False)
         self.lstm = nn.LSTM(vectors.shape[1], hidden, num_layers=layers, batch_first=True, bidirectional=True)
         widths = (2 * hidden, *head)
-        self.head = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.head = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.out = nn.Linear(widths[-1], classes)
 
     def forward(self, words: Tensor) -> Tensor:

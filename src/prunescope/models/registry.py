@@ -66,6 +66,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             num_hidden_layers=arch.layers,
             num_attention_heads=arch.heads,
             intermediate_size=arch.intermediate,
+            initializer_range=arch.initializer_range,
             hidden_dropout_prob=arch.dropout,
             attention_probs_dropout_prob=arch.dropout,
         )

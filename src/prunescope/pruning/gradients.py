@@ -21,9 +21,9 @@ def accumulated_gradients(
     mean rather than the sum: the criterion of undecayed pruning compares the gradient with the
     weight-decay term, so its scale counts. With ``decay`` the gradient is that of the loss with
     its weight-decay term, g + decay * w (the recall paper's derivation). Gradients of the model
-    are left cleared.
+    are left cleared, every module in the mode it was in.
     """
-    was_training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
@@ -40,5 +40,6 @@ def accumulated_gradients(
                 sums[name] += weight.grad
         count += 1
     model.zero_grad(set_to_none=True)
-    model.train(was_training)
+    for module, training in modes:
+        module.training = training
     return {name: total / count + decay * weights[name].detach() for name, total in sums.items()}

@@ -8,8 +8,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from prunescope.pruners import Scope
-
 #: One boolean tensor per prunable weight tensor, by parameter name; True: the weight is left.
 Masks: TypeAlias = dict[str, Tensor]
 
@@ -62,7 +60,8 @@ def _prune_flat(scores: Tensor, mask: Tensor, zeros: int) -> Tensor:
     if zeros == already:
         return mask.clone()
     # -inf ranks weights that are already pruned before every finite score.
-    ranked = scores.to(torch.float32).masked_fill(~mask, -torch.inf)
+    precise = torch.float64 if scores.dtype == torch.float64 else torch.float32
+    ranked = scores.to(precise).masked_fill(~mask, -torch.inf)
     threshold = _kth_smallest(ranked, zeros)
     pruned = ranked < threshold
     ties = (ranked == threshold).nonzero().flatten()

@@ -62,10 +62,8 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
     splits = {}
     for name, arrays in inputs.splits.items():
         raw = torch.from_numpy(np.ascontiguousarray(arrays.inputs))
-        if inputs.kind == "image":
-            tensor = raw.to(torch.float32) / inputs.image_scale
-        else:
-            tensor = raw.to(torch.int64)
+        pictures = inputs.kind == "image"
+        tensor = raw.to(torch.float32) / inputs.image_scale if pictures else raw.to(torch.int64)
         labels = labels_tensor(inputs.task, torch.from_numpy(np.ascontiguousarray(arrays.labels)))
         lengths = None if arrays.lengths is None else torch.from_numpy(arrays.lengths.astype(np.int64))
         splits[name] = Split(tensor.to(device), labels.to(device), lengths, trim)

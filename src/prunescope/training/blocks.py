@@ -19,7 +19,7 @@ from torch import Tensor
 
 from prunescope import __version__, code_revision
 from prunescope.analysis.effectiveness import score, score_name
-from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+from prunescope.artifacts import SeedBlock, TableMeta, decide, write_predictions
 from prunescope.data.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
@@ -82,7 +82,7 @@ def run_block(
     data = training_data(load_inputs(inputs), trim=job.architecture.family == "encoder", device=place)
     starts = [checkpoints.Checkpoint(path) for path in dense]
     collected = _Collected()
-    for number, seed in enumerate(job.seeds, start=1):
+    for number, seed in enumerate(sorted(job.seeds), start=1):
         began = time.perf_counter()
         _run_seed(job, seed, data, place, starts, collected, early=outputs.early is not None)
         print(
@@ -157,10 +157,8 @@ def _decisions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predictions in the prediction table's form."""
     labels = data.splits[split].labels.cpu().numpy()
-    if data.task == "multi-label":
-        probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
-        return labels.astype(bool), probabilities > threshold
-    return labels.astype(np.int32), logits.argmax(axis=1).astype(np.int32)
+    labels = labels.astype(bool if data.task == "multi-label" else np.int32)
+    return labels, decide(logits, data.task, threshold)
 
 
 def _diverged(job: ModelJob, trainee: Trainee, reason: str, collected: _Collected) -> None:
@@ -242,9 +240,10 @@ def _write(
         meta = TableMeta(**common, split="train", epoch="early")
         write_predictions(outputs.early, meta, collected.predictions.get("early", []))
     if outputs.checkpoint is not None:
-        checkpoints.save(outputs.checkpoint, collected.trained)
+        checkpoints.save(outputs.checkpoint, collected.trained, job.seeds)
     if outputs.models is not None:
-        checkpoints.save(outputs.models, collected.pruned or _weights_only(collected.trained))
+        tensors = collected.pruned or _weights_only(collected.trained)
+        checkpoints.save(outputs.models, tensors, job.seeds)
     write_json(
         outputs.metrics,
         {

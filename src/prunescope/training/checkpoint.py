@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from prunescope.errors import UserError
+from prunescope.errors import UserError, listed
 from prunescope.files import atomic_path
 from prunescope.training.loop import DivergedError, Trainee
 
@@ -34,25 +34,45 @@ def trainee_tensors(trainee: Trainee) -> dict[str, Tensor]:
     return tensors
 
 
-def save(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Write a checkpoint atomically."""
+def save(path: Path, tensors: Mapping[str, Tensor], seeds: Sequence[int]) -> None:
+    """Write a checkpoint atomically.
+
+    ``seeds``: of the block; those of them without tensors diverged.
+
+    Raises:
+        UserError: the disk is full.
+    """
+    copies = {name: tensor.clone() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file({name: tensor.clone() for name, tensor in tensors.items()}, temporary)
+        try:
+            save_file(copies, temporary, metadata={"seeds": " ".join(map(str, seeds))})
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
 
 
 class Checkpoint:
-    """A checkpoint file, read one seed at a time."""
+    """A checkpoint file, read one seed at a time.
+
+    ``seeds``: those it has networks of; ``diverged``: those that were trained but came to nothing.
+
+    Raises:
+        UserError: the file is missing, damaged or not a checkpoint.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
             with safe_open(path, framework="pt") as file:
-                self.names: Iterable[str] = list(file.keys())
+                self.names = list(file.keys())
+                block = (file.metadata() or {})["seeds"].split()
+            self.seeds = {int(name.split("/", 1)[0]) for name in self.names}
+            self.diverged = {int(seed) for seed in block} - self.seeds
         except FileNotFoundError:
             raise UserError(f"{path}: no such checkpoint") from None
         except (SafetensorError, OSError) as error:
             raise UserError(f"{path}: damaged checkpoint ({error}); delete it and run again") from None
-        self.seeds = {int(name.split("/", 1)[0]) for name in self.names}
+        except (KeyError, ValueError):
+            raise UserError(f"{path}: not a checkpoint of ours; delete it and run again") from None
 
     def restore(self, trainee: Trainee) -> None:
         """Give ``trainee`` the weights and the optimizer state that its seed has here.
@@ -89,10 +109,17 @@ def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
     """Give ``trainee`` what the checkpoint that holds its seed has.
 
     Raises:
-        DivergedError: no checkpoint holds the seed, which is how a diverged network is left out.
+        DivergedError: the unpruned network of the seed diverged.
+        UserError: no checkpoint is of this seed.
     """
+    checkpoints = list(checkpoints)
     for checkpoint in checkpoints:
         if trainee.seed in checkpoint.seeds:
             checkpoint.restore(trainee)
             return
-    raise DivergedError("the unpruned network of this seed diverged")
+    if any(trainee.seed in checkpoint.diverged for checkpoint in checkpoints):
+        raise DivergedError("the unpruned network of this seed diverged")
+    raise UserError(
+        f"{listed(checkpoint.path for checkpoint in checkpoints)}: no network of seed {trainee.seed}; "
+        "give the checkpoint of the block that holds it"
+    )

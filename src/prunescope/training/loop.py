@@ -99,14 +99,14 @@ def train(
         after_epoch: called with the number (1-based) of each epoch that is done.
 
     Raises:
-        DivergedError: the mean loss of an epoch is not finite.
+        DivergedError: the mean loss of an epoch, or the validation loss after it, is not finite.
     """
     settings = trainee.settings
     weights = prunable(trainee.model)
     keeper = _Keeper(settings.keep)
     for epoch in range(1, epochs + 1):
         started = time.perf_counter()
-        falls = sum(epoch > milestone * epochs for milestone in settings.milestones)
+        falls = sum(epoch / epochs > milestone for milestone in settings.milestones)
         for group in trainee.optimizer.param_groups:
             group["lr"] = settings.lr * lr_factor * 0.1**falls
         loss = _train_epoch(trainee, weights, phase, epoch)
@@ -116,6 +116,8 @@ def train(
         validation_loss = None
         if "validation" in trainee.data.splits:
             validation_loss = mean_loss(trainee, "validation")
+            if not math.isfinite(validation_loss):
+                raise DivergedError(f"validation loss is {validation_loss} after epoch {epoch} of {phase}")
         trainee.curve.append(Epoch(phase, epoch, loss, validation_loss))
         keeper.offer(trainee, validation_loss)
         if after_epoch is not None:

@@ -59,8 +59,7 @@ def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> No
     weights = prunable(trainee.model)
     current = {name: weight.detach() for name, weight in weights.items()}
     masks = trainee.masks if trainee.masks is not None else full_masks(current)
-    settings = trainee.settings
-    decay = settings.weight_decay if pruner.decay is None else pruner.decay
+    decay = pruner.decay_for(trainee.settings.weight_decay)
     evidence = Evidence(
         gradients=_gradients(trainee, pruner, decay, round_) if pruner.needs_gradient else {},
         decay=decay,

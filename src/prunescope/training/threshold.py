@@ -18,7 +18,8 @@ def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
     A label is given where its probability is above the threshold. All thresholds at once: each
     probability falls into the one grid interval from which on it is no longer given.
     """
-    probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    with np.errstate(over="ignore"):
+        probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
     truth = labels.astype(bool)
     # Given at thresholds GRID[0 .. given - 1]: those that are strictly below the probability.
     given = np.searchsorted(GRID, probabilities, side="left")
@@ -28,7 +29,8 @@ def best_threshold(logits: np.ndarray, labels: np.ndarray) -> float:
         hits = _counts_from(given[truth[:, c], c])
         denominator = predicted + truth[:, c].sum()
         f1[:, c] = np.divide(2 * hits, denominator, out=np.zeros(len(GRID)), where=denominator > 0)
-    return float(GRID[int(f1.mean(axis=1).argmax())])
+    # Rounded: sums of the same scores in another order differ in their last bits, and are ties.
+    return float(GRID[int(f1.mean(axis=1).round(12).argmax())])
 
 
 def _counts_from(given: np.ndarray) -> np.ndarray:

@@ -1,0 +1,176 @@
+"""How fast, and in how much memory, an audit runs beside the plain pandas way.
+
+    python benchmarks/audit.py [--seeds 30] [--examples 549367] [--classes 3] [--out FILE]
+
+Makes prediction tables of two times ``seeds`` models (30 of 549,367 examples, SNLI's training
+split, by default: about 400 MB), audits them, and finds the same PIEs by pandas: concat, groupby,
+mode. Each runs in a process of its own; its wall time and peak memory go into a JSON file.
+Fails where the PIEs differ, or where the audit takes more than 1 GB or is not 8 times faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MEMORY_LIMIT_MB = 1000
+SPEED_LIMIT = 8
+
+AUDIT = """
+import sys
+from pathlib import Path
+from prunescope.audit import audit
+dense, pruned, out = map(Path, sys.argv[1:])
+audit(sorted(dense.glob("*.parquet")), sorted(pruned.glob("*.parquet")), out, report=False)
+"""
+
+PANDAS = """
+import sys
+from pathlib import Path
+import numpy as np
+import pandas as pd
+dense, pruned, out = map(Path, sys.argv[1:])
+votes = {}
+for name, folder in (("dense", dense), ("pruned", pruned)):
+    parts = []
+    for path in sorted(folder.glob("*.parquet")):
+        part = pd.read_parquet(path)
+        part["prediction"] = np.stack(part.pop("logits").to_numpy()).argmax(axis=1)
+        parts.append(part)
+    table = pd.concat(parts)
+    votes[name] = table.groupby("example")["prediction"].agg(lambda votes: votes.mode()[0])
+is_pie = votes["dense"] != votes["pruned"]
+is_pie.rename("is_pie").reset_index().to_parquet(out)
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=30, help="models of each side (default: %(default)s)")
+    parser.add_argument("--examples", type=int, default=549_367, help="default: %(default)s")
+    parser.add_argument("--classes", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "audit.json")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of the audit; the median counts")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for side, noise in (("dense", 0.5), ("pruned", 1.5)):
+            make_tables(folder / side, args.seeds, args.examples, args.classes, noise)
+        size = sum(path.stat().st_size for path in folder.rglob("*.parquet"))
+        inputs = [str(folder / "dense"), str(folder / "pruned")]
+        ours = [measured(AUDIT, [*inputs, str(folder / "audit")]) for _ in range(args.repeats)]
+        plain = measured(PANDAS, [*inputs, str(folder / "plain.parquet")])
+        n_pies = compared(folder / "audit" / "pies.parquet", folder / "plain.parquet")
+    audit = sorted(ours, key=lambda run: run["seconds"])[len(ours) // 2]
+    audit["peak_mb"] = max(run["peak_mb"] for run in ours)
+    times = plain["seconds"] / audit["seconds"]
+    record = {
+        "what": "audit against pandas (concat, groupby, mode), single-label, PIEs the same",
+        "seeds_per_side": args.seeds,
+        "examples": args.examples,
+        "classes": args.classes,
+        "tables_mb": round(size / 1e6, 1),
+        "n_pies": n_pies,
+        "audit": audit,
+        "audit_runs_seconds": [run["seconds"] for run in ours],
+        "pandas": plain,
+        "times_faster": round(times, 1),
+        "limits": {"memory_mb": MEMORY_LIMIT_MB, "times_faster": SPEED_LIMIT},
+        "command": " ".join(["python", "benchmarks/audit.py", *sys.argv[1:]]),
+        "date": datetime.date.today().isoformat(),
+        "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "versions": versions(),
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(record, indent=2))
+    if audit["peak_mb"] > MEMORY_LIMIT_MB or times < SPEED_LIMIT:
+        print("the audit is over its limits", file=sys.stderr)
+        return 1
+    return 0
+
+
+def make_tables(folder: Path, seeds: int, n: int, n_classes: int, noise: float) -> None:
+    """Models whose logits share a signal and differ by noise, in files of five seeds."""
+    from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+
+    shared = np.random.default_rng(0)
+    label = shared.integers(0, n_classes, n).astype(np.int32)
+    signal = shared.standard_normal((n, n_classes), dtype=np.float32)
+    signal[np.arange(n), label] += 1.5
+
+    def blocks(first: int) -> Iterator[SeedBlock]:
+        for seed in range(first, min(first + 5, seeds)):
+            own = np.random.default_rng([seed, int(noise * 10)])
+            logits = signal + noise * own.standard_normal((n, n_classes), dtype=np.float32)
+            yield SeedBlock(seed, label, logits)
+
+    meta = TableMeta("single-label", tuple(f"class {i}" for i in range(n_classes)), split="train")
+    for first in range(0, seeds, 5):
+        write_predictions(folder / f"seeds-{first:03}.parquet", meta, blocks(first))
+
+
+def measured(code: str, arguments: list[str]) -> dict[str, Any]:
+    """Wall time and peak memory of a Python program, imports included."""
+    program = (
+        f"{code}\nimport json, resource\n"
+        "print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+    )
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
+    seconds = time.perf_counter() - started
+    return {"seconds": round(seconds, 2), "peak_mb": round(int(done.stdout) * kilobyte() / 1e6, 1)}
+
+
+def kilobyte() -> int:
+    """Unit of ru_maxrss: kilobytes on Linux, bytes on macOS."""
+    return 1 if sys.platform == "darwin" else 1024
+
+
+def compared(ours: Path, plain: Path) -> int:
+    """Number of PIEs, the same in both files."""
+    import pyarrow.parquet as pq
+
+    columns = ["example", "is_pie"]
+    a, b = (pq.read_table(path, columns=columns) for path in (ours, plain))
+    if not a.replace_schema_metadata().equals(b.select(columns).replace_schema_metadata()):
+        raise SystemExit("the audit and pandas found different PIEs")
+    return int(np.count_nonzero(a["is_pie"].to_numpy()))
+
+
+def processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+def versions() -> dict[str, str]:
+    import pandas
+    import pyarrow
+
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "pandas": pandas.__version__,
+        "pyarrow": pyarrow.__version__,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

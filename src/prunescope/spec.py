@@ -1,0 +1,107 @@
+"""The base of all settings, and what is wrong with given ones, in one plain line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from prunescope.errors import listed
+
+
+class Spec(BaseModel):
+    """Settings: typed, frozen, without unknown keys, infinities or NaN."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_yes_for_a_number(cls, values: Any) -> Any:
+        """YAML's yes and no are no numbers, though Python takes them for 1 and 0."""
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            field = cls.model_fields.get(name)
+            items = value if isinstance(value, list | tuple) else [value]
+            if field and field.annotation is not bool and any(isinstance(item, bool) for item in items):
+                raise ValueError(f"{name}: must not be true or false (in YAML also: yes, no, on, off)")
+        return values
+
+
+#: pydantic's words for wrong types, without Python's names of types.
+_PLAIN = {
+    "tuple_type": "must be a list, such as [a, b]",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "string_type": "must be a text",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+}
+
+
+def problem_line(
+    error: ValidationError,
+    root: type[BaseModel],
+    specs: Mapping[str, type[BaseModel]],
+    unions: Mapping[str, Iterable[str]],
+) -> str:
+    """The first problem of ``error`` as ``key: what is wrong and what is allowed``.
+
+    Args:
+        root: what was checked.
+        specs: what stands under a key, and what a tag of a union stands for.
+        unions: the tags that a union knows, by the key that tells them apart.
+    """
+    problems = error.errors(include_url=False)
+    problem = problems[0]
+    location = problem["loc"]
+    context = problem.get("ctx", {})
+    kind = problem["type"]
+    if kind.startswith("union_tag"):
+        discriminator = str(context["discriminator"]).strip("'")
+        what = f"unknown {context['tag']!r}" if "tag" in context else "required, but not given"
+        message = f"{what}; one of {listed(unions[discriminator])}"
+        return _line(".".join(map(str, (*location, discriminator))), message, len(problems))
+    if kind == "extra_forbidden":
+        message = f"unknown key; allowed here: {listed(_keys(root, specs, location), 40)}"
+    elif kind == "missing":
+        message = "required, but not given"
+    elif kind == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
+    else:
+        message = _PLAIN.get(kind, problem["msg"].replace("Input should be", "must be"))
+        if not isinstance(problem["input"], Mapping | list | tuple):
+            message += f" (not {problem['input']!r})"
+    # Members of a union stand in the location by their tag, after the thing's name: no key.
+    tags = {tag for known in unions.values() for tag in known}
+    parts = [str(part) for i, part in enumerate(location) if not (i == 2 and part in tags)]
+    key = ".".join(parts)
+    if kind == "value_error" and key and re.match(r"[\w.-]+: ", message):
+        # A check of several settings together names the one it is about: join the two.
+        return _line("", f"{key}.{message}", len(problems))
+    return _line(key, message, len(problems))
+
+
+def _line(key: str, message: str, problems: int) -> str:
+    more = f" (and {problems - 1} more)" if problems > 1 else ""
+    return " ".join((f"{key}: {message}" if key else message).split()) + more
+
+
+def _keys(
+    root: type[BaseModel], specs: Mapping[str, type[BaseModel]], location: tuple[int | str, ...]
+) -> list[str]:
+    """The keys allowed at ``location``, whose last part is the unknown one."""
+    owner = root
+    for index, part in enumerate(location[:-1]):
+        if index == 1 and location[0] != "grid":
+            continue  # the name of a data set, arch or pruner
+        owner = specs.get(str(part), owner)
+    return list(owner.model_fields)

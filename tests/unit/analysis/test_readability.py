@@ -1,0 +1,157 @@
+"""Readability scores, and the texts they are of."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prunescope.analysis import readability
+from prunescope.analysis.readability import (
+    FORMULAS,
+    MEASURES,
+    read_scores,
+    score_texts,
+    with_counts,
+    write_scores,
+)
+from prunescope.errors import UserError
+from prunescope.texts import Texts, read_texts
+
+PROSE = "The quick brown fox jumps over the lazy dog. It was an extraordinarily considerable achievement!"
+
+
+def test_scores_are_textstats() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import textstat
+    texts = [PROSE, "Yes.", PROSE]
+    scores = score_texts(texts)
+    assert scores.shape == (3, 8)
+    for row, text in zip(scores, texts, strict=True):
+        assert row[:-1].tolist() == [float(getattr(textstat, name)(text)) for name in FORMULAS]
+    # 8 words and a stop: "The" to "dog." is 9 + 1; "It" to "!" 6 + 1
+    assert scores[0, -1] == 17
+
+
+def test_the_pinned_version_is_there() -> None:
+    # Later versions count syllables in another way, and all grades follow.
+    from importlib.metadata import version
+
+    assert version("textstat") == "0.7.4"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "\n\n", "!?", "42", "ü" * 5000, "word " * 20_000])
+def test_odd_texts_have_finite_scores(text: str) -> None:
+    assert np.isfinite(score_texts([text])).all()
+
+
+def test_no_texts() -> None:
+    assert score_texts([]).shape == (0, 8)
+
+
+def test_processes_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"Sentence number {i} is considerably longer than others." for i in range(12)]
+    alone = score_texts(texts)
+    monkeypatch.setattr(readability, "_WORTH_PROCESSES", 0)
+    assert np.array_equal(score_texts(texts, processes=2), alone)
+
+
+def test_kept_scores_come_back_by_example(tmp_path: Path) -> None:
+    source = tmp_path / "texts.csv"
+    pd.DataFrame({"example": [5, 2, 9], "text": ["One.", PROSE, "Two words."]}).to_csv(source, index=False)
+    write_scores(source, tmp_path / "scores.parquet")
+    assert pq.read_schema(tmp_path / "scores.parquet").names == ["example", *MEASURES]
+    assert np.array_equal(
+        read_scores(tmp_path / "scores.parquet", np.array([2, 9])), score_texts([PROSE, "Two words."])
+    )
+    with pytest.raises(UserError, match=r"scores\.parquet: readability scores of other examples"):
+        read_scores(tmp_path / "scores.parquet", np.array([2, 10]))
+    with pytest.raises(UserError, match="no column"):
+        read_scores(Path(_parquet(tmp_path / "t.parquet", {"example": [0]})), np.array([0]))
+
+
+def test_a_tables_own_token_counts_are_the_length(tmp_path: Path) -> None:
+    source = tmp_path / "texts.csv"
+    pd.DataFrame({"text": ["One.", PROSE], "n_tokens": [7, 70]}).to_csv(source, index=False)
+    table = read_texts(source)
+    assert with_counts(score_texts(table.texts), table)[:, -1].tolist() == [7, 70]
+
+
+def _parquet(path: Path, columns: dict[str, list[object]], inputs: list[str] | None = None) -> Path:
+    table = pa.table(columns)
+    if inputs is not None:
+        table = table.replace_schema_metadata({"prunescope": json.dumps({"inputs": inputs})})
+    pq.write_table(table, path)
+    return path
+
+
+def _texts(path: Path, *columns: str) -> list[str]:
+    return read_texts(path, columns).texts
+
+
+def test_columns_are_joined_by_a_space(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"premise": ["A b.", "C"], "hypothesis": ["d", None], "other": ["x", "y"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_json(tmp_path / "t.jsonl", orient="records", lines=True)
+    for name in ("t.csv", "t.parquet", "t.jsonl"):
+        assert _texts(tmp_path / name) == ["A b. d", "C "]
+        assert _texts(tmp_path / name, "other", "premise") == ["x A b.", "y C"]
+
+
+def test_default_columns(tmp_path: Path) -> None:
+    both: dict[str, list[object]] = {"text": ["t"], "body": ["b"], "premise": ["p"], "hypothesis": ["h"]}
+    assert _texts(_parquet(tmp_path / "a.parquet", both)) == ["t"]
+    assert _texts(_parquet(tmp_path / "b.parquet", both, ["body"])) == ["b"]
+    with pytest.raises(UserError, match=r"no column 'text'; name one or more with --text-column \(body\)"):
+        _texts(_parquet(tmp_path / "c.parquet", {"body": ["b"]}))
+
+
+def test_texts_with_line_breaks_and_quotes(tmp_path: Path) -> None:
+    text = 'He said "no",\nand left.\n\nÜber, 1|2'
+    pd.DataFrame({"id": [1], "text": [text]}).to_csv(tmp_path / "t.csv", index=False)
+    assert _texts(tmp_path / "t.csv") == [text]
+
+
+def test_rows_join_on_example_or_on_row_number(tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "t.parquet", {"example": [4, 0], "text": ["four", "zero"]})
+    assert read_texts(path).of(np.array([0, 4]), path).texts == ["zero", "four"]
+    path = _parquet(tmp_path / "u.parquet", {"text": ["zero", "one", "two"]})
+    assert read_texts(path).of(np.array([0, 2]), path).texts == ["zero", "two"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jsonl", '{"text": "a"}\nnonsense\n', "not a JSON Lines file"),
+        ("b.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("c.jsonl", '{"text": "a"}\n{"body": "b"}\n', "line 2 has no 'text'"),
+        ("d.jsonl", '{"text": "a", "example": 1.5}\n', "'example' must be a whole number, not 1.5"),
+        ("e.jsonl", '{"text": "a", "example": 1}\n{"text": "b"}\n', "some lines have 'example'"),
+        ("f.csv", "example,text\n3,a\n3,b\n", "example 3 stands there twice"),
+        ("g.csv", "example,text\nx,a\n", "not a readable CSV table"),
+        ("h.parquet", "PAR1 and then nothing", "damaged"),
+    ],
+)
+def test_texts_that_cannot_be_used(tmp_path: Path, name: str, content: str, expected: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(UserError) as caught:
+        read_texts(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_missing_texts_are_counted() -> None:
+    texts = Texts(np.array([0, 1]), ["a", "b"], None)
+    with pytest.raises(UserError, match=r"no text for example 2 \(2 are missing\)"):
+        texts.of(np.array([1, 2, 3]), Path("t.csv"))

@@ -1,0 +1,170 @@
+"""Cells and records of models collected into the study's tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prunescope.analysis.tables import CELL, COLUMNS, collect
+from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+from prunescope.audit import audit
+from prunescope.errors import UserError
+
+N = 40
+LABEL = np.random.default_rng(0).integers(0, 3, N).astype(np.int32)
+
+
+def predictions(path: Path, seeds: tuple[int, ...], noise: float, split: str = "test") -> Path:
+    shared = np.random.default_rng(1).normal(size=(N, 3))
+    shared[np.arange(N), LABEL] += 1.5
+    meta = TableMeta("single-label", ("a", "b", "c"), split=split)
+    blocks = (
+        SeedBlock(
+            s, LABEL, (shared + noise * np.random.default_rng(s).normal(size=(N, 3))).astype(np.float32)
+        )
+        for s in seeds
+    )
+    write_predictions(path, meta, blocks)
+    return path
+
+
+def record(path: Path, cell: tuple[str, str, str, str], models: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = dict(zip(("dataset", "arch", "pruner", "amount"), cell, strict=True))
+    path.write_text(json.dumps({**keys, "models": models}))
+    return path
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Path]:
+    """Three unpruned seeds; MP at sparsity 0.9 with all of them, at ratio 4 with two, one of these diverged."""
+    dense = predictions(tmp_path / "dense.parquet", (0, 1, 2), 0.2)
+    cells = {}
+    for pruner, amount, seeds, noise in (
+        ("none", "sparsity-0permille", (0, 1, 2), 0.2),
+        ("MP", "sparsity-900permille", (0, 1, 2), 1.0),
+        ("MP", "ratio-400percent", (0,), 1.5),
+    ):
+        folder = tmp_path / "cells" / "zoo" / "net" / pruner / amount
+        pruned = predictions(tmp_path / f"{amount}.parquet", seeds, noise)
+        audit([dense], [pruned], folder / "test", report=False)
+        audit([dense], [pruned], folder / "train", early=[dense], bins=4, report=False)
+        cells[amount] = folder
+    models = [
+        {"seed": 0, "diverged": False, "sparsity": 0.78, "ratio": 3.9},
+        {"seed": 1, "diverged": True, "sparsity": 0.1, "ratio": 1.1},
+    ]
+    record(cells["ratio-400percent"] / "models.json", ("zoo", "net", "MP", "ratio-400percent"), models)
+    record(
+        cells["sparsity-900permille"] / "models.json",
+        ("zoo", "net", "MP", "sparsity-900permille"),
+        [{"seed": s, "diverged": False, "sparsity": 0.9001, "ratio": 5 + s} for s in (0, 1, 2)],
+    )
+    return cells
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with open(folder / f"{name}.csv", newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_columns_are_as_documented(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    for name, columns in COLUMNS.items():
+        with open(tmp_path / "tables" / f"{name}.csv", encoding="utf-8") as stream:
+            assert stream.readline() == ",".join((*CELL, *columns)) + "\n"
+
+
+def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    rows = table(tmp_path / "tables", "effectiveness")
+    assert [(r["pruner"], r["sparsity"], r["n_seeds"]) for r in rows] == [
+        ("none", "0.0", "3"),
+        ("MP", "0.78", "1"),
+        ("MP", "0.9", "3"),
+    ]
+    scores = pd.read_csv(study["sparsity-900permille"] / "test" / "scores.csv")
+    assert float(rows[0]["mean"]) == pytest.approx(scores["score_dense"].mean())
+    assert float(rows[0]["std"]) == pytest.approx(scores["score_dense"].std())
+    assert float(rows[2]["mean"]) == pytest.approx(scores["score_pruned"].mean())
+    assert float(rows[2]["std"]) == pytest.approx(scores["score_pruned"].std())
+    # One seed has no standard deviation.
+    assert rows[1]["std"] == ""
+    assert {r["metric"] for r in rows} == {"accuracy"}
+
+
+def test_unpruned_rows_do_not_need_the_unpruned_cell(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "with")
+    collect([path for path in study.values() if "none" not in path.parts], tmp_path / "without")
+    for name in COLUMNS:
+        assert (tmp_path / "with" / f"{name}.csv").read_text() == (
+            tmp_path / "without" / f"{name}.csv"
+        ).read_text()
+
+
+def test_unpruned_models_known_from_records_only(tmp_path: Path) -> None:
+    models = [
+        {"seed": 0, "diverged": False, "sparsity": 0, "ratio": 1, "scores": {"test": {"accuracy": 0.5}}},
+        {"seed": 1, "diverged": False, "sparsity": 0, "ratio": 1, "scores": {"test": {"accuracy": 0.75}}},
+        {"seed": 2, "diverged": True, "sparsity": 0, "ratio": 1, "scores": {}},
+    ]
+    path = record(tmp_path / "metrics.json", ("zoo", "net", "none", "sparsity-0permille"), models)
+    collect([], tmp_path / "tables", [path])
+    (row,) = table(tmp_path / "tables", "effectiveness")
+    assert (row["pruner"], row["metric"], row["mean"], row["n_seeds"]) == ("none", "accuracy", "0.625", "2")
+    # (0.125^2 + 0.125^2) / 1
+    assert float(row["std"]) == pytest.approx(0.03125**0.5)
+
+
+def test_pies_alpha_and_variance(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    folder = study["sparsity-900permille"] / "test"
+    summary = json.loads((folder / "summary.json").read_text())
+    shares = table(tmp_path / "tables", "pie_share")
+    assert [r["pruner"] for r in shares] == ["MP", "MP"]
+    assert float(shares[1]["pie_share"]) == summary["pie_share"]
+    on_pies = table(tmp_path / "tables", "effectiveness_on_pies")[1]
+    assert float(on_pies["pruned"]) == summary["pruned_score_on_pies"]
+    ratio, sparsity = table(tmp_path / "tables", "alpha")
+    # Reached: the mean over models, diverged ones left out
+    assert (ratio["sparsity"], ratio["ratio"], ratio["ci_low"], ratio["verdict"]) == ("0.78", "3.9", "", "?")
+    assert (sparsity["sparsity"], sparsity["ratio"]) == ("0.9", "6.0")
+    assert float(sparsity["alpha"]) == summary["alpha"]["mean"]
+    assert float(sparsity["accuracy"]) == summary["pruned_score"]
+    recalls = pd.read_csv(folder / "recall.csv").groupby("seed")
+    rows = table(tmp_path / "tables", "recall_variance")
+    assert [(r["pruner"], r["ratio"]) for r in rows] == [("none", "1.0"), ("MP", "3.9"), ("MP", "6.0")]
+    assert float(rows[0]["mean_recall_variance"]) == pytest.approx(recalls["recall_dense"].var().mean())
+    assert float(rows[2]["mean_recall_variance"]) == pytest.approx(recalls["recall_pruned"].var().mean())
+
+
+def test_el2n_comes_from_the_training_split(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    rows = table(tmp_path / "tables", "el2n_bins")
+    assert [(r["sparsity"], r["bin"], r["n_examples"]) for r in rows] == [
+        (s, str(b), "10") for s in ("0.78", "0.9") for b in (1, 2, 3, 4)
+    ]
+    assert table(tmp_path / "tables", "readability") == []
+
+
+def test_order_of_cells_changes_nothing(tmp_path: Path, study: dict[str, Path]) -> None:
+    cells = list(study.values())
+    collect(cells, tmp_path / "a")
+    collect(cells[::-1], tmp_path / "b")
+    for name in COLUMNS:
+        assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
+
+
+def test_what_is_no_cell_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="must end in <dataset>/<arch>/<pruner>/<amount>"):
+        collect([Path("cells/MP")], tmp_path)
+    with pytest.raises(UserError, match="not an amount"):
+        collect([tmp_path / "zoo" / "net" / "MP" / "ninety"], tmp_path)
+    with pytest.raises(UserError, match=r"summary\.json: no such file"):
+        collect([tmp_path / "zoo" / "net" / "MP" / "sparsity-900permille"], tmp_path)

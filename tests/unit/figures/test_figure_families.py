@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+
+from fake_study import results_tree, study, write_csv
+
+from prunescope.errors import UserError
+from prunescope.figures import FAMILIES
+from prunescope.figures.registry import draw, draw_all
+from prunescope.figures.source import CellFiles, seeds_text
+from prunescope.figures.style import LOOKS, look, ordered
+from prunescope.pruners import PRUNERS
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
+    root = tmp_path_factory.mktemp("figures") / "results"
+    small = study(
+        grid=[
+            {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "ratios": [4, 10]},
+            {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.9]},
+        ]
+    )
+    return root, results_tree(root, small, n=120)["cells"]
+
+
+@pytest.fixture(scope="module")
+def drawn(tree: tuple[Path, list[Path]]) -> Path:
+    root, cells = tree
+    draw_all(root / "tables", cells, root / "figures")
+    return root / "figures"
+
+
+EXPECTED = {
+    "effectiveness": ["effectiveness"],
+    "pie_share": ["pie_share"],
+    "effectiveness_on_pies": ["digits--lenet5", "docstrings--bilstm"],
+    "pie_classes": ["digits--lenet5", "docstrings--bilstm"],
+    "el2n": ["digits--lenet5", "docstrings--bilstm"],
+    "readability": ["docstrings--bilstm"],
+    "alpha": ["digits--lenet5", "docstrings--bilstm"],
+    "balance": ["digits--lenet5", "docstrings--bilstm"],
+}
+
+
+@pytest.mark.parametrize("family", list(FAMILIES))
+def test_every_picture_has_its_files(drawn: Path, family: str) -> None:
+    index = json.loads((drawn / family / "figures.json").read_text(encoding="utf-8"))
+    assert [Path(picture["file"]).stem for picture in index["figures"]] == EXPECTED[family]
+    for picture in index["figures"]:
+        assert ElementTree.parse(drawn / family / picture["file"]).getroot().tag.endswith("svg")
+        assert (drawn / family / picture["png"]).read_bytes().startswith(b"\x89PNG")
+        with open(drawn / family / picture["data"], newline="", encoding="utf-8") as stream:
+            assert len(list(csv.reader(stream))) > 1
+        assert "seed" in picture["caption"]
+    everything = json.loads((drawn / "figures.json").read_text(encoding="utf-8"))
+    assert [entry["family"] for entry in everything["families"]] == list(FAMILIES)
+
+
+@pytest.mark.parametrize("family", ["effectiveness", "alpha", "balance"])
+def test_same_bytes_twice(drawn: Path, tree: tuple[Path, list[Path]], tmp_path: Path, family: str) -> None:
+    root, cells = tree
+    draw(family, root / "tables", list(reversed(cells)), tmp_path / family)
+    files = sorted(path.name for path in (drawn / family).iterdir())
+    assert files == sorted(path.name for path in (tmp_path / family).iterdir())
+    for name in files:
+        assert (tmp_path / family / name).read_bytes() == (drawn / family / name).read_bytes(), name
+
+
+def test_data_beside_the_picture_is_what_the_cells_say(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
+    cell = next(path for path in tree[1] if path.parts[-2:] == ("RP", "ratio-1000percent"))
+    with open(cell / "test" / "alpha.csv", newline="", encoding="utf-8") as stream:
+        wanted = [float(row["alpha"]) for row in csv.DictReader(stream)]
+    with open(drawn / "alpha" / "digits--lenet5.csv", newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if (row["pruner"], row["amount"]) == ("RP", cell.name)]
+    assert [float(row["alpha"]) for row in rows] == pytest.approx(wanted)
+
+
+def test_scores_on_pies_stand_beside_scores_on_all(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
+    with open(tree[0] / "tables" / "effectiveness.csv", newline="", encoding="utf-8") as stream:
+        means = {(r["dataset"], r["pruner"], r["sparsity"]): float(r["mean"]) for r in csv.DictReader(stream)}
+    with open(drawn / "effectiveness_on_pies" / "digits--lenet5.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 4
+    for row in rows:
+        assert float(row["pruned_on_all"]) == means["digits", row["pruner"], row["sparsity"]]
+        assert float(row["dense_on_all"]) == means["digits", "none", "0.0"]
+
+
+def test_what_has_no_data_is_skipped_and_said(tmp_path: Path) -> None:
+    write_csv(
+        tmp_path / "tables" / "pie_share.csv",
+        ("dataset", "arch", "pruner", "sparsity", "n_examples", "n_pies", "pie_share"),
+        [],
+    )
+    for family in FAMILIES:
+        draw(family, tmp_path / "tables", [], tmp_path / family)
+        index = json.loads((tmp_path / family / "figures.json").read_text())
+        assert index["figures"] == []
+    skipped = json.loads((tmp_path / "pie_share" / "figures.json").read_text())["skipped"]
+    assert skipped[0]["what"] == "pie_share"
+
+
+def test_no_pies_anywhere(tmp_path: Path) -> None:
+    key = ("digits", "lenet5", "MP", 0.5)
+    columns = ("dataset", "arch", "pruner", "sparsity")
+    tables = tmp_path / "tables"
+    write_csv(tables / "pie_share.csv", (*columns, "n_examples", "n_pies", "pie_share"), [(*key, 10, 0, 0.0)])
+    write_csv(
+        tables / "effectiveness_on_pies.csv",
+        (*columns, "metric", "dense", "pruned", "n_pies"),
+        [(*key, "accuracy", None, None, 0)],
+    )
+    write_csv(
+        tables / "effectiveness.csv",
+        (*columns, "metric", "mean", "std", "n_seeds"),
+        [(*key, "accuracy", 0.9, None, 1)],
+    )
+    for family, pictures in (("pie_share", 1), ("effectiveness_on_pies", 0), ("effectiveness", 1)):
+        draw(family, tables, [], tmp_path / family)
+        assert len(json.loads((tmp_path / family / "figures.json").read_text())["figures"]) == pictures
+
+
+def test_a_table_without_a_column_is_refused_by_name(tmp_path: Path) -> None:
+    write_csv(tmp_path / "pie_share.csv", ("dataset", "arch"), [("a", "b")])
+    with pytest.raises(UserError, match=r"pie_share\.csv: column 'pruner' is missing"):
+        draw("pie_share", tmp_path, [], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="no such family"):
+        draw("pies", tmp_path, [], tmp_path / "out")
+
+
+def test_every_pruner_has_its_own_look() -> None:
+    assert set(LOOKS) == set(PRUNERS)
+    assert len({(value.colour, value.marker) for value in LOOKS.values()}) == len(LOOKS)
+    assert len({value.colour for value in LOOKS.values()}) == len(LOOKS)
+
+
+def test_further_pruners_keep_their_look() -> None:
+    before = look("mine")
+    look("another")
+    assert look("mine") == before
+    assert ordered(["zeta", "MP", "none", "IIBP-WR", "alpha"]) == ["none", "IIBP-WR", "MP", "alpha", "zeta"]
+
+
+def test_cell_paths() -> None:
+    cell = CellFiles.at(Path("results/cells/digits/lenet5/MP/ratio-1000percent/test"))
+    assert (cell.dataset, cell.arch, cell.pruner, cell.amount_text) == ("digits", "lenet5", "MP", "ratio 10")
+    assert CellFiles.at(Path("c/digits/lenet5/MP/sparsity-995permille")).amount_text == "99.5%"
+    with pytest.raises(UserError, match="not a cell"):
+        CellFiles.at(Path("digits"))
+
+
+def test_seeds_in_captions() -> None:
+    assert seeds_text([4, 4]) == "4 seeds"
+    assert seeds_text([1]) == "1 seed"
+    assert seeds_text([28, float("nan"), 30]) == "28 to 30 seeds"

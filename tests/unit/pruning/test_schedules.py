@@ -1,0 +1,127 @@
+"""How many weights go in each round, by exact arithmetic."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prunescope.config import DENSE, Amount
+from prunescope.errors import UserError
+from prunescope.pruners import PRUNERS, Pruner
+from prunescope.pruning.schedules import zeros_by_round
+
+
+def half_even(value: Fraction) -> int:
+    """Rounding as done on paper, through decimals (all shares in tests have finite ones)."""
+    exact = Decimal(value.numerator) / Decimal(value.denominator)
+    return int(exact.quantize(Decimal(1), ROUND_HALF_EVEN))
+
+
+@pytest.mark.parametrize(
+    ("sparsity", "size", "zeros"),
+    [
+        (0.9, 25, 22),
+        (0.9, 15, 14),
+        (0.5, 5, 2),
+        (0.5, 7, 4),
+        (0.5, 1, 0),
+        (0.7, 45, 32),
+        (0.99, 50, 50),
+        (0.2, 12, 2),
+    ],
+)  # 22.5, 13.5, 2.5, 3.5, 0.5, 31.5, 49.5, 2.4
+def test_final_counts_round_half_to_even(sparsity, size, zeros):
+    for name in ("MP-AI", "IMP-WR", "RP"):
+        rounds = zeros_by_round(PRUNERS[name], Amount.of_sparsity(sparsity), {"w": size}, 10**6)
+        assert rounds[-1] == {"w": zeros}
+    assert zeros_by_round(PRUNERS["MP"], Amount.of_sparsity(sparsity), {"w": size}, 10**6) == [zeros]
+
+
+@given(st.integers(1, 999), st.integers(1, 10**7), st.integers(1, 6))
+def test_rounds_take_the_same_share_of_what_is_left(permille, size, rounds):
+    pruner = Pruner(criterion="magnitude", schedule="iterative", rounds=rounds)
+    counts = [z["w"] for z in zeros_by_round(pruner, Amount("sparsity", permille), {"w": size}, size)]
+    assert len(counts) == rounds
+    assert counts == sorted(counts)
+    assert counts[-1] == half_even(Fraction(permille, 1000) * size)
+    # p from its definition, 1 - (1 - p)^rounds = share; each round leaves (1 - p) of what was left.
+    p = 1 - (1 - permille / 1000) ** (1 / rounds)
+    left = float(size)
+    for count in counts[:-1]:
+        left -= p * left
+        assert abs(count - (size - left)) <= 0.5 + 1e-6 * size
+
+
+def test_three_rounds_to_ninety_percent_by_hand():
+    # (1 - p)^3 = 0.1: 46.4 % stay each time, so 464.16, 215.44 and 100 of 1,000 are left.
+    rounds = zeros_by_round(PRUNERS["IMP-WR"], Amount.of_sparsity(0.9), {"a": 1000, "b": 10}, 5000)
+    assert rounds == [{"a": 536, "b": 5}, {"a": 785, "b": 8}, {"a": 900, "b": 9}]
+
+
+def test_global_scope_counts_over_all_layers():
+    pruner = Pruner(criterion="magnitude", scope="global", schedule="iterative", rounds=3)
+    assert zeros_by_round(pruner, Amount.of_sparsity(0.9), {"a": 600, "b": 400}, 5000) == [536, 785, 900]
+    # Per layer 2.5 + 2.5 rounds to 2 + 2; together it is 5.
+    assert zeros_by_round(PRUNERS["MP"], Amount.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [5]
+    assert zeros_by_round(PRUNERS["RP"], Amount.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [{"a": 2, "b": 2}]
+
+
+def test_ratio_counts_all_parameters():
+    # 100 parameters, 80 of them prunable; half of all are 50 zeros, 62.5 % of the prunable ones.
+    assert Amount.of_ratio(2).share(100, 80) == Fraction(5, 8)
+    assert zeros_by_round(PRUNERS["MP"], Amount.of_ratio(2), {"a": 30, "b": 50}, 100) == [50]
+
+
+def test_resnet20_at_ratio_50_is_98_74_percent_of_its_prunable_weights():
+    convolutions = 432 + 6 * 2304 + 4608 + 5 * 9216 + 18432 + 5 * 36864
+    normalization = 2 * (7 * 16 + 6 * 32 + 6 * 64)
+    total = convolutions + normalization + 650
+    assert total == 269_722
+    share = Amount.of_ratio(50).share(total, convolutions)
+    assert f"{float(share):.2%}" == "98.74%"
+    zeros = zeros_by_round(PRUNERS["MP"], Amount.of_ratio(50), {"all": convolutions}, total)[0]
+    assert total / (total - zeros) == pytest.approx(50, abs=0.01)
+
+
+def test_unreachable_ratio_names_the_highest_possible_one():
+    with pytest.raises(UserError) as caught:
+        zeros_by_round(PRUNERS["MP"], Amount.of_ratio(5), {"w": 80}, 100)
+    assert str(caught.value) == (
+        "ratio 5: asks for 80 zeros but only 80 of 100 parameters are prunable; choose a ratio below 5"
+    )
+
+
+@given(st.integers(0, 999) | st.none(), st.integers(101, 100_000))
+def test_amount_tokens_round_trip(permille, percent):
+    for amount in ([] if permille is None else [Amount("sparsity", permille)]) + [Amount("ratio", percent)]:
+        assert Amount.parse(amount.token) == amount
+        again = Amount.of_sparsity if amount.kind == "sparsity" else Amount.of_ratio
+        assert again(amount.value) == amount
+
+
+def test_amount_spellings():
+    assert Amount.of_sparsity(0.9).token == "sparsity-900permille"
+    assert Amount.of_sparsity(0.1 + 0.2).token == "sparsity-300permille"
+    assert Amount.of_ratio(10).token == "ratio-1000percent"
+    assert Amount.of_ratio(8.27).token == "ratio-827percent"
+    assert DENSE.token == "sparsity-0permille"
+    assert Amount.of_sparsity(0.9) == Amount.of_sparsity(0.90)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "0.9", "sparsity-900", "sparsity--1permille", "ratio-10permille", "x-sparsity-900permille"]
+)
+def test_foreign_tokens_are_refused(token):
+    with pytest.raises(UserError, match="not an amount such as"):
+        Amount.parse(token)
+
+
+def test_amounts_finer_than_paths_are_refused():
+    with pytest.raises(UserError, match=r"sparsities: 0.9995 has more decimals"):
+        Amount.of_sparsity(0.9995)
+    with pytest.raises(UserError, match=r"ratios: 8.271 has more decimals"):
+        Amount.of_ratio(8.271)

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import pytest
+
+from prunescope.config import Amount
+from prunescope.report import sentences
+from prunescope.report.audit_files import ClassRow
+from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
+
+SUMMARY = {
+    "task": "single-label",
+    "metric": "accuracy",
+    "n_examples": 200,
+    "n_seeds": 4,
+    "n_pies": 30,
+    "pie_share": 0.15,
+    "dense_score": 0.9,
+    "pruned_score": 0.85,
+    "dense_score_on_pies": 0.55,
+    "pruned_score_on_pies": 0.25,
+    "n_flips_mean": 34.0,
+    "alpha": {"mean": 1.5, "ci_low": 1.1, "ci_high": 1.9, "confidence": 0.99, "verdict": ">"},
+}
+
+
+def test_score_falls_by_five_points() -> None:
+    assert sentences.score_sentence(SUMMARY) == (
+        "Mean accuracy over 4 seeds falls from 90.0% to 85.0%, by 5.0 points."
+    )
+
+
+def test_score_rises_stays_and_one_seed() -> None:
+    assert "rises from 85.0% to 90.0%" in sentences.score_sentence(
+        {**SUMMARY, "dense_score": 0.85, "pruned_score": 0.9}
+    )
+    assert (
+        sentences.score_sentence({**SUMMARY, "pruned_score": 0.9001, "n_seeds": 1})
+        == "With one seed, accuracy stays at 90.0%."
+    )
+
+
+def test_no_scores() -> None:
+    assert (
+        sentences.score_sentence({**SUMMARY, "dense_score": None})
+        == "4 pairs of models were compared on 200 examples."
+    )
+
+
+def test_flips_against_the_net_change() -> None:
+    # 5 points of 200 examples are 10 examples; 34 flips are 3.4 times as many.
+    assert sentences.flips_sentence(SUMMARY) == (
+        "Behind it, 34 of 200 examples (17.0%) change between right and wrong in the average seed, "
+        "3.4 times as many as the change of the mean shows."
+    )
+
+
+def test_flips_behind_an_unmoved_mean_and_none() -> None:
+    still = {**SUMMARY, "pruned_score": 0.9}
+    assert sentences.flips_sentence(still).endswith("though the mean hardly moves.")  # type: ignore[union-attr]
+    assert sentences.flips_sentence({**SUMMARY, "n_flips_mean": 0}) == (
+        "No single example changes between right and wrong in any seed."
+    )
+    assert sentences.flips_sentence({**SUMMARY, "n_flips_mean": None}) is None
+
+
+def test_macro_f1_is_not_counted_in_examples() -> None:
+    text = sentences.flips_sentence({**SUMMARY, "task": "multi-label", "metric": "macro_f1"})
+    assert text is not None
+    assert "times as many" not in text
+    assert "Mean macro F1" in sentences.score_sentence({**SUMMARY, "metric": "macro_f1"})
+
+
+def test_pies() -> None:
+    assert sentences.pies_sentence(SUMMARY).startswith(
+        "The models' majority vote changes for 30 of 200 examples (15.0%): these are"
+    )
+    assert "for none of 200 examples" in sentences.pies_sentence({**SUMMARY, "n_pies": 0})
+    assert "this one is" in sentences.pies_sentence({**SUMMARY, "n_pies": 1, "pie_share": 0.005})
+
+
+def test_on_pies_below_and_above() -> None:
+    text = sentences.on_pies_sentence(SUMMARY)
+    assert text is not None
+    assert "55.0% unpruned to 25.0% pruned; already before pruning that was 35.0 points below" in text
+    above = sentences.on_pies_sentence({**SUMMARY, "dense_score_on_pies": 0.95})
+    assert above is not None
+    assert "5.0 points above" in above
+    assert sentences.on_pies_sentence({**SUMMARY, "dense_score_on_pies": None}) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({}, "differences between classes grow"),
+        ({"mean": 0.6, "ci_low": 0.4, "ci_high": 0.8, "verdict": "<"}, "differences between classes shrink"),
+        ({"mean": -0.6, "ci_low": -0.9, "ci_high": -0.3, "verdict": "<"}, "classes change sides"),
+        ({"mean": 1.1, "ci_low": 0.4, "ci_high": 1.8, "verdict": "?"}, "the interval includes 1"),
+        ({"ci_low": None, "ci_high": None, "verdict": "?"}, "one seed gives no interval"),
+        ({"mean": None, "ci_low": None, "ci_high": None, "verdict": "?"}, "has no value"),
+    ],
+)
+def test_alpha_verdicts(change: dict[str, object], says: str) -> None:
+    text = sentences.alpha_sentence({**SUMMARY, "alpha": {**SUMMARY["alpha"], **change}})  # type: ignore[dict-item]
+    assert text is not None
+    assert says in text
+
+
+def test_alpha_interval_is_named() -> None:
+    assert "α is 1.50 (99% interval 1.10 to 1.90)" in str(sentences.alpha_sentence(SUMMARY))
+    assert sentences.alpha_sentence({"task": "regression"}) is None
+
+
+def test_correlations_are_not_percent() -> None:
+    summary = {
+        "task": "regression",
+        "metric": "pearson",
+        "dense_score": 0.8,
+        "pruned_score": 0.7,
+        "n_seeds": 2,
+    }
+    assert (
+        sentences.score_sentence(summary)
+        == "Mean Pearson correlation over 2 seeds falls from 0.800 to 0.700."
+    )
+
+
+def test_dropped_seeds_are_said() -> None:
+    assert (
+        sentences.story({**SUMMARY, "n_seeds_dropped": 1})[-1]
+        == "1 seed was left out, missing or diverged on one side."
+    )
+    assert len(sentences.story(SUMMARY)) == 5
+
+
+def test_worst_class() -> None:
+    classes = [
+        ClassRow("cat", 150, 0.75, 10, 0.4, 0.9, 0.88),
+        ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.6),
+    ]
+    assert sentences.class_sentence(classes) == (
+        "“dog” pays most beyond its share: 25.0% of the examples, 60.0% of the PIEs; its recall goes from "
+        "80.0% to 60.0%."
+    )
+    assert sentences.class_sentence([ClassRow("cat", 3, 1.0, 0, None)]) is None
+
+
+def test_readability_and_el2n() -> None:
+    rows = [
+        {"measure": "gunning_fog", "ratio": 1.1},
+        {"measure": "difficult_words", "ratio": 0.9},
+        {"measure": "length", "ratio": 1.25},
+    ]
+    assert sentences.readability_sentence(rows) == (
+        "By 1 of 2 measures the text of PIEs is harder to read than average; it is 1.25 times as long."
+    )
+    assert sentences.readability_sentence([{"measure": "length", "ratio": None}]) is None
+    bins = [{"bin": 1, "pie_share": 0.01}, {"bin": 2, "pie_share": 0.3}]
+    assert str(sentences.el2n_sentence(bins)).endswith(
+        "(bin 1), 1.0% are PIEs; of the most influential (bin 2), 30.0%."
+    )
+
+
+def test_numbers() -> None:
+    assert sentences.percent(None) == "–"
+    assert sentences.count(1, "seed") == "1 seed"
+    assert sentences.count(1234.5, "example") == "1,234.5 examples"
+    assert sentences.signed_points(-0.032) == "−3.2"
+    assert sentences.signed_points(-0.00001) == "0.0"
+
+
+def _cell(pruner: str, permille: int, **changes: object) -> CellNumbers:
+    return CellNumbers("digits", "lenet5", pruner, Amount("sparsity", permille), {**SUMMARY, **changes})
+
+
+def test_network_findings_name_the_extremes() -> None:
+    cells = [
+        _cell("MP", 500, pruned_score=0.898, pie_share=0.05, n_pies=10),
+        _cell("RP", 900, pruned_score=0.4, pie_share=0.6, n_pies=120, dense_score_on_pies=0.95),
+    ]
+    text = network_sentences(cells)
+    assert text[0] == "Unpruned accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
+    assert text[1] == "Majority votes change for 5.0% of the examples (MP at 50%) to 60.0% (RP at 90%)."
+    assert text[2].startswith(
+        "MP at 50% moves the mean by less than a point, yet changes the majority vote of 10"
+    )
+    assert text[3].startswith("In 1 of 2 comparisons with PIEs")
+    assert text[4].startswith(
+        "Differences in recall between classes grow beyond doubt in 2 of 2, shrink in 0"
+    )
+
+
+def test_overall_findings() -> None:
+    cells = [
+        _cell("MP", 500),
+        _cell("RP", 900, pruned_score=0.91, n_pies=0, dense_score_on_pies=None, alpha=None),
+    ]
+    text = overall_sentences(cells)
+    assert "the mean score is lower in 1 of 2" in text[0]
+    assert "change in 1 of 2" in text[0]
+    assert text[1].startswith("In 1 of 1 comparison with PIEs")
+    assert overall_sentences([]) == ["Nothing has been analysed yet."]

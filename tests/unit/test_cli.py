@@ -1,0 +1,139 @@
+"""The command line: help everywhere, errors in one line, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from prunescope import __version__, cli
+from prunescope.cli import build_parser, main
+from prunescope.errors import UserError
+
+
+def commands() -> list[str]:
+    (action,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
+    return sorted(action.choices)
+
+
+def run(capsys, *arguments: str) -> tuple[int, str, str]:
+    try:
+        code = main(list(arguments))
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_the_commands_of_the_contract_are_there():
+    assert {"audit", "plan", "status", "run", "schema"} <= set(commands())
+
+
+@pytest.mark.parametrize("command", [None, *commands()])
+def test_help(capsys, command):
+    code, out, err = run(capsys, *([command] if command else []), "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: prunescope {command or ''}".rstrip())
+    assert "show this help" in out
+
+
+def test_version(capsys):
+    assert run(capsys, "--version") == (0, f"prunescope {__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], "COMMAND"),
+        (["prune"], "prune"),
+        (["plan", "--jsn"], "--jsn"),
+        (["audit"], "--dense"),
+        (["cell", "--seeds", "x"], "--seeds"),
+        (["model", "--device", "tpu"], "--device"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_with_2(capsys, arguments, names):
+    code, out, err = run(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("prunescope")
+    assert ": error: " in err
+    assert names in err
+    assert err.count("\n") == 1
+
+
+def test_bad_input_is_one_line_and_exits_with_2(capsys, tmp_path):
+    path = tmp_path / "missing.yaml"
+    for command in ("plan", "status", "run"):
+        code, out, err = run(capsys, command, "--configfile", str(path))
+        assert (code, out) == (2, "")
+        assert err == f"prunescope: error: {path}: no such configuration file\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UserError("x: wrong; do y"), 2, "prunescope: error: x: wrong; do y"),
+        (MemoryError(), 1, "prunescope: error: out of memory"),
+        (KeyboardInterrupt(), 130, "prunescope: stopped; run the same command again"),
+    ],
+)
+def test_exit_codes(capsys, monkeypatch, error, code, line):
+    def fail(_: argparse.Namespace) -> int:
+        raise error
+
+    monkeypatch.setattr(cli, "_schema", fail)
+    got, out, err = run(capsys, "schema")
+    assert (got, out) == (code, "")
+    assert err.startswith(line)
+    assert err.count("\n") == 1
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
+    def fail(_: argparse.Namespace) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli, "_schema", fail)
+    with pytest.raises(ZeroDivisionError):
+        main(["schema"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "tells"),
+    [
+        ("{", "--settings: Invalid JSON"),
+        ('{"source": "mnist"}', "--settings: source: unknown 'mnist'; one of digits, docstrings"),
+        ("{}", "--settings: source: required, but not given; one of digits, docstrings"),
+        ('{"source": "digits", "x": 1}', "x: unknown key; allowed here: training, source"),
+    ],
+)
+def test_settings_of_a_stage_are_checked(capsys, tmp_path, settings, tells):
+    code, out, err = run(
+        capsys, "dataset", "--name", "d", "--settings", settings, "--out", str(tmp_path / "d")
+    )
+    assert (code, out) == (2, "")
+    assert tells in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_needs_nothing_heavy():
+    code = (
+        "import sys\n"
+        "from prunescope.cli import main\n"
+        "try: main(['plan', '--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(' '.join({'torch', 'transformers', 'matplotlib', 'sklearn'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_python_m_prunescope():
+    done = subprocess.run(
+        [sys.executable, "-m", "prunescope", "plann"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("prunescope: error: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,81 @@
+"""A job depends on the settings that change what it leaves, and on no others."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from prunescope.config import study_from
+from prunescope.jobs import ModelJob, model_job
+
+
+def jobs(study_dict: dict[str, Any]) -> dict[tuple[str, str, str], str]:
+    study = study_from(study_dict)
+    return {
+        (cell.dataset, cell.pruner, cell.amount.token): model_job(
+            study, cell, cell.seeds[:2]
+        ).model_dump_json()
+        for cell in study.cells
+    }
+
+
+def differing(study_dict: dict[str, Any], path: str, value: Any) -> set[str]:
+    """``dataset pruner`` of the jobs that a change of one setting would run again."""
+    after = copy.deepcopy(study_dict)
+    place: Any = after
+    *parents, last = path.split(".")
+    for part in parents:
+        place = place[part]
+    place[last] = value
+    before, now = jobs(study_dict), jobs(after)
+    assert set(before) == set(now)
+    return {f"{key[0]} {key[1]}" for key in before if before[key] != now[key]}
+
+
+NUMBERS = {f"numbers {name}" for name in ("none", "IMP-WR", "RP-AI", "MP")}
+PROSE = {"prose none", "prose mine"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("archs.lenet5.block", 7, set()),
+        ("keep_models", False, set()),
+        ("results", "elsewhere", set()),
+        ("title", "x", set()),
+        ("analysis", {"bins": 5}, set()),
+        ("archs.lenet5.training.lr", 0.5, NUMBERS),
+        ("archs.lenet5.training.epochs", 9, NUMBERS),
+        ("datasets.numbers.training", {"lenet5": {"lr": 0.5}}, NUMBERS),
+        ("datasets.prose.training", {"bilstm": {"lr": 0.5}}, PROSE),
+        ("archs.bilstm.hidden", 5, PROSE),
+        ("pruners.mine.rounds", 3, {"prose mine"}),
+        # Unpruned networks, and those pruned at the beginning, are not trained again.
+        ("archs.lenet5.training.retrain_epochs", 2, {"numbers IMP-WR", "numbers MP"}),
+        ("archs.lenet5.training.retrain_lr_factor", 0.1, {"numbers IMP-WR", "numbers MP"}),
+        # Only unpruned networks leave early predictions.
+        ("archs.lenet5.training.early_fraction", 0.5, {"numbers none"}),
+    ],
+)
+def test_what_a_change_runs_again(study_dict, path, value, expected):
+    assert differing(study_dict, path, value) == expected
+
+
+def test_settings_survive_the_command_line(study_dict):
+    study = study_from(study_dict)
+    for cell in study.cells:
+        job = model_job(study, cell, cell.seeds)
+        again = TypeAdapter(ModelJob).validate_json(job.model_dump_json())
+        assert again == job
+        assert again.target == cell.amount
+        assert (again.composition is None) == cell.dense
+
+
+def test_unknown_settings_are_refused(study_dict):
+    study = study_from(study_dict)
+    raw = model_job(study, study.cells[0], (0,)).model_dump(mode="json")
+    with pytest.raises(ValidationError):
+        ModelJob.model_validate({**raw, "more": 1})

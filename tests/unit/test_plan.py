@@ -1,0 +1,161 @@
+"""What a study will take, counted by hand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from prunescope.cli import main
+from prunescope.config import Digits, Docstrings, study_from
+from prunescope.errors import UserError
+from prunescope.layout import Layout, fill
+from prunescope.plan import declared, make_plan, plan_text
+
+
+@pytest.fixture
+def plan(study_dict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # blocks that stand in a results folder count
+    return make_plan(study_from(study_dict))
+
+
+def test_models_and_jobs(plan):
+    assert plan["dense_models"] == 5 + 3
+    assert plan["pruned_models"] == 2 * 2 * 3 + 3 + 3
+    assert plan["models"] == 8 + 18
+    # Blocks of two: seeds 0-4 make three jobs, 0-2 and 2-4 two; of one on prose. One analysis a cell.
+    numbers = (3 + 1) + 4 * (2 + 1) + (2 + 1)
+    prose = (3 + 1) + (3 + 1)
+    # Two data sets, two encodings, one readability; list, tables, figures, pages, and the target.
+    assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 5 == 37
+    rows = {row["dataset"]: (row["models"], row["jobs"]) for row in plan["datasets"]}
+    assert rows == {"numbers": (20, numbers), "prose": (6, prose)}
+
+
+def test_networks(plan):
+    lenet, bilstm = plan["networks"]
+    total = (6 * 25 + 6) + (16 * 6 * 25 + 16) + (64 * 120 + 120) + (120 * 84 + 84) + (84 * 10 + 10)
+    prunable = 6 * 25 + 16 * 6 * 25 + 64 * 120 + 120 * 84
+    assert lenet == {
+        "dataset": "numbers",
+        "arch": "lenet5",
+        "n_parameters": total,
+        "n_prunable": prunable,
+        # A ratio of 4 removes three quarters of all parameters: 16,039.5 of 21,386, half to even.
+        "share_removed": {
+            "0.5": 10_155 / total,
+            "0.9": 18_279 / total,
+            f"{0.75 * total / prunable:g}": 16_040 / total,
+        },
+    }
+    assert (total, prunable) == (21_386, 20_310)
+    lstm = 2 * (4 * 4 * 8 + 4 * 4 * 4)
+    assert bilstm == {
+        "dataset": "prose",
+        "arch": "bilstm",
+        "n_parameters": lstm + 2 * 2 * 4 * 4 + (8 * 6 + 6) + (6 * 2 + 2),
+        "n_prunable": lstm + 8 * 6,
+        "share_removed": {"0.7": 302 / 516},
+    }
+
+
+def test_hours_and_disk_of_unpruned_networks_by_hand(study_dict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    grid = [{"datasets": ["numbers"], "archs": ["lenet5"]}]
+    plan = make_plan(study_from({**study_dict, "grid": grid}))
+    forward = 2 * (150 * 64 + 2400 * 16 + 7680 + 10_080)
+    operations = 3 * forward * 1258 * 4 + forward * (1258 + 178 * 5 + 361)
+    assert plan["gpu_hours"] == pytest.approx(3 * operations / 2e11 / 3600)
+    rows = 361 + 2 * 1258
+    assert plan["disk_gb"] == pytest.approx(3 * (rows * (4 + 8 + 4 + 4 * 10) + 3 * 4 * 21_386) / 1e9)
+    assert (plan["models"], plan["dense_models"], plan["pruned_models"]) == (3, 3, 0)
+
+
+def test_rounds_take_their_time(study_dict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def hours(pruners: list[str], **training: int) -> float:
+        grid = {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": pruners}
+        if pruners:
+            grid["sparsities"] = [0.5]
+        archs = {**study_dict["archs"], "lenet5": {"family": "lenet5", "training": {"epochs": 4, **training}}}
+        return make_plan(study_from({**study_dict, "grid": [grid], "archs": archs}))["gpu_hours"]
+
+    def passes(epochs: int) -> float:
+        """Passes over examples: a training step is three, each epoch is validated, all is predicted."""
+        return 3 * 1258 * epochs + 1258 + 178 * (epochs + 1) + 361
+
+    dense = hours([])
+    for pruner, epochs in (("RP-AI", 4), ("MP", 4), ("IMP-WR", 12)):
+        assert hours([pruner]) / dense == pytest.approx(1 + passes(epochs) / passes(4))
+    assert hours(["IMP-WR"], retrain_epochs=2) / dense == pytest.approx(1 + passes(6) / passes(4))
+    assert hours(["RP-AI"], retrain_epochs=2) == pytest.approx(hours(["RP-AI"]))
+
+
+def test_blocks_that_stand_are_counted_as_they_are(study_dict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = study_from(study_dict)
+    before = make_plan(study)["jobs"]
+    path = fill(Layout("results").model("metrics.json"), study.cells[0], "0-4")
+    (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / path).write_text("{}")
+    assert make_plan(study)["jobs"] == before - 2
+
+
+def test_the_pie_papers_networks(study_dict):
+    prose = study_dict["datasets"]["prose"]
+    grid = [
+        {"datasets": ["prose"], "archs": ["bert", "bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.2, 0.7]}
+    ]
+    archs = {"bert": {"family": "encoder"}, "bilstm": {"family": "bilstm"}}
+    plan = make_plan(
+        study_from({"name": "pie", "seeds": [0], "datasets": {"prose": prose}, "archs": archs, "grid": grid})
+    )
+    bert, bilstm = plan["networks"]
+    assert (bert["n_parameters"], bilstm["n_parameters"]) == (109_483_778, 647_810)
+    assert f"{bert['share_removed']['0.2']:.1%}" == "15.6%"
+    assert f"{bilstm['share_removed']['0.7']:.1%}" == "69.6%"
+
+
+def test_a_ratio_that_cannot_be_reached(study_dict):
+    study_dict["grid"][1]["ratios"] = [30]
+    with pytest.raises(UserError, match=r"ratio 30: asks for .* choose a ratio below 19\.88"):
+        make_plan(study_from(study_dict))
+
+
+def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
+    import yaml
+
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study_dict))
+    assert main(["plan", "--configfile", "study.yaml", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == plan
+    keys = {"models", "dense_models", "pruned_models", "jobs", "gpu_hours", "disk_gb", "networks"}
+    assert keys <= set(printed)
+    assert main(["plan", "--configfile", "study.yaml"]) == 0
+    text = capsys.readouterr().out
+    assert text.rstrip("\n") == plan_text(plan)
+    assert "small: 26 models (8 unpruned, 18 pruned) in 37 jobs" in text
+    assert "lenet5 on numbers" in text
+    assert "21,386" in text
+    assert "0.5: 47.5%" in text
+
+
+def test_declared_counts_of_digits_are_the_real_ones():
+    from prunescope.data import digits
+
+    tables = digits.build("numbers").tables
+    facts = declared(Digits(source="digits"))
+    assert {split: len(table.labels) for split, table in tables.items()} == {
+        "train": facts.train,
+        "validation": facts.validation,
+        "test": facts.test,
+    }
+    assert len(tables["train"].info.classes) == facts.classes
+    assert tables["train"].info.image_shape == facts.image
+
+
+def test_declared_counts_of_docstrings_add_up():
+    facts = declared(Docstrings(source="docstrings", per_library=33, libraries=("numpy", "scipy", "torch")))
+    assert facts.train + facts.validation + facts.test == 99
+    assert facts.classes == 3

@@ -1,0 +1,299 @@
+"""Pruning and training again: rounds, rewinding, and going on from a checkpoint to the same bytes."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from prunescope.config import Amount, Training
+from prunescope.errors import UserError
+from prunescope.models.registry import prunable
+from prunescope.pruners import PRUNERS, Pruner
+from prunescope.pruning import criteria
+from prunescope.training import checkpoint, recipes
+from prunescope.training.loop import DivergedError, Trainee, copied_state, train
+from prunescope.training.recipes import prune_and_train, rewind, train_unpruned
+
+HALF, MOST = Amount.of_sparsity(0.5), Amount.of_sparsity(0.9)
+ADAM = Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, clip_norm=1.0, retrain_epochs=1)
+SGD = Training(optimizer="sgd", lr=0.05, epochs=2, batch_size=8, weight_decay=5e-4, retrain_epochs=1)
+
+
+def same(a: Trainee, b: Trainee) -> bool:
+    """Weights and optimizer state, to the bit."""
+    for (name, x), (_, y) in zip(a.model.named_parameters(), b.model.named_parameters(), strict=True):
+        if x.detach().numpy().tobytes() != y.detach().numpy().tobytes():
+            return False
+        left, right = a.optimizer.state[x], b.optimizer.state[y]
+        assert left, name
+        assert set(left) == set(right)
+        if not all(torch.equal(torch.as_tensor(left[key]), torch.as_tensor(right[key])) for key in left):
+            return False
+    return True
+
+
+def layer_zeros(trainee: Trainee) -> dict[str, int]:
+    return {name: int((weight == 0).sum()) for name, weight in prunable(trainee.model).items()}
+
+
+@pytest.mark.parametrize("pruner", ["IMP-FT", "IMP-WR", "IIBP-FT", "MP", "UP"])
+@pytest.mark.parametrize(
+    ("family", "settings"), [("lenet5", SGD), ("lenet5", ADAM), ("bilstm", ADAM), ("encoder", ADAM)]
+)
+def test_going_on_from_a_checkpoint_is_training_it_all(make_trainee, tmp_path, family, settings, pruner):
+    make = partial(make_trainee, family, settings)
+    composition = PRUNERS[pruner]
+
+    def inline(seed: int) -> Trainee:
+        trainee = make(seed=seed)
+        start = copied_state(trainee.model)
+        train_unpruned(trainee)
+        prune_and_train(trainee, composition, MOST, start)
+        return trainee
+
+    tensors: dict[str, torch.Tensor] = {}
+    for seed in (4, 1):  # a block of other seeds around it, in any order
+        dense = make(seed=seed)
+        train_unpruned(dense)
+        tensors |= checkpoint.trainee_tensors(dense)
+        torch.rand(seed)
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, tensors, [1, 4])
+
+    trainee = make(seed=1)
+    start = copied_state(trainee.model)
+    checkpoint.restore([checkpoint.Checkpoint(path)], trainee)
+    prune_and_train(trainee, composition, MOST, start)
+    assert same(trainee, inline(1))
+    assert not same(trainee, inline(4))
+
+
+@pytest.mark.parametrize("name", sorted(PRUNERS))
+def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
+    trainee = make_trainee("lenet5", SGD)
+    composition = PRUNERS[name]
+    start = copied_state(trainee.model)
+    masks: list[dict[str, torch.Tensor]] = []
+    keep = trainee.set_masks
+    trainee.set_masks = lambda m: (masks.append(m), keep(m))
+    if composition.needs_trained:
+        train_unpruned(trainee)
+    prune_and_train(trainee, composition, MOST, start)
+    zeros = layer_zeros(trainee)
+    sizes = {"conv1.weight": 150, "conv2.weight": 2400, "fc1.weight": 7680, "fc2.weight": 10_080}
+    if composition.scope == "global":
+        assert sum(zeros.values()) == 18_279  # 0.9 * 20,310
+    else:
+        assert zeros == {layer: size * 9 // 10 for layer, size in sizes.items()}
+    for earlier, later in pairwise(masks):
+        assert all(bool((later[layer] <= earlier[layer]).all()) for layer in sizes)
+    distinct = {sum(int((~m).sum()) for m in one.values()) for one in masks}
+    assert len(distinct) == composition.rounds
+    epochs = {"at-init": 2, "one-shot": 2 + 1, "iterative": 2 + 3}[composition.schedule]
+    assert len(trainee.curve) == epochs
+    others = [p for name, p in trainee.model.named_parameters() if name not in sizes]
+    assert all((p != 0).all() for p in others)
+
+
+def test_scores_come_from_the_network_as_it_is_before_rewinding(make_trainee):
+    settings = SGD.model_copy(update={"retrain_epochs": 0})
+    trainee = make_trainee("bilstm", settings)
+    start = copied_state(trainee.model)
+    train_unpruned(trainee)
+    trained = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
+    one_round = Pruner(criterion="magnitude", schedule="one-shot", recovery="rewind")
+    prune_and_train(trainee, one_round, HALF, start)
+    for name, value in trainee.model.state_dict().items():
+        expected = start[name]
+        if name in trained:
+            # The smaller half of the trained weights, ties impossible.
+            flat = trained[name].abs().flatten()
+            gone = flat.argsort()[: round(flat.numel() / 2)]
+            expected = expected.flatten().index_fill(0, gone, 0.0).view_as(expected)
+        assert torch.equal(value, expected), name
+
+
+def test_rewinding_does_not_alias_the_beginning(make_trainee):
+    trainee = make_trainee("lenet5", SGD)
+    start = copied_state(trainee.model)
+    kept = {name: value.clone() for name, value in start.items()}
+    live = {value.data_ptr() for value in trainee.model.state_dict().values()}
+    assert not live & {value.data_ptr() for value in start.values()}
+    train_unpruned(trainee)
+    old = trainee.optimizer
+    prune_and_train(trainee, PRUNERS["IMP-WR"], HALF, start)
+    assert all(torch.equal(start[name], kept[name]) for name in start)
+    assert trainee.optimizer is not old
+    rewind(trainee, start)
+    assert not trainee.optimizer.state
+    assert layer_zeros(trainee) == {name: int((~mask).sum()) for name, mask in trainee.masks.items()}
+
+
+def test_rewound_networks_are_trained_and_tuned_ones_go_on(make_trainee, monkeypatch):
+    calls: list[tuple[str, int, float, bool]] = []
+
+    def note(trainee, phase, epochs, *, lr_factor=1.0, after_epoch=None):
+        calls.append((phase, epochs, lr_factor, bool(trainee.optimizer.state)))
+        train(trainee, phase, epochs, lr_factor=lr_factor, after_epoch=after_epoch)
+
+    monkeypatch.setattr(recipes, "train", note)
+    settings = SGD.model_copy(update={"retrain_lr_factor": 0.1, "retrain_epochs": None})
+    for pruner in ("IMP-WR", "IMP-FT", "MP", "MP-AI"):
+        trainee = make_trainee("lenet5", settings)
+        start = copied_state(trainee.model)
+        if PRUNERS[pruner].needs_trained:
+            train_unpruned(trainee)
+        prune_and_train(trainee, PRUNERS[pruner], HALF, start)
+    rounds = ["round-1", "round-2", "round-3"]
+    assert calls == [
+        ("train", 2, 1.0, False),
+        *((phase, 2, 1.0, False) for phase in rounds),
+        ("train", 2, 1.0, False),
+        *((phase, 2, 0.1, True) for phase in rounds),
+        ("train", 2, 1.0, False),
+        ("round-1", 2, 0.1, True),
+        ("train", 2, 1.0, False),
+    ]
+
+
+def test_pruning_at_the_beginning_has_the_order_of_training_unpruned(make_trainee, monkeypatch):
+    """What differs between them is the mask alone."""
+    monkeypatch.setattr(recipes, "prune_now", lambda *_: None)
+    pruned, unpruned = make_trainee("lenet5", SGD), make_trainee("lenet5", SGD)
+    prune_and_train(pruned, PRUNERS["MP-AI"], HALF, copied_state(pruned.model))
+    train_unpruned(unpruned)
+    assert same(pruned, unpruned)
+
+
+@pytest.mark.parametrize(
+    ("pruner", "batches", "size"), [("IBP-AI", 4, 10), ("GP", 1, 8)]
+)  # 100 examples asked for, 40 there are
+def test_gradients_see_different_training_examples_in_evaluation_mode(
+    make_trainee, monkeypatch, pruner, batches, size
+):
+    trainee = make_trainee("encoder", ADAM)
+    seen: list[int] = []
+    whole = type(trainee.data.splits["train"]).batch
+
+    def batch(split, index):
+        assert split is trainee.data.splits["train"]
+        assert not trainee.model.training
+        seen.append(index.tolist())
+        return whole(split, index)
+
+    monkeypatch.setattr(type(trainee.data.splits["train"]), "batch", batch)
+    recipes.prune_now(trainee, PRUNERS[pruner], dict.fromkeys(prunable(trainee.model), 1), 1)
+    assert [len(index) for index in seen] == [size] * batches
+    flat = [i for index in seen for i in index]
+    assert len(set(flat)) == len(flat)
+    first, seen[:] = list(seen), []
+    recipes.prune_now(trainee, PRUNERS[pruner], dict.fromkeys(prunable(trainee.model), 2), 2)
+    assert seen != first  # each round draws its own
+
+
+@pytest.mark.parametrize("gradient", ["data", "total"])
+@pytest.mark.parametrize("criterion", ["impact", "undecayed"])
+def test_what_the_criteria_are_given(make_trainee, monkeypatch, criterion, gradient):
+    trainee = make_trainee("lenet5", SGD)
+    given = {}
+    score = criteria.CRITERIA[criterion]
+    monkeypatch.setitem(recipes.CRITERIA, criterion, lambda w, e: given.update(e=e) or score(w, e))
+    pruner = Pruner(
+        criterion=criterion, schedule="one-shot", scope="global", gradient=gradient,
+        gradient_batches=1, gradient_batch_size=40,
+    )  # fmt: skip
+    start = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
+    trainee.model.eval()
+    split = trainee.data.splits["train"]
+    loss = torch.nn.functional.cross_entropy(trainee.model(split.inputs), split.labels)
+    expected = torch.autograd.grad(loss, list(prunable(trainee.model).values()))
+    recipes.prune_now(trainee, pruner, 100, 1)
+    assert given["e"].decay == 5e-4
+    for (name, w), g in zip(start.items(), expected, strict=True):
+        wanted = g + 5e-4 * w if gradient == "total" else g
+        torch.testing.assert_close(given["e"].gradients[name], wanted, rtol=1e-4, atol=1e-8)
+
+
+def test_random_masks_are_the_seeds_and_the_rounds_own(make_trainee):
+    def masks(seed: int, round_: int) -> torch.Tensor:
+        trainee = make_trainee("lenet5", SGD, seed=seed)
+        torch.rand(seed + round_)
+        recipes.prune_now(
+            trainee, PRUNERS["RP-AI"], {n: w.numel() // 2 for n, w in prunable(trainee.model).items()}, round_
+        )
+        return trainee.masks["fc1.weight"]
+
+    assert torch.equal(masks(0, 1), masks(0, 1))
+    assert not torch.equal(masks(0, 1), masks(1, 1))
+    assert not torch.equal(masks(0, 1), masks(0, 2))
+
+
+def dense_checkpoint(make_trainee, path: Path, seed: int = 0, block: tuple[int, ...] = (0,)) -> Trainee:
+    trainee = make_trainee("lenet5", ADAM, seed=seed)
+    train(trainee, "train", 1)
+    checkpoint.save(path, checkpoint.trainee_tensors(trainee), block)
+    return trainee
+
+
+def test_checkpoints_are_copies(make_trainee, tmp_path):
+    path = tmp_path / "c.safetensors"
+    dense = dense_checkpoint(make_trainee, path)
+    again = make_trainee("lenet5", ADAM, seed=0)
+    checkpoint.restore([checkpoint.Checkpoint(path)], again)
+    assert same(dense, again)
+    first = path.read_bytes()
+    train(again, "round-1", 1)
+    assert path.read_bytes() == first
+    assert not same(dense, again)
+
+
+def test_seeds_that_diverged_and_seeds_that_are_not_there(make_trainee, tmp_path):
+    path = tmp_path / "c.safetensors"
+    dense_checkpoint(make_trainee, path, seed=0, block=(0, 1))
+    file = checkpoint.Checkpoint(path)
+    assert (file.seeds, file.diverged) == ({0}, {1})
+    with pytest.raises(DivergedError, match="the unpruned network of this seed diverged"):
+        checkpoint.restore([file], make_trainee("lenet5", ADAM, seed=1))
+    with pytest.raises(UserError, match=r"c\.safetensors: no network of seed 2"):
+        checkpoint.restore([file], make_trainee("lenet5", ADAM, seed=2))
+    checkpoint.save(path, {}, (3,))
+    assert checkpoint.Checkpoint(path).diverged == {3}
+
+
+def test_damaged_foreign_and_missing_checkpoints_are_refused_by_name(make_trainee, tmp_path):
+    path = tmp_path / "c.safetensors"
+    dense_checkpoint(make_trainee, path)
+    whole = path.read_bytes()
+    for content in (whole[:-10], whole[:100], b"", b"\x00" * 64):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"c\.safetensors: (damaged|not a) checkpoint") as caught:
+            checkpoint.Checkpoint(path)
+        assert "\n" not in str(caught.value)
+    from safetensors.torch import save_file
+
+    save_file({"layer": torch.ones(1)}, path)
+    with pytest.raises(UserError, match="not a checkpoint of ours"):
+        checkpoint.Checkpoint(path)
+    with pytest.raises(UserError, match="no such checkpoint"):
+        checkpoint.Checkpoint(tmp_path / "none.safetensors")
+    path.write_bytes(whole)
+    with pytest.raises(UserError, match="another network") as caught:
+        checkpoint.Checkpoint(path).restore(make_trainee("bilstm", ADAM))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_leaves_no_checkpoint(make_trainee, tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(tensors, path, metadata):
+        Path(path).write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(UserError, match=r"c\.safetensors: could not be written .*No space left"):
+        checkpoint.save(tmp_path / "c.safetensors", {"0/model/w": torch.ones(1)}, (0,))
+    assert list(tmp_path.iterdir()) == []
