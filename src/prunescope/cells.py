@@ -29,9 +29,7 @@ class CellInputs:
     readability: Path | None
 
 
-def analyse(
-    inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int
-) -> None:
+def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int) -> None:
     """Write ``test/``, ``train/`` (audits without a page) and ``models.json`` into ``out``.
 
     ``models.json`` comes last and holds the metrics of the cell's models, by seed.

@@ -66,18 +66,20 @@ def block_seeds(block: str) -> tuple[int, ...]:
 def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> list[str]:
     """The blocks of seeds that make up a cell, by name.
 
-    Blocks that are on disk already and hold wanted seeds stay as they are, so that adding seeds, or
-    another block size, trains only what is missing; the seeds that are left are cut into runs of the
-    arch's block size. A block that stands is either kept whole or cut again just as it was, so the
+    Blocks that are on disk already and hold wanted seeds stay as they are, so that adding or removing
+    seeds, or another block size, trains only what is missing; the seeds that are left are cut into
+    runs of the arch's block size. (Seeds that a block holds beyond the wanted ones are not analysed.) A block that stands is either kept whole or cut again just as it was, so the
     answer does not change while a study runs. ``workdir``: what a relative results folder is below.
     """
     wanted = set(cell.seeds)
+    covered: set[int] = set()
     kept: list[str] = []
     for name in _blocks_on_disk(workdir / Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
-        seeds = block_seeds(name)
-        if seeds and set(seeds) <= wanted:
+        seeds = set(block_seeds(name))
+        if seeds & wanted and not seeds & covered:
             kept.append(name)
-            wanted -= set(seeds)
+            wanted -= seeds
+            covered |= seeds
     size = study.archs[cell.arch].block
     new = [block_name(first, last) for first, last in seed_blocks(tuple(sorted(wanted)), size)]
     return sorted(kept + new, key=lambda name: block_seeds(name)[0])

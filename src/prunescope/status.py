@@ -30,7 +30,7 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
             cell.dataset, Counter({"models": 0, "done": 0, "running": 0, "failed": 0, "waiting": 0})
         )
         for block in blocks(layout, study, cell, workdir):
-            seeds = len(block_seeds(block))
+            seeds = len(set(block_seeds(block)) & set(cell.seeds))
             row["models"] += seeds
             metrics = fill(layout.model("metrics.json"), cell, block)
             rule = "train" if cell.dense else "prune"

@@ -23,7 +23,12 @@ STUDY: dict[str, Any] = {
     "seeds": [0, 1],
     "datasets": {
         "digits": {"source": "digits"},
-        "prose": {"source": "docstrings", "libraries": ["snakemake", "jinja2"], "per_library": 40, "max_tokens": 16},
+        "prose": {
+            "source": "docstrings",
+            "libraries": ["snakemake", "jinja2"],
+            "per_library": 40,
+            "max_tokens": 16,
+        },
     },
     "archs": {
         "lenet5": {
@@ -42,7 +47,12 @@ STUDY: dict[str, Any] = {
         },
     },
     "grid": [
-        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["IMP-FT", "RP-AI"], "sparsities": [0.5, 0.9]},
+        {
+            "datasets": ["digits"],
+            "archs": ["lenet5"],
+            "pruners": ["IMP-FT", "RP-AI"],
+            "sparsities": [0.5, 0.9],
+        },
         {"datasets": ["prose"], "archs": ["bilstm"], "pruners": ["MP"], "ratios": [2]},
     ],
 }

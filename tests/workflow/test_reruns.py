@@ -35,6 +35,11 @@ def test_added_seed(workspace: Workspace) -> None:
     assert workspace.jobs() == {"train": 2, "prune": 5, "cell": 7, **CLOSING}
 
 
+def test_removed_seed_trains_nothing(workspace: Workspace) -> None:
+    workspace.write(changed(seeds=[1]))
+    assert workspace.jobs() == {"cell": 7, **CLOSING}
+
+
 def test_added_sparsity(workspace: Workspace) -> None:
     workspace.write(changed(grid__0__sparsities=[0.5, 0.7, 0.9]))
     assert workspace.jobs() == {"prune": 2, "cell": 2, **CLOSING}

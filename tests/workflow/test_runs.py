@@ -31,18 +31,28 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 def tables_of(results: Path) -> dict[str, str]:
     """SHA-256 of every prediction table and cross-study table."""
-    files = [*results.glob("models/**/*.parquet"), *results.glob("tables/*.csv"), *results.glob("cells/**/*.csv")]
+    files = [
+        *results.glob("models/**/*.parquet"),
+        *results.glob("tables/*.csv"),
+        *results.glob("cells/**/*.csv"),
+    ]
     return {
-        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
     }
 
 
 def test_tables_have_one_row_per_cell(finished: Workspace) -> None:
     tables = finished.results / "tables"
     cells = {
-        ("digits", "lenet5", pruner, sparsity) for pruner in ("IMP-FT", "RP-AI") for sparsity in ("0.5", "0.9")
+        ("digits", "lenet5", pruner, sparsity)
+        for pruner in ("IMP-FT", "RP-AI")
+        for sparsity in ("0.5", "0.9")
     }
-    share = {tuple(row[k] for k in ("dataset", "arch", "pruner", "sparsity")) for row in rows(tables / "pie_share.csv")}
+    share = {
+        tuple(row[k] for k in ("dataset", "arch", "pruner", "sparsity"))
+        for row in rows(tables / "pie_share.csv")
+    }
     assert cells <= share
     assert len(share) == 5
     effectiveness = rows(tables / "effectiveness.csv")
@@ -53,7 +63,9 @@ def test_tables_have_one_row_per_cell(finished: Workspace) -> None:
 
 
 def test_pruned_weights_are_exactly_zero_in_what_is_kept(finished: Workspace) -> None:
-    tensors = load_file(finished.results / MODELS / "IMP-FT/sparsity-900permille/seeds-0-1/models.safetensors")
+    tensors = load_file(
+        finished.results / MODELS / "IMP-FT/sparsity-900permille/seeds-0-1/models.safetensors"
+    )
     for seed in (0, 1):
         for name, size in {"conv1": 150, "conv2": 2400, "fc1": 7680, "fc2": 10080}.items():
             weight = tensors[f"{seed}/model/{name}.weight"]
@@ -87,7 +99,9 @@ def test_audit_of_the_study_s_own_tables(finished: Workspace, tmp_path: Path) ->
     ours = json.loads((tmp_path / "a/summary.json").read_text())
     cell = finished.results / "cells/digits/lenet5/RP-AI/sparsity-900permille/test/summary.json"
     theirs = json.loads(cell.read_text())
-    assert {k: v for k, v in ours.items() if k != "sources"} == {k: v for k, v in theirs.items() if k != "sources"}
+    assert {k: v for k, v in ours.items() if k != "sources"} == {
+        k: v for k, v in theirs.items() if k != "sources"
+    }
 
 
 def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
