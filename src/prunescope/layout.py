@@ -68,8 +68,9 @@ def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> 
 
     Blocks that are on disk already and hold wanted seeds stay as they are, so that adding or removing
     seeds, or another block size, trains only what is missing; the seeds that are left are cut into
-    runs of the arch's block size. (Seeds that a block holds beyond the wanted ones are not analysed.) A block that stands is either kept whole or cut again just as it was, so the
-    answer does not change while a study runs. ``workdir``: what a relative results folder is below.
+    runs of the arch's block size. (Seeds that a block holds beyond the wanted ones are not analysed.)
+    A block that stands is either kept whole or cut again just as it was, so the answer does not
+    change while a study runs. ``workdir``: what a relative results folder is below.
     """
     wanted = set(cell.seeds)
     covered: set[int] = set()

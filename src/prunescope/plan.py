@@ -176,13 +176,13 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "share_removed": {
                     f"{float(share):g}": round(share * size) / total for share in shares.values()
                 },
-                "_forward_flops": _forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
+                "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
             }
         )
     return networks
 
 
-def _forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
+def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
     """Operations of one example's forward pass: two per weight and position it is used at."""
     if isinstance(arch, LeNet5) and facts.image is not None:
         _, height, width = facts.image

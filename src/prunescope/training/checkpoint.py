@@ -99,10 +99,9 @@ class Checkpoint:
                 if name.startswith(moments):
                     parameter_name, key = name.removeprefix(moments).rsplit("/", 1)
                     parameter = parameters[parameter_name]
-                    value = file.get_tensor(name)
-                    # Adam keeps its step counter on the CPU.
-                    device = value.device if key == "step" else parameter.device
-                    trainee.optimizer.state[parameter][key] = value.to(device)
+                    # Fused optimizers keep all of their state, step counters too, beside the weights.
+                    value = file.get_tensor(name).to(parameter.device)
+                    trainee.optimizer.state[parameter][key] = value
 
 
 def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
