@@ -108,6 +108,10 @@ def audit(
     return summary
 
 
+class NothingToCompareError(UserError):
+    """Every seed is missing or diverged on one side at least."""
+
+
 @dataclass(frozen=True)
 class _Pair:
     """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
@@ -130,7 +134,7 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
             + (f" (diverged: {listed(side.diverged)})" if side.diverged else "")
             for name, side in (("dense", dense), ("pruned", pruned))
         ]
-        raise UserError(
+        raise NothingToCompareError(
             f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
             "models pair by seed"
         )

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.audit import audit
+from prunescope.analysis.csv_text import write_csv
+from prunescope.analysis.effectiveness import score_name
+from prunescope.analysis.outputs import SCORE_COLUMNS
+from prunescope.audit import NothingToCompareError, audit
 from prunescope.errors import DamagedFileError, UserError
-from prunescope.files import read_json, write_json
+from prunescope.files import atomic_directory, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -38,32 +41,38 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
         UserError: a table is refused. A damaged one is moved aside first, so that the next run of
             the workflow makes it anew.
     """
+    models = _models(inputs.metrics, set(seeds))
+    common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds, "report": False}
     try:
         audit(
             inputs.dense_test,
             inputs.pruned_test,
             out / "test",
             readability_scores=inputs.readability,
-            confidence=confidence,
-            bins=bins,
-            seeds=seeds,
-            report=False,
+            **common,
         )
-        audit(
-            inputs.dense_train,
-            inputs.pruned_train,
-            out / "train",
-            early=inputs.early,
-            confidence=confidence,
-            bins=bins,
-            seeds=seeds,
-            report=False,
-        )
+        audit(inputs.dense_train, inputs.pruned_train, out / "train", early=inputs.early, **common)
+    except NothingToCompareError:
+        # A result, not a failure: the cell is there and says that none of its models is.
+        for split in ("test", "train"):
+            _write_empty(out / split, models, len(seeds))
     except DamagedFileError as error:
         aside = error.path.with_name(f"{error.path.name}.damaged")
         error.path.replace(aside)
         raise UserError(f"{error}; moved to {aside.name}: run again to make it anew") from None
-    write_json(out / "models.json", _models(inputs.metrics, set(seeds)))
+    write_json(out / "models.json", models)
+
+
+def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:
+    """The audit of a cell that has no seed to compare: what is known, and nulls."""
+    unknown = ("n_examples", "n_pies", "pie_share", "dense_score", "pruned_score", "n_flips_mean")
+    on_pies = ("dense_score_on_pies", "pruned_score_on_pies")
+    summary: dict[str, Any] = {"task": models["task"], "metric": score_name(models["task"])}
+    summary |= {"n_seeds": 0, "n_seeds_dropped": n_seeds, "seeds": []}
+    summary |= dict.fromkeys((*unknown, *on_pies))
+    with atomic_directory(folder) as temporary:
+        write_csv(temporary / "scores.csv", SCORE_COLUMNS, [])
+        write_json(temporary / "summary.json", summary)
 
 
 def _models(paths: Sequence[Path], seeds: set[int]) -> dict[str, Any]:

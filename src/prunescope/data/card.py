@@ -16,6 +16,8 @@ def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
 
     ``majority_share`` is the share of the most frequent label, for several labels of the most
     frequent set of labels: what always answering the same would score as exact matches.
+    ``constant_score`` is what a network that looks at nothing can score: the accuracy of always
+    answering the most frequent class, or the macro F1 of giving every example all labels.
     """
     first = next(iter(data.tables.values())).info
     hashes = {split: _sha256(table) for split, table in data.tables.items()}
@@ -34,6 +36,7 @@ def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
         split: {
             "n_examples": len(table),
             "majority_share": _majority_share(table),
+            "constant_score": _constant_score(table),
             **(
                 {"labels_per_example": float(table.labels.sum() / len(table))}
                 if table.labels.ndim > 1
@@ -110,6 +113,14 @@ def _class_counts(table: DataTable) -> np.ndarray:
 def _majority_share(table: DataTable) -> float:
     _, counts = np.unique(table.labels, axis=0, return_counts=True)
     return float(counts.max() / len(table))
+
+
+def _constant_score(table: DataTable) -> float:
+    if table.labels.ndim == 1:
+        return _majority_share(table)
+    # All labels for everybody: precision is a label's share p, recall is 1, so F1 = 2p / (1 + p).
+    share = table.labels.mean(axis=0)
+    return float(np.mean(2 * share / (1 + share)))
 
 
 def _token_lengths(table: DataTable) -> dict[str, float | int]:

@@ -44,15 +44,20 @@ def amount_text(amount: Amount) -> str:
     return f"ratio {amount.value:g}"
 
 
-def network_sentences(cells: Sequence[CellNumbers]) -> list[str]:
-    """About the cells of one (dataset, arch)."""
+def network_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:
+    """About the cells of one (dataset, arch); ``constant`` is the score of a constant answer."""
     found: list[str] = []
     scored = [cell for cell in cells if cell.change is not None]
     if scored:
         metric = metric_name(scored[0].summary)
         best = max(scored, key=lambda cell: cell.change or 0.0)
         worst = min(scored, key=lambda cell: cell.change or 0.0)
-        text = f"Unpruned {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}. "
+        text = f"Unpruned {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}"
+        text += (
+            f" (a constant answer: {score_text(constant, scored[0].summary)}). "
+            if constant is not None
+            else ". "
+        )
         if best is worst:
             text += f"Pruned, {score_text(best.summary['pruned_score'], best.summary)} ({best.name})."
         else:

@@ -100,6 +100,7 @@ def _index(
         for path in sorted(tables.glob("*.csv"))
     ]
     data_cards = [_card(Path(card), out) for card in sorted(cards)]
+    constants = {card["name"]: _constant_score(card["facts"]) for card in data_cards}
     contents = [("answer", "Findings")]
     contents += [("problems", "Problems")] if problems else []
     contents += [("cells", "All networks")]
@@ -117,7 +118,7 @@ def _index(
                 "dataset": dataset,
                 "arch": arch,
                 "sentences": network_sentences(
-                    [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)]
+                    [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)], constants.get(dataset)
                 ),
             }
             for dataset, arch in networks
@@ -261,6 +262,14 @@ def _card(path: Path, out: Path) -> dict[str, Any]:
         "facts": facts,
         "links": [{"href": page.link(p, out), "name": p.name} for p in beside if p.exists()],
     }
+
+
+def _constant_score(card: Any) -> float | None:
+    """What always answering the same scores on the test split, where the card says it."""
+    try:
+        return float(card["splits"]["test"]["constant_score"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _texts(folder: Path | None) -> dict[int, str] | None:

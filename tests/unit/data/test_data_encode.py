@@ -77,11 +77,8 @@ def test_digits_from_source_to_inputs(tmp_path: Path) -> None:
     assert kept.exists()
     card = json.loads(first["card.json"])
     assert card["n_examples"] == 1797
-    assert (
-        card["majority_share"]
-        if "majority_share" in card
-        else card["splits"]["test"]["majority_share"] < 0.12
-    )
+    assert 0.1 <= card["splits"]["test"]["majority_share"] < 0.12
+    assert card["splits"]["test"]["constant_score"] == card["splits"]["test"]["majority_share"]
     for c in card["classes"]:
         assert abs(c["test"] / (c["train"] + c["validation"] + c["test"]) - 0.2) < 0.01
     assert set(card["versions"]) == {"scikit-learn"}

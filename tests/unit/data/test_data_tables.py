@@ -118,6 +118,8 @@ def test_card_counts(tmp_path: Path) -> None:
     assert found["n_examples"] == 3
     assert found["splits"]["train"]["labels_per_example"] == 1.0
     assert found["splits"]["train"]["majority_share"] == pytest.approx(1 / 3)
+    # Each label is in 1 of 3 texts: all labels for everybody has precision 1/3, recall 1, F1 1/2.
+    assert found["splits"]["train"]["constant_score"] == pytest.approx(0.5)
     # "one two ." + "x", "ünï ." + "y", "" + "z"
     assert found["splits"]["train"]["tokens"] == {"min": 1, "mean": 8 / 3, "median": 3.0, "p85": 4, "max": 4}
     assert found["classes"][0] == {"class": "a", "train": 1, "share_of_examples": pytest.approx(1 / 3)}

@@ -179,6 +179,9 @@ def test_network_findings_name_the_extremes() -> None:
     ]
     text = network_sentences(cells)
     assert text[0] == "Unpruned accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
+    assert network_sentences(cells, 0.25)[0].startswith(
+        "Unpruned accuracy: 90.0% (a constant answer: 25.0%). "
+    )
     assert text[1] == "Majority votes change for 5.0% of the examples (MP at 50%) to 60.0% (RP at 90%)."
     assert text[2].startswith(
         "MP at 50% moves the mean by less than a point, yet changes the majority vote of 10"
