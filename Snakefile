@@ -27,6 +27,7 @@ rule all:
     default_target: True
     input:
         f"{STUDY.results}/index.html",
+        results_of(STUDY.cells),
 
 
 # `snakemake digits`: one data set, from its texts or pictures to its own pages.
@@ -37,4 +38,5 @@ for dataset in STUDY.datasets:
             dataset
         input:
             f"{STUDY.results}/only/{dataset}/index.html",
+            results_of(cell for cell in STUDY.cells if cell.dataset == dataset),
         localrule: True

@@ -38,17 +38,17 @@ class Source:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            raise UserError(f"{path}: no such file")
-        if path.is_dir():
-            raise UserError(f"{path}: a folder, not a table; give the files in it")
         try:
             with open(path, "rb") as stream:
                 magic = stream.read(4)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file") from None
+        except IsADirectoryError:
+            raise UserError(f"{path}: a folder, not a table; give the files in it") from None
         except OSError as error:
             raise UserError(f"{path}: cannot be read ({error.strerror})") from None
         if not magic:
-            raise DamagedFileError(path, f"{path}: the file is empty; delete it and run again")
+            raise DamagedFileError(path, f"{path}: the file is empty; write it again")
         self.parquet: pq.ParquetFile | None = None
         if magic == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}:
             with damaged(path):
@@ -73,28 +73,30 @@ class Source:
             value = None
         if not isinstance(value, dict):
             raise DamagedFileError(
-                self.path, f"{self.path}: metadata 'prunescope' is not a JSON object; delete it and run again"
+                self.path, f"{self.path}: metadata 'prunescope' is not a JSON object; write it again"
             )
         return value
 
     def require(self, columns: Sequence[str]) -> None:
-        """Raises: UserError: a column is missing; the line says which ones are there."""
+        """Raises: UserError: a column is missing, or there twice; the line says which ones are there."""
         missing = [name for name in columns if name not in self.columns]
         if missing:
             raise UserError(
                 f"{self.path}: no column {listed(map(repr, missing))}; the file has {listed(self.columns)}"
             )
+        twice = [name for name in columns if self.columns.count(name) > 1]
+        if twice:
+            raise UserError(f"{self.path}: more than one column {twice[0]!r}; keep one of them")
 
-    def batches(self, columns: Sequence[str], text: Sequence[str] = ()) -> Iterator[pa.RecordBatch]:
-        """Rows in batches; from CSV, columns named in ``text`` are strings and the others numbers."""
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Rows in batches; columns of CSV are strings, which ``whole_numbers`` reads without loss."""
         self.require(columns)
         if self.parquet is not None:
             with damaged(self.path):
                 yield from self.parquet.iter_batches(batch_size=BATCH, columns=list(columns))
             return
-        kinds = {name: pa.string() if name in text else pa.float64() for name in columns}
         with _unreadable(self.path):
-            yield from self._csv(kinds)
+            yield from self._csv(dict.fromkeys(columns, pa.string()))
 
     def _csv(self, kinds: dict[str, pa.DataType]) -> Any:
         from pyarrow import csv
@@ -117,7 +119,7 @@ def damaged(path: Path) -> Iterator[None]:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DamagedFileError(
-            path, f"{path}: damaged or not a prediction table ({_reason(error)}); delete it and run again"
+            path, f"{path}: damaged or not a prediction table ({_reason(error)}); write it again"
         ) from None
 
 
@@ -160,27 +162,52 @@ def plain(array: Array) -> Array:
 
 
 def whole_numbers(array: Array, path: Path, column: str) -> np.ndarray:
-    """(n,) int64 from integers, or from floats without a fraction as pandas writes them.
+    """(n,) int64 from integers, from floats without a fraction as pandas writes them, or from their text.
 
     Raises:
         UserError: missing values, or anything that is not a whole number.
     """
     array = plain(array)
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        array = _parsed(array, path, column)
     no_nulls(array, path, column)
+    if pa.types.is_uint64(array.type):
+        large = array.filter(pc.greater(array, pa.scalar(2**63 - 1, pa.uint64())))
+        if len(large):
+            raise UserError(f"{path}: column {column!r} holds {large[0]}; numbers end at {2**63 - 1}")
     if pa.types.is_integer(array.type):
         return array.to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    try:
-        if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-            array = pc.cast(array, pa.float64())
-        if not pa.types.is_floating(array.type):
-            raise pa.ArrowInvalid
-    except pa.ArrowInvalid:
-        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {array.type}") from None
+    if not pa.types.is_floating(array.type):
+        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {kind}")
     values = array.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
     wrong = values[~((values == np.floor(values)) & (np.abs(values) < 2.0**53))]
     if wrong.size:
         raise UserError(f"{path}: column {column!r} must hold whole numbers, not {wrong[0]:g}")
     return values.astype(np.int64)
+
+
+def _parsed(array: Array, path: Path, column: str) -> Array:
+    """Strings as int64, or as float64 where they do not all look like integers; empty ones as missing."""
+    text = pc.utf8_trim_whitespace(array)
+    text = pc.if_else(pc.equal(text, ""), pa.scalar(None, text.type), text)
+    try:
+        return pc.cast(text, pa.int64())
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return pc.cast(text, pa.float64())
+    except pa.ArrowInvalid:
+        value = next(v for v in text.to_pylist() if v is not None and not _is_number(v))
+        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {value!r}") from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        pc.cast(pa.scalar(text), pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def is_list(kind: pa.DataType) -> bool:

@@ -37,6 +37,9 @@ from prunescope.table_meta import TableMeta as TableMeta
 from prunescope.table_meta import meta_of
 from prunescope.user_tables import Vocabulary, resolve
 
+#: Tasks whose predictions follow from one row of raw outputs; elsewhere logits are not read.
+LOGIT_TASKS = ("single-label", "multi-label", "regression")
+
 
 @dataclass
 class SeedBlock:
@@ -207,17 +210,19 @@ def read_sides(sides: Mapping[str, Sequence[Path]], *, threshold: float = 0.5) -
     """
     from prunescope.collecting import Side, agree
 
+    # Before any rows are read: a wrong file among many is told at once.
+    tables = [Path(path) for paths in sides.values() for path in paths]
+    agree([(path, meta) for path in tables if (meta := meta_of(Source(path))) is not None])
     vocabulary = Vocabulary()
     read = {name: Side(paths, vocabulary, threshold) for name, paths in sides.items()}
     metas = [(path, meta) for side in read.values() for path, meta in side.metas]
-    agree(metas)
     task, classes = (metas[0][1].task, metas[0][1].classes) if metas else (None, None)
     meaning: np.ndarray | None = None
     if vocabulary.codes:
         task, classes, meaning = resolve(vocabulary, task, classes)
     if task is None or classes is None:
         path = next(iter(chain.from_iterable(sides.values())))
-        raise UserError(f"{path}: has no rows; delete it and run again")
+        raise UserError(f"{path}: has no rows; write it again")
     result: dict[str, Predictions] = {}
     pool: tuple[np.ndarray, np.ndarray, Path] | None = None
     for name, side in read.items():

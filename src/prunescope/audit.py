@@ -20,7 +20,7 @@ from prunescope.analysis.csv_text import null
 from prunescope.analysis.distortion import Distortion, distortion
 from prunescope.analysis.effectiveness import correct, flips, score_name, scores
 from prunescope.analysis.el2n import el2n
-from prunescope.analysis.outputs import Results, write
+from prunescope.analysis.outputs import FILES, Results, is_audit, write
 from prunescope.analysis.stats import mean, std
 from prunescope.analysis.votes import Pies, default_tolerance, find_pies
 from prunescope.artifacts import Predictions, read_sides
@@ -45,6 +45,7 @@ def audit(
     tolerance: float | None = None,
     similarity: float | None = None,
     processes: int = 1,
+    replace: bool = False,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a report) of who pays into ``out``.
 
@@ -60,6 +61,7 @@ def audit(
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
         processes: for scoring texts.
+        replace: put the results in the place of whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
         What stands in ``summary.json``.
@@ -72,7 +74,9 @@ def audit(
         raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
     if bins < 1:
         raise UserError(f"--bins: {bins} is not a number of bins; try 20")
-    _check_free(out)
+    if not replace:
+        _check_free(out)
+    table = _texts(texts, text_columns)
     sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
     read = read_sides(sides)
     pair = _paired(read["dense"], read["pruned"], seeds)
@@ -82,7 +86,8 @@ def audit(
     if early:
         results.el2n = el2n(early, _chosen(read["early"], seeds))
         results.bins = bins
-    table = _texts(texts, text_columns, pair.dense.examples)
+    if table is not None and texts is not None:
+        table = table.of(pair.dense.examples, texts)
     measured = None
     if readability_scores is not None:
         measured = readability.read_scores(readability_scores, pair.dense.examples)
@@ -237,23 +242,35 @@ def _std(values: np.ndarray) -> float | None:
     return None if spread is None else null(spread)
 
 
-def _texts(path: Path | None, columns: Sequence[str], examples: np.ndarray) -> Texts | None:
+def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
     if path is None:
         if columns:
             raise UserError("--text-column: names a column of no file; give --texts FILE too")
         return None
-    return read_texts(path, columns).of(examples, path)
+    return read_texts(path, columns)
 
 
 def _check_free(out: Path) -> None:
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise UserError(f"{out}: is a file; choose another --out folder")
-    if any(out.iterdir()) and not (out / "summary.json").is_file():
+    try:
+        if not out.is_dir():
+            if out.exists():
+                raise UserError(f"{out}: is a file; choose another --out folder")
+            return
+        held = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
+    foreign = [name for name in held if name not in FILES and not name.startswith(_HOUSEKEEPING)]
+    # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
+    # ours is not the summary: workflow tools remove their outputs before they run a job again.
+    if foreign or (held and not is_audit(out)):
         raise UserError(
-            f"{out}: holds something other than an audit; choose another --out folder or empty it"
+            f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
+            "choose another --out folder or empty it"
         )
+
+
+#: What workflow tools and file managers leave in a folder.
+_HOUSEKEEPING = (".snakemake", ".DS_Store", ".nfs")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -261,7 +278,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     def files(name: str, text: str, required: bool = False) -> None:
         parser.add_argument(
-            name, nargs="+", type=Path, metavar="FILE", required=required, default=[], help=text
+            name,
+            nargs="+",
+            action="extend",
+            type=Path,
+            metavar="FILE",
+            required=required,
+            default=[],
+            help=text,
         )
 
     files(
@@ -276,6 +300,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-column",
         nargs="+",
+        action="extend",
         default=[],
         metavar="NAME",
         help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",

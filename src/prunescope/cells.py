@@ -43,6 +43,8 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     """
     models = _models(inputs.metrics, set(seeds))
     common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds, "report": False}
+    # Snakemake takes away the files it knows before it runs a job again; the others are still there.
+    common["replace"] = True
     try:
         audit(
             inputs.dense_test,

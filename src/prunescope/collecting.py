@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.arrow import Source, matrix, objects, whole_numbers
-from prunescope.artifacts import Predictions, by_seed, decide, values_of
+from prunescope.artifacts import LOGIT_TASKS, Predictions, by_seed, decide, values_of
 from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.table_meta import TableMeta, meta_of
 from prunescope.user_tables import Vocabulary
@@ -69,7 +69,7 @@ class Side:
         seeds, broken = self._gather(source, meta)
         diverged = broken | set(meta.diverged if meta else ())
         if not seeds and not diverged:
-            raise DamagedFileError(path, f"{path}: has no rows; delete it and run again")
+            raise DamagedFileError(path, f"{path}: has no rows; write it again")
         taken = {model.seed: model.path for model in self.models} | self.diverged
         for seed in sorted(seeds.keys() | diverged):
             if seed in taken:
@@ -94,7 +94,7 @@ class Side:
         path = source.path
         columns = ["example", "label"]
         stored = "prediction" in source.columns
-        has_logits = meta is not None and "logits" in source.columns
+        has_logits = meta is not None and meta.task in LOGIT_TASKS and "logits" in source.columns
         if stored or not has_logits:
             columns.append("prediction")
         if has_logits:
@@ -104,18 +104,26 @@ class Side:
         seeds: dict[int, _Seed] = {}
         broken: set[int] = set()
         width = 1 if meta and meta.task == "regression" else len(meta.classes) if meta else 0
-        for batch in source.batches(columns, text=("label", "prediction")):
+        for batch in source.batches(columns):
             examples = whole_numbers(batch["example"], path, "example")
             numbers = (
                 whole_numbers(batch["seed"], path, "seed")
                 if "seed" in columns
                 else np.zeros(len(examples), dtype=np.int64)
             )
-            label, prediction = (
-                self._values(batch[name], meta, path, name) if name in columns else None
-                for name in ("label", "prediction")
-            )
+            label = self._values(batch["label"], meta, path, "label")
             logits = matrix(batch["logits"], width, path, "logits") if has_logits else None
+            prediction: np.ndarray | None = None
+            # Where tables with and without stored predictions were joined, some rows have none.
+            derived = np.zeros(len(examples), dtype=bool)
+            if stored or logits is None:
+                column = batch["prediction"]
+                if logits is not None and column.null_count:
+                    derived = column.is_null().to_numpy(zero_copy_only=False)
+                    column = column.drop_null()
+                given = self._values(column, meta, path, "prediction")
+                prediction = np.zeros((len(examples), *given.shape[1:]), dtype=given.dtype)
+                prediction[~derived] = given
             for seed, rows in by_seed(numbers):
                 if logits is not None and not np.isfinite(logits[rows]).all():
                     broken.add(seed)
@@ -124,15 +132,17 @@ class Side:
                     continue
                 into = seeds.setdefault(seed, _Seed())
                 into.examples.append(_compact(examples[rows]))
-                assert label is not None
                 into.label.append(label[rows])
-                if prediction is not None:
-                    made = prediction[rows]
-                else:
+                if prediction is None or derived[rows].any():
                     assert logits is not None
                     assert meta is not None
                     made = decide(logits[rows], meta.task, meta.threshold_of(seed, self._threshold))
                     made = made.astype(label.dtype, copy=False)
+                    if prediction is not None:
+                        mask = derived[rows].reshape(-1, *[1] * (made.ndim - 1))
+                        made = np.where(mask, made, prediction[rows])
+                else:
+                    made = prediction[rows]
                 if made.dtype == np.float32 and not np.isfinite(made).all():
                     broken.add(seed)
                     continue

@@ -72,10 +72,10 @@ class Training(Spec):
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (), description="fractions of the epochs after which the learning rate falls to a tenth"
     )
-    retrain_epochs: int | None = Field(
-        None, ge=0, description="epochs after each pruning; null means as many as before it"
+    finetune_epochs: int | None = Field(
+        None, ge=0, description="epochs of fine-tuning after each pruning; null means as many as `epochs`"
     )
-    retrain_lr_factor: float = Field(
+    finetune_lr_factor: float = Field(
         1.0, gt=0, description="learning rate of fine-tuning over that of training"
     )
     keep: Literal["last", "best-validation"] = Field(
@@ -447,6 +447,11 @@ def grid_amounts(grid: Grid) -> tuple[Amount, ...]:
 
 def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
     return Training.model_validate({**base.model_dump(), **changes})
+
+
+def fine_tuning_epochs(training: Training) -> int:
+    """Epochs after each pruning of a network that is fine-tuned."""
+    return training.epochs if training.finetune_epochs is None else training.finetune_epochs
 
 
 def seed_blocks(seeds: tuple[int, ...], size: int) -> list[tuple[int, int]]:

@@ -54,6 +54,6 @@ def _without_effect(composition: Pruner | None) -> dict[str, Any]:
     names = []
     if composition is not None:
         names.append("early_fraction")
-    if composition is None or not composition.needs_trained:
-        names += ["retrain_epochs", "retrain_lr_factor"]
+    if composition is None or not composition.fine_tunes:
+        names += ["finetune_epochs", "finetune_lr_factor"]
     return {name: Training.model_fields[name].default for name in names}

@@ -17,6 +17,7 @@ from prunescope.config import (
     LeNet5,
     Study,
     Training,
+    fine_tuning_epochs,
 )
 from prunescope.layout import Layout, blocks
 
@@ -202,7 +203,7 @@ def _epochs(training: Training, study: Study, cell: Cell) -> int:
     pruner = study.all_pruners[cell.pruner]
     if not pruner.needs_trained:
         return training.epochs
-    again = training.epochs if training.retrain_epochs is None else training.retrain_epochs
+    again = fine_tuning_epochs(training) if pruner.fine_tunes else training.epochs
     return again * pruner.rounds
 
 

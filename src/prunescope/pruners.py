@@ -71,6 +71,11 @@ class Pruner(Spec):
         return self.schedule != "at-init"
 
     @property
+    def fine_tunes(self) -> bool:
+        """Whether training goes on after pruning, instead of starting again or only then."""
+        return self.needs_trained and self.recovery == "fine-tune"
+
+    @property
     def needs_gradient(self) -> bool:
         return self.criterion in ("impact", "undecayed")
 

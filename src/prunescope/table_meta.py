@@ -84,7 +84,7 @@ def meta_of(source: Source) -> TableMeta | None:
     label = source.parquet.schema_arrow.field("label").type
     first = next(source.batches(["logits"]), None)
     if first is None or not first.num_rows:
-        raise DamagedFileError(source.path, f"{source.path}: has no rows; delete it and run again")
+        raise DamagedFileError(source.path, f"{source.path}: has no rows; write it again")
     lengths, _ = lists(first["logits"].slice(0, 1), source.path, "logits")
     width = int(lengths[0])
     task = "multi-label" if pa.types.is_nested(label) else "regression" if width == 1 else "single-label"

@@ -87,7 +87,7 @@ def _table(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | No
     extra = [name for name in ("example", COUNTS) if name in source.columns and name not in names]
     values: list[str] = []
     found: dict[str, list[np.ndarray]] = {name: [] for name in extra}
-    for batch in source.batches([*dict.fromkeys(names), *extra], text=names):
+    for batch in source.batches([*dict.fromkeys(names), *extra]):
         parts = [_strings(plain(batch[name]), path, name) for name in names]
         values.extend(" ".join(row) for row in zip(*parts, strict=True))
         for name in extra:
@@ -121,6 +121,11 @@ def _json_lines(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray
                 missing = [name for name in names if name not in row]
                 if missing:
                     raise UserError(f"{path}: line {number} has no {listed(map(repr, missing))}")
+                nested = [name for name in names if isinstance(row[name], list | dict)]
+                if nested:
+                    raise UserError(
+                        f"{path}: line {number}: {nested[0]!r} must hold a text, not a list or object"
+                    )
                 values.append(" ".join("" if row[name] is None else str(row[name]) for name in names))
                 for key, numbers in found.items():
                     if key in row:
@@ -140,6 +145,6 @@ def _json_lines(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray
 
 
 def _whole(value: object, path: Path, line: int, key: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not float(value).is_integer():
         raise UserError(f"{path}: line {line}: {key!r} must be a whole number, not {value!r}")
     return int(value)

@@ -6,6 +6,7 @@ keep codes into one shared vocabulary, and the codes are resolved at the end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,50 +22,64 @@ from prunescope.errors import UserError, listed
 LARGEST_INDEX = 9999
 
 
+#: An index as people and pandas write it; ``007`` is a name.
+_INDEX = re.compile(r"(0|[1-9][0-9]*)(\.0*)?")
+
+#: How missing values look in text.
+_MISSING = frozenset({"nan", "NaN", "<NA>"})
+
+
 @dataclass
 class Vocabulary:
-    """Every distinct value seen in label and prediction columns, with where it was seen first."""
+    """Every distinct value seen in label and prediction columns, and the columns it was seen in."""
 
     codes: dict[str, int] = field(default_factory=dict)
-    origins: list[tuple[Path, str]] = field(default_factory=list)
+    columns: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
     lists: bool = False
 
     def encode(self, array: Array, path: Path, column: str) -> np.ndarray:
         """(n,) codes of one column's values, in a small integer type.
 
         Raises:
-            UserError: missing values.
+            UserError: missing values, or lists of something that is no class.
         """
         array = plain(array)
         if is_list(array.type):
             self.lists = True
             no_nulls(array, path, column)
-            array = pc.binary_join(pc.cast(array, pa.list_(pa.string())), "|")
-        encoded = array.dictionary_encode()
+            try:
+                array = pc.binary_join(pc.cast(array, pa.list_(pa.string())), "|")
+            except pa.ArrowException:
+                raise UserError(
+                    f"{path}: column {column!r} must hold lists of class names or indices, not {array.type}"
+                ) from None
+        try:
+            encoded = array.dictionary_encode()
+        except pa.ArrowException:
+            raise UserError(
+                f"{path}: column {column!r} must hold class names or indices, not {array.type}"
+            ) from None
         no_nulls(encoded, path, column)
-        codes = np.array(
-            [self._code(v, path, column) for v in encoded.dictionary.to_pylist()], dtype=np.int64
-        )
+        seen = self.columns.setdefault((path, column), set())
+        codes = np.array([self._code(v, seen) for v in encoded.dictionary.to_pylist()], dtype=np.int64)
         indices = encoded.indices.to_numpy(zero_copy_only=False)
         return (
             codes[indices].astype(index_type(len(self.codes))) if len(codes) else np.zeros(0, dtype=np.int8)
         )
 
-    def _code(self, value: object, path: Path, column: str) -> int:
+    def _code(self, value: object, seen: set[str]) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value).strip()
-        if text not in self.codes:
-            self.codes[text] = len(self.codes)
-            self.origins.append((path, column))
-        return self.codes[text]
+        seen.add(text)
+        return self.codes.setdefault(text, len(self.codes))
 
     @property
     def values(self) -> list[str]:
         return list(self.codes)
 
     def where(self, value: str) -> str:
-        path, column = self.origins[self.codes[value]]
+        path, column = next(place for place, seen in self.columns.items() if value in seen)
         return f"{path}: column {column!r}"
 
     def task(self) -> str:
@@ -84,16 +99,29 @@ class Vocabulary:
         return "single-label"
 
     def classes(self, task: str) -> tuple[str, ...]:
-        """Class names: indices 0 to the largest if all values are such, else the sorted names."""
-        parts = self._parts(task)
-        indices = [_index(part) for part in parts]
-        known = [i for i in indices if i is not None]
-        if known and len(known) == len(indices) and max(known) <= LARGEST_INDEX:
-            return tuple(str(i) for i in range(max(known) + 1))
-        whole = [_whole(part) for part in parts]
-        if all(number is not None for number in whole):
-            return tuple(sorted(parts, key=lambda part: (_whole(part), part)))
-        return tuple(sorted(parts))
+        """Class names: indices 0 to the largest if all values are such, else the sorted names.
+
+        A column of indices only, beside columns of names, holds indices into the sorted names.
+        """
+        names, indices = self._kinds(task)
+        largest = max((_index(part) or 0 for part in indices), default=-1)
+        if not names and largest <= LARGEST_INDEX:
+            return tuple(str(i) for i in range(largest + 1))
+        numbers = [_whole(name) for name in names]
+        if None in numbers:
+            return tuple(sorted(names))
+        # Identifiers that are numbers, in their order; 7, 7.0 and 007 are one, spelled as a name if it is one.
+        others = {_whole(part): part.partition(".")[0] for part in indices}
+        spellings = [*names, *(part for whole, part in others.items() if whole not in numbers)]
+        return tuple(sorted(spellings, key=lambda part: (_whole(part), part)))
+
+    def _kinds(self, task: str) -> tuple[dict[str, None], dict[str, None]]:
+        """Values of the columns that hold names, and of those that hold nothing but indices."""
+        kinds: tuple[dict[str, None], dict[str, None]] = ({}, {})
+        for seen in self.columns.values():
+            parts = {part for value in seen for part in _split(value)} if task == "multi-label" else seen
+            kinds[all(_index(part) is not None for part in parts)].update(dict.fromkeys(sorted(parts)))
+        return kinds
 
     def meaning(self, task: str, classes: tuple[str, ...]) -> np.ndarray:
         """What each code means, row by code.
@@ -112,7 +140,7 @@ class Vocabulary:
         if task in ("text", "span"):
             return np.array(self.values, dtype=object)
         if task != "multi-label":
-            self._refuse_missing()
+            self._refuse_missing(classes)
         if task == "regression":
             return np.array([self._finite(value) for value in self.values], dtype=np.float32)
         index = self._indices(task, classes)
@@ -124,26 +152,40 @@ class Vocabulary:
         return sets
 
     def _indices(self, task: str, classes: tuple[str, ...]) -> dict[str, int]:
-        parts = self._parts(task)
-        names = {name: i for i, name in enumerate(classes)}
-        unknown = [part for part in parts if part not in names]
-        if not unknown:
-            return names
-        indices = {part: _index(part) for part in parts}
-        outside = [part for part, i in indices.items() if i is None or i >= len(classes)]
-        if not outside:
-            return {part: i for part, i in indices.items() if i is not None}
-        wrong = next((part for part in unknown if part in outside), unknown[0])
-        value = next(v for v in self.values if wrong == v or (task == "multi-label" and wrong in _split(v)))
-        raise UserError(
-            f"{self.where(value)} holds {wrong!r}, which is neither a class name nor an index; "
-            f"the classes are {listed(classes)}"
-        )
+        """Class of every part: names as they stand; in columns of indices only, indices unless all
+        of them are names."""
+        number = {name: i for i, name in enumerate(classes)}
+        whole = {_whole(name): i for i, name in enumerate(classes)}
+        if None in whole:
+            whole = {}
+        named, indexed = self._kinds(task)
+        names = {part: number.get(part, whole.get(_whole(part))) for part in named}
+        found = {part: number.get(part, whole.get(_whole(part))) for part in indexed}
+        if None in found.values():
+            found = {
+                part: i if (i := _index(part)) is not None and i < len(classes) else None for part in indexed
+            }
+            for part in indexed:
+                if names.get(part) is not None and names[part] != found[part]:
+                    raise UserError(
+                        f"{self._holder(part, task)} holds {part!r}, which is a class name in one column and "
+                        "an index in another; write names in all columns"
+                    )
+        meant = {**found, **names}
+        # Words first: beside one of them in a column, indices are taken for names.
+        unknown = sorted((part for part, i in meant.items() if i is None), key=lambda p: _whole(p) is not None)
+        if unknown:
+            raise UserError(
+                f"{self._holder(unknown[0], task)} holds {unknown[0]!r}, which is neither a class name nor an "
+                f"index; the classes are {listed(classes)}"
+            )
+        return {part: i for part, i in meant.items() if i is not None}
 
-    def _parts(self, task: str) -> list[str]:
-        if task != "multi-label":
-            return self.values
-        return list(dict.fromkeys(part for value in self.values for part in _split(value)))
+    def _holder(self, part: str, task: str) -> str:
+        """The column that holds this class."""
+        return self.where(
+            next(v for v in self.values if part == v or (task == "multi-label" and part in _split(v)))
+        )
 
     def _finite(self, value: str) -> float:
         number = _number(value)
@@ -151,9 +193,11 @@ class Vocabulary:
             raise UserError(f"{self.where(value)} holds {value!r}, which is not a number")
         return number
 
-    def _refuse_missing(self) -> None:
+    def _refuse_missing(self, classes: Sequence[str] = ()) -> None:
+        """Nothing, or NaN among numbers; among names it may be one (``nan`` is a language)."""
+        words = any(_number(value) is None and value not in _MISSING | {""} for value in self.values)
         for value in self.values:
-            if value in {"", "nan", "NaN", "<NA>"}:
+            if value not in classes and (value == "" or (value in _MISSING and not words)):
                 raise UserError(f"{self.where(value)} has missing values; fill or drop those rows")
 
 
@@ -170,13 +214,14 @@ def _number(text: str) -> float | None:
 
 
 def _whole(text: str) -> int | None:
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return int(text)
     number = _number(text)
     return int(number) if number is not None and number.is_integer() else None
 
 
 def _index(text: str) -> int | None:
-    whole = _whole(text)
-    return whole if whole is not None and whole >= 0 else None
+    return int(text.partition(".")[0]) if _INDEX.fullmatch(text) else None
 
 
 def resolve(

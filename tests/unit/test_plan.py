@@ -88,8 +88,9 @@ def test_rounds_take_their_time(study_dict, tmp_path, monkeypatch):
     dense = hours([])
     for pruner, epochs in (("RP-AI", 4), ("MP", 4), ("IMP-WR", 12)):
         assert hours([pruner]) / dense == pytest.approx(1 + passes(epochs) / passes(4))
-    assert hours(["IMP-WR"], retrain_epochs=2) / dense == pytest.approx(1 + passes(6) / passes(4))
-    assert hours(["RP-AI"], retrain_epochs=2) == pytest.approx(hours(["RP-AI"]))
+    assert hours(["IMP-FT"], finetune_epochs=2) / dense == pytest.approx(1 + passes(6) / passes(4))
+    assert hours(["IMP-WR"], finetune_epochs=2) == pytest.approx(hours(["IMP-WR"]))
+    assert hours(["RP-AI"], finetune_epochs=2) == pytest.approx(hours(["RP-AI"]))
 
 
 def test_blocks_that_stand_are_counted_as_they_are(study_dict, tmp_path, monkeypatch):

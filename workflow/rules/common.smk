@@ -164,6 +164,26 @@ def cell_files(file):
     return files
 
 
+def results_of(cells):
+    """Tables and analyses of cells, as targets of their own.
+
+    Pages are up to date even where a table behind them was taken away; with this, it is made anew.
+    """
+    analyses = ("test/summary.json", "train/summary.json", "models.json")
+    return [
+        file
+        for cell in cells
+        for file in (
+            *(fill(LAYOUT.cell(name), cell) for name in analyses),
+            *(
+                path
+                for name in ("test.parquet", "train.parquet")
+                for path in files_of(cell, name)
+            ),
+        )
+    ]
+
+
 def cards(wildcards):
     names = dict.fromkeys(cell.dataset for cell in in_scope(wildcards))
     return [LAYOUT.data("card.json").format(dataset=name) for name in names]

@@ -35,6 +35,21 @@ ALPHA_COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
 SCORE_COLUMNS = ("seed", "score_dense", "score_pruned", "flips")
 
 
+#: Every name a folder of an audit can hold.
+FILES = (
+    "summary.json",
+    "scores.csv",
+    "pies.parquet",
+    "recall.csv",
+    "alpha.csv",
+    "classes.csv",
+    "el2n.csv",
+    "el2n_scores.parquet",
+    "readability.csv",
+    "report.html",
+)
+
+
 @dataclass
 class Results:
     """Everything an audit found; what was not asked for, or has no meaning for the task, is None.
@@ -52,6 +67,15 @@ class Results:
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[tuple[Any, ...]] | None = None
+
+
+def is_audit(folder: Path) -> bool:
+    """Whether an audit wrote this folder, by the table that every audit writes."""
+    try:
+        with open(folder / "scores.csv", encoding="utf-8") as stream:
+            return stream.readline().strip() == ",".join(SCORE_COLUMNS)
+    except (OSError, ValueError):
+        return False
 
 
 def write(folder: Path, results: Results) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from prunescope.config import Amount
+from prunescope.config import Amount, fine_tuning_epochs
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.pruners import Pruner
 from prunescope.pruning.criteria import CRITERIA, Evidence
@@ -40,14 +40,14 @@ def prune_and_train(trainee: Trainee, pruner: Pruner, amount: Amount, start: Map
         prune_now(trainee, pruner, rounds[0], 1)
         train(trainee, "train", settings.epochs)
         return
-    epochs = settings.epochs if settings.retrain_epochs is None else settings.retrain_epochs
     for number, zeros in enumerate(rounds, start=1):
         prune_now(trainee, pruner, zeros, number)
-        lr_factor = settings.retrain_lr_factor
+        phase = f"round-{number}"
         if pruner.recovery == "rewind":
             rewind(trainee, start)
-            lr_factor = 1.0  # a rewound network is trained, not tuned
-        train(trainee, f"round-{number}", epochs, lr_factor=lr_factor)
+            train(trainee, phase, settings.epochs)
+        else:
+            train(trainee, phase, fine_tuning_epochs(settings), lr_factor=settings.finetune_lr_factor)
 
 
 def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> None:

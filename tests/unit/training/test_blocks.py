@@ -23,7 +23,7 @@ from prunescope.pruners import PRUNERS, UNPRUNED
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.loop import logits_of, train
 
-SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=4, batch_size=8, retrain_epochs=1)
+SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=4, batch_size=8, finetune_epochs=1)
 
 
 @pytest.fixture(autouse=True)
@@ -225,7 +225,7 @@ def test_several_labels_have_a_threshold_of_their_own(run, tiny):
 def test_a_diverged_seed_is_named_and_has_no_rows(run, lr):
     # In one step: the loss is still finite, what comes of it is not. In more: the loss itself is not.
     batch = 40 if lr == 1e30 else 8
-    settings = Training(optimizer="sgd", lr=lr, epochs=1, batch_size=batch, retrain_epochs=1)
+    settings = Training(optimizer="sgd", lr=lr, epochs=1, batch_size=batch, finetune_epochs=1)
     dense = run("lenet5", (0, 1), settings=settings)
     assert meta(dense, "test.parquet")["diverged"] == [0, 1]
     assert pq.read_table(dense / "test.parquet").num_rows == 0
