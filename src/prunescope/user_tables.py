@@ -173,7 +173,9 @@ class Vocabulary:
                     )
         meant = {**found, **names}
         # Words first: beside one of them in a column, indices are taken for names.
-        unknown = sorted((part for part, i in meant.items() if i is None), key=lambda p: _whole(p) is not None)
+        unknown = sorted(
+            (part for part, i in meant.items() if i is None), key=lambda p: _whole(p) is not None
+        )
         if unknown:
             raise UserError(
                 f"{self._holder(unknown[0], task)} holds {unknown[0]!r}, which is neither a class name nor an "

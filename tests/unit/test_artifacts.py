@@ -351,7 +351,7 @@ def test_truncated_and_foreign_files_are_named(tmp_path: Path) -> None:
         assert caught.value.path == tmp_path / name
         message = refused(tmp_path / name)
         assert message.startswith(f"{tmp_path / name}: damaged or not a prediction table (")
-        assert message.endswith("; delete it and run again")
+        assert message.endswith("; write it again")
 
 
 def test_a_flipped_bit_is_found(tmp_path: Path) -> None:

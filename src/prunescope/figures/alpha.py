@@ -68,6 +68,8 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     everything = np.concatenate(values)
     if np.abs(everything).max() > _WIDE:
         panel.set_yscale("symlog", linthresh=2.0)
+        # Plain numbers: powers of ten are set as mathematics, which text as text does not show.
+        panel.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
     for where, mark in marks:
         panel.text(
             where, 1.02, mark, transform=panel.get_xaxis_transform(), ha="center", va="bottom", fontsize=8.5,

@@ -53,8 +53,9 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         squeeze=False,
     )
     at = {(cell.pruner, cell.amount): (cell, table) for cell, table in found}
-    reach = _reach([table for _, table in found])
+    before = _reach([table["balance_dense"] for _, table in found])
     parts: list[pd.DataFrame] = []
+    beyond = 0
     for number, block in enumerate(blocks):
         for row, amount in enumerate(amounts):
             line = axes[number * len(amounts) + row]
@@ -65,13 +66,14 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
                     panel.set_visible(False)
                     continue
                 cell, table = at[name, amount]
-                _scatter(panel, cell, table, reach)
+                after = max(_reach([table["balance_pruned"]]), before)
+                _scatter(panel, cell, table, before, after)
+                outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)
+                beyond += int(outside.sum())
                 parts.append(table.assign(pruner=name, amount=amount.token)[["pruner", "amount", *COLUMNS]])
                 panel.set_title(f"{name} · {amount_text(amount)}", fontsize=7.4)
                 if name == shown[0]:
                     panel.set_ylabel("after pruning", fontsize=7.4)
-                else:
-                    panel.tick_params(labelleft=False)
                 if row == len(amounts) - 1 or (name, amounts[row + 1]) not in at:
                     panel.set_xlabel("before pruning", fontsize=7.4)
                 else:
@@ -94,22 +96,17 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
         f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
         "α, the mean over seeds; dashed: nothing changes. Steeper than dashed: classes move apart; "
-        "flatter: they move together. Acc: mean accuracy after pruning."
-    )
-    beyond = sum(
-        int(((t["balance_dense"].abs() > reach) | (t["balance_pruned"].abs() > reach)).sum())
-        for _, t in found
+        "flatter: they move together. The axis after pruning is "
+        "each panel's own. Acc: mean accuracy after pruning."
     )
     if beyond:
-        caption += (
-            f" {beyond} point{'s' if beyond > 1 else ''} beyond the axes' range of ±{reach:g} not shown."
-        )
+        caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."
     return Picture(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
 
 
-def _reach(tables: list[pd.DataFrame]) -> float:
-    """Half the range of both axes: everything, unless single points lie far beyond 98 % of them."""
-    values = pd.concat([pd.concat([t["balance_dense"], t["balance_pruned"]]) for t in tables]).abs()
+def _reach(balances: list[pd.Series]) -> float:
+    """Half the range of an axis: everything, unless single points lie far beyond 98 % of them."""
+    values = pd.concat(balances).abs()
     top, most = float(values.max()), float(values.quantile(0.98))
     wanted = top if top <= 2.5 * most else most * 1.3
     if wanted <= 0:
@@ -118,13 +115,18 @@ def _reach(tables: list[pd.DataFrame]) -> float:
     return math.ceil(wanted * 1.05 / step) * step
 
 
-def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, reach: float) -> None:
+def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, after: float) -> None:
     shape = look(cell.pruner)
     panel.grid(False)
     panel.axhline(0, color="#dcdfe3", linewidth=0.6, zorder=0)
     panel.axvline(0, color="#dcdfe3", linewidth=0.6, zorder=0)
     panel.plot(
-        [-reach, reach], [-reach, reach], color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2)), zorder=2
+        [-before, before],
+        [-before, before],
+        color=DENSE_COLOUR,
+        linewidth=0.9,
+        linestyle=(0, (3, 2)),
+        zorder=2,
     )
     panel.plot(
         table["balance_dense"],
@@ -143,7 +145,7 @@ def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, reach: float) -> 
     notes = []
     if mean is not None:
         panel.plot(
-            [-reach, reach], [-reach * mean, reach * mean], color=shape.colour, linewidth=1.6, zorder=2.5
+            [-before, before], [-before * mean, before * mean], color=shape.colour, linewidth=1.6, zorder=2.5
         )
         notes.append(f"α = {mean:.2f} {summary.get('verdict') or ''}".rstrip())
     if score is not None:
@@ -152,8 +154,8 @@ def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, reach: float) -> 
         0.03, 0.98, "\n".join(notes), transform=panel.transAxes, va="top", fontsize=6.6, zorder=4,
         linespacing=1.15, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
     )  # fmt: skip
-    panel.set_xlim(-reach, reach)
-    panel.set_ylim(-reach, reach)
-    panel.set_aspect("equal")
+    panel.set_xlim(-before, before)
+    panel.set_ylim(-after, after)
+    panel.tick_params(labelsize=6.2)
     panel.tick_params(labelsize=6.6)
     panel.locator_params(nbins=3)

@@ -15,7 +15,7 @@ from prunescope.figures.style import ordered
 COLUMNS = ("class", "n_examples", "share_of_examples", "n_pies", "share_of_pies")
 _LOW, _HIGH = "#E69F00", "#8A3800"
 #: More classes than this are numbered by rank, since their names would not be legible.
-_NAMED = 12
+_NAMED = 16
 _PANELS = 3
 
 
@@ -69,6 +69,8 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         if named:
             panel.set_xticks(list(places), [_clip(name) for name in classes])
             panel.tick_params(axis="x", rotation=90 if max(map(len, classes)) > 2 else 0)
+        else:
+            panel.xaxis.get_major_locator().set_params(integer=True)
         layout.percent_axis(panel)
     layout.from_zero(
         axes, pd.concat([first["share_of_examples"], *(part["share_of_pies"] for part in parts)])
