@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 VARIANT ?= cpu
-RUN = PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+RUN = PATH="$(abspath $(VENV))/bin:$$PATH"
 
 .PHONY: setup demo test lint schema clean
 

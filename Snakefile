@@ -18,6 +18,10 @@ include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    refuse_unreachable_ratios()
+
+
 localrules:
     all,
     manifest,
@@ -31,7 +35,7 @@ rule all:
 
 
 # `snakemake digits`: one data set, from its texts or pictures to its own pages.
-for dataset in STUDY.datasets:
+for dataset in dict.fromkeys(cell.dataset for cell in STUDY.cells):
 
     rule:
         name:

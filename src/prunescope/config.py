@@ -188,6 +188,12 @@ class Docstrings(_Dataset):
         None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
     )
 
+    @field_validator("libraries")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        _distinct("", value)
+        return value
+
     @property
     def input(self) -> Literal["image", "text"]:
         return "text"
@@ -252,6 +258,11 @@ class Amount:
     @property
     def value(self) -> float:
         return self.units / (1000 if self.kind == "sparsity" else 100)
+
+    @property
+    def text(self) -> str:
+        """``90%`` or ``ratio 10``, for readers."""
+        return f"{self.units / 10:g}%" if self.kind == "sparsity" else f"ratio {self.value:g}"
 
     @property
     def token(self) -> str:
@@ -326,8 +337,8 @@ class Study(Spec):
     @field_validator("results")
     @classmethod
     def _plain_folder(cls, value: str) -> str:
-        if set("{}*\n") & set(value) or not value.strip("/. "):
-            raise ValueError("must name a folder, without braces or stars")
+        if set("{}*\n") & set(value) or value.startswith("-") or not value.strip("/. "):
+            raise ValueError("must name a folder, without braces or stars or a leading dash")
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -395,6 +406,17 @@ class Study(Spec):
                         f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
                         "put them into different grid entries"
                     )
+                self._check_lengths(key, dataset, arch)
+
+    def _check_lengths(self, key: str, dataset: str, arch: str) -> None:
+        network, texts = self.archs[arch], self.datasets[dataset]
+        # Every data set of texts has this setting; without it the length is known once the texts are.
+        longest = getattr(texts, "max_tokens", None)
+        if isinstance(network, Encoder) and longest is not None and longest > network.positions:
+            raise ValueError(
+                f"{key}: data set {dataset!r} has texts of up to {longest} tokens but arch {arch!r} only "
+                f"{network.positions} positions; raise `positions` or lower `max_tokens`"
+            )
 
     def _check_overlaps(self) -> None:
         seen: set[tuple[str, str, str, Amount]] = set()
@@ -515,7 +537,7 @@ def _pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Amount]]:
 def _distinct(key: str, values: tuple[Any, ...]) -> None:
     doubles = sorted({value for value in values if values.count(value) > 1})
     if doubles:
-        raise ValueError(f"{key}: {listed(doubles)} stands there twice; name each once")
+        raise ValueError(f"{f'{key}: ' if key else ''}{listed(doubles)} stands there twice; name each once")
 
 
 #: What stands under which key, or which tag of a union, for messages on unknown keys.

@@ -9,8 +9,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from prunescope.config import Cell, Study, seed_blocks
+from prunescope.config import Amount, Cell, Study, seed_blocks
+from prunescope.errors import UserError
 
 CELL = "{dataset}/{arch}/{pruner}/{amount}"
 
@@ -51,6 +53,30 @@ def fill(template: str, cell: Cell, block: str | None = None) -> str:
     return template.format(
         dataset=cell.dataset, arch=cell.arch, pruner=cell.pruner, amount=cell.amount.token, block=block
     )
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """The folder of a cell's analysis, with what its path says."""
+
+    path: Path
+    dataset: str
+    arch: str
+    pruner: str
+    amount: Amount
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Inverse of ``Layout.cell``; the cell's ``test`` or ``train`` folder will do as well.
+
+        Raises:
+            UserError: the path does not end as a cell's does.
+        """
+        folder = path.parent if path.name in ("test", "train") else path
+        if len(folder.parts) < 4:
+            raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
+        dataset, arch, pruner, amount = folder.parts[-4:]
+        return cls(folder, dataset, arch, pruner, Amount.parse(amount))
 
 
 def block_name(first: int, last: int) -> str:

@@ -19,6 +19,7 @@ from prunescope.config import (
     Training,
     fine_tuning_epochs,
 )
+from prunescope.errors import UserError
 from prunescope.layout import Layout, blocks
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
@@ -106,6 +107,16 @@ def make_plan(study: Study) -> dict[str, Any]:
     }
 
 
+def check_ratios(study: Study) -> None:
+    """Refuse ratios that a network cannot reach. Costs nothing where a study gives sparsities only.
+
+    Raises:
+        UserError: the line names the network, the ratio and the largest possible one.
+    """
+    if any(cell.amount.kind == "ratio" for cell in study.cells):
+        _networks(study)
+
+
 def plan_text(plan: dict[str, Any]) -> str:
     """The plan for a terminal."""
     lines = [
@@ -161,13 +172,15 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 image=facts.image,
                 vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
                 vocabulary=spec.vocabulary if isinstance(spec, Encoder) else 0,
-                length=facts.tokens,
             )
             model = build(spec, shape, 0)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
-        shares = {amount: amount.share(total, size) for amount in sorted(chosen)}
+        try:
+            shares = {amount: amount.share(total, size) for amount in sorted(chosen)}
+        except UserError as error:
+            raise UserError(f"grid: {arch} on {dataset}: {error}") from None
         networks.append(
             {
                 "dataset": dataset,

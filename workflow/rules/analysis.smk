@@ -28,7 +28,7 @@ rule cell:
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
         " --early {input.early:q} --metrics {input.metrics:q} --readability {input.readability:q}"
         " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
-        " --out $(dirname {output.models:q}) > {log:q} 2>&1"
+        ' --out "$(dirname {output.models:q})" > {log:q} 2>&1'
 
 
 # A list in a file: thousands of folders do not fit into a command line.
@@ -38,11 +38,11 @@ rule manifest:
     output:
         LAYOUT.scoped("cells.txt"),
     log:
-        LAYOUT.log("manifest") + ".{scope}",
+        LAYOUT.scoped("cells.log"),
     params:
         cells=cell_files(""),
     run:
-        Path(output[0]).write_text("".join(f"{cell}\n" for cell in params.cells))
+        write_text(output[0], "".join(f"{cell}\n" for cell in params.cells))
 
 
 rule tables:
@@ -65,4 +65,4 @@ rule tables:
     params:
         version=VERSION["tables"],
     shell:
-        "prunescope tables --cells {input.cells:q} --out $(dirname {output.effectiveness:q}) > {log:q} 2>&1"
+        'prunescope tables --cells {input.cells:q} --out "$(dirname {output.effectiveness:q})" > {log:q} 2>&1'

@@ -8,6 +8,7 @@ import sys
 from prunescope.config import UNPRUNED, study_from
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
+from prunescope.files import write_text
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
 
@@ -21,7 +22,6 @@ CELLS = {
     (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
     for cell in STUDY.cells
 }
-PRUNED = [cell for cell in STUDY.cells if not cell.dense]
 
 #: For `snakemake --sdm conda`; without it, jobs run in the environment that Snakemake runs in.
 CONDA = workflow.source_path("../../envs/conda.yaml")
@@ -48,6 +48,17 @@ VERSION = {
     "figures": 1,
     "report": 1,
 }
+
+
+def refuse_unreachable_ratios():
+    # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
+    # and no job should wait for.
+    from prunescope.plan import check_ratios
+
+    try:
+        check_ratios(STUDY)
+    except UserError as error:
+        sys.exit(f"prunescope: error: {error}")
 
 
 def any_of(names):
@@ -80,15 +91,17 @@ def arch_settings(wildcards):
     return settings_of(STUDY.archs[wildcards.arch], exclude={"training", "block"})
 
 
+def cell_of(wildcards):
+    key = (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
+    if key not in CELLS:
+        raise UserError(f"{' '.join(key)}: not in this study's grid")
+    return CELLS[key]
+
+
 def job_settings(wildcards):
     """The settings of one block of seeds (jobs.ModelJob)."""
-    cell = CELLS.get(
-        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
-    )
-    if cell is None:
-        named = " ".join(wildcards)
-        raise UserError(f"{named}: not in this study's grid")
-    return settings_of(model_job(STUDY, cell, block_seeds(wildcards.block)))
+    seeds = block_seeds(wildcards.block)
+    return settings_of(model_job(STUDY, cell_of(wildcards), seeds))
 
 
 def kept(path, keep):
@@ -96,19 +109,12 @@ def kept(path, keep):
     return path if keep else temp(path)
 
 
-def needs_trained(wildcards):
-    return STUDY.all_pruners[wildcards.pruner].needs_trained
-
-
 def dense_checkpoint(wildcards):
     """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
-    if not needs_trained(wildcards):
+    if not STUDY.all_pruners[wildcards.pruner].needs_trained:
         return []
-    cell = CELLS[
-        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
-    ]
     seeds = set(block_seeds(wildcards.block))
-    dense = dense_cell(STUDY, cell)
+    dense = dense_cell(STUDY, cell_of(wildcards))
     return [
         fill(LAYOUT.model("checkpoint.safetensors"), dense, block)
         for block in blocks(LAYOUT, STUDY, dense)
@@ -120,12 +126,6 @@ def files_of(cell, file):
     """One file of every block of a cell."""
     return [
         fill(LAYOUT.model(file), cell, block) for block in blocks(LAYOUT, STUDY, cell)
-    ]
-
-
-def cell_of(wildcards):
-    return CELLS[
-        (wildcards.dataset, wildcards.arch, wildcards.pruner, wildcards.amount)
     ]
 
 

@@ -17,7 +17,7 @@ rule dataset:
         version=VERSION["data"],
     shell:
         "prunescope dataset --name {wildcards.dataset:q} --settings {params.settings:q}"
-        " --out $(dirname {output.card:q}) > {log:q} 2>&1"
+        ' --out "$(dirname {output.card:q})" > {log:q} 2>&1'
 
 
 rule encode:
@@ -36,7 +36,7 @@ rule encode:
         arch=arch_settings,
         version=VERSION["encode"],
     shell:
-        "prunescope encode --data $(dirname {input.train:q})"
+        'prunescope encode --data "$(dirname {input.train:q})"'
         " --dataset {wildcards.dataset:q} --dataset-settings {params.dataset:q}"
         " --arch {wildcards.arch:q} --arch-settings {params.arch:q} --out {output:q} > {log:q} 2>&1"
 

@@ -25,8 +25,8 @@ rule figures:
     params:
         version=VERSION["figures"],
     shell:
-        "prunescope figures --cells {input.cells:q} --tables $(dirname {input.tables:q})"
-        " --out $(dirname {output.index:q}) > {log:q} 2>&1"
+        'prunescope figures --cells {input.cells:q} --tables "$(dirname {input.tables:q})"'
+        ' --out "$(dirname {output.index:q})" > {log:q} 2>&1'
 
 
 rule site:
@@ -46,5 +46,5 @@ rule site:
         version=VERSION["report"],
     shell:
         "prunescope site --settings {params.settings:q} --cells {input.cells:q}"
-        " --tables $(dirname {input.tables:q}) --figures $(dirname {input.figures:q})"
+        ' --tables "$(dirname {input.tables:q})" --figures "$(dirname {input.figures:q})"'
         " --cards {input.cards:q} --out {output:q} > {log:q} 2>&1"

@@ -80,7 +80,8 @@ def encode(
     the vocabulary goes beside ``out``, ``<arch_name>.vocabulary.txt``, a word a line.
 
     Raises:
-        UserError: a table is missing or unusable, belongs to another data set, or does not suit the arch.
+        UserError: a table is missing or unusable, belongs to another data set, or does not suit the arch;
+            or the disk is full.
     """
     tables = {split: read_table(Path(data) / f"{split}.parquet") for split in SPLITS}
     _check_together(Path(data), dataset_name, tables)
@@ -255,11 +256,16 @@ def _check_together(data: Path, dataset_name: str, tables: dict[str, DataTable])
 
 
 def _save(out: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     with atomic_path(out) as temporary:
-        save_file(contiguous, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
+        try:
+            save_file(contiguous, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
+        except SafetensorError as error:
+            # Its own word for a full disk.
+            raise OSError(str(error)) from error
 
 
 def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) -> None:

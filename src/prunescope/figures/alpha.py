@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
-from prunescope.figures.source import CellFiles, Source, amount_text, seeds_text
+from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look, ordered
 
 COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
@@ -76,7 +76,7 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
             color={"<": "#0072B2", ">": "#B23A00"}.get(mark, "#5f6368"), weight="bold",
         )  # fmt: skip
     panel.set_xlim(-0.9, place - 1.5 + 0.4)
-    panel.set_xticks(centres, [amount_text(amount) for amount in amounts])
+    panel.set_xticks(centres, [amount.text for amount in amounts])
     panel.tick_params(axis="x", length=0)
     kinds = {amount.kind for amount in amounts}
     panel.set_xlabel(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures.layout import Picture, legend_below, line_handle
-from prunescope.figures.source import CellFiles, Source, amount_text, seeds_text
+from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look, ordered
 
 COLUMNS = ("seed", "class", "support", "recall_dense", "recall_pruned", "balance_dense", "balance_pruned")
@@ -71,7 +71,7 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
                 outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)
                 beyond += int(outside.sum())
                 parts.append(table.assign(pruner=name, amount=amount.token)[["pruner", "amount", *COLUMNS]])
-                panel.set_title(f"{name} · {amount_text(amount)}", fontsize=7.4)
+                panel.set_title(f"{name} · {amount.text}", fontsize=7.4)
                 if name == shown[0]:
                     panel.set_ylabel("after pruning", fontsize=7.4)
                 if row == len(amounts) - 1 or (name, amounts[row + 1]) not in at:
@@ -156,6 +156,5 @@ def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, af
     )  # fmt: skip
     panel.set_xlim(-before, before)
     panel.set_ylim(-after, after)
-    panel.tick_params(labelsize=6.2)
     panel.tick_params(labelsize=6.6)
     panel.locator_params(nbins=3)

@@ -55,7 +55,7 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
                 panel.vlines(where, 0, shares, color=colour, linewidth=1.2)
             handles += panel.plot(
                 where, shares, color=colour, marker=marker, markersize=4.0 if named else 2.2, linewidth=1.0,
-                linestyle="" if named else "-", label=cell.amount_text, clip_on=False,
+                linestyle="" if named else "-", label=cell.amount.text, clip_on=False,
             )  # fmt: skip
             part = table.assign(pruner=pruner, amount=cell.amount.token)
             parts.append(part[["pruner", "amount", *COLUMNS]])

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
+from prunescope.layout import CellFolder
 from prunescope.pruners import PRUNERS, UNPRUNED
 
 #: Columns that are names even where they look like numbers or like missing values.
@@ -45,32 +45,8 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class CellFiles:
-    """One pruned cell and its folder ``.../<dataset>/<arch>/<pruner>/<amount>``."""
-
-    dataset: str
-    arch: str
-    pruner: str
-    amount: Amount
-    path: Path
-
-    @classmethod
-    def at(cls, path: Path) -> CellFiles:
-        """Read the names from the path; its ``test`` or ``train`` folder will do as well.
-
-        Raises:
-            UserError: the path does not end as a cell's does.
-        """
-        folder = path.parent if path.name in ("test", "train") else path
-        parts = folder.parts[-4:]
-        if len(parts) < 4:
-            raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
-        return cls(parts[0], parts[1], parts[2], Amount.parse(parts[3]), folder)
-
-    @property
-    def amount_text(self) -> str:
-        """``90%`` or ``ratio 10``."""
-        return amount_text(self.amount)
+class CellFiles(CellFolder):
+    """One pruned cell's files."""
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
@@ -86,12 +62,6 @@ class CellFiles:
         """One of the cell's CSV files, or None where its kind of task has none."""
         path = self.path / split / name
         return read_table(path, columns) if path.exists() else None
-
-
-def amount_text(amount: Amount) -> str:
-    if amount.kind == "sparsity":
-        return f"{amount.units / 10:g}%"
-    return f"ratio {amount.value:g}"
 
 
 @dataclass(frozen=True)

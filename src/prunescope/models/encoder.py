@@ -15,7 +15,6 @@ class Encoder(nn.Module):
     """
 
     final_layer = "classifier"
-    masks_padding = True
 
     def __init__(self, classes: int, *, pad: int, **settings: Any) -> None:
         super().__init__()

@@ -73,6 +73,11 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
     raise TypeError(f"no network for {type(arch).__name__}")
 
 
+def masks_padding(arch: Arch) -> bool:
+    """Whether the network ignores padding, so that a batch may be cut to its longest text."""
+    return isinstance(arch, Encoder)
+
+
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The prunable weights by name, in the model's order.
 

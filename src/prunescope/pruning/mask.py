@@ -86,7 +86,3 @@ def apply_masks(weights: Mapping[str, Tensor], masks: Masks) -> None:
     with torch.no_grad():
         for name, mask in masks.items():
             weights[name].masked_fill_(~mask, 0.0)
-
-
-def count_zeros(masks: Masks) -> int:
-    return sum(mask.numel() - int(mask.sum()) for mask in masks.values())

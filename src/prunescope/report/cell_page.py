@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 from prunescope.config import Study
 from prunescope.report import page, parts, sentences
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.findings import CellNumbers, amount_text
+from prunescope.report.findings import CellNumbers
 
 
 @dataclass(frozen=True)
-class MetricsFile:
-    """One ``metrics.json`` with its path."""
+class ModelsFile:
+    """A cell's ``models.json``, the metrics of its models, with its path."""
 
     path: Path
     value: Mapping[str, Any]
@@ -42,7 +42,7 @@ def render(
     cell: CellNumbers,
     folder: Path,
     study: Study,
-    metrics: Sequence[MetricsFile],
+    models: ModelsFile | None,
     texts: Mapping[int, str] | None,
     where: Path,
     home: Path,
@@ -53,7 +53,7 @@ def render(
         cell: its names and numbers.
         folder: its folder, with ``test`` and perhaps ``train``.
         study: the configuration it comes from.
-        metrics: records of its models.
+        models: what is recorded of its models.
         texts: text of the test examples.
         where: the page's own path, from which links start.
         home: the study's page.
@@ -75,33 +75,33 @@ def render(
         for part in (audit, train)
         for name, meaning in part.files
     ]
-    links += [
-        {
-            "href": page.link(record.path, where),
-            "name": f"{record.path.parent.name}/{record.path.name}",
-            "meaning": "how the models were made: sparsity of each layer, losses, time, versions",
-        }
-        for record in metrics
-    ]
+    if models is not None:
+        links.append(
+            {
+                "href": page.link(models.path, where),
+                "name": models.path.name,
+                "meaning": "how the models were made: sparsity of each layer, losses, time, versions",
+            }
+        )
     trained = cell.dataset in study.datasets and cell.arch in study.archs
     what = (
-        f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {amount_text(cell.amount)}: "
+        f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {cell.amount.text}: "
         f"{sentences.count(audit.summary.get('n_seeds'), 'pair')} of models compared on "
         f"{sentences.count(audit.summary.get('n_examples'), 'test example')}."
     )
     return page.render(
         "cell.html",
-        title=f"{cell.pruner} at {amount_text(cell.amount)} · {cell.dataset} · {cell.arch}",
+        title=f"{cell.pruner} at {cell.amount.text} · {cell.dataset} · {cell.arch}",
         what=what,
         contents=parts.contents(body, ("settings", "Settings")),
         cell=cell,
-        amount=amount_text(cell.amount),
+        amount=cell.amount.text,
         study=study.title or study.name,
         home=page.link(home, where),
         pruner=_settings(pruner),
         training=study.training(cell.dataset, cell.arch).model_dump() if trained else {},
-        models=[model for record in metrics for model in record.models],
-        versions=_versions(metrics),
+        models=models.models if models is not None else [],
+        versions=_versions(models),
         files=links,
         **body,
     )
@@ -119,15 +119,11 @@ def _settings(pruner: Any) -> dict[str, Any]:
     return values
 
 
-def _versions(metrics: Sequence[MetricsFile]) -> dict[str, Any]:
+def _versions(models: ModelsFile | None) -> dict[str, Any]:
     """Device, versions and revision; what differs between blocks of seeds stands side by side."""
     found: dict[str, Any] = {}
-    for name in ("device", "revision", "versions"):
-        values: list[Any] = []
-        for record in metrics:
-            value = record.value.get(name)
-            if value and value not in values:
-                values.append(value)
+    for name, key in (("device", "devices"), ("revision", "revisions"), ("versions", "versions")):
+        values = [value for value in (models.value.get(key) or [] if models is not None else []) if value]
         if values:
             found[name] = values[0] if len(values) == 1 else values
     return found

@@ -22,7 +22,7 @@ class CellNumbers:
 
     @property
     def name(self) -> str:
-        return f"{self.pruner} at {amount_text(self.amount)}"
+        return f"{self.pruner} at {self.amount.text}"
 
     @property
     def change(self) -> float | None:
@@ -35,13 +35,6 @@ class CellNumbers:
         """The summary's alpha, where it has a value."""
         value = self.summary.get("alpha")
         return value if isinstance(value, Mapping) and value.get("mean") is not None else None
-
-
-def amount_text(amount: Amount) -> str:
-    """``90%`` or ``ratio 10``."""
-    if amount.kind == "sparsity":
-        return f"{amount.units / 10:g}%"
-    return f"ratio {amount.value:g}"
 
 
 def network_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Amount, Cell, Study
+from prunescope.config import Cell, Study
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import atomic_directory, read_json, write_text
+from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
 from prunescope.report import cell_page, page
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.cell_page import MetricsFile
-from prunescope.report.findings import CellNumbers, amount_text, network_sentences, overall_sentences
+from prunescope.report.cell_page import ModelsFile
+from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
 from prunescope.report.sentences import count, is_share, metric_name
 
 #: What each table holds, for the list of links.
@@ -41,7 +42,6 @@ def build(
     figures: Path,
     cards: Sequence[Path],
     out: Path,
-    metrics: Sequence[Path] = (),
 ) -> None:
     """Write ``out`` and, beside it, ``report/cells/*.html``, a page per pruned cell; links are relative.
 
@@ -53,15 +53,14 @@ def build(
         figures: folder with a folder per figure family, each with its ``figures.json``.
         cards: ``card.json`` files of data sets.
         out: the page to write, such as ``results/index.html``.
-        metrics: ``metrics.json`` of further models.
 
     Raises:
         UserError: a file is missing or cannot be read.
     """
-    folders = [_folder(Path(path)) for path in cells]
-    own = [folder / "models.json" for folder in folders]
-    records = [_metrics(path) for path in (*filter(Path.exists, own), *map(Path, metrics))]
-    pruned = [folder for folder in folders if folder.parts[-2] != UNPRUNED]
+    folders = [CellFolder.at(Path(path)) for path in cells]
+    known = (folder.path / "models.json" for folder in folders)
+    records = [_models(path) for path in known if path.exists()]
+    pruned = [folder for folder in folders if folder.pruner != UNPRUNED]
     found = sorted((_cell(folder) for folder in pruned), key=_order(study))
     pages = Path(out).parent / "report" / "cells"
     # Data cards stand beside the data tables that hold the texts.
@@ -71,7 +70,7 @@ def build(
         for cell, where in found:
             key = (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
             name = cell_page.file_name(cell)
-            about = [record for record in records if record.key == key]
+            about = next((record for record in records if record.key == key), None)
             text = cell_page.render(cell, where, study, about, texts[cell.dataset], pages / name, Path(out))
             (folder / name).write_text(text, encoding="utf-8")
     scope = [cell for cell in study.cells if not data or cell.dataset in data]
@@ -84,7 +83,7 @@ def _index(
     study: Study,
     scope: Sequence[Cell],
     found: Sequence[tuple[CellNumbers, Path]],
-    records: Sequence[MetricsFile],
+    records: Sequence[ModelsFile],
     tables: Path,
     figures: Path,
     cards: Sequence[Path],
@@ -127,7 +126,7 @@ def _index(
         cells=[
             {
                 "cell": cell,
-                "amount": amount_text(cell.amount),
+                "amount": cell.amount.text,
                 "summary": _with_gaps(cell.summary),
                 "metric": metric_name(cell.summary),
                 "is_share": is_share(cell.summary),
@@ -150,7 +149,7 @@ def studied(cells: Sequence[Cell]) -> str:
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     archs = list(dict.fromkeys(cell.arch for cell in cells))
     pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
-    amounts = list(dict.fromkeys(amount_text(cell.amount) for cell in sorted(pruned, key=lambda c: c.amount)))
+    amounts = list(dict.fromkeys(cell.amount.text for cell in sorted(pruned, key=lambda c: c.amount)))
     seeds = sorted({len(cell.seeds) for cell in cells})
     models = sum(len(cell.seeds) for cell in cells)
     text = (
@@ -163,7 +162,7 @@ def studied(cells: Sequence[Cell]) -> str:
     return f"{text}; {spans} each, {count(models, 'model')} in all."
 
 
-def model_problems(cells: Sequence[Cell], records: Sequence[MetricsFile]) -> list[str]:
+def model_problems(cells: Sequence[Cell], records: Sequence[ModelsFile]) -> list[str]:
     """Models that diverged, and models the study asks for that left no record."""
     known: dict[tuple[str, str, str, str], dict[int, bool]] = {}
     for record in records:
@@ -172,7 +171,7 @@ def model_problems(cells: Sequence[Cell], records: Sequence[MetricsFile]) -> lis
     found = []
     for cell in cells:
         entry = known.get((cell.dataset, cell.arch, cell.pruner, cell.amount.token), {})
-        name = "unpruned" if cell.dense else f"{cell.pruner} at {amount_text(cell.amount)}"
+        name = "unpruned" if cell.dense else f"{cell.pruner} at {cell.amount.text}"
         for what, seeds in (
             ("diverged", [seed for seed in cell.seeds if entry.get(seed)]),
             ("missing", [seed for seed in cell.seeds if seed not in entry]),
@@ -186,17 +185,9 @@ def model_problems(cells: Sequence[Cell], records: Sequence[MetricsFile]) -> lis
     return found
 
 
-def _folder(path: Path) -> Path:
-    folder = path.parent if path.name in ("test", "train") else path
-    if len(folder.parts) < 4:
-        raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
-    return folder
-
-
-def _cell(folder: Path) -> tuple[CellNumbers, Path]:
-    dataset, arch, pruner, amount = folder.parts[-4:]
-    summary = AuditFiles(folder / "test").summary
-    return CellNumbers(dataset, arch, pruner, Amount.parse(amount), summary), folder
+def _cell(folder: CellFolder) -> tuple[CellNumbers, Path]:
+    summary = AuditFiles(folder.path / "test").summary
+    return CellNumbers(folder.dataset, folder.arch, folder.pruner, folder.amount, summary), folder.path
 
 
 def _order(study: Study) -> Any:
@@ -223,11 +214,11 @@ def _with_gaps(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {name: summary.get(name) for name in names}
 
 
-def _metrics(path: Path) -> MetricsFile:
+def _models(path: Path) -> ModelsFile:
     value = read_json(path)
     if not isinstance(value, dict):
         raise UserError(f"{path}: not a JSON object; delete it and run again")
-    return MetricsFile(path, value)
+    return ModelsFile(path, value)
 
 
 def _families(figures: Path, out: Path) -> list[dict[str, Any]]:
@@ -258,7 +249,6 @@ def _card(path: Path, out: Path) -> dict[str, Any]:
     beside = [path, path.with_suffix(".md")]
     return {
         "name": path.parent.name,
-        "line": str(facts.get("description") or "") if isinstance(facts, dict) else "",
         "facts": facts,
         "links": [{"href": page.link(p, out), "name": p.name} for p in beside if p.exists()],
     }

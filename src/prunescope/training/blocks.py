@@ -24,7 +24,7 @@ from prunescope.data.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
 from prunescope.jobs import ModelJob
-from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, masks_padding, prunable
 from prunescope.pruning.mask import ScoreError
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
@@ -79,7 +79,7 @@ def run_block(
     """
     place = _device(device)
     torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
-    data = training_data(load_inputs(inputs), trim=job.architecture.family == "encoder", device=place)
+    data = training_data(load_inputs(inputs), trim=masks_padding(job.architecture), device=place)
     starts = [checkpoints.Checkpoint(path) for path in dense]
     collected = _Collected()
     for number, seed in enumerate(sorted(job.seeds), start=1):

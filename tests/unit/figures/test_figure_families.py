@@ -153,8 +153,8 @@ def test_further_pruners_keep_their_look() -> None:
 
 def test_cell_paths() -> None:
     cell = CellFiles.at(Path("results/cells/digits/lenet5/MP/ratio-1000percent/test"))
-    assert (cell.dataset, cell.arch, cell.pruner, cell.amount_text) == ("digits", "lenet5", "MP", "ratio 10")
-    assert CellFiles.at(Path("c/digits/lenet5/MP/sparsity-995permille")).amount_text == "99.5%"
+    assert (cell.dataset, cell.arch, cell.pruner, cell.amount.text) == ("digits", "lenet5", "MP", "ratio 10")
+    assert CellFiles.at(Path("c/digits/lenet5/MP/sparsity-995permille")).amount.text == "99.5%"
     with pytest.raises(UserError, match="not a cell"):
         CellFiles.at(Path("digits"))
 
