@@ -199,9 +199,73 @@ class Docstrings(_Dataset):
         return "text"
 
 
-Dataset = Annotated[Digits | Docstrings, Field(discriminator="source")]
+class _Corpus(_Dataset):
+    """A published data set of texts, read from local files or the Hugging Face hub."""
 
-SOURCES: dict[str, type[Digits | Docstrings]] = {"digits": Digits, "docstrings": Docstrings}
+    max_tokens: int = Field(256, ge=4, description="texts are cut after this many tokens")
+    max_examples: int | None = Field(
+        None,
+        ge=2,
+        description="examples kept of each split, at most, in the proportions of the labels; null: all",
+    )
+
+    @property
+    def input(self) -> Literal["image", "text"]:
+        return "text"
+
+
+_LOCAL = "local folder; environment variables such as $PRUNESCOPE_DATA are filled in"
+_OR_HUB = f"{_LOCAL}; null: from the Hugging Face hub"
+_REVISION = "branch, tag or commit on the hub; null: the current one"
+
+
+class Imdb(_Corpus):
+    """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
+
+    source: Literal["imdb"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int = Field(512, ge=4, description="texts are cut after this many tokens")
+
+
+class Snli(_Corpus):
+    """Stanford Natural Language Inference 1.0 (Bowman et al. 2015), pairs of sentences, 3 classes."""
+
+    source: Literal["snli"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int = Field(128, ge=4, description="texts are cut after this many tokens")
+
+
+class Reuters(_Corpus):
+    """Reuters-21578 news with its frequent topics, several labels."""
+
+    source: Literal["reuters"]
+    path: str = Field(min_length=1, description=f"{_LOCAL}; or one file with all documents")
+    min_documents: int = Field(100, ge=1, description="topics of fewer documents are left out")
+
+
+class Aapd(_Corpus):
+    """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
+
+    source: Literal["aapd"]
+    path: str = Field(min_length=1, description=_LOCAL)
+    train_from: Literal["train", "validation"] = Field(
+        "train",
+        description="validation: without the training split; four fifths of the validation split are trained on",
+    )
+
+
+Dataset = Annotated[Digits | Docstrings | Imdb | Snli | Reuters | Aapd, Field(discriminator="source")]
+
+SOURCES: dict[str, type[_Dataset]] = {
+    "digits": Digits,
+    "docstrings": Docstrings,
+    "imdb": Imdb,
+    "snli": Snli,
+    "reuters": Reuters,
+    "aapd": Aapd,
+}
 
 
 class Grid(Spec):

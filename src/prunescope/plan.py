@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunescope.config import (
+    Aapd,
     Arch,
     BiLSTM,
     Cell,
@@ -14,11 +15,15 @@ from prunescope.config import (
     Digits,
     Docstrings,
     Encoder,
+    Imdb,
     LeNet5,
+    Reuters,
+    Snli,
     Study,
     Training,
     fine_tuning_epochs,
 )
+from prunescope.data.published import PIE_PAPER
 from prunescope.errors import UserError
 from prunescope.layout import Layout, blocks
 
@@ -56,6 +61,13 @@ def declared(dataset: Dataset) -> Declared:
             validation=round(texts * 0.1),
             test=texts - round(texts * 0.7) - round(texts * 0.1),
             tokens=dataset.max_tokens or 128,
+        )
+    if isinstance(dataset, Imdb | Snli | Reuters | Aapd):
+        paper = PIE_PAPER[dataset.source]
+        most = dataset.max_examples or max(paper.counts)
+        train, validation, test = (min(count, most) for count in paper.counts)
+        return Declared(
+            classes=paper.classes, train=train, validation=validation, test=test, tokens=dataset.max_tokens
         )
     raise TypeError(f"no counts for {type(dataset).__name__}")
 

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from prunescope.cli import main
-from prunescope.config import Digits, Docstrings, study_from
+from prunescope.config import Digits, Docstrings, Reuters, study_from
 from prunescope.errors import UserError
 from prunescope.layout import Layout, fill
 from prunescope.plan import declared, make_plan, plan_text
+from prunescope.pruners import PRUNERS
 
 
 @pytest.fixture
@@ -160,3 +161,48 @@ def test_declared_counts_of_docstrings_add_up():
     facts = declared(Docstrings(source="docstrings", per_library=33, libraries=("numpy", "scipy", "torch")))
     assert facts.train + facts.validation + facts.test == 99
     assert facts.classes == 3
+
+
+#: Table 5 of the PIE paper, and the shares it prints for these amounts, in percent.
+TABLE_5 = {
+    "bilstm": ((647_810, 647_939, 650_519, 654_518), (20, 50, 69, 89, 98)),
+    "bert": ((109_483_778, 109_484_547, 109_499_927, 109_523_766), (15, 39, 55, 70, 77)),
+}
+
+
+def test_the_pie_papers_networks():
+    study = study_from(
+        {
+            "name": "pie",
+            "seeds": list(range(30)),
+            "datasets": {
+                "imdb": {"source": "imdb"},
+                "snli": {"source": "snli"},
+                "reuters": {"source": "reuters", "path": "$UNSET/reuters"},
+                "aapd": {"source": "aapd", "path": "$UNSET/aapd"},
+            },
+            "archs": {"bert": {"family": "encoder"}, "bilstm": {"family": "bilstm"}},
+            "grid": [
+                {
+                    "datasets": ["imdb", "snli", "reuters", "aapd"],
+                    "archs": ["bert", "bilstm"],
+                    "pruners": list(PRUNERS)[:8],
+                    "sparsities": [0.2, 0.5, 0.7, 0.9, 0.99],
+                }
+            ],
+        }
+    )
+    plan = make_plan(study)
+    assert (plan["models"], plan["dense_models"], plan["pruned_models"]) == (9840, 240, 9600)
+    for number, dataset in enumerate(("imdb", "snli", "reuters", "aapd")):
+        for arch, (parameters, shares) in TABLE_5.items():
+            network = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == (dataset, arch))
+            assert network["n_parameters"] == parameters[number]
+            found = [100 * share for share in network["share_removed"].values()]
+            assert found == pytest.approx(shares, abs=1)
+
+
+def test_declared_counts_of_cut_data_sets():
+    facts = declared(Reuters(source="reuters", path="somewhere", max_examples=1435))
+    assert (facts.train, facts.validation, facts.test, facts.classes) == (1435, 1435, 1429, 23)
+    assert facts.tokens == 256

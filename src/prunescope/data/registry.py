@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from prunescope import config
-from prunescope.data import digits, docstrings
+from prunescope.data import aapd, digits, docstrings, imdb, reuters, snli
 from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
@@ -21,11 +21,35 @@ def _docstrings(name: str, spec: config.Dataset) -> DataSet:
     return docstrings.build(name, spec)
 
 
+def _imdb(name: str, spec: config.Dataset) -> DataSet:
+    assert isinstance(spec, config.Imdb)
+    return imdb.build(name, spec)
+
+
+def _snli(name: str, spec: config.Dataset) -> DataSet:
+    assert isinstance(spec, config.Snli)
+    return snli.build(name, spec)
+
+
+def _reuters(name: str, spec: config.Dataset) -> DataSet:
+    assert isinstance(spec, config.Reuters)
+    return reuters.build(name, spec)
+
+
+def _aapd(name: str, spec: config.Dataset) -> DataSet:
+    assert isinstance(spec, config.Aapd)
+    return aapd.build(name, spec)
+
+
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
 #: and one class in ``prunescope.config``.
 LOADERS: dict[str, Callable[[str, config.Dataset], DataSet]] = {
     "digits": _digits,
     "docstrings": _docstrings,
+    "imdb": _imdb,
+    "snli": _snli,
+    "reuters": _reuters,
+    "aapd": _aapd,
 }
 
 

@@ -61,13 +61,17 @@ def split_single(contents: Sequence[bytes | str], labels: Sequence[int]) -> np.n
     return stratified(contents, [int(label) for label in labels])
 
 
-def split_multi(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+def split_multi(
+    contents: Sequence[bytes | str],
+    labels: Sequence[tuple[int, ...]],
+    shares: Sequence[float] = SHARES,
+) -> np.ndarray:
     """Split multi-label examples, each set of labels a stratum; (n,) int8 numbers into ``SPLITS``.
 
     A class of at least 10 examples is in every split: where it would be missing from one, the
     example with the lowest hash among its examples in the best-supplied split goes there.
     """
-    result = stratified(contents, [tuple(label) for label in labels])
+    result = stratified(contents, [tuple(label) for label in labels], shares)
     classes = sorted({c for label in labels for c in label})
     holders = {c: [n for n, label in enumerate(labels) if c in label] for c in classes}
     # Rare classes first: what is moved for them serves common ones along the way.
@@ -83,6 +87,41 @@ def split_multi(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...
             pool = movable or [n for n in holders[c] if result[n] == donor]
             result[min(pool, key=lambda n: (content_hash(contents[n], "split"), n))] = missing
     return result
+
+
+def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], count: int) -> list[int]:
+    """At most ``count`` example numbers, sorted, with each set of labels in its proportion.
+
+    Every class that occurs keeps an example as long as ``count`` allows. Hashes of the contents
+    decide, so a larger sample holds a smaller one apart from what is kept for the sake of rare classes.
+    """
+    if len(contents) <= count:
+        return list(range(len(contents)))
+    members: dict[tuple[int, ...], list[int]] = {}
+    for number, label in enumerate(labels):
+        members.setdefault(tuple(label), []).append(number)
+    place: dict[int, tuple[float, int]] = {}
+    for stratum, numbers in members.items():
+        offset = content_hash(repr(stratum), "sample") / 2**63
+        ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], "sample"), n))
+        for rank, number in enumerate(ordered):
+            place[number] = ((rank + offset) / len(numbers), number)
+    holders: dict[int, list[int]] = {}
+    for number, label in enumerate(labels):
+        for c in label:
+            holders.setdefault(c, []).append(number)
+    kept: dict[int, None] = {}
+    covered: set[int] = set()
+    for c in sorted(holders, key=lambda c: (len(holders[c]), c)):
+        if c not in covered and len(kept) < count:
+            first = min(holders[c], key=place.__getitem__)
+            kept[first] = None
+            covered.update(labels[first])
+    for number in sorted(place, key=place.__getitem__):
+        if len(kept) == count:
+            break
+        kept[number] = None
+    return sorted(kept)
 
 
 def _spared(result: np.ndarray, n: int, label: tuple[int, ...], holders: dict[int, list[int]]) -> bool:

@@ -1,0 +1,130 @@
+"""From the texts and labels of a published data set to its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from prunescope.data.local import Rows
+from prunescope.data.published import comparison
+from prunescope.data.splits import SPLITS, sample
+from prunescope.data.tables import DataSet, DataTable, TableInfo
+from prunescope.errors import UserError, listed
+
+
+@dataclass(frozen=True)
+class Examples:
+    """One split: per input column its texts, and of each example the sorted numbers of its classes."""
+
+    texts: Mapping[str, list[str]]
+    labels: list[tuple[int, ...]]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def contents(self) -> list[str]:
+        """What an example is, for splits and samples that its content decides."""
+        return ["\0".join(parts) for parts in zip(*self.texts.values(), strict=True)]
+
+    def rows(self, numbers: Sequence[int]) -> Examples:
+        return Examples(
+            {name: [column[n] for n in numbers] for name, column in self.texts.items()},
+            [self.labels[n] for n in numbers],
+        )
+
+
+def assemble(
+    name: str,
+    source: str,
+    task: Literal["single-label", "multi-label"],
+    classes: Sequence[str],
+    splits: Mapping[str, Examples],
+    max_examples: int | None,
+    versions: Mapping[str, str],
+    reasons: Sequence[str],
+) -> DataSet:
+    """The tables, cut to ``max_examples`` per split, with the comparison to Table 7 as a note.
+
+    ``reasons``: sentences that explain counts other than the paper's.
+
+    Raises:
+        UserError: a split has no examples, or a class none in the training split.
+    """
+    cut = False
+    tables = {}
+    for split in SPLITS:
+        examples = splits[split]
+        if max_examples is not None and len(examples) > max_examples:
+            examples = examples.rows(sample(examples.contents(), examples.labels, max_examples))
+            cut = True
+        if not len(examples):
+            raise UserError(f"{name}: the {split} split has no examples; check the files of the data set")
+        marks = np.zeros((len(examples), len(classes)), dtype=bool)
+        for number, label in enumerate(examples.labels):
+            marks[number, list(label)] = True
+        absent = [classes[c] for c in np.flatnonzero(~marks.any(axis=0)).tolist()]
+        if absent and split == "train":
+            advice = "raise max_examples" if cut else "check the files of the data set"
+            raise UserError(
+                f"{name}: class{'es' if len(absent) > 1 else ''} without training examples: {listed(absent)}; {advice}"
+            )
+        labels = marks if task == "multi-label" else marks.argmax(axis=1).astype(np.int32)
+        info = TableInfo(name, split, task, tuple(classes), tuple(examples.texts))
+        tables[split] = DataTable(info, labels, texts=examples.texts)
+    why = [
+        *reasons,
+        *([f"Each split was cut to at most {max_examples:,} examples (max_examples)."] if cut else []),
+    ]
+    notes = [comparison(source, tables, why)]
+    for split in SPLITS[1:]:
+        counts = tables[split].labels
+        present = counts.any(axis=0) if counts.ndim > 1 else np.bincount(counts, minlength=len(classes)) > 0
+        if missing := [classes[c] for c in np.flatnonzero(~present).tolist()]:
+            notes.append(f"Classes without examples in {split}: {', '.join(missing)}.")
+    return DataSet(tables, dict(versions), tuple(notes))
+
+
+def from_hub(
+    repository: str, revision: str | None, read: Callable[[str, Rows], Examples], splits: Sequence[str],
+    columns: Sequence[str],
+) -> tuple[dict[str, Examples], dict[str, str]]:  # fmt: skip
+    """Splits of a data set on the Hugging Face hub, and the version of what read it.
+
+    No code of the repository is run: ``datasets`` is never told to trust any.
+
+    Raises:
+        UserError: the package ``datasets`` is not installed, or the hub cannot be reached.
+    """
+    advice = "set `path` to a local folder of the data set"
+    try:
+        import datasets  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ImportError:
+        raise UserError(
+            f"path: not given, and {repository} on the hub needs the package `datasets`; install it or {advice}"
+        ) from None
+    try:
+        found: Any = datasets.load_dataset(repository, revision=revision)
+    # Which errors come depends on the versions of datasets, huggingface_hub and their HTTP client.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"path: not given, and {repository} cannot be read from the hub ({type(error).__name__}: {reason}); "
+            f"check the network or {advice}"
+        ) from None
+    result = {}
+    for split in splits:
+        if split not in found:
+            raise UserError(f"{repository}: has no split {split!r} on the hub; {advice}")
+        there = found[split].column_names
+        for column in columns:
+            if column not in there:
+                raise UserError(
+                    f"{repository}: has no column {column!r} on the hub; its columns are {listed(there)}; {advice}"
+                )
+        rows = Rows(f"{repository} ({split})", {column: list(found[split][column]) for column in columns})
+        result[split] = read(split, rows)
+    versions = {"datasets": str(datasets.__version__), repository: revision or "current revision of the hub"}
+    return result, versions
