@@ -112,15 +112,31 @@ class BiLSTM(Spec):
         (256, 128), description="widths of the hidden layers of the classifier"
     )
     vectors: int = Field(300, ge=1, description="dimensions of the word vectors")
-    min_count: int = Field(2, ge=1, description="words seen less often in the training texts are unknown")
+    vectors_path: str | None = Field(
+        None,
+        min_length=1,
+        description="GloVe or word2vec text file (also .gz), environment variables are filled in; "
+        "null: vectors are learned from the training texts",
+    )
+    min_count: int = Field(
+        2, ge=1, description="learned vectors: words seen less often in the training texts are unknown"
+    )
     training: Training = Training()
     block: int = Field(1, ge=1, description="seeds trained by one job")
 
 
 class Encoder(Spec):
-    """A BERT-form transformer encoder trained from scratch, classified from its pooled output."""
+    """A BERT-form transformer encoder, classified from its pooled output."""
 
     family: Literal["encoder"]
+    pretrained: str | None = Field(
+        None,
+        min_length=1,
+        description="local folder (environment variables are filled in) or hub id of a BERT checkpoint in "
+        "safetensors with its tokenizer; the sizes given here must be its sizes, fewer layers keep the lower "
+        "ones. null: trained from scratch",
+    )
+    revision: str | None = Field(None, min_length=1, description="branch, tag or commit on the hub")
     hidden: int = Field(768, ge=1)
     layers: int = Field(12, ge=1)
     heads: int = Field(12, ge=1)
@@ -138,6 +154,8 @@ class Encoder(Spec):
     def _divisible(self) -> Encoder:
         if self.hidden % self.heads:
             raise ValueError(f"hidden: {self.hidden} is not a multiple of heads ({self.heads})")
+        if self.revision and not self.pretrained:
+            raise ValueError("revision: is of a pretrained network; give `pretrained` too or leave it out")
         return self
 
 

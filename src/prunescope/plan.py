@@ -185,7 +185,10 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
                 vocabulary=spec.vocabulary if isinstance(spec, Encoder) else 0,
             )
-            model = build(spec, shape, 0)
+            # The sizes decide the counts; a checkpoint is only held against them when it is loaded.
+            scratch = {"pretrained": None, "revision": None}
+            plain = spec.model_copy(update=scratch) if isinstance(spec, Encoder) else spec
+            model = build(plain, shape, 0)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from prunescope.cli import main
-from prunescope.config import Digits, Docstrings, Reuters, study_from
+from prunescope.config import Digits, Docstrings, Reuters, load_study, study_from
 from prunescope.errors import UserError
 from prunescope.layout import Layout, fill
 from prunescope.plan import declared, make_plan, plan_text
-from prunescope.pruners import PRUNERS
 
 
 @pytest.fixture
@@ -170,28 +170,10 @@ TABLE_5 = {
 }
 
 
-def test_the_pie_papers_networks():
-    study = study_from(
-        {
-            "name": "pie",
-            "seeds": list(range(30)),
-            "datasets": {
-                "imdb": {"source": "imdb"},
-                "snli": {"source": "snli"},
-                "reuters": {"source": "reuters", "path": "$UNSET/reuters"},
-                "aapd": {"source": "aapd", "path": "$UNSET/aapd"},
-            },
-            "archs": {"bert": {"family": "encoder"}, "bilstm": {"family": "bilstm"}},
-            "grid": [
-                {
-                    "datasets": ["imdb", "snli", "reuters", "aapd"],
-                    "archs": ["bert", "bilstm"],
-                    "pruners": list(PRUNERS)[:8],
-                    "sparsities": [0.2, 0.5, 0.7, 0.9, 0.99],
-                }
-            ],
-        }
-    )
+def test_the_pie_papers_whole_grid():
+    study = load_study(Path(__file__).parents[2] / "studies" / "pie.yaml")
+    assert all(study.training(d, a).clip_norm == 1 for d in study.datasets for a in study.archs)
+    assert study.training("imdb", "bilstm").epochs == 26
     plan = make_plan(study)
     assert (plan["models"], plan["dense_models"], plan["pruned_models"]) == (9840, 240, 9600)
     for number, dataset in enumerate(("imdb", "snli", "reuters", "aapd")):

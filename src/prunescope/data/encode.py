@@ -12,8 +12,10 @@ import numpy as np
 
 from prunescope import config
 from prunescope.data import words
+from prunescope.data.local import expanded
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable, read_table
+from prunescope.data.vectors import read_vectors
 from prunescope.errors import UserError
 from prunescope.files import atomic_path, write_text
 
@@ -183,12 +185,25 @@ def _encode_words(
         split: [[words.basic_english(text) for text in column] for column in _columns(table)]
         for split, table in tables.items()
     }
-    vocabulary = words.vocabulary(tokens["train"], arch.min_count)
+    given = None
+    if arch.vectors_path is None:
+        vocabulary = words.vocabulary(tokens["train"], arch.min_count)
+    else:
+        # Given vectors know words whether or not the training texts hold them.
+        everything = [
+            [text for columns in tokens.values() for text in columns[part]]
+            for part in range(len(tokens["train"]))
+        ]
+        vocabulary, given = read_vectors(
+            expanded(arch.vectors_path), words.vocabulary(everything, 1), arch.vectors
+        )
     numbered = {split: words.numbered(columns, vocabulary) for split, columns in tokens.items()}
     length = max_tokens or covering_power_of_two([len(row) for row in numbered["train"]])
     for split, rows in numbered.items():
         tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, words.PAD)
-    tensors["vectors"] = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
+    if given is None:
+        given = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
+    tensors["vectors"] = given
     about |= {"kind": "words", "pad": words.PAD, "vocabulary_size": len(vocabulary), "max_tokens": length}
     return vocabulary
 
@@ -201,23 +216,28 @@ def _encode_pieces(
     about: dict[str, Any],
 ) -> list[str]:
     from prunescope.data import pieces
+    from prunescope.pretrained import PretrainedPieces
 
     training = _columns(tables["train"])
-    vocabulary = pieces.learn([text for column in training for text in column], arch.vocabulary)
-    cutter = pieces.Pieces(vocabulary)
+    cutter: pieces.Pieces | PretrainedPieces
+    if arch.pretrained is None:
+        learned = pieces.learn([text for column in training for text in column], arch.vocabulary)
+        cutter, size = pieces.Pieces(learned), len(learned)
+    else:
+        cutter, size = PretrainedPieces(arch), arch.vocabulary
     length = max_tokens or covering_power_of_two([len(row) for row in cutter.numbered(training)])
     for split, table in tables.items():
         rows = cutter.numbered(_columns(table), length)
-        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, pieces.PAD)
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, cutter.pad)
     about |= {
         "kind": "pieces",
-        "pad": pieces.PAD,
-        "cls": pieces.CLS,
-        "sep": pieces.SEP,
-        "vocabulary_size": len(vocabulary),
+        "pad": cutter.pad,
+        "cls": cutter.cls,
+        "sep": cutter.sep,
+        "vocabulary_size": size,
         "max_tokens": length,
     }
-    return vocabulary
+    return cutter.vocabulary
 
 
 def _columns(table: DataTable) -> list[list[str]]:

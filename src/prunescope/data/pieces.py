@@ -54,7 +54,10 @@ def learn(texts: Sequence[str], size: int) -> list[str]:
 class Pieces:
     """Cuts texts into the pieces of a vocabulary, with [CLS] in front and [SEP] behind each part."""
 
+    pad, cls, sep = PAD, CLS, SEP
+
     def __init__(self, vocabulary: Sequence[str]) -> None:
+        self.vocabulary = list(vocabulary)
         ids = {piece: number for number, piece in enumerate(vocabulary)}
         self._tokenizer = Tokenizer(
             models.WordPiece(ids, unk_token="[UNK]", continuing_subword_prefix=_CONTINUES)

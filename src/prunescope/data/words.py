@@ -97,10 +97,19 @@ def word_vectors(texts: Sequence[Sequence[int]], size: int, dimensions: int) -> 
     if len(learned):
         norm = np.linalg.norm(learned, axis=1).mean()
         learned /= norm if norm > 0 else 1.0
-        vectors[UNKNOWN] = learned.mean(axis=0)
-        rng = np.random.default_rng(stream(0, "data", "padding"))
-        vectors[PAD] = learned.mean(axis=0) + learned.std(axis=0) * rng.standard_normal(dimensions)
+        set_special(vectors, learned)
     return vectors.astype(np.float32)
+
+
+def set_special(vectors: np.ndarray, known: np.ndarray) -> None:
+    """Fill the rows of padding and of unknown words from the (n, D) vectors of the known words.
+
+    PIE paper, appendix A.2: unknown words are the mean vector, padding is one random vector with the
+    mean and standard deviation of the vectors.
+    """
+    vectors[UNKNOWN] = known.mean(axis=0)
+    rng = np.random.default_rng(stream(0, "data", "padding"))
+    vectors[PAD] = known.mean(axis=0) + known.std(axis=0) * rng.standard_normal(known.shape[1])
 
 
 def _counts(texts: Sequence[Sequence[int]], size: int) -> Any:

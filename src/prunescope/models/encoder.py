@@ -16,18 +16,23 @@ class Encoder(nn.Module):
 
     final_layer = "classifier"
 
-    def __init__(self, classes: int, *, pad: int, **settings: Any) -> None:
+    def __init__(
+        self, classes: int, *, pad: int, pretrained: Any = None, head_std: float = 0.02, **settings: Any
+    ) -> None:
+        """``pretrained``: a BertModel to go on from; otherwise ``settings`` are those of a new one."""
         super().__init__()
-        # Here rather than above: the import takes seconds, which only encoders' jobs should pay.
-        from transformers.models.bert.configuration_bert import BertConfig
-        from transformers.models.bert.modeling_bert import BertModel
+        if pretrained is None:
+            # Here rather than above: the import takes seconds, which only encoders' jobs should pay.
+            from transformers.models.bert.configuration_bert import BertConfig
+            from transformers.models.bert.modeling_bert import BertModel
 
-        config = BertConfig(pad_token_id=pad, **settings)
+            pretrained = BertModel(BertConfig(pad_token_id=pad, **settings))
+        config = pretrained.config
         self.pad = pad
-        self.bert = BertModel(config)
+        self.bert = pretrained
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
         self.classifier = nn.Linear(config.hidden_size, classes)
-        nn.init.normal_(self.classifier.weight, std=config.initializer_range)
+        nn.init.normal_(self.classifier.weight, std=head_std)
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, pieces: Tensor) -> Tensor:

@@ -57,9 +57,19 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
                 f"encoder: texts of {shape.length} tokens do not fit into {arch.positions} positions; raise "
                 "`positions` of the arch or lower `max_tokens` of the data set"
             )
+        if arch.pretrained is not None:
+            from prunescope.pretrained import load_model
+
+            return encoder.Encoder(
+                shape.classes,
+                pad=shape.pad,
+                pretrained=load_model(arch),
+                head_std=arch.initializer_range,
+            )
         return encoder.Encoder(
             shape.classes,
             pad=shape.pad,
+            head_std=arch.initializer_range,
             vocab_size=shape.vocabulary,
             max_position_embeddings=arch.positions,
             hidden_size=arch.hidden,

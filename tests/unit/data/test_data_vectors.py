@@ -1,0 +1,225 @@
+"""Word vectors from text files, and pretrained encoders from folders: read whole, or refused in one line."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prunescope.config import BiLSTM, Encoder, Imdb
+from prunescope.data.encode import encode, load_inputs
+from prunescope.data.registry import build
+from prunescope.data.vectors import read_vectors
+from prunescope.errors import UserError
+
+VOCABULARY = ["<pad>", "<unk>", "film", "good", "bad", "rare"]
+GLOVE = "the 9 9 9\nbad 1 2 3\n. . . 5 5 5\nfilm 3 2 1\ncafé 1 1 1\ngood 0.5 -1e-2 2\nbad 7 7 7\n"
+
+
+def test_only_the_wanted_words_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text(GLOVE, encoding="utf-8")
+    words, vectors = read_vectors(path, VOCABULARY, 3)
+    assert words == ["<pad>", "<unk>", "film", "good", "bad"]
+    assert vectors.dtype == np.float32
+    expected = np.array([[3, 2, 1], [0.5, -0.01, 2], [1, 2, 3]], dtype=np.float32)
+    np.testing.assert_array_equal(vectors[2:], expected)
+    np.testing.assert_allclose(vectors[1], expected.mean(axis=0), rtol=1e-6)
+    assert not np.allclose(vectors[0], vectors[1])
+    np.testing.assert_array_equal(read_vectors(path, VOCABULARY, 3)[1], vectors)
+    # A separator is a special word too, and no word of the file.
+    words, paired = read_vectors(path, ["<pad>", "<unk>", "<sep>", "film", "bad"], 3)
+    assert words == ["<pad>", "<unk>", "<sep>", "film", "bad"]
+    np.testing.assert_array_equal(paired[3:], [[3, 2, 1], [1, 2, 3]])
+    assert len({row.tobytes() for row in paired}) == 5
+
+
+@pytest.mark.parametrize("form", ["header", "gz", "spaces"])
+def test_other_forms_say_the_same(tmp_path: Path, form: str) -> None:
+    plain = tmp_path / "glove.txt"
+    plain.write_text(GLOVE, encoding="utf-8")
+    if form == "gz":
+        path = tmp_path / "glove.txt.gz"
+        path.write_bytes(gzip.compress(GLOVE.encode()))
+    else:
+        path = tmp_path / "other.txt"
+        path.write_text("7 3\n" + GLOVE if form == "header" else GLOVE.replace("\n", " \n"), encoding="utf-8")
+    one, other = read_vectors(plain, VOCABULARY, 3), read_vectors(path, VOCABULARY, 3)
+    assert one[0] == other[0]
+    np.testing.assert_array_equal(one[1], other[1])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (GLOVE + "torn 1 2\n", r"line 8: torn, or its vector has fewer than 3 numbers"),
+        (GLOVE.replace("film 3", "film x"), r"line 4: not a word and its numbers"),
+        (GLOVE.replace("film 3", "film nan"), r"line 4: has a number that is not finite"),
+        ("film 1 2 3 4\n", r"line 1: its vector has more than 3 numbers"),
+        ("5 300\nfilm 1 2 3\n", r"has vectors of 300 numbers, not 3"),
+        ("the 1 2 3\n", r"none of the words of the texts"),
+        ("", r"none of the words of the texts"),
+    ],
+)
+def test_bad_vector_files(tmp_path: Path, content: str, said: str) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UserError, match=said) as error:
+        read_vectors(path, VOCABULARY, 3)
+    assert "\n" not in str(error.value)
+
+
+def test_a_torn_archive(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt.gz"
+    path.write_bytes(gzip.compress(GLOVE.encode())[:-12])
+    with pytest.raises(UserError, match="truncated or cannot be read"):
+        read_vectors(path, VOCABULARY, 3)
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    for split in ("train", "test"):
+        rows = "".join(f"{'good' if n % 2 else 'bad'} film {split} {n},{n % 2}\n" for n in range(20))
+        (tmp_path / f"{split}.csv").write_text(f"text,label\n{rows}")
+    out = tmp_path / "data"
+    out.mkdir()
+    build("films", Imdb(source="imdb", path=str(tmp_path)), out)
+    return out
+
+
+SPEC = Imdb(source="imdb", path="unused", max_tokens=6)
+
+
+def test_texts_encoded_with_given_vectors(films: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "glove.txt").write_text(GLOVE + "test 4 4 4\n", encoding="utf-8")
+    monkeypatch.setenv("SOME_VECTORS", str(tmp_path))
+    arch = BiLSTM(family="bilstm", vectors=3, vectors_path="$SOME_VECTORS/glove.txt")
+    out = tmp_path / "bilstm.safetensors"
+    encode(films, "films", "bilstm", SPEC, arch, out)
+    inputs = load_inputs(out)
+    words = (tmp_path / "bilstm.vocabulary.txt").read_text().split("\n")[:-1]
+    # "test" is in no training text, but the vectors know it.
+    assert set(words) == {"<pad>", "<unk>", "film", "good", "bad", "test"}
+    assert inputs.vectors is not None
+    np.testing.assert_array_equal(inputs.vectors[words.index("test")], [4, 4, 4])
+    first = [words[i] for i in inputs.splits["test"].inputs[0]]
+    assert first == ["bad", "film", "test", "<unk>", "<pad>", "<pad>"]
+    monkeypatch.delenv("SOME_VECTORS")
+    with pytest.raises(UserError, match="SOME_VECTORS is not set"):
+        encode(films, "films", "bilstm", SPEC, arch, out)
+
+
+PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "test", "##s"]
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path / "checkpoint"
+    folder.mkdir()
+    (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece in PIECES))
+    BertTokenizerFast(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(7)
+    config = BertConfig(
+        vocab_size=64,
+        hidden_size=8,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=16,
+    )
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def encoder(folder: Path | str, **changes: Any) -> Encoder:
+    sizes = {"hidden": 8, "layers": 2, "heads": 2, "intermediate": 16, "vocabulary": 64, "positions": 16}
+    return Encoder.model_validate(
+        {"family": "encoder", "pretrained": str(folder), "dropout": 0.0} | sizes | changes
+    )
+
+
+def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    from prunescope.models.registry import Shape, count_parameters, masks_padding, prunable
+    from prunescope.models.registry import build as network
+
+    arch = encoder(checkpoint)
+    out = tmp_path / "bert.safetensors"
+    encode(films, "films", "bert", SPEC, arch, out)
+    inputs = load_inputs(out)
+    assert (inputs.pad, inputs.cls, inputs.sep, inputs.vocabulary_size) == (0, 2, 3, 64)
+    assert inputs.splits["test"].inputs[0].tolist() == [2, 6, 7, 8, 1, 3]
+    assert (tmp_path / "bert.vocabulary.txt").read_text().split("\n")[:-1] == PIECES
+
+    shape = Shape(classes=2, vocabulary=64, length=6, pad=0)
+    models = [network(arch, shape, seed) for seed in (0, 0, 1)]
+    states = [model.state_dict() for model in models]
+    saved = load_file(checkpoint / "model.safetensors")
+    for state in states:
+        for name, value in state.items():
+            assert value.dtype == torch.float32
+            if name.startswith("bert."):
+                assert torch.equal(value, saved[name.removeprefix("bert.")])
+    assert not any(".layer.2." in name for name in states[0])
+    # The seed decides the head alone.
+    assert torch.equal(states[0]["classifier.weight"], states[1]["classifier.weight"])
+    assert not torch.equal(states[0]["classifier.weight"], states[2]["classifier.weight"])
+    scratch = network(arch.model_copy(update={"pretrained": None}), shape, 0)
+    assert count_parameters(models[0]) == count_parameters(scratch)
+    assert list(prunable(models[0])) == list(prunable(scratch))
+    assert masks_padding(arch)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hidden": 12}, r"has other sizes than the arch; set hidden: 8$"),
+        ({"layers": 4, "vocabulary": 70}, r"set vocabulary: 64, layers: 3$"),
+    ],
+)
+def test_other_sizes(checkpoint: Path, changes: dict[str, int], said: str) -> None:
+    from prunescope.pretrained import load_model
+
+    with pytest.raises(UserError, match=said):
+        load_model(encoder(checkpoint).model_copy(update=changes))
+
+
+def test_checkpoints_that_are_refused(checkpoint: Path, monkeypatch: Any) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    from prunescope.pretrained import load_model
+
+    weights = checkpoint / "model.safetensors"
+    tensors = load_file(weights)
+    whole = weights.read_bytes()
+    kept = {name: value for name, value in tensors.items() if "layer.1.attention.self.query" not in name}
+    save_file(kept, weights, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"lacks weights .* encoder.layer.1.attention.self.query"):
+        load_model(encoder(checkpoint))
+    weights.write_bytes(whole[:-100])
+    with pytest.raises(UserError, match=r"cannot be loaded") as error:
+        load_model(encoder(checkpoint))
+    assert "\n" not in str(error.value)
+    # A pickle in its place is not read.
+    weights.unlink()
+    torch.save(tensors, checkpoint / "pytorch_model.bin")
+    with pytest.raises(UserError, match=r"cannot be loaded"):
+        load_model(encoder(checkpoint))
+    config = checkpoint / "config.json"
+    config.write_text(config.read_text().replace('"model_type": "bert"', '"model_type": "electra"'))
+    with pytest.raises(UserError, match="its model type is 'electra'"):
+        load_model(encoder(checkpoint))
+    monkeypatch.delenv("SOME_MODELS", raising=False)
+    with pytest.raises(UserError, match="SOME_MODELS is not set"):
+        load_model(encoder("$SOME_MODELS/bert"))
+    with pytest.raises(UserError, match="no such file or folder"):
+        load_model(encoder(checkpoint / "absent"))
