@@ -6,19 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.config import (
-    Arch,
-    BiLSTM,
-    Cell,
-    Dataset,
-    Digits,
-    Docstrings,
-    Encoder,
-    LeNet5,
-    Study,
-    Training,
-    fine_tuning_epochs,
-)
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training, fine_tuning_epochs
+from prunescope.config import Cell, Dataset, Digits, Docstrings, Study
 from prunescope.errors import UserError
 from prunescope.layout import Layout, blocks
 
