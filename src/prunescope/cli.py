@@ -23,7 +23,7 @@ class _Parser(argparse.ArgumentParser):
     """Usage errors in the form of all our errors: one line, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"prunescope: error: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         code = arguments.run(arguments)
     except UserError as error:
-        print(f"prunescope: error: {error}", file=sys.stderr)
+        # One line, whatever a column or a file is called.
+        print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
     except MemoryError:
         print(
