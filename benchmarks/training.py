@@ -24,7 +24,8 @@ from typing import Any
 
 import torch
 
-from prunescope.config import Amount, Arch, BiLSTM, Encoder, LeNet5, Training
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training
+from prunescope.config import Amount
 from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.plan import STEP_OVER_FORWARD, Declared, forward_flops
 from prunescope.pruners import Pruner

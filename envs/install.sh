@@ -21,7 +21,7 @@ echo "prunescope: installing into $folder (a few minutes the first time)"
     echo "prunescope: $python cannot make virtual environments; on Debian: apt install python3-venv" >&2
     exit 1
 }
-pip="$folder/bin/python -m pip --disable-pip-version-check install --quiet"
+pip="$folder/bin/python -m pip --disable-pip-version-check install -qq"
 
 if [ "$variant" = cuda ]; then
     $pip "torch==$torch"

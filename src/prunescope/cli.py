@@ -23,18 +23,21 @@ class _Parser(argparse.ArgumentParser):
     """Usage errors in the form of all our errors: one line, exit code 2."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, f"prunescope: error: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     # A pipe closed by `head` is no error of ours.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    # A scheduler that ends a job sends this first: an exit, so that files half written are taken away.
+    signal.signal(signal.SIGTERM, _terminated)
     arguments = build_parser().parse_args(argv)
     try:
         code = arguments.run(arguments)
     except UserError as error:
-        print(f"prunescope: error: {error}", file=sys.stderr)
+        # One line, whatever a column or a file is called.
+        print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
         return 2
     except MemoryError:
         print(
@@ -45,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("prunescope: stopped; run the same command again to go on", file=sys.stderr)
         return 130
     return int(code or 0)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -216,7 +223,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
 
 def _encode(arguments: argparse.Namespace) -> int:
-    from prunescope.config import Arch, Dataset
+    from prunescope.archs import Arch
+    from prunescope.config import Dataset
     from prunescope.data.encode import encode
 
     dataset = _parsed(TypeAdapter(Dataset), arguments.dataset_settings, "--dataset-settings")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from prunescope.arrow import Source, matrix, objects, whole_numbers
-from prunescope.artifacts import LOGIT_TASKS, Predictions, by_seed, decide, values_of
 from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.predictions import LOGIT_TASKS, Predictions, by_seed, decide, values_of
 from prunescope.table_meta import TableMeta, meta_of
 from prunescope.user_tables import Vocabulary
 

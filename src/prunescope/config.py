@@ -22,153 +22,19 @@ from pydantic import (
     model_validator,
 )
 
+from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
 from prunescope.errors import UserError, listed
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.spec import Spec, problem_line
-
-Task = Literal["single-label", "multi-label", "regression", "tokens", "span", "text"]
 
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
-    {
-        "all",
-        "cell",
-        "cells",
-        "data",
-        "dataset",
-        "encode",
-        "figures",
-        "index",
-        "lint",
-        "manifest",
-        "models",
-        "none",
-        "only",
-        "prune",
-        "readability",
-        "report",
-        "results",
-        "site",
-        "tables",
-        "train",
-        "tune",
-    }
+    """all cell cells data dataset encode figures index lint manifest models none only prune readability report
+    results site tables train tune""".split()  # noqa: SIM905
 )
-
-
-class Training(Spec):
-    """How a network is trained, and trained again after pruning."""
-
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    lr: float = Field(1e-3, gt=0, description="learning rate")
-    epochs: int = Field(3, ge=1)
-    batch_size: int = Field(32, ge=1)
-    weight_decay: float = Field(0.0, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
-    clip_norm: float | None = Field(None, gt=0, description="gradient norm is clipped to this")
-    milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
-        (), description="fractions of the epochs after which the learning rate falls to a tenth"
-    )
-    finetune_epochs: int | None = Field(
-        None, ge=0, description="epochs of fine-tuning after each pruning; null means as many as `epochs`"
-    )
-    finetune_lr_factor: float = Field(
-        1.0, gt=0, description="learning rate of fine-tuning over that of training"
-    )
-    keep: Literal["last", "best-validation"] = Field(
-        "last", description="the weights that count: of the last epoch, or of the lowest validation loss"
-    )
-    threshold_split: Literal["train", "validation"] = Field(
-        "train", description="several labels: where the probability threshold is chosen, by macro F1"
-    )
-    early_fraction: float = Field(
-        0.3, ge=0, lt=1, description="EL2N uses the first epoch e >= 1 with e / epochs above this"
-    )
-
-    @property
-    def early_epoch(self) -> int:
-        """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
-        return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
-
-
-class LeNet5(Spec):
-    """LeNet-5 with ReLU and max pooling; convolutions are padded where the picture is small."""
-
-    family: Literal["lenet5"]
-    training: Training = Training()
-    block: int = Field(1, ge=1, description="seeds trained by one job")
-
-
-class BiLSTM(Spec):
-    """The PIE paper's BiLSTM over fixed word vectors, with a three-layer head."""
-
-    family: Literal["bilstm"]
-    hidden: int = Field(100, ge=1, description="units per direction")
-    layers: int = Field(2, ge=1)
-    head: tuple[Annotated[int, Field(ge=1)], ...] = Field(
-        (256, 128), description="widths of the hidden layers of the classifier"
-    )
-    vectors: int = Field(300, ge=1, description="dimensions of the word vectors")
-    vectors_path: str | None = Field(
-        None,
-        min_length=1,
-        description="GloVe or word2vec text file (also .gz), environment variables are filled in; "
-        "null: vectors are learned from the training texts",
-    )
-    min_count: int = Field(
-        2, ge=1, description="learned vectors: words seen less often in the training texts are unknown"
-    )
-    training: Training = Training()
-    block: int = Field(1, ge=1, description="seeds trained by one job")
-
-
-class Encoder(Spec):
-    """A BERT-form transformer encoder, classified from its pooled output."""
-
-    family: Literal["encoder"]
-    pretrained: str | None = Field(
-        None,
-        min_length=1,
-        description="local folder (environment variables are filled in) or hub id of a BERT checkpoint in "
-        "safetensors with its tokenizer; the sizes given here must be its sizes, fewer layers keep the lower "
-        "ones. null: trained from scratch",
-    )
-    revision: str | None = Field(None, min_length=1, description="branch, tag or commit on the hub")
-    hidden: int = Field(768, ge=1)
-    layers: int = Field(12, ge=1)
-    heads: int = Field(12, ge=1)
-    intermediate: int = Field(3072, ge=1)
-    vocabulary: int = Field(30522, ge=64, description="word pieces learned from the training texts, at most")
-    positions: int = Field(512, ge=4, description="longest text the network can take, in tokens")
-    initializer_range: float = Field(
-        0.02, gt=0, description="standard deviation of the initial weights; narrow networks need more"
-    )
-    dropout: float = Field(0.1, ge=0, lt=1)
-    training: Training = Training()
-    block: int = Field(1, ge=1, description="seeds trained by one job")
-
-    @model_validator(mode="after")
-    def _divisible(self) -> Encoder:
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden: {self.hidden} is not a multiple of heads ({self.heads})")
-        if self.revision and not self.pretrained:
-            raise ValueError("revision: is of a pretrained network; give `pretrained` too or leave it out")
-        return self
-
-
-Arch = Annotated[LeNet5 | BiLSTM | Encoder, Field(discriminator="family")]
-
-FAMILIES: dict[str, type[LeNet5 | BiLSTM | Encoder]] = {
-    "lenet5": LeNet5,
-    "bilstm": BiLSTM,
-    "encoder": Encoder,
-}
-
-#: What an architecture family takes in.
-FAMILY_INPUT: dict[str, Literal["image", "text"]] = {"lenet5": "image", "bilstm": "text", "encoder": "text"}
 
 
 class _Dataset(Spec):
@@ -547,15 +413,6 @@ def grid_amounts(grid: Grid) -> tuple[Amount, ...]:
     return tuple(Amount.of_sparsity(s) for s in grid.sparsities) + tuple(
         Amount.of_ratio(t) for t in grid.ratios
     )
-
-
-def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
-    return Training.model_validate({**base.model_dump(), **changes})
-
-
-def fine_tuning_epochs(training: Training) -> int:
-    """Epochs after each pruning of a network that is fine-tuned."""
-    return training.epochs if training.finetune_epochs is None else training.finetune_epochs
 
 
 def seed_blocks(seeds: tuple[int, ...], size: int) -> list[tuple[int, int]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunescope.config import Amount, Arch, Cell, Study, Training
+from prunescope.archs import Arch, Training
+from prunescope.config import Amount, Cell, Study
 from prunescope.pruners import Pruner
 from prunescope.spec import Spec
 

@@ -6,23 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.config import (
-    Aapd,
-    Arch,
-    BiLSTM,
-    Cell,
-    Dataset,
-    Digits,
-    Docstrings,
-    Encoder,
-    Imdb,
-    LeNet5,
-    Reuters,
-    Snli,
-    Study,
-    Training,
-    fine_tuning_epochs,
-)
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training, fine_tuning_epochs
+from prunescope.config import Aapd, Cell, Dataset, Digits, Docstrings, Imdb, Reuters, Snli, Study
 from prunescope.data.published import PIE_PAPER
 from prunescope.errors import UserError
 from prunescope.layout import Layout, blocks

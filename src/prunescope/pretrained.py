@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from prunescope.config import Encoder
+from prunescope.archs import Encoder
 from prunescope.data.local import expanded
 from prunescope.errors import UserError
 

@@ -143,30 +143,48 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     stops its jobs; the same command goes on from there.
 
     Raises:
-        UserError: the study is not a valid one, or Snakemake is not installed.
+        UserError: the study is not a valid one, Snakemake is not installed, or the log cannot be written.
     """
     study = load_study(configfile)
     program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
     if program is None:
         raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
     command = [program, "--configfile", str(configfile), *arguments]
     progress = Progress(time.monotonic())
-    with open(log, "w", encoding="utf-8") as record:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
-        try:
-            assert process.stdout is not None
-            _follow(process.stdout, record, progress, sys.stderr)
-            code = process.wait()
-        except KeyboardInterrupt:
-            code = process.wait()
-            print(f"\nstopped; run the same command again to go on (log: {log})", file=sys.stderr)
-            return code or 130
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as record:
+            code = _run(command, record, progress)
+    except OSError as error:
+        raise UserError(
+            f"{log}: could not be written ({error.strerror}); free space or choose another results folder, "
+            "then run the same command again"
+        ) from None
+    if code is None:
+        print(f"\nstopped; run the same command again to go on (log: {log})", file=sys.stderr)
+        return 130
     _close(progress, code, study.results, log)
     return code
+
+
+def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:
+    """Snakemake's exit code, or None where it was stopped by Ctrl-C."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        try:
+            _follow(process.stdout, record, progress, sys.stderr)
+            return process.wait()
+        except KeyboardInterrupt:
+            # Read to the end: it would wait for ever to say what it has stopped.
+            record.writelines(process.stdout)
+            return None
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
 
 
 def _follow(stream: IO[str], record: TextIO, progress: Progress, out: TextIO) -> None:

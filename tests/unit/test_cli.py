@@ -137,3 +137,19 @@ def test_python_m_prunescope():
     assert done.returncode == 2
     assert done.stderr.startswith("prunescope: error: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_an_ended_job_leaves_no_half_file(tmp_path):
+    code = (
+        "import os, signal, sys\n"
+        "from prunescope import cli, files\n"
+        "def write(_):\n"
+        "    with files.atomic_path(sys.argv[1]) as temporary:\n"
+        "        temporary.write_text('half')\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "cli._schema = write\n"
+        "cli.main(['schema'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "file"], check=False)
+    assert done.returncode == 143
+    assert list(tmp_path.iterdir()) == []

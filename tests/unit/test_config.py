@@ -86,6 +86,8 @@ REFUSED = [
     ("results", "", "results: must not be empty", ""),
     ("results", "/", "results: must name a folder", ""),
     ("results", "out{x}", "results: must name a folder", "braces"),
+    ("results", "-out", "results: must name a folder", "dash"),
+    ("datasets.prose.libraries", ["numpy", "numpy"], "datasets.prose.libraries: numpy stands there twice", "once"),
     ("grid.0.sparsities", [1.2], "grid.0.sparsities.0: must be less than 1", "1.2"),
     ("grid.0.sparsities", [1], "grid.0.sparsities.0: must be less than 1", "1"),
     ("grid.0.sparsities", [0], "grid.0.sparsities.0: must be greater than 0", "0"),
@@ -341,3 +343,15 @@ def test_reading_a_study_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_texts_longer_than_a_network_can_take_are_refused(study_dict):
+    study_dict["archs"]["bert"] = {"family": "encoder", "positions": 12}
+    study_dict["grid"][2]["archs"] = ["bert"]
+    with pytest.raises(
+        UserError, match=r"grid\.2: data set 'prose' has texts of up to 16 tokens .* only 12 pos"
+    ):
+        study_from(study_dict)
+    # Where texts are cut as they come, only they can tell.
+    study_dict["datasets"]["prose"]["max_tokens"] = None
+    study_from(study_dict)

@@ -161,3 +161,8 @@ def test_lists_in_messages_stay_short():
     assert listed(range(15)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 3 more"
     assert listed(range(4), limit=4) == "0, 1, 2, 3"
     assert DamagedFileError(Path("x"), "x: cut off").path == Path("x")
+
+
+def test_a_folder_is_no_json_file(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        read_json(tmp_path)

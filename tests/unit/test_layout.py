@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunescope.config import Cell, Study, study_from
-from prunescope.layout import Layout, block_name, block_seeds, blocks, dense_cell, fill
+from prunescope.config import Amount, Cell, Study, study_from
+from prunescope.errors import UserError
+from prunescope.layout import CellFolder, Layout, block_name, block_seeds, blocks, dense_cell, fill
 
 LAYOUT = Layout("out")
 
@@ -125,3 +127,17 @@ def test_the_unpruned_cell_of_a_cell(study_dict):
         assert dense.dense
         assert (dense.dataset, dense.arch) == (cell.dataset, cell.arch)
         assert set(cell.seeds) <= set(dense.seeds)
+
+
+@pytest.mark.parametrize("split", ["", "test", "train"])
+def test_a_cells_folder_says_which_cell(split):
+    found = CellFolder.at(Path("r/cells/imdb/bert/IMP-WR/sparsity-900permille") / split)
+    assert (found.dataset, found.arch, found.pruner) == ("imdb", "bert", "IMP-WR")
+    assert found.amount == Amount.of_sparsity(0.9)
+    assert found.path == Path("r/cells/imdb/bert/IMP-WR/sparsity-900permille")
+
+
+@pytest.mark.parametrize("path", ["nowhere", "a/b/c/d", "b/c/sparsity-900permille"])
+def test_other_paths_are_no_cells(path):
+    with pytest.raises(UserError, match=r"not a cell|not an amount"):
+        CellFolder.at(Path(path))

@@ -11,7 +11,7 @@ from prunescope.cli import main
 from prunescope.config import Digits, Docstrings, Reuters, load_study, study_from
 from prunescope.errors import UserError
 from prunescope.layout import Layout, fill
-from prunescope.plan import declared, make_plan, plan_text
+from prunescope.plan import check_ratios, declared, make_plan, plan_text
 
 
 @pytest.fixture
@@ -121,8 +121,23 @@ def test_the_pie_papers_networks(study_dict):
 
 def test_a_ratio_that_cannot_be_reached(study_dict):
     study_dict["grid"][1]["ratios"] = [30]
-    with pytest.raises(UserError, match=r"ratio 30: asks for .* choose a ratio below 19\.88"):
-        make_plan(study_from(study_dict))
+    study = study_from(study_dict)
+    for look in (make_plan, check_ratios):
+        with pytest.raises(
+            UserError, match=r"grid: lenet5 on numbers: ratio 30: asks for .* choose a ratio below 19\.88"
+        ):
+            look(study)
+
+
+def test_ratios_that_can_be_reached(study_dict):
+    check_ratios(study_from(study_dict))
+
+
+def test_unknown_text_lengths_do_not_stop_a_plan(study_dict):
+    study_dict["datasets"]["prose"]["max_tokens"] = None
+    study_dict["archs"]["bert"] = {"family": "encoder", "hidden": 8, "heads": 2, "layers": 1, "positions": 64}
+    study_dict["grid"][2]["archs"] = ["bert"]
+    assert make_plan(study_from(study_dict))["networks"][1]["arch"] == "bert"
 
 
 def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):

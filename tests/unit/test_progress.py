@@ -315,6 +315,42 @@ def test_without_snakemake(tmp_path, monkeypatch, study_dict, capsys):
     assert "snakemake: not installed" in capsys.readouterr().err
 
 
+def test_a_log_that_cannot_be_written_is_one_line(fake, capsys):
+    fake(FINISHED, 0)
+    Path("results").write_text("in the way")
+    assert main(["run", "--configfile", "study.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("prunescope: error: results/logs/run-")
+    assert "could not be written" in line
+    assert not Path("arguments.txt").exists()
+
+
+def test_a_disk_that_fills_up_ends_the_run(fake, capsys, monkeypatch):
+    fake(FINISHED, 0)
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(progress, "_follow", full)
+    assert main(["run", "--configfile", "study.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "No space left on device" in line
+
+
+def test_a_stopped_run_is_read_to_its_end(fake, capsys, monkeypatch):
+    # More than a pipe holds: unread, the program would never end.
+    fake("stopping\n" * 50_000, 1)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(progress, "_follow", stop)
+    assert main(["run", "--configfile", "study.yaml"]) == 130
+    assert "stopped; run the same command again to go on" in capsys.readouterr().err
+    (log,) = Path("results/logs").glob("run-*.log")
+    assert log.read_text() == "stopping\n" * 50_000
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

@@ -165,6 +165,7 @@ def test_diverged_seeds_are_reported_and_left_out(tmp_path: Path) -> None:
         ({"grid__0__sparsities": [1.2]}, "grid.0.sparsities.0"),
         ({"seeds": [0, 0]}, "seeds: 0 stands there twice"),
         ({"grid__0__pruners": ["IMP"]}, "unknown name 'IMP'; there are IIBP-WR"),
+        ({"grid__1__ratios": [1000]}, "bilstm on prose: ratio 1000: asks for"),
         ({"grid__0__archs": ["bilstm"]}, "arch 'bilstm' takes texts but data set 'digits' has images"),
         ({"datasets__digits__colour": "red"}, "datasets.digits.colour: unknown key; allowed here"),
     ],

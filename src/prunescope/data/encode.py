@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope import config
+from prunescope import archs, config
 from prunescope.data import words
 from prunescope.data.local import expanded
 from prunescope.data.splits import SPLITS
@@ -73,7 +73,7 @@ def encode(
     dataset_name: str,
     arch_name: str,
     spec: config.Dataset,
-    arch: config.Arch,
+    arch: archs.Arch,
     out: Path,
 ) -> None:
     """Encode the tables in folder ``data`` for an architecture, and write them to ``out``.
@@ -88,7 +88,7 @@ def encode(
     tables = {split: read_table(Path(data) / f"{split}.parquet") for split in SPLITS}
     _check_together(Path(data), dataset_name, tables)
     first = tables["train"].info
-    wanted, got = config.FAMILY_INPUT[arch.family], "image" if first.image_shape is not None else "text"
+    wanted, got = archs.FAMILY_INPUT[arch.family], "image" if first.image_shape is not None else "text"
     if wanted != got:
         raise UserError(f"{data}: has {got}s, but arch {arch_name!r} takes {wanted}s; choose another arch")
     about: dict[str, Any] = {
@@ -101,9 +101,9 @@ def encode(
     max_tokens: int | None = getattr(spec, "max_tokens", None)
     tensors: dict[str, np.ndarray] = {}
     vocabulary: list[str] | None = None
-    if isinstance(arch, config.BiLSTM):
+    if isinstance(arch, archs.BiLSTM):
         vocabulary = _encode_words(tables, arch, max_tokens, tensors, about)
-    elif isinstance(arch, config.Encoder):
+    elif isinstance(arch, archs.Encoder):
         vocabulary = _encode_pieces(tables, arch, max_tokens, tensors, about)
     else:
         about |= {"kind": "image", "image_scale": first.image_scale}
@@ -176,7 +176,7 @@ def load_inputs(path: Path | str) -> Inputs:
 
 def _encode_words(
     tables: dict[str, DataTable],
-    arch: config.BiLSTM,
+    arch: archs.BiLSTM,
     max_tokens: int | None,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
@@ -210,7 +210,7 @@ def _encode_words(
 
 def _encode_pieces(
     tables: dict[str, DataTable],
-    arch: config.Encoder,
+    arch: archs.Encoder,
     max_tokens: int | None,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],

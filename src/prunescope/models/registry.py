@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from prunescope.config import Arch, BiLSTM, Encoder, LeNet5
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5
 from prunescope.errors import UserError
 from prunescope.models import bilstm, encoder, lenet
 from prunescope.seeds import stream

@@ -91,7 +91,10 @@ def interval(
     width, height, left, right = 680, 104, 20, 20
     known = [*values, mean, reference, *(v for v in (low, high) if v is not None)]
     least, most = min(known), max(known)
-    spread = (most - least) or 1.0
+    spread = most - least
+    if spread < 1e-6 * max(1.0, abs(least), abs(most)):
+        # All one number but for rounding: ticks that close would be the same number too.
+        spread = max(1.0, abs(most))
     least, most = least - 0.06 * spread, most + 0.06 * spread
 
     def x(value: float) -> str:
@@ -99,13 +102,13 @@ def interval(
 
     step = nice_ticks(most - least, 6)[1]
     body: list[str] = []
-    tick = math.ceil(least / step) * step
-    while tick <= most + 1e-12:
+    first = math.ceil(least / step)
+    for number in range(first, math.floor(most / step + 1e-9) + 1):
+        tick = number * step
         place = x(tick)
         body.append(f'<line class="grid" x1="{place}" x2="{place}" y1="20" y2="80"/>')
         text = f"{tick + 0.0:.4g}".replace("-", "−") if abs(tick) > step / 1e6 else "0"
         body.append(f'<text class="tick" x="{place}" y="97" text-anchor="middle">{text}</text>')
-        tick += step
     one = x(reference)
     body.append(f'<line class="reference" x1="{one}" x2="{one}" y1="14" y2="80"/>')
     body.append(

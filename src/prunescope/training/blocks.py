@@ -264,7 +264,8 @@ def _write(
                 "transformers": version("transformers"),
             },
             "revision": code_revision(),
-            "settings": job.model_dump(mode="json"),
+            # The arch's own training and block settings are placeholders in a job (jobs.model_job).
+            "settings": job.model_dump(mode="json", exclude={"architecture": {"training", "block"}}),
         },
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.config import Training
+from prunescope.archs import Training
 from prunescope.models.registry import prunable
 from prunescope.pruning.mask import Masks, apply_masks
 from prunescope.seeds import stream

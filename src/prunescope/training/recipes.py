@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from prunescope.config import Amount, fine_tuning_epochs
+from prunescope.archs import fine_tuning_epochs
+from prunescope.config import Amount
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.pruners import Pruner
 from prunescope.pruning.criteria import CRITERIA, Evidence

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunescope.config import BiLSTM, Digits, Docstrings, Encoder, LeNet5
+from prunescope.archs import BiLSTM, Encoder, LeNet5
+from prunescope.config import Digits, Docstrings
 from prunescope.data import pieces, words
 from prunescope.data.encode import covering_power_of_two, encode, load_inputs
 from prunescope.data.registry import build
@@ -286,7 +287,8 @@ def test_empty_texts_count_as_one_padding(tmp_path: Path) -> None:
 _AGAIN = """
 import sys
 from pathlib import Path
-from prunescope.config import BiLSTM, Docstrings, Encoder
+from prunescope.archs import BiLSTM, Encoder
+from prunescope.config import Docstrings
 from prunescope.data.encode import encode
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 spec = Docstrings(source="docstrings")
@@ -378,3 +380,20 @@ def test_inputs_that_are_none_are_refused(folder: Path) -> None:
     ):
         save_file({k: v for k, v in tensors.items() if k != missing}, out, metadata=metadata)
         refused(what)
+
+
+def test_a_full_disk_leaves_no_inputs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import safetensors.numpy
+
+    def full(tensors: object, path: Path, metadata: object) -> None:
+        path.write_bytes(b"half")
+        raise safetensors.SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors.numpy, "save_file", full)
+    out = tmp_path / "inputs" / "bilstm.safetensors"
+    with pytest.raises(
+        UserError, match=r"bilstm\.safetensors: could not be written .*No space left"
+    ) as error:
+        encode(folder, "zoo", "bilstm", SPEC, BILSTM, out)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in out.parent.iterdir()] == ["bilstm.vocabulary.txt"]

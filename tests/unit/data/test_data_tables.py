@@ -1,4 +1,4 @@
-"""Data tables and cards: what is written is read back, and what is no table is refused by name."""
+"""Data tables: what is written is read back, and what is no table is refused by name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.data.card import card, card_text
-from prunescope.data.tables import KEY, DataSet, DataTable, TableInfo, read_table, write_table
+from prunescope.data.tables import KEY, DataTable, TableInfo, read_table, write_table
 from prunescope.errors import UserError
 
 
@@ -109,34 +108,3 @@ def test_what_is_no_table_is_refused_in_one_line_with_its_name(tmp_path: Path) -
     write_table(path, _pictures())
     _rewritten(path, image=pa.array([[1] * 5] * 5, pa.list_(pa.uint8(), 5)))
     refused("not fixed_size_list<uint8>[24]")
-
-
-def test_card_counts(tmp_path: Path) -> None:
-    train = _pairs()
-    data = DataSet({"train": train}, {"lib": "1.0"}, ("A note.",))
-    found = card("pairs", "made", data)
-    assert found["n_examples"] == 3
-    assert found["splits"]["train"]["labels_per_example"] == 1.0
-    assert found["splits"]["train"]["majority_share"] == pytest.approx(1 / 3)
-    # Each label is in 1 of 3 texts: all labels for everybody has precision 1/3, recall 1, F1 1/2.
-    assert found["splits"]["train"]["constant_score"] == pytest.approx(0.5)
-    # "one two ." + "x", "ünï ." + "y", "" + "z"
-    assert found["splits"]["train"]["tokens"] == {"min": 1, "mean": 8 / 3, "median": 3.0, "p85": 4, "max": 4}
-    assert found["classes"][0] == {"class": "a", "train": 1, "share_of_examples": pytest.approx(1 / 3)}
-    text = card_text(found)
-    for part in ("A note.", "| lib | 1.0 |", "| train | 3 | 33.3% | 1.00 |", found["sha256"]):
-        assert part in text
-
-
-def test_card_hash_follows_the_content() -> None:
-    def digest(table: DataTable) -> str:
-        return str(card("d", "made", DataSet({"train": table}, {}))["sha256"])
-
-    table = _pairs()
-    assert table.texts is not None
-    moved = DataTable(
-        table.info, table.labels, texts={"premise": ["One two.x", "Ünï.", ""], "hypothesis": ["", "y", "z"]}
-    )
-    flipped = DataTable(table.info, ~table.labels, texts=table.texts)
-    assert digest(table) == digest(_pairs())
-    assert len({digest(table), digest(moved), digest(flipped), digest(_pictures())}) == 4

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prunescope.config import BiLSTM, Encoder, Imdb
+from prunescope.archs import BiLSTM, Encoder
+from prunescope.config import Imdb
 from prunescope.data.encode import encode, load_inputs
 from prunescope.data.registry import build
 from prunescope.data.vectors import read_vectors

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.config import Amount, BiLSTM, Encoder, LeNet5
+from prunescope.archs import BiLSTM, Encoder, LeNet5
+from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.pruners import PRUNERS
@@ -184,7 +185,7 @@ def test_encoder_too_short_for_its_texts():
 
 @pytest.mark.parametrize("family", ["lenet5", "bilstm", "encoder"])
 def test_a_seed_is_a_network(family, make_trainee):
-    from prunescope.config import Training
+    from prunescope.archs import Training
 
     torch.manual_seed(1)
     before = torch.get_rng_state()

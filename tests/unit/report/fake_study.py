@@ -226,17 +226,18 @@ def study(**changes: Any) -> Study:
 
 
 def results_tree(root: Path, settings: Study, *, n: int = 200) -> dict[str, list[Path]]:
-    """Cells, tables, metrics and data cards of a study under ``root``; returns their paths."""
-    found: dict[str, list[Path]] = {"cells": [], "metrics": [], "cards": []}
+    """Cells, tables and data cards of a study under ``root``; returns their paths, unpruned cells apart."""
+    found: dict[str, list[Path]] = {"dense": [], "cells": [], "cards": []}
     tables: dict[str, list[list[Any]]] = {name: [] for name in _TABLES}
     for number, cell in enumerate(settings.cells):
         text = settings.datasets[cell.dataset].input == "text"
         where = [cell.dataset, cell.arch, cell.pruner]
         sparsity = _sparsity(cell.amount)
-        found["metrics"].append(_metrics(root, cell, sparsity))
-        if cell.dense:
-            continue
         folder = root / "cells" / cell.dataset / cell.arch / cell.pruner / cell.amount.token
+        _models(folder, cell, sparsity)
+        if cell.dense:
+            found["dense"].append(folder)
+            continue
         names = ("numpy", "scipy", "pandas", "sklearn", "torch") if text else tuple("0123456789")
         damage = _DAMAGE.get(cell.pruner, 0.07) * (0.3 + 2.2 * sparsity**4)
         options = {"classes": names, "damage": damage, "random_seed": number, "seeds": len(cell.seeds)}
@@ -298,13 +299,9 @@ def _rows(
             tables["readability.csv"] += [[*key, *row] for row in list(csv.reader(stream))[1:]]
 
 
-def _metrics(root: Path, cell: Any, sparsity: float) -> Path:
-    block = f"seeds-{cell.seeds[0]}-{cell.seeds[-1]}"
-    path = (
-        root / "models" / cell.dataset / cell.arch / cell.pruner / cell.amount.token / block / "metrics.json"
-    )
+def _models(folder: Path, cell: Any, sparsity: float) -> None:
     write_json(
-        path,
+        folder / "models.json",
         {
             "dataset": cell.dataset,
             "arch": cell.arch,
@@ -328,9 +325,8 @@ def _metrics(root: Path, cell: Any, sparsity: float) -> Path:
                 }
                 for seed in cell.seeds
             ],
-            "device": "cpu",
-            "versions": {"torch": "2.6.0"},
-            "revision": "abc1234",
+            "devices": ["cpu"],
+            "versions": [{"torch": "2.6.0"}, {"torch": "2.6.1"}],
+            "revisions": ["abc1234"],
         },
     )
-    return path

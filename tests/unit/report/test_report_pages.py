@@ -220,15 +220,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
         ]
     )
     found = results_tree(results, small, n=120)
-    record = json.loads(found["metrics"][1].read_text())
+    damaged = found["cells"][0] / "models.json"
+    record = json.loads(damaged.read_text())
     record["models"][2]["diverged"] = True
     record["models"] = record["models"][:3]
-    write_json(found["metrics"][1], record)
+    write_json(damaged, record)
     # The unpruned models have a cell of their own, with nothing to see in the report.
-    dense = results / "cells" / "digits" / "lenet5" / "none" / "sparsity-0permille"
-    audit_folder(dense / "test", damage=0.0)
-    write_json(dense / "models.json", json.loads(found["metrics"][0].read_text()))
-    found["cells"].append(dense)
+    for dense in found["dense"]:
+        audit_folder(dense / "test", damage=0.0)
+    found["cells"] += found["dense"]
     draw_all(results / "tables", found["cells"], results / "figures")
     build(
         study=small,
@@ -237,7 +237,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
         figures=results / "figures",
         cards=found["cards"],
         out=results / "index.html",
-        metrics=found["metrics"][1:],
     )
     return results, found
 
@@ -287,6 +286,10 @@ def test_cell_page(site: tuple[Path, dict[str, list[Path]]]) -> None:
     assert "diverged" in found.text
     assert "magnitude" in found.text
     assert "abc1234" in found.text
+    assert "devicecpu" in found.text
+    assert "torch2.6.0" in found.text
+    assert "torch2.6.1" in found.text
+    assert "../../cells/digits/lenet5/MP/ratio-400percent/models.json" in found.addresses
     assert "el2n" in found.ids
     assert "../../index.html" in found.addresses
 

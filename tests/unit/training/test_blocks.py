@@ -16,7 +16,7 @@ import torch
 from safetensors.numpy import save_file
 from sklearn.metrics import f1_score
 
-from prunescope.config import Training
+from prunescope.archs import Training
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
 from prunescope.pruners import PRUNERS, UNPRUNED

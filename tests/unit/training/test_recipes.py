@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunescope.config import Amount, Training
+from prunescope.archs import Training
+from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.registry import prunable
 from prunescope.pruners import PRUNERS, Pruner
