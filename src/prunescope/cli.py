@@ -215,8 +215,8 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 
 def _dataset(arguments: argparse.Namespace) -> int:
-    from prunescope.config import Dataset
     from prunescope.data.registry import build
+    from prunescope.datasets import Dataset
 
     build(arguments.name, _parsed(TypeAdapter(Dataset), arguments.settings, "--settings"), arguments.out)
     return 0
@@ -224,8 +224,8 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
 def _encode(arguments: argparse.Namespace) -> int:
     from prunescope.archs import Arch
-    from prunescope.config import Dataset
     from prunescope.data.encode import encode
+    from prunescope.datasets import Dataset
 
     dataset = _parsed(TypeAdapter(Dataset), arguments.dataset_settings, "--dataset-settings")
     arch = _parsed(TypeAdapter(Arch), arguments.arch_settings, "--arch-settings")

@@ -23,9 +23,10 @@ from pydantic import (
 )
 
 from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
+from prunescope.datasets import SOURCES, Dataset
 from prunescope.errors import UserError, listed
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
-from prunescope.spec import Spec, problem_line
+from prunescope.spec import Spec, distinct, problem_line
 
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -35,121 +36,6 @@ RESERVED = frozenset(
     """all cell cells data dataset encode figures index lint manifest models none only prune readability report
     results site tables train tune""".split()  # noqa: SIM905
 )
-
-
-class _Dataset(Spec):
-    training: dict[str, dict[str, Any]] = Field(
-        default_factory=dict, description="per arch: training settings that differ on this data set"
-    )
-
-    @property
-    def input(self) -> Literal["image", "text"]:
-        raise NotImplementedError
-
-
-class Digits(_Dataset):
-    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, 10 classes."""
-
-    source: Literal["digits"]
-
-    @property
-    def input(self) -> Literal["image", "text"]:
-        return "image"
-
-
-class Docstrings(_Dataset):
-    """English prose from the docstrings of installed libraries."""
-
-    source: Literal["docstrings"]
-    labels: Literal["library", "topics"] = Field(
-        "library", description="one label, the library; or several, the themes a text mentions"
-    )
-    libraries: tuple[str, ...] = Field(
-        ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers"), min_length=2
-    )
-    per_library: int = Field(400, ge=20, description="texts taken from each library, at most")
-    max_tokens: int | None = Field(
-        None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
-    )
-
-    @field_validator("libraries")
-    @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        _distinct("", value)
-        return value
-
-    @property
-    def input(self) -> Literal["image", "text"]:
-        return "text"
-
-
-class _Corpus(_Dataset):
-    """A published data set of texts, read from local files or the Hugging Face hub."""
-
-    max_tokens: int = Field(256, ge=4, description="texts are cut after this many tokens")
-    max_examples: int | None = Field(
-        None,
-        ge=2,
-        description="examples kept of each split, at most, in the proportions of the labels; null: all",
-    )
-
-    @property
-    def input(self) -> Literal["image", "text"]:
-        return "text"
-
-
-_LOCAL = "local folder; environment variables such as $PRUNESCOPE_DATA are filled in"
-_OR_HUB = f"{_LOCAL}; null: from the Hugging Face hub"
-_REVISION = "branch, tag or commit on the hub; null: the current one"
-
-
-class Imdb(_Corpus):
-    """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
-
-    source: Literal["imdb"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int = Field(512, ge=4, description="texts are cut after this many tokens")
-
-
-class Snli(_Corpus):
-    """Stanford Natural Language Inference 1.0 (Bowman et al. 2015), pairs of sentences, 3 classes."""
-
-    source: Literal["snli"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int = Field(128, ge=4, description="texts are cut after this many tokens")
-
-
-class Reuters(_Corpus):
-    """Reuters-21578 news with its frequent topics, several labels."""
-
-    source: Literal["reuters"]
-    path: str = Field(min_length=1, description=f"{_LOCAL}; or one file with all documents")
-    min_documents: int = Field(100, ge=1, description="topics of fewer documents are left out")
-
-
-class Aapd(_Corpus):
-    """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
-
-    source: Literal["aapd"]
-    path: str = Field(min_length=1, description=_LOCAL)
-    train_from: Literal["train", "validation"] = Field(
-        "train",
-        description="validation: without the training split; four fifths of the validation split are trained on",
-    )
-
-
-Dataset = Annotated[Digits | Docstrings | Imdb | Snli | Reuters | Aapd, Field(discriminator="source")]
-
-SOURCES: dict[str, type[_Dataset]] = {
-    "digits": Digits,
-    "docstrings": Docstrings,
-    "imdb": Imdb,
-    "snli": Snli,
-    "reuters": Reuters,
-    "aapd": Aapd,
-}
 
 
 class Grid(Spec):
@@ -305,7 +191,7 @@ class Study(Spec):
                 raise ValueError(
                     f"pruners.{name}: the name is taken by a built-in pruner; choose another one"
                 )
-        _distinct("seeds", self.seeds)
+        distinct("seeds", self.seeds)
         for name, dataset in self.datasets.items():
             for arch, settings in dataset.training.items():
                 key = f"datasets.{name}.training.{arch}"
@@ -328,7 +214,7 @@ class Study(Spec):
         }
         for field, names in known.items():
             chosen = getattr(grid, field)
-            _distinct(f"{key}.{field}", chosen)
+            distinct(f"{key}.{field}", chosen)
             for name in chosen:
                 if name not in names:
                     raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names, 40)}")
@@ -336,12 +222,12 @@ class Study(Spec):
             raise ValueError(f"{key}: give sparsities or ratios, not both")
         if grid.pruners and not (grid.sparsities or grid.ratios):
             raise ValueError(f"{key}: pruners need sparsities or ratios")
-        _distinct(f"{key}.sparsities", grid.sparsities)
-        _distinct(f"{key}.ratios", grid.ratios)
+        distinct(f"{key}.sparsities", grid.sparsities)
+        distinct(f"{key}.ratios", grid.ratios)
         if grid.seeds is not None:
             if not grid.seeds:
                 raise ValueError(f"{key}.seeds: the list is empty; leave it out to use the study's seeds")
-            _distinct(f"{key}.seeds", grid.seeds)
+            distinct(f"{key}.seeds", grid.seeds)
         try:
             grid_amounts(grid)
         except UserError as error:
@@ -471,12 +357,6 @@ def _pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Amount]]:
             for pruner in grid.pruners:
                 for amount in grid_amounts(grid):
                     yield dataset, arch, pruner, amount
-
-
-def _distinct(key: str, values: tuple[Any, ...]) -> None:
-    doubles = sorted({value for value in values if values.count(value) > 1})
-    if doubles:
-        raise ValueError(f"{f'{key}: ' if key else ''}{listed(doubles)} stands there twice; name each once")
 
 
 #: What stands under which key, or which tag of a union, for messages on unknown keys.

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training, fine_tuning_epochs
-from prunescope.config import Aapd, Cell, Dataset, Digits, Docstrings, Imdb, Reuters, Snli, Study
+from prunescope.config import Cell, Study
 from prunescope.data.published import PIE_PAPER
+from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Reuters, Snli
 from prunescope.errors import UserError
 from prunescope.layout import Layout, blocks
 

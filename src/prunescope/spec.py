@@ -105,3 +105,14 @@ def _keys(
             continue  # the name of a data set, arch or pruner
         owner = specs.get(str(part), owner)
     return list(owner.model_fields)
+
+
+def distinct(key: str, values: tuple[Any, ...]) -> None:
+    """Refuse a list that names something twice.
+
+    Raises:
+        ValueError: it does; pydantic makes it a message of its own.
+    """
+    doubles = sorted({value for value in values if values.count(value) > 1})
+    if doubles:
+        raise ValueError(f"{f'{key}: ' if key else ''}{listed(doubles)} stands there twice; name each once")

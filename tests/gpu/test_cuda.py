@@ -106,9 +106,9 @@ def test_selection_equals_the_cpu_s() -> None:
 def test_block_job_on_a_gpu(tmp_path: Path) -> None:
     """The stage itself, from an encoded data set to tables, on the GPU."""
     from prunescope.artifacts import read_predictions
-    from prunescope.config import Digits
     from prunescope.data.encode import encode
     from prunescope.data.registry import build as build_dataset
+    from prunescope.datasets import Digits
     from prunescope.jobs import ModelJob
     from prunescope.training.blocks import BlockOutputs, run_block
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from prunescope.cli import main
-from prunescope.config import Digits, Docstrings, Reuters, load_study, study_from
+from prunescope.config import load_study, study_from
+from prunescope.datasets import Digits, Docstrings, Reuters
 from prunescope.errors import UserError
 from prunescope.layout import Layout, fill
 from prunescope.plan import check_ratios, declared, make_plan, plan_text

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from prunescope.config import Aapd
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet
+from prunescope.datasets import Aapd
 from prunescope.errors import UserError
 
 #: The 54 subjects, as arXiv spells them.

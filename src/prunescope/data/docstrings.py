@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prunescope.config import Docstrings
 from prunescope.data import prose
 from prunescope.data.sources import Library, docstrings, find_library, source_files
 from prunescope.data.splits import SMALLEST_CLASS, SPLITS, content_hash, split_multi, split_single
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.data.topics import TOPICS, topics
+from prunescope.datasets import Docstrings
 from prunescope.errors import UserError
 
 #: What libraries are called; taken out of every text. "transformers" is not here: an ordinary word

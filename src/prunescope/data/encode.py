@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope import archs, config
+from prunescope import archs, datasets
 from prunescope.data import words
 from prunescope.data.local import expanded
 from prunescope.data.splits import SPLITS
@@ -72,7 +72,7 @@ def encode(
     data: Path,
     dataset_name: str,
     arch_name: str,
-    spec: config.Dataset,
+    spec: datasets.Dataset,
     arch: archs.Arch,
     out: Path,
 ) -> None:

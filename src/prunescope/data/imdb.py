@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.config import Imdb
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble, from_hub
 from prunescope.data.splits import stratified
 from prunescope.data.tables import DataSet
+from prunescope.datasets import Imdb
 from prunescope.errors import UserError
 
 CLASSES = ("negative", "positive")

@@ -5,45 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from prunescope import config
+from prunescope import datasets
 from prunescope.data import aapd, digits, docstrings, imdb, reuters, snli
 from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
 
 
-def _digits(name: str, spec: config.Dataset) -> DataSet:
+def _digits(name: str, spec: datasets.Dataset) -> DataSet:
     return digits.build(name)
 
 
-def _docstrings(name: str, spec: config.Dataset) -> DataSet:
-    assert isinstance(spec, config.Docstrings)
+def _docstrings(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Docstrings)
     return docstrings.build(name, spec)
 
 
-def _imdb(name: str, spec: config.Dataset) -> DataSet:
-    assert isinstance(spec, config.Imdb)
+def _imdb(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Imdb)
     return imdb.build(name, spec)
 
 
-def _snli(name: str, spec: config.Dataset) -> DataSet:
-    assert isinstance(spec, config.Snli)
+def _snli(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Snli)
     return snli.build(name, spec)
 
 
-def _reuters(name: str, spec: config.Dataset) -> DataSet:
-    assert isinstance(spec, config.Reuters)
+def _reuters(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Reuters)
     return reuters.build(name, spec)
 
 
-def _aapd(name: str, spec: config.Dataset) -> DataSet:
-    assert isinstance(spec, config.Aapd)
+def _aapd(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Aapd)
     return aapd.build(name, spec)
 
 
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
 #: and one class in ``prunescope.config``.
-LOADERS: dict[str, Callable[[str, config.Dataset], DataSet]] = {
+LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "digits": _digits,
     "docstrings": _docstrings,
     "imdb": _imdb,
@@ -53,7 +53,7 @@ LOADERS: dict[str, Callable[[str, config.Dataset], DataSet]] = {
 }
 
 
-def build(name: str, spec: config.Dataset, out: Path) -> None:
+def build(name: str, spec: datasets.Dataset, out: Path) -> None:
     """Read a source and write train, validation and test.parquet, card.md and card.json into ``out``.
 
     Other files in the folder stay. Each file appears whole; card.json is removed first and written

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.config import Reuters
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble
 from prunescope.data.splits import SPLITS, split_multi
 from prunescope.data.tables import DataSet
+from prunescope.datasets import Reuters
 from prunescope.errors import UserError
 
 #: Training, validation, test. The paper's text says 30/15/15, its counts are 70/15/15.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from prunescope.config import Snli
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble, from_hub
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataSet
+from prunescope.datasets import Snli
 
 #: In the order of the hub's numbers.
 CLASSES = ("entailment", "neutral", "contradiction")

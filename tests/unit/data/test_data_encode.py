@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from prunescope.archs import BiLSTM, Encoder, LeNet5
-from prunescope.config import Digits, Docstrings
 from prunescope.data import pieces, words
 from prunescope.data.encode import covering_power_of_two, encode, load_inputs
 from prunescope.data.registry import build
 from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
+from prunescope.datasets import Digits, Docstrings
 from prunescope.errors import UserError
 
 SPEC = Docstrings(source="docstrings")
@@ -288,7 +288,7 @@ _AGAIN = """
 import sys
 from pathlib import Path
 from prunescope.archs import BiLSTM, Encoder
-from prunescope.config import Docstrings
+from prunescope.datasets import Docstrings
 from prunescope.data.encode import encode
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 spec = Docstrings(source="docstrings")

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.config import Aapd, Imdb, Reuters, Snli
 from prunescope.data import aapd, imdb, reuters, snli
 from prunescope.data.registry import build
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet, read_table
+from prunescope.datasets import Aapd, Imdb, Reuters, Snli
 from prunescope.errors import UserError
 
 REVIEWS = {

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from prunescope.archs import BiLSTM, Encoder
-from prunescope.config import Imdb
 from prunescope.data.encode import encode, load_inputs
 from prunescope.data.registry import build
 from prunescope.data.vectors import read_vectors
+from prunescope.datasets import Imdb
 from prunescope.errors import UserError
 
 VOCABULARY = ["<pad>", "<unk>", "film", "good", "bad", "rare"]

@@ -1,0 +1,119 @@
+"""Data sets of a study: where their examples come from, and what can be set about them.
+
+Settings only, checked and typed; ``prunescope.data`` holds the loaders.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from prunescope.spec import Spec, distinct
+
+
+class _Dataset(Spec):
+    """What every data set has."""
+
+    training: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="per arch: training settings that differ on this data set"
+    )
+
+    #: What the examples are, and so which architectures can take them.
+    input: ClassVar[Literal["image", "text"]]
+
+
+class Digits(_Dataset):
+    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, 10 classes."""
+
+    input = "image"
+    source: Literal["digits"]
+
+
+class Docstrings(_Dataset):
+    """English prose from the docstrings of installed libraries."""
+
+    input = "text"
+    source: Literal["docstrings"]
+    labels: Literal["library", "topics"] = Field(
+        "library", description="one label, the library; or several, the themes a text mentions"
+    )
+    libraries: tuple[str, ...] = Field(
+        ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers"), min_length=2
+    )
+    per_library: int = Field(400, ge=20, description="texts taken from each library, at most")
+    max_tokens: int | None = Field(
+        None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
+    )
+
+    @field_validator("libraries")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        distinct("", value)
+        return value
+
+
+class _Corpus(_Dataset):
+    """A published data set of texts, read from local files or the Hugging Face hub."""
+
+    input = "text"
+    max_tokens: int = Field(256, ge=4, description="texts are cut after this many tokens")
+    max_examples: int | None = Field(
+        None,
+        ge=2,
+        description="examples kept of each split, at most, in the proportions of the labels; null: all",
+    )
+
+
+_LOCAL = "local folder; environment variables such as $PRUNESCOPE_DATA are filled in"
+_OR_HUB = f"{_LOCAL}; null: from the Hugging Face hub"
+_REVISION = "branch, tag or commit on the hub; null: the current one"
+
+
+class Imdb(_Corpus):
+    """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
+
+    source: Literal["imdb"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int = Field(512, ge=4, description="texts are cut after this many tokens")
+
+
+class Snli(_Corpus):
+    """Stanford Natural Language Inference 1.0 (Bowman et al. 2015), pairs of sentences, 3 classes."""
+
+    source: Literal["snli"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int = Field(128, ge=4, description="texts are cut after this many tokens")
+
+
+class Reuters(_Corpus):
+    """Reuters-21578 news with its frequent topics, several labels."""
+
+    source: Literal["reuters"]
+    path: str = Field(min_length=1, description=f"{_LOCAL}; or one file with all documents")
+    min_documents: int = Field(100, ge=1, description="topics of fewer documents are left out")
+
+
+class Aapd(_Corpus):
+    """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
+
+    source: Literal["aapd"]
+    path: str = Field(min_length=1, description=_LOCAL)
+    train_from: Literal["train", "validation"] = Field(
+        "train",
+        description="validation: without the training split; four fifths of the validation split are trained on",
+    )
+
+
+Dataset = Annotated[Digits | Docstrings | Imdb | Snli | Reuters | Aapd, Field(discriminator="source")]
+
+SOURCES: dict[str, type[_Dataset]] = {
+    "digits": Digits,
+    "docstrings": Docstrings,
+    "imdb": Imdb,
+    "snli": Snli,
+    "reuters": Reuters,
+    "aapd": Aapd,
+}
