@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TextIO
 
+from prunescope import locks
 from prunescope.config import load_study
 from prunescope.errors import UserError
 
@@ -140,10 +141,11 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     """Run Snakemake on a study; its exit code.
 
     Its own output goes to ``<results>/logs/run-<time>.log``. Ctrl-C reaches Snakemake too, which
-    stops its jobs; the same command goes on from there.
+    stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
 
     Raises:
-        UserError: the study is not a valid one, Snakemake is not installed, or the log cannot be written.
+        UserError: the study is not a valid one, Snakemake is not installed, a run is in progress here,
+            or the log cannot be written.
     """
     study = load_study(configfile)
     program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
@@ -151,6 +153,9 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     command = [program, "--configfile", str(configfile), *arguments]
+    if locks.is_stale(Path()):
+        print("the last run here was killed; its lock is cleared", file=sys.stderr)
+        subprocess.run([*command, "--unlock"], capture_output=True, check=False)
     progress = Progress(time.monotonic())
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -175,6 +180,7 @@ def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | No
     ) as process:
         assert process.stdout is not None
         try:
+            locks.note_holder(Path(), process.pid)
             _follow(process.stdout, record, progress, sys.stderr)
             return process.wait()
         except KeyboardInterrupt:

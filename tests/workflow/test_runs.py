@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from safetensors.numpy import load_file
 
 from prunescope.cli import main
 
-from .conftest import STUDY, Workspace, changed
+from .conftest import ROOT, STUDY, Workspace, changed
 
 pytestmark = pytest.mark.workflow
 
@@ -106,8 +107,10 @@ def test_audit_of_the_study_s_own_tables(finished: Workspace, tmp_path: Path) ->
 
 def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "killed")
+    run = [str(Path(sys.executable).parent / "prunescope"), "run", "--configfile", "study.yaml", "--"]
+    run += ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2"]
     process = subprocess.Popen(
-        workspace.command("--rerun-incomplete"),
+        run,
         env=workspace.environment(),
         cwd=workspace.folder,
         stdout=subprocess.DEVNULL,
@@ -122,9 +125,11 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tm
     time.sleep(1)  # into the pruning
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    workspace.snakemake("--unlock")
-    done = workspace.snakemake("--rerun-incomplete")
+    done = subprocess.run(
+        run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=600
+    )
     assert done.returncode == 0, done.stderr
+    assert "the last run here was killed; its lock is cleared" in done.stderr
     assert tables_of(workspace.results) == tables_of(finished.results)
     assert not list(workspace.results.glob("**/.*.part*"))
 
