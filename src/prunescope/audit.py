@@ -349,7 +349,11 @@ def _told(summary: Mapping[str, Any]) -> str:
         f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
     ]
     alpha = summary.get("alpha")
-    if alpha:
+    if alpha and alpha["mean"] is None:
+        lines.append("alpha: has no value for any seed (an accuracy of 0, or all recalls alike)")
+    elif alpha and alpha["ci_low"] is None:
+        lines.append(f"alpha: {_shown(alpha['mean'])}; one seed gives no interval")
+    elif alpha:
         lines.append(
             f"alpha: {_shown(alpha['mean'])}, {alpha['confidence']:.12g} interval {_shown(alpha['ci_low'])} to "
             f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
