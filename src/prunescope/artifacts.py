@@ -1,7 +1,7 @@
 """Prediction tables: what one or more models say about every example of one split.
 
-The wall between the half of the package that trains and the half that analyses (see
-docs of the file form in the README): whatever is right of it never sees a model. Reading goes
+The wall between the half of the package that trains and the half that analyses (file form:
+docs/audit.md): whatever is right of it never sees a model. Reading goes
 batch by batch and keeps predictions only, so that tables larger than memory can be audited.
 """
 

@@ -42,7 +42,7 @@ def _aapd(name: str, spec: datasets.Dataset) -> DataSet:
 
 
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
-#: and one class in ``prunescope.config``.
+#: and one class in ``prunescope.datasets``.
 LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "digits": _digits,
     "docstrings": _docstrings,
