@@ -51,8 +51,9 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
     """
     # Only texts of pairs have a separator, and no text's own word is spelled so.
     special = 3 if len(vocabulary) > words.SEPARATOR and vocabulary[words.SEPARATOR] == "<sep>" else 2
-    wanted = {word.encode() for word in vocabulary[special:]}
-    found: dict[bytes, np.ndarray] = {}
+    # Word -> its row, as long as the file has not had it.
+    wanted = {word.encode(): row for row, word in enumerate(vocabulary[special:], special)}
+    vectors = np.empty((len(vocabulary), dimensions), dtype=np.float32)
     number, announced = 0, _PUBLISHED_LINES.get(path.name.removesuffix(".gz"))
     for block in _blocks(path):
         for line in block.split(b"\n")[:-1]:
@@ -76,26 +77,26 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
                 # A word with spaces in it, which no word of a text has.
                 continue
             word = line[: line.index(b" ")]
-            if word in wanted and word not in found:
-                found[word] = _vector(path, number, line[len(word) + 1 :])
+            if (row := wanted.pop(word, None)) is not None:
+                vectors[row] = _vector(path, number, line[len(word) + 1 :])
     if announced is not None and number < announced:
         raise UserError(
             f"{path}: ends after {number:,} lines of {announced:,}: cut off; fetch the file again, or rename it if "
             "it is a part on purpose"
         )
-    if not found:
+    if len(wanted) == len(vocabulary) - special:
         raise UserError(
             f"{path}: has none of the words of the texts; check that it is a file of word vectors"
         )
-    kept = [word for word in vocabulary[special:] if word.encode() in found]
-    known = np.stack([found[word.encode()] for word in kept])
-    vectors = np.zeros((special + len(kept), dimensions))
-    vectors[special:] = known
+    missing = set(wanted.values())
+    rows = [row for row in range(len(vocabulary)) if row not in missing]
+    vectors = vectors[rows]
+    known = vectors[special:]
     words.set_special(vectors, known.astype(np.float64))
     if special > words.SEPARATOR:
         rng = np.random.default_rng(stream(0, "data", "separator"))
         vectors[words.SEPARATOR] = known.mean(axis=0) + known.std(axis=0) * rng.standard_normal(dimensions)
-    return [*vocabulary[:special], *kept], vectors.astype(np.float32)
+    return [vocabulary[row] for row in rows], vectors
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
