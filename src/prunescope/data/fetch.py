@@ -195,9 +195,10 @@ def _save(answer: http.client.HTTPResponse, part: Path, start: int, name: str, m
     if total is not None and total > most_bytes:
         raise _Refused(f"has {total:,} bytes, more than the {most_bytes:,} expected")
     with part.open("ab" if resumed else "wb") as file, Meter(name, total, done) as meter:
-        while True:
+        while total is None or done < total:
             try:
-                block = answer.read(_BLOCK)
+                # What is there, without waiting for a whole block: all of it is kept if the rest never comes.
+                block = answer.read1(_BLOCK)
             except (OSError, http.client.HTTPException) as error:
                 raise _Interrupted(f"broke off after {done:,} bytes ({_plain(error)})") from None
             if not block:
@@ -208,6 +209,7 @@ def _save(answer: http.client.HTTPResponse, part: Path, start: int, name: str, m
                 part.unlink()
                 raise _Refused(f"has more than the {most_bytes:,} bytes expected")
             file.write(block)
+            file.flush()
             meter.add(len(block))
     if total is not None and done < total:
         raise _Interrupted(f"broke off after {done:,} of {total:,} bytes")
