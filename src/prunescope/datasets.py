@@ -5,9 +5,9 @@ Settings only, checked and typed; ``prunescope.data`` holds the loaders.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from prunescope.spec import Spec, distinct
 
@@ -53,11 +53,14 @@ class Docstrings(_Dataset):
         return value
 
 
+_CUT = "texts are cut after this many tokens; null: the first power of two that covers 85 % of the training texts"
+
+
 class _Corpus(_Dataset):
     """A published data set of texts, read from local files or the Hugging Face hub."""
 
     input = "text"
-    max_tokens: int = Field(256, ge=4, description="texts are cut after this many tokens")
+    max_tokens: int | None = Field(256, ge=4, description=_CUT)
     max_examples: int | None = Field(
         None,
         ge=2,
@@ -67,7 +70,40 @@ class _Corpus(_Dataset):
 
 _LOCAL = "local folder; environment variables such as $PRUNESCOPE_DATA are filled in"
 _OR_HUB = f"{_LOCAL}; null: from the Hugging Face hub"
-_REVISION = "branch, tag or commit on the hub; null: the current one"
+_REVISION = "branch, tag or commit on the hub; null: the commit that is pinned in the code"
+
+
+class _Archived(_Corpus):
+    """A published data set whose original distribution is one archive.
+
+    ``url`` and ``sha256`` are left out of settings in which they are not given, so that those written before
+    these keys existed are still the same settings.
+    """
+
+    path: str | None = Field(None, min_length=1, description=_LOCAL)
+    url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="address of the original archive, .tar.gz or .zip"
+    )
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="its checksum; nothing is downloaded without one"
+    )
+
+    @model_validator(mode="after")
+    def _checked_download(self) -> Self:
+        if (self.url is None) != (self.sha256 is None):
+            missing = "url" if self.url is None else "sha256"
+            raise ValueError(f"{missing}: `url` and `sha256` belong together; give both or neither")
+        if self.url is not None and self.path is not None:
+            raise ValueError("url: `path` is given too; keep one of them")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {key: value for key, value in values.items() if key not in _DOWNLOAD or value is not None}
+
+
+_DOWNLOAD = ("url", "sha256")
 
 
 class Imdb(_Corpus):
@@ -76,7 +112,7 @@ class Imdb(_Corpus):
     source: Literal["imdb"]
     path: str | None = Field(None, min_length=1, description=_OR_HUB)
     revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int = Field(512, ge=4, description="texts are cut after this many tokens")
+    max_tokens: int | None = Field(512, ge=4, description=_CUT)
 
 
 class Snli(_Corpus):
@@ -85,26 +121,38 @@ class Snli(_Corpus):
     source: Literal["snli"]
     path: str | None = Field(None, min_length=1, description=_OR_HUB)
     revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int = Field(128, ge=4, description="texts are cut after this many tokens")
+    max_tokens: int | None = Field(128, ge=4, description=_CUT)
 
 
-class Reuters(_Corpus):
+class Reuters(_Archived):
     """Reuters-21578 news with its frequent topics, several labels."""
 
     source: Literal["reuters"]
-    path: str = Field(min_length=1, description=f"{_LOCAL}; or one file with all documents")
+    path: str | None = Field(
+        None,
+        min_length=1,
+        description=f"{_LOCAL}; or one file with all documents; null: the original distribution is downloaded",
+    )
     min_documents: int = Field(100, ge=1, description="topics of fewer documents are left out")
 
 
-class Aapd(_Corpus):
+class Aapd(_Archived):
     """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
 
     source: Literal["aapd"]
-    path: str = Field(min_length=1, description=_LOCAL)
     train_from: Literal["train", "validation"] = Field(
         "train",
         description="validation: without the training split; four fifths of the validation split are trained on",
     )
+
+    @model_validator(mode="after")
+    def _has_files(self) -> Self:
+        if self.path is None and self.url is None:
+            raise ValueError(
+                "path: required, or `url` and `sha256` of the original archive: its authors publish neither a stable "
+                "address nor a checksum (their README: github.com/lancopku/SGM)"
+            )
+        return self
 
 
 Dataset = Annotated[Digits | Docstrings | Imdb | Snli | Reuters | Aapd, Field(discriminator="source")]

@@ -53,7 +53,11 @@ def declared(dataset: Dataset) -> Declared:
         most = dataset.max_examples or max(paper.counts)
         train, validation, test = (min(count, most) for count in paper.counts)
         return Declared(
-            classes=paper.classes, train=train, validation=validation, test=test, tokens=dataset.max_tokens
+            classes=paper.classes,
+            train=train,
+            validation=validation,
+            test=test,
+            tokens=dataset.max_tokens or paper.max_tokens,
         )
     raise TypeError(f"no counts for {type(dataset).__name__}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble
+from prunescope.data.originals import folder_of
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet
 from prunescope.datasets import Aapd
@@ -32,10 +33,12 @@ _ORIGINAL = {"train": "train", "validation": "val", "test": "test"}
 def build(name: str, spec: Aapd) -> DataSet:
     """Abstracts from ``path``: the original ``text_*`` and ``label_*`` files, or Parquet, CSV, JSON lines.
 
+    Without ``path``, from the original archive that ``url`` and ``sha256`` name.
+
     Raises:
         UserError: a file is missing or unusable, or names a subject that is not among the 54.
     """
-    folder = local.expanded(spec.path)
+    folder, versions = folder_of(spec)
     reasons: list[str] = []
     found = {
         split: _read(folder, split, reasons)
@@ -51,7 +54,7 @@ def build(name: str, spec: Aapd) -> DataSet:
             "The training split is not used (train_from: validation): four fifths of the validation split are "
             "trained on."
         )
-    return assemble(name, "aapd", "multi-label", CLASSES, found, spec.max_examples, {}, reasons)
+    return assemble(name, "aapd", "multi-label", CLASSES, found, spec.max_examples, versions, reasons)
 
 
 def _read(folder: Path, split: str, reasons: list[str]) -> Examples:

@@ -7,22 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from prunescope.data.published import PIE_PAPER, beside_table_7, covering_power_of_two, token_counts
 from prunescope.data.tables import DataSet, DataTable
-from prunescope.data.words import basic_english
 
 
-def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
+def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -> dict[str, Any]:
     """Counts, class balance, text lengths in words, content hashes and versions, ready for JSON.
 
     ``majority_share`` is the share of the most frequent label, for several labels of the most
     frequent set of labels: what always answering the same would score as exact matches.
     ``constant_score`` is what a network that looks at nothing can score: the accuracy of always
     answering the most frequent class, or the macro F1 of giving every example all labels.
+
+    Of texts, ``length_rule`` says where the rule behind the PIE paper's "max tokens" would cut them, over all
+    splits, beside the limit in use (``max_tokens``; None: the rule, over the training texts); and of the
+    paper's data sets ``table_7`` has its numbers beside ours.
     """
     first = next(iter(data.tables.values())).info
     hashes = {split: _sha256(table) for split, table in data.tables.items()}
     counts = {split: _class_counts(table) for split, table in data.tables.items()}
     total = sum(len(table) for table in data.tables.values())
+    tokens = {split: token_counts(table) for split, table in data.tables.items() if table.texts is not None}
     description: dict[str, Any] = {
         "dataset": name,
         "source": source,
@@ -42,7 +47,8 @@ def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
                 if table.labels.ndim > 1
                 else {}
             ),
-            **({"tokens": _token_lengths(table)} if table.texts is not None else {}),
+            # The separator of a pair is no word of it.
+            **({"tokens": _summary(tokens[split] - (len(first.inputs) - 1))} if split in tokens else {}),
             "sha256": hashes[split],
         }
         for split, table in data.tables.items()
@@ -55,6 +61,12 @@ def card(name: str, source: str, data: DataSet) -> dict[str, Any]:
         }
         for number, label in enumerate(first.classes)
     ]
+    if tokens:
+        every = np.concatenate(list(tokens.values()))
+        description["length_rule"] = {"covers_85_percent": covering_power_of_two(every), "in_use": max_tokens}
+        if source in PIE_PAPER:
+            sizes = {split: len(table) for split, table in data.tables.items()}
+            description["table_7"] = beside_table_7(source, sizes, len(first.classes), every)
     joined = "".join(f"{split}:{digest}\n" for split, digest in hashes.items())
     description["sha256"] = hashlib.sha256(joined.encode()).hexdigest()
     description["versions"] = dict(data.versions)
@@ -83,11 +95,22 @@ def card_text(description: dict[str, Any]) -> str:
         for row, v in zip(rows, splits.values(), strict=True):
             row.append(f"{v['labels_per_example']:.2f}")
     if all("tokens" in v for v in splits.values()):
-        header += ["words: fewest", "mean", "median", "85 % have at most", "most"]
+        header += ["words: fewest", "mean", "median", "deviation", "85 % have at most", "most"]
         for row, v in zip(rows, splits.values(), strict=True):
             t = v["tokens"]
-            row += [str(t["min"]), f"{t['mean']:.1f}", f"{t['median']:g}", str(t["p85"]), str(t["max"])]
-    lines += [*_table(header, rows), "", "## Classes", ""]
+            row += [str(t["min"]), f"{t['mean']:.1f}", f"{t['median']:g}", f"{t['std']:.1f}"]
+            row += [str(t["p85"]), str(t["max"])]
+    lines += [*_table(header, rows), ""]
+    if rule := description.get("length_rule"):
+        used = f"{rule['in_use']} are used" if rule["in_use"] else "it is used, over the training texts"
+        lines += [
+            "The first power of two that covers 85 % of the texts, the separator of pairs counted, is "
+            f"{rule['covers_85_percent']} tokens; {used}.",
+            "",
+        ]
+    if "table_7" in description:
+        lines += _beside_the_paper(description["table_7"])
+    lines += ["## Classes", ""]
     header = ["class", *splits, "share of all examples"]
     rows = [
         [c["class"], *(f"{c[s]:,}" for s in splits), f"{c['share_of_examples']:.1%}"]
@@ -97,6 +120,22 @@ def card_text(description: dict[str, Any]) -> str:
     lines += _table(["package", "version"], [[k, v] for k, v in description["versions"].items()])
     lines += ["", f"SHA-256 over the content: `{description['sha256']}`", ""]
     return "\n".join(lines)
+
+
+def _beside_the_paper(rows: list[dict[str, Any]]) -> list[str]:
+    cells = []
+    for row in rows:
+        ours = f"{row['ours']:,.1f}" if isinstance(row["ours"], float) else f"{row['ours']:,}"
+        cells.append([row["quantity"], f"{row['published']:,}", ours, row["why"] or "agrees"])
+    lines = _table(["number", "paper", "here", "agrees, or why not"], cells)
+    return [
+        "## Beside Table 7 of the PIE paper",
+        "",
+        "Tokens are of the texts of all splits.",
+        "",
+        *lines,
+        "",
+    ]
 
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:
@@ -123,17 +162,14 @@ def _constant_score(table: DataTable) -> float:
     return float(np.mean(2 * share / (1 + share)))
 
 
-def _token_lengths(table: DataTable) -> dict[str, float | int]:
-    assert table.texts is not None
-    lengths = [
-        sum(len(basic_english(part)) for part in parts) for parts in zip(*table.texts.values(), strict=True)
-    ]
+def _summary(lengths: np.ndarray) -> dict[str, float | int]:
     return {
-        "min": min(lengths),
-        "mean": float(np.mean(lengths)),
+        "min": int(lengths.min()),
+        "mean": float(lengths.mean()),
         "median": float(np.median(lengths)),
+        "std": float(lengths.std(ddof=1)) if len(lengths) > 1 else 0.0,
         "p85": int(np.quantile(lengths, 0.85, method="inverted_cdf")),
-        "max": max(lengths),
+        "max": int(lengths.max()),
     }
 
 

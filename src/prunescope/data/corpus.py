@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,31 +89,33 @@ def assemble(
 
 
 def from_hub(
-    repository: str, revision: str | None, read: Callable[[str, Rows], Examples], splits: Sequence[str],
+    repository: str, revision: str, read: Callable[[str, Rows], Examples], splits: Sequence[str],
     columns: Sequence[str],
 ) -> tuple[dict[str, Examples], dict[str, str]]:  # fmt: skip
-    """Splits of a data set on the Hugging Face hub, and the version of what read it.
+    """Splits of a data set on the Hugging Face hub at one commit, and the version of what read it.
 
-    No code of the repository is run: ``datasets`` is never told to trust any.
+    No code of the repository is run: ``datasets`` is never told to trust any. It keeps what it fetched in
+    its own cache, from which it reads alone where HF_HUB_OFFLINE is set.
 
     Raises:
-        UserError: the package ``datasets`` is not installed, or the hub cannot be reached.
+        UserError: the hub cannot be reached, or has other files than expected.
     """
+    import datasets  # type: ignore[import-untyped,unused-ignore]
+
     advice = "set `path` to a local folder of the data set"
-    try:
-        import datasets  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ImportError:
-        raise UserError(
-            f"path: not given, and {repository} on the hub needs the package `datasets`; install it or {advice}"
-        ) from None
     try:
         found: Any = datasets.load_dataset(repository, revision=revision)
     # Which errors come depends on the versions of datasets, huggingface_hub and their HTTP client.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
+        first = (
+            "unset HF_HUB_OFFLINE"
+            if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+            else "check the network"
+        )
         raise UserError(
             f"path: not given, and {repository} cannot be read from the hub ({type(error).__name__}: {reason}); "
-            f"check the network or {advice}"
+            f"{first} or {advice}"
         ) from None
     result = {}
     for split in splits:
@@ -126,5 +129,4 @@ def from_hub(
                 )
         rows = Rows(f"{repository} ({split})", {column: list(found[split][column]) for column in columns})
         result[split] = read(split, rows)
-    versions = {"datasets": str(datasets.__version__), repository: revision or "current revision of the hub"}
-    return result, versions
+    return result, {"datasets": str(datasets.__version__), repository: revision}

@@ -13,6 +13,7 @@ import numpy as np
 from prunescope import archs, datasets
 from prunescope.data import words
 from prunescope.data.local import expanded
+from prunescope.data.published import covering_power_of_two
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable, read_table
 from prunescope.data.vectors import read_vectors
@@ -20,9 +21,6 @@ from prunescope.errors import UserError
 from prunescope.files import atomic_path, write_text
 
 _KEY = "prunescope"
-
-#: Share of the training texts that the default length covers (PIE paper, section 4.1).
-COVERED = 0.85
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,6 @@ class Inputs:
     cls: int | None = None
     sep: int | None = None
     vectors: np.ndarray | None = None
-
-
-def covering_power_of_two(lengths: Sequence[int] | np.ndarray, share: float = COVERED) -> int:
-    """The first power of two that is at least as long as ``share`` of the texts.
-
-    >>> covering_power_of_two([430]), covering_power_of_two([256])
-    (512, 256)
-    """
-    covered = int(np.quantile(np.asarray(lengths), share, method="inverted_cdf"))
-    return 1 << max(covered - 1, 0).bit_length()
 
 
 def encode(

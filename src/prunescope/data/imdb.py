@@ -18,6 +18,9 @@ CLASSES = ("negative", "positive")
 
 HUB = "stanfordnlp/imdb"
 
+#: The commit of the hub's Parquet files that is read unless ``revision`` names another.
+REVISION = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
+
 #: Share of the training reviews that becomes validation: 5,000 of 25,000 (PIE paper, appendix A.2).
 VALIDATION = 0.2
 
@@ -34,7 +37,9 @@ def build(name: str, spec: Imdb) -> DataSet:
     versions: dict[str, str] = {}
     reasons: list[str] = []
     if spec.path is None:
-        found, versions = from_hub(HUB, spec.revision, _examples, ("train", "test"), ("text", "label"))
+        found, versions = from_hub(
+            HUB, spec.revision or REVISION, _examples, ("train", "test"), ("text", "label")
+        )
     else:
         folder = local.expanded(spec.path)
         found = {split: _read(folder, split, reasons) for split in ("train", "test")}

@@ -63,13 +63,21 @@ def expanded(path: str) -> Path:
 
 
 def split_file(folder: Path, split: str, stem: str = "{}") -> Path | None:
-    """The file of a split in ``folder``, or None. ``stem``: how files are called, {} being the split."""
-    for name in _STEMS[split]:
-        for ending in ENDINGS:
-            path = folder / f"{stem.format(name)}{ending}"
-            if path.is_file():
-                return path
-    return None
+    """The file of a split in ``folder``, or None. ``stem``: how files are called, {} being the split.
+
+    The whole split goes before a subset of it.
+
+    Raises:
+        UserError: there are several, and nothing says which one counts.
+    """
+    names = [stem.format(name) for name in _STEMS[split]]
+    there = [path for name in names for ending in ENDINGS if (path := folder / f"{name}{ending}").is_file()]
+    whole = [path for path in there if not is_subset(path)] or there
+    if len(whole) > 1:
+        raise UserError(
+            f"{folder}: several files of the {split} split: {listed(path.name for path in whole)}; keep one of them"
+        )
+    return whole[0] if whole else None
 
 
 def is_subset(path: Path) -> bool:

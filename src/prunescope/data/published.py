@@ -4,26 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable
+from prunescope.data.words import basic_english
+
+#: Share of the texts that the length rule covers (PIE paper, section 4.1 and appendix A.2).
+COVERED = 0.85
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens per text over all splits, as printed; ``p85``: 85 % of the texts have at most so many."""
+
+    mean: int
+    median: int
+    min: int
+    max: int
+    std: int
+    p85: int
 
 
 @dataclass(frozen=True)
 class Published:
-    """``counts``: examples of training, validation and test."""
+    """``counts``: examples of training, validation and test. ``max_tokens``: longer texts are cut."""
 
     title: str
     counts: tuple[int, int, int]
     classes: int
+    lengths: Lengths
+    max_tokens: int
 
 
 #: By source. Table 7 of the PIE paper, after preprocessing.
 PIE_PAPER = {
-    "imdb": Published("IMDB", (20_000, 5_000, 25_000), 2),
-    "snli": Published("SNLI", (549_367, 9_842, 9_824), 3),
-    "reuters": Published("Reuters", (6_737, 1_440, 1_429), 23),
-    "aapd": Published("AAPD", (53_840, 1_000, 1_000), 54),
+    "imdb": Published("IMDB", (20_000, 5_000, 25_000), 2, Lengths(268, 201, 8, 2753, 197, 430), 512),
+    "snli": Published("SNLI", (549_367, 9_842, 9_824), 3, Lengths(23, 22, 5, 124, 7, 30), 128),
+    "reuters": Published("Reuters", (6_737, 1_440, 1_429), 23, Lengths(126, 79, 5, 1305, 137, 232), 256),
+    "aapd": Published("AAPD", (53_840, 1_000, 1_000), 54, Lengths(167, 161, 1, 599, 70, 242), 256),
 }
 
 
@@ -42,6 +63,88 @@ def comparison(source: str, tables: Mapping[str, DataTable], reasons: Sequence[s
         f"The PIE paper's Table 7 has for {paper.title}: {_text(paper.counts, paper.classes)}; "
         f"here there are {_text(ours, classes)}. {' '.join(why)}"
     )
+
+
+def token_counts(table: DataTable) -> np.ndarray:
+    """(n,) int64 tokens of each text as a BiLSTM reads it: lower-cased words, a separator between two texts."""
+    assert table.texts is not None
+    return np.array(
+        [
+            sum(len(basic_english(part)) for part in parts) + len(parts) - 1
+            for parts in zip(*table.texts.values(), strict=True)
+        ],
+        dtype=np.int64,
+    )
+
+
+def covering_power_of_two(lengths: Sequence[int] | np.ndarray, share: float = COVERED) -> int:
+    """The first power of two that is at least as long as ``share`` of the texts (PIE paper, appendix A.2).
+
+    >>> covering_power_of_two([430]), covering_power_of_two([256])
+    (512, 256)
+    """
+    covered = int(np.quantile(np.asarray(lengths), share, method="inverted_cdf"))
+    return 1 << max(covered - 1, 0).bit_length()
+
+
+def beside_table_7(
+    source: str, counts: Mapping[str, int], classes: int, tokens: np.ndarray
+) -> list[dict[str, Any]]:
+    """One row per number of Table 7: ``quantity``, ``published``, ``ours``, ``difference``, ``why``.
+
+    ``tokens``: of the texts of all splits. The standard deviation uses ddof = 1. ``why`` is empty where ours,
+    rounded as the paper rounds, is the printed number; ``difference`` is ours - published.
+    """
+    paper = PIE_PAPER[source]
+    printed = dict(zip(SPLITS, paper.counts, strict=True))
+    same_texts = printed == dict(counts) and paper.classes == classes
+    rows = [
+        _row(
+            f"{split} examples",
+            printed[split],
+            counts[split],
+            "other files or settings than the paper's, which the notes name",
+        )
+        for split in SPLITS
+    ]
+    rows.append(
+        _row("classes", paper.classes, classes, "other documents, so other frequent topics: see the notes")
+    )
+    why = (
+        "the same number of texts, so another count of the tokens in single ones; the cause is not known"
+        if same_texts
+        else "other texts than the paper's: see the counts"
+    )
+    found = {
+        "mean": float(tokens.mean()),
+        "median": float(np.median(tokens)),
+        "min": int(tokens.min()),
+        "max": int(tokens.max()),
+        "std": float(tokens.std(ddof=1)) if len(tokens) > 1 else 0.0,
+        "p85": int(np.quantile(tokens, COVERED, method="inverted_cdf")),
+    }
+    rows += [
+        _row(f"tokens: {name}", getattr(paper.lengths, name), value, why) for name, value in found.items()
+    ]
+    exception = (
+        "the paper's exception: the rule gives less, but 128 tokens hold every pair whole"
+        if source == "snli"
+        else why
+    )
+    rows.append(_row("max tokens by the rule", paper.max_tokens, covering_power_of_two(tokens), exception))
+    return rows
+
+
+def _row(quantity: str, published: int, ours: float, why: str) -> dict[str, Any]:
+    # Printed numbers are whole; half a token rounds up, as on paper.
+    agrees = int(np.floor(ours + 0.5)) == published
+    return {
+        "quantity": quantity,
+        "published": published,
+        "ours": ours,
+        "difference": ours - published,
+        "why": "" if agrees else why,
+    }
 
 
 def _text(counts: Sequence[int], classes: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from prunescope import datasets
@@ -57,15 +58,26 @@ def build(name: str, spec: datasets.Dataset, out: Path) -> None:
     """Read a source and write train, validation and test.parquet, card.md and card.json into ``out``.
 
     Other files in the folder stay. Each file appears whole; card.json is removed first and written
-    last, so that a folder with a card is complete.
+    last, so that a folder with a card is complete. Where anything fails, none of the files is left, nor
+    a folder that was not there before.
 
     Raises:
         UserError: the source is not there or unusable, or ``out`` cannot be written.
     """
     data = LOADERS[spec.source](name, spec)
-    description = card(name, spec.source, data)
-    (out / "card.json").unlink(missing_ok=True)
-    for split, table in data.tables.items():
-        write_table(out / f"{split}.parquet", table)
-    write_text(out / "card.md", card_text(description))
-    write_json(out / "card.json", description)
+    description = card(name, spec.source, data, getattr(spec, "max_tokens", None))
+    was_there = out.exists()
+    written = [*(f"{split}.parquet" for split in data.tables), "card.md", "card.json"]
+    try:
+        (out / "card.json").unlink(missing_ok=True)
+        for split, table in data.tables.items():
+            write_table(out / f"{split}.parquet", table)
+        write_text(out / "card.md", card_text(description))
+        write_json(out / "card.json", description)
+    except BaseException:
+        with suppress(OSError):
+            for file in written:
+                (out / file).unlink(missing_ok=True)
+            if not was_there:
+                out.rmdir()
+        raise

@@ -13,6 +13,9 @@ CLASSES = ("entailment", "neutral", "contradiction")
 
 HUB = "stanfordnlp/snli"
 
+#: The commit of the hub's Parquet files that is read unless ``revision`` names another.
+REVISION = "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b"
+
 #: How files say that the annotators did not agree.
 _NO_GOLD = ("-", "-1", "", "none")
 
@@ -46,9 +49,14 @@ def build(name: str, spec: Snli) -> DataSet:
         return Examples({column: [cells[n] for n in kept] for column, cells in texts.items()}, labels)
 
     if spec.path is None:
-        found, versions = from_hub(HUB, spec.revision, examples, SPLITS, ("premise", "hypothesis", "label"))
+        found, versions = from_hub(
+            HUB, spec.revision or REVISION, examples, SPLITS, ("premise", "hypothesis", "label")
+        )
     else:
         folder = local.expanded(spec.path)
+        if (folder / "snli_1.0").is_dir():
+            # As the original archive unpacks.
+            folder = folder / "snli_1.0"
         found = {}
         for split in SPLITS:
             path = local.split_file(folder, split, "snli_1.0_{}") or local.split_file(folder, split)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from prunescope.data.card import card, card_text
+from prunescope.data.published import PIE_PAPER, beside_table_7
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 
 
@@ -32,9 +33,21 @@ def test_card_counts() -> None:
     # Each label is in 1 of 3 texts: all labels for everybody has precision 1/3, recall 1, F1 1/2.
     assert found["splits"]["train"]["constant_score"] == pytest.approx(0.5)
     # "one two ." + "x", "ünï ." + "y", "" + "z"
-    assert found["splits"]["train"]["tokens"] == {"min": 1, "mean": 8 / 3, "median": 3.0, "p85": 4, "max": 4}
+    tokens = {
+        "min": 1,
+        "mean": 8 / 3,
+        "median": 3.0,
+        "std": pytest.approx((7 / 3) ** 0.5),
+        "p85": 4,
+        "max": 4,
+    }
+    assert found["splits"]["train"]["tokens"] == tokens
+    # With the separator 5, 4 and 2: four cover two texts of three, so eight it is.
+    assert found["length_rule"] == {"covers_85_percent": 8, "in_use": None}
+    assert "table_7" not in found
     assert found["classes"][0] == {"class": "a", "train": 1, "share_of_examples": pytest.approx(1 / 3)}
     text = card_text(found)
+    assert "is 8 tokens; it is used, over the training texts" in text
     for part in ("A note.", "| lib | 1.0 |", "| train | 3 | 33.3% | 1.00 |", found["sha256"]):
         assert part in text
 
@@ -51,3 +64,36 @@ def test_card_hash_follows_the_content() -> None:
     flipped = DataTable(table.info, ~table.labels, texts=table.texts)
     assert digest(table) == digest(_pairs())
     assert len({digest(table), digest(moved), digest(flipped), digest(_pictures())}) == 4
+
+
+def test_beside_table_7() -> None:
+    sizes = {"train": 20_000, "validation": 5_000, "test": 25_000}
+    # Mean 4, median 3.5, squared deviations 9 + 4 + 1 + 16 over 3: no number of IMDB's.
+    rows = {row["quantity"]: row for row in beside_table_7("imdb", sizes, 2, np.array([1, 2, 5, 8]))}
+    assert rows["train examples"] == {
+        "quantity": "train examples",
+        "published": 20_000,
+        "ours": 20_000,
+        "difference": 0,
+        "why": "",
+    }
+    assert (rows["tokens: mean"]["ours"], rows["tokens: mean"]["difference"]) == (4.0, -264.0)
+    assert rows["tokens: median"]["ours"] == 3.5
+    assert rows["tokens: std"]["ours"] == pytest.approx(10**0.5)
+    assert rows["tokens: p85"]["ours"] == 8
+    assert rows["max tokens by the rule"]["ours"] == 8
+    assert "the cause is not known" in rows["tokens: max"]["why"]
+    fewer = beside_table_7("imdb", sizes | {"train": 19_999}, 2, np.array([1, 2, 5, 8]))
+    assert fewer[0]["difference"] == -1
+    assert "notes name" in fewer[0]["why"]
+    assert fewer[4]["why"] == "other texts than the paper's: see the counts"
+
+
+def test_printed_numbers_are_rounded_on_paper() -> None:
+    paper = PIE_PAPER["aapd"].lengths
+    for mean, agrees in ((166.5, True), (167.49, True), (167.5, False), (166.4, False)):
+        tokens = np.array([mean * 2 - 1, 1.0])
+        row = next(r for r in beside_table_7("aapd", {"train": 1, "validation": 1, "test": 1}, 54, tokens)
+                   if r["quantity"] == "tokens: mean")  # fmt: skip
+        assert row["published"] == paper.mean == 167
+        assert (row["why"] == "") == agrees

@@ -12,7 +12,8 @@ import pytest
 
 from prunescope.archs import BiLSTM, Encoder, LeNet5
 from prunescope.data import pieces, words
-from prunescope.data.encode import covering_power_of_two, encode, load_inputs
+from prunescope.data.encode import encode, load_inputs
+from prunescope.data.published import covering_power_of_two
 from prunescope.data.registry import build
 from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
 from prunescope.datasets import Digits, Docstrings

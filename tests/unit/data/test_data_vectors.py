@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from prunescope.archs import BiLSTM, Encoder
+from prunescope.data import vectors as vectors_module
 from prunescope.data.encode import encode, load_inputs
 from prunescope.data.registry import build
 from prunescope.data.vectors import read_vectors
 from prunescope.datasets import Imdb
 from prunescope.errors import UserError
+from prunescope.seeds import stream
 
 VOCABULARY = ["<pad>", "<unk>", "film", "good", "bad", "rare"]
 GLOVE = "the 9 9 9\nbad 1 2 3\n. . . 5 5 5\nfilm 3 2 1\ncafé 1 1 1\ngood 0.5 -1e-2 2\nbad 7 7 7\n"
@@ -63,6 +65,10 @@ def test_other_forms_say_the_same(tmp_path: Path, form: str) -> None:
         ("5 300\nfilm 1 2 3\n", r"has vectors of 300 numbers, not 3"),
         ("the 1 2 3\n", r"none of the words of the texts"),
         ("", r"none of the words of the texts"),
+        (GLOVE[:-1], r"its last line is torn, it has no end"),
+        (GLOVE + "torn 1", r"its last line is torn"),
+        (f"8 3\n{GLOVE}", r"ends after 8 lines of 9: cut off"),
+        (GLOVE.replace("film 3 2", "film\t3 2"), r"line 4: torn, or its vector has fewer"),
     ],
 )
 def test_bad_vector_files(tmp_path: Path, content: str, said: str) -> None:
@@ -71,6 +77,76 @@ def test_bad_vector_files(tmp_path: Path, content: str, said: str) -> None:
     with pytest.raises(UserError, match=said) as error:
         read_vectors(path, VOCABULARY, 3)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("block", [1, 7, 30, 1 << 22])
+def test_blocks_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    """Lines that blocks cut are put together, for mapped and for unpacked files."""
+    if block < 100:
+        # Only whole pages can be given back.
+        monkeypatch.setattr(vectors_module.mmap, "MADV_DONTNEED", None)
+    monkeypatch.setattr(vectors_module, "_BLOCK", block)
+    path = tmp_path / "glove.txt"
+    path.write_text(GLOVE, encoding="utf-8")
+    (tmp_path / "glove.txt.gz").write_bytes(gzip.compress(GLOVE.encode()))
+    for file in (path, tmp_path / "glove.txt.gz"):
+        words, vectors = read_vectors(file, VOCABULARY, 3)
+        assert words == ["<pad>", "<unk>", "film", "good", "bad"]
+        np.testing.assert_array_equal(vectors[2], [3, 2, 1])
+        np.testing.assert_array_equal(vectors[4], [1, 2, 3])
+
+
+def naive(path: Path, dimensions: int) -> dict[str, list[float]]:
+    """Every line at once, numbers from the right, the first of doubles."""
+    found: dict[str, list[float]] = {}
+    for line in path.read_text(encoding="utf-8").split("\n"):
+        if line:
+            word, *numbers = line.rsplit(" ", dimensions)
+            found.setdefault(word, [float(number) for number in numbers])
+    return found
+
+
+def test_as_a_naive_reader(tmp_path: Path) -> None:
+    """Words of all kinds, among them GloVe 840B's with spaces and without a letter."""
+    rng = np.random.default_rng(3)
+    texts = ["at name@domain.com", ". . .", "..", ".", "1", "-0.5", "é", "日本", "\u00a0", "a", "\u0085"]
+    texts += [f"w{n}" for n in rng.integers(0, 400, 600)]
+    path = tmp_path / "made.txt"
+    lines = [f"{t} {' '.join(f'{x:.5g}' for x in rng.standard_normal(6))}" for t in texts]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    expected = naive(path, 6)
+    vocabulary = ["<pad>", "<unk>", *(w for w in sorted(expected) if " " not in w), "absent"]
+    words, vectors = read_vectors(path, vocabulary, 6)
+    assert words == vocabulary[:-1]
+    for word, vector in zip(words[2:], vectors[2:], strict=True):
+        np.testing.assert_array_equal(vector, np.array(expected[word], dtype=np.float32))
+
+
+def test_a_file_that_ends_at_a_line(tmp_path: Path) -> None:
+    """Nothing in the text tells, but everybody knows how long the published files are."""
+    path = tmp_path / "glove.840B.300d.txt"
+    path.write_text(GLOVE, encoding="utf-8")
+    with pytest.raises(UserError, match=r"ends after 7 lines of 2,196,017: cut off; .* rename it"):
+        read_vectors(path, VOCABULARY, 3)
+
+
+def test_special_vectors_follow_no_seed(tmp_path: Path) -> None:
+    """Padding is drawn once per study: with the deviation of the words, the same whatever the words' order."""
+    rng = np.random.default_rng(5)
+    names = [f"w{n}" for n in range(4000)]
+    values = rng.normal(2.0, 0.5, (4000, 8)).astype(np.float32)
+    path = tmp_path / "made.txt"
+    path.write_text(
+        "".join(f"{n} {' '.join(map(repr, v.tolist()))}\n" for n, v in zip(names, values, strict=True))
+    )
+    _, vectors = read_vectors(path, ["<pad>", "<unk>", *names], 8)
+    _, turned = read_vectors(path, ["<pad>", "<unk>", *names[::-1]], 8)
+    np.testing.assert_allclose(vectors[0], turned[0], rtol=1e-5)
+    np.testing.assert_allclose(vectors[1], values.mean(axis=0), rtol=1e-5)
+    standard = np.random.default_rng(stream(0, "data", "padding")).standard_normal(8)
+    np.testing.assert_allclose(
+        (vectors[0] - values.mean(axis=0)) / values.std(axis=0), standard, rtol=1e-3, atol=1e-3
+    )
 
 
 def test_a_torn_archive(tmp_path: Path) -> None:
@@ -111,6 +187,18 @@ def test_texts_encoded_with_given_vectors(films: Path, tmp_path: Path, monkeypat
     monkeypatch.delenv("SOME_VECTORS")
     with pytest.raises(UserError, match="SOME_VECTORS is not set"):
         encode(films, "films", "bilstm", SPEC, arch, out)
+
+
+def test_without_a_limit_the_rule_decides(films: Path, tmp_path: Path) -> None:
+    """Four words a text, so 4; where the set says nothing, it is the paper's number."""
+    (tmp_path / "glove.txt").write_text(GLOVE, encoding="utf-8")
+    arch = BiLSTM(family="bilstm", vectors=3, vectors_path=str(tmp_path / "glove.txt"))
+    for spec, length in (
+        (Imdb(source="imdb", path="unused", max_tokens=None), 4),
+        (Imdb(source="imdb"), 512),
+    ):
+        encode(films, "films", "bilstm", spec, arch, tmp_path / "b.safetensors")
+        assert load_inputs(tmp_path / "b.safetensors").splits["test"].inputs.shape == (20, length)
 
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "test", "##s"]
