@@ -47,7 +47,8 @@ def draw(source: Source) -> Iterator[Picture]:
                 line["centered_low"],
                 line["centered_high"],
                 color=style.colour,
-                linewidth=0.8,
+                linewidth=0.9,
+                alpha=0.6,
             )
         layout.sparsity_axis(panel, rows["sparsity"])
         layout.percent_axis(panel)
@@ -57,7 +58,9 @@ def draw(source: Source) -> Iterator[Picture]:
     layout.outer_labels(axes, 3, "sparsity", "PIEs (% of examples)")
     handles = [layout.line_handle(p, **look(p).plot()) for p in pruners_of(table)]
     if table["noise_floor"].notna().any():
-        handles.insert(0, layout.line_handle("noise floor", color=DENSE_COLOUR, linewidth=1.1))
+        handles.insert(
+            0, layout.line_handle("noise floor (half of the models)", color=DENSE_COLOUR, linewidth=1.1)
+        )
     layout.legend_below(figure, handles)
     title = "How many examples pruning changes"
     figure.suptitle(title)
@@ -103,8 +106,9 @@ def _caption(source: Source, table: pd.DataFrame) -> str:
     if table["noise_floor"].notna().any():
         caption += (
             " Black line: the noise floor, PIEs between two disjoint halves of the unpruned models (grey: the "
-            "middle 95 % of the ways to halve them). Half as many models vote in it, and their majorities "
-            "vary more: a share above it is more than noise, one below it may be, which pie_intervals.csv "
-            "judges by halves of both sides."
+            "middle 95 % of the ways to halve them). It has half as many voters, so that it is too high rather "
+            "than too low, and all of them of other seeds, while pruned models share much with the unpruned one of "
+            "their seed: a share above it is more than noise; one below it need not be noise. "
+            "pie_intervals.csv judges by unpruned and pruned halves of other seeds."
         )
     return caption

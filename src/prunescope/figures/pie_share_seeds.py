@@ -66,7 +66,8 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     caption = (
         "Share of test examples that are PIEs when only so many of the models vote on each side, mean over "
         f"choices of the seeds, up to all {seeds_text(counts)}. Black: the noise floor, disjoint groups of as "
-        "many unpruned models against each other, for which there are at most half as many. Single models: "
+        "many unpruned models against each other, for which there are at most half as many. These share no seed, while "
+        "pruned models come from the unpruned one of their seed. Single models: "
         "how often a pruned model differs from its unpruned one, and two unpruned models from each other."
     )
     return Picture(f"{dataset}--{arch}", title, caption, figure, everything)

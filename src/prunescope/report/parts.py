@@ -60,6 +60,7 @@ def body(
                 if sentence
             ],
         },
+        "spearman_sentence": sentences.spearman_sentence(summary),
         "class_sentence": sentences.class_sentence(audit.classes),
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
@@ -117,6 +118,9 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     flips = summary.get("n_flips_mean")
     if flips is not None:
         share = f"{sentences.percent(flips / n)} of examples" if n else ""
+        ways = summary.get("flips")
+        if isinstance(ways, Mapping):
+            share += f"; {sentences.count(ways['to_wrong'])} to wrong, {sentences.count(ways['to_right'])} to right"
         found.append({"name": "Flips per seed", "value": sentences.count(flips), "note": share})
     pies = summary.get("n_pies")
     if pies is not None:
@@ -125,9 +129,10 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     floor = summary.get("noise_floor")
     if isinstance(floor, Mapping):
         voters = sentences.count(floor["n_models"], "model")
-        note = f"{sentences.percent(floor['pie_share_half'])} with pruning, {voters} a side"
-        value = sentences.percent(floor["mean"])
-        found.append({"name": "Noise floor of PIEs", "value": f"{value} {floor['verdict']}", "note": note})
+        note = (
+            f"{sentences.percent(floor['pie_share_half'])} with pruning ({floor['verdict']}), {voters} a side"
+        )
+        found.append({"name": "Noise floor of PIEs", "value": sentences.percent(floor["mean"]), "note": note})
     loyalty = summary.get("loyalty")
     if isinstance(loyalty, Mapping):
         between = loyalty.get("between_seeds")

@@ -129,11 +129,11 @@ def noise_sentence(summary: Mapping[str, Any]) -> str | None:
         ">": "pruning changes more votes than other seeds do",
         "<": "pruning changes fewer votes than other seeds do",
     }.get(str(floor.get("verdict")), "so pruning is not told apart from other seeds")
-    halves = "two" if floor.get("n_models") == 1 else f"two halves of {count(floor.get('n_models'))}"
+    models = floor.get("n_models")
+    groups = "two unpruned models" if models == 1 else f"disjoint groups of {count(models)} unpruned models"
     return (
-        f"The noise floor: between {halves} unpruned models each of other seeds, "
-        f"{percent(floor.get('mean'))} of the votes differ, and between unpruned and pruned ones "
-        f"{percent(floor.get('pie_share_half'))}: {verdict}."
+        f"The noise floor: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many "
+        f"unpruned and pruned ones, also of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
     )
 
 
@@ -148,6 +148,18 @@ def loyalty_sentence(summary: Mapping[str, Any]) -> str | None:
         f"{text}; {percent(between)} are the same between unpruned seeds."
         if between is not None
         else f"{text}."
+    )
+
+
+def spearman_sentence(summary: Mapping[str, Any]) -> str | None:
+    """How many of the examples ranked most differently are PIEs by majority too."""
+    found = summary.get("spearman")
+    if not isinstance(found, Mapping) or found.get("mean") is None:
+        return None
+    return (
+        f"By rank correlation of the classes' mean probabilities (Spearman, {number(found['mean'], 3)} on average), "
+        f"the twentieth of the examples on which the two sides agree least has {count(found['n_spearman_pies'])} "
+        f"examples; {count(found['n_both'])} of them are PIEs by majority."
     )
 
 

@@ -94,7 +94,8 @@ def test_full_audit(tmp_path: Path) -> None:
     assert found.tags.count("svg") == 3
     floor = summary["noise_floor"]
     assert f"{100 * floor['mean']:.1f}% of the votes differ" in found.text
-    assert f"Noise floor of PIEs{100 * floor['mean']:.1f}% {floor['verdict']}" in found.text
+    assert f"Noise floor of PIEs{100 * floor['mean']:.1f}%" in found.text
+    assert f"with pruning ({floor['verdict']}), 2 models a side" in found.text
     assert f"{100 * summary['loyalty']['mean']:.1f}% of the predictions stay the same" in found.text
     assert "Coleman–Liau" in found.text
 
