@@ -15,15 +15,18 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis import readability
+from prunescope.analysis.agreement import flips_by_direction
 from prunescope.analysis.classes import class_counts
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.distortion import Distortion, distortion
 from prunescope.analysis.effectiveness import correct, flips, score_name, scores
 from prunescope.analysis.el2n import el2n
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
+from prunescope.analysis.seed_findings import seed_findings
 from prunescope.analysis.stats import mean, std
 from prunescope.analysis.votes import Pies, default_tolerance, find_pies
 from prunescope.artifacts import Predictions, read_sides
+from prunescope.audit_text import told
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
 from prunescope.texts import Texts, read_texts
@@ -46,6 +49,7 @@ def audit(
     similarity: float | None = None,
     processes: int = 1,
     replace: bool = False,
+    seed_statistics: bool = True,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a report) of who pays into ``out``.
 
@@ -61,6 +65,7 @@ def audit(
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
         processes: for scoring texts.
+        seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: put the results in the place of whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -83,6 +88,8 @@ def audit(
     if tolerance is None and pair.dense.task == "regression":
         tolerance = default_tolerance(pair.dense.label)
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
+    if seed_statistics:
+        results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     if early:
         results.el2n = el2n(early, _chosen(read["early"], seeds))
         results.bins = bins
@@ -97,6 +104,7 @@ def audit(
         results.readability = readability.compare(measured, results.pies.is_pie)
     summary = {
         **results.summary,
+        **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
         **({"el2n_seeds": read["early"].seeds.tolist()} if early else {}),
         "models": {name: _described(side) for name, side in read.items()},
         "sources": {name: list(side.sources) for name, side in read.items()},
@@ -191,6 +199,7 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "dense_score_on_pies": _mean(scores(dense, right_dense, pies.is_pie)),
         "pruned_score_on_pies": _mean(scores(pruned, right_pruned, pies.is_pie)),
         "n_flips_mean": float(np.mean(flipped)),
+        "flips": vars(flips_by_direction(right_dense, right_pruned)),
     }
     summary |= _particulars(dense, pies, tolerance, similarity)
     if recall is not None:
@@ -328,38 +337,6 @@ def run(args: argparse.Namespace) -> int:
         bins=args.bins,
         processes=readability.available_processes(),
     )
-    print(_told(summary))
+    print(told(summary))
     print(f"report: {args.out / 'report.html'}")
     return 0
-
-
-_VERDICTS = {
-    "<": "below 1, pruning narrows the gaps between the classes' recalls",
-    ">": "above 1, pruning widens the gaps between the classes' recalls",
-    "?": "not told apart from 1",
-}
-
-
-def _told(summary: Mapping[str, Any]) -> str:
-    seeds = f"{summary['n_seeds']} seed{'s' if summary['n_seeds'] != 1 else ''}"
-    dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
-    lines = [
-        f"{summary['n_pies']} of {summary['n_examples']} examples ({summary['pie_share']:.1%}) are voted on "
-        f"differently over {seeds}{dropped}",
-        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
-    ]
-    alpha = summary.get("alpha")
-    if alpha and alpha["mean"] is None:
-        lines.append("alpha: has no value for any seed (an accuracy of 0, or all recalls alike)")
-    elif alpha and alpha["ci_low"] is None:
-        lines.append(f"alpha: {_shown(alpha['mean'])}; one seed gives no interval")
-    elif alpha:
-        lines.append(
-            f"alpha: {_shown(alpha['mean'])}, {alpha['confidence']:.12g} interval {_shown(alpha['ci_low'])} to "
-            f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
-        )
-    return "\n".join(lines)
-
-
-def _shown(value: float | None) -> str:
-    return "none" if value is None else f"{value:.4f}"

@@ -53,7 +53,15 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
             readability_scores=inputs.readability,
             **common,
         )
-        audit(inputs.dense_train, inputs.pruned_train, out / "train", early=inputs.early, **common)
+        # The training split serves EL2N; it can have hundreds of thousands of examples.
+        audit(
+            inputs.dense_train,
+            inputs.pruned_train,
+            out / "train",
+            early=inputs.early,
+            seed_statistics=False,
+            **common,
+        )
     except NothingToCompareError:
         # A result, not a failure: the cell is there and says that none of its models is.
         for split in ("test", "train"):

@@ -91,6 +91,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "classes.csv",
         "el2n.csv",
         "el2n_scores.parquet",
+        "pie_share_by_seeds.csv",
         "pies.parquet",
         "readability.csv",
         "recall.csv",

@@ -258,5 +258,11 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "readability": "measure all pies ratio",
             "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds",
             "recall_variance": "ratio mean_recall_variance n_seeds",
+            "pie_intervals": "n_seeds pie_share ci_low ci_high confidence bootstrap_mean pie_share_half "
+            "noise_floor noise_floor_low noise_floor_high excess verdict centered_low centered_high",
+            "pie_share_by_seeds": "n_models pie_share low high noise_floor",
+            "agreement": "loyalty_mean loyalty_std loyalty_between_seeds flips_mean flips_to_wrong "
+            "flips_to_right n_seeds flips_share",
+            "spearman_pies": "n_examples n_spearman_pies n_both mean_spearman",
         }.items()
     }

@@ -12,10 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis import classes, el2n, readability
+from prunescope.analysis import classes, el2n, readability, seed_stats
 from prunescope.analysis.classes import ClassCount
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.distortion import Distortion
+from prunescope.analysis.seed_findings import SeedFindings
 from prunescope.analysis.votes import Pies
 from prunescope.arrow import METADATA_KEY, Array
 from prunescope.artifacts import Predictions, column_of
@@ -46,6 +47,8 @@ FILES = (
     "el2n.csv",
     "el2n_scores.parquet",
     "readability.csv",
+    "pie_share_by_seeds.csv",
+    "spearman.parquet",
     "report.html",
 )
 
@@ -64,6 +67,7 @@ class Results:
     scores: tuple[np.ndarray, np.ndarray, np.ndarray]
     classes: list[ClassCount]
     distortion: Distortion | None
+    seeds: SeedFindings | None = None
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[tuple[Any, ...]] | None = None
@@ -94,6 +98,22 @@ def write(folder: Path, results: Results) -> None:
         write_csv(folder / "el2n.csv", el2n.COLUMNS, rows_el2n)
     if results.readability is not None:
         write_csv(folder / "readability.csv", readability.COLUMNS, results.readability)
+    if results.seeds is not None:
+        _write_seeds(folder, results, results.seeds)
+
+
+def _write_seeds(folder: Path, results: Results, found: SeedFindings) -> None:
+    if found.stats is not None:
+        write_csv(folder / "pie_share_by_seeds.csv", seed_stats.COLUMNS, found.stats.by_seeds)
+    if found.spearman is not None:
+        correlation = found.spearman.correlation
+        held = {
+            "example": pa.array(results.dense.examples),
+            "spearman": pa.array(correlation, mask=np.isnan(correlation)),
+            "is_spearman_pie": pa.array(found.spearman.is_pie),
+            "is_pie": pa.array(results.pies.is_pie),
+        }
+        _write_parquet(folder / "spearman.parquet", pa.table(held))
 
 
 def _write_distortion(folder: Path, seeds: list[int], names: Sequence[str], found: Distortion) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from prunescope.analysis import seed_tables
 from prunescope.analysis.csv_text import number, read_csv, write_csv
 from prunescope.analysis.distortion import mean_recall_variance
 from prunescope.analysis.stats import mean, std
@@ -34,6 +35,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "readability": ("measure", "all", "pies", "ratio"),
     "alpha": ("ratio", "alpha", "ci_low", "ci_high", "confidence", "verdict", "accuracy", "n_seeds"),
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
+    **seed_tables.COLUMNS,
 }
 
 #: recalls of one seed by class, scores by seed
@@ -153,6 +155,8 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     tables["effectiveness_on_pies"].append([*key, *on_pies])
     for name, part, file in (("el2n_bins", "train", "el2n.csv"), ("readability", "test", "readability.csv")):
         tables[name].extend([*key, *row] for row in cell.rows(part, file, COLUMNS[name]))
+    for name, found in seed_tables.rows(summary, cell.folder / "test").items():
+        tables[name].extend([*key, *row] for row in found)
     alpha = summary.get("alpha")
     if alpha is not None:
         interval = [alpha[name] for name in ("mean", "ci_low", "ci_high", "confidence", "verdict")]

@@ -6,6 +6,7 @@ from __future__ import annotations
 FAMILIES: dict[str, str] = {
     "effectiveness": "Score by sparsity",
     "pie_share": "Share of PIEs",
+    "pie_share_seeds": "Share of PIEs and number of models",
     "effectiveness_on_pies": "Score on PIEs and on all",
     "pie_classes": "Classes of PIEs",
     "el2n": "Influence on training (EL2N)",

@@ -3,42 +3,112 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import look
+from prunescope.figures.style import DENSE_COLOUR, look
 
-COLUMNS = ("dataset", "arch", "pruner", "sparsity", "n_examples", "n_pies", "pie_share")
+CELL = ("dataset", "arch", "pruner", "sparsity")
+COLUMNS = (*CELL, "n_examples", "n_pies", "pie_share")
+INTERVALS = (
+    "centered_low",
+    "centered_high",
+    "confidence",
+    "noise_floor",
+    "noise_floor_low",
+    "noise_floor_high",
+)
 
 
 def draw(source: Source) -> Iterator[Picture]:
-    """One picture, a panel per (dataset, arch), a line per pruner."""
+    """One picture, a panel per (dataset, arch), a line per pruner with its intervals, the noise floor."""
     table = source.table("pie_share.csv", COLUMNS)
     table = table[(table["pruner"] != "none") & table["pie_share"].notna()]
     if table.empty:
         source.skip("pie_share", "no pruned model was compared with its unpruned one")
         return
+    table = _with_intervals(table, source.table("pie_intervals.csv", (*CELL, *INTERVALS)))
     keys = pairs(table)
     figure, axes = layout.panels(len(keys), height=2.25)
     for panel, (dataset, arch) in zip(axes, keys, strict=True):
         rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+        _floor(panel, rows)
         for pruner in pruners_of(rows):
             line = rows[rows["pruner"] == pruner].sort_values("sparsity", kind="stable")
-            panel.plot(line["sparsity"], line["pie_share"], **look(pruner).plot())
+            style = look(pruner)
+            panel.plot(line["sparsity"], line["pie_share"], **style.plot())
+            # Not error bars: an interval of resampled majorities may leave out the share itself.
+            panel.vlines(
+                line["sparsity"],
+                line["centered_low"],
+                line["centered_high"],
+                color=style.colour,
+                linewidth=0.9,
+                alpha=0.6,
+            )
         layout.sparsity_axis(panel, rows["sparsity"])
         layout.percent_axis(panel)
-        layout.from_zero([panel], rows["pie_share"])
+        layout.from_zero([panel], rows[["pie_share", "centered_high", "noise_floor_high"]].max())
         examples = sorted({int(count) for count in rows["n_examples"]})
         panel.set_title(f"{dataset} · {arch} (n = {', '.join(f'{n:,}' for n in examples)})")
     layout.outer_labels(axes, 3, "sparsity", "PIEs (% of examples)")
-    layout.legend_below(figure, [layout.line_handle(p, **look(p).plot()) for p in pruners_of(table)])
+    handles = [layout.line_handle(p, **look(p).plot()) for p in pruners_of(table)]
+    if table["noise_floor"].notna().any():
+        handles.insert(
+            0, layout.line_handle("noise floor (half of the models)", color=DENSE_COLOUR, linewidth=1.1)
+        )
+    layout.legend_below(figure, handles)
     title = "How many examples pruning changes"
     figure.suptitle(title)
+    yield Picture("pie_share", title, _caption(source, table), figure, table)
+
+
+def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
+    """The shares with their intervals and noise floors, empty where there are none."""
+    known = intervals[[*CELL, *INTERVALS]].drop_duplicates(list(CELL))
+    merged = table.merge(known.astype({"sparsity": float}), how="left", on=list(CELL))
+    return merged.astype(dict.fromkeys(INTERVALS, float))
+
+
+def _floor(panel: Any, rows: pd.DataFrame) -> None:
+    """The cells of a network share their unpruned models, and so their noise floor, but for dropped seeds."""
+    floor = rows[["noise_floor", "noise_floor_low", "noise_floor_high"]].mean()
+    if pd.notna(floor["noise_floor"]):
+        panel.axhline(floor["noise_floor"], color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
+    if pd.notna(floor["noise_floor_low"]):
+        panel.axhspan(
+            floor["noise_floor_low"],
+            floor["noise_floor_high"],
+            color="#9aa0a6",
+            alpha=0.25,
+            linewidth=0,
+            zorder=1,
+        )
+
+
+def _caption(source: Source, table: pd.DataFrame) -> str:
     seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.cells]
     over = f", majorities over {seeds_text(seeds)}" if seeds else ""
     caption = (
         "Share of test examples whose majority vote differs between pruned and unpruned models (PIEs, "
         f"pruning-identified exemplars) against sparsity{over}. n: examples in the test split."
     )
-    yield Picture("pie_share", title, caption, figure, table)
+    confidence = table["confidence"].dropna()
+    if len(confidence):
+        caption += (
+            f" Upright lines: {100 * confidence.iloc[0]:g} % bootstrap interval over seeds, moved by the "
+            "bias that resampled majorities have."
+        )
+    if table["noise_floor"].notna().any():
+        caption += (
+            " Black line: the noise floor, PIEs between two disjoint halves of the unpruned models (grey: the "
+            "middle 95 % of the ways to halve them). It has half as many voters, so that it is too high rather "
+            "than too low, and all of them of other seeds, while pruned models share much with the unpruned one of "
+            "their seed: a share above it is more than noise; one below it need not be noise. "
+            "pie_intervals.csv judges by unpruned and pruned halves of other seeds."
+        )
+    return caption

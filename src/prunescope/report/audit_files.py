@@ -30,6 +30,8 @@ FILES: dict[str, str] = {
     "el2n.csv": "PIEs by bin of EL2N score",
     "el2n_scores.parquet": "EL2N score of every example",
     "readability.csv": "readability and length of PIEs and of all texts",
+    "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
+    "spearman.parquet": "every example: rank correlation of its classes' mean probabilities",
 }
 
 
@@ -130,6 +132,10 @@ class AuditFiles:
     @cached_property
     def readability(self) -> list[Row]:
         return rows(self.folder / "readability.csv")
+
+    @cached_property
+    def by_seeds(self) -> list[Row]:
+        return rows(self.folder / "pie_share_by_seeds.csv")
 
     @cached_property
     def pies(self) -> list[Pie]:

@@ -49,6 +49,18 @@ def body(
         "metric": sentences.metric_name(summary),
         "story": sentences.story(summary),
         "tiles": tiles(summary),
+        "by_seeds": {
+            "chart": by_seeds_chart(audit.by_seeds),
+            "sentences": [
+                sentence
+                for sentence in (
+                    sentences.by_seeds_sentence(audit.by_seeds),
+                    sentences.loyalty_sentence(summary),
+                )
+                if sentence
+            ],
+        },
+        "spearman_sentence": sentences.spearman_sentence(summary),
         "class_sentence": sentences.class_sentence(audit.classes),
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
@@ -76,6 +88,7 @@ def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str
         ("answer", "Answer", True),
         ("classes", "Classes", bool(audit.classes)),
         ("seeds", "Seeds", bool(audit.seeds)),
+        ("models", "Number of models", parts["by_seeds"]["chart"] is not None),
         ("el2n", "Influence", parts["el2n"]["chart"] is not None),
         ("text", "Readability", bool(parts["readability"])),
         ("pies", "PIEs", True),
@@ -105,11 +118,26 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     flips = summary.get("n_flips_mean")
     if flips is not None:
         share = f"{sentences.percent(flips / n)} of examples" if n else ""
+        ways = summary.get("flips")
+        if isinstance(ways, Mapping):
+            share += f"; {sentences.count(ways['to_wrong'])} to wrong, {sentences.count(ways['to_right'])} to right"
         found.append({"name": "Flips per seed", "value": sentences.count(flips), "note": share})
     pies = summary.get("n_pies")
     if pies is not None:
         share = f"{sentences.percent(summary.get('pie_share'))} of examples"
-        found.append({"name": "PIEs", "value": sentences.count(pies), "note": share})
+        found.append({"name": "PIEs", "value": sentences.count(pies), "note": share + _interval(summary)})
+    floor = summary.get("noise_floor")
+    if isinstance(floor, Mapping):
+        voters = sentences.count(floor["n_models"], "model")
+        note = (
+            f"{sentences.percent(floor['pie_share_half'])} with pruning ({floor['verdict']}), {voters} a side"
+        )
+        found.append({"name": "Noise floor of PIEs", "value": sentences.percent(floor["mean"]), "note": note})
+    loyalty = summary.get("loyalty")
+    if isinstance(loyalty, Mapping):
+        between = loyalty.get("between_seeds")
+        note = "" if between is None else f"{sentences.percent(between)} between unpruned seeds"
+        found.append({"name": "Loyalty", "value": sentences.percent(loyalty["mean"]), "note": note})
     on_dense, on_pruned = summary.get("dense_score_on_pies"), summary.get("pruned_score_on_pies")
     if on_dense is not None and on_pruned is not None:
         note = "unpruned → pruned"
@@ -130,6 +158,39 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         }
     )
     return found
+
+
+def _interval(summary: Mapping[str, Any]) -> str:
+    """The bootstrap interval around the share of PIEs."""
+    interval = summary.get("pie_interval")
+    if not isinstance(interval, Mapping) or interval.get("centered_low") is None:
+        return ""
+    low, high = (sentences.percent(interval[name]) for name in ("centered_low", "centered_high"))
+    return f" ({100 * interval['confidence']:g}%: {low} to {high})"
+
+
+def by_seeds_chart(rows: Sequence[Row]) -> Markup | None:
+    """Share of PIEs by number of models; None with fewer than two."""
+    if len(rows) < 2:
+        return None
+
+    def title(row: Row) -> str:
+        text = (
+            f"{sentences.count(row['n_models'], 'model')} a side: {sentences.percent(row['pie_share'])} PIEs"
+        )
+        floor = row["noise_floor"]
+        return text if floor is None else f"{text}; noise floor {sentences.percent(floor)}"
+
+    return svg.columns(
+        [row["pie_share"] for row in rows],
+        [str(row["n_models"]) for row in rows],
+        [title(row) for row in rows],
+        marks=[row["noise_floor"] for row in rows],
+        x_label="models that vote on each side",
+        y_label="share of examples that are PIEs; line: noise floor",
+        label="Share of PIEs by number of models: "
+        + ", ".join(f"{row['n_models']}: {sentences.percent(row['pie_share'])}" for row in rows),
+    )
 
 
 def alpha_chart(audit: AuditFiles) -> Markup | None:

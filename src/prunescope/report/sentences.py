@@ -120,6 +120,60 @@ def pies_sentence(summary: Mapping[str, Any]) -> str:
     )
 
 
+def noise_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Whether the PIEs are more than what other seeds change: half against half of the models."""
+    floor = summary.get("noise_floor")
+    if not isinstance(floor, Mapping):
+        return None
+    verdict = {
+        ">": "pruning changes more votes than other seeds do",
+        "<": "pruning changes fewer votes than other seeds do",
+    }.get(str(floor.get("verdict")), "so pruning is not told apart from other seeds")
+    models = floor.get("n_models")
+    groups = "two unpruned models" if models == 1 else f"disjoint groups of {count(models)} unpruned models"
+    return (
+        f"The noise floor: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many "
+        f"unpruned and pruned ones, also of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
+    )
+
+
+def loyalty_sentence(summary: Mapping[str, Any]) -> str | None:
+    """How often single predictions stay, against other seeds."""
+    loyalty = summary.get("loyalty")
+    if not isinstance(loyalty, Mapping):
+        return None
+    text = f"Model by model, {percent(loyalty.get('mean'))} of the predictions stay the same (loyalty)"
+    between = loyalty.get("between_seeds")
+    return (
+        f"{text}; {percent(between)} are the same between unpruned seeds."
+        if between is not None
+        else f"{text}."
+    )
+
+
+def spearman_sentence(summary: Mapping[str, Any]) -> str | None:
+    """How many of the examples ranked most differently are PIEs by majority too."""
+    found = summary.get("spearman")
+    if not isinstance(found, Mapping) or found.get("mean") is None:
+        return None
+    return (
+        f"By rank correlation of the classes' mean probabilities (Spearman, {number(found['mean'], 3)} on average), "
+        f"the twentieth of the examples on which the two sides agree least has {count(found['n_spearman_pies'])} "
+        f"examples; {count(found['n_both'])} of them are PIEs by majority."
+    )
+
+
+def by_seeds_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """From the share of PIEs of single models to that of all of them."""
+    if len(rows) < 2:
+        return None
+    first, last = rows[0], rows[-1]
+    return (
+        f"With one model a side, {percent(first['pie_share'])} of the examples would be PIEs; with all "
+        f"{count(last['n_models'])}, {percent(last['pie_share'])} are."
+    )
+
+
 def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
     """Who the PIEs are: score on them before and after."""
     dense, pruned = summary.get("dense_score_on_pies"), summary.get("pruned_score_on_pies")
@@ -173,6 +227,7 @@ def story(summary: Mapping[str, Any]) -> list[str]:
         score_sentence(summary),
         flips_sentence(summary),
         pies_sentence(summary),
+        noise_sentence(summary),
         on_pies_sentence(summary),
         alpha_sentence(summary),
     ]

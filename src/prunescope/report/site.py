@@ -29,6 +29,10 @@ TABLES: dict[str, str] = {
     "alpha.csv": "recall distortion α with intervals and verdicts",
     "alpha_tests.csv": "tests between the αs of networks",
     "recall_variance.csv": "variance of recall over classes",
+    "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor it has to beat",
+    "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",
+    "agreement.csv": "loyalty to the unpruned model, and flips by direction",
+    "spearman_pies.csv": "PIEs by rank correlation, several labels",
     "published.csv": "the papers' printed numbers beside ours",
     "claims.csv": "the papers' claims and whether they hold here",
 }
@@ -131,6 +135,7 @@ def _index(
                 "metric": metric_name(cell.summary),
                 "is_share": is_share(cell.summary),
                 "change": cell.change,
+                "floor": cell.summary.get("noise_floor"),
                 "alpha": cell.alpha,
                 "href": page.link(pages / cell_page.file_name(cell), out),
             }

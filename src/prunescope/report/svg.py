@@ -36,6 +36,7 @@ def columns(
     x_label: str,
     y_label: str,
     label: str,
+    marks: Sequence[float | None] = (),
 ) -> Markup:
     """Vertical bars of shares (fractions, read as percent) with axes.
 
@@ -44,9 +45,11 @@ def columns(
         names: what stands under each bar; neighbours that would touch are left out.
         titles: what each bar says when pointed at.
         label: what the chart shows, for those who cannot see it.
+        marks: a line across each bar, where there is a value to compare it with.
     """
     width, height, left, bottom, top = 680, 250, 58, 48, 26
-    ticks = nice_ticks(max(shares, default=0.0))
+    marks = marks or [None] * len(shares)
+    ticks = nice_ticks(max((value for value in (*shares, *marks) if value is not None), default=0.0))
     high = ticks[-1]
     plot_w, plot_h = width - left - 8, height - bottom - top
     body: list[str] = []
@@ -58,12 +61,18 @@ def columns(
         )
     step = plot_w / max(len(shares), 1)
     every = max(1, math.ceil(30 / step))
-    for i, (share, name, title) in enumerate(zip(shares, names, titles, strict=True)):
+    for i, (share, name, title, mark) in enumerate(zip(shares, names, titles, marks, strict=True)):
         x, tall = left + step * i + step * 0.12, plot_h * share / high
         body.append(
             f'<rect class="bar" x="{_number(x)}" y="{_number(top + plot_h - tall)}" '
             f'width="{_number(step * 0.76)}" height="{_number(tall)}"><title>{escape(title)}</title></rect>'
         )
+        if mark is not None:
+            place = _number(top + plot_h * (1 - mark / high))
+            body.append(
+                f'<line class="mark" x1="{_number(x - step * 0.08)}" x2="{_number(x + step * 0.84)}" '
+                f'y1="{place}" y2="{place}"/>'
+            )
         if i % every == 0 or i == len(shares) - 1:
             middle = x + step * 0.38
             body.append(

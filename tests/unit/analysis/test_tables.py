@@ -168,3 +168,51 @@ def test_what_is_no_cell_is_refused(tmp_path: Path) -> None:
         collect([tmp_path / "zoo" / "net" / "MP" / "ninety"], tmp_path)
     with pytest.raises(UserError, match=r"summary\.json: no such file"):
         collect([tmp_path / "zoo" / "net" / "MP" / "sparsity-900permille"], tmp_path)
+
+
+def test_seeds_and_agreement(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    folder = study["sparsity-900permille"] / "test"
+    summary = json.loads((folder / "summary.json").read_text())
+    one, three = table(tmp_path / "tables", "pie_intervals")
+    assert (one["n_seeds"], one["ci_low"], one["noise_floor"], one["verdict"]) == ("1", "", "", "")
+    assert (three["n_seeds"], three["confidence"]) == ("3", "0.95")
+    assert float(three["pie_share"]) == summary["pie_share"]
+    assert float(three["noise_floor"]) == summary["noise_floor"]["mean"]
+    assert float(three["excess"]) == pytest.approx(
+        float(three["pie_share_half"]) - float(three["noise_floor"])
+    )
+    assert three["verdict"] == summary["noise_floor"]["verdict"]
+    by_seeds = table(tmp_path / "tables", "pie_share_by_seeds")
+    assert [(r["sparsity"], r["n_models"]) for r in by_seeds] == [
+        ("0.78", "1"), ("0.9", "1"), ("0.9", "2"), ("0.9", "3")
+    ]  # fmt: skip
+    assert float(by_seeds[-1]["pie_share"]) == summary["pie_share"]
+    agreement = table(tmp_path / "tables", "agreement")[1]
+    assert float(agreement["loyalty_mean"]) == summary["loyalty"]["mean"]
+    assert float(agreement["flips_to_wrong"]) + float(agreement["flips_to_right"]) == pytest.approx(
+        summary["n_flips_mean"]
+    )
+    assert table(tmp_path / "tables", "spearman_pies") == []
+
+
+def test_an_audit_of_before_has_empty_fields(tmp_path: Path, study: dict[str, Path]) -> None:
+    folder = study["sparsity-900permille"] / "test"
+    summary = json.loads((folder / "summary.json").read_text())
+    for key in ("pie_interval", "noise_floor", "loyalty", "flips"):
+        del summary[key]
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "pie_share_by_seeds.csv").unlink()
+    collect(list(study.values()), tmp_path / "tables")
+    row = table(tmp_path / "tables", "pie_intervals")[1]
+    assert float(row["pie_share"]) == summary["pie_share"]
+    assert {row[name] for name in ("ci_low", "noise_floor", "excess", "verdict")} == {""}
+    assert [r["sparsity"] for r in table(tmp_path / "tables", "pie_share_by_seeds")] == ["0.78"]
+    assert table(tmp_path / "tables", "agreement")[1]["loyalty_mean"] == ""
+
+
+def test_training_split_leaves_the_seeds_alone(tmp_path: Path) -> None:
+    dense = predictions(tmp_path / "dense.parquet", (0, 1), 0.2)
+    summary = audit([dense], [dense], tmp_path / "train", report=False, seed_statistics=False)
+    assert "noise_floor" not in summary
+    assert not (tmp_path / "train" / "pie_share_by_seeds.csv").exists()

@@ -42,6 +42,7 @@ def drawn(tree: tuple[Path, list[Path]]) -> Path:
 EXPECTED = {
     "effectiveness": ["effectiveness"],
     "pie_share": ["pie_share"],
+    "pie_share_seeds": ["digits--lenet5", "docstrings--bilstm"],
     "effectiveness_on_pies": ["digits--lenet5", "docstrings--bilstm"],
     "pie_classes": ["digits--lenet5", "docstrings--bilstm"],
     "el2n": ["digits--lenet5", "docstrings--bilstm"],
@@ -163,3 +164,39 @@ def test_seeds_in_captions() -> None:
     assert seeds_text([4, 4]) == "4 seeds"
     assert seeds_text([1]) == "1 seed"
     assert seeds_text([28, float("nan"), 30]) == "28 to 30 seeds"
+
+
+def test_intervals_and_noise_floor_stand_beside_the_shares(
+    drawn: Path, tree: tuple[Path, list[Path]]
+) -> None:
+    with open(drawn / "pie_share" / "pie_share.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    with open(tree[0] / "tables" / "pie_intervals.csv", newline="", encoding="utf-8") as stream:
+        wanted = {(r["dataset"], r["pruner"], r["sparsity"]): r for r in csv.DictReader(stream)}
+    assert len(rows) == len(wanted) == 5
+    for row in rows:
+        known = wanted[row["dataset"], row["pruner"], row["sparsity"]]
+        for name in ("centered_low", "centered_high", "noise_floor"):
+            assert float(row[name]) == pytest.approx(float(known[name]))
+
+
+def test_shares_are_drawn_without_intervals_too(tree: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    (tables / "pie_share.csv").write_bytes((tree[0] / "tables" / "pie_share.csv").read_bytes())
+    index = draw("pie_share", tables, [], tmp_path / "out")
+    assert len(index["figures"]) == 1
+    assert "noise floor" not in index["figures"][0]["caption"]
+    assert index["skipped"] == [{"what": "pie_intervals.csv", "why": "the table is not there"}]
+
+
+def test_control_stops_at_half_of_the_models(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
+    with open(drawn / "pie_share_seeds" / "digits--lenet5.csv", newline="", encoding="utf-8") as stream:
+        rows = [r for r in csv.DictReader(stream) if (r["pruner"], r["amount"]) == ("RP", "ratio-400percent")]
+    assert [(row["n_models"], row["noise_floor"] != "") for row in rows] == [
+        ("1", True), ("2", True), ("3", False), ("4", False)
+    ]  # fmt: skip
+    cell = next(path for path in tree[1] if path.parts[-2:] == ("RP", "ratio-400percent"))
+    summary = json.loads((cell / "test" / "summary.json").read_text())
+    assert float(rows[-1]["pie_share"]) == summary["pie_share"]
+    assert float(rows[1]["noise_floor"]) == summary["noise_floor"]["mean"]

@@ -12,6 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.analysis import seed_tables
+from prunescope.analysis.seed_findings import seed_findings
+from prunescope.analysis.seed_stats import COLUMNS
+from prunescope.artifacts import Predictions
 from prunescope.config import Amount, Study, study_from
 
 MEASURES = (
@@ -107,6 +111,7 @@ def audit_folder(
         ("seed", "score_dense", "score_pruned", "flips"),
         [(s, accuracy[0][s], accuracy[1][s], flips[s]) for s in range(seeds)],
     )
+    _seeds(folder, summary, dense, other)
     if not multi:
         summary["alpha"] = _recall(folder, classes, label, dense, other, accuracy)
     sizes = np.bincount(label, minlength=count)
@@ -133,6 +138,28 @@ def audit_folder(
         )
     write_json(folder / "summary.json", summary)
     return summary
+
+
+def _seeds(folder: Path, summary: dict[str, Any], dense: np.ndarray, other: np.ndarray) -> None:
+    """Numbers on the seeds, as the package itself counts them."""
+    sides = [
+        Predictions(
+            "single-label",
+            (),
+            np.arange(len(p)),
+            np.arange(p.shape[1]),
+            p[0],
+            p.astype(np.int8),
+            (),
+            None,
+            (),
+        )
+        for p in (dense, other)
+    ]
+    found = seed_findings(*sides, (), ())
+    summary |= found.summary(np.zeros(0, dtype=bool))
+    assert found.stats is not None
+    write_csv(folder / "pie_share_by_seeds.csv", COLUMNS, found.stats.by_seeds)
 
 
 def _recall(folder, classes, label, dense, other, accuracy) -> dict[str, Any]:  # type: ignore[no-untyped-def]
@@ -275,6 +302,10 @@ _TABLES = {
         "dataset", "arch", "pruner", "sparsity", "bin", "n_examples", "n_pies", "pie_share",
     ),
     "readability.csv": ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio"),
+    **{
+        f"{name}.csv": ("dataset", "arch", "pruner", "sparsity", *columns)
+        for name, columns in seed_tables.COLUMNS.items()
+    },
 }  # fmt: skip
 
 
@@ -293,6 +324,8 @@ def _rows(
     )
     with open(folder / "train" / "el2n.csv", newline="", encoding="utf-8") as stream:
         tables["el2n_bins.csv"] += [[*key, *list(row)[:4]] for row in list(csv.reader(stream))[1:]]
+    for name, found in seed_tables.rows(s, folder / "test").items():
+        tables[f"{name}.csv"] += [[*key, *row] for row in found]
     path = folder / "test" / "readability.csv"
     if path.exists():
         with open(path, newline="", encoding="utf-8") as stream:

@@ -87,11 +87,16 @@ def test_full_audit(tmp_path: Path) -> None:
     assert summary["n_pies"] > 0
     text = page_of(tmp_path, {i: f"text number {i}" for i in range(200)})
     found = Page(text)
-    for anchor in ("answer", "classes", "seeds", "el2n", "text", "pies", "terms", "files"):
+    for anchor in ("answer", "classes", "seeds", "models", "el2n", "text", "pies", "terms", "files"):
         assert anchor in found.ids
     assert f"{summary['n_pies']} of 200 examples" in found.text
     assert found.text.count("text number") == summary["n_pies"]
-    assert found.tags.count("svg") == 2
+    assert found.tags.count("svg") == 3
+    floor = summary["noise_floor"]
+    assert f"{100 * floor['mean']:.1f}% of the votes differ" in found.text
+    assert f"Noise floor of PIEs{100 * floor['mean']:.1f}%" in found.text
+    assert f"with pruning ({floor['verdict']}), 2 models a side" in found.text
+    assert f"{100 * summary['loyalty']['mean']:.1f}% of the predictions stay the same" in found.text
     assert "Coleman–Liau" in found.text
 
 
@@ -330,3 +335,45 @@ def _card(root: Path) -> Path:
 
 def test_the_fake_study_is_a_study() -> None:
     assert len(fake_study.study().cells) == 35
+
+
+def test_an_audit_without_numbers_on_seeds_still_has_its_page(tmp_path: Path) -> None:
+    summary = audit_folder(tmp_path)
+    for key in ("pie_interval", "noise_floor", "loyalty"):
+        del summary[key]
+    write_json(tmp_path / "summary.json", summary)
+    (tmp_path / "pie_share_by_seeds.csv").unlink()
+    found = Page(page_of(tmp_path))
+    assert "models" not in found.ids
+    assert "Noise floor of PIEs" not in found.text
+    assert f"{summary['n_pies']} of 200 examples" in found.text
+
+
+def test_noise_floor_stands_beside_every_pie_share(tmp_path: Path) -> None:
+    settings = study()
+    paths = results_tree(tmp_path, settings, n=80)
+    older = paths["cells"][0] / "test"
+    summary = json.loads((older / "summary.json").read_text())
+    del summary["noise_floor"]
+    write_json(older / "summary.json", summary)
+    out = tmp_path / "index.html"
+    build(
+        study=settings,
+        cells=paths["dense"] + paths["cells"],
+        tables=tmp_path / "tables",
+        figures=tmp_path / "figures",
+        cards=paths["cards"],
+        out=out,
+    )
+    text = out.read_text(encoding="utf-8")
+    body = text[text.index('id="cells-table"') :]
+    body = body[body.index("<tbody>") : body.index("</tbody>")]
+    shown = re.findall(r"<tr>.*?</tr>", body, flags=re.DOTALL)
+    assert len(shown) == len(paths["cells"])
+    floors = [
+        json.loads((path / "test" / "summary.json").read_text()).get("noise_floor") for path in paths["cells"]
+    ]
+    wanted = sorted(f"{100 * floor['mean']:.1f}%" if floor else "–" for floor in floors)
+    columns = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in shown]
+    assert sorted(column[7] for column in columns) == wanted
+    assert wanted.count("–") == 1

@@ -202,3 +202,48 @@ def test_overall_findings() -> None:
     assert "change in 1 of 2" in text[0]
     assert text[1].startswith("In 1 of 1 comparison with PIEs")
     assert overall_sentences([]) == ["Nothing has been analysed yet."]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (">", "pruning changes more votes than other seeds do."),
+        ("<", "pruning changes fewer votes than other seeds do."),
+        ("?", "so pruning is not told apart from other seeds."),
+    ],
+)
+def test_noise_floor(verdict: str, expected: str) -> None:
+    floor = {"mean": 0.05, "pie_share_half": 0.0623, "verdict": verdict, "n_models": 4}
+    assert sentences.noise_sentence({"noise_floor": floor}) == (
+        "The noise floor: between disjoint groups of 4 unpruned models, 5.0% of the votes differ; between as "
+        f"many unpruned and pruned ones, also of other seeds, 6.2%: {expected}"
+    )
+    assert "two unpruned models, 5.0%" in str(
+        sentences.noise_sentence({"noise_floor": {**floor, "n_models": 1}})
+    )
+    assert sentences.noise_sentence({"noise_floor": None}) is None
+    assert sentences.noise_sentence({}) is None
+
+
+def test_loyalty_and_number_of_models() -> None:
+    loyalty = {"mean": 0.875, "std": None, "between_seeds": None}
+    assert sentences.loyalty_sentence({"loyalty": loyalty}) == (
+        "Model by model, 87.5% of the predictions stay the same (loyalty)."
+    )
+    assert "; 90.0% are the same between unpruned seeds." in str(
+        sentences.loyalty_sentence({"loyalty": {**loyalty, "between_seeds": 0.9}})
+    )
+    assert sentences.loyalty_sentence({"loyalty": None}) is None
+    rows = [{"n_models": 1, "pie_share": 0.2}, {"n_models": 30, "pie_share": 0.05}]
+    assert sentences.by_seeds_sentence(rows) == (
+        "With one model a side, 20.0% of the examples would be PIEs; with all 30, 5.0% are."
+    )
+    assert sentences.by_seeds_sentence(rows[:1]) is None
+
+
+def test_spearman() -> None:
+    found = {"mean": 0.91234, "n_examples": 100, "n_spearman_pies": 5, "n_both": 2}
+    text = str(sentences.spearman_sentence({"spearman": found}))
+    assert "(Spearman, 0.912 on average)" in text
+    assert "least has 5 examples; 2 of them are PIEs by majority." in text
+    assert sentences.spearman_sentence({}) is None

@@ -1,0 +1,73 @@
+"""Share of PIEs against the number of models that vote, with the unpruned models' own as a control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from prunescope.figures import layout
+from prunescope.figures.layout import Picture
+from prunescope.figures.source import CellFiles, Source, seeds_text
+from prunescope.figures.style import DENSE_COLOUR, look, ordered
+
+COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per (dataset, arch): a panel per amount, a line per pruner."""
+    for dataset, arch in source.networks():
+        found = []
+        for cell in source.of_network(dataset, arch):
+            table = cell.table("pie_share_by_seeds.csv", COLUMNS)
+            if table is not None and len(table) > 1:
+                found.append((cell, table))
+        if not found:
+            source.skip(
+                f"pie_share_seeds, {dataset} · {arch}", "no votes of two or more models to count anew"
+            )
+            continue
+        yield _picture(dataset, arch, found)
+
+
+def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+    amounts = sorted({cell.amount for cell, _ in found})
+    names = ordered(cell.pruner for cell, _ in found)
+    figure, axes = layout.panels(len(amounts), height=2.1, share_y=True)
+    parts = []
+    for panel, amount in zip(axes, amounts, strict=True):
+        here = [(cell, table) for cell, table in found if cell.amount == amount]
+        # Dropped seeds apart, every cell of a network has the same unpruned models.
+        control = pd.concat([table for _, table in here]).groupby("n_models")["noise_floor"].mean().dropna()
+        panel.plot(control.index, control, color=DENSE_COLOUR, linewidth=1.3, zorder=3)
+        for cell, table in here:
+            style = look(cell.pruner)
+            panel.plot(
+                table["n_models"],
+                table["pie_share"],
+                **style.plot(),
+                markevery=max(1, len(table) // 6),
+            )
+            parts.append(
+                table.assign(pruner=cell.pruner, amount=amount.token)[["pruner", "amount", *COLUMNS]]
+            )
+        panel.set_title(amount.text)
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        layout.percent_axis(panel)
+    everything = pd.concat(parts, ignore_index=True)
+    layout.from_zero(axes, everything[["pie_share", "noise_floor"]].max())
+    layout.outer_labels(axes, 3, "models on each side", "PIEs (% of examples)")
+    handles = [layout.line_handle("noise floor", color=DENSE_COLOUR, linewidth=1.3)]
+    handles += [layout.line_handle(name, **look(name).plot()) for name in names]
+    layout.legend_below(figure, handles)
+    title = f"Does the share of PIEs depend on the number of models? {dataset} · {arch}"
+    figure.suptitle(title)
+    counts = [float(table["n_models"].max()) for _, table in found]
+    caption = (
+        "Share of test examples that are PIEs when only so many of the models vote on each side, mean over "
+        f"choices of the seeds, up to all {seeds_text(counts)}. Black: the noise floor, disjoint groups of as "
+        "many unpruned models against each other, for which there are at most half as many. These share no seed, while "
+        "pruned models come from the unpruned one of their seed. Single models: "
+        "how often a pruned model differs from its unpruned one, and two unpruned models from each other."
+    )
+    return Picture(f"{dataset}--{arch}", title, caption, figure, everything)
