@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable
+from prunescope.published import pie
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,10 @@ class Published:
 
 #: By source. Table 7 of the PIE paper, after preprocessing.
 PIE_PAPER = {
-    "imdb": Published("IMDB", (20_000, 5_000, 25_000), 2),
-    "snli": Published("SNLI", (549_367, 9_842, 9_824), 3),
-    "reuters": Published("Reuters", (6_737, 1_440, 1_429), 23),
-    "aapd": Published("AAPD", (53_840, 1_000, 1_000), 54),
+    facts.dataset.casefold(): Published(
+        facts.dataset, (facts.n_train, facts.n_validation, facts.n_test), facts.n_classes
+    )
+    for facts in pie.datasets().values()
 }
 
 
