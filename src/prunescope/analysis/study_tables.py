@@ -178,5 +178,5 @@ def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]
 
 
 def percent(share: float) -> str:
-    """``99 %``, ``2.4 %``."""
-    return f"{round(100 * share, 1):g} %"
+    """``99%``, ``2.4%``."""
+    return f"{round(100 * share, 1):g}%"

@@ -32,7 +32,7 @@ def not_measured(why: str) -> Finding:
 def few_exceptions(supporting: int, of: int) -> bool:
     """At most a fifth of the cases speak against it.
 
-    The claims that the PIE paper states with few exceptions, or none, have up to 16 % of them in its
+    The claims that the PIE paper states with few exceptions, or none, have up to 16% of them in its
     own printed numbers.
     """
     return 5 * supporting >= 4 * of

@@ -63,11 +63,11 @@ def _first_class_is_under(parts: Sequence[Part]) -> bool:
 
 
 def pies_are_influential(study: StudyTables) -> Finding:
-    """PIE-15: PIEs concentrate among the highest EL2N scores; IIBP-FT: 80-100 % BERT, up to 70 % BiLSTM.
+    """PIE-15: PIEs concentrate among the highest EL2N scores; IIBP-FT: 80-100% BERT, up to 70% BiLSTM.
 
     Concentrate: in at least four fifths of the cells the PIE share of the last of 20 bins is above that
-    of all examples. With IIBP-FT, the largest PIE share of the last bin over the cells reaches 80 %
-    for BERT and stays within 70 % for BiLSTM, both rounded to tens as they are read from a figure.
+    of all examples. With IIBP-FT, the largest PIE share of the last bin over the cells reaches 80%
+    for BERT and stays within 70% for BiLSTM, both rounded to tens as they are read from a figure.
     Holds if all three are so. Cells without PIEs or with another number of bins are left out.
     """
     cells = {k: bins for k, bins in study.bins.items() if len(bins) == BINS and _share(bins)}

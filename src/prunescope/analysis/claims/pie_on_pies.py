@@ -23,11 +23,11 @@ _NO_PIES = "needs scores on PIEs"
 
 
 def worse_on_pies(study: StudyTables) -> Finding:
-    """PIE-10: models are less accurate on PIEs than on all data, pruned or unpruned, few exceptions at 99 %.
+    """PIE-10: models are less accurate on PIEs than on all data, pruned or unpruned, few exceptions at 99%.
 
     Holds if the score on PIEs is lower in at least four fifths of the cells, for the pruned models
     and for the unpruned ones. Cells whose every example is a PIE are left out: there the two scores
-    are one number. In print 270 of 270 (pruned) and 251 of 279 (unpruned, 90 %).
+    are one number. In print 270 of 270 (pruned) and 251 of 279 (unpruned, 90%).
     """
     sides: dict[str, list[tuple[Key, bool]]] = {"pruned": [], "unpruned": []}
     for key, scores in study.on_pies.items():
@@ -56,7 +56,7 @@ def loss_is_larger_on_pies(study: StudyTables) -> Finding:
 
     The loss is the absolute difference between unpruned and pruned score, since on PIEs it can be
     a gain. Holds if it is larger on PIEs in at least four fifths of the cells, and its mean over
-    the cells at least twice that on all data. In print larger in 262 of 289 cells (91 %), and 2.3
+    the cells at least twice that on all data. In print larger in 262 of 289 cells (91%), and 2.3
     times as large in the mean.
     """
     drops = study.drops()
@@ -82,7 +82,7 @@ def scores_on_pies_part(study: StudyTables) -> Finding:
     Holds if from the lowest to the highest sparsity the unpruned score rises in at least four
     fifths of the (data set, arch, pruner) curves and the pruned score falls in as many, and more
     than half of the steps between go the same way. In print 62 of 62 and 60 of 62 curves,
-    and 80 % and 79 % of the steps.
+    and 80% and 79% of the steps.
     """
     dense = {key: s.dense for key, s in study.on_pies.items() if s.dense is not None}
     pruned = {key: s.pruned for key, s in study.on_pies.items() if s.pruned is not None}
@@ -104,7 +104,7 @@ def scores_on_pies_part(study: StudyTables) -> Finding:
 def pruned_bilstm_can_win_on_pies(study: StudyTables) -> Finding:
     """PIE-13: on BiLSTM with light pruning the pruned model can beat the unpruned one on PIEs.
 
-    Holds if it does in at least one BiLSTM cell of a sparsity up to 50 % ("can"). In print it does in
+    Holds if it does in at least one BiLSTM cell of a sparsity up to 50% ("can"). In print it does in
     24 of them, and in 42 BiLSTM cells of all amounts.
     """
     told = {
@@ -114,9 +114,9 @@ def pruned_bilstm_can_win_on_pies(study: StudyTables) -> Finding:
     }
     light = {key: wins for key, wins in told.items() if key.sparsity <= LIGHT}
     if not light:
-        return not_measured("needs a BiLSTM's scores on PIEs at a sparsity up to 50 %")
+        return not_measured("needs a BiLSTM's scores on PIEs at a sparsity up to 50%")
     return found(
         any(light.values()),
-        f"pruned BiLSTM ahead on PIEs in {sum(light.values())} of {len(light)} cells up to 50 %, in "
+        f"pruned BiLSTM ahead on PIEs in {sum(light.values())} of {len(light)} cells up to 50%, in "
         f"{sum(told.values())} of {len(told)} of all sparsities",
     )

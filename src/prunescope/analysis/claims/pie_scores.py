@@ -8,10 +8,10 @@ from prunescope.pruners import UNPRUNED
 
 BEST = "IIBP-FT"
 
-#: Up to here a score's drop is little. In print 77 % of the cells up to 50 % lose no more.
+#: Up to here a score's drop is little. In print 77% of the cells up to 50% lose no more.
 LITTLE = 0.05
 
-#: Where "up to 50 %" ends and "at 70-99 %" begins.
+#: Where "up to 50%" ends and "at 70-99%" begins.
 LIGHT, HEAVY = 0.5, 0.7
 
 _PAIR = "a BERT-like encoder and a BiLSTM at equal data set"
@@ -81,19 +81,19 @@ def unpruned_bert_is_better(study: StudyTables) -> Finding:
 
 
 def pruning_hurts_bert_more(study: StudyTables) -> Finding:
-    """PIE-08: pruning hurts BERT more than BiLSTM, above all at 70-99 %.
+    """PIE-08: pruning hurts BERT more than BiLSTM, above all at 70-99%.
 
     Holds if BERT's mean drop is larger over all pairs at equal data set, pruner and sparsity, and
-    the difference between the drops is larger at 70-99 % than below. In print BERT loses 0.018 more at
-    20 % and 0.261 more at 99 %.
+    the difference between the drops is larger at 70-99% than below. In print BERT loses 0.018 more at
+    20% and 0.261 more at 99%.
     """
     pairs = study.pairs(study.drops())
     heavy = [(bert, bilstm) for key, bert, bilstm in pairs if HEAVY <= key.sparsity <= 0.99]
     light = [(bert, bilstm) for key, bert, bilstm in pairs if key.sparsity < HEAVY]
     if not heavy or not light:
-        missing = _PAIR if not pairs else f"sparsities {'of 70-99 %' if not heavy else 'below 70 %'}"
+        missing = _PAIR if not pairs else f"sparsities {'of 70-99%' if not heavy else 'below 70%'}"
         return not_measured(f"needs {missing}")
-    # The sides' mean drops: over all pairs, at 70-99 %, and below.
+    # The sides' mean drops: over all pairs, at 70-99%, and below.
     total, above, below = (
         (mean(b for b, _ in part), mean(c for _, c in part))
         for part in ([(b, c) for _, b, c in pairs], heavy, light)
@@ -101,20 +101,20 @@ def pruning_hurts_bert_more(study: StudyTables) -> Finding:
     return found(
         total[0] > total[1] and above[0] - above[1] > below[0] - below[1],
         f"mean drop of {study.playing('BERT')} {total[0]:.3f} against {total[1]:.3f} of "
-        f"{study.playing('BiLSTM')} over {len(pairs)} pairs; at 70-99 % {above[0]:.3f} against "
+        f"{study.playing('BiLSTM')} over {len(pairs)} pairs; at 70-99% {above[0]:.3f} against "
         f"{above[1]:.3f}, below {below[0]:.3f} against {below[1]:.3f}",
     )
 
 
 def light_pruning_costs_little(study: StudyTables) -> Finding:
-    """PIE-09: pruning up to 50 % costs little for most pruners.
+    """PIE-09: pruning up to 50% costs little for most pruners.
 
-    A pruner costs little if the mean drop of its cells up to 50 % is at most 0.05; holds if more
-    than half of the pruners do. In print seven of eight, and 77 % of the cells lose at most 0.05.
+    A pruner costs little if the mean drop of its cells up to 50% is at most 0.05; holds if more
+    than half of the pruners do. In print seven of eight, and 77% of the cells lose at most 0.05.
     """
     drops = {key: drop for key, drop in study.drops().items() if key.sparsity <= LIGHT}
     if not drops:
-        return not_measured("needs sparsities up to 50 %")
+        return not_measured("needs sparsities up to 50%")
     by_pruner: dict[str, list[float]] = {}
     for key, drop in drops.items():
         by_pruner.setdefault(key.pruner, []).append(drop)
@@ -123,5 +123,5 @@ def light_pruning_costs_little(study: StudyTables) -> Finding:
     return found(
         most(cheap, len(by_pruner)),
         f"mean drop at most {LITTLE:g} with {cheap} of {len(by_pruner)} pruners; {cells} of {len(drops)} "
-        f"cells up to 50 % lose at most {LITTLE:g}",
+        f"cells up to 50% lose at most {LITTLE:g}",
     )

@@ -10,7 +10,7 @@ def pies_rise_with_sparsity(study: StudyTables) -> Finding:
     """PIE-01: PIE share rises with the amount pruned for every pruner, with few exceptions.
 
     Holds if at most a fifth of the steps between neighbouring sparsities of a (data set, arch,
-    pruner) fall, and more of every pruner's steps rise than fall. In print 18 of 256 fall (7 %);
+    pruner) fall, and more of every pruner's steps rise than fall. In print 18 of 256 fall (7%);
     equal ones, which rounding to whole percents makes, speak neither way.
     """
     along = curves(study.pie_shares)
@@ -47,7 +47,7 @@ def more_pies_in_bert(study: StudyTables) -> Finding:
     """PIE-03: the PIE share is larger for BERT than for BiLSTM.
 
     Holds if it is larger in at least four fifths of the pairs at equal data set, pruner and
-    sparsity; equal ones speak against it. In print it is larger in 138 of 160 (86 %).
+    sparsity; equal ones speak against it. In print it is larger in 138 of 160 (86%).
     """
     pairs = study.pairs(study.pie_shares)
     if not pairs:
@@ -66,7 +66,7 @@ def best_pruner_has_fewer_pies(study: StudyTables) -> Finding:
 
     Holds if that is so in at least four fifths of the (data set, arch, sparsity) groups in which
     every pruner that has a PIE share has a score too, and the scores are not all equal; of tied
-    pruners the mean PIE share counts. In print it is so in 32 of 34 groups (94 %).
+    pruners the mean PIE share counts. In print it is so in 32 of 34 groups (94%).
     """
     scores = groups({key: score for key in study.cells if (score := study.score(key)) is not None})
     told, fewer, exceptions = 0, 0, []
