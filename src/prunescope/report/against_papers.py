@@ -92,5 +92,5 @@ def _doubtful(rows: Sequence[dict[str, str]]) -> int:
         )
         in unsure
         for row in rows
-        if row["paper"] == pie.PAPER
+        if row["paper"] == pie.PAPER and row["difference"]
     )
