@@ -34,10 +34,15 @@ def section(tables: Path, out: Path) -> dict[str, Any] | None:
     measured = [claim for claim in judged if claim["verdict"] != "not measured"]
     if not numbers and not measured:
         return None
+    waiting: dict[str, list[dict[str, str]]] = {}
+    for claim in judged:
+        if claim["verdict"] == "not measured":
+            waiting.setdefault(claim["evidence"], []).append(claim)
     papers = {claim.id: claim.paper for claim in printed.claims()}
     return {
         "measured": measured,
-        "open": [claim for claim in judged if claim["verdict"] == "not measured"],
+        "open": waiting,
+        "n_open": len(judged) - len(measured),
         "holds": sum(claim["verdict"] == "holds" for claim in measured),
         "papers": {paper: printed.PAPERS[paper] for paper in dict.fromkeys(papers.values())},
         "numbers": _summary(numbers),

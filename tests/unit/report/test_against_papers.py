@@ -48,7 +48,8 @@ def test_summary_of_differences(tmp_path: Path) -> None:
     assert (share["largest"], share["sparsity"], share["published"], share["ours"]) == (-0.1, 0.9, 0.3, 0.2)
     assert (score["cells"], score["largest"]) == (1, -0.032)
     assert shown["doubtful"] == 0
-    assert (shown["holds"], len(shown["measured"]), len(shown["open"])) == (1, 2, 1)
+    assert (shown["holds"], len(shown["measured"]), shown["n_open"]) == (1, 2, 1)
+    assert [c["id"] for c in shown["open"]["no rule"]] == ["PINS-01"]
     assert [link["href"] for link in shown["links"]] == ["tables/published.csv", "tables/claims.csv"]
 
 
@@ -90,6 +91,7 @@ def test_on_the_page(tmp_path: Path, measured: bool) -> None:
     assert "1 of the 2 claims that this study can decide hold in it; 1 more are not measured" in text
     assert '<span class="badge holds">holds</span>' in text
     assert '<span class="badge fails">fails</span>' in text
+    assert "Because: no rule" in text
     # What a table says is text, not markup.
     assert "<always>" not in text
     assert "There is <always> one." in unescape(text)

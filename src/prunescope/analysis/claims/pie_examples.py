@@ -80,7 +80,7 @@ def pies_are_influential(study: StudyTables) -> Finding:
     for role in ("BERT", "BiLSTM"):
         own = [last[key] for key in cells if key.pruner == "IIBP-FT" and study.role(key.arch) == role]
         if not own:
-            return not_measured(f"needs a {role} pruned with IIBP-FT; {evidence}")
+            return not_measured(f"needs PIEs of a {role} pruned with IIBP-FT; {evidence}")
         most_in[role] = max(own)
         evidence += f"; with IIBP-FT up to {percent(max(own))} PIEs in it for {study.playing(role)}"
     return found(

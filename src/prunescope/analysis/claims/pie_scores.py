@@ -83,8 +83,8 @@ def unpruned_bert_is_better(study: StudyTables) -> Finding:
 def pruning_hurts_bert_more(study: StudyTables) -> Finding:
     """PIE-08: pruning hurts BERT more than BiLSTM, above all at 70-99%.
 
-    Holds if BERT's mean drop is larger over all pairs at equal data set, pruner and sparsity, and
-    the difference between the drops is larger at 70-99% than below. In print BERT loses 0.018 more at
+    Holds if BERT's mean drop is above 0 and above BiLSTM's over all pairs at equal data set, pruner
+    and sparsity, and the difference between the drops is larger at 70-99% than below. In print BERT loses 0.018 more at
     20% and 0.261 more at 99%.
     """
     pairs = study.pairs(study.drops())
@@ -99,7 +99,7 @@ def pruning_hurts_bert_more(study: StudyTables) -> Finding:
         for part in ([(b, c) for _, b, c in pairs], heavy, light)
     )
     return found(
-        total[0] > total[1] and above[0] - above[1] > below[0] - below[1],
+        total[0] > max(total[1], 0) and above[0] - above[1] > below[0] - below[1],
         f"mean drop of {study.playing('BERT')} {total[0]:.3f} against {total[1]:.3f} of "
         f"{study.playing('BiLSTM')} over {len(pairs)} pairs; at 70-99% {above[0]:.3f} against "
         f"{above[1]:.3f}, below {below[0]:.3f} against {below[1]:.3f}",
