@@ -39,6 +39,8 @@ TABLES = [
     "pie_share_by_seeds",
     "agreement",
     "spearman_pies",
+    "published",
+    "claims",
 ]
 
 # Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import seed_tables
+from prunescope.analysis import against_papers, seed_tables
 from prunescope.analysis.csv_text import number, read_csv, write_csv
 from prunescope.analysis.distortion import mean_recall_variance
 from prunescope.analysis.stats import mean, std
@@ -122,6 +122,8 @@ class CellResults:
 def collect(cells: Sequence[Path], out: Path, metrics: Sequence[Path] = ()) -> None:
     """Write ``effectiveness.csv``, ``alpha.csv`` and the others (``COLUMNS``) into ``out``.
 
+    And, from these, ``published.csv`` and ``claims.csv``: the study against the papers.
+
     What each model reached is read from ``models.json`` in the cell's folder, or from ``metrics``.
     Unpruned rows (effectiveness, recall_variance) come from the cell of the unpruned models where
     one is given, else from the dense side of all cells of the network; unpruned models that stand
@@ -144,6 +146,7 @@ def collect(cells: Sequence[Path], out: Path, metrics: Sequence[Path] = ()) -> N
     for name, rows in tables.items():
         rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
+    against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found])
 
 
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:

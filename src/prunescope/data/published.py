@@ -11,6 +11,7 @@ import numpy as np
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable
 from prunescope.data.words import basic_english
+from prunescope.published import pie
 
 #: Share of the texts that the length rule covers (PIE paper, section 4.1 and appendix A.2).
 COVERED = 0.85
@@ -41,10 +42,21 @@ class Published:
 
 #: By source. Table 7 of the PIE paper, after preprocessing.
 PIE_PAPER = {
-    "imdb": Published("IMDB", (20_000, 5_000, 25_000), 2, Lengths(268, 201, 8, 2753, 197, 430), 512),
-    "snli": Published("SNLI", (549_367, 9_842, 9_824), 3, Lengths(23, 22, 5, 124, 7, 30), 128),
-    "reuters": Published("Reuters", (6_737, 1_440, 1_429), 23, Lengths(126, 79, 5, 1305, 137, 232), 256),
-    "aapd": Published("AAPD", (53_840, 1_000, 1_000), 54, Lengths(167, 161, 1, 599, 70, 242), 256),
+    facts.dataset.casefold(): Published(
+        facts.dataset,
+        (facts.n_train, facts.n_validation, facts.n_test),
+        facts.n_classes,
+        Lengths(
+            facts.mean_tokens,
+            facts.median_tokens,
+            facts.min_tokens,
+            facts.max_tokens,
+            facts.std_tokens,
+            facts.p85_tokens,
+        ),
+        facts.truncation_tokens,
+    )
+    for facts in pie.datasets().values()
 }
 
 

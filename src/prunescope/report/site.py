@@ -13,7 +13,7 @@ from prunescope.figures import FAMILIES
 from prunescope.files import atomic_directory, read_json, write_text
 from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
-from prunescope.report import cell_page, page
+from prunescope.report import against_papers, cell_page, page
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
@@ -108,6 +108,8 @@ def _index(
     contents += [("problems", "Problems")] if problems else []
     contents += [("cells", "All networks")]
     contents += [(f"figure-{family['name']}", family["title"]) for family in families]
+    against = against_papers.section(tables, out)
+    contents += [("papers", "Against the papers")] if against else []
     contents += [("data", "Data")] if data_cards else []
     contents += [("tables", "Tables")] if table_links else []
     contents += [("terms", "How to read")]
@@ -142,6 +144,7 @@ def _index(
             for cell in numbers
         ],
         families=families,
+        against=against,
         cards=data_cards,
         tables=table_links,
         contents=contents,

@@ -1,0 +1,70 @@
+"""Every paper's judges by claim, and the rows of claims.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from prunescope.analysis.claims import pie_examples, pie_on_pies, pie_scores, pie_shares
+from prunescope.analysis.claims.findings import Finding, Judge, not_measured
+from prunescope.analysis.study_tables import StudyTables
+from prunescope.pruners import UNPRUNED
+from prunescope.published import pie, printed
+
+COLUMNS = ("id", "statement", "verdict", "evidence")
+
+
+@dataclass(frozen=True)
+class PaperJudges:
+    """``scope``: the part of a study that the paper's claims are about."""
+
+    scope: Callable[[StudyTables], StudyTables]
+    judges: Mapping[str, Judge]
+
+
+def pie_scope(study: StudyTables) -> StudyTables:
+    """The PIE paper speaks of language models, BERT and BiLSTM, and of its eight pruners."""
+    pruners = {*pie.PRUNERS, UNPRUNED}
+    return study.only(lambda key: study.role(key.arch) is not None and key.pruner in pruners)
+
+
+#: By ``paper`` of claims.csv in the package's data. A paper or claim without a judge is not measured.
+PAPERS: dict[str, PaperJudges] = {
+    pie.PAPER: PaperJudges(
+        pie_scope,
+        {
+            "PIE-01": pie_shares.pies_rise_with_sparsity,
+            "PIE-02": pie_shares.pies_always_exist,
+            "PIE-03": pie_shares.more_pies_in_bert,
+            "PIE-04": pie_shares.best_pruner_has_fewer_pies,
+            "PIE-05": pie_scores.iibp_ft_loses_least,
+            "PIE-06": pie_scores.iibp_ft_beats_unpruned_bilstm,
+            "PIE-07": pie_scores.unpruned_bert_is_better,
+            "PIE-08": pie_scores.pruning_hurts_bert_more,
+            "PIE-09": pie_scores.light_pruning_costs_little,
+            "PIE-10": pie_on_pies.worse_on_pies,
+            "PIE-11": pie_on_pies.loss_is_larger_on_pies,
+            "PIE-12": pie_on_pies.scores_on_pies_part,
+            "PIE-13": pie_on_pies.pruned_bilstm_can_win_on_pies,
+            "PIE-14": pie_examples.every_class_but_the_first,
+            "PIE-15": pie_examples.pies_are_influential,
+            "PIE-16": pie_examples.pies_spread_evenly,
+            "PIE-17": pie_examples.pies_are_harder_to_read,
+            "PIE-18": pie_examples.pies_are_longer,
+        },
+    ),
+}
+
+
+def judge(study: StudyTables, claim: printed.Claim) -> Finding:
+    """Whether a claim holds in a study."""
+    paper = PAPERS.get(claim.paper)
+    if paper is None or claim.id not in paper.judges:
+        return not_measured("no rule to judge this claim by is part of this version yet")
+    return paper.judges[claim.id](paper.scope(study))
+
+
+def claim_rows(study: StudyTables) -> list[tuple[str, str, str, str]]:
+    """Rows of claims.csv: every claim of every paper."""
+    findings = [(claim, judge(study, claim)) for claim in printed.claims()]
+    return [(claim.id, claim.statement, finding.verdict, finding.evidence) for claim, finding in findings]
