@@ -301,7 +301,8 @@ def _tune(arguments: argparse.Namespace) -> int:
 def _tuned(arguments: argparse.Namespace) -> int:
     from prunescope.tuning.outputs import write_tuned
 
-    write_tuned(json.loads(arguments.config), arguments.best, arguments.out)
+    config = _parsed(TypeAdapter(dict[str, Any]), arguments.config, "--config")
+    write_tuned(config, arguments.best, arguments.out)
     return 0
 
 

@@ -214,7 +214,8 @@ def tuned_files(wildcards):
 
 def search_settings(wildcards):
     """The settings of one search (tuning.job.TuneJob)."""
-    return settings_of(tune_job(STUDY, wildcards.dataset, wildcards.arch))
+    job = tune_job(STUDY, wildcards.dataset, wildcards.arch, VERSION["tune"])
+    return settings_of(job)
 
 
 def searches(file):

@@ -17,7 +17,6 @@ rule search:
     threads: 1
     params:
         settings=search_settings,
-        version=VERSION["tune"],
     shell:
         "prunescope tune --settings {params.settings:q} --inputs {input.inputs:q}"
         ' --out "$(dirname {output.best:q})" --threads {threads} > {log:q} 2>&1'

@@ -18,7 +18,8 @@ _WITHOUT_EFFECT = ("finetune_epochs", "finetune_lr_factor", "early_fraction")
 class TuneJob(Spec):
     """The search for one arch on one data set. Snakemake reruns it when this changes.
 
-    ``training`` holds what is not searched; its epochs and rate are placeholders.
+    ``training`` holds what is not searched; its epochs and rate are placeholders. ``stage`` is the number
+    of the workflow's stage: evaluations by other code do not count.
     """
 
     dataset: str
@@ -29,6 +30,7 @@ class TuneJob(Spec):
     evaluations: int
     sampler: Literal["random", "tpe"]
     seed: int
+    stage: int = 1
 
     def fingerprint(self, inputs: str) -> str:
         """Names what an evaluation depends on, ``inputs`` (the SHA-256 of the encoded data) included.
@@ -40,7 +42,7 @@ class TuneJob(Spec):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def tune_job(study: Study, dataset: str, arch: str) -> TuneJob:
+def tune_job(study: Study, dataset: str, arch: str, stage: int = 1) -> TuneJob:
     """The search for ``arch`` on ``dataset``, which must have a space in the study's ``tune`` section."""
     assert study.tune is not None
     space = study.tune.spaces[dataset][arch]
@@ -56,4 +58,5 @@ def tune_job(study: Study, dataset: str, arch: str) -> TuneJob:
         evaluations=study.tune.evaluations,
         sampler=study.tune.sampler,
         seed=study.tune.seed,
+        stage=stage,
     )

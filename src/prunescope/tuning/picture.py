@@ -48,6 +48,7 @@ def draw(job: TuneJob, metric: str, evaluations: list[Evaluation], folder: Path)
             )
         if job.space.lr.log:
             panel.set_xscale("log")
+            panel.set_xlim(job.space.lr.min / 1.08, job.space.lr.max * 1.08)
             # Few and plain: the style prints no mathematics, which a logarithmic axis would.
             panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
             panel.xaxis.set_major_formatter(ticker.FuncFormatter(lambda rate, _: f"{rate:g}"))

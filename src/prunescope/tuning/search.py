@@ -130,10 +130,11 @@ def _evaluate(study: optuna.Study, job: TuneJob, number: int, score: Score) -> E
 
 def _line(found: list[Evaluation], job: TuneJob) -> str:
     last, left = found[-1], job.evaluations - len(found)
+    epochs = f"{last.epochs} epoch{'s' if last.epochs > 1 else ''}"
+    result = last.state if last.score is None else f"{last.score:.4f}"
     text = (
-        f"evaluation {last.number + 1} of {job.evaluations}: {last.epochs} epoch{'s' if last.epochs > 1 else ''}, lr {last.lr:.4g}, "
-        f"batch size {last.batch_size}: {last.state if last.score is None else f'{last.score:.4f}'} "
-        f"in {duration(last.seconds)}"
+        f"evaluation {last.number + 1} of {job.evaluations}: {epochs}, lr {last.lr:.4g}, "
+        f"batch size {last.batch_size}: {result} in {duration(last.seconds)}"
     )
     if left:
         text += f"; about {duration(left * sum(e.seconds for e in found) / len(found))} left"
