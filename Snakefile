@@ -16,6 +16,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/tune.smk"
 
 
 onstart:
@@ -25,6 +26,8 @@ onstart:
 localrules:
     all,
     manifest,
+    tune,
+    tuned,
 
 
 rule all:

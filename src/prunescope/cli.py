@@ -146,11 +146,23 @@ def _stage_commands(commands: Any) -> None:
     for name in ("early", "checkpoint", "models"):
         model.add_argument(f"--{name}", type=Path, metavar="FILE")
     model.add_argument("--dense", nargs="*", default=[], type=Path, metavar="FILE")
-    model.add_argument(
-        "--device", default=os.environ.get("PRUNESCOPE_DEVICE", "auto"), choices=("auto", "cpu", "cuda")
-    )
-    model.add_argument("--threads", type=int, default=1)
+    _device_arguments(model)
     model.set_defaults(run=_model)
+
+    tune = commands.add_parser(
+        "tune", help="stage: search epochs and learning rate of one arch on one data set"
+    )
+    tune.add_argument("--settings", required=True, metavar="JSON")
+    tune.add_argument("--inputs", required=True, type=Path, metavar="FILE")
+    tune.add_argument("--out", required=True, type=Path, metavar="DIR")
+    _device_arguments(tune)
+    tune.set_defaults(run=_tune)
+
+    tuned = commands.add_parser("tuned", help="stage: the study with what the searches found")
+    tuned.add_argument("--config", required=True, metavar="JSON")
+    tuned.add_argument("--best", required=True, nargs="+", type=Path, metavar="FILE")
+    tuned.add_argument("--out", required=True, type=Path, metavar="DIR")
+    tuned.set_defaults(run=_tuned)
 
     cell = commands.add_parser("cell", help="stage: analyse one cell of the grid")
     for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "early", "metrics"):
@@ -181,6 +193,13 @@ def _stage_commands(commands: Any) -> None:
     site.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")
     site.add_argument("--out", required=True, type=Path, metavar="FILE")
     site.set_defaults(run=_site)
+
+
+def _device_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device", default=os.environ.get("PRUNESCOPE_DEVICE", "auto"), choices=("auto", "cpu", "cuda")
+    )
+    parser.add_argument("--threads", type=int, default=1)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -244,14 +263,9 @@ def _model(arguments: argparse.Namespace) -> int:
     from prunescope.jobs import ModelJob
 
     job = _parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
-    # Before torch is imported: its thread pools are sized by these.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(arguments.threads)
-    import torch
-
+    _use_threads(arguments.threads)
     from prunescope.training.blocks import BlockOutputs, run_block
 
-    torch.set_num_threads(arguments.threads)
     outputs = BlockOutputs(
         test=arguments.test,
         train=arguments.train,
@@ -261,6 +275,34 @@ def _model(arguments: argparse.Namespace) -> int:
         models=arguments.models,
     )
     run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device)
+    return 0
+
+
+def _use_threads(threads: int) -> None:
+    # Before torch is imported: its thread pools are sized by these.
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from prunescope.tuning.job import TuneJob
+
+    job = _parsed(TypeAdapter(TuneJob), arguments.settings, "--settings")
+    _use_threads(arguments.threads)
+    from prunescope.tuning.run import run_search
+
+    run_search(job, arguments.inputs, arguments.out, device=arguments.device)
+    return 0
+
+
+def _tuned(arguments: argparse.Namespace) -> int:
+    from prunescope.tuning.outputs import write_tuned
+
+    config = _parsed(TypeAdapter(dict[str, Any]), arguments.config, "--config")
+    write_tuned(config, arguments.best, arguments.out)
     return 0
 
 

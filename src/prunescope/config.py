@@ -27,6 +27,7 @@ from prunescope.datasets import SOURCES, Dataset
 from prunescope.errors import UserError, listed
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.spec import Spec, distinct, problem_line
+from prunescope.tuning.spec import EpochRange, RateRange, Space, Tune
 
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -34,7 +35,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
     """all cell cells data dataset encode figures index lint manifest models none only prune readability report
-    results site tables train tune""".split()  # noqa: SIM905
+    results search site tables train tune tuned""".split()  # noqa: SIM905
 )
 
 
@@ -162,6 +163,7 @@ class Study(Spec):
     )
     grid: tuple[Grid, ...] = Field(min_length=1)
     analysis: Analysis = Analysis()
+    tune: Tune | None = Field(None, description="what `snakemake tune` searches")
     keep_models: bool = Field(True, description="keep the pruned networks' weights")
     keep_dense_checkpoints: bool = Field(
         True,
@@ -204,6 +206,7 @@ class Study(Spec):
         for number, grid in enumerate(self.grid):
             self._check_grid(f"grid.{number}", grid)
         self._check_overlaps()
+        self._check_spaces()
         return self
 
     def _check_grid(self, key: str, grid: Grid) -> None:
@@ -262,6 +265,25 @@ class Study(Spec):
                         "entries; keep it in one"
                     )
                 seen.add((dataset, arch, pruner, amount))
+
+    def _check_spaces(self) -> None:
+        for dataset, spaces in (self.tune.spaces if self.tune else {}).items():
+            if dataset not in self.datasets:
+                raise ValueError(
+                    f"tune.spaces.{dataset}: unknown data set; there are {listed(self.datasets, 40)}"
+                )
+            for arch in spaces:
+                if arch not in self.archs:
+                    raise ValueError(
+                        f"tune.spaces.{dataset}.{arch}: unknown arch; there are {listed(self.archs, 40)}"
+                    )
+
+    @cached_property
+    def tuned(self) -> tuple[tuple[str, str], ...]:
+        """Every (dataset, arch) of the grid that has a search space."""
+        spaces = self.tune.spaces if self.tune else {}
+        pairs = dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells)
+        return tuple((dataset, arch) for dataset, arch in pairs if arch in spaces.get(dataset, {}))
 
     @cached_property
     def all_pruners(self) -> dict[str, Pruner]:
@@ -365,6 +387,10 @@ _SPECS: dict[str, type[BaseModel]] = {
     "grid": Grid,
     "analysis": Analysis,
     "training": Training,
+    "tune": Tune,
+    "spaces": Space,
+    "epochs": EpochRange,
+    "lr": RateRange,
     **SOURCES,
     **FAMILIES,
 }

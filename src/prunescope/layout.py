@@ -40,6 +40,14 @@ class Layout:
         """A file of the analysis of one cell, or its folder."""
         return f"{self.results}/cells/{CELL}" + (f"/{file}" if file else "")
 
+    def search(self, file: str) -> str:
+        """A file of the search for one arch on one data set: ``trials.csv``, ``best.json``, ..."""
+        return self.tuning(f"{{dataset}}/{{arch}}/{file}")
+
+    def tuning(self, file: str) -> str:
+        """A file that all searches lead to: ``tuned.yaml``, ``tuning.csv``."""
+        return f"{self.results}/tuning/{file}"
+
     def log(self, rule: str, *wildcards: str) -> str:
         return "/".join([self.results, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"
 

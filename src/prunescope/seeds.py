@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-Purpose = Literal["init", "order", "dropout", "augment", "prune", "data", "resample"]
+Purpose = Literal["init", "order", "dropout", "augment", "prune", "data", "resample", "tune"]
 
 
 def stream(seed: int, purpose: Purpose, *where: int | str) -> int:

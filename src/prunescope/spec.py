@@ -82,7 +82,8 @@ def problem_line(
             message += f" (not {problem['input']!r})"
     # Members of a union stand in the location by their tag, after the thing's name: no key.
     tags = {tag for known in unions.values() for tag in known}
-    parts = [str(part) for i, part in enumerate(location) if not (i == 2 and part in tags)]
+    tagged = bool(location) and location[0] != "tune"
+    parts = [str(part) for i, part in enumerate(location) if not (tagged and i == 2 and part in tags)]
     key = ".".join(parts)
     if kind == "value_error" and key and re.match(r"[\w.-]+: ", message):
         # A check of several settings together names the one it is about: join the two.
@@ -100,8 +101,9 @@ def _keys(
 ) -> list[str]:
     """The keys allowed at ``location``, whose last part is the unknown one."""
     owner = root
+    named = {"grid": (), "tune": (2, 3)}.get(str(location[0]), (1,))
     for index, part in enumerate(location[:-1]):
-        if index == 1 and location[0] != "grid":
+        if index in named:
             continue  # the name of a data set, arch or pruner
         owner = specs.get(str(part), owner)
     return list(owner.model_fields)

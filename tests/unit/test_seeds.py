@@ -20,11 +20,11 @@ def test_streams_never_change():
 
 
 def test_seeds_and_purposes_have_streams_of_their_own():
-    purposes = ("init", "order", "dropout", "augment", "prune", "data", "resample")
+    purposes = ("init", "order", "dropout", "augment", "prune", "data", "resample", "tune")
     streams = {
         stream(seed, purpose, *where)
         for seed, purpose in itertools.product(range(30), purposes)
         for where in ((), (1,), (1, 1), ("train", 1), ("round-1", 1), (11,))
     }
-    assert len(streams) == 30 * 7 * 6
+    assert len(streams) == 30 * 8 * 6
     assert all(0 <= value < 2**63 for value in streams)

@@ -11,6 +11,7 @@ from prunescope.figures import FAMILIES
 from prunescope.files import write_text
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
+from prunescope.tuning.job import tune_job
 
 try:
     STUDY = study_from(config)
@@ -53,6 +54,7 @@ VERSION = {
     "tables": 2,
     "figures": 2,
     "report": 2,
+    "tune": 1,
 }
 
 
@@ -202,5 +204,28 @@ def seeds_of(wildcards):
 def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
-        STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints"}
+        STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints", "tune"}
     )
+
+
+def tuned_files(wildcards):
+    # Asked only where the target is `tune`: every other one does without the section.
+    if not STUDY.tuned:
+        sys.exit(
+            "prunescope: error: tune: no data set and arch of the grid has a search space; add for example "
+            "`tune: {spaces: {<data set>: {<arch>: {epochs: {min: 2, max: 6}, lr: {min: 2.0e-5, max: 2.0e-4}}}}}`"
+        )
+    return [LAYOUT.tuning("tuned.yaml"), LAYOUT.tuning("tuning.csv")]
+
+
+def search_settings(wildcards):
+    """The settings of one search (tuning.job.TuneJob)."""
+    job = tune_job(STUDY, wildcards.dataset, wildcards.arch, VERSION["tune"])
+    return settings_of(job)
+
+
+def searches(file):
+    return [
+        LAYOUT.search(file).format(dataset=dataset, arch=arch)
+        for dataset, arch in STUDY.tuned
+    ]

@@ -77,7 +77,7 @@ def run_block(
     Raises:
         UserError: no such device, or inputs or checkpoint damaged.
     """
-    place = _device(device)
+    place = choose_device(device)
     torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
     data = training_data(load_inputs(inputs), trim=masks_padding(job.architecture), device=place)
     starts = [checkpoints.Checkpoint(path) for path in dense]
@@ -274,7 +274,12 @@ def _weights_only(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if name.split("/")[1] == "model"}
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device called ``auto``, ``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: there is no such device.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

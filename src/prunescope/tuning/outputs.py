@@ -1,0 +1,141 @@
+"""What searches leave: a table and the best of each, the study with them filled in, the paper beside."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from prunescope import __version__
+from prunescope.analysis.csv_text import write_csv
+from prunescope.config import study_from
+from prunescope.errors import UserError
+from prunescope.files import read_json, write_json, write_text
+from prunescope.published import pie
+from prunescope.tuning.evaluation import Evaluation, ranked
+from prunescope.tuning.job import TuneJob
+
+TRIALS = ("number", "epochs", "lr", "batch_size", "score", "seconds", "state", "rank")
+TABLE = (
+    "dataset",
+    "arch",
+    "epochs",
+    "lr",
+    "batch_size",
+    "score",
+    "published_epochs",
+    "published_lr",
+    "published_batch_size",
+    "metric",
+    "evaluations",
+)
+
+#: What a search decides, as keys of training settings.
+CHOSEN = ("epochs", "lr", "batch_size")
+
+_HEADER = """\
+# Written by `snakemake tune`: the study, with the best training settings that its searches found.
+# Run it with `snakemake --configfile` and this file.
+"""
+
+
+def write_search(job: TuneJob, task: str, metric: str, evaluations: list[Evaluation], folder: Path) -> None:
+    """Write ``trials.csv`` and ``best.json`` of one search.
+
+    Raises:
+        UserError: every evaluation diverged, so that there is no best one.
+    """
+    order = ranked(evaluations)
+    best = order[0]
+    if best.score is None:
+        raise UserError(
+            f"{job.dataset} {job.arch}: all {len(evaluations)} evaluations diverged; lower "
+            f"tune.spaces.{job.dataset}.{job.arch}.lr and run again"
+        )
+    rank = {evaluation.number: place for place, evaluation in enumerate(order, start=1)}
+    rows = [
+        (e.number, e.epochs, e.lr, e.batch_size, e.score, f"{e.seconds:.3f}", e.state, rank[e.number])
+        for e in evaluations
+    ]
+    write_csv(folder / "trials.csv", TRIALS, rows)
+    write_json(
+        folder / "best.json",
+        {
+            "dataset": job.dataset,
+            "arch": job.arch,
+            "task": task,
+            "metric": metric,
+            "split": "validation",
+            "number": best.number,
+            "epochs": best.epochs,
+            "lr": best.lr,
+            "batch_size": best.batch_size,
+            "score": best.score,
+            "evaluations": len(evaluations),
+            "diverged": sum(e.score is None for e in evaluations),
+            "sampler": job.sampler,
+            "seed": job.seed,
+            "space": job.space.model_dump(mode="json"),
+            "versions": {
+                "prunescope": __version__,
+                "optuna": version("optuna"),
+                "torch": version("torch"),
+            },
+        },
+    )
+
+
+def write_tuned(config: Mapping[str, Any], searches: Sequence[Path], out: Path) -> None:
+    """Write ``tuned.yaml`` and ``tuning.csv`` from the ``best.json`` of every search.
+
+    Args:
+        config: the study as its file has it.
+
+    Raises:
+        UserError: a file is damaged.
+    """
+    best = [_best(path) for path in searches]
+    tuned = tuned_config(config, best)
+    study_from(tuned, str(out / "tuned.yaml"))
+    text = yaml.safe_dump(tuned, sort_keys=False, allow_unicode=True, width=110)
+    write_csv(out / "tuning.csv", TABLE, [_row(entry) for entry in best])
+    write_text(out / "tuned.yaml", _HEADER + text)
+
+
+def tuned_config(config: Mapping[str, Any], best: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """A copy of a study's configuration with the best settings as ``datasets.<name>.training.<arch>``.
+
+    Other training settings stay. ``best``: contents of ``best.json``.
+    """
+    tuned = copy.deepcopy(dict(config))
+    for entry in best:
+        dataset = tuned["datasets"][entry["dataset"]]
+        training = dataset.setdefault("training", {})
+        own = training.get(entry["arch"], {})
+        training[entry["arch"]] = {**own, **{name: entry[name] for name in CHOSEN}}
+    return tuned
+
+
+def _best(path: Path) -> dict[str, Any]:
+    entry = read_json(path)
+    missing = [name for name in ("dataset", "arch", "score", *CHOSEN) if name not in entry]
+    if missing:
+        raise UserError(f"{path}: has no {missing[0]!r}; delete it and run again")
+    return dict(entry)
+
+
+def _row(best: Mapping[str, Any]) -> tuple[Any, ...]:
+    names = (best["dataset"].lower(), best["arch"].lower())
+    paper = next((row for row in pie.searches() if (row.dataset.lower(), row.arch.lower()) == names), None)
+    beside: dict[str, Any] = {}
+    if paper is not None:
+        beside = {
+            "published_epochs": paper.best_epoch,
+            "published_lr": paper.best_lr,
+            "published_batch_size": paper.batch_size,
+        }
+    return tuple({**best, **beside}.get(name) for name in TABLE)
