@@ -19,7 +19,7 @@ include: "workflow/rules/report.smk"
 
 
 onstart:
-    refuse_unreachable_ratios()
+    refuse_impossible_networks()
 
 
 localrules:
