@@ -97,6 +97,10 @@ def kind(request: Any) -> str:
 
 @pytest.fixture
 def folder(kind: str, tmp_path: Path) -> Path:
+    from transformers import CONFIG_MAPPING
+
+    if kind not in CONFIG_MAPPING:
+        pytest.skip(f"this version of transformers does not know {kind}")
     return save_checkpoint(tmp_path / kind, kind)
 
 
