@@ -20,7 +20,7 @@ include: "workflow/rules/tune.smk"
 
 
 onstart:
-    refuse_unreachable_ratios()
+    refuse_impossible_networks()
 
 
 localrules:

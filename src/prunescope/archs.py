@@ -77,15 +77,15 @@ class BiLSTM(Spec):
 
 
 class Encoder(Spec):
-    """A BERT-form transformer encoder, classified from its pooled output."""
+    """A transformer encoder of texts, classified from its pooled output: BERT, or a pretrained one."""
 
     family: Literal["encoder"]
     pretrained: str | None = Field(
         None,
         min_length=1,
-        description="local folder (environment variables are filled in) or hub id of a BERT checkpoint in "
-        "safetensors with its tokenizer; the sizes given here must be its sizes, fewer layers keep the lower "
-        "ones. null: trained from scratch",
+        description="local folder (environment variables are filled in) or hub id of a text encoder's "
+        "checkpoint in safetensors with its tokenizer; sizes that are not given are the checkpoint's, those given "
+        "must be, but fewer layers keep the lower ones. null: a BERT trained from scratch",
     )
     revision: str | None = Field(None, min_length=1, description="branch, tag or commit on the hub")
     hidden: int = Field(768, ge=1)

@@ -24,6 +24,7 @@ from pydantic import (
 
 from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
 from prunescope.datasets import SOURCES, Dataset
+from prunescope.encoder_types import with_checkpoint_sizes
 from prunescope.errors import UserError, listed
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.spec import Spec, distinct, problem_line
@@ -362,7 +363,7 @@ def study_from(raw: Any, name: str = "config") -> Study:
     if not isinstance(raw, Mapping):
         raise UserError(f"{name}: must be a mapping of settings (see config.yaml)")
     try:
-        return Study.model_validate(dict(raw))
+        return Study.model_validate(with_checkpoint_sizes(raw))
     except ValidationError as error:
         raise UserError(f"{name}: {first_problem(error)}") from None
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training, fine_tuning_epochs
 from prunescope.config import Cell, Study
 from prunescope.data.published import PIE_PAPER
 from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Reuters, Snli
-from prunescope.errors import UserError
+from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
+from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from prunescope.models.registry import Shape
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
 #: small networks are bound by the latency of their many steps. Assumed, not measured.
@@ -66,7 +72,8 @@ def make_plan(study: Study) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
-    ``disk_gb`` (10^9 bytes) are estimates. ``networks`` has one entry per (dataset, arch).
+    ``disk_gb`` (10^9 bytes) are estimates. ``networks`` has one entry per (dataset, arch);
+    ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
 
     Raises:
         UserError: a ratio that a network cannot reach.
@@ -119,6 +126,22 @@ def check_ratios(study: Study) -> None:
         _networks(study)
 
 
+def check_checkpoints(study: Study) -> None:
+    """Refuse pretrained encoders whose sizes a study leaves out and that turn out to be other than assumed.
+
+    Costs nothing where sizes are given or the checkpoint was at hand when the study was read.
+
+    Raises:
+        UserError: the line names the checkpoint and its sizes.
+    """
+    for name in sorted({cell.arch for cell in study.cells}):
+        arch = study.archs[name]
+        if isinstance(arch, Encoder) and arch.pretrained and not set(SIZES) <= arch.model_fields_set:
+            from prunescope.pretrained import check_sizes_known
+
+            check_sizes_known(arch)
+
+
 def plan_text(plan: dict[str, Any]) -> str:
     """The plan for a terminal."""
     lines = [
@@ -139,6 +162,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in network["share_removed"].items())
         name = f"{network['arch']} on {network['dataset']}"
         lines.append(f"{name:<36}{network['n_parameters']:>14,}{network['n_prunable']:>14,}   {shares}")
+    assumed = {network["arch"]: network["assumed"] for network in plan["networks"] if "assumed" in network}
+    lines += [f"{arch}: {what}" for arch, what in assumed.items()]
     return "\n".join(lines)
 
 
@@ -158,7 +183,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import Shape, build, count_parameters, prunable
+    from prunescope.models.registry import Shape, count_parameters, prunable
 
     networks = []
     amounts: dict[tuple[str, str], dict[Any, None]] = {}
@@ -175,10 +200,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
                 vocabulary=spec.vocabulary if isinstance(spec, Encoder) else 0,
             )
-            # The sizes decide the counts; a checkpoint is only held against them when it is loaded.
-            scratch = {"pretrained": None, "revision": None}
-            plain = spec.model_copy(update=scratch) if isinstance(spec, Encoder) else spec
-            model = build(plain, shape, 0)
+            model, assumed = _network(spec, shape)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
@@ -195,10 +217,33 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "share_removed": {
                     f"{float(share):g}": round(share * size) / total for share in shares.values()
                 },
+                **({"assumed": assumed} if assumed else {}),
                 "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
             }
         )
     return networks
+
+
+def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
+    """The network with meaningless weights, and what its sizes rest on if its checkpoint is not at hand."""
+    from prunescope.models.registry import build, pretrained_encoder
+
+    if not isinstance(arch, Encoder) or arch.pretrained is None:
+        return build(arch, shape, 0), None
+    try:
+        config_file = checkpoint_config_file(arch.pretrained, arch.revision)
+    except UserError:
+        config_file = None
+    if config_file is not None:
+        from prunescope.pretrained import untrained_model
+
+        return pretrained_encoder(arch, shape, untrained_model(arch)), None
+    bert = build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0)
+    unknown = [name for name in SIZES if name not in arch.model_fields_set]
+    if arch.pretrained in BERT_BASE:
+        return bert, None
+    given = f"counted with the default {listed(unknown)}" if unknown else "counted with the sizes given"
+    return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
 
 
 def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:

@@ -58,12 +58,13 @@ VERSION = {
 }
 
 
-def refuse_unreachable_ratios():
+def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.
-    from prunescope.plan import check_ratios
+    from prunescope.plan import check_checkpoints, check_ratios
 
     try:
+        check_checkpoints(STUDY)
         check_ratios(STUDY)
     except UserError as error:
         sys.exit(f"prunescope: error: {error}")

@@ -39,7 +39,11 @@ class SplitInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """An encoded data set. ``vectors``: (V, D) float32 word vectors, for words only."""
+    """An encoded data set.
+
+    ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose pieces are
+    told apart by ``sep``; 2 for pairs as word pieces, else 1.
+    """
 
     dataset: str
     arch: str
@@ -54,6 +58,7 @@ class Inputs:
     cls: int | None = None
     sep: int | None = None
     vectors: np.ndarray | None = None
+    parts: int = 1
 
 
 def encode(
@@ -152,6 +157,7 @@ def load_inputs(path: Path | str) -> Inputs:
             cls=about.get("cls"),
             sep=about.get("sep"),
             vectors=tensors.get("vectors"),
+            parts=int(about.get("parts") or 1),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _foreign(path, f"lacks a part ({type(error).__name__}: {error})") from None
@@ -225,6 +231,8 @@ def _encode_pieces(
         "vocabulary_size": size,
         "max_tokens": length,
     }
+    if len(training) > 1:
+        about["parts"] = len(training)
     return cutter.vocabulary
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ class Shape:
     """What a network must know of its data.
 
     ``image``: (channels, height, width). ``vectors``: float32 (vocabulary, dimensions), for networks
-    over fixed word vectors. ``vocabulary``, ``length`` and ``pad`` of token sequences.
+    over fixed word vectors. ``vocabulary``, ``length`` and ``pad`` of token sequences; ``separator`` is the
+    piece between the texts of a pair, None for single texts.
     """
 
     classes: int
@@ -27,6 +29,7 @@ class Shape:
     vocabulary: int = 0
     length: int = 0
     pad: int = 0
+    separator: int | None = None
 
 
 def build(arch: Arch, shape: Shape, seed: int) -> nn.Module:
@@ -60,16 +63,13 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
         if arch.pretrained is not None:
             from prunescope.pretrained import load_model
 
-            return encoder.Encoder(
-                shape.classes,
-                pad=shape.pad,
-                pretrained=load_model(arch),
-                head_std=arch.initializer_range,
-            )
+            return pretrained_encoder(arch, shape, load_model(arch))
         return encoder.Encoder(
             shape.classes,
             pad=shape.pad,
+            dropout=arch.dropout,
             head_std=arch.initializer_range,
+            pair_separator=shape.separator,
             vocab_size=shape.vocabulary,
             max_position_embeddings=arch.positions,
             hidden_size=arch.hidden,
@@ -77,10 +77,22 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             num_attention_heads=arch.heads,
             intermediate_size=arch.intermediate,
             initializer_range=arch.initializer_range,
-            hidden_dropout_prob=arch.dropout,
-            attention_probs_dropout_prob=arch.dropout,
         )
     raise TypeError(f"no network for {type(arch).__name__}")
+
+
+def pretrained_encoder(arch: Encoder, shape: Shape, base: Any) -> encoder.Encoder:
+    """The classifier over ``base``, a base model of transformers; its added layers are drawn here."""
+    from prunescope.pretrained import takes_token_types
+
+    return encoder.Encoder(
+        shape.classes,
+        pad=shape.pad,
+        dropout=arch.dropout,
+        pretrained=base,
+        head_std=arch.initializer_range,
+        pair_separator=shape.separator if takes_token_types(base.config) else None,
+    )
 
 
 def masks_padding(arch: Arch) -> bool:

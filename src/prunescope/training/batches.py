@@ -75,6 +75,7 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
         vocabulary=inputs.vocabulary_size or 0,
         length=first.shape[1] if inputs.kind != "image" else 0,
         pad=inputs.pad or 0,
+        separator=inputs.sep if inputs.parts > 1 else None,
     )
     return TrainingData(inputs.task, tuple(inputs.classes), shape, splits)
 

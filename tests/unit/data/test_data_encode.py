@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from prunescope.archs import BiLSTM, Encoder, LeNet5
 from prunescope.data import pieces, words
@@ -18,6 +19,7 @@ from prunescope.data.registry import build
 from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
 from prunescope.datasets import Digits, Docstrings
 from prunescope.errors import UserError
+from prunescope.training.batches import training_data
 
 SPEC = Docstrings(source="docstrings")
 BILSTM = BiLSTM(family="bilstm", vectors=8, min_count=2)
@@ -226,6 +228,7 @@ def test_word_pieces_are_encoded_and_cut_with_their_end_kept(folder: Path) -> No
     inputs = load_inputs(out)
     vocabulary = (out.parent / "bert.vocabulary.txt").read_text().splitlines()
     assert vocabulary[:5] == list(pieces.SPECIAL)
+    assert (inputs.parts, b"parts" in out.read_bytes()) == (1, False)  # the bytes of earlier versions
     assert len(vocabulary) == len(set(vocabulary)) == inputs.vocabulary_size
     assert inputs.vocabulary_size <= 120
     assert (inputs.kind, inputs.pad, inputs.cls, inputs.sep, inputs.max_tokens) == ("pieces", 0, 2, 3, 8)
@@ -267,6 +270,9 @@ def test_pairs_are_joined(tmp_path: Path) -> None:
         assert inputs.splits["test"].labels.shape == (12, 3)
         counts = (inputs.splits["test"].inputs == separator).sum(axis=1)
         assert set(counts.tolist()) == {1 if name == "bilstm" else 2}
+        # Word pieces say where the second text begins; it gets token types of its own.
+        data_of = training_data(inputs, trim=False, device=torch.device("cpu"))
+        assert (inputs.parts, data_of.shape.separator) == ((1, None) if name == "bilstm" else (2, pieces.SEP))
     cutter = pieces.Pieces((data / "inputs" / "bert.vocabulary.txt").read_text().splitlines())
     (ids,) = cutter.numbered([["cat " * 30], ["dog"]], 10)
     assert len(ids) == 10

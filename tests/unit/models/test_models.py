@@ -42,9 +42,10 @@ def test_parameter_counts_of_the_pie_paper(arch):
     assert counts == TABLE5[arch]
 
 
+@pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("arch", TABLE5)
-def test_shares_removed_of_the_pie_paper(arch):
-    model = published(arch, 2)
+def test_shares_removed_of_the_pie_paper(arch, classes):
+    model = published(arch, classes)
     total = count_parameters(model)
     sizes = {name: weight.numel() for name, weight in prunable(model).items()}
     for sparsity, printed in REMOVED[arch].items():
