@@ -52,7 +52,7 @@ def expanded(path: str) -> Path:
         found = os.environ.get(name)
         if not found:
             raise UserError(
-                f"path: {path}: the environment variable {name} is not set; set it to the folder of the data"
+                f"path: {path}: the environment variable {name} is not set; set it to the folder it stands for"
             )
         return found
 
