@@ -74,7 +74,7 @@ CASES: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     ),
     "missing variable": (
         absent_variable,
-        "the environment variable PRUNESCOPE_NO_SUCH_VARIABLE is not set; set it to the folder of the data",
+        "the environment variable PRUNESCOPE_NO_SUCH_VARIABLE is not set; set it to the folder it stands for",
     ),
     "no such folder": (lambda f: {"source": "reuters", "path": str(f)}, "no such file or folder"),
     "no path and no address": (
