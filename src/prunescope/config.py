@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from prunescope.analysis.corrections import Correction
 from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
 from prunescope.datasets import SOURCES, Dataset
 from prunescope.errors import UserError, listed
@@ -58,6 +59,17 @@ class Grid(Spec):
 class Analysis(Spec):
     confidence: float = Field(0.99, gt=0, lt=1, description="of the t intervals of alpha")
     bins: int = Field(20, ge=2, le=1000, description="EL2N bins")
+    correction: Correction = Field(
+        "bonferroni", description="of the p-values in alpha_tests.csv, within a family"
+    )
+    equal_variances: bool = Field(
+        False, description="independent tests of alpha: Student's t-test instead of Welch's"
+    )
+    tested_amounts: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="the ratios (above 1) and sparsities (below 1) that tests of alpha compare; null: all",
+    )
 
 
 @dataclass(frozen=True, order=True)

@@ -34,6 +34,9 @@ TABLES = [
     "el2n_bins",
     "readability",
     "alpha",
+    "alpha_tests",
+    "alpha_variants",
+    "alpha_intensification",
     "recall_variance",
 ]
 
@@ -43,9 +46,9 @@ VERSION = {
     "data": 1,
     "encode": 1,
     "model": 1,
-    "cell": 1,
-    "tables": 1,
-    "figures": 1,
+    "cell": 2,
+    "tables": 2,
+    "figures": 2,
     "report": 1,
 }
 
