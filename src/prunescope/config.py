@@ -216,6 +216,7 @@ class Study(Spec):
         for number, grid in enumerate(self.grid):
             self._check_grid(f"grid.{number}", grid)
         self._check_overlaps()
+        self._check_tested()
         return self
 
     def _check_grid(self, key: str, grid: Grid) -> None:
@@ -274,6 +275,15 @@ class Study(Spec):
                         "entries; keep it in one"
                     )
                 seen.add((dataset, arch, pruner, amount))
+
+    def _check_tested(self) -> None:
+        tested = self.analysis.tested_amounts or ()
+        distinct("analysis.tested_amounts", tested)
+        known = {amount.value for grid in self.grid for amount in grid_amounts(grid)}
+        for value in tested:
+            if value not in known:
+                there = ", ".join(f"{amount:g}" for amount in sorted(known)) or "none"
+                raise ValueError(f"analysis.tested_amounts: {value:g} is in no grid entry; there are {there}")
 
     @cached_property
     def all_pruners(self) -> dict[str, Pruner]:
