@@ -202,15 +202,13 @@ def _default_networks(cells: Sequence[AlphaCell]) -> dict[str, str]:
     datasets = {arch: {c.dataset for c in group} for arch, group in _groups(cells, lambda c: c.arch).items()}
     chosen = {}
     for dataset, group in _groups(cells, lambda c: c.dataset).items():
-        archs = _groups(group, lambda c: c.arch)
-
-        def worth(arch: str, archs: Mapping[str, list[AlphaCell]] = archs) -> tuple[int, int]:
-            return (len(datasets[arch]), len({cell.pruner for cell in archs[arch]}))
-
-        most = max(worth(arch) for arch in archs)
-        tied = [arch for arch in archs if worth(arch) == most]
-        tied.sort(key=lambda arch, archs=archs: (archs[arch][0].parameters or 0, arch))  # type: ignore[misc]
-        chosen[dataset] = tied[(len(tied) - 1) // 2]
+        worth = {
+            arch: (len(datasets[arch]), len({cell.pruner for cell in own}))
+            for arch, own in _groups(group, lambda c: c.arch).items()
+        }
+        sizes = {cell.arch: cell.parameters or 0 for cell in group}
+        tied = sorted((sizes[arch], arch) for arch in worth if worth[arch] == max(worth.values()))
+        _, chosen[dataset] = tied[(len(tied) - 1) // 2]
     return chosen
 
 
