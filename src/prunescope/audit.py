@@ -16,6 +16,7 @@ import numpy as np
 
 from prunescope.analysis import readability
 from prunescope.analysis.agreement import flips_by_direction
+from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.classes import class_counts
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.distortion import Distortion, distortion
@@ -179,7 +180,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
-    recall = distortion(dense, pruned, right_dense, right_pruned) if dense.task == "single-label" else None
+    single = dense.task == "single-label"
+    recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     n, n_pies = len(dense.examples), int(pies.is_pie.sum())
     summary: dict[str, Any] = {
         "task": dense.task,
@@ -212,6 +214,7 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         scores=(score_dense, score_pruned, flipped),
         classes=class_counts(dense, pies),
         distortion=recall,
+        class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
     )
 
 

@@ -176,6 +176,9 @@ def _stage_commands(commands: Any) -> None:
 
     tables = commands.add_parser("tables", help="stage: cross-study tables")
     tables.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    tables.add_argument(
+        "--analysis", default="{}", metavar="JSON", help="settings of the tests between cells"
+    )
     tables.add_argument("--out", required=True, type=Path, metavar="DIR")
     tables.set_defaults(run=_tables)
 
@@ -326,8 +329,10 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 def _tables(arguments: argparse.Namespace) -> int:
     from prunescope.analysis.tables import collect
+    from prunescope.config import Analysis
 
-    collect(_listed_folders(arguments.cells), arguments.out)
+    analysis = _parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
+    collect(_listed_folders(arguments.cells), arguments.out, analysis=analysis)
     return 0
 
 

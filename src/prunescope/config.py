@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from prunescope.analysis.corrections import Correction
 from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
 from prunescope.datasets import SOURCES, Dataset
 from prunescope.encoder_types import with_checkpoint_sizes
@@ -60,6 +61,17 @@ class Grid(Spec):
 class Analysis(Spec):
     confidence: float = Field(0.99, gt=0, lt=1, description="of the t intervals of alpha")
     bins: int = Field(20, ge=2, le=1000, description="EL2N bins")
+    correction: Correction = Field(
+        "bonferroni", description="of the p-values in alpha_tests.csv, within a family"
+    )
+    equal_variances: bool = Field(
+        False, description="independent tests of alpha: Student's t-test instead of Welch's"
+    )
+    tested_amounts: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None,
+        min_length=1,
+        description="the ratios (above 1) and sparsities (below 1) that tests of alpha compare; null: all",
+    )
 
 
 @dataclass(frozen=True, order=True)
@@ -208,6 +220,7 @@ class Study(Spec):
             self._check_grid(f"grid.{number}", grid)
         self._check_overlaps()
         self._check_spaces()
+        self._check_tested()
         return self
 
     def _check_grid(self, key: str, grid: Grid) -> None:
@@ -285,6 +298,15 @@ class Study(Spec):
         spaces = self.tune.spaces if self.tune else {}
         pairs = dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells)
         return tuple((dataset, arch) for dataset, arch in pairs if arch in spaces.get(dataset, {}))
+
+    def _check_tested(self) -> None:
+        tested = self.analysis.tested_amounts or ()
+        distinct("analysis.tested_amounts", tested)
+        known = {amount.value for grid in self.grid for amount in grid_amounts(grid)}
+        for value in tested:
+            if value not in known:
+                there = ", ".join(f"{amount:g}" for amount in sorted(known)) or "none"
+                raise ValueError(f"analysis.tested_amounts: {value:g} is in no grid entry; there are {there}")
 
     @cached_property
     def all_pruners(self) -> dict[str, Pruner]:

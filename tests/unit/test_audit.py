@@ -88,6 +88,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
     )
     assert sorted(path.name for path in out.iterdir()) == [
         "alpha.csv",
+        "class_scores.csv",
         "classes.csv",
         "el2n.csv",
         "el2n_scores.parquet",

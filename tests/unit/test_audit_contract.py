@@ -257,6 +257,10 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "el2n_bins": "bin n_examples n_pies pie_share",
             "readability": "measure all pies ratio",
             "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds",
+            "alpha_variants": "ratio measure alpha ci_low ci_high n_seeds",
+            "alpha_intensification": "ratio pooled_alpha pooled_r2 alpha_mean alpha_std alpha_min alpha_max "
+            "intensification_mean intensification_std intensification_min intensification_max n_seeds "
+            "n_undefined",
             "recall_variance": "ratio mean_recall_variance n_seeds",
             "pie_intervals": "n_seeds pie_share ci_low ci_high confidence bootstrap_mean pie_share_half "
             "noise_floor noise_floor_low noise_floor_high excess verdict centered_low centered_high",

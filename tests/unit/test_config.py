@@ -26,6 +26,7 @@ from prunescope.config import (
     study_from,
 )
 from prunescope.errors import UserError
+from prunescope.jobs import model_job
 from prunescope.pruners import PRUNERS
 
 ROOT = Path(__file__).parents[2]
@@ -355,3 +356,24 @@ def test_texts_longer_than_a_network_can_take_are_refused(study_dict):
     # Where texts are cut as they come, only they can tell.
     study_dict["datasets"]["prose"]["max_tokens"] = None
     study_from(study_dict)
+
+
+def test_tests_compare_only_what_the_grid_has(study_dict: dict[str, Any]) -> None:
+    study_dict["analysis"] = {"tested_amounts": [4, 0.5], "correction": "holm", "equal_variances": True}
+    assert study_from(study_dict).analysis.tested_amounts == (4, 0.5)
+    study_dict["analysis"] = {"tested_amounts": [4, 5]}
+    with pytest.raises(
+        UserError, match=r"analysis.tested_amounts: 5 is in no grid entry; there are 0.5, 0.7, 0.9, 4"
+    ):
+        study_from(study_dict)
+    study_dict["analysis"] = {"tested_amounts": [4, 4]}
+    with pytest.raises(UserError, match="tested_amounts"):
+        study_from(study_dict)
+
+
+def test_settings_of_the_analysis_are_not_part_of_a_model(study_dict: dict[str, Any]) -> None:
+    plain = study_from(study_dict)
+    changed = study_from({**study_dict, "analysis": {"correction": "holm", "equal_variances": True}})
+    assert [model_job(plain, cell, cell.seeds) for cell in plain.cells] == [
+        model_job(changed, cell, cell.seeds) for cell in changed.cells
+    ]

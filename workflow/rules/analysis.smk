@@ -63,6 +63,8 @@ rule tables:
     conda:
         CONDA
     params:
+        analysis=settings_of(STUDY.analysis),
         version=VERSION["tables"],
     shell:
-        'prunescope tables --cells {input.cells:q} --out "$(dirname {output.effectiveness:q})" > {log:q} 2>&1'
+        "prunescope tables --cells {input.cells:q} --analysis {params.analysis:q}"
+        ' --out "$(dirname {output.effectiveness:q})" > {log:q} 2>&1'

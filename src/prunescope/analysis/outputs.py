@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis import classes, el2n, readability, seed_stats
+from prunescope.analysis import class_scores, classes, el2n, readability, seed_stats
+from prunescope.analysis.class_scores import ClassScores
 from prunescope.analysis.classes import ClassCount
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.distortion import Distortion
@@ -43,6 +44,7 @@ FILES = (
     "pies.parquet",
     "recall.csv",
     "alpha.csv",
+    "class_scores.csv",
     "classes.csv",
     "el2n.csv",
     "el2n_scores.parquet",
@@ -68,6 +70,7 @@ class Results:
     classes: list[ClassCount]
     distortion: Distortion | None
     seeds: SeedFindings | None = None
+    class_scores: ClassScores | None = None
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[tuple[Any, ...]] | None = None
@@ -91,6 +94,9 @@ def write(folder: Path, results: Results) -> None:
     write_csv(folder / "classes.csv", classes.COLUMNS, rows)
     if results.distortion is not None:
         _write_distortion(folder, seeds, results.dense.classes, results.distortion)
+    if results.class_scores is not None:
+        supported = np.flatnonzero(np.bincount(results.dense.label)).tolist()
+        _write_class_scores(folder, seeds, results.dense.classes, supported, results.class_scores)
     if results.el2n is not None:
         held = {"example": pa.array(results.dense.examples), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))
@@ -138,6 +144,21 @@ def _write_distortion(folder: Path, seeds: list[int], names: Sequence[str], foun
     )
     columns = (seeds, found.accuracy_dense, found.accuracy_pruned, found.alpha)
     write_csv(folder / "alpha.csv", ALPHA_COLUMNS, zip(*columns, strict=True))
+
+
+def _write_class_scores(
+    folder: Path, seeds: list[int], names: Sequence[str], supported: list[int], found: ClassScores
+) -> None:
+    columns = (found.precision_dense, found.precision_pruned, found.f1_dense, found.f1_pruned)
+    write_csv(
+        folder / "class_scores.csv",
+        class_scores.COLUMNS,
+        (
+            [seed, names[c], *(column[s, c] for column in columns)]
+            for s, seed in enumerate(seeds)
+            for c in supported
+        ),
+    )
 
 
 def _write_pies(path: Path, results: Results) -> None:

@@ -16,10 +16,18 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis import against_papers, seed_tables
+from prunescope.analysis.alpha_cells import alpha_cell
+from prunescope.analysis.alpha_tests import write_tests
+from prunescope.analysis.alpha_variants import (
+    INTENSIFICATION_COLUMNS,
+    VARIANT_COLUMNS,
+    intensification_rows,
+    variant_rows,
+)
 from prunescope.analysis.csv_text import number, read_csv, write_csv
 from prunescope.analysis.distortion import mean_recall_variance
 from prunescope.analysis.stats import mean, std
-from prunescope.config import Amount
+from prunescope.config import Amount, Analysis
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.pruners import UNPRUNED
@@ -34,6 +42,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "el2n_bins": ("bin", "n_examples", "n_pies", "pie_share"),
     "readability": ("measure", "all", "pies", "ratio"),
     "alpha": ("ratio", "alpha", "ci_low", "ci_high", "confidence", "verdict", "accuracy", "n_seeds"),
+    "alpha_variants": VARIANT_COLUMNS,
+    "alpha_intensification": INTENSIFICATION_COLUMNS,
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
     **seed_tables.COLUMNS,
 }
@@ -119,10 +129,13 @@ class CellResults:
         return [[row[name] for name in columns] for row in read_csv(path)] if path.exists() else []
 
 
-def collect(cells: Sequence[Path], out: Path, metrics: Sequence[Path] = ()) -> None:
+def collect(
+    cells: Sequence[Path], out: Path, metrics: Sequence[Path] = (), analysis: Analysis | None = None
+) -> None:
     """Write ``effectiveness.csv``, ``alpha.csv`` and the others (``COLUMNS``) into ``out``.
 
-    And, from these, ``published.csv`` and ``claims.csv``: the study against the papers.
+    And, from these, ``published.csv`` and ``claims.csv``: the study against the papers; and
+    ``alpha_tests.csv``, whose rows compare cells, as ``analysis`` says (by default: its defaults).
 
     What each model reached is read from ``models.json`` in the cell's folder, or from ``metrics``.
     Unpruned rows (effectiveness, recall_variance) come from the cell of the unpruned models where
@@ -147,6 +160,8 @@ def collect(cells: Sequence[Path], out: Path, metrics: Sequence[Path] = ()) -> N
         rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
     against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found])
+    alphas = [one for cell in found if (one := alpha_cell(cell)) is not None]
+    write_tests(out / "alpha_tests.csv", alphas, analysis or Analysis())
 
 
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
@@ -164,6 +179,10 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     if alpha is not None:
         interval = [alpha[name] for name in ("mean", "ci_low", "ci_high", "confidence", "verdict")]
         tables["alpha"].append([*key, ratio, *interval, summary["pruned_score"], alpha["n_seeds"]])
+        test = cell.folder / "test"
+        variants = variant_rows(test, ratio, alpha["confidence"])
+        tables["alpha_variants"].extend([*key, *row] for row in variants)
+        tables["alpha_intensification"].extend([*key, *row] for row in intensification_rows(test, ratio))
         recalls = cell.recalls("pruned")
         tables["recall_variance"].append([*key, ratio, _variance(recalls), len(recalls)])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.analysis.slopes import pooled_slope
 from prunescope.figures.layout import Picture, legend_below, line_handle
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look, ordered
@@ -82,7 +83,7 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         figure,
         [
             line_handle("one class of one seed", color="#5f6368", marker="o", linestyle="", markersize=3),
-            line_handle("slope: mean α of the seeds", color="#5f6368", linewidth=1.6),
+            line_handle("slope α̂ of all points", color="#5f6368", linewidth=1.6),
             line_handle(
                 "nothing changes (slope 1)", color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2))
             ),
@@ -95,9 +96,10 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     caption = (
         "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
         f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
-        "α, the mean over seeds; dashed: nothing changes. Steeper than dashed: classes move apart; "
+        "α̂ of all points, through the origin, with its coefficient of determination r²; dashed: nothing "
+        "changes. Steeper than dashed: classes move apart; "
         "flatter: they move together. The axis after pruning is "
-        "each panel's own. Acc: mean accuracy after pruning."
+        "each panel's own. Ā: mean accuracy after pruning."
     )
     if beyond:
         caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."
@@ -140,16 +142,17 @@ def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, af
         zorder=1.5,
         rasterized=len(table) > _VECTOR_POINTS,
     )
-    summary = cell.summary.get("alpha") or {}
-    mean, score = summary.get("mean"), cell.summary.get("pruned_score")
+    pooled = pooled_slope(table["balance_dense"].to_numpy(), table["balance_pruned"].to_numpy())
     notes = []
-    if mean is not None:
-        panel.plot(
-            [-before, before], [-before * mean, before * mean], color=shape.colour, linewidth=1.6, zorder=2.5
-        )
-        notes.append(f"α = {mean:.2f} {summary.get('verdict') or ''}".rstrip())
+    if pooled.alpha is not None:
+        rise = before * pooled.alpha
+        panel.plot([-before, before], [-rise, rise], color=shape.colour, linewidth=1.6, zorder=2.5)
+        notes.append(f"α̂ = {pooled.alpha:.3f}")
+    if pooled.r2 is not None:
+        notes.append(f"r² = {pooled.r2:.3f}")
+    score = cell.summary.get("pruned_score")
     if score is not None:
-        notes.append(f"Acc {100 * score:.1f}%")
+        notes.append(f"Ā = {score:.3f}")
     panel.text(
         0.03, 0.98, "\n".join(notes), transform=panel.transAxes, va="top", fontsize=6.6, zorder=4,
         linespacing=1.15, bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},

@@ -28,6 +28,8 @@ TABLES: dict[str, str] = {
     "readability.csv": "readability and length of PIEs and of all texts",
     "alpha.csv": "recall distortion α with intervals and verdicts",
     "alpha_tests.csv": "tests between the αs of networks",
+    "alpha_variants.csv": "α of recall, and of precision and F1 in its place",
+    "alpha_intensification.csv": "α beside one slope of all models and the mean of intensifications",
     "recall_variance.csv": "variance of recall over classes",
     "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor it has to beat",
     "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",

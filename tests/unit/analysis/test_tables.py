@@ -14,6 +14,7 @@ import pytest
 from prunescope.analysis.tables import CELL, COLUMNS, collect
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
+from prunescope.cli import main
 from prunescope.errors import UserError
 
 N = 40
@@ -216,3 +217,31 @@ def test_training_split_leaves_the_seeds_alone(tmp_path: Path) -> None:
     summary = audit([dense], [dense], tmp_path / "train", report=False, seed_statistics=False)
     assert "noise_floor" not in summary
     assert not (tmp_path / "train" / "pie_share_by_seeds.csv").exists()
+
+
+def test_tests_between_cells_through_the_command(
+    tmp_path: Path, study: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = tmp_path / "cells.txt"
+    dense = predictions(tmp_path / "again.parquet", (0, 1, 2), 0.2)
+    other = predictions(tmp_path / "half.parquet", (0, 1, 2), 0.6)
+    half = study["sparsity-900permille"].parent / "sparsity-500permille"
+    audit([dense], [other], half / "test", report=False)
+    audit([dense], [other], half / "train", report=False)
+    cells.write_text("".join(f"{path}\n" for path in (*study.values(), half)))
+    out = tmp_path / "tables"
+    command = ["tables", "--cells", str(cells), "--out", str(out), "--analysis"]
+    assert main([*command, '{"correction": "holm"}']) == 0
+    (row,) = table(out, "alpha_tests")
+    assert (row["family"], row["a"], row["b"]) == ("sparsity: zoo, net, MP", "0.5", "0.9")
+    alphas = [
+        pd.read_csv(folder / "test" / "alpha.csv")["alpha"]
+        for folder in (half, study["sparsity-900permille"])
+    ]
+    difference = alphas[0] - alphas[1]
+    assert float(row["statistic"]) == pytest.approx(difference.mean() / difference.sem())
+    assert (row["n_a"], row["n_dropped"], row["correction"]) == ("3", "0", "holm")
+    assert main([*command, '{"tested_amounts": [0.9]}']) == 0
+    assert table(out, "alpha_tests") == []
+    assert main([*command, '{"correction": "sidak"}']) == 2
+    assert "--analysis: correction: must be 'bonferroni' or 'holm'" in capsys.readouterr().err

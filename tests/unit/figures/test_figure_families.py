@@ -85,6 +85,27 @@ def test_data_beside_the_picture_is_what_the_cells_say(drawn: Path, tree: tuple[
     assert [float(row["alpha"]) for row in rows] == pytest.approx(wanted)
 
 
+def test_scatter_panels_tell_slope_fit_and_accuracy(tree: tuple[Path, list[Path]]) -> None:
+    import matplotlib.pyplot as plt
+
+    from prunescope.figures import balance
+    from prunescope.figures.source import Source
+
+    cell = next(path for path in tree[1] if path.parts[-2:] == ("MP", "ratio-1000percent"))
+    with open(cell / "test" / "recall.csv", newline="", encoding="utf-8") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["balance_dense"]]
+    points = [(float(row["balance_dense"]), float(row["balance_pruned"])) for row in rows]
+    slope = sum(x * y for x, y in points) / sum(x * x for x, _ in points)
+    r2 = 1 - sum((y - slope * x) ** 2 for x, y in points) / sum(y * y for _, y in points)
+    score = json.loads((cell / "test" / "summary.json").read_text(encoding="utf-8"))["pruned_score"]
+    (picture,) = balance.draw(Source.of(tree[0] / "tables", [cell]))
+    panel = next(axes for axes in picture.figure.axes if axes.get_visible())
+    assert panel.texts[0].get_text() == f"α̂ = {slope:.3f}\nr² = {r2:.3f}\nĀ = {score:.3f}"
+    line = next(line for line in panel.lines if line.get_linewidth() == 1.6)
+    assert line.get_ydata()[1] / line.get_xdata()[1] == pytest.approx(slope)
+    plt.close(picture.figure)
+
+
 def test_scores_on_pies_stand_beside_scores_on_all(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
     with open(tree[0] / "tables" / "effectiveness.csv", newline="", encoding="utf-8") as stream:
         means = {(r["dataset"], r["pruner"], r["sparsity"]): float(r["mean"]) for r in csv.DictReader(stream)}
