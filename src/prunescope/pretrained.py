@@ -11,6 +11,7 @@ from typing import Any
 from prunescope.archs import Encoder
 from prunescope.data.local import expanded
 from prunescope.errors import UserError
+from prunescope.vision import prepare_torchvision
 
 #: Settings of an arch -> what transformers calls them; these decide the number of parameters.
 _SIZES = {
@@ -30,6 +31,7 @@ class PretrainedPieces:
     """
 
     def __init__(self, arch: Encoder) -> None:
+        prepare_torchvision()
         from transformers import AutoTokenizer
 
         read_config(arch)
@@ -58,6 +60,7 @@ def read_config(arch: Encoder) -> Any:
     Raises:
         UserError: it is not there, is no BERT, or its sizes are not the arch's.
     """
+    prepare_torchvision()
     from transformers import AutoConfig
 
     config = _load(AutoConfig, arch)
@@ -86,6 +89,7 @@ def load_model(arch: Encoder) -> Any:
     Raises:
         UserError: the checkpoint is not there, has no safetensors, or lacks weights.
     """
+    prepare_torchvision()
     from transformers import AutoModel
 
     config = read_config(arch)

@@ -41,7 +41,12 @@ class SplitInputs:
 
 @dataclass(frozen=True)
 class Inputs:
-    """An encoded data set. ``vectors``: (V, D) float32 word vectors, for words only."""
+    """An encoded data set. ``vectors``: (V, D) float32 word vectors, for words only.
+
+    Of pictures: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
+    given, one number a channel, the former is then taken off and the rest divided by the latter.
+    ``augment``: how training changes its pictures (``prunescope.training.augment``).
+    """
 
     dataset: str
     arch: str
@@ -50,6 +55,9 @@ class Inputs:
     kind: str
     splits: dict[str, SplitInputs]
     image_scale: float = 1.0
+    image_mean: tuple[float, ...] | None = None
+    image_std: tuple[float, ...] | None = None
+    augment: str = "none"
     pad: int | None = None
     vocabulary_size: int | None = None
     max_tokens: int | None = None
@@ -110,6 +118,11 @@ def encode(
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
+        if isinstance(spec, datasets.Pictures):
+            mean, std = channel_statistics(tensors["train.inputs"])
+            scale = first.image_scale or 1.0
+            about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
+            about["augment"] = spec.augment
     for split, table in tables.items():
         kind = np.uint8 if first.task == "multi-label" else np.int64
         tensors[f"{split}.labels"] = table.labels.astype(kind)
@@ -158,6 +171,9 @@ def load_inputs(path: Path | str) -> Inputs:
             kind=about["kind"],
             splits=splits,
             image_scale=float(about.get("image_scale") or 1.0),
+            image_mean=_numbers(about.get("image_mean")),
+            image_std=_numbers(about.get("image_std")),
+            augment=str(about.get("augment", "none")),
             pad=about.get("pad"),
             vocabulary_size=about.get("vocabulary_size"),
             max_tokens=about.get("max_tokens"),
@@ -172,6 +188,27 @@ def load_inputs(path: Path | str) -> Inputs:
     if inputs.kind == "words" and (inputs.vectors is None or len(inputs.vectors) != inputs.vocabulary_size):
         raise _foreign(path, "does not have one vector for each word")
     return inputs
+
+
+def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the pixels of each channel, (n, channels, height, width) uint8.
+
+    From whole sums, so that they are exact up to the last division. A channel of one value has a
+    standard deviation of 1: nothing is there to be scaled.
+    """
+    values = np.arange(256, dtype=np.int64)
+    mean, std = [], []
+    for channel in range(images.shape[1]):
+        counts = np.bincount(images[:, channel].reshape(-1), minlength=256).astype(np.int64)
+        n, total, squares = (int((counts * values**power).sum()) for power in (0, 1, 2))
+        variance = (n * squares - total**2) / n**2
+        mean.append(total / n)
+        std.append(variance**0.5 if variance else 1.0)
+    return mean, std
+
+
+def _numbers(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(map(float, values))
 
 
 def _encode_words(
@@ -298,6 +335,9 @@ def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) ->
     if inputs.kind == "image":
         if arrays.inputs.ndim != 4:
             raise _foreign(path, f"{split}.inputs are no pictures but of shape {arrays.inputs.shape}")
+        for numbers in (inputs.image_mean, inputs.image_std):
+            if numbers is not None and len(numbers) != arrays.inputs.shape[1]:
+                raise _foreign(path, "does not have one mean and one deviation for each channel")
     elif inputs.kind in ("words", "pieces"):
         if arrays.inputs.ndim != 2 or arrays.lengths is None or arrays.lengths.shape != (n,):
             raise _foreign(path, f"{split}.inputs or {split}.lengths do not have the form of texts")

@@ -6,6 +6,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from prunescope.vision import prepare_torchvision
+
 
 class Encoder(nn.Module):
     """transformers' BertModel, its pooled output, dropout, one linear layer (PIE paper, appendix A.1).
@@ -22,6 +24,7 @@ class Encoder(nn.Module):
         """``pretrained``: a BertModel to go on from; otherwise ``settings`` are those of a new one."""
         super().__init__()
         if pretrained is None:
+            prepare_torchvision()
             # Here rather than above: the import takes seconds, which only encoders' jobs should pay.
             from transformers.models.bert.configuration_bert import BertConfig
             from transformers.models.bert.modeling_bert import BertModel
