@@ -25,7 +25,8 @@ from PIL import Image
 
 from prunescope import datasets
 from prunescope.data import cifar, downloads, mnist
-from prunescope.data.encode import channel_statistics, encode, load_inputs
+from prunescope.data.encode import encode, load_inputs
+from prunescope.data.pictures import channel_statistics
 from prunescope.data.registry import build
 from prunescope.data.tables import DataSet, read_table
 from prunescope.datasets import Cifar10, Cifar100, FashionMnist, Mnist
