@@ -15,9 +15,9 @@ from prunescope.vision import prepare_torchvision
 
 
 def download_folder(source: str) -> Path:
-    """Where the files of a source are kept: ``$XDG_CACHE_HOME/prunescope``, or ``~/.cache/prunescope``."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "prunescope" / source
+    """Where the files of a source are kept: below ``$PRUNESCOPE_CACHE``, or ``~/.cache/prunescope``."""
+    cache = os.environ.get("PRUNESCOPE_CACHE") or "~/.cache/prunescope"
+    return Path(cache).expanduser() / source
 
 
 def fetched(source: str, name: str, urls: Sequence[str], md5: str) -> Path:
