@@ -8,6 +8,7 @@ folder=$2
 variant=${3:-cpu}
 here=$(cd "$(dirname "$0")" && pwd)
 torch=$(sed -n 's/^torch==//p' "$here/torch.txt")
+vision=$(sed -n 's/^torchvision==//p' "$here/torch.txt")
 
 "$python" - <<'CHECK' || exit 1
 import sys
@@ -25,12 +26,20 @@ pip="$folder/bin/python -m pip --disable-pip-version-check install -qq"
 
 if [ "$variant" = cuda ]; then
     $pip "torch==$torch"
+    $pip --no-deps "torchvision==$vision"
 else
     # The CPU build is a tenth of the size. Where no index in use has it, PyTorch's own does; where
     # that cannot be reached either, the package index's build works on CPUs as well.
     $pip "torch==$torch+cpu" 2>/dev/null ||
         $pip --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu "torch==$torch" 2>/dev/null ||
         $pip "torch==$torch"
+    # The same for torchvision. Its CUDA build's compiled operators do not load beside a CPU build of
+    # PyTorch; prunescope uses none of them and sees to the import (vision.py). Its requirements are in
+    # requirements.lock.
+    $pip --no-deps "torchvision==$vision+cpu" 2>/dev/null ||
+        $pip --no-deps --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu \
+            "torchvision==$vision" 2>/dev/null ||
+        $pip --no-deps "torchvision==$vision"
 fi
 $pip -r "$here/requirements.lock"
 $pip --no-deps --no-build-isolation -e "$here/.."

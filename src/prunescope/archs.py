@@ -53,6 +53,24 @@ class LeNet5(Spec):
     block: int = Field(1, ge=1, description="seeds trained by one job")
 
 
+class ResNet(Spec):
+    """The residual networks of He et al. (2016) for CIFAR: three stages of 16, 32 and 64 filters."""
+
+    family: Literal["resnet"]
+    depth: int = Field(20, ge=8, description="layers with weights, 6n + 2: 20, 32, 44, 56, 110, ...")
+    shortcut: Literal["A", "B"] = Field(
+        "A", description="where sizes change: A pads with zero channels, without parameters; B projects"
+    )
+    training: Training = Training()
+    block: int = Field(1, ge=1, description="seeds trained by one job")
+
+    @model_validator(mode="after")
+    def _whole_stages(self) -> ResNet:
+        if self.depth % 6 != 2:
+            raise ValueError(f"depth: {self.depth} is not 6n + 2, such as 20, 32, 44, 56 or 110")
+        return self
+
+
 class BiLSTM(Spec):
     """The PIE paper's BiLSTM over fixed word vectors, with a three-layer head."""
 
@@ -110,16 +128,22 @@ class Encoder(Spec):
         return self
 
 
-Arch = Annotated[LeNet5 | BiLSTM | Encoder, Field(discriminator="family")]
+Arch = Annotated[LeNet5 | ResNet | BiLSTM | Encoder, Field(discriminator="family")]
 
-FAMILIES: dict[str, type[LeNet5 | BiLSTM | Encoder]] = {
+FAMILIES: dict[str, type[LeNet5 | ResNet | BiLSTM | Encoder]] = {
     "lenet5": LeNet5,
+    "resnet": ResNet,
     "bilstm": BiLSTM,
     "encoder": Encoder,
 }
 
 #: What an architecture family takes in.
-FAMILY_INPUT: dict[str, Literal["image", "text"]] = {"lenet5": "image", "bilstm": "text", "encoder": "text"}
+FAMILY_INPUT: dict[str, Literal["image", "text"]] = {
+    "lenet5": "image",
+    "resnet": "image",
+    "bilstm": "text",
+    "encoder": "text",
+}
 
 
 def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:

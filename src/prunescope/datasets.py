@@ -105,6 +105,14 @@ class _Archived(_Corpus):
 
 _DOWNLOAD = ("url", "sha256")
 
+_AUGMENT = (
+    "what training does to its pictures, anew in every epoch: nothing, or a crop with 4 pixels of padding and "
+    "a flip from left to right of every other one"
+)
+
+#: Changes of training pictures by name; ``prunescope.training.augment`` makes them.
+Augment = Literal["none", "crop-flip"]
+
 
 class Imdb(_Corpus):
     """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
@@ -155,7 +163,53 @@ class Aapd(_Archived):
         return self
 
 
-Dataset = Annotated[Digits | Docstrings | Imdb | Snli | Reuters | Aapd, Field(discriminator="source")]
+class Pictures(_Dataset):
+    """A published data set of pictures; a stratified tenth of its training split is validation.
+
+    Networks see pixels less the training split's mean of each channel, over its deviation.
+    """
+
+    input = "image"
+    source: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
+    path: str | None = Field(None, min_length=1, description=f"{_LOCAL}; null: downloaded by torchvision")
+    max_examples: int | None = Field(
+        None,
+        ge=2,
+        description="examples kept of each split, at most, in the proportions of the labels; null: all",
+    )
+    augment: Augment = Field("none", description=_AUGMENT)
+
+
+class Mnist(Pictures):
+    """MNIST (LeCun et al. 1998), handwritten digits of 28 x 28 pixels, 10 classes."""
+
+    source: Literal["mnist"]
+
+
+class FashionMnist(Pictures):
+    """Fashion-MNIST (Xiao et al. 2017), clothing in grey, 28 x 28 pixels, 10 classes."""
+
+    source: Literal["fashion_mnist"]
+
+
+class Cifar10(Pictures):
+    """CIFAR-10 (Krizhevsky 2009), 32 x 32 pixels in colour, 10 classes."""
+
+    source: Literal["cifar10"]
+    augment: Augment = Field("crop-flip", description=_AUGMENT)
+
+
+class Cifar100(Pictures):
+    """CIFAR-100 (Krizhevsky 2009), 32 x 32 pixels in colour, 100 classes."""
+
+    source: Literal["cifar100"]
+    augment: Augment = Field("crop-flip", description=_AUGMENT)
+
+
+Dataset = Annotated[
+    Digits | Docstrings | Imdb | Snli | Reuters | Aapd | Mnist | FashionMnist | Cifar10 | Cifar100,
+    Field(discriminator="source"),
+]
 
 SOURCES: dict[str, type[_Dataset]] = {
     "digits": Digits,
@@ -164,4 +218,8 @@ SOURCES: dict[str, type[_Dataset]] = {
     "snli": Snli,
     "reuters": Reuters,
     "aapd": Aapd,
+    "mnist": Mnist,
+    "fashion_mnist": FashionMnist,
+    "cifar10": Cifar10,
+    "cifar100": Cifar100,
 }

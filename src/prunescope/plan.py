@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training, fine_tuning_epochs
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, ResNet, Training, fine_tuning_epochs
 from prunescope.config import Cell, Study
-from prunescope.data.published import PIE_PAPER
-from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Reuters, Snli
+from prunescope.data.published import PICTURES, PIE_PAPER
+from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Pictures, Reuters, Snli
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
 #: small networks are bound by the latency of their many steps. Assumed, not measured.
-ASSUMED_RATE = {"lenet5": 2e11, "bilstm": 2e12, "encoder": 1.5e14}
+ASSUMED_RATE = {"lenet5": 2e11, "resnet": 3e12, "bilstm": 2e12, "encoder": 1.5e14}
 
 #: Multiplications and additions of a training step over those of a forward pass.
 STEP_OVER_FORWARD = 3
@@ -64,6 +64,13 @@ def declared(dataset: Dataset) -> Declared:
             validation=validation,
             test=test,
             tokens=dataset.max_tokens or paper.max_tokens,
+        )
+    if isinstance(dataset, Pictures):
+        facts = PICTURES[dataset.source]
+        most = dataset.max_examples or max(facts.counts)
+        train, validation, test = (min(count, most) for count in facts.counts)
+        return Declared(
+            classes=len(facts.classes), train=train, validation=validation, test=test, image=facts.image
         )
     raise TypeError(f"no counts for {type(dataset).__name__}")
 
@@ -252,11 +259,20 @@ def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
         _, height, width = facts.image
         positions = {"conv1.weight": height * width, "conv2.weight": (height // 2) * (width // 2)}
         return sum(2 * size * positions.get(name, 1) for name, size in sizes.items())
+    if isinstance(arch, ResNet) and facts.image is not None:
+        return sum(2 * size * _positions(name, facts.image) for name, size in sizes.items())
     if isinstance(arch, BiLSTM):
         return sum(
             2 * size * (facts.tokens if name.startswith("lstm") else 1) for name, size in sizes.items()
         )
     return 2.0 * sum(sizes.values()) * facts.tokens
+
+
+def _positions(name: str, image: tuple[int, int, int]) -> int:
+    """Places of a picture at which a residual network uses a kernel; each stage but the first halves both sides."""
+    stage = int(name[len("stage")]) if name.startswith("stage") else 1
+    side = 2 ** (stage - 1)
+    return -(-image[1] // side) * -(-image[2] // side)
 
 
 def _epochs(training: Training, study: Study, cell: Cell) -> int:

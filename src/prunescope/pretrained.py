@@ -13,6 +13,7 @@ from typing import Any
 from prunescope.archs import Encoder
 from prunescope.encoder_types import SIZES, EncoderType, checkpoint_folder, checkpoint_sizes, encoder_type
 from prunescope.errors import UserError
+from prunescope.vision import prepare_torchvision
 
 
 class PretrainedPieces:
@@ -25,6 +26,7 @@ class PretrainedPieces:
     """
 
     def __init__(self, arch: Encoder) -> None:
+        prepare_torchvision()
         from transformers import AutoTokenizer
 
         config = read_config(arch)
@@ -67,6 +69,7 @@ def read_config(arch: Encoder, *, local_only: bool = False) -> Any:
     Raises:
         UserError: it is not there, is no text encoder, or its sizes are not the arch's.
     """
+    prepare_torchvision()
     from transformers import AutoConfig
 
     config = _load(AutoConfig, arch, **({"local_files_only": True} if local_only else {}))
@@ -92,6 +95,7 @@ def load_model(arch: Encoder) -> Any:
     Raises:
         UserError: the checkpoint is not there, has no safetensors, or lacks weights.
     """
+    prepare_torchvision()
     from transformers import AutoModel
 
     config = read_config(arch)

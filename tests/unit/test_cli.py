@@ -103,7 +103,7 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     ("settings", "tells"),
     [
         ("{", "--settings: Invalid JSON"),
-        ('{"source": "mnist"}', "--settings: source: unknown 'mnist'; one of digits, docstrings"),
+        ('{"source": "svhn"}', "--settings: source: unknown 'svhn'; one of digits, docstrings"),
         ("{}", "--settings: source: required, but not given; one of digits, docstrings"),
         ('{"source": "digits", "x": 1}', "x: unknown key; allowed here: training, source"),
     ],

@@ -13,6 +13,7 @@ import numpy as np
 from prunescope import archs, datasets
 from prunescope.data import words
 from prunescope.data.local import expanded
+from prunescope.data.pictures import channel_statistics
 from prunescope.data.published import covering_power_of_two
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable, read_table
@@ -43,6 +44,10 @@ class Inputs:
 
     ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose pieces are
     told apart by ``sep``; 2 for pairs as word pieces, else 1.
+
+    Of pictures: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
+    given, one number a channel, the former is then taken off and the rest divided by the latter.
+    ``augment``: how training changes its pictures (``prunescope.training.augment``).
     """
 
     dataset: str
@@ -52,6 +57,9 @@ class Inputs:
     kind: str
     splits: dict[str, SplitInputs]
     image_scale: float = 1.0
+    image_mean: tuple[float, ...] | None = None
+    image_std: tuple[float, ...] | None = None
+    augment: str = "none"
     pad: int | None = None
     vocabulary_size: int | None = None
     max_tokens: int | None = None
@@ -103,6 +111,11 @@ def encode(
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
+        if isinstance(spec, datasets.Pictures):
+            mean, std = channel_statistics(tensors["train.inputs"])
+            scale = first.image_scale or 1.0
+            about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
+            about["augment"] = spec.augment
     for split, table in tables.items():
         kind = np.uint8 if first.task == "multi-label" else np.int64
         tensors[f"{split}.labels"] = table.labels.astype(kind)
@@ -151,6 +164,9 @@ def load_inputs(path: Path | str) -> Inputs:
             kind=about["kind"],
             splits=splits,
             image_scale=float(about.get("image_scale") or 1.0),
+            image_mean=_numbers(about.get("image_mean")),
+            image_std=_numbers(about.get("image_std")),
+            augment=str(about.get("augment", "none")),
             pad=about.get("pad"),
             vocabulary_size=about.get("vocabulary_size"),
             max_tokens=about.get("max_tokens"),
@@ -166,6 +182,10 @@ def load_inputs(path: Path | str) -> Inputs:
     if inputs.kind == "words" and (inputs.vectors is None or len(inputs.vectors) != inputs.vocabulary_size):
         raise _foreign(path, "does not have one vector for each word")
     return inputs
+
+
+def _numbers(values: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(map(float, values))
 
 
 def _encode_words(
@@ -294,6 +314,9 @@ def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) ->
     if inputs.kind == "image":
         if arrays.inputs.ndim != 4:
             raise _foreign(path, f"{split}.inputs are no pictures but of shape {arrays.inputs.shape}")
+        for numbers in (inputs.image_mean, inputs.image_std):
+            if numbers is not None and len(numbers) != arrays.inputs.shape[1]:
+                raise _foreign(path, "does not have one mean and one deviation for each channel")
     elif inputs.kind in ("words", "pieces"):
         if arrays.inputs.ndim != 2 or arrays.lengths is None or arrays.lengths.shape != (n,):
             raise _foreign(path, f"{split}.inputs or {split}.lengths do not have the form of texts")

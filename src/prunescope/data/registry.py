@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prunescope import datasets
-from prunescope.data import aapd, digits, docstrings, imdb, reuters, snli
+from prunescope.data import aapd, cifar, digits, docstrings, imdb, mnist, reuters, snli
 from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
@@ -42,6 +42,16 @@ def _aapd(name: str, spec: datasets.Dataset) -> DataSet:
     return aapd.build(name, spec)
 
 
+def _mnist(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Mnist | datasets.FashionMnist)
+    return mnist.build(name, spec)
+
+
+def _cifar(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Cifar10 | datasets.Cifar100)
+    return cifar.build(name, spec)
+
+
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
 #: and one class in ``prunescope.datasets``.
 LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
@@ -51,6 +61,10 @@ LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "snli": _snli,
     "reuters": _reuters,
     "aapd": _aapd,
+    "mnist": _mnist,
+    "fashion_mnist": _mnist,
+    "cifar10": _cifar,
+    "cifar100": _cifar,
 }
 
 

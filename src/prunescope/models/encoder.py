@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prunescope.vision import prepare_torchvision
+
 
 class Encoder(nn.Module):
     """One of transformers' encoders, its pooled output, dropout, one linear layer (PIE paper, appendix A.1).
@@ -41,6 +43,7 @@ class Encoder(nn.Module):
         """
         super().__init__()
         if pretrained is None:
+            prepare_torchvision()
             # Here rather than above: the import takes seconds, which only encoders' jobs should pay.
             from transformers.models.bert.configuration_bert import BertConfig
             from transformers.models.bert.modeling_bert import BertModel

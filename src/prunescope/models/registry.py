@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5
+from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, ResNet
 from prunescope.errors import UserError
-from prunescope.models import bilstm, encoder, lenet
+from prunescope.models import bilstm, encoder, lenet, resnet
 from prunescope.seeds import stream
 
 
@@ -48,6 +48,10 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
         if shape.image is None:
             raise ValueError("lenet5 needs the shape of its pictures")
         return lenet.LeNet5(shape.image, shape.classes)
+    if isinstance(arch, ResNet):
+        if shape.image is None:
+            raise ValueError("resnet needs the shape of its pictures")
+        return resnet.ResNet(shape.image, shape.classes, depth=arch.depth, shortcut=arch.shortcut)
     if isinstance(arch, BiLSTM):
         if shape.vectors is None:
             raise ValueError("bilstm needs word vectors")

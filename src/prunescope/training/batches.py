@@ -12,14 +12,38 @@ from torch import Tensor
 from prunescope.data.encode import Inputs
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream
+from prunescope.training.augment import crop_flip
 from prunescope.training.task import labels_tensor
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """From uint8 pixels to what a network takes in, a batch at a time: a quarter of the memory of floats.
+
+    Values are divided by ``scale``; ``mean`` and ``std``, (channels, 1, 1) float32 on the device, are
+    taken off and divided by where given. ``augment``: a name in ``datasets.Augment``.
+    """
+
+    scale: float
+    mean: Tensor | None = None
+    std: Tensor | None = None
+    augment: str = "none"
+
+    def __call__(self, pictures: Tensor, draws: torch.Generator | None) -> Tensor:
+        if draws is not None and self.augment == "crop-flip":
+            pictures = crop_flip(pictures, draws)
+        values = pictures.to(torch.float32).div_(self.scale)
+        if self.mean is not None and self.std is not None:
+            values = values.sub_(self.mean).div_(self.std)
+        return values
 
 
 @dataclass(frozen=True)
 class Split:
     """One split, resident on the device.
 
-    ``inputs``: (n, channels, height, width) float32 pictures, or (n, L) int64 token ids.
+    ``inputs``: (n, channels, height, width) uint8 pixels with ``pixels``, what makes of them what a
+    network takes in; or what it takes in itself, (n, L) int64 token ids among it.
     ``labels``: (n,) int64 or (n, C) float32. ``lengths``: (n,) int64 tokens on the CPU, or None.
     """
 
@@ -27,13 +51,15 @@ class Split:
     labels: Tensor
     lengths: Tensor | None
     trim: bool
+    pixels: Pixels | None = None
 
     def __len__(self) -> int:
         return self.labels.shape[0]
 
-    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def batch(self, index: Tensor, augment: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Inputs and labels of the examples ``index`` (on the CPU), in its order.
 
+        ``augment``: the draws for changes of pictures, for training alone; None leaves them as they are.
         Where the network masks padding, columns that are padding in the whole batch are cut off:
         the same function, less work.
         """
@@ -41,7 +67,10 @@ class Split:
         if self.trim and self.lengths is not None:
             inputs = inputs[:, : int(self.lengths[index].max())]
         where = index.to(self.inputs.device)
-        return inputs[where], self.labels[where]
+        chosen = inputs[where]
+        if self.pixels is not None:
+            chosen = self.pixels(chosen, augment)
+        return chosen, self.labels[where]
 
 
 @dataclass(frozen=True)
@@ -60,13 +89,21 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
     ``trim``: whether the network masks padding, so that batches may be cut to their longest text.
     """
     splits = {}
+    pixels = Pixels(
+        inputs.image_scale,
+        _by_channel(inputs.image_mean, device),
+        _by_channel(inputs.image_std, device),
+        inputs.augment,
+    )
     for name, arrays in inputs.splits.items():
         raw = torch.from_numpy(np.ascontiguousarray(arrays.inputs))
         pictures = inputs.kind == "image"
-        tensor = raw.to(torch.float32) / inputs.image_scale if pictures else raw.to(torch.int64)
+        tensor = raw if pictures else raw.to(torch.int64)
         labels = labels_tensor(inputs.task, torch.from_numpy(np.ascontiguousarray(arrays.labels)))
         lengths = None if arrays.lengths is None else torch.from_numpy(arrays.lengths.astype(np.int64))
-        splits[name] = Split(tensor.to(device), labels.to(device), lengths, trim)
+        splits[name] = Split(
+            tensor.to(device), labels.to(device), lengths, trim, pixels if pictures else None
+        )
     first = next(iter(splits.values())).inputs
     shape = Shape(
         classes=len(inputs.classes),
@@ -84,6 +121,15 @@ def shuffled(n: int, batch_size: int, seed: int, *where: int | str) -> Iterator[
     """Batches of example numbers in the order of the seed's stream ``order`` at ``where``."""
     generator = torch.Generator().manual_seed(stream(seed, "order", *where))
     return iter(torch.randperm(n, generator=generator).split(batch_size))
+
+
+def augmenting(seed: int, *where: int | str) -> torch.Generator:
+    """The draws for changes of pictures, of the seed's stream ``augment`` at ``where``."""
+    return torch.Generator().manual_seed(stream(seed, "augment", *where))
+
+
+def _by_channel(values: tuple[float, ...] | None, device: torch.device) -> Tensor | None:
+    return None if values is None else torch.tensor(values, dtype=torch.float32, device=device).view(-1, 1, 1)
 
 
 def in_order(n: int, batch_size: int) -> Iterator[Tensor]:

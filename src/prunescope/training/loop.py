@@ -16,7 +16,7 @@ from prunescope.archs import Training
 from prunescope.models.registry import prunable
 from prunescope.pruning.mask import Masks, apply_masks
 from prunescope.seeds import stream
-from prunescope.training.batches import TrainingData, in_order, shuffled
+from prunescope.training.batches import TrainingData, augmenting, in_order, shuffled
 from prunescope.training.task import Loss, loss_for
 
 
@@ -135,8 +135,9 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     devices = [split.labels.device] if split.labels.is_cuda else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
+        draws = augmenting(trainee.seed, phase, epoch)
         for index in shuffled(len(split), settings.batch_size, trainee.seed, phase, epoch):
-            inputs, labels = split.batch(index)
+            inputs, labels = split.batch(index, draws)
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(model(inputs), labels)
             loss.backward()

@@ -16,6 +16,7 @@ from prunescope.pruning.gradients import accumulated_gradients
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.pruning.schedules import Zeros, zeros_by_round
 from prunescope.seeds import stream
+from prunescope.training.batches import augmenting
 from prunescope.training.loop import Trainee, train
 
 
@@ -83,10 +84,13 @@ def _gradients(trainee: Trainee, pruner: Pruner, decay: float, round_: int) -> d
     size = pruner.gradient_batch_size or trainee.settings.batch_size
     generator = torch.Generator().manual_seed(stream(trainee.seed, "prune", "examples", round_))
     chosen = torch.randperm(len(split), generator=generator)[: size * pruner.gradient_batches]
+    # The recall paper's implementation, ShrinkBench, takes its batch from the training loader, which
+    # changes pictures.
+    draws = augmenting(trainee.seed, "prune", round_)
     return accumulated_gradients(
         trainee.model,
         prunable(trainee.model),
         trainee.loss,
-        (split.batch(index) for index in chosen.split(size)),
+        (split.batch(index, draws) for index in chosen.split(size)),
         decay=decay if pruner.gradient == "total" else 0.0,
     )

@@ -17,6 +17,7 @@ from prunescope.data.vectors import read_vectors
 from prunescope.datasets import Imdb
 from prunescope.errors import UserError
 from prunescope.seeds import stream
+from prunescope.vision import prepare_torchvision
 
 VOCABULARY = ["<pad>", "<unk>", "film", "good", "bad", "rare"]
 GLOVE = "the 9 9 9\nbad 1 2 3\n. . . 5 5 5\nfilm 3 2 1\ncafé 1 1 1\ngood 0.5 -1e-2 2\nbad 7 7 7\n"
@@ -207,6 +208,8 @@ PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
     import torch
+
+    prepare_torchvision()
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder = tmp_path / "checkpoint"

@@ -183,11 +183,11 @@ def test_gradients_see_different_training_examples_in_evaluation_mode(
     seen: list[int] = []
     whole = type(trainee.data.splits["train"]).batch
 
-    def batch(split, index):
+    def batch(split, index, augment=None):
         assert split is trainee.data.splits["train"]
         assert not trainee.model.training
         seen.append(index.tolist())
-        return whole(split, index)
+        return whole(split, index, augment)
 
     monkeypatch.setattr(type(trainee.data.splits["train"]), "batch", batch)
     recipes.prune_now(trainee, PRUNERS[pruner], dict.fromkeys(prunable(trainee.model), 1), 1)
