@@ -42,9 +42,7 @@ def _picture(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Pictur
         own = [(cell, table) for cell, table in found if (cell.dataset, cell.arch) == network]
         for cell, table in own:
             draw_bins(panel, table, looks[cell.amount])
-            part = table.assign(
-                dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.amount.token
-            )
+            part = table.assign(dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.amount.token)
             parts.append(part[["dataset", "arch", "pruner", "amount", *COLUMNS]])
         panel.set_title(" · ".join(network))
         bin_axes(panel, max(int(table["bin"].max()) for _, table in own))

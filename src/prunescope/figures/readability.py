@@ -87,14 +87,13 @@ def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) ->
         + (" Turquoise: the mean of those pruners that have PIEs." if not means.empty else "")
         + over
     )
-    return Picture(
-        f"{dataset}--{arch}", title, caption, figure, pd.concat([rows, means], ignore_index=True)
-    )
+    data = rows if means.empty else pd.concat([rows, means], ignore_index=True)
+    return Picture(f"{dataset}--{arch}", title, caption, figure, data)
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:
     """The mean ratio of all pruners by measure and sparsity, in the columns of ``rows``."""
     # Pruners that were asked for the same ratio reach it to within single weights.
     key = ["dataset", "arch", rows["sparsity"].round(3), "measure"]
-    found = rows.groupby(key, sort=True)["ratio"].mean().reset_index()
-    return found.assign(pruner=_MEAN).reindex(columns=list(rows.columns))
+    found = rows.groupby(key, sort=True)[["all", "pies", "ratio"]].mean().reset_index()
+    return found.assign(pruner=_MEAN)[list(rows.columns)]

@@ -76,9 +76,8 @@ class Results:
         known = set(datasets)
         asked = [cell for cell in study.cells if cell.dataset in known]
         found = [CellFolder.at(Path(path)) for path in cells]
-        order = dict.fromkeys(Network(cell.dataset, cell.arch) for cell in (*asked, *found))
-        places = {Place(Network(c.dataset, c.arch), c.pruner, c.amount) for c in (*asked, *found)}
         folders = {Place(Network(c.dataset, c.arch), c.pruner, c.amount): c.path for c in found}
+        places = [Place(Network(c.dataset, c.arch), c.pruner, c.amount) for c in asked] + sorted(folders)
         read = {name: _by_network(tables / f"{name}.csv") for name in TABLES}
         pruned = {place: path for place, path in folders.items() if place.pruner != UNPRUNED}
         sparsities = {place: _sparsity(place, path) for place, path in pruned.items()}
@@ -93,7 +92,7 @@ class Results:
                 for row in rows
             },
             {place.network: path for place, path in folders.items() if place.pruner == UNPRUNED},
-            tuple(order),
+            tuple(dict.fromkeys(place.network for place in places)),
         )
 
     @cached_property

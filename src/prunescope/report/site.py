@@ -148,7 +148,14 @@ def _index(
         cards=data_cards,
         tables=table_links,
         contents=contents,
+        paper=_paper(out),
     )
+
+
+def _paper(out: Path) -> str | None:
+    """Where the study's numbers are laid out as the PIE paper prints them, if they are."""
+    printed = out.parent / "paper" / "index.html"
+    return page.link(printed, out) if printed.exists() else None
 
 
 def studied(cells: Sequence[Cell]) -> str:
