@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 
 from fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 
+from prunescope.cli import main
 from prunescope.config import Amount, Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
@@ -382,3 +383,15 @@ def test_what_cannot_be_read_is_named_and_nothing_is_half_written(tmp_path: Path
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "paper").exists()
     assert not list(tmp_path.glob(".paper*"))
+
+
+def test_the_command_writes_the_same(paper: Path, tmp_path: Path) -> None:
+    settings, files = by_hand(tmp_path)
+    cells = tmp_path / "cells.txt"
+    cells.write_text("".join(f"{cell}\n" for cell in files["cells"]), encoding="utf-8")
+    arguments = ["paper", "--settings", settings.model_dump_json(), "--cells", str(cells)]
+    arguments += ["--tables", str(files["tables"]), "--figures", str(files["figures"])]
+    assert main([*arguments, "--cards", str(files["cards"][0]), "--out", str(tmp_path / "paper")]) == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "paper").iterdir()} == {
+        path.name: path.read_bytes() for path in paper.iterdir()
+    }
