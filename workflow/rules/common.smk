@@ -11,6 +11,7 @@ from prunescope.figures import FAMILIES
 from prunescope.files import write_text
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
+from prunescope.printed import FILES as PAPER_FILES
 from prunescope.tuning.job import tune_job
 
 try:
@@ -52,8 +53,9 @@ VERSION = {
     "model": 1,
     "cell": 2,
     "tables": 2,
-    "figures": 2,
-    "report": 2,
+    "figures": 3,
+    "paper": 1,
+    "report": 3,
     "tune": 1,
 }
 

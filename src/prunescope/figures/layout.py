@@ -76,7 +76,7 @@ def sparsity_axis(axes: Any, values: Iterable[float], *, narrow: bool = False) -
     last = float(_halvings(known[-1])) or 1.0
     axes.set_xscale("function", functions=(_halvings, _sparsity))
     # Ticks are kept from the sparsest down; labels of closer neighbours would touch.
-    apart = 0.2 if narrow else 0.11
+    apart = 0.2 if narrow else 0.135
     ticks: list[float] = []
     for value in reversed(known):
         if all(abs(_halvings(value) - _halvings(tick)) > apart * last for tick in ticks):
