@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from fake_study import results_tree, study, write_csv
 
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES
+from prunescope.figures import FAMILIES, layout
 from prunescope.figures.registry import draw, draw_all
 from prunescope.figures.source import CellFiles, seeds_text
 from prunescope.figures.style import LOOKS, look, ordered
@@ -249,3 +249,20 @@ def test_mean_skips_pruners_without_pies(tmp_path: Path) -> None:
     with open(tmp_path / "out" / "snli--bert.csv", newline="", encoding="utf-8") as stream:
         means = {r["sparsity"]: float(r["ratio"]) for r in csv.DictReader(stream) if "mean" in r["pruner"]}
     assert means == {"0.5": pytest.approx(1.15), "0.9": pytest.approx(1.5)}
+
+
+def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:
+    """The paper's five amounts: 50 % is too close to 70 % for a label, and keeps a bare tick."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    try:
+        layout.sparsity_axis(axes, [0.2, 0.5, 0.7, 0.9, 0.99])
+        labelled = [text.get_text() for text in axes.get_xticklabels()]
+        bare = axes.get_xticks(minor=True).tolist()
+        shown = [text.get_text() for text in axes.get_xticklabels(minor=True)]
+    finally:
+        plt.close(figure)
+    assert labelled == ["20%", "70%", "90%", "99%"]
+    assert bare == [0.5]
+    assert shown in ([], [""])

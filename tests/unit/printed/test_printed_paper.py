@@ -347,6 +347,7 @@ def test_nothing_has_been_run(tmp_path: Path) -> None:
     )
     index = Page(tmp_path / "paper" / "index.html")
     assert "no cell has been analysed yet" in index.text
+    assert "unpruned –" not in index.text
     rows = table(tmp_path / "paper" / "table-4-pie-share.csv")
     assert {row["dataset"] for row in rows} == {"digits"}
     assert len(rows) == 7
