@@ -34,6 +34,7 @@ rule all:
     default_target: True
     input:
         f"{STUDY.results}/index.html",
+        f"{STUDY.results}/paper/index.html",
         results_of(STUDY.cells),
 
 
@@ -45,5 +46,6 @@ for dataset in dict.fromkeys(cell.dataset for cell in STUDY.cells):
             dataset
         input:
             f"{STUDY.results}/only/{dataset}/index.html",
+            f"{STUDY.results}/only/{dataset}/paper/index.html",
             results_of(cell for cell in STUDY.cells if cell.dataset == dataset),
         localrule: True

@@ -188,14 +188,23 @@ def _stage_commands(commands: Any) -> None:
     figures.add_argument("--out", required=True, type=Path, metavar="DIR")
     figures.set_defaults(run=_figures)
 
+    paper = commands.add_parser("paper", help="stage: tables and figures as the PIE paper prints them")
+    _report_arguments(paper)
+    paper.add_argument("--out", required=True, type=Path, metavar="DIR")
+    paper.set_defaults(run=_paper)
+
     site = commands.add_parser("site", help="stage: the pages that lead everywhere")
-    site.add_argument("--settings", required=True, metavar="JSON")
-    site.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
-    site.add_argument("--tables", required=True, type=Path, metavar="DIR")
-    site.add_argument("--figures", required=True, type=Path, metavar="DIR")
-    site.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")
+    _report_arguments(site)
     site.add_argument("--out", required=True, type=Path, metavar="FILE")
     site.set_defaults(run=_site)
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--settings", required=True, metavar="JSON")
+    parser.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    parser.add_argument("--tables", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--figures", required=True, type=Path, metavar="DIR")
+    parser.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")
 
 
 def _device_arguments(parser: argparse.ArgumentParser) -> None:
@@ -343,19 +352,31 @@ def _figures(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _paper(arguments: argparse.Namespace) -> int:
+    from prunescope.printed.build import build
+
+    build(**_report_inputs(arguments))
+    return 0
+
+
 def _site(arguments: argparse.Namespace) -> int:
-    from prunescope.config import Study
     from prunescope.report.site import build
 
-    build(
-        study=_parsed(TypeAdapter(Study), arguments.settings, "--settings"),
-        cells=_listed_folders(arguments.cells),
-        tables=arguments.tables,
-        figures=arguments.figures,
-        cards=arguments.cards,
-        out=arguments.out,
-    )
+    build(**_report_inputs(arguments))
     return 0
+
+
+def _report_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
+    from prunescope.config import Study
+
+    return {
+        "study": _parsed(TypeAdapter(Study), arguments.settings, "--settings"),
+        "cells": _listed_folders(arguments.cells),
+        "tables": arguments.tables,
+        "figures": arguments.figures,
+        "cards": arguments.cards,
+        "out": arguments.out,
+    }
 
 
 def _listed_folders(path: Path) -> list[Path]:

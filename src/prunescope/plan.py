@@ -183,7 +183,7 @@ def _overhead_jobs(study: Study) -> int:
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
-    return len(used) + len(pairs) + texts + len(("manifest", "tables", "figures", "site", "all"))
+    return len(used) + len(pairs) + texts + len(("manifest", "tables", "figures", "paper", "site", "all"))
 
 
 def _networks(study: Study) -> list[dict[str, Any]]:

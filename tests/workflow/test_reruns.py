@@ -14,7 +14,7 @@ from .conftest import STUDY, Workspace, changed
 pytestmark = pytest.mark.workflow
 
 #: What closes every study: made anew whenever a cell is.
-CLOSING = {"manifest": 1, "tables": 1, "figures": 1, "site": 1, "all": 1}
+CLOSING = {"manifest": 1, "tables": 1, "figures": 1, "paper": 1, "site": 1, "all": 1}
 
 
 def test_first_run_is_what_the_plan_says(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_analysis_settings_train_nothing(workspace: Workspace) -> None:
 
 
 def test_figure_style_trains_nothing(workspace: Workspace) -> None:
-    assert workspace.jobs("--forcerun", "figures") == {"figures": 1, "site": 1, "all": 1}
+    assert workspace.jobs("--forcerun", "figures") == {"figures": 1, "paper": 1, "site": 1, "all": 1}
 
 
 def test_one_dataset_alone(tmp_path: Path) -> None:

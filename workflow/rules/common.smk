@@ -11,6 +11,7 @@ from prunescope.figures import FAMILIES
 from prunescope.files import write_text
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
+from prunescope.printed import FILES as PAPER_FILES
 from prunescope.tuning.job import tune_job
 
 try:
@@ -55,8 +56,9 @@ VERSION = {
     "model": 1,
     "cell": 3,
     "tables": 3,
-    "figures": 3,
-    "report": 3,
+    "figures": 4,
+    "paper": 1,
+    "report": 4,
     "tune": 1,
 }
 

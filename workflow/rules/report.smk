@@ -29,8 +29,32 @@ rule figures:
         ' --out "$(dirname {output.index:q})" > {log:q} 2>&1'
 
 
+rule paper:
+    input:
+        cells=LAYOUT.scoped("cells.txt"),
+        tables=LAYOUT.scoped("tables/effectiveness.csv"),
+        figures=LAYOUT.scoped("figures/figures.json"),
+        cards=cards,
+    output:
+        page=LAYOUT.scoped("paper/index.html"),
+        examples=LAYOUT.scoped("paper/disagreements.html"),
+        files=[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES],
+    log:
+        LAYOUT.scoped("paper.log"),
+    conda:
+        CONDA
+    params:
+        settings=site_settings,
+        version=VERSION["paper"],
+    shell:
+        "prunescope paper --settings {params.settings:q} --cells {input.cells:q}"
+        ' --tables "$(dirname {input.tables:q})" --figures "$(dirname {input.figures:q})"'
+        ' --cards {input.cards:q} --out "$(dirname {output.page:q})" > {log:q} 2>&1'
+
+
 rule site:
     input:
+        paper=LAYOUT.scoped("paper/index.html"),
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
         figures=LAYOUT.scoped("figures/figures.json"),

@@ -10,6 +10,7 @@ FAMILIES: dict[str, str] = {
     "effectiveness_on_pies": "Score on PIEs and on all",
     "pie_classes": "Classes of PIEs",
     "el2n": "Influence on training (EL2N)",
+    "el2n_pruners": "Influence on training (EL2N), by pruner",
     "readability": "Readability and length",
     "alpha": "Recall distortion (α)",
     "balance": "Recall balance of classes",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -28,37 +29,45 @@ def draw(source: Source) -> Iterator[Picture]:
         yield _picture(dataset, arch, rows, seeds)
 
 
-def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
+def looks_of(count: int) -> list[dict[str, Any]]:
+    """Colours and markers of lines from the least to the most pruned."""
     import matplotlib
 
+    colours = matplotlib.colormaps["viridis"].resampled(256)
+    steps = [0.82 * (1 - place / max(count - 1, 1)) for place in range(count)]
+    return [
+        {"color": colours(step), "marker": _MARKERS[place % len(_MARKERS)]}
+        for place, step in enumerate(steps)
+    ]
+
+
+def draw_bins(panel: Any, line: pd.DataFrame, style: dict[str, Any]) -> None:
+    """One line of shares by bin; its markers may lie on the axes."""
+    line = line.sort_values("bin", kind="stable")
+    panel.plot(line["bin"], line["pie_share"], markersize=2.8, linewidth=1.1, clip_on=False, **style)
+
+
+def bin_axes(panel: Any, last: int) -> None:
+    panel.set_xlim(0.3, last + 0.7)
+    panel.set_xticks(sorted({1, round(last / 2), last}))
+    layout.percent_axis(panel)
+
+
+def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
     names = pruners_of(rows)
     # Reached sparsities of the same study differ in far decimals between networks' layers.
     levels = sorted({round(float(value), 3) for value in rows["sparsity"]})
-    colours = matplotlib.colormaps["viridis"].resampled(256)
-    steps = [0.82 * (1 - place / max(len(levels) - 1, 1)) for place in range(len(levels))]
-    looks = {
-        level: {"color": colours(step), "marker": _MARKERS[place % len(_MARKERS)]}
-        for place, (level, step) in enumerate(zip(levels, steps, strict=True))
-    }
+    looks = dict(zip(levels, looks_of(len(levels)), strict=True))
     last = int(rows["bin"].max())
     figure, axes = layout.panels(len(names), columns=_PANELS, height=1.75, share_y=True)
     for panel, pruner in zip(axes, names, strict=True):
         own = rows[rows["pruner"] == pruner]
         for level in levels:
-            line = own[own["sparsity"].round(3) == level].sort_values("bin", kind="stable")
+            line = own[own["sparsity"].round(3) == level]
             if not line.empty:
-                panel.plot(
-                    line["bin"],
-                    line["pie_share"],
-                    markersize=2.8,
-                    linewidth=1.1,
-                    clip_on=False,
-                    **looks[level],
-                )
+                draw_bins(panel, line, looks[level])
         panel.set_title(pruner)
-        panel.set_xlim(0.3, last + 0.7)
-        panel.set_xticks(sorted({1, round(last / 2), last}))
-        layout.percent_axis(panel)
+        bin_axes(panel, last)
     layout.from_zero(axes, rows["pie_share"])
     layout.outer_labels(axes, _PANELS, "EL2N bin", "PIEs (% of bin)")
     layout.legend_below(

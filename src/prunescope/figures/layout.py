@@ -70,20 +70,23 @@ def sparsity_axis(axes: Any, values: Iterable[float], *, narrow: bool = False) -
     """An x axis of sparsity from 0, spaced by what is left: each step halves it.
 
     Papers measure at 20, 50, 70, 90 and 99 %, or at ratios 2 to 50; on a plain axis the upper
-    ones, where things happen, fall onto each other. Ticks stand at the sparsities measured.
+    ones, where things happen, fall onto each other. Ticks stand at the sparsities measured;
+    those too close to others for a label of their own are short and bare.
     """
     known = sorted({0.0, *(round(float(value), 3) for value in values if not math.isnan(value))})
     last = float(_halvings(known[-1])) or 1.0
     axes.set_xscale("function", functions=(_halvings, _sparsity))
     # Ticks are kept from the sparsest down; labels of closer neighbours would touch.
-    apart = 0.2 if narrow else 0.11
+    apart = 0.2 if narrow else 0.135
     ticks: list[float] = []
     for value in reversed(known):
         if all(abs(_halvings(value) - _halvings(tick)) > apart * last for tick in ticks):
             ticks.append(value)
     ticks.reverse()
-    axes.set_xticks(ticks, [f"{100 * tick:.{2 if narrow and tick < 0.985 else 3}g}%" for tick in ticks])
     axes.minorticks_off()
+    axes.set_xticks(ticks, [f"{100 * tick:.{2 if narrow and tick < 0.985 else 3}g}%" for tick in ticks])
+    axes.set_xticks([value for value in known[1:] if value not in ticks], minor=True)
+    axes.tick_params(axis="x", which="minor", labelbottom=False)
     margin = 0.05 * last
     axes.set_xlim(float(_sparsity(-margin)), float(_sparsity(last + margin)))
 

@@ -70,7 +70,8 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
             panel.set_xticks(list(places), [_clip(name) for name in classes])
             panel.tick_params(axis="x", rotation=90 if max(map(len, classes)) > 2 else 0)
         else:
-            panel.xaxis.get_major_locator().set_params(integer=True)
+            step = 5 if len(classes) <= 30 else 10
+            panel.set_xticks([1, *range(step, len(classes) + 1, step)])
         layout.percent_axis(panel)
     layout.from_zero(
         axes, pd.concat([first["share_of_examples"], *(part["share_of_pies"] for part in parts)])
@@ -92,7 +93,8 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     figure.suptitle(title)
     caption = (
         "Share of each class among all test examples (grey bars) and among the PIEs (points) at each "
-        "pruner's lowest and highest pruning, named above each panel; classes by frequency. Where a point "
+        "pruner's lowest and highest pruning, named above each panel; classes by frequency"
+        f"{'' if named else ' (their names are in the data)'}. Where a point "
         "is above its bar, the class pays more than its share. PIEs are majorities over "
         f"{seeds_text(seeds)}."
     )

@@ -23,6 +23,9 @@ FULL_WIDTH = 7.2
 
 ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
 
+#: The mean of all pruners, turquoise as the PIE paper draws it.
+MEAN_COLOUR = "#00B5AD"
+
 
 @dataclass(frozen=True)
 class Look:

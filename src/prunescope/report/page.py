@@ -49,12 +49,12 @@ def render(template: str, **context: Any) -> str:
     return (
         environment()
         .get_template(template)
-        .render(css=_asset("style.css"), js=_asset("tables.js"), version=prunescope.__version__, **context)
+        .render(css=asset("style.css"), js=asset("tables.js"), version=prunescope.__version__, **context)
     )
 
 
 @cache
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
     """A style sheet or script of this package, which is safe to inline as it is."""
     text = resources.files("prunescope.report").joinpath("templates", name).read_text(encoding="utf-8")
     return Markup(text.strip())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from prunescope.report.audit_files import AuditFiles
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
 from prunescope.report.sentences import count, is_share, metric_name
+from prunescope.report.texts import texts_of_test
 
 #: What each table holds, for the list of links.
 TABLES: dict[str, str] = {
@@ -71,7 +71,7 @@ def build(
     pages = Path(out).parent / "report" / "cells"
     # Data cards stand beside the data tables that hold the texts.
     data = {Path(card).parent.name: Path(card).parent for card in cards}
-    texts = {name: _texts(data.get(name)) for name in dict.fromkeys(cell.dataset for cell, _ in found)}
+    texts = {name: texts_of_test(data.get(name)) for name in dict.fromkeys(cell.dataset for cell, _ in found)}
     with atomic_directory(pages) as folder:
         for cell, where in found:
             key = (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
@@ -150,7 +150,14 @@ def _index(
         cards=data_cards,
         tables=table_links,
         contents=contents,
+        paper=_paper(out),
     )
+
+
+def _paper(out: Path) -> str | None:
+    """Where the study's numbers are laid out as the PIE paper prints them, if they are."""
+    printed = out.parent / "paper" / "index.html"
+    return page.link(printed, out) if printed.exists() else None
 
 
 def studied(cells: Sequence[Cell]) -> str:
@@ -270,31 +277,3 @@ def _constant_score(card: Any) -> float | None:
         return float(card["splits"]["test"]["constant_score"])
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def _texts(folder: Path | None) -> dict[int, str] | None:
-    """Texts of a data set's test split by example, or None where it has none."""
-    path = folder / "test.parquet" if folder is not None else None
-    if path is None or not path.exists():
-        return None
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        schema = pq.read_schema(path)
-        inputs = json.loads((schema.metadata or {}).get(b"prunescope", b"{}")).get("inputs", [])
-        columns = [
-            name for name in inputs if name in schema.names and pa.types.is_string(schema.field(name).type)
-        ]
-        if not columns or "example" not in schema.names:
-            return None
-        table = pq.read_table(path, columns=["example", *columns]).to_pydict()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a data table ({' '.join(str(error).split())}); delete it and run again"
-        ) from None
-    parts = zip(*(table[name] for name in columns), strict=True)
-    return {
-        int(example): "\n".join(part or "" for part in texts)
-        for example, texts in zip(table["example"], parts, strict=True)
-    }

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 from fake_study import results_tree, study, write_csv
 
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES
+from prunescope.figures import FAMILIES, layout
 from prunescope.figures.registry import draw, draw_all
 from prunescope.figures.source import CellFiles, seeds_text
 from prunescope.figures.style import LOOKS, look, ordered
@@ -26,7 +26,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]]:
     small = study(
         grid=[
             {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "ratios": [4, 10]},
-            {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.9]},
+            {
+                "datasets": ["docstrings"],
+                "archs": ["bilstm"],
+                "pruners": ["IMP-WR", "MP"],
+                "sparsities": [0.9],
+            },
         ]
     )
     return root, results_tree(root, small, n=120)["cells"]
@@ -46,6 +51,7 @@ EXPECTED = {
     "effectiveness_on_pies": ["digits--lenet5", "docstrings--bilstm"],
     "pie_classes": ["digits--lenet5", "docstrings--bilstm"],
     "el2n": ["digits--lenet5", "docstrings--bilstm"],
+    "el2n_pruners": ["MP"],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
@@ -194,7 +200,7 @@ def test_intervals_and_noise_floor_stand_beside_the_shares(
         rows = list(csv.DictReader(stream))
     with open(tree[0] / "tables" / "pie_intervals.csv", newline="", encoding="utf-8") as stream:
         wanted = {(r["dataset"], r["pruner"], r["sparsity"]): r for r in csv.DictReader(stream)}
-    assert len(rows) == len(wanted) == 5
+    assert len(rows) == len(wanted) == 6
     for row in rows:
         known = wanted[row["dataset"], row["pruner"], row["sparsity"]]
         for name in ("centered_low", "centered_high", "noise_floor"):
@@ -221,3 +227,63 @@ def test_control_stops_at_half_of_the_models(drawn: Path, tree: tuple[Path, list
     summary = json.loads((cell / "test" / "summary.json").read_text())
     assert float(rows[-1]["pie_share"]) == summary["pie_share"]
     assert float(rows[1]["noise_floor"]) == summary["noise_floor"]["mean"]
+
+
+def test_influence_by_pruner_has_every_network_of_that_pruner(
+    drawn: Path, tree: tuple[Path, list[Path]]
+) -> None:
+    with open(drawn / "el2n_pruners" / "MP.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    found = {(row["dataset"], row["arch"], row["amount"]) for row in rows}
+    assert found == {
+        ("digits", "lenet5", "ratio-400percent"),
+        ("digits", "lenet5", "ratio-1000percent"),
+        ("docstrings", "bilstm", "sparsity-900permille"),
+    }
+    cell = next(path for path in tree[1] if path.parts[-2:] == ("MP", "sparsity-900permille"))
+    with open(cell / "train" / "el2n.csv", newline="", encoding="utf-8") as stream:
+        wanted = [float(row["pie_share"]) for row in csv.DictReader(stream)]
+    assert [float(row["pie_share"]) for row in rows if row["dataset"] == "docstrings"] == wanted
+
+
+def test_mean_of_all_pruners_in_readability(drawn: Path) -> None:
+    with open(drawn / "readability" / "docstrings--bilstm.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    by_measure: dict[str, dict[str, float]] = {}
+    for row in rows:
+        by_measure.setdefault(row["measure"], {})[row["pruner"]] = float(row["ratio"])
+    assert len(by_measure) == 8
+    for ratios in by_measure.values():
+        assert ratios["mean of all pruners"] == pytest.approx((ratios["IMP-WR"] + ratios["MP"]) / 2)
+
+
+def test_mean_skips_pruners_without_pies(tmp_path: Path) -> None:
+    columns = ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio")
+    rows = [
+        ("snli", "bert", "MP-AI", 0.5, "length", 10, 12, 1.2),
+        ("snli", "bert", "RP-AI", 0.5, "length", 10, 11, 1.1),
+        ("snli", "bert", "IRP-FT", 0.5, "length", 10, None, None),
+        ("snli", "bert", "MP-AI", 0.9, "length", 10, 15, 1.5),
+    ]
+    write_csv(tmp_path / "readability.csv", columns, rows)
+    draw("readability", tmp_path, [], tmp_path / "out")
+    with open(tmp_path / "out" / "snli--bert.csv", newline="", encoding="utf-8") as stream:
+        means = {r["sparsity"]: float(r["ratio"]) for r in csv.DictReader(stream) if "mean" in r["pruner"]}
+    assert means == {"0.5": pytest.approx(1.15), "0.9": pytest.approx(1.5)}
+
+
+def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:
+    """The paper's five amounts: 50 % is too close to 70 % for a label, and keeps a bare tick."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    try:
+        layout.sparsity_axis(axes, [0.2, 0.5, 0.7, 0.9, 0.99])
+        labelled = [text.get_text() for text in axes.get_xticklabels()]
+        bare = axes.get_xticks(minor=True).tolist()
+        shown = [text.get_text() for text in axes.get_xticklabels(minor=True)]
+    finally:
+        plt.close(figure)
+    assert labelled == ["20%", "70%", "90%", "99%"]
+    assert bare == [0.5]
+    assert shown in ([], [""])

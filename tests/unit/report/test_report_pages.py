@@ -16,6 +16,7 @@ from fake_study import audit_folder, results_tree, study, write_csv, write_json,
 
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
+from prunescope.printed.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
 from prunescope.report.site import build
@@ -377,3 +378,23 @@ def test_noise_floor_stands_beside_every_pie_share(tmp_path: Path) -> None:
     columns = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in shown]
     assert sorted(column[7] for column in columns) == wanted
     assert wanted.count("–") == 1
+
+
+def test_paper_page_and_study_page_lead_to_each_other(tmp_path: Path) -> None:
+    settings = study(grid=study().model_dump(mode="json")["grid"][1:])
+    paths = results_tree(tmp_path, settings, n=60)
+    files = {
+        "study": settings,
+        "cells": paths["dense"] + paths["cells"],
+        "tables": tmp_path / "tables",
+        "figures": tmp_path / "figures",
+        "cards": paths["cards"],
+    }
+    build(**files, out=tmp_path / "index.html")
+    assert "paper/index.html" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    build_paper(**files, out=tmp_path / "paper")
+    build(**files, out=tmp_path / "index.html")
+    for page in (tmp_path / "index.html", *(tmp_path / "paper").glob("*.html")):
+        check_links(page, page.read_text(encoding="utf-8"))
+    assert "paper/index.html" in Page((tmp_path / "index.html").read_text(encoding="utf-8")).addresses
+    assert "../index.html" in Page((tmp_path / "paper/index.html").read_text(encoding="utf-8")).addresses
