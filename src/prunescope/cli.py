@@ -28,13 +28,17 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    # A pipe closed by `head` is no error of ours.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # A scheduler that ends a job sends this first: an exit, so that files half written are taken away.
     signal.signal(signal.SIGTERM, _terminated)
-    arguments = build_parser().parse_args(argv)
     try:
+        arguments = build_parser().parse_args(argv)
         code = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `prunescope plan | head` has read enough. Not by the signal's default action, which would also end
+        # a job whose download breaks off; and what is still buffered must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except UserError as error:
         # One line, whatever a column or a file is called.
         print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 
@@ -153,3 +155,19 @@ def test_an_ended_job_leaves_no_half_file(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "file"], check=False)
     assert done.returncode == 143
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_reader_that_has_enough_is_no_error():
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "prunescope", "schema"], stdout=out, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
+def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
+    before = signal.getsignal(signal.SIGPIPE)
+    assert run(capsys, "schema")[0] == 0
+    assert signal.getsignal(signal.SIGPIPE) == before == signal.SIG_IGN
