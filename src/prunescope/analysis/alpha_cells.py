@@ -48,7 +48,7 @@ class AlphaCell:
 
 def alpha_cell(cell: CellResults) -> AlphaCell | None:
     """What a cell says of alpha; None for unpruned models and for tasks that have no recall."""
-    if cell.dense or cell.summary.get("task") != "single-label":
+    if cell.dense or cell.summary["task"] != "single-label":
         return None
     path = cell.folder / "test" / "alpha.csv"
     # A cell none of whose models can be compared has no such table.

@@ -80,7 +80,7 @@ def test_illegible_numbers_have_no_row() -> None:
 def cell(root: Path, name: tuple[str, str, str, str], scores: dict[str, list[float]], **summary: Any) -> Path:
     folder = root.joinpath("cells", *name)
     (folder / "test").mkdir(parents=True)
-    about = {"n_examples": 10, "n_pies": 2, "pie_share": 0.2, "metric": "macro_f1"}
+    about = {"task": "multi-label", "n_examples": 10, "n_pies": 2, "pie_share": 0.2, "metric": "macro_f1"}
     about |= {"dense_score_on_pies": 0.5, "pruned_score_on_pies": 0.25, **summary}
     (folder / "test" / "summary.json").write_text(json.dumps(about))
     lines = [f"{i},{d},{p},0" for i, (d, p) in enumerate(zip(scores["dense"], scores["pruned"], strict=True))]
