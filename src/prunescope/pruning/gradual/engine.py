@@ -1,0 +1,64 @@
+"""Gradual pruning as the training loop meets it: four calls a step, masks at the end."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from prunescope.pruning.gradual.cubic import CubicSchedule
+from prunescope.pruning.gradual.watchers import Watcher
+from prunescope.pruning.mask import Masks, ScoreError, highest
+
+
+class GradualPruning:
+    """A criterion under a schedule, global in scope.
+
+    In step t (from 1): ``before_forward``; the loss's gradients, clipped; ``before_step``; the optimizer's
+    step; ``after_step``. Masks are made anew in every step in which the schedule prunes, from the scores of
+    that step (PINS paper, Eq. 2 and 3), so pruned weights can come back; once the count is final they stay.
+    """
+
+    def __init__(self, watcher: Watcher, schedule: CubicSchedule) -> None:
+        self.watcher, self.schedule = watcher, schedule
+        self.kept: Tensor | None = None
+        self._step = 0
+        self._settled = False
+
+    def before_forward(self) -> None:
+        self.watcher.enter(self.kept)
+
+    def before_step(self, lr: float) -> None:
+        """``lr``: the learning rate of this step."""
+        if not self._settled:
+            self.watcher.observe(lr)
+
+    def after_step(self) -> None:
+        """Prune to what the schedule leaves after this step.
+
+        Raises:
+            ScoreError: a score is not finite: the network has diverged.
+        """
+        self._step += 1
+        left = self.schedule.remaining(self._step)
+        if self._settled or left == self.schedule.size:
+            self.watcher.leave(self.kept)
+            return
+        scores = self.watcher.scores()
+        if not bool(torch.isfinite(scores).all()):
+            raise ScoreError("scores of gradual pruning are not finite")
+        self.kept = highest(scores, left)
+        if self.schedule.settled(self._step):
+            self._settled = True
+            self.watcher.settle(self.kept)
+        else:
+            self.watcher.leave(self.kept)
+
+    def masks(self) -> Masks:
+        """The final masks.
+
+        Raises:
+            ValueError: training has ended before the schedule did.
+        """
+        if not self._settled or self.kept is None:
+            raise ValueError(f"only {self._step} of the schedule's {self.schedule.steps} steps were done")
+        return self.watcher.pool.masks(self.kept.clone())

@@ -1,0 +1,200 @@
+"""Criteria that learn what a weight is worth: scores or gates with their own optimizer.
+
+The network computes with effective weights (masked, or gated) while the weights behind them stay and go
+on learning; gradients pass straight through the mask. ``enter`` puts the effective weights in place,
+``observe`` turns their gradients into those of the weights and of the scores, ``leave`` steps the scores.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from prunescope.pruning.gradual.pool import Pool
+from prunescope.pruning.gradual.watchers import Watcher
+
+
+class Relaxed(Watcher):
+    """What criteria with scores of their own share: the exchange of weights, and an Adam over the scores."""
+
+    def __init__(self, pool: Pool, scores: Sequence[Tensor], lr: float) -> None:
+        super().__init__(pool)
+        self.learned = [score.requires_grad_() for score in scores]
+        self._optimizer = torch.optim.Adam(self.learned, lr=lr)
+        self._behind = [value.clone() for value in pool.values()]
+        self._settled = False
+
+    def factors(self, kept: Tensor | None) -> list[Tensor | None]:
+        """What weights are multiplied with in this step; None: nothing is."""
+        return [None] * len(self.pool.sizes) if kept is None else list(self.pool.views(kept))
+
+    def enter(self, kept: Tensor | None) -> None:
+        if self._settled:
+            return
+        self._factors = self.factors(kept)
+        for value, behind, factor in zip(self.pool.values(), self._behind, self._factors, strict=True):
+            behind.copy_(value)
+            if factor is not None:
+                value.mul_(factor)
+
+    def observe(self, lr: float) -> None:
+        """dL/dtheta = g * factor; dL/dscore as the criterion says; the weights behind are put back."""
+        if self._settled:
+            return
+        gradients = self.pool.gradients()
+        self.learn(gradients, self._behind)
+        for value, behind, g, factor in zip(
+            self.pool.values(), self._behind, gradients, self._factors, strict=True
+        ):
+            value.copy_(behind)
+            if factor is not None:
+                g.mul_(factor)
+        self._optimizer.step()
+
+    @abstractmethod
+    def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        """Set the gradients of ``learned`` from those of the effective weights."""
+
+    def leave(self, kept: Tensor | None) -> None:
+        """The weights behind the mask stay; once the masks are final, pruned ones are zero."""
+        if self._settled:
+            self._prune(kept)
+
+    def settle(self, kept: Tensor) -> None:
+        self._settled = True
+        self._prune(kept)
+
+
+class Movement(Relaxed):
+    """Learned scores, moved by -dL/dW' theta: weights that training moves away from zero are kept.
+
+    Sanh et al. 2020, section 4, with their soft variant's penalty lambda * mean(sigmoid(score)) and their
+    learning rate. The mask takes the highest scores that the schedule leaves rather than those above a
+    threshold, so that the sparsity is exact; scores start at 0.
+    """
+
+    def __init__(self, pool: Pool, *, lr: float, penalty: float) -> None:
+        self._row = pool.row()
+        super().__init__(pool, pool.views(self._row), lr)
+        self.penalty = penalty
+
+    def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        for score, g, weight in zip(self.learned, gradients, weights, strict=True):
+            score.grad = g * weight
+            if self.penalty:
+                slope = torch.sigmoid(score.detach())
+                score.grad.add_(slope * (1 - slope), alpha=self.penalty / self.pool.size)
+
+    def scores(self) -> Tensor:
+        return self._row.detach()
+
+
+class Pst(Relaxed):
+    """|theta| + alpha1 A B + alpha2 (R + C): magnitude, and a learned part of low rank.
+
+    Li et al. 2022 (PST), Eq. 5 to 8: A is (rows, rank), B (rank, columns), R (rows, 1) and C (1, columns),
+    their gradients those of a score behind a straight-through mask, dL/dW' theta. A starts at random, the
+    others at 0. Weights are trained themselves, not through a low-rank update as PST does to spare memory.
+    Tensors of more than two dimensions count as (first, all others).
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        lr: float,
+        rank: int,
+        generator: torch.Generator,
+        alpha1: float = 1.0,
+        alpha2: float = 1.0,
+    ) -> None:
+        self.alpha1, self.alpha2 = alpha1, alpha2
+        self._row = pool.row()
+        learned: list[Tensor] = []
+        for value in pool.values():
+            rows, columns = value.shape[0], value[0].numel()
+            bound = 1 / math.sqrt(rank)
+            a = (torch.rand(rows, rank, generator=generator) * 2 - 1) * bound
+            learned += [
+                a.to(value),
+                *(value.new_zeros(s) for s in ((rank, columns), (rows, 1), (1, columns))),
+            ]
+        super().__init__(pool, learned, lr)
+
+    def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        for index, (g, weight) in enumerate(zip(gradients, weights, strict=True)):
+            a, b, r, c = self.learned[4 * index : 4 * index + 4]
+            moved = (g * weight).flatten(1)
+            a.grad = self.alpha1 * (moved @ b.detach().T)
+            b.grad = self.alpha1 * (a.detach().T @ moved)
+            r.grad = self.alpha2 * moved.sum(1, keepdim=True)
+            c.grad = self.alpha2 * moved.sum(0, keepdim=True)
+
+    def scores(self) -> Tensor:
+        with torch.no_grad():
+            for index, (value, part) in enumerate(
+                zip(self.pool.values(), self.pool.views(self._row), strict=True)
+            ):
+                a, b, r, c = self.learned[4 * index : 4 * index + 4]
+                learned = self.alpha1 * (a @ b) + self.alpha2 * (r + c)
+                part.copy_(value).abs_().add_(learned.view_as(part))
+        return self._row
+
+
+class HardConcrete(Relaxed):
+    """l0 regularization: a random gate per weight, whose chance of being open is learned and penalized.
+
+    Louizos et al. 2018: gate z = min(1, max(0, s (zeta - gamma) + gamma)) with
+    s = sigmoid((log u - log(1 - u) + log alpha) / beta), u uniform (Eq. 10, 11); penalty lambda times the
+    mean over gates of P(z != 0) = sigmoid(log alpha - beta log(-gamma / zeta)) (Eq. 12). beta = 2/3,
+    gamma = -0.1, zeta = 1.1 as there. The mask takes the highest log alpha that the schedule leaves. When
+    it is final, the gates are replaced by what they are without noise (Eq. 13) and become part of the
+    weights, which then learn on alone.
+    """
+
+    beta, gamma, zeta = 2 / 3, -0.1, 1.1
+
+    def __init__(self, pool: Pool, *, lr: float, penalty: float, generator: torch.Generator) -> None:
+        # Sanh et al. 2020 start their l0 baseline here: P(z != 0) = .98.
+        self._row = pool.row(math.log(9))
+        super().__init__(pool, pool.views(self._row), lr)
+        self.penalty = penalty
+        self._noise = generator
+
+    def factors(self, kept: Tensor | None) -> list[Tensor | None]:
+        gates: list[Tensor | None] = []
+        self._slopes: list[Tensor] = []
+        masks = [None] * len(self.learned) if kept is None else self.pool.views(kept)
+        with torch.no_grad():
+            for score, mask in zip(self.learned, masks, strict=True):
+                u = torch.rand(score.shape, generator=self._noise).to(score)
+                u.clamp_(1e-6, 1 - 1e-6)
+                s = torch.sigmoid((u.log() - (1 - u).log() + score) / self.beta)
+                stretched = s * (self.zeta - self.gamma) + self.gamma
+                inside = (stretched > 0) & (stretched < 1)
+                slope = (self.zeta - self.gamma) / self.beta * s * (1 - s) * inside
+                gate = stretched.clamp_(0, 1)
+                gates.append(gate if mask is None else gate.mul_(mask))
+                self._slopes.append(slope if mask is None else slope.mul_(mask))
+        return gates
+
+    def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
+        shift = self.beta * math.log(-self.gamma / self.zeta)
+        for score, g, weight, slope in zip(self.learned, gradients, weights, self._slopes, strict=True):
+            open_ = torch.sigmoid(score.detach() - shift)
+            penalty = open_ * (1 - open_) * (self.penalty / self.pool.size)
+            score.grad = g * weight * slope + penalty
+
+    def settle(self, kept: Tensor) -> None:
+        with torch.no_grad():
+            for value, score in zip(self.pool.values(), self.learned, strict=True):
+                gate = torch.sigmoid(score) * (self.zeta - self.gamma) + self.gamma
+                value.mul_(gate.clamp_(0, 1))
+        super().settle(kept)
+
+    def scores(self) -> Tensor:
+        return self._row.detach()

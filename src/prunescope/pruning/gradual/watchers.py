@@ -1,0 +1,134 @@
+"""Criteria that watch training and prune in place: a weight that is pruned is zero and keeps its gradient.
+
+A pruned weight can come back: its gradient moves it away from zero, and its importance is measured like
+any other's. In the names of the papers, a step takes weights theta and gradient g to theta_hat.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from prunescope.pruning.gradual.pool import Pool
+from prunescope.pruning.gradual.smoothing import Smoothing
+
+
+class Watcher(ABC):
+    """A criterion as the training loop meets it.
+
+    In every step: ``enter`` before the forward pass, ``observe`` once the gradients are final and before
+    the optimizer's step, ``leave`` after it, and ``scores`` when masks are made anew.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    def enter(self, kept: Tensor | None) -> None:  # noqa: B027
+        """Before the forward pass; ``kept``: the row of booleans of the weights that are left, None for all."""
+
+    def observe(self, lr: float) -> None:  # noqa: B027
+        """Look at weights and gradients of this step; ``lr``: its learning rate."""
+
+    def leave(self, kept: Tensor | None) -> None:
+        """After the optimizer's step; ``kept``: the weights that are left from now on."""
+        self._prune(kept)
+
+    def settle(self, kept: Tensor) -> None:
+        """The masks are final: from now on the weights themselves are trained, under ``kept``."""
+        self._prune(kept)
+
+    @abstractmethod
+    def scores(self) -> Tensor:
+        """A row (size,) of scores; the highest are kept. May be memory that the next step overwrites."""
+
+    def _prune(self, kept: Tensor | None) -> None:
+        if kept is not None:
+            for weight, mask in zip(self.pool.values(), self.pool.views(kept), strict=True):
+                weight.masked_fill_(~mask, 0.0)
+
+
+class Magnitude(Watcher):
+    """|theta_hat|: gradual magnitude pruning (Zhu and Gupta 2017), the PINS paper's IMP."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self._row = pool.row()
+
+    def scores(self) -> Tensor:
+        for value, part in zip(self.pool.values(), self.pool.views(self._row), strict=True):
+            part.copy_(value).abs_()
+        return self._row
+
+
+class Sensitivity(Watcher):
+    """|g theta|, the first-order change of the loss when a weight goes (PINS paper, Eq. 5)."""
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self._row = pool.row()
+
+    def observe(self, lr: float) -> None:
+        sensitivity_into(self.pool, self._row)
+
+    def scores(self) -> Tensor:
+        return self._row
+
+
+class Platon(Sensitivity):
+    """|g theta| averaged, times the average of how far it strays from that (Zhang et al. 2022)."""
+
+    def __init__(self, pool: Pool, *, window: int, beta1: float, beta2: float) -> None:
+        super().__init__(pool)
+        self._smoothing = Smoothing(self._row, window=window, beta1=beta1, beta2=beta2)
+
+    def observe(self, lr: float) -> None:
+        super().observe(lr)
+        self._smoothing.observe(self._row)
+
+    def scores(self) -> Tensor:
+        return self._smoothing.scores()
+
+
+class Pins(Watcher):
+    """-g dtheta_hat - g theta with dtheta_hat = -lr g: how much a weight lowers the loss if it stays.
+
+    PINS paper, Eq. 11: keeping the weights of the largest lr g^2 - g theta solves the integer program of
+    Eq. 10.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        super().__init__(pool)
+        self._row = pool.row()
+
+    def observe(self, lr: float) -> None:
+        parts = self.pool.views(self._row)
+        for value, g, part in zip(self.pool.values(), self.pool.gradients(), parts, strict=True):
+            part.copy_(g).mul_(lr).sub_(value).mul_(g)
+
+    def scores(self) -> Tensor:
+        return self._row
+
+
+class SmoothedPins(Pins):
+    """|Eq. 11| averaged and weighed by its uncertainty as in PLATON: what the paper's results are from.
+
+    PINS paper, section 4.1.3; the absolute value is the authors' code's.
+    """
+
+    def __init__(self, pool: Pool, *, window: int, beta1: float, beta2: float) -> None:
+        super().__init__(pool)
+        self._smoothing = Smoothing(self._row, window=window, beta1=beta1, beta2=beta2)
+
+    def observe(self, lr: float) -> None:
+        super().observe(lr)
+        self._smoothing.observe(self._row.abs_())
+
+    def scores(self) -> Tensor:
+        return self._smoothing.scores()
+
+
+def sensitivity_into(pool: Pool, row: Tensor) -> None:
+    """Write |g theta| of every weight into ``row``."""
+    for value, g, part in zip(pool.values(), pool.gradients(), pool.views(row), strict=True):
+        part.copy_(value).mul_(g).abs_()
