@@ -1,0 +1,1 @@
+"""A pruned network as a small file: 8-bit weights in compressed sparse rows."""

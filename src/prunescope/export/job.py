@@ -1,0 +1,136 @@
+"""`prunescope export`: one trained network of a study as a small file, and what that changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor, nn
+
+from prunescope.archs import Arch
+from prunescope.data.encode import load_inputs
+from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.export.files import Exported, compress, read, write
+from prunescope.files import read_json
+from prunescope.jobs import ModelJob
+from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.predictions import decide
+from prunescope.training.batches import training_data
+from prunescope.training.checkpoint import Checkpoint
+from prunescope.training.loop import logits_of
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an export did. Sizes in bytes, of the prunable tensors and of the whole network.
+
+    ``agreement``: share of test examples with the same prediction (several labels: at probability 0.5);
+    ``largest_difference``: of any logit of the test split.
+    """
+
+    matrix_bytes_dense: int
+    matrix_bytes: int
+    network_bytes_dense: int
+    file_bytes: int
+    sparsity: float
+    agreement: float
+    largest_difference: float
+
+
+def summary(outcome: Outcome, out: Path) -> str:
+    """The outcome for a terminal."""
+    o = outcome
+    mb = 1e6
+    return "\n".join(
+        [
+            f"{out}: {o.file_bytes / mb:.2f} MB, {o.network_bytes_dense / o.file_bytes:.1f} times smaller than the "
+            f"network's {o.network_bytes_dense / mb:.2f} MB",
+            f"prunable weights at {o.sparsity:.1%} sparsity: {o.matrix_bytes / mb:.2f} MB, "
+            f"{o.matrix_bytes_dense / o.matrix_bytes:.1f} times smaller than {o.matrix_bytes_dense / mb:.2f} MB",
+            f"test split: {o.agreement:.2%} of the predictions are the same; no logit is off by more than "
+            f"{o.largest_difference:.3g}",
+        ]
+    )
+
+
+def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> Outcome:
+    """Write network ``seed`` of ``models`` to ``out`` and compare both on the test split of ``inputs``.
+
+    Args:
+        models: a block's ``models.safetensors``; metrics: its ``metrics.json``; inputs: the encoded data set.
+
+    Raises:
+        UserError: a file is missing or damaged, or has no such seed.
+    """
+    checkpoint = Checkpoint(models)
+    if seed not in checkpoint.seeds:
+        raise UserError(f"{models}: no network of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
+    record = read_json(metrics)
+    job = _job(record, metrics)
+    data = training_data(
+        load_inputs(inputs), trim=masks_padding(job.architecture), device=torch.device("cpu")
+    )
+    model = build(job.architecture, data.shape, seed)
+    checkpoint.load(seed, model)
+    names = set(prunable(model))
+    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    about = {key: record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}
+    about |= {"seed": seed, "architecture": job.architecture.model_dump(mode="json")}
+    write(out, compress(tensors, names, about))
+    exported = read(out)
+    before = logits_of(model, data, "test").numpy()
+    _fill(model, exported, out)
+    after = logits_of(model, data, "test").numpy()
+    same = decide(before, data.task, 0.5) == decide(after, data.task, 0.5)
+    zeros = sum(int((tensors[name] == 0).sum()) for name in names)
+    return Outcome(
+        matrix_bytes_dense=exported.matrix_bytes_dense,
+        matrix_bytes=exported.matrix_bytes,
+        network_bytes_dense=sum(tensor.nbytes for tensor in tensors.values()),
+        file_bytes=out.stat().st_size,
+        sparsity=zeros / sum(tensors[name].size for name in names),
+        agreement=float(same.reshape(len(same), -1).all(axis=1).mean()),
+        largest_difference=float(np.abs(before - after).max()),
+    )
+
+
+def load(path: Path, shape: Shape) -> nn.Module:
+    """The network in an exported file, dequantized, ready to predict.
+
+    Args:
+        shape: of the data it was trained on, as ``training_data(...).shape`` gives it.
+
+    Raises:
+        UserError: the file is missing, damaged or of another network.
+    """
+    exported = read(path)
+    try:
+        architecture: Arch = TypeAdapter(Arch).validate_python(exported.about["architecture"])
+    except (KeyError, ValueError):
+        raise DamagedFileError(path, f"{path}: does not say which network it holds; export again") from None
+    model = build(architecture, shape, int(exported.about.get("seed", 0)))
+    _fill(model, exported, path)
+    return model.eval()
+
+
+def _fill(model: nn.Module, exported: Exported, path: Path) -> None:
+    try:
+        state: Mapping[str, Tensor] = {
+            name: torch.from_numpy(np.array(value)) for name, value in exported.weights().items()
+        }
+        model.load_state_dict(dict(state))
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise DamagedFileError(path, f"{path}: damaged export ({reason}); export again") from None
+
+
+def _job(record: Any, path: Path) -> ModelJob:
+    try:
+        return ModelJob.model_validate(record["settings"])
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path}: not the metrics of a block of models") from None

@@ -1,0 +1,153 @@
+"""Exporting trained networks: sizes, the way back, and damaged files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from prunescope.archs import Training
+from prunescope.cli import main
+from prunescope.data.encode import load_inputs
+from prunescope.errors import UserError
+from prunescope.export import files, job
+from prunescope.jobs import ModelJob
+from prunescope.pruners import PRUNERS
+from prunescope.training.batches import training_data
+from prunescope.training.blocks import BlockOutputs, run_block
+from prunescope.training.checkpoint import Checkpoint
+from prunescope.training.loop import logits_of
+
+KINDS = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}
+
+
+@pytest.fixture(autouse=True)
+def _denormals():
+    yield
+    torch.set_flush_denormal(False)
+
+
+@pytest.fixture
+def trained(tmp_path: Path, tiny: SimpleNamespace):
+    """A block of one pruned network: (folder with models.safetensors and metrics.json, encoded inputs)."""
+
+    def train(family: str) -> tuple[Path, Path]:
+        about = {"dataset": "d", "arch": family, "task": "single-label", "classes": ["a", "b", "c"]}
+        about["kind"] = KINDS[family]
+        about |= (
+            {"image_scale": 16} if family == "lenet5" else {"pad": 0, "vocabulary_size": 14, "max_tokens": 8}
+        )
+        inputs = tmp_path / f"{family}.safetensors"
+        save_file(tiny.arrays(family, "single-label"), inputs, metadata={"prunescope": json.dumps(about)})
+        spec = ModelJob(
+            dataset="d",
+            arch=family,
+            pruner="MP-AI",
+            amount="sparsity-900permille",
+            seeds=(3,),
+            architecture=tiny.arch(family),
+            training=Training(lr=5e-3, epochs=2, batch_size=8),
+            composition=PRUNERS["MP-AI"],
+        )
+        folder = tmp_path / family
+        names = ("test.parquet", "train.parquet", "metrics.json", "models.safetensors")
+        test, train_, metrics, models = (folder / name for name in names)
+        outputs = BlockOutputs(test=test, train=train_, metrics=metrics, models=models)
+        run_block(spec, inputs, outputs, device="cpu")
+        return folder, inputs
+
+    return train
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_the_way_back(trained, tmp_path, family):
+    folder, inputs = trained(family)
+    out = tmp_path / "small.safetensors"
+    outcome = job.export(folder / "models.safetensors", folder / "metrics.json", inputs, 3, out)
+    original = {
+        name: value.numpy() for name, value in Checkpoint(folder / "models.safetensors").weights(3).items()
+    }
+    exported = files.read(out)
+    weights = exported.weights()
+    assert set(weights) == set(original)
+    assert exported.matrices
+    for name, value in original.items():
+        if name not in exported.matrices:
+            np.testing.assert_array_equal(weights[name], value)
+            continue
+        flat, back = value.reshape(len(value), -1), weights[name].reshape(len(value), -1)
+        assert (np.abs(flat - back) <= np.abs(flat).max(axis=1, keepdims=True) / 127 * 0.501).all()
+        assert (back[flat == 0] == 0).all()
+    assert outcome.sparsity == pytest.approx(0.9, abs=0.01)
+    assert outcome.file_bytes == out.stat().st_size
+    assert outcome.matrix_bytes_dense == sum(4 * original[name].size for name in exported.matrices)
+    data = training_data(load_inputs(inputs), trim=family == "encoder", device=torch.device("cpu"))
+    from_file = logits_of(job.load(out, data.shape), data, "test")
+    assert float(from_file.std()) > 0
+    assert outcome.largest_difference < 0.05
+    assert outcome.agreement > 0.9
+
+
+def test_command(trained, tmp_path, capsys):
+    folder, inputs = trained("lenet5")
+    models, out = folder / "models.safetensors", tmp_path / "small.safetensors"
+    assert main(["export", str(models), "--seed", "3", "--inputs", str(inputs), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "times smaller" in said
+    assert "of the predictions are the same" in said
+    assert main(["export", str(models), "--seed", "4", "--inputs", str(inputs), "--out", str(out)]) == 2
+    assert "no network of seed 4; there are 3" in capsys.readouterr().err
+
+
+def test_size_at_the_papers_shape():
+    """80 % of a matrix of BERT-base's: at least 8.9 times smaller than float32 (PINS paper, Table 7)."""
+    rng = np.random.default_rng(0)
+    matrix = rng.standard_normal((768, 768)).astype(np.float32)
+    matrix[rng.random(matrix.shape) < 0.8] = 0
+    exported = files.compress({"w": matrix}, {"w"}, {})
+    assert exported.matrix_bytes_dense / exported.matrix_bytes > 8.9
+
+
+class TestDamage:
+    @pytest.fixture
+    def small(self, tmp_path):
+        path = tmp_path / "small.safetensors"
+        files.write(path, files.compress({"w": np.eye(4, dtype=np.float32)}, {"w"}, {"a": 1}))
+        return path
+
+    def test_whole(self, small):
+        np.testing.assert_array_equal(files.read(small).weights()["w"], np.eye(4))
+
+    def test_cut_off(self, small):
+        small.write_bytes(small.read_bytes()[:-3])
+        with pytest.raises(UserError, match="damaged export"):
+            files.read(small)
+
+    def test_missing(self, tmp_path):
+        with pytest.raises(UserError, match="no such file"):
+            files.read(tmp_path / "none.safetensors")
+
+    def test_foreign(self, tmp_path):
+        save_file({"w": np.eye(2)}, tmp_path / "other.safetensors")
+        with pytest.raises(UserError, match="not an exported network"):
+            files.read(tmp_path / "other.safetensors")
+
+    def test_a_part_is_missing(self, small):
+        from safetensors import safe_open
+
+        with safe_open(small, framework="numpy") as file:
+            metadata = file.metadata()
+        tensors = load_file(small)
+        del tensors["w.scale"]
+        save_file(tensors, small, metadata=metadata)
+        with pytest.raises(UserError, match=r"damaged export.*w\.scale"):
+            files.read(small)
+
+    def test_does_not_say_what_it_is(self, small):
+        with pytest.raises(UserError, match="does not say which network"):
+            job.load(small, None)
