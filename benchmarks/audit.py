@@ -25,6 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from machine import processor
+
 MEMORY_LIMIT_MB = 1000
 SPEED_LIMIT = 8
 
@@ -150,14 +152,6 @@ def compared(ours: Path, plain: Path) -> int:
     if not a.replace_schema_metadata().equals(b.select(columns).replace_schema_metadata()):
         raise SystemExit("the audit and pandas found different PIEs")
     return int(np.count_nonzero(a["is_pie"].to_numpy()))
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 def versions() -> dict[str, str]:

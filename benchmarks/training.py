@@ -18,12 +18,12 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from machine import processor, timed
 from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training
 from prunescope.config import Amount
 from prunescope.models.registry import Shape, build, count_parameters, prunable
@@ -83,7 +83,7 @@ def main() -> int:
         "selection": selection(place, arguments.seconds),
         "command": " ".join(["python", *sys.argv]),
         "date": f"{datetime.date.today():%Y-%m-%d}",
-        "device": torch.cuda.get_device_name(place) if name == "cuda" else platform.processor(),
+        "device": torch.cuda.get_device_name(place) if name == "cuda" else processor(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
@@ -155,16 +155,6 @@ def selection(place: torch.device, seconds: float) -> dict[str, float]:
             times.append(timed(place, lambda chosen=chosen: prune(scores, full_masks(scores), chosen)))  # type: ignore[misc]
         found[f"{scope}_seconds"] = round(min(times), 4)
     return found
-
-
-def timed(place: torch.device, work: Callable[[], object]) -> float:
-    if place.type == "cuda":
-        torch.cuda.synchronize(place)
-    started = time.perf_counter()
-    work()
-    if place.type == "cuda":
-        torch.cuda.synchronize(place)
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+from machine import processor
+
 DIMENSIONS = 300
 
 OURS = """
@@ -125,14 +127,6 @@ def measured(code: str, arguments: list[str]) -> dict[str, Any]:
     seconds = time.perf_counter() - started
     unit = 1 if sys.platform == "darwin" else 1024
     return {"seconds": round(seconds, 2), "peak_mb": round(int(done.stdout) * unit / 1e6, 1)}
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":

@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, ResNet, Training, fine_tuning_epochs
+from prunescope.archs import (
+    Arch,
+    BiLSTM,
+    Encoder,
+    LeNet5,
+    ResNet,
+    Training,
+    fine_tuning_epochs,
+    rewinding_epochs,
+)
 from prunescope.config import Cell, Study
 from prunescope.data.published import PICTURES, PIE_PAPER
 from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Pictures, Reuters, Snli
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
 from prunescope.errors import UserError, listed
-from prunescope.layout import Layout, blocks
+from prunescope.layout import Layout, blocks, keeps_models
+from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 
 if TYPE_CHECKING:
     from torch import nn
 
     from prunescope.models.registry import Shape
 
-#: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
-#: small networks are bound by the latency of their many steps. Assumed, not measured.
-ASSUMED_RATE = {"lenet5": 2e11, "resnet": 3e12, "bilstm": 2e12, "encoder": 1.5e14}
+#: Whose data set it is, by source.
+PAPERS = {**dict.fromkeys(PIE_PAPER, "pie"), **dict.fromkeys(PICTURES, "recall")}
 
-#: Multiplications and additions of a training step over those of a forward pass.
-STEP_OVER_FORWARD = 3
+#: By source: longest text, and mean over texts cut to it, in word pieces of BERT (uncased), [CLS] and [SEP]
+#: included. Counted by benchmarks/lengths.py; what batches without padding hold.
+MEAN_PIECES = {"imdb": (512, 275.3), "snli": (128, 26.1), "reuters": (256, 140.3), "aapd": (256, 177.5)}
 
 
 @dataclass(frozen=True)
@@ -75,18 +86,29 @@ def declared(dataset: Dataset) -> Declared:
     raise TypeError(f"no counts for {type(dataset).__name__}")
 
 
-def make_plan(study: Study) -> dict[str, Any]:
+def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
     ``disk_gb`` (10^9 bytes) are estimates. ``networks`` has one entry per (dataset, arch);
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
 
+    ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
+    unpruned start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
+    model trained from scratch; ``eflop_unpadded``: shared, without padding, null where the mean length is not
+    known. ``gpu_hours`` by ``rate``: ``measured``, ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
+    ``job_minutes``: of the shortest and the longest job.
+
+    Args:
+        rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
+
     Raises:
         UserError: a ratio that a network cannot reach.
     """
     layout = Layout(study.results)
     networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
+    known = {pair: _rate(study, *pair, network, rates or Rates()) for pair, network in networks.items()}
+    work: dict[tuple[str, str], dict[str, Any]] = {}
     models: Counter[str] = Counter()
     seconds = disk = 0.0
     jobs = _overhead_jobs(study)
@@ -95,13 +117,14 @@ def make_plan(study: Study) -> dict[str, Any]:
         network, data = networks[(cell.dataset, cell.arch)], declared(study.datasets[cell.dataset])
         count = len(cell.seeds)
         models["dense" if cell.dense else "pruned"] += count
-        cell_seconds = count * _training_seconds(study, cell, network)
+        one = _work(study, cell, network)
+        cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_disk = count * _bytes(study, cell, network, data)
         cell_jobs = len(blocks(layout, study, cell)) + 1
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
-        row = per_dataset.setdefault(
-            cell.dataset, {"dataset": cell.dataset, "models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
-        )
+        empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
+        row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
+        _add_work(work, study, cell, one, cell_seconds, known[(cell.dataset, cell.arch)])
         row["models"] += count
         row["jobs"] += cell_jobs
         row["gpu_hours"] += cell_seconds / 3600
@@ -114,8 +137,12 @@ def make_plan(study: Study) -> dict[str, Any]:
         "jobs": jobs,
         "gpu_hours": seconds / 3600,
         "disk_gb": disk / 1e9,
-        "basis": {"gpu_hours": "assumed rates, not measured", "disk_gb": "uncompressed, an upper bound"},
+        "gpu_hours_by_rate": summed((row["rate"], row["gpu_hours"]) for row in work.values()),
+        "eflop": sum(row["eflop"] for row in work.values()),
+        "basis": {"gpu_hours": _basis(work.values()), "disk_gb": "uncompressed, an upper bound"},
+        "papers": _papers(study, per_dataset.values()),
         "datasets": list(per_dataset.values()),
+        "work": list(work.values()),
         "networks": [
             {key: value for key, value in network.items() if not key.startswith("_")}
             for network in networks.values()
@@ -124,7 +151,7 @@ def make_plan(study: Study) -> dict[str, Any]:
 
 
 def check_ratios(study: Study) -> None:
-    """Refuse ratios that a network cannot reach. Costs nothing where a study gives sparsities only.
+    """Refuse ratios that a network cannot reach. Costs nothing where a study gives none.
 
     Raises:
         UserError: the line names the network, the ratio and the largest possible one.
@@ -154,7 +181,7 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines = [
         f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} unpruned, "
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
-        f"about {_hours(plan['gpu_hours'])} on one data-centre GPU ({plan['basis']['gpu_hours']}), "
+        f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
         f"at most {plan['disk_gb']:.3g} GB on disk",
         "",
         f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}",
@@ -163,6 +190,21 @@ def plan_text(plan: dict[str, Any]) -> str:
         lines.append(
             f"{row['dataset']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
             f"{row['disk_gb']:>9.3g} GB"
+        )
+    if len(plan["papers"]) > 1:
+        lines += ["", f"{'paper':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}"]
+        lines += [
+            f"{row['paper']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
+            f"{row['disk_gb']:>9.3g} GB"
+            for row in plan["papers"]
+        ]
+    lines += ["", f"{'network':<36}{'EFLOP':>9}{'GPU time':>14}{'one job':>22}   rate"]
+    for row in plan["work"]:
+        shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
+        each = shortest if shortest == longest else f"{shortest} - {longest}"
+        lines.append(
+            f"{row['arch'] + ' on ' + row['dataset']:<36}{row['eflop']:>9.3g}{_hours(row['gpu_hours']):>14}"
+            f"{each:>22}   {row['from']}"
         )
     lines += ["", f"{'network':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
     for network in plan["networks"]:
@@ -191,13 +233,16 @@ def _networks(study: Study) -> list[dict[str, Any]]:
     import torch
 
     from prunescope.models.registry import Shape, count_parameters, prunable
+    from prunescope.pruning.amounts import removal
 
     networks = []
-    amounts: dict[tuple[str, str], dict[Any, None]] = {}
+    # One cell stands for all that remove as much: pruners of weights differ in what they remove alone.
+    amounts: dict[tuple[str, str], dict[Any, Cell]] = {}
     for cell in study.cells:
         chosen = amounts.setdefault((cell.dataset, cell.arch), {})
         if not cell.dense:
-            chosen[cell.amount] = None
+            pruner = study.all_pruners[cell.pruner]
+            chosen.setdefault((cell.amount, pruner.structure == "filters", pruner.step), cell)
     for (dataset, arch), chosen in amounts.items():
         spec, facts = study.archs[arch], declared(study.datasets[dataset])
         with torch.device("meta"):
@@ -212,7 +257,10 @@ def _networks(study: Study) -> list[dict[str, Any]]:
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
         try:
-            shares = {amount: amount.share(total, size) for amount in sorted(chosen)}
+            removals = [
+                removal(study.all_pruners[chosen[key].pruner], chosen[key].amount, model)
+                for key in sorted(chosen)
+            ]
         except UserError as error:
             raise UserError(f"grid: {arch} on {dataset}: {error}") from None
         networks.append(
@@ -221,9 +269,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "arch": arch,
                 "n_parameters": total,
                 "n_prunable": size,
-                "share_removed": {
-                    f"{float(share):g}": round(share * size) / total for share in shares.values()
-                },
+                "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
                 **({"assumed": assumed} if assumed else {}),
                 "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
             }
@@ -282,16 +328,117 @@ def _epochs(training: Training, study: Study, cell: Cell) -> int:
     pruner = study.all_pruners[cell.pruner]
     if not pruner.needs_trained:
         return training.epochs
-    again = fine_tuning_epochs(training) if pruner.fine_tunes else training.epochs
+    again = fine_tuning_epochs(training) if pruner.fine_tunes else rewinding_epochs(training)
     return again * pruner.rounds
 
 
-def _training_seconds(study: Study, cell: Cell, network: dict[str, Any]) -> float:
-    arch, data = study.archs[cell.arch], declared(study.datasets[cell.dataset])
-    epochs = _epochs(study.training(cell.dataset, cell.arch), study, cell)
-    operations = STEP_OVER_FORWARD * network["_forward_flops"] * data.train * epochs
-    predictions = network["_forward_flops"] * (data.train + data.validation * (epochs + 1) + data.test)
-    return float((operations + predictions) / ASSUMED_RATE[arch.family])
+def _work(study: Study, cell: Cell, network: dict[str, Any]) -> Work:
+    """What one model of the cell does by itself."""
+    data, training = declared(study.datasets[cell.dataset]), study.training(cell.dataset, cell.arch)
+    epochs = _epochs(training, study, cell)
+    return Work(
+        steps=epochs * -(-data.train // training.batch_size),
+        trained=data.train * epochs,
+        predicted=data.train + data.validation * (epochs + 1) + data.test,
+        forward_flops=network["_forward_flops"],
+        unpadded_flops=_unpadded(study, cell, network),
+    )
+
+
+def _unpadded(study: Study, cell: Cell, network: dict[str, Any]) -> float | None:
+    """Operations of a forward pass over a text of mean length; networks that read padding have no less."""
+    dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
+    if not isinstance(arch, Encoder):
+        return float(network["_forward_flops"])
+    longest, mean = MEAN_PIECES.get(dataset.source, (0, 0.0))
+    if longest != declared(dataset).tokens:
+        return None
+    return float(network["_forward_flops"]) * mean / longest
+
+
+def _rate(study: Study, dataset: str, arch: str, network: dict[str, Any], rates: Rates) -> Rate:
+    facts, spec = declared(study.datasets[dataset]), study.archs[arch]
+    return rates.rate(
+        spec,
+        study.training(dataset, arch),
+        tokens=facts.tokens,
+        image=facts.image,
+        block=spec.block,
+        forward_flops=network["_forward_flops"],
+    )
+
+
+def _add_work(
+    rows: dict[tuple[str, str], dict[str, Any]],
+    study: Study,
+    cell: Cell,
+    one: Work,
+    seconds: float,
+    rate: Rate,
+) -> None:
+    """Add a cell, whose models take ``seconds`` together, to its row of the plan's ``work``."""
+    count = len(cell.seeds)
+    block = min(study.archs[cell.arch].block, count)
+    minutes = seconds / count * block / 60
+    row = rows.setdefault(
+        (cell.dataset, cell.arch),
+        {
+            "dataset": cell.dataset,
+            "arch": cell.arch,
+            "models": 0,
+            "eflop": 0.0,
+            "eflop_unshared": 0.0,
+            "eflop_unpadded": 0.0,
+            "gpu_hours": 0.0,
+            "rate": rate.basis,
+            "from": basis_text(rate),
+            "device": rate.device,
+            "block": study.archs[cell.arch].block,
+            "job_minutes": [minutes, minutes],
+        },
+    )
+    row["models"] += count
+    row["eflop"] += count * one.flops / 1e18
+    row["eflop_unshared"] += count * (one.flops + _shared_flops(study, cell, one)) / 1e18
+    if row["eflop_unpadded"] is not None:
+        without = one.flops_without_padding
+        row["eflop_unpadded"] = None if without is None else row["eflop_unpadded"] + count * without / 1e18
+    row["gpu_hours"] += seconds / 3600
+    row["job_minutes"] = [min(row["job_minutes"][0], minutes), max(row["job_minutes"][1], minutes)]
+
+
+def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
+    """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
+    if cell.dense or not study.all_pruners[cell.pruner].needs_trained:
+        return 0.0
+    examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs
+    return STEP_OVER_FORWARD * one.forward_flops * examples
+
+
+def _basis(rows: Iterable[dict[str, Any]]) -> str:
+    """Of which device the hours are, and what they rest on, as part of a sentence."""
+    hours = summed((row["rate"], row["gpu_hours"]) for row in rows)
+    used = [basis for basis, sum_ in hours.items() if sum_]
+    devices = dict.fromkeys(row["device"] for row in rows)
+    where = listed(list(devices))
+    if used == ["assumed"]:
+        return f"{where} (assumed rates, not measured)"
+    words = {"measured": "measured", "scaled": "scaled from measured ones", "assumed": "assumed"}
+    shares = ", ".join(f"{_hours(hours[basis])} {words[basis]}" for basis in used)
+    return f"{where} (by rates: {shares})"
+
+
+def _papers(study: Study, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The data sets' rows, summed by the paper whose data sets they are; ``other`` for the rest."""
+    papers: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        paper = PAPERS.get(study.datasets[row["dataset"]].source, "other")
+        total = papers.setdefault(
+            paper, {"paper": paper, "models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
+        )
+        for key in ("models", "jobs", "gpu_hours", "disk_gb"):
+            total[key] += row[key]
+    return list(papers.values())
 
 
 def _bytes(study: Study, cell: Cell, network: dict[str, Any], data: Declared) -> float:
@@ -301,6 +448,6 @@ def _bytes(study: Study, cell: Cell, network: dict[str, Any], data: Declared) ->
     copies = 0
     if cell.dense and study.keep_dense_checkpoints:
         copies = 2 if study.training(cell.dataset, cell.arch).optimizer == "sgd" else 3
-    elif not cell.dense and study.keep_models:
+    elif not cell.dense and keeps_models(study, cell.pruner):
         copies = 1
     return float(rows * row + copies * 4 * network["n_parameters"])

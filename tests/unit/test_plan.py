@@ -88,6 +88,8 @@ def test_rounds_take_their_time(study_dict, tmp_path, monkeypatch):
         return 3 * 1258 * epochs + 1258 + 178 * (epochs + 1) + 361
 
     dense = hours([])
+    assert hours(["IMP-WR"], rewind_epochs=2) / dense == pytest.approx(1 + passes(6) / passes(4))
+    assert hours(["MP"], rewind_epochs=2) == pytest.approx(hours(["MP"]))
     for pruner, epochs in (("RP-AI", 4), ("MP", 4), ("IMP-WR", 12)):
         assert hours([pruner]) / dense == pytest.approx(1 + passes(epochs) / passes(4))
     assert hours(["IMP-FT"], finetune_epochs=2) / dense == pytest.approx(1 + passes(6) / passes(4))
@@ -128,6 +130,36 @@ def test_a_ratio_that_cannot_be_reached(study_dict):
             UserError, match=r"grid: lenet5 on numbers: ratio 30: asks for .* choose a ratio below 19\.88"
         ):
             look(study)
+
+
+def test_a_ratio_that_leaves_no_filter(study_dict):
+    study_dict["grid"][1].update(pruners=["CHIP"], ratios=[500])
+    for look in (make_plan, check_ratios):
+        with pytest.raises(
+            UserError, match=r"grid: lenet5 on numbers: ratio 500: with one filter left in each layer"
+        ):
+            look(study_from(study_dict))
+
+
+def test_the_recall_papers_whole_grid():
+    """Tables 12 and 13 among it: ten models at each of 20 levels, 15 at each of four ratios."""
+    study = load_study(Path(__file__).parents[2] / "studies" / "recall.yaml")
+    models = {name: sum(len(c.seeds) for c in study.cells if c.pruner == name) for name in ("LTH", "CHIP")}
+    assert models == {"LTH": 200, "CHIP": 60}
+    # 30,000 steps a level, of batches of 128 of nine tenths of 50,000 pictures.
+    assert study.training("cifar10", "resnet56").rewind_epochs == round(30_000 / -(-45_000 // 128))
+    plan = make_plan(study)
+    others = 30 * (2 * (1 + 5) + 4 * (1 + 2 * 7) + (1 + 4 * 7) + (1 + 2 * 5))
+    assert plan["models"] == others + 260 == 3620
+    network = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == ("cifar10", "resnet56"))
+    shares = list(network["share_removed"].values())
+    total, size = network["n_parameters"], network["n_prunable"]
+    for level in range(1, 21):
+        assert round(size * (1 - 0.8**level)) / total in shares
+    for ratio in (1.75, 3.33, 8.27, 19.11):
+        closest = min(shares, key=lambda share: abs(1 / (1 - share) - ratio))
+        assert 1 / (1 - closest) == pytest.approx(ratio, rel=0.005)
+    assert len(shares) == 20 + 7 + 4
 
 
 def test_ratios_that_can_be_reached(study_dict):

@@ -19,25 +19,30 @@ def crop_flip(pictures: Tensor, generator: torch.Generator, padding: int = PADDI
 
     Returns: a tensor like ``pictures``.
     """
-    n = len(pictures)
+    return cropped(pictures, *crop_draws(len(pictures), generator, padding), padding)
+
+
+def crop_draws(n: int, generator: torch.Generator, padding: int = PADDING) -> tuple[Tensor, Tensor, Tensor]:
+    """What ``crop_flip`` draws for ``n`` pictures: top, left (int64) and flip (bool), each (n,), on the CPU."""
     top, left = torch.randint(2 * padding + 1, (2, n), generator=generator)
-    flip = torch.rand(n, generator=generator) < 0.5
-    return cropped(pictures, top, left, flip, padding)
+    return top, left, torch.rand(n, generator=generator) < 0.5
 
 
 def cropped(pictures: Tensor, top: Tensor, left: Tensor, flip: Tensor, padding: int) -> Tensor:
     """The windows of the padded pictures that start at ``top``, ``left``; mirrored where ``flip``.
 
-    ``top``, ``left``, ``flip``: (B,), one entry a picture. As given, ``top`` = ``left`` = ``padding``
-    without a flip leaves a picture as it is.
+    ``top``, ``left``, ``flip``: (B,), one entry a picture, moved to the pictures' device. ``top`` = ``left``
+    = ``padding`` without a flip leaves a picture as it is.
     """
     n, channels, height, width = pictures.shape
+    device = pictures.device
+    top, left, flip = top.to(device), left.to(device), flip.to(device)
     padded = nn.functional.pad(pictures, (padding,) * 4)
-    columns = torch.arange(width).expand(n, width)
+    columns = torch.arange(width, device=device).expand(n, width)
     columns = torch.where(flip[:, None], columns.flip(1), columns) + left[:, None]
-    rows = torch.arange(height) + top[:, None]
+    rows = torch.arange(height, device=device) + top[:, None]
     # Places in a padded picture's pixels, the same for all of its channels.
     stride = width + 2 * padding
-    places = (rows[:, :, None] * stride + columns[:, None, :]).view(n, 1, -1).to(pictures.device)
+    places = (rows[:, :, None] * stride + columns[:, None, :]).view(n, 1, -1)
     flat = padded.view(n, channels, -1).gather(2, places.expand(n, channels, height * width))
     return flat.view(n, channels, height, width)

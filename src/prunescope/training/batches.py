@@ -12,7 +12,7 @@ from torch import Tensor
 from prunescope.data.encode import Inputs
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream
-from prunescope.training.augment import crop_flip
+from prunescope.training.augment import PADDING, crop_flip, cropped
 from prunescope.training.task import labels_tensor
 
 
@@ -32,6 +32,10 @@ class Pixels:
     def __call__(self, pictures: Tensor, draws: torch.Generator | None) -> Tensor:
         if draws is not None and self.augment == "crop-flip":
             pictures = crop_flip(pictures, draws)
+        return self.values(pictures)
+
+    def values(self, pictures: Tensor) -> Tensor:
+        """(..., channels, height, width) pixels -> what a network takes in, of that shape."""
         values = pictures.to(torch.float32).div_(self.scale)
         if self.mean is not None and self.std is not None:
             values = values.sub_(self.mean).div_(self.std)
@@ -71,6 +75,22 @@ class Split:
         if self.pixels is not None:
             chosen = self.pixels(chosen, augment)
         return chosen, self.labels[where]
+
+    def stacked_batch(self, index: Tensor, crops: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """A batch for each replica: inputs (R, B, ...) and labels (R, B) or (R, B, C).
+
+        ``index``: (R, B) int64 on the device. ``crops``: (3, R, B) int64 there, top, left and flip of each
+        picture where the split's pictures are changed; None leaves them as they are. Nothing waits for the
+        device, and texts keep their padding.
+        """
+        chosen = self.inputs[index]
+        if self.pixels is not None:
+            if crops is not None:
+                top, left, flip = crops.flatten(1)
+                moved = cropped(chosen.flatten(0, 1), top, left, flip.bool(), PADDING)
+                chosen = moved.view(chosen.shape)
+            chosen = self.pixels.values(chosen)
+        return chosen, self.labels[index]
 
 
 @dataclass(frozen=True)
@@ -119,8 +139,12 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
 
 def shuffled(n: int, batch_size: int, seed: int, *where: int | str) -> Iterator[Tensor]:
     """Batches of example numbers in the order of the seed's stream ``order`` at ``where``."""
-    generator = torch.Generator().manual_seed(stream(seed, "order", *where))
-    return iter(torch.randperm(n, generator=generator).split(batch_size))
+    return iter(order_of(n, seed, *where).split(batch_size))
+
+
+def order_of(n: int, seed: int, *where: int | str) -> Tensor:
+    """(n,) int64 on the CPU: the examples in the order of the seed's stream ``order`` at ``where``."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(stream(seed, "order", *where)))
 
 
 def augmenting(seed: int, *where: int | str) -> torch.Generator:

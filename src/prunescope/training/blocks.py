@@ -19,18 +19,23 @@ from torch import Tensor
 
 from prunescope import __version__, code_revision
 from prunescope.analysis.effectiveness import score, score_name
+from prunescope.archs import Stackable
 from prunescope.artifacts import SeedBlock, TableMeta, decide, write_predictions
 from prunescope.data.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
 from prunescope.jobs import ModelJob
+from prunescope.models.channels import channels_of
 from prunescope.models.registry import build, count_parameters, masks_padding, prunable
-from prunescope.pruning.mask import ScoreError
+from prunescope.pruning.amounts import removal
+from prunescope.pruning.filters import channels_kept
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
-from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.lockstep import follow, train_each
+from prunescope.training.loop import Trainee, copied_state, logits_of
+from prunescope.training.recipes import Recipe, pruned, unpruned
 from prunescope.training.threshold import best_threshold
+from prunescope.training.together import Together
 
 #: Splits whose predictions every model leaves.
 SPLITS = ("train", "test")
@@ -56,6 +61,7 @@ class _Collected:
     thresholds: dict[str, float] = field(default_factory=dict)
     diverged: list[int] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    replicas: dict[str, Any] = field(default_factory=dict)
     trained: dict[str, Tensor] = field(default_factory=dict)
     pruned: dict[str, Tensor] = field(default_factory=dict)
 
@@ -68,68 +74,128 @@ def run_block(
     Args:
         inputs: the encoded data set.
         dense: checkpoints of the unpruned models of these seeds, for pruners that start from trained
-            ones; with none, that prefix is trained here, to the same bytes.
+            ones; with none, that prefix is trained here, to the same bytes. For a level of a ladder above the first,
+            the networks of the level below, which must be there.
         device: ``auto``, ``cpu`` or ``cuda``.
 
     A seed whose loss stops being finite has no rows in the tables; it is listed as diverged in
     their metadata and in the metrics, and the other seeds go on.
 
     Raises:
-        UserError: no such device, or inputs or checkpoint damaged.
+        UserError: no such device, inputs or checkpoint damaged, or not those of the level below.
     """
+    if job.composition is not None and job.composition.is_ladder and job.target.units > 1 and not dense:
+        raise UserError(
+            f"{job.pruner} {job.amount}: starts from the networks of level {job.target.units - 1}; give their "
+            "models.safetensors with --dense"
+        )
     place = choose_device(device)
     torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
     data = training_data(load_inputs(inputs), trim=masks_padding(job.architecture), device=place)
     starts = [checkpoints.Checkpoint(path) for path in dense]
     collected = _Collected()
-    for number, seed in enumerate(sorted(job.seeds), start=1):
+    together = replicas_together(job, place)
+    groups = in_groups(sorted(job.seeds), 1 if together is None else together.most)
+    done = 0
+    for seeds in groups:
         began = time.perf_counter()
-        _run_seed(job, seed, data, place, starts, collected, early=outputs.early is not None)
+        _run_seeds(job, seeds, data, place, starts, collected, together, early=outputs.early is not None)
+        done += len(seeds)
+        named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
         print(
-            f"{job.dataset} {job.arch} {job.pruner} {job.amount}: seed {seed} "
-            f"({number} of {len(job.seeds)}) in {time.perf_counter() - began:.1f} s",
+            f"{job.dataset} {job.arch} {job.pruner} {job.amount}: {named} "
+            f"({done} of {len(job.seeds)}) in {time.perf_counter() - began:.1f} s",
             file=sys.stderr,
             flush=True,
         )
+    collected.replicas = {"trained": "alone"}
+    if together is not None:
+        collected.replicas = {
+            "trained": "together",
+            "at_once": together.at_once,
+            "cuda_graphs": together.graphs,
+        }
     _write(job, data, collected, outputs, place)
 
 
-def _run_seed(
+def replicas_together(job: ModelJob, place: torch.device) -> Together | None:
+    """What trains this job's seeds in lock step; None where each is trained alone."""
+    architecture = job.architecture
+    if not isinstance(architecture, Stackable) or architecture.replicas == "alone":
+        return None
+    if architecture.replicas == "auto" and (place.type != "cuda" or len(job.seeds) == 1):
+        return None
+    return Together(architecture.together)
+
+
+def in_groups(seeds: Sequence[int], most: int) -> list[list[int]]:
+    """As few groups of at most ``most`` as there can be, of sizes as equal as can be.
+
+    >>> in_groups([1, 2, 3, 4, 5], 3)
+    [[1, 2, 3], [4, 5]]
+    """
+    count = -(-len(seeds) // most)
+    return [list(map(int, part)) for part in np.array_split(np.asarray(seeds, dtype=np.int64), count)]
+
+
+def _run_seeds(
     job: ModelJob,
-    seed: int,
+    seeds: Sequence[int],
     data: TrainingData,
     place: torch.device,
     starts: Sequence[checkpoints.Checkpoint],
     collected: _Collected,
+    together: Together | None,
     *,
     early: bool,
 ) -> None:
-    model = build(job.architecture, data.shape, seed).to(place)
-    trainee = Trainee(model, data, job.training, seed)
-    beginning = copied_state(model)
-    early_logits: list[np.ndarray] = []
-
-    def after_epoch(epoch: int) -> None:
-        if early and epoch == job.training.early_epoch:
-            early_logits.append(logits_of(model, data, "train").numpy())
-
+    """Train some seeds of the job, in lock step if ``together``, and collect what they leave."""
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
-    try:
-        if job.composition is None:
-            train_unpruned(trainee, after_epoch)
+    trainees = [
+        Trainee(build(job.architecture, data.shape, seed).to(place), data, job.training, seed)
+        for seed in seeds
+    ]
+    early_logits: dict[int, np.ndarray] = {}
+    runs = [(trainee, _recipe(job, trainee, starts, early_logits if early else None)) for trainee in trainees]
+    ends = follow(runs, together or train_each)
+    for trainee, end in zip(trainees, ends, strict=True):
+        if end is None:
+            _collect(job, trainee, collected, early_logits.get(trainee.seed))
         else:
-            if job.composition.needs_trained:
-                if starts:
-                    checkpoints.restore(starts, trainee)
-                else:
-                    train_unpruned(trainee)
-            prune_and_train(trainee, job.composition, job.target, beginning)
-        logits = {split: logits_of(model, data, split).numpy() for split in data.splits}
-        if not all(np.isfinite(values).all() for values in logits.values()):
-            raise DivergedError("logits are not finite")
-    except (DivergedError, ScoreError) as error:
-        _diverged(job, trainee, str(error), collected)
+            _diverged(job, trainee, str(end), collected)
+
+
+def _recipe(
+    job: ModelJob,
+    trainee: Trainee,
+    starts: Sequence[checkpoints.Checkpoint],
+    early_logits: dict[int, np.ndarray] | None,
+) -> Recipe:
+    """The job's recipe for a network at initialization; ``early_logits``: seed -> logits, to be filled."""
+
+    def after_epoch(epoch: int) -> None:
+        if early_logits is not None and epoch == job.training.early_epoch:
+            early_logits[trainee.seed] = logits_of(trainee.model, trainee.data, "train").numpy()
+
+    if job.composition is None:
+        yield from unpruned(trainee, after_epoch)
+        return
+    beginning = copied_state(trainee.model)
+    if job.composition.needs_trained:
+        if starts:
+            checkpoints.restore(starts, trainee)
+        else:
+            yield from unpruned(trainee)
+    yield from pruned(trainee, job.composition, job.target, beginning)
+
+
+def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logits: np.ndarray | None) -> None:
+    """What a trained network says of every example, and its weights."""
+    data, seed = trainee.data, trainee.seed
+    logits = {split: logits_of(trainee.model, data, split).numpy() for split in data.splits}
+    if not all(np.isfinite(values).all() for values in logits.values()):
+        _diverged(job, trainee, "logits are not finite", collected)
         return
     threshold = 0.5
     if data.task == "multi-label":
@@ -142,14 +208,16 @@ def _run_seed(
         scores[split] = {score_name(data.task): score(data.task, labels, prediction, len(data.classes))}
         if split in SPLITS:
             collected.predictions.setdefault(split, []).append(SeedBlock(seed, labels, values))
-    for values in early_logits:
-        labels, _ = _decisions(data, "train", values, threshold)
-        collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, values))
+    if early_logits is not None:
+        labels, _ = _decisions(data, "train", early_logits, threshold)
+        collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, early_logits))
     collected.records.append(_record(job, trainee, scores))
     if job.composition is None:
         collected.trained.update(checkpoints.trainee_tensors(trainee))
     else:
-        collected.pruned.update(checkpoints.model_tensors(seed, model))
+        collected.pruned.update(checkpoints.model_tensors(seed, trainee.model))
+        if job.composition.is_ladder:
+            collected.pruned.update(checkpoints.mask_tensors(trainee))
 
 
 def _decisions(
@@ -181,7 +249,15 @@ def _record(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[str
     zeros = sum(int(layer["zeros"]) for layer in layers.values())
     total = count_parameters(trainee.model)
     size = sum(weight.numel() for weight in weights.values())
-    asked = job.target.share(total, size) if job.composition is not None else 0
+    asked = removal(job.composition, job.target, trainee.model).share if job.composition is not None else 0
+    masks = trainee.masks or {}
+    # Biases, normalization and inputs of the classifier that go with filters.
+    further = sum(int((~mask).sum()) for name, mask in masks.items() if name not in weights)
+    filters = {}
+    if job.composition is not None and job.composition.structure == "filters" and masks:
+        channels = channels_of(trainee.model)
+        left = channels_kept(masks, channels)
+        filters = {"filters": {one.layer: {"size": one.size, "left": left[one.layer]} for one in channels}}
     return {
         "seed": trainee.seed,
         "diverged": False,
@@ -189,8 +265,9 @@ def _record(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[str
         "prunable": size,
         "sparsity_asked": float(asked),
         "sparsity": zeros / size,
-        "ratio": total / (total - zeros),
+        "ratio": total / (total - zeros - further),
         "layers": layers,
+        **filters,
         "scores": scores,
         "epochs": [
             {
@@ -254,6 +331,7 @@ def _write(
             "task": data.task,
             "classes": list(data.classes),
             "models": collected.records,
+            "replicas": collected.replicas,
             "device": torch.cuda.get_device_name(place) if place.type == "cuda" else _processor(),
             "threads": torch.get_num_threads(),
             "versions": {

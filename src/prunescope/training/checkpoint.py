@@ -34,6 +34,13 @@ def trainee_tensors(trainee: Trainee) -> dict[str, Tensor]:
     return tensors
 
 
+def mask_tensors(trainee: Trainee) -> dict[str, Tensor]:
+    """``<seed>/mask/<parameter>``, bool. Zeros alone do not tell: a weight that is left may be zero by chance."""
+    return {
+        f"{trainee.seed}/mask/{name}": mask.cpu().contiguous() for name, mask in (trainee.masks or {}).items()
+    }
+
+
 def save(path: Path, tensors: Mapping[str, Tensor], seeds: Sequence[int]) -> None:
     """Write a checkpoint atomically.
 
@@ -74,27 +81,38 @@ class Checkpoint:
         except (KeyError, ValueError):
             raise UserError(f"{path}: not a checkpoint of ours; delete it and run again") from None
 
-    def restore(self, trainee: Trainee) -> None:
-        """Give ``trainee`` the weights and the optimizer state that its seed has here.
+    def weights(self, seed: int) -> dict[str, Tensor]:
+        """The state dict of one seed's network; empty where it is not here."""
+        prefix = f"{seed}/model/"
+        with safe_open(self.path, framework="pt") as file:
+            return {
+                name.removeprefix(prefix): file.get_tensor(name)
+                for name in self.names
+                if name.startswith(prefix)
+            }
+
+    def load(self, seed: int, model: nn.Module) -> None:
+        """Give ``model`` the weights that ``seed`` has here.
 
         Raises:
             UserError: the network in the file is another one.
         """
-        seed, model = trainee.seed, trainee.model
-        weights = f"{seed}/model/"
-        moments = f"{seed}/optimizer/"
-        parameters = dict(model.named_parameters())
+        try:
+            model.load_state_dict(self.weights(seed))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{self.path}: another network ({reason}); delete it and run again") from None
+
+    def restore(self, trainee: Trainee) -> None:
+        """Give ``trainee`` the weights, and as far as they are there optimizer state and masks, of its seed.
+
+        Raises:
+            UserError: the network in the file is another one.
+        """
+        self.load(trainee.seed, trainee.model)
+        moments, masked = f"{trainee.seed}/optimizer/", f"{trainee.seed}/mask/"
+        parameters = dict(trainee.model.named_parameters())
         with safe_open(self.path, framework="pt") as file:
-            state = {
-                name.removeprefix(weights): file.get_tensor(name)
-                for name in self.names
-                if name.startswith(weights)
-            }
-            try:
-                model.load_state_dict(state)
-            except RuntimeError as error:
-                reason = " ".join(str(error).split())
-                raise UserError(f"{self.path}: another network ({reason}); delete it and run again") from None
             for name in self.names:
                 if name.startswith(moments):
                     parameter_name, key = name.removeprefix(moments).rsplit("/", 1)
@@ -102,13 +120,20 @@ class Checkpoint:
                     # Fused optimizers keep all of their state, step counters too, beside the weights.
                     value = file.get_tensor(name).to(parameter.device)
                     trainee.optimizer.state[parameter][key] = value
+            masks = {
+                name.removeprefix(masked): file.get_tensor(name)
+                for name in self.names
+                if name.startswith(masked)
+            }
+        if masks:
+            trainee.set_masks({name: mask.to(parameters[name].device) for name, mask in masks.items()})
 
 
 def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
     """Give ``trainee`` what the checkpoint that holds its seed has.
 
     Raises:
-        DivergedError: the unpruned network of the seed diverged.
+        DivergedError: the network of the seed diverged.
         UserError: no checkpoint is of this seed.
     """
     checkpoints = list(checkpoints)
@@ -117,7 +142,7 @@ def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
             checkpoint.restore(trainee)
             return
     if any(trainee.seed in checkpoint.diverged for checkpoint in checkpoints):
-        raise DivergedError("the unpruned network of this seed diverged")
+        raise DivergedError("the network that this seed starts from diverged")
     raise UserError(
         f"{listed(checkpoint.path for checkpoint in checkpoints)}: no network of seed {trainee.seed}; "
         "give the checkpoint of the block that holds it"

@@ -13,8 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.archs import Training
-from prunescope.models.registry import prunable
-from prunescope.pruning.mask import Masks, apply_masks
+from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import TrainingData, augmenting, in_order, shuffled
 from prunescope.training.task import Loss, loss_for
@@ -34,11 +33,22 @@ class Epoch:
     validation_loss: float | None
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """A piece of training that a recipe asks for; its fields are the arguments of ``train``."""
+
+    phase: str
+    epochs: int
+    lr_factor: float = 1.0
+    after_epoch: Callable[[int], None] | None = None
+
+
 @dataclass
 class Trainee:
     """A network in training: its weights, its optimizer, its masks, its curve so far.
 
-    ``masks`` is None before anything is pruned.
+    ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
+    also of the normalization, the biases and the classifier's weights that go with them.
     """
 
     model: nn.Module
@@ -61,7 +71,7 @@ class Trainee:
     def set_masks(self, masks: Masks) -> None:
         """Prune: from now on these weights are exactly zero, before and after every step."""
         self.masks = masks
-        apply_masks(prunable(self.model), masks)
+        apply_masks(dict(self.model.named_parameters()), masks)
 
     def restart_optimizer(self) -> None:
         """A fresh optimizer: no momentum, no moments, step 0."""
@@ -102,7 +112,7 @@ def train(
         DivergedError: the mean loss of an epoch, or the validation loss after it, is not finite.
     """
     settings = trainee.settings
-    weights = prunable(trainee.model)
+    weights = dict(trainee.model.named_parameters())
     keeper = _Keeper(settings.keep)
     for epoch in range(1, epochs + 1):
         started = time.perf_counter()
@@ -129,6 +139,7 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
+    gone = {name: ~mask for name, mask in (trainee.masks or {}).items()}
     model.train()
     # Summed on the device: reading it every step would make the host wait for each batch.
     total = torch.zeros((), dtype=torch.float64, device=split.labels.device)
@@ -141,17 +152,15 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
             optimizer.zero_grad(set_to_none=True)
             loss = loss_of(model(inputs), labels)
             loss.backward()
-            if trainee.masks is not None:
-                for name, mask in trainee.masks.items():
-                    gradient = weights[name].grad
-                    if gradient is not None:
-                        # Before clipping: weights that are gone have no say in the gradient's norm.
-                        gradient.masked_fill_(~mask, 0.0)
+            for name, pruned in gone.items():
+                gradient = weights[name].grad
+                if gradient is not None:
+                    # Before clipping: weights that are gone have no say in the gradient's norm.
+                    gradient.masked_fill_(pruned, 0.0)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
             optimizer.step()
-            if trainee.masks is not None:
-                apply_masks(weights, trainee.masks)
+            set_to_zero(weights, gone)
             total += loss.detach().double() * len(index)
             trainee.examples_seen += len(index)
     return float(total) / len(split)

@@ -1,74 +1,148 @@
-"""The two ways a network comes to be: trained unpruned, or pruned and trained again."""
+"""The two ways a network comes to be: trained unpruned, or pruned and trained again.
+
+A recipe does to one network what is its own (scoring, pruning, rewinding) and asks for each piece of training
+by yielding it. Whoever follows the recipe trains: this network alone, or many in lock step (``lockstep``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
-from prunescope.archs import fine_tuning_epochs
+from prunescope.archs import fine_tuning_epochs, rewinding_epochs
 from prunescope.config import Amount
+from prunescope.errors import UserError
+from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.pruners import Pruner
 from prunescope.pruning.criteria import CRITERIA, Evidence
+from prunescope.pruning.filters import filter_masks, filters_to_remove, independence_of_filters
 from prunescope.pruning.gradients import accumulated_gradients
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.pruning.schedules import Zeros, zeros_by_round
 from prunescope.seeds import stream
 from prunescope.training.batches import augmenting
-from prunescope.training.loop import Trainee, train
+from prunescope.training.loop import Stretch, Trainee, train
+
+#: What is done to one network between the pieces of training that it yields.
+Recipe: TypeAlias = Iterator[Stretch]
 
 
 def train_unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> None:
-    """Train for the settings' epochs. What every pruner after initialization starts from."""
-    train(trainee, "train", trainee.settings.epochs, after_epoch=after_epoch)
+    """Follow ``unpruned`` with this network alone."""
+    _alone(trainee, unpruned(trainee, after_epoch))
 
 
 def prune_and_train(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> None:
+    """Follow ``pruned`` with this network alone."""
+    _alone(trainee, pruned(trainee, pruner, amount, start))
+
+
+def unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> Recipe:
+    """Train for the settings' epochs. What every pruner after initialization starts from."""
+    yield Stretch("train", trainee.settings.epochs, after_epoch=after_epoch)
+
+
+def pruned(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> Recipe:
     """Prune to ``amount`` by the pruner's schedule, training as it asks for.
 
     ``trainee`` is at initialization for a pruner at initialization, else trained unpruned (weights
-    and optimizer). ``start`` is the state dict at initialization, which rewinding goes back to.
+    and optimizer); for a level of a ladder above the first, what the level below left, masks included.
+    ``start`` is the state dict at initialization, which rewinding goes back to.
 
     PIE paper, appendix A.3: train N epochs, then in each round prune and train again; fine-tuning
     goes on with weights and optimizer, rewinding sets all weights back and starts a fresh optimizer.
+
+    Raises:
+        UserError: the network is not of the level below.
     """
     settings = trainee.settings
-    weights = prunable(trainee.model)
-    sizes = {name: weight.numel() for name, weight in weights.items()}
-    rounds = zeros_by_round(pruner, amount, sizes, count_parameters(trainee.model))
+    rounds = _rounds(trainee, pruner, amount)
+    first = 1
+    if pruner.is_ladder:
+        check_level_below(trainee, pruner, amount)
+        first = amount.units
     if pruner.schedule == "at-init":
         prune_now(trainee, pruner, rounds[0], 1)
-        train(trainee, "train", settings.epochs)
+        yield Stretch("train", settings.epochs)
         return
-    for number, zeros in enumerate(rounds, start=1):
+    for number, zeros in enumerate(rounds, start=first):
         prune_now(trainee, pruner, zeros, number)
-        phase = f"round-{number}"
+        phase = f"{'level' if pruner.is_ladder else 'round'}-{number}"
         if pruner.recovery == "rewind":
             rewind(trainee, start)
-            train(trainee, phase, settings.epochs)
+            yield Stretch(phase, rewinding_epochs(settings))
         else:
-            train(trainee, phase, fine_tuning_epochs(settings), lr_factor=settings.finetune_lr_factor)
+            yield Stretch(phase, fine_tuning_epochs(settings), settings.finetune_lr_factor)
 
 
 def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> None:
     """Score the weights as they are and prune the lowest, down to ``zeros`` in all.
 
+    Filters: ``zeros`` of each layer, and with them all parameters that belong to their channels.
+
     Raises:
         ScoreError: the network has diverged.
     """
-    weights = prunable(trainee.model)
-    current = {name: weight.detach() for name, weight in weights.items()}
-    masks = trainee.masks if trainee.masks is not None else full_masks(current)
+    if pruner.structure == "filters":
+        scores = _filter_scores(trainee, pruner, round_)
+        kept = prune(scores, full_masks(scores), zeros)
+        parameters = dict(trainee.model.named_parameters())
+        trainee.set_masks(filter_masks(parameters, channels_of(trainee.model), kept))
+        return
+    scores = _weight_scores(trainee, pruner, round_)
+    masks = trainee.masks if trainee.masks is not None else full_masks(scores)
+    trainee.set_masks(prune(scores, masks, dict(zeros) if not isinstance(zeros, int) else zeros))
+
+
+def _rounds(trainee: Trainee, pruner: Pruner, amount: Amount) -> list[Zeros]:
+    if pruner.structure == "filters":
+        shapes = {name: parameter.shape for name, parameter in trainee.model.named_parameters()}
+        return [filters_to_remove(shapes, channels_of(trainee.model), amount)]
+    sizes = {name: weight.numel() for name, weight in prunable(trainee.model).items()}
+    return zeros_by_round(pruner, amount, sizes, count_parameters(trainee.model))
+
+
+def check_level_below(trainee: Trainee, pruner: Pruner, amount: Amount) -> None:
+    """Refuse to climb to a level from anything but the one below it; level 1 starts from unpruned networks.
+
+    Raises:
+        UserError: the network has more or fewer pruned weights than the level below.
+    """
+    below = Amount.of_level(amount.units - 1)
+    (expected,) = _rounds(trainee, pruner, below)
+    wanted = expected if isinstance(expected, int) else sum(expected.values())
+    found = sum(int((~mask).sum()) for mask in (trainee.masks or {}).values())
+    if found != wanted:
+        source = f"the networks of level {below.units}" if below.units else "unpruned networks"
+        raise UserError(
+            f"{amount.text}, seed {trainee.seed}: starts from {source}, with {wanted} pruned weights, but was given "
+            f"one with {found}; give the file that {source} are in"
+        )
+
+
+def _weight_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, Tensor]:
+    current = {name: weight.detach() for name, weight in prunable(trainee.model).items()}
     decay = pruner.decay_for(trainee.settings.weight_decay)
     evidence = Evidence(
         gradients=_gradients(trainee, pruner, decay, round_) if pruner.needs_gradient else {},
         decay=decay,
         generator=torch.Generator().manual_seed(stream(trainee.seed, "prune", "scores", round_)),
     )
-    scores = CRITERIA[pruner.criterion](current, evidence)
-    trainee.set_masks(prune(scores, masks, dict(zeros) if not isinstance(zeros, int) else zeros))
+    return CRITERIA[pruner.criterion](current, evidence)
+
+
+def _filter_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, Tensor]:
+    """What each filter is worth, by layer: by its feature maps, or the sum over its weights."""
+    channels = channels_of(trainee.model)
+    if pruner.criterion != "channel-independence":
+        scores = _weight_scores(trainee, pruner, round_)
+        return {one.layer: scores[f"{one.layer}.weight"].flatten(1).sum(dim=1) for one in channels}
+    batches = _examples(trainee, pruner.map_batches, pruner.map_batch_size, round_)
+    return independence_of_filters(trainee.model, channels, (inputs for inputs, _ in batches))
 
 
 def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:
@@ -79,18 +153,34 @@ def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:
     trainee.restart_optimizer()
 
 
+def _alone(trainee: Trainee, recipe: Recipe) -> None:
+    for stretch in recipe:
+        train(
+            trainee,
+            stretch.phase,
+            stretch.epochs,
+            lr_factor=stretch.lr_factor,
+            after_epoch=stretch.after_epoch,
+        )
+
+
 def _gradients(trainee: Trainee, pruner: Pruner, decay: float, round_: int) -> dict[str, Tensor]:
-    split = trainee.data.splits["train"]
     size = pruner.gradient_batch_size or trainee.settings.batch_size
-    generator = torch.Generator().manual_seed(stream(trainee.seed, "prune", "examples", round_))
-    chosen = torch.randperm(len(split), generator=generator)[: size * pruner.gradient_batches]
-    # The recall paper's implementation, ShrinkBench, takes its batch from the training loader, which
-    # changes pictures.
-    draws = augmenting(trainee.seed, "prune", round_)
     return accumulated_gradients(
         trainee.model,
         prunable(trainee.model),
         trainee.loss,
-        (split.batch(index, draws) for index in chosen.split(size)),
+        _examples(trainee, pruner.gradient_batches, size, round_),
         decay=decay if pruner.gradient == "total" else 0.0,
     )
+
+
+def _examples(trainee: Trainee, batches: int, size: int, round_: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of different training examples to look at, drawn by the seed."""
+    split = trainee.data.splits["train"]
+    generator = torch.Generator().manual_seed(stream(trainee.seed, "prune", "examples", round_))
+    chosen = torch.randperm(len(split), generator=generator)[: size * batches]
+    # ShrinkBench, which the recall paper uses, takes its batch from the training loader, which changes
+    # pictures; so does CHIP's own code.
+    draws = augmenting(trainee.seed, "prune", round_)
+    return (split.batch(index, draws) for index in chosen.split(size))

@@ -22,6 +22,24 @@ def loss_for(task: str) -> Loss:
     raise ValueError(f"no loss for task {task!r}")
 
 
+def replica_losses_for(task: str) -> Loss:
+    """The same mean loss for each of R replicas: logits (R, B, C) and labels (R, B) or (R, B, C) -> (R,)."""
+    if task not in ("single-label", "multi-label"):
+        raise ValueError(f"no loss for task {task!r}")
+
+    def losses(logits: Tensor, labels: Tensor) -> Tensor:
+        replicas, batch, classes = logits.shape
+        if task == "multi-label":
+            values = nn.functional.binary_cross_entropy_with_logits(
+                logits, labels.to(logits.dtype), reduction="none"
+            )
+            return values.mean(dim=(1, 2))
+        flat = nn.functional.cross_entropy(logits.reshape(-1, classes), labels.reshape(-1), reduction="none")
+        return flat.view(replicas, batch).mean(dim=1)
+
+    return losses
+
+
 def _binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
 

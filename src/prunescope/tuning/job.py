@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Literal
 
-from prunescope.archs import Arch, Training
+from prunescope.archs import Arch, Training, without_running
 from prunescope.config import Study
 from prunescope.spec import Spec
 from prunescope.tuning.spec import Space
@@ -52,7 +52,7 @@ def tune_job(study: Study, dataset: str, arch: str, stage: int = 1) -> TuneJob:
     return TuneJob(
         dataset=dataset,
         arch=arch,
-        architecture=study.archs[arch].model_copy(update={"training": Training(), "block": 1}),
+        architecture=without_running(study.archs[arch]),
         training=study.training(dataset, arch).model_copy(update=defaults),
         space=space,
         evaluations=study.tune.evaluations,

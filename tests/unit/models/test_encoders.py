@@ -26,6 +26,10 @@ from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.plan import check_checkpoints, make_plan, plan_text
 from prunescope.pretrained import PretrainedPieces, load_model
 from prunescope.seeds import stream
+from prunescope.vision import prepare_torchvision
+
+# These tests import transformers themselves.
+prepare_torchvision()
 
 KINDS = sorted(OTHERS)
 

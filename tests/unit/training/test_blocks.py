@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from sklearn.metrics import f1_score
 
 from prunescope.archs import Training
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
 from prunescope.pruners import PRUNERS, UNPRUNED
-from prunescope.training.blocks import BlockOutputs, run_block
+from prunescope.training.blocks import BlockOutputs, in_groups, replicas_together, run_block
 from prunescope.training.loop import logits_of, train
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=4, batch_size=8, finetune_epochs=1)
@@ -57,6 +57,8 @@ def run(tmp_path: Path, tiny: SimpleNamespace) -> Callable[..., Path]:
         dense: list[Path] | None = None,
         task: str = "single-label",
         settings: Training = SETTINGS,
+        amount: str = "sparsity-900permille",
+        **running: Any,
     ) -> Path:
         folder = tmp_path / str(next(number))
         folder.mkdir()
@@ -65,9 +67,9 @@ def run(tmp_path: Path, tiny: SimpleNamespace) -> Callable[..., Path]:
             dataset="d",
             arch=family,
             pruner=pruner,
-            amount="sparsity-0permille" if unpruned else "sparsity-900permille",
+            amount="sparsity-0permille" if unpruned else amount,
             seeds=seeds,
-            architecture=tiny.arch(family),
+            architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
             composition=None if unpruned else PRUNERS[pruner],
         )
@@ -234,20 +236,22 @@ def test_a_diverged_seed_is_named_and_has_no_rows(run, lr):
         assert "loss is" in model["reason"]
     pruned = run("lenet5", (0, 1), "MP", settings=settings, dense=[dense / "checkpoint.safetensors"])
     assert meta(pruned, "test.parquet")["diverged"] == [0, 1]
-    assert {m["reason"] for m in metrics(pruned)["models"]} == {"the unpruned network of this seed diverged"}
+    assert {m["reason"] for m in metrics(pruned)["models"]} == {
+        "the network that this seed starts from diverged"
+    }
 
 
 def test_one_diverged_seed_does_not_stop_the_others(run, monkeypatch):
     from prunescope.training import blocks
 
-    whole = blocks.train_unpruned
+    whole = blocks.unpruned
 
     def broken(trainee, after_epoch=None):
-        whole(trainee, after_epoch)
+        yield from whole(trainee, after_epoch)
         if trainee.seed == 1:
             next(trainee.model.parameters()).data.fill_(math.nan)
 
-    monkeypatch.setattr(blocks, "train_unpruned", broken)
+    monkeypatch.setattr(blocks, "unpruned", broken)
     folder = run("lenet5", (0, 1, 2))
     assert meta(folder, "test.parquet")["diverged"] == [1]
     assert sorted(set(pq.read_table(folder / "test.parquet")["seed"].to_pylist())) == [0, 2]
@@ -265,3 +269,218 @@ def test_a_device_that_is_not_there_is_refused(tmp_path, tiny):
     outputs = BlockOutputs(*(tmp_path / name for name in ("test", "train", "metrics")))
     with pytest.raises(UserError, match="--device cuda: no GPU is visible"):
         run_block(job, tmp_path / "x", outputs, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("family", "pruner", "task"),
+    [
+        ("lenet5", "UP", "single-label"),
+        ("bilstm", "IMP-WR", "multi-label"),
+        ("lenet5", "RP-AI", "single-label"),
+    ],
+)
+def test_a_job_s_seeds_together_leave_what_they_leave_alone(run, family, pruner, task):
+    """Every file of both kinds of jobs, and checkpoints of one read by the other."""
+    seeds = (0, 2, 5)
+    folders = {}
+    for kind in ("alone", "together"):
+        dense = run(family, seeds, task=task, replicas=kind)
+        folders[kind] = (dense, run(family, seeds, pruner, task=task, replicas=kind))
+    crossed = run(
+        family, (5, 2), pruner, task=task, replicas="together", together=1,
+        dense=[folders["alone"][0] / "checkpoint.safetensors"],
+    )  # fmt: skip
+    for (alone, together), file in (
+        *((pair, "test.parquet") for pair in zip(*folders.values(), strict=True)),
+        *((pair, "train.parquet") for pair in zip(*folders.values(), strict=True)),
+        ((folders["alone"][0], folders["together"][0]), "early.parquet"),
+    ):
+        assert meta(alone, file).keys() == meta(together, file).keys()
+        assert meta(alone, file)["diverged"] == meta(together, file)["diverged"] == []
+        for seed in seeds:
+            np.testing.assert_allclose(
+                logits(together, file, seed), logits(alone, file, seed), rtol=2e-3, atol=2e-3
+            )
+    for seed in (2, 5):
+        np.testing.assert_allclose(
+            logits(crossed, "test.parquet", seed),
+            logits(folders["alone"][1], "test.parquet", seed),
+            rtol=2e-3,
+            atol=2e-3,
+        )
+    alone, together = (metrics(folder[1]) for folder in folders.values())
+    assert alone["replicas"] == {"trained": "alone"}
+    assert together["replicas"] == {
+        "trained": "together", "at_once": 3, "cuda_graphs": "no device that has them",
+    }  # fmt: skip
+    assert metrics(crossed)["replicas"]["at_once"] == 1
+    assert together["settings"]["architecture"]["replicas"] == "together"
+    for mine, theirs in zip(alone["models"], together["models"], strict=True):
+        # As many zeros to the weight; which of two weights falls may turn on the rounding of their scores.
+        assert mine["sparsity"] == theirs["sparsity"]
+        for name, layer in mine["layers"].items():
+            assert abs(layer["zeros"] - theirs["layers"][name]["zeros"]) <= 3
+        assert mine["seed"] == theirs["seed"]
+        assert [e["phase"] for e in mine["epochs"]] == [e["phase"] for e in theirs["epochs"]]
+        assert theirs["samples_per_second"] > 0
+
+
+def test_on_a_cpu_seeds_are_trained_alone_unless_asked_otherwise(run):
+    automatic, alone = run("lenet5", (0, 1)), run("lenet5", (0, 1), replicas="alone")
+    assert metrics(automatic)["replicas"] == {"trained": "alone"}
+    for file in ("test.parquet", "train.parquet", "checkpoint.safetensors"):
+        assert (automatic / file).read_bytes() == (alone / file).read_bytes()
+
+
+def test_the_same_job_together_writes_the_same_bytes(run):
+    first, again = (run("bilstm", (0, 1, 2), replicas="together", together=2) for _ in range(2))
+    for file in ("test.parquet", "train.parquet", "early.parquet", "checkpoint.safetensors"):
+        assert (first / file).read_bytes() == (again / file).read_bytes(), file
+    assert metrics(first)["replicas"]["at_once"] == 2
+
+
+def test_when_seeds_are_trained_together(tiny):
+    def trained(family: str, place: str, seeds: tuple[int, ...], **running: Any) -> str:
+        job = ModelJob(
+            dataset="d", arch=family, pruner=UNPRUNED, amount="sparsity-0permille", seeds=seeds,
+            architecture=tiny.arch(family).model_copy(update=running), training=SETTINGS,
+        )  # fmt: skip
+        found = replicas_together(job, torch.device(place))
+        return "alone" if found is None else f"{found.most} at once"
+
+    for family in ("lenet5", "bilstm"):
+        assert trained(family, "cpu", (0, 1)) == "alone"
+        assert trained(family, "cuda", (0, 1)) == "32 at once"
+        assert trained(family, "cuda", (0, 1), together=5) == "5 at once"
+        assert trained(family, "cuda", (0,)) == "alone"
+        assert trained(family, "cuda", (0, 1), replicas="alone") == "alone"
+        assert trained(family, "cpu", (0,), replicas="together") == "32 at once"
+    assert trained("encoder", "cuda", (0, 1)) == "alone"
+    assert in_groups([3, 4, 5, 6, 7], 2) == [[3, 4], [5, 6], [7]]
+    assert in_groups([3, 4, 5, 6], 3) == [[3, 4], [5, 6]]
+    assert in_groups([3], 32) == [[3]]
+
+
+def test_seeds_that_diverge_together_are_named_and_have_no_rows(run, monkeypatch):
+    from prunescope.training import together
+
+    store = together.Stack._store_weights
+
+    def broken(stack, number):
+        store(stack, number)
+        if stack.trainees[number].seed == 1:
+            next(stack.trainees[number].model.parameters()).data.fill_(math.nan)
+
+    whole = run("lenet5", (0, 1, 2), replicas="together")
+    monkeypatch.setattr(together.Stack, "_store_weights", broken)
+    folder = run("lenet5", (0, 1, 2), replicas="together")
+    assert meta(folder, "test.parquet")["diverged"] == [1]
+    assert [m["diverged"] for m in metrics(folder)["models"]] == [False, True, False]
+    for seed in (0, 2):
+        assert np.array_equal(logits(folder, "test.parquet", seed), logits(whole, "test.parquet", seed))
+    monkeypatch.undo()
+    dense = [folder / "checkpoint.safetensors"]
+    later = run("lenet5", (0, 1, 2), "MP", dense=dense, replicas="together")
+    assert meta(later, "test.parquet")["diverged"] == [1]
+    assert metrics(later)["models"][1]["reason"] == "the network that this seed starts from diverged"
+    assert metrics(later)["replicas"]["at_once"] == 2
+
+
+def models_of(folder: Path) -> dict[str, np.ndarray]:
+    return load_file(folder / "models.safetensors")
+
+
+def test_a_ladder_is_climbed_from_file_to_file_whatever_the_blocks(run):
+    dense = run("lenet5", (0, 1, 2)) / "checkpoint.safetensors"
+    one = run("lenet5", (0, 1, 2), "LTH", dense=[dense], amount="level-1")
+    whole = [one / "models.safetensors"]
+    two = run("lenet5", (0, 1, 2), "LTH", dense=whole, amount="level-2")
+    # Another cut of the same seeds, from files that hold others too.
+    parts = [run("lenet5", s, "LTH", dense=[dense], amount="level-1") for s in ((0,), (1, 2))]
+    again = run(
+        "lenet5", (2, 1), "LTH", dense=[part / "models.safetensors" for part in parts], amount="level-2"
+    )
+    inline = run("lenet5", (1,), "LTH", amount="level-1")
+    assert np.array_equal(logits(inline, "test.parquet", 1), logits(one, "test.parquet", 1))
+    for seed in (1, 2):
+        assert np.array_equal(logits(two, "test.parquet", seed), logits(again, "test.parquet", seed))
+        assert not np.array_equal(logits(two, "test.parquet", seed), logits(one, "test.parquet", seed))
+    low, high = models_of(one), models_of(two)
+    sizes = {"conv1.weight": 150, "conv2.weight": 2400, "fc1.weight": 7680, "fc2.weight": 10_080}
+    for seed in (0, 1, 2):
+        below, above = ({name: m[f"{seed}/mask/{name}"] for name in sizes} for m in (low, high))
+        assert sum(int((~m).sum()) for m in below.values()) == 4062  # a fifth of 20,310
+        assert sum(int((~m).sum()) for m in above.values()) == 7312  # 0.36 of them are 7,311.6
+        for name in sizes:
+            assert below[name].dtype == bool
+            assert not (above[name] & ~below[name]).any()
+            assert np.array_equal(high[f"{seed}/model/{name}"] == 0, ~above[name])
+    record = metrics(two)["models"][0]
+    assert record["sparsity_asked"] == pytest.approx(0.36)
+    assert record["sparsity"] == 7312 / 20_310
+    assert record["ratio"] == record["parameters"] / (record["parameters"] - 7312)
+    assert [epoch["phase"] for epoch in record["epochs"]] == ["level-2"] * 4
+    assert meta(two, "test.parquet")["sparsity"] == pytest.approx(0.36)
+
+
+def test_a_level_without_the_one_below_is_refused_before_anything_is_trained(run, tmp_path):
+    with pytest.raises(UserError) as caught:
+        run("lenet5", (0,), "LTH", amount="level-2")
+    assert str(caught.value) == (
+        "LTH level-2: starts from the networks of level 1; give their models.safetensors with --dense"
+    )
+    dense = run("lenet5", (0,)) / "checkpoint.safetensors"
+    with pytest.raises(UserError, match="level 2, seed 0: starts from the networks of level 1, with 4062"):
+        run("lenet5", (0,), "LTH", dense=[dense], amount="level-2")
+    one = run("lenet5", (0,), "LTH", dense=[dense], amount="level-1") / "models.safetensors"
+    with pytest.raises(UserError, match="no network of seed 1"):
+        run("lenet5", (0, 1), "LTH", dense=[one], amount="level-2")
+    with pytest.raises(UserError, match="level 3, seed 0: starts from the networks of level 2"):
+        run("lenet5", (0,), "LTH", dense=[one], amount="level-3")
+    assert not [path for path in tmp_path.glob("*/metrics.json") if path.parent.name in ("0", "2", "4", "5")]
+
+
+def test_a_seed_that_diverged_stays_so_on_every_level_above(run):
+    settings = Training(optimizer="sgd", lr=1e18, epochs=1, batch_size=8)
+    dense = run("lenet5", (0,), settings=settings) / "checkpoint.safetensors"
+    for level in (1, 2):
+        folder = run("lenet5", (0,), "LTH", settings=settings, dense=[dense], amount=f"level-{level}")
+        assert metrics(folder)["models"][0]["reason"] == "the network that this seed starts from diverged"
+        dense = folder / "models.safetensors"
+
+
+def test_a_job_that_removes_filters_says_what_is_left(run):
+    folder = run("lenet5", (0, 1), "CHIP", amount="ratio-400percent")
+    for seed, record in enumerate(metrics(folder)["models"]):
+        tensors = {name[8:]: value for name, value in models_of(folder).items() if name[0] == str(seed)}
+        # Of the parameters that are left, none is zero: what is zero has gone.
+        zeros = sum(int((value == 0).sum()) for value in tensors.values())
+        assert record["ratio"] == record["parameters"] / (record["parameters"] - zeros)
+        assert record["ratio"] == pytest.approx(4, rel=0.02)
+        assert record["sparsity"] == pytest.approx(record["sparsity_asked"], abs=1e-12)
+        assert list(record["filters"]) == ["conv1", "conv2", "fc1", "fc2"]
+        for layer, counts in record["filters"].items():
+            kernels = tensors[f"{layer}.weight"].reshape(counts["size"], -1)
+            assert int((kernels != 0).any(axis=1).sum()) == counts["left"] >= 1
+    assert "filters" not in metrics(run("lenet5", (0,), "MP"))["models"][0]
+
+
+def test_a_ladder_is_climbed_together_as_it_is_alone(run):
+    folders = {}
+    for kind in ("alone", "together"):
+        below = run("lenet5", (0, 2), replicas=kind) / "checkpoint.safetensors"
+        for level in (1, 2):
+            folder = run("lenet5", (0, 2), "LTH", dense=[below], amount=f"level-{level}", replicas=kind)
+            below = folder / "models.safetensors"
+            folders[kind, level] = folder
+    for level in (1, 2):
+        alone, together = folders["alone", level], folders["together", level]
+        for mine, theirs in zip(metrics(alone)["models"], metrics(together)["models"], strict=True):
+            assert mine["sparsity"] == theirs["sparsity"]
+        for seed in (0, 2):
+            np.testing.assert_allclose(
+                logits(together, "test.parquet", seed),
+                logits(alone, "test.parquet", seed),
+                rtol=2e-3,
+                atol=2e-3,
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 from prunescope.archs import Training
 from prunescope.config import Amount
 from prunescope.errors import UserError
+from prunescope.models.channels import channels_of
 from prunescope.models.registry import prunable
 from prunescope.pruners import PRUNERS, Pruner
 from prunescope.pruning import criteria
+from prunescope.pruning.filters import channels_kept, independence_of_filters
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import DivergedError, Trainee, copied_state, train
 from prunescope.training.recipes import prune_and_train, rewind, train_unpruned
@@ -73,7 +76,7 @@ def test_going_on_from_a_checkpoint_is_training_it_all(make_trainee, tmp_path, f
     assert not same(trainee, inline(4))
 
 
-@pytest.mark.parametrize("name", sorted(PRUNERS))
+@pytest.mark.parametrize("name", sorted(set(PRUNERS) - {"LTH", "CHIP"}))
 def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
     trainee = make_trainee("lenet5", SGD)
     composition = PRUNERS[name]
@@ -100,6 +103,212 @@ def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
     assert len(trainee.curve) == epochs
     others = [p for name, p in trainee.model.named_parameters() if name not in sizes]
     assert all((p != 0).all() for p in others)
+
+
+def climb(
+    trainee: Trainee, pruner: Pruner, level: int, start: dict[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    prune_and_train(trainee, pruner, Amount.of_level(level), start)
+    assert trainee.masks is not None
+    return {name: mask.clone() for name, mask in trainee.masks.items()}
+
+
+@pytest.mark.parametrize("scope", ["global", "layer"])
+def test_a_ladder_prunes_what_each_level_has_trained_and_starts_anew(make_trainee, monkeypatch, scope):
+    calls: list[tuple[str, int, dict[str, torch.Tensor], bool]] = []
+
+    def note(trainee, phase, epochs, **more):
+        calls.append((phase, epochs, copied_state(trainee.model), bool(trainee.optimizer.state)))
+        train(trainee, phase, epochs, **more)
+
+    monkeypatch.setattr(recipes, "train", note)
+    pruner = PRUNERS["LTH"].model_copy(update={"scope": scope})
+    trainee = make_trainee("lenet5", SGD.model_copy(update={"rewind_epochs": 3}))
+    start = copied_state(trainee.model)
+    train_unpruned(trainee)
+    left = {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable(trainee.model).items()}
+    for level in (1, 2, 3):
+        trained = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
+        masks = climb(trainee, pruner, level, start)
+        phase, epochs, state, old_optimizer = calls[-1]
+        assert (phase, epochs, old_optimizer) == (f"level-{level}", 3, False)
+        # What goes is the smallest of what the level below has trained, and only of what it had left.
+        pools = [list(left)] if scope == "global" else [[name] for name in left]
+        for names in pools:
+            size = sum(left[name].numel() for name in names)
+            assert sum(int((~masks[name]).sum()) for name in names) == round(
+                size * (1 - Fraction(4, 5) ** level)
+            )
+            before = torch.cat([left[name].flatten() for name in names])
+            after = torch.cat([masks[name].flatten() for name in names])
+            worth = torch.cat([trained[name].abs().flatten() for name in names])
+            assert not (after & ~before).any()
+            assert worth[before & ~after].max() <= worth[after].min()
+        # Every weight that is left starts where it started.
+        for name, value in state.items():
+            expected = start[name] * masks[name] if name in masks else start[name]
+            assert torch.equal(value, expected), name
+        left = masks
+
+
+def test_a_ladder_goes_on_from_the_file_of_the_level_below_alone(make_trainee, tmp_path):
+    lth = PRUNERS["LTH"]
+    trainee = make_trainee("lenet5", SGD, seed=1)
+    start = copied_state(trainee.model)
+    train_unpruned(trainee)
+    for level in (1, 2):
+        climb(trainee, lth, level, start)
+    path = tmp_path / "models.safetensors"
+    tensors = checkpoint.model_tensors(1, trainee.model) | checkpoint.mask_tensors(trainee)
+    # A weight that is left and happens to be zero is no pruned one.
+    mask = tensors["1/mask/fc1.weight"]
+    tensors["1/model/fc1.weight"] = tensors["1/model/fc1.weight"].clone()
+    place = tuple(mask.nonzero()[0])
+    tensors["1/model/fc1.weight"][place] = 0.0
+    checkpoint.save(path, tensors, [1])
+    with torch.no_grad():
+        trainee.model.get_parameter("fc1.weight")[place] = 0.0
+    again = make_trainee("lenet5", SGD, seed=1)
+    checkpoint.restore([checkpoint.Checkpoint(path)], again)
+    climb(trainee, lth, 3, start)
+    climb(again, lth, 3, copied_state(make_trainee("lenet5", SGD, seed=1).model))
+    assert same(trainee, again)
+
+
+def test_a_level_starts_from_the_one_below_and_no_other(make_trainee):
+    lth = PRUNERS["LTH"]
+    trainee = make_trainee("lenet5", SGD)
+    start = copied_state(trainee.model)
+    train_unpruned(trainee)
+    with pytest.raises(UserError) as caught:
+        climb(trainee, lth, 2, start)
+    assert str(caught.value) == (
+        "level 2, seed 0: starts from the networks of level 1, with 4062 pruned weights, but was given one with 0; "
+        "give the file that the networks of level 1 are in"
+    )
+    climb(trainee, lth, 1, start)
+    for level in (1, 3):
+        with pytest.raises(
+            UserError, match=f"level {level}, seed 0: starts from .* but was given one with 4062"
+        ):
+            climb(trainee, lth, level, start)
+
+
+def test_filters_are_pruned_with_all_that_hangs_on_them(make_trainee):
+    trainee = make_trainee("lenet5", SGD)
+    start = copied_state(trainee.model)
+    train_unpruned(trainee)
+    prune_and_train(trainee, PRUNERS["CHIP"], Amount.of_ratio(4), start)
+    # 21,195 parameters with 3 classes. A quarter of them stays: half of the channels of each layer but a few.
+    kept = channels_kept(trainee.masks, channels_of(trainee.model))
+    model = trainee.model
+    total = sum(p.numel() for p in model.parameters())
+    conv1, conv2, fc1, fc2 = kept.values()
+    left = conv1 * 26 + conv2 * (25 * conv1 + 1) + fc1 * (4 * conv2 + 1) + fc2 * (fc1 + 1) + 3 * (fc2 + 1)
+    assert total / left == pytest.approx(4, rel=0.02)
+    assert total - sum(int((~mask).sum()) for mask in trainee.masks.values()) == left
+    assert set(trainee.masks) == {name for name, _ in model.named_parameters()} - {"fc3.bias"}
+    for name, parameter in model.named_parameters():
+        if name in trainee.masks:
+            assert bool((parameter[~trainee.masks[name]] == 0).all()), name
+            assert bool((parameter[trainee.masks[name]] != 0).any()), name
+    assert [epoch.phase for epoch in trainee.curve] == ["train", "train", "round-1"]
+
+
+def test_the_least_independent_filters_go(make_trainee, monkeypatch):
+    trainee = make_trainee("lenet5", SGD)
+    train_unpruned(trainee)
+    seen = []
+    whole = type(trainee.data.splits["train"]).batch
+    monkeypatch.setattr(
+        type(trainee.data.splits["train"]),
+        "batch",
+        lambda split, index, augment=None: seen.append(index) or whole(split, index, augment),
+    )
+    pruner = PRUNERS["CHIP"].model_copy(update={"map_batches": 2, "map_batch_size": 12})
+    state = copied_state(trainee.model)
+    recipes.prune_now(trainee, pruner, {"conv1": 2, "conv2": 9, "fc1": 1, "fc2": 0}, 1)
+    assert [len(index) for index in seen] == [12, 12]
+    assert len(set(torch.cat(seen).tolist())) == 24
+    trainee.model.load_state_dict(state)
+    scores = independence_of_filters(
+        trainee.model, channels_of(trainee.model), [whole(trainee.data.splits["train"], i)[0] for i in seen]
+    )
+    for layer, gone in {"conv1": 2, "conv2": 9, "fc1": 1, "fc2": 0}.items():
+        lowest = scores[layer].argsort(stable=True)[:gone]
+        bias = trainee.masks[f"{layer}.bias"]
+        assert sorted((~bias).nonzero().flatten().tolist()) == sorted(lowest.tolist())
+
+
+@pytest.mark.parametrize("criterion", ["magnitude", "impact", "random"])
+@pytest.mark.parametrize("schedule", ["one-shot", "at-init"])
+def test_filters_by_what_their_weights_are_worth(make_trainee, criterion, schedule):
+    pruner = Pruner(criterion=criterion, structure="filters", schedule=schedule)
+    trainee = make_trainee("lenet5", SGD)
+    start = copied_state(trainee.model)
+    if schedule == "one-shot":
+        train_unpruned(trainee)
+    weights = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
+    prune_and_train(trainee, pruner, Amount.of_ratio(2), start)
+    kept = channels_kept(trainee.masks, channels_of(trainee.model))
+    assert kept["conv2"] < 16
+    if criterion == "magnitude":  # the L1 norm of a filter
+        norms = weights["conv2.weight"].abs().sum(dim=(1, 2, 3))
+        expected = norms.argsort()[-kept["conv2"] :]
+        assert sorted(trainee.masks["conv2.bias"].nonzero().flatten().tolist()) == sorted(expected.tolist())
+
+
+def pruned_by(
+    make_trainee, name: str, decay: float, gradient: str, gradients=None
+) -> dict[str, torch.Tensor]:
+    """Masks of a pruner that takes 10,000 of 20,310 weights of one trained network, by its own gradients.
+
+    ``gradients``: of the data loss instead, made from the weights.
+    """
+    trainee = make_trainee("lenet5", SGD.model_copy(update={"weight_decay": decay}))
+    train(trainee, "train", 1)
+    pruner = PRUNERS[name].model_copy(update={"gradient": gradient, "decay": decay})
+    if gradients is not None:
+        weights = prunable(trainee.model)
+
+        def loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            wanted = gradients(weights)
+            return 0.0 * logits.sum() + sum((weights[n] * g.detach()).sum() for n, g in wanted.items())
+
+        kind = type(trainee)
+        trainee.__class__ = type("WithLoss", (kind,), {"loss": property(lambda self: loss)})
+    recipes.prune_now(trainee, pruner, 10_000, 1)
+    return trainee.masks
+
+
+@pytest.mark.parametrize("gradient", ["data", "total"])
+def test_undecayed_pruning_is_gradient_pruning_without_decay(make_trainee, gradient):
+    up, gp, mp = (pruned_by(make_trainee, name, 0.0, gradient) for name in ("UP", "GP", "MP"))
+    assert all(torch.equal(up[name], gp[name]) for name in up)
+    assert not all(torch.equal(up[name], mp[name]) for name in up)
+
+
+@pytest.mark.parametrize("gradient", ["data", "total"])
+def test_undecayed_pruning_is_magnitude_pruning_without_a_gradient(make_trainee, gradient):
+    """At a loss whose gradient, with its weight-decay term where that is counted, is zero everywhere."""
+    decay = 0.25  # a power of two: decay * w - decay * w is exactly zero
+
+    def flat(weights):
+        return {name: -decay * w if gradient == "total" else 0.0 * w for name, w in weights.items()}
+
+    up, gp, mp = (pruned_by(make_trainee, name, decay, gradient, flat) for name in ("UP", "GP", "MP"))
+    assert all(torch.equal(up[name], mp[name]) for name in up)
+    assert not all(torch.equal(up[name], gp[name]) for name in up)
+
+
+def test_undecayed_pruning_by_the_total_gradient_is_gradient_pruning_by_the_data_alone(make_trainee):
+    total = pruned_by(make_trainee, "UP", 0.25, "total")
+    data = pruned_by(make_trainee, "GP", 0.25, "data")
+    released = pruned_by(make_trainee, "UP", 0.25, "data")
+    # |w * (g + eps * w) - eps * w^2| is |w * g| but for the last digits.
+    differing = sum(int((total[name] != data[name]).sum()) for name in total)
+    assert differing <= 20
+    assert sum(int((released[name] != data[name]).sum()) for name in total) > 2000
 
 
 def test_scores_come_from_the_network_as_it_is_before_rewinding(make_trainee, monkeypatch):
@@ -260,7 +469,7 @@ def test_seeds_that_diverged_and_seeds_that_are_not_there(make_trainee, tmp_path
     dense_checkpoint(make_trainee, path, seed=0, block=(0, 1))
     file = checkpoint.Checkpoint(path)
     assert (file.seeds, file.diverged) == ({0}, {1})
-    with pytest.raises(DivergedError, match="the unpruned network of this seed diverged"):
+    with pytest.raises(DivergedError, match="the network that this seed starts from diverged"):
         checkpoint.restore([file], make_trainee("lenet5", ADAM, seed=1))
     with pytest.raises(UserError, match=r"c\.safetensors: no network of seed 2"):
         checkpoint.restore([file], make_trainee("lenet5", ADAM, seed=2))

@@ -1,0 +1,161 @@
+"""Seconds of a training step and of a prediction for the networks of a study, on the device there is.
+
+    python benchmarks/rates.py [--configfile studies/full.yaml] [--device auto|cpu|cuda] [--out FILE]
+
+For every network of the study, at its size, length of texts, batch and training settings, with made data and
+random weights. The file is what `prunescope plan --rates FILE` reads. On a CPU a step of the papers' batches can
+take minutes, so batches are cut until a step has at most `--step-operations`; plan then counts them as scaled, not as
+measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import torch
+
+from machine import processor, timed
+from prunescope.archs import Arch, BiLSTM, Encoder, Training
+from prunescope.config import load_study
+from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.plan import Declared, declared, forward_flops
+from prunescope.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
+from prunescope.training.batches import Split, TrainingData
+from prunescope.training.blocks import choose_device
+from prunescope.training.loop import Trainee, logits_of, train
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: Words that made texts of networks over word vectors have.
+WORDS = 1000
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--configfile", type=Path, default=ROOT / "studies" / "full.yaml")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--archs", nargs="+", help="these alone")
+    parser.add_argument(
+        "--seconds", type=float, default=5.0, help="per network, about (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--step-operations",
+        type=float,
+        help="batches are cut to so many (default: 1e11 on a CPU, else no limit)",
+    )
+    parser.add_argument("--out", type=Path, help="default: benchmarks/results/rates-<device>.json")
+    args = parser.parse_args()
+    place = choose_device(args.device)
+    most = args.step_operations or (1e11 if place.type == "cpu" else float("inf"))
+    study = load_study(args.configfile)
+    rates: list[MeasuredRate] = []
+    seen = set()
+    for cell in study.cells:
+        if args.archs and cell.arch not in args.archs:
+            continue
+        arch, facts = study.archs[cell.arch], declared(study.datasets[cell.dataset])
+        training = study.training(cell.dataset, cell.arch)
+        key = (cell.arch, facts.tokens, facts.image, training.batch_size)
+        if key not in seen:
+            seen.add(key)
+            rates.append(measured(arch, training, facts, place, args.seconds, most))
+            print(
+                f"{cell.arch} on {cell.dataset}: {rates[-1].step_seconds:.3g} s a step",
+                file=sys.stderr,
+                flush=True,
+            )
+    if not rates:
+        raise SystemExit("no such arch in the study")
+    load = os.getloadavg()
+    file = RatesFile(
+        what="training steps and predictions of one network at a time, with made data",
+        device=torch.cuda.get_device_name(place) if place.type == "cuda" else f"cpu ({processor()})",
+        date=f"{datetime.date.today():%Y-%m-%d}",
+        command=" ".join(["python", "benchmarks/rates.py", *sys.argv[1:]]),
+        versions={
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "prunescope": version("prunescope"),
+        },
+        threads=torch.get_num_threads(),
+        cores=os.cpu_count(),
+        load=(round(load[0], 1), round(load[1], 1), round(load[2], 1)),
+        rates=tuple(rates),
+    )
+    out = args.out or Path(__file__).parent / "results" / f"rates-{place.type}.json"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(
+        json.dumps(file.model_dump(mode="json", exclude_none=True), indent=2) + "\n", encoding="utf-8"
+    )
+    return 0
+
+
+def measured(
+    arch: Arch, training: Training, facts: Declared, place: torch.device, seconds: float, most: float
+) -> MeasuredRate:
+    """The median over epochs of a few steps, after a warm-up; validation is not part of a step."""
+    fresh = (
+        arch.model_copy(update={"pretrained": None, "revision": None}) if isinstance(arch, Encoder) else arch
+    )
+    vectors = torch.randn(WORDS, arch.vectors) if isinstance(arch, BiLSTM) else None
+    vocabulary = arch.vocabulary if isinstance(arch, Encoder) else WORDS
+    shape = Shape(
+        classes=facts.classes, image=facts.image, vectors=vectors, vocabulary=vocabulary, length=facts.tokens
+    )
+    model = build(fresh, shape, 0).to(place)
+    sizes = {name: weight.numel() for name, weight in prunable(model).items()}
+    forward = forward_flops(arch, facts, sizes)
+    batch = max(1, min(training.batch_size, int(most // (STEP_OVER_FORWARD * forward))))
+    settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
+
+    def trainee(steps: int) -> Trainee:
+        return Trainee(
+            model, made(facts, vocabulary, shape, steps * batch, place, masks_padding(arch)), settings, 0
+        )
+
+    first = trainee(1)
+    warm_up = min(timed(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
+    steps = max(1, min(200, int(seconds / 4 / warm_up)))
+    work = trainee(steps)
+    times = []
+    while len(times) < 3 or (sum(times) < seconds and len(times) < 20):
+        times.append(timed(place, lambda: train(work, "timed", 1)))
+    predictions = [timed(place, lambda: logits_of(model, work.data, "train")) for _ in range(2)]
+    return MeasuredRate(
+        # What a job is given leaves the study's own block and training out of the network, too.
+        architecture=fresh.model_copy(update={"training": Training(), "block": 1}),
+        training=training.model_copy(update={"batch_size": batch}),
+        classes=facts.classes,
+        tokens=facts.tokens,
+        image=facts.image,
+        steps=steps * len(times),
+        step_seconds=median(times) / steps,
+        predict_seconds=min(predictions) / (steps * batch),
+        forward_flops=forward,
+    )
+
+
+def made(
+    facts: Declared, vocabulary: int, shape: Shape, count: int, place: torch.device, trim: bool
+) -> TrainingData:
+    """Random examples at full length, one label each."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, facts.classes, (count,), generator=generator)
+    if facts.image:
+        inputs = torch.rand(count, *facts.image, generator=generator)
+    else:
+        inputs = torch.randint(5, vocabulary, (count, facts.tokens), generator=generator)
+    split = Split(inputs.to(place), labels.to(place), None, trim=trim)
+    return TrainingData("single-label", tuple(map(str, range(facts.classes))), shape, {"train": split})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,336 @@
+"""Training many replicas of a small network in lock step: one step of all of them is one batch of products.
+
+Each replica keeps what is its own: initial weights, order of the examples, changes of pictures, masks,
+optimizer state, clipping of its own gradient's norm, best epoch, divergence. The networks that can be stacked have no
+dropout. What differs from training a replica alone is the order in which products are summed: results agree to
+rounding, which training then amplifies, and do not depend on which replicas are trained beside it otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prunescope.errors import UserError
+from prunescope.models.stacked import stacked_forward
+from prunescope.training.augment import crop_draws
+from prunescope.training.batches import augmenting, in_order, order_of
+from prunescope.training.graphs import Replayed, Step, recorder
+from prunescope.training.loop import DivergedError, Epoch, Stretch, Trainee
+from prunescope.training.stack import ALIGNMENT, Layout, gone, stacked_buffers
+from prunescope.training.stacked_optimizers import StackedOptimizer
+from prunescope.training.task import replica_losses_for
+
+#: Examples in a batch of predictions over all replicas, if that is more than in a batch of training.
+EVALUATED = 512
+
+Record = Callable[[Step], Step]
+
+
+class Together:
+    """Trains networks of one architecture, data set and settings, at most ``most`` of them at a time.
+
+    ``at_once``: how many were trained at a time, at most; ``graphs``: whether steps ran as CUDA graphs, or why not.
+    """
+
+    def __init__(self, most: int, record: Callable[[torch.device], Record | None] = recorder) -> None:
+        self.most = most
+        self.at_once = 0
+        self.graphs = "no device that has them"
+        self._recorder = record
+
+    def __call__(self, asked: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None]:
+        """A ``lockstep.Trainer``.
+
+        Raises:
+            UserError: not even one network fits into the GPU's memory.
+        """
+        ends: list[DivergedError | None] = []
+        while len(ends) < len(asked):
+            part = asked[len(ends) : len(ends) + self.most]
+            done = self._train(part)
+            if done is None:
+                # Here rather than where the error is: its traceback holds on to the memory.
+                if torch.cuda.is_available():
+                    torch.cuda.empty_cache()
+                if len(part) == 1:
+                    raise UserError("out of GPU memory with one replica; lower the arch's `batch_size`")
+                self.most = -(-len(part) // 2)
+                print(f"{len(part)} replicas do not fit: {self.most} at once", file=sys.stderr, flush=True)
+                continue
+            self.at_once = max(self.at_once, len(part))
+            ends += done
+        return ends
+
+    def _train(self, part: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None] | None:
+        """None where they do not fit into memory; they are then as they were."""
+        stack = None
+        try:
+            stack = Stack([trainee for trainee, _ in part], self._recorder)
+            return stack.train([stretch for _, stretch in part])
+        except torch.OutOfMemoryError:
+            if stack is not None and stack.epochs_done:
+                raise UserError(
+                    f"out of GPU memory with {len(part)} replicas at once; lower the arch's `together`"
+                ) from None
+            return None
+        finally:
+            if stack is not None:
+                self.graphs = stack.graphs
+                stack.close()
+
+
+class Stack:
+    """Networks of one kind in training, as one. The networks themselves change when their training ends."""
+
+    def __init__(
+        self, trainees: Sequence[Trainee], record: Callable[[torch.device], Record | None] = recorder
+    ) -> None:
+        """
+        Raises:
+            ValueError: there is no stacked form of the network.
+        """
+        first = trainees[0]
+        forward = stacked_forward(first.model)
+        if forward is None:
+            raise ValueError(f"{type(first.model).__name__}: replicas cannot be trained together")
+        self.trainees, self.settings = list(trainees), first.settings
+        self.forward, self.losses = forward, replica_losses_for(first.data.task)
+        self.layout = Layout.of(first.model)
+        like = next(first.model.parameters()).detach()
+        self.device = like.device
+        self.weights = self.layout.gather([dict(t.model.named_parameters()) for t in trainees], like)
+        self.buffers = stacked_buffers([t.model for t in trainees])
+        self.gone = gone(self.layout, [t.masks for t in trainees], like)
+        self.optimizer = StackedOptimizer(self.settings, self.layout, self.weights)
+        self.optimizer.load(trainees)
+        self.epochs_done = 0
+        self._gradient = torch.zeros_like(self.weights)
+        self._spare = like.new_zeros(len(trainees), ALIGNMENT)
+        self._total = torch.zeros(len(trainees), dtype=torch.float64, device=self.device)
+        self._record = record(self.device)
+        self._batches: dict[int, _Batch] = {}
+
+    @property
+    def graphs(self) -> str:
+        """Whether steps ran as CUDA graphs, or why not."""
+        if self._record is None:
+            return "no device that has them"
+        failures = [batch.run.failure for batch in self._batches.values() if batch.run.failure]
+        if failures:
+            return failures[0]
+        return "used" if any(batch.run.recorded for batch in self._batches.values()) else "too few steps"
+
+    def close(self) -> None:
+        """Let go of the recorded steps and their memory."""
+        self._batches.clear()
+
+    def train(self, stretches: Sequence[Stretch]) -> list[DivergedError | None]:
+        """``loop.train`` for each network; stretches may differ in what they do after an epoch.
+
+        Returns: for each network None, or how it diverged.
+        """
+        stretch = stretches[0]
+        course = [_Course() for _ in self.trainees]
+        kept = _Kept(self)
+        draws = self._draws(stretch.phase, 1) if stretch.epochs else None
+        for epoch in range(1, stretch.epochs + 1):
+            assert draws is not None
+            falls = sum(epoch / stretch.epochs > milestone for milestone in self.settings.milestones)
+            self.optimizer.lr.fill_(self.settings.lr * stretch.lr_factor * 0.1**falls)
+            started = time.perf_counter()
+            self._run_epoch(draws)
+            # The device works on its own: meanwhile the host draws the next epoch.
+            draws = self._draws(stretch.phase, epoch + 1) if epoch < stretch.epochs else None
+            examples = len(self.trainees[0].data.splits["train"])
+            losses = (self._total / examples).tolist()
+            share = (time.perf_counter() - started) / len(self.trainees)
+            for one in course:
+                if one.diverged is None:
+                    one.seconds, one.examples = one.seconds + share, one.examples + examples
+            for one, loss in zip(course, losses, strict=True):
+                one.judge(loss, f"loss is {loss} in epoch {epoch} of {stretch.phase}")
+            validation = self._validation_losses()
+            for one, loss, value in zip(course, losses, validation, strict=True):
+                if value is not None:
+                    one.judge(value, f"validation loss is {value} after epoch {epoch} of {stretch.phase}")
+                if one.diverged is None:
+                    one.curve.append(Epoch(stretch.phase, epoch, loss, value))
+            if self.settings.keep == "best-validation":
+                kept.offer([None if one.diverged else v for one, v in zip(course, validation, strict=True)])
+            self.epochs_done = epoch
+            for number, one in enumerate(course):
+                after = stretches[number].after_epoch
+                if after is not None and one.diverged is None:
+                    self._store_weights(number)
+                    after(epoch)
+            if all(one.diverged is not None for one in course):
+                break
+        kept.restore()
+        for number, (trainee, one) in enumerate(zip(self.trainees, course, strict=True)):
+            self._store_weights(number)
+            if stretch.epochs:
+                self.optimizer.store(trainee, number)
+            trainee.curve += one.curve
+            trainee.examples_seen += one.examples
+            trainee.seconds += one.seconds
+        return [one.diverged for one in course]
+
+    def logits(self, split: str) -> Tensor:
+        """(R, n, C) on the device, in the order of the examples."""
+        examples = self.trainees[0].data.splits[split]
+        replicas = len(self.trainees)
+        size = max(1, min(EVALUATED, max(self.settings.batch_size, EVALUATED // replicas)))
+        weights = self.layout.views(self.weights)
+        parts = []
+        with torch.no_grad():
+            for index in in_order(len(examples), size):
+                inputs, _ = examples.stacked_batch(index.to(self.device).expand(replicas, -1))
+                parts.append(self.forward(weights, self.buffers, inputs, False))
+        return torch.cat(parts, dim=1)
+
+    def _validation_losses(self) -> list[float | None]:
+        splits = self.trainees[0].data.splits
+        if "validation" not in splits:
+            return [None] * len(self.trainees)
+        logits = self.logits("validation").float().double()
+        labels = splits["validation"].labels
+        return list(self.losses(logits, labels.expand(len(logits), *labels.shape)).tolist())
+
+    def _draws(self, phase: str, epoch: int) -> _Draws:
+        """The epoch's order, and changes of pictures, of every replica: the same as alone."""
+        split = self.trainees[0].data.splits["train"]
+        seeds = [trainee.seed for trainee in self.trainees]
+        order = torch.stack([order_of(len(split), seed, phase, epoch) for seed in seeds])
+        if split.pixels is None or split.pixels.augment != "crop-flip":
+            return _Draws(order, None)
+        crops = []
+        for seed in seeds:
+            generator = augmenting(seed, phase, epoch)
+            sizes = [len(part) for part in order[0].split(self.settings.batch_size)]
+            drawn = [torch.stack([d.long() for d in crop_draws(size, generator)]) for size in sizes]
+            crops.append(torch.cat(drawn, dim=1))
+        return _Draws(order, torch.stack(crops, dim=1))
+
+    def _run_epoch(self, draws: _Draws) -> None:
+        self._total.zero_()
+        order = draws.order.to(self.device)
+        crops = None if draws.crops is None else draws.crops.to(self.device)
+        start = 0
+        for part in draws.order[0].split(self.settings.batch_size):
+            batch = self._batch(len(part), crops is not None)
+            batch.index.copy_(order[:, start : start + len(part)])
+            if batch.crops is not None and crops is not None:
+                batch.crops.copy_(crops[:, :, start : start + len(part)])
+            batch.run()
+            start += len(part)
+
+    def _batch(self, size: int, changed: bool) -> _Batch:
+        """The memory of batches of this size: a step reads from the same place each time."""
+        if size not in self._batches:
+            index = torch.zeros(len(self.trainees), size, dtype=torch.int64, device=self.device)
+            crops = index.new_zeros(3, *index.shape) if changed else None
+            self._batches[size] = _Batch(
+                index, crops, Replayed(lambda: self._step(self._batches[size]), self._record)
+            )
+        return self._batches[size]
+
+    def _step(self, batch: _Batch) -> None:
+        """Forward, backward, masks, clipping, optimizer, masks: ``loop``'s step for every replica."""
+        inputs, labels = self.trainees[0].data.splits["train"].stacked_batch(batch.index, batch.crops)
+        # Leaves of this step alone: a CUDA graph must not reach for what was made on another stream.
+        views = self.layout.views(self.weights)
+        leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
+        losses = self.losses(self.forward(leaves, self.buffers, inputs, True), labels)
+        # No loss depends on another replica's weights: the gradient of the sum is that of each.
+        gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+        with torch.no_grad():
+            gradient = self._gradient
+            self.layout.concatenated(gradients, self._spare, gradient)
+            if self.gone is not None:
+                # Before clipping: weights that are gone have no say in the gradient's norm.
+                gradient.masked_fill_(self.gone, 0.0)
+            if self.settings.clip_norm is not None:
+                norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
+                gradient.mul_((self.settings.clip_norm / (norm + 1e-6)).clamp(max=1.0))
+            self.optimizer.step(gradient)
+            if self.gone is not None:
+                self.weights.masked_fill_(self.gone, 0.0)
+            self._total.add_(losses.detach().double(), alpha=batch.index.shape[1])
+
+    def _store_weights(self, number: int) -> None:
+        model = self.trainees[number].model
+        rows = self.layout.row(self.weights, number)
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                parameter.copy_(rows[name])
+            for name, buffer in self.buffers.items():
+                model.get_buffer(name).copy_(buffer[number])
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """On the CPU: ``order`` (R, n), ``crops`` (3, R, n) int64 or None."""
+
+    order: Tensor
+    crops: Tensor | None
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """``index`` (R, B) and ``crops`` (3, R, B) on the device, and the step over what they say."""
+
+    index: Tensor
+    crops: Tensor | None
+    run: Replayed
+
+
+class _Course:
+    """How one replica's stretch goes. After divergence nothing is added to it."""
+
+    def __init__(self) -> None:
+        self.curve: list[Epoch] = []
+        self.examples = 0
+        self.seconds = 0.0
+        self.diverged: DivergedError | None = None
+
+    def judge(self, loss: float, reason: str) -> None:
+        if self.diverged is None and not math.isfinite(loss):
+            self.diverged = DivergedError(reason)
+
+
+class _Kept:
+    """Each replica's weights, buffers and optimizer state at its lowest validation loss of a stretch."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._live = [stack.weights, *stack.buffers.values(), *stack.optimizer.state.values()]
+        self._best: list[Tensor] = []
+        self._lowest = [math.inf] * len(stack.trainees)
+
+    def offer(self, losses: Sequence[float | None]) -> None:
+        better = [n for n, loss in enumerate(losses) if loss is not None and loss < self._lowest[n]]
+        if not better:
+            return
+        if not self._best:
+            self._best = [tensor.clone() for tensor in self._live]
+        rows = torch.tensor(better, device=self._live[0].device)
+        for best, live in zip(self._best, self._live, strict=True):
+            best[rows] = live[rows]
+        for n in better:
+            loss = losses[n]
+            assert loss is not None
+            self._lowest[n] = loss
+
+    def restore(self) -> None:
+        found = [n for n, loss in enumerate(self._lowest) if loss < math.inf]
+        if not found:
+            return
+        rows = torch.tensor(found, device=self._live[0].device)
+        for best, live in zip(self._best, self._live, strict=True):
+            live[rows] = best[rows]
