@@ -35,7 +35,7 @@ rule all:
     input:
         f"{STUDY.results}/index.html",
         f"{STUDY.results}/paper/index.html",
-        results_of(STUDY.cells),
+        results_of(),
 
 
 # `snakemake digits`: one data set, from its texts or pictures to its own pages.
@@ -47,5 +47,5 @@ for dataset in dict.fromkeys(cell.dataset for cell in STUDY.cells):
         input:
             f"{STUDY.results}/only/{dataset}/index.html",
             f"{STUDY.results}/only/{dataset}/paper/index.html",
-            results_of(cell for cell in STUDY.cells if cell.dataset == dataset),
+            results_of(dataset),
         localrule: True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from prunescope.spec import Spec
 
@@ -29,6 +29,9 @@ class Training(Spec):
     finetune_lr_factor: float = Field(
         1.0, gt=0, description="learning rate of fine-tuning over that of training"
     )
+    rewind_epochs: int | None = Field(
+        None, ge=1, description="epochs of training after each rewinding; null means as many as `epochs`"
+    )
     keep: Literal["last", "best-validation"] = Field(
         "last", description="the weights that count: of the last epoch, or of the lowest validation loss"
     )
@@ -39,13 +42,42 @@ class Training(Spec):
         0.3, ge=0, lt=1, description="EL2N uses the first epoch e >= 1 with e / epochs above this"
     )
 
+    @model_serializer(mode="wrap")
+    def _with_what_is_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without ``rewind_epochs`` where it is not set: no job is rerun for a setting that changes nothing."""
+        values: dict[str, Any] = dump(self)
+        return {name: value for name, value in values.items() if name != "rewind_epochs" or value is not None}
+
     @property
     def early_epoch(self) -> int:
         """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
         return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
 
 
-class LeNet5(Spec):
+class Stackable(Spec):
+    """Settings of families whose networks are small enough to be trained many at a time (training.together)."""
+
+    replicas: Literal["auto", "together", "alone"] = Field(
+        "auto",
+        description="a job's seeds train together in lock step, or one after the other; results agree to "
+        "rounding. auto: together on a GPU",
+    )
+    together: int = Field(
+        32, ge=1, description="replicas trained together at most; fewer where a GPU's memory is short"
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out at their defaults, so that settings of jobs and searches that do without them are the
+        # same text, and what was trained from that text stands.
+        settings: dict[str, Any] = whole(self)
+        for name in Stackable.model_fields:
+            if settings.get(name) == Stackable.model_fields[name].default:
+                settings.pop(name, None)
+        return settings
+
+
+class LeNet5(Stackable):
     """LeNet-5 with ReLU and max pooling; convolutions are padded where the picture is small."""
 
     family: Literal["lenet5"]
@@ -53,7 +85,7 @@ class LeNet5(Spec):
     block: int = Field(1, ge=1, description="seeds trained by one job")
 
 
-class ResNet(Spec):
+class ResNet(Stackable):
     """The residual networks of He et al. (2016) for CIFAR: three stages of 16, 32 and 64 filters."""
 
     family: Literal["resnet"]
@@ -71,7 +103,7 @@ class ResNet(Spec):
         return self
 
 
-class BiLSTM(Spec):
+class BiLSTM(Stackable):
     """The PIE paper's BiLSTM over fixed word vectors, with a three-layer head."""
 
     family: Literal["bilstm"]
@@ -130,6 +162,17 @@ class Encoder(Spec):
 
 Arch = Annotated[LeNet5 | ResNet | BiLSTM | Encoder, Field(discriminator="family")]
 
+#: How an arch's jobs are cut and run: no part of what a network is.
+RUNNING = ("block", "replicas", "together")
+
+
+def without_running(arch: Arch) -> Arch:
+    """``arch`` with what concerns only the running of jobs, and its own training settings, at defaults."""
+    fields = type(arch).model_fields
+    names = [name for name in RUNNING if name in fields]
+    return arch.model_copy(update={"training": Training(), **{n: fields[n].default for n in names}})
+
+
 FAMILIES: dict[str, type[LeNet5 | ResNet | BiLSTM | Encoder]] = {
     "lenet5": LeNet5,
     "resnet": ResNet,
@@ -146,6 +189,10 @@ FAMILY_INPUT: dict[str, Literal["image", "text"]] = {
 }
 
 
+#: Families whose networks consist of channels that can be removed with their filters.
+FAMILIES_WITH_FILTERS = frozenset({"lenet5", "resnet"})
+
+
 def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
     return Training.model_validate({**base.model_dump(), **changes})
 
@@ -153,3 +200,8 @@ def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
 def fine_tuning_epochs(training: Training) -> int:
     """Epochs after each pruning of a network that is fine-tuned."""
     return training.epochs if training.finetune_epochs is None else training.finetune_epochs
+
+
+def rewinding_epochs(training: Training) -> int:
+    """Epochs after each pruning of a network that is rewound."""
+    return training.epochs if training.rewind_epochs is None else training.rewind_epochs

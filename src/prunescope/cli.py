@@ -98,6 +98,14 @@ def _study_commands(commands: Any) -> None:
     plan = commands.add_parser("plan", help="what a study will take: models, jobs, GPU hours, disk")
     config_argument(plan)
     plan.add_argument("--json", action="store_true", help="as JSON")
+    plan.add_argument(
+        "--rates",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="measured rates of one device (benchmarks/rates.py); without, assumed ones of a data-centre GPU",
+    )
     plan.set_defaults(run=_plan)
 
     status = commands.add_parser("status", help="what of a study is done, running, failed")
@@ -114,6 +122,24 @@ def _study_commands(commands: Any) -> None:
     config_argument(run)
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
+
+    export = commands.add_parser(
+        "export",
+        help="a pruned network as a small file: 8-bit weights in compressed sparse rows",
+        description="Writes one network of a study in the form of docs/export.md, reads it back and says how much "
+        "smaller it is and what of its predictions changes.",
+    )
+    export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
+    export.add_argument("--seed", required=True, type=int)
+    export.add_argument(
+        "--inputs",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the encoded data set: results/data/DATASET/inputs/ARCH.safetensors",
+    )
+    export.add_argument("--out", required=True, type=Path, metavar="FILE")
+    export.set_defaults(run=_export)
 
     schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")
     schema.set_defaults(run=_schema)
@@ -183,6 +209,7 @@ def _stage_commands(commands: Any) -> None:
     tables.add_argument(
         "--analysis", default="{}", metavar="JSON", help="settings of the tests between cells"
     )
+    tables.add_argument("--sources", default="{}", metavar="JSON", help="source of each data set, by name")
     tables.add_argument("--out", required=True, type=Path, metavar="DIR")
     tables.set_defaults(run=_tables)
 
@@ -192,7 +219,7 @@ def _stage_commands(commands: Any) -> None:
     figures.add_argument("--out", required=True, type=Path, metavar="DIR")
     figures.set_defaults(run=_figures)
 
-    paper = commands.add_parser("paper", help="stage: tables and figures as the PIE paper prints them")
+    paper = commands.add_parser("paper", help="stage: tables and figures as the papers print them")
     _report_arguments(paper)
     paper.add_argument("--out", required=True, type=Path, metavar="DIR")
     paper.set_defaults(run=_paper)
@@ -221,8 +248,9 @@ def _device_arguments(parser: argparse.ArgumentParser) -> None:
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config import load_study
     from prunescope.plan import make_plan, plan_text
+    from prunescope.rates import read_rates
 
-    plan = make_plan(load_study(arguments.configfile))
+    plan = make_plan(load_study(arguments.configfile), read_rates(arguments.rates))
     print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
     return 0
 
@@ -240,6 +268,14 @@ def _run(arguments: argparse.Namespace) -> int:
     from prunescope.progress import run_study
 
     return run_study(arguments.configfile, arguments.snakemake)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from prunescope.export import job
+
+    outcome = job.export(args.models, args.models.with_name("metrics.json"), args.inputs, args.seed, args.out)
+    print(job.summary(outcome, args.out))
+    return 0
 
 
 def _schema(arguments: argparse.Namespace) -> int:
@@ -345,7 +381,8 @@ def _tables(arguments: argparse.Namespace) -> int:
     from prunescope.config import Analysis
 
     analysis = _parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
-    collect(_listed_folders(arguments.cells), arguments.out, analysis=analysis)
+    sources = _parsed(TypeAdapter(dict[str, str]), arguments.sources, "--sources")
+    collect(_listed_folders(arguments.cells), arguments.out, analysis=analysis, sources=sources)
     return 0
 
 

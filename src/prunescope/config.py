@@ -23,7 +23,15 @@ from pydantic import (
 )
 
 from prunescope.analysis.corrections import Correction
-from prunescope.archs import FAMILIES, FAMILY_INPUT, Arch, Encoder, Training, merged_training
+from prunescope.archs import (
+    FAMILIES,
+    FAMILIES_WITH_FILTERS,
+    FAMILY_INPUT,
+    Arch,
+    Encoder,
+    Training,
+    merged_training,
+)
 from prunescope.datasets import SOURCES, Dataset
 from prunescope.encoder_types import with_checkpoint_sizes
 from prunescope.errors import UserError, listed
@@ -36,8 +44,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
-    """all cell cells data dataset encode figures index lint manifest models none only paper prune readability report
-    results search site tables train tune tuned""".split()  # noqa: SIM905
+    """all cell cells data dataset encode figures index level lint manifest models none only paper prune readability
+    report results search site tables train tune tuned""".split()  # noqa: SIM905
 )
 
 
@@ -52,6 +60,12 @@ class Grid(Spec):
     )
     ratios: tuple[Annotated[float, Field(gt=1)], ...] = Field(
         (), description="all parameters before over parameters left after; instead of sparsities"
+    )
+    levels: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="for pruners that climb a ladder, how far: every level from 1 to this one",
     )
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] | None = Field(
         None, description="instead of the study's seeds"
@@ -70,16 +84,31 @@ class Analysis(Spec):
     tested_amounts: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
         None,
         min_length=1,
-        description="the ratios (above 1) and sparsities (below 1) that tests of alpha compare; null: all",
+        description="the ratios (above 1) and sparsities (below 1) that tests of alpha compare, besides all levels "
+        "of ladders; null: all",
     )
+
+
+#: What a level of a ladder removes of the weights that are left, where its pruner does not say.
+LEVEL_STEP = Fraction(1, 5)
+
+#: By kind of amount: units in one, and how a number of units is called in paths.
+_UNITS: dict[Literal["sparsity", "ratio", "level"], tuple[int, str]] = {
+    "sparsity": (1000, "permille"),
+    "ratio": (100, "percent"),
+    "level": (1, ""),
+}
+
+#: The amounts of paths, as a regular expression with a group of digits for each kind.
+AMOUNT_TOKEN = "|".join(rf"{kind}-(\d+){unit}" for kind, (_, unit) in _UNITS.items())
 
 
 @dataclass(frozen=True, order=True)
 class Amount:
-    """How much is pruned, as asked for: a sparsity or a ratio, with one spelling in paths."""
+    """How much is pruned, as asked for: a sparsity, a ratio or a ladder's level, with one spelling in paths."""
 
-    kind: Literal["sparsity", "ratio"]
-    units: int  # per-mille of a sparsity, percent of a ratio
+    kind: Literal["sparsity", "ratio", "level"]
+    units: int  # per-mille of a sparsity, percent of a ratio, number of a level
 
     @classmethod
     def of_sparsity(cls, value: float) -> Amount:
@@ -90,43 +119,54 @@ class Amount:
         return cls("ratio", _exact("ratios", value, 100))
 
     @classmethod
+    def of_level(cls, number: int) -> Amount:
+        """``number``: 1 for the first pruning."""
+        return cls("level", number)
+
+    @classmethod
     def parse(cls, token: str) -> Amount:
         """Inverse of ``token``.
 
         Raises:
             UserError: not a token.
         """
-        match = re.fullmatch(r"sparsity-(\d+)permille|ratio-(\d+)percent", token)
+        match = re.fullmatch(AMOUNT_TOKEN, token)
         if not match:
-            raise UserError(f"{token!r}: not an amount such as sparsity-900permille or ratio-1000percent")
-        if match[1] is not None:
-            return cls("sparsity", int(match[1]))
-        return cls("ratio", int(match[2]))
+            raise UserError(
+                f"{token!r}: not an amount such as sparsity-900permille, ratio-1000percent or level-7"
+            )
+        for kind, units in zip(_UNITS, match.groups(), strict=True):
+            if units is not None:
+                return cls(kind, int(units))
+        raise AssertionError(token)
 
     @property
     def value(self) -> float:
-        return self.units / (1000 if self.kind == "sparsity" else 100)
+        return self.units / _UNITS[self.kind][0]
 
     @property
     def text(self) -> str:
-        """``90%`` or ``ratio 10``, for readers."""
-        return f"{self.units / 10:g}%" if self.kind == "sparsity" else f"ratio {self.value:g}"
+        """``90%``, ``ratio 10`` or ``level 7``, for readers."""
+        return f"{self.units / 10:g}%" if self.kind == "sparsity" else f"{self.kind} {self.value:g}"
 
     @property
     def token(self) -> str:
-        return f"{self.kind}-{self.units}{'permille' if self.kind == 'sparsity' else 'percent'}"
+        return f"{self.kind}-{self.units}{_UNITS[self.kind][1]}"
 
-    def share(self, total: int, prunable: int) -> Fraction:
+    def share(self, total: int, prunable: int, step: Fraction = LEVEL_STEP) -> Fraction:
         """The fraction of the ``prunable`` weights that become zero in a network of ``total`` parameters.
 
         A ratio t removes (1 - 1/t) of all parameters, so s = (1 - 1/t) * total / prunable of
-        the prunable ones. Exact, so that counts of weights round half to even as numbers do on paper.
+        the prunable ones. At level k of a ladder whose levels each remove ``step`` of what is left it is
+        1 - (1 - step)^k. Exact, so that counts of weights round half to even as numbers do on paper.
 
         Raises:
             UserError: the ratio asks for more weights than are prunable.
         """
         if self.kind == "sparsity":
             return Fraction(self.units, 1000)
+        if self.kind == "level":
+            return 1 - (1 - step) ** self.units
         share = (1 - Fraction(100, self.units)) * Fraction(total, prunable)
         if share >= 1:
             raise UserError(
@@ -235,10 +275,12 @@ class Study(Spec):
             for name in chosen:
                 if name not in names:
                     raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names, 40)}")
-        if grid.sparsities and grid.ratios:
-            raise ValueError(f"{key}: give sparsities or ratios, not both")
-        if grid.pruners and not (grid.sparsities or grid.ratios):
-            raise ValueError(f"{key}: pruners need sparsities or ratios")
+        given = [name for name in ("sparsities", "ratios", "levels") if getattr(grid, name)]
+        if len(given) > 1:
+            raise ValueError(f"{key}: give sparsities, ratios or levels, not {' and '.join(given)}")
+        if grid.pruners and not given:
+            raise ValueError(f"{key}: pruners need sparsities, ratios or levels")
+        self._check_kinds(key, grid)
         distinct(f"{key}.sparsities", grid.sparsities)
         distinct(f"{key}.ratios", grid.ratios)
         if grid.seeds is not None:
@@ -258,6 +300,32 @@ class Study(Spec):
                         "put them into different grid entries"
                     )
                 self._check_lengths(key, dataset, arch)
+
+    def _check_kinds(self, key: str, grid: Grid) -> None:
+        """Levels are of ladders and ladders have levels; filters are removed to ratios, where there are any."""
+        elsewhere = "put it into another grid entry"
+        for name in grid.pruners:
+            pruner = self.all_pruners[name]
+            if pruner.is_ladder and not grid.levels:
+                raise ValueError(
+                    f"{key}: pruner {name!r} climbs a ladder, whose amounts are levels; give `levels`, or "
+                    f"{elsewhere}"
+                )
+            if grid.levels and not pruner.is_ladder:
+                raise ValueError(
+                    f"{key}: levels are of pruners with schedule ladder, which {name!r} does not have; {elsewhere}"
+                )
+            if pruner.structure == "filters" and not grid.ratios:
+                raise ValueError(
+                    f"{key}: pruner {name!r} removes whole filters, as many as a ratio asks for; give `ratios`, or "
+                    f"{elsewhere}"
+                )
+            for arch in grid.archs if pruner.structure == "filters" else ():
+                if self.archs[arch].family not in FAMILIES_WITH_FILTERS:
+                    raise ValueError(
+                        f"{key}: pruner {name!r} removes filters, which arch {arch!r} does not have; use it with "
+                        f"the families {listed(sorted(FAMILIES_WITH_FILTERS))}"
+                    )
 
     def _check_lengths(self, key: str, dataset: str, arch: str) -> None:
         network, texts = self.archs[arch], self.datasets[dataset]
@@ -302,7 +370,9 @@ class Study(Spec):
     def _check_tested(self) -> None:
         tested = self.analysis.tested_amounts or ()
         distinct("analysis.tested_amounts", tested)
-        known = {amount.value for grid in self.grid for amount in grid_amounts(grid)}
+        known = {
+            amount.value for grid in self.grid for amount in grid_amounts(grid) if amount.kind != "level"
+        }
         for value in tested:
             if value not in known:
                 there = ", ".join(f"{amount:g}" for amount in sorted(known)) or "none"
@@ -338,11 +408,18 @@ class Study(Spec):
             cells.extend(pruned.get((dataset, arch), []))
         return tuple(cells)
 
+    @cached_property
+    def dense_cells(self) -> dict[tuple[str, str], Cell]:
+        """The unpruned cell of every (dataset, arch) of the grid."""
+        return {(cell.dataset, cell.arch): cell for cell in self.cells if cell.dense}
+
 
 def grid_amounts(grid: Grid) -> tuple[Amount, ...]:
     """The amounts of one grid entry, in its order."""
-    return tuple(Amount.of_sparsity(s) for s in grid.sparsities) + tuple(
-        Amount.of_ratio(t) for t in grid.ratios
+    return (
+        *(Amount.of_sparsity(sparsity) for sparsity in grid.sparsities),
+        *(Amount.of_ratio(ratio) for ratio in grid.ratios),
+        *(Amount.of_level(number) for number in range(1, (grid.levels or 0) + 1)),
     )
 
 

@@ -34,7 +34,8 @@ def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
     """The job that trains ``seeds`` of ``cell``."""
     architecture = study.archs[cell.arch]
     # A block's size and the arch's own training settings (merged with the data set's) are not
-    # part of what a network is: changing the first must not retrain anything.
+    # part of what a network is: changing the first must not retrain anything. How replicas are trained
+    # stays: it changes the last bits of results.
     plain = architecture.model_copy(update={"training": Training(), "block": 1})
     training = study.training(cell.dataset, cell.arch)
     composition = None if cell.dense else study.all_pruners[cell.pruner]
@@ -57,4 +58,6 @@ def _without_effect(composition: Pruner | None) -> dict[str, Any]:
         names.append("early_fraction")
     if composition is None or not composition.fine_tunes:
         names += ["finetune_epochs", "finetune_lr_factor"]
+    if composition is None or composition.recovery != "rewind":
+        names.append("rewind_epochs")
     return {name: Training.model_fields[name].default for name in names}

@@ -132,6 +132,23 @@ def _blocks_on_disk(folder: Path) -> Iterable[str]:
     return sorted(found, key=lambda name: (-len(block_seeds(name)), block_seeds(name)))
 
 
+def keeps_models(study: Study, pruner: str) -> bool:
+    """Whether a pruner's networks stay on disk.
+
+    Those of a ladder are what the next level starts from, and so stay where either kind of network does.
+    """
+    return study.keep_models or (study.all_pruners[pruner].is_ladder and study.keep_dense_checkpoints)
+
+
+def cell_below(study: Study, cell: Cell) -> Cell:
+    """The cell whose networks ``cell``'s are pruned from: the level below on a ladder, else the unpruned one."""
+    if cell.amount.kind == "level" and cell.amount.units > 1:
+        amount = Amount.of_level(cell.amount.units - 1)
+        wanted = (cell.dataset, cell.arch, cell.pruner, amount)
+        return next(c for c in study.cells if (c.dataset, c.arch, c.pruner, c.amount) == wanted)
+    return dense_cell(study, cell)
+
+
 def dense_cell(study: Study, cell: Cell) -> Cell:
     """The unpruned cell that ``cell`` is compared with."""
-    return next(c for c in study.cells if c.dense and (c.dataset, c.arch) == (cell.dataset, cell.arch))
+    return study.dense_cells[(cell.dataset, cell.arch)]

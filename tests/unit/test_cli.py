@@ -171,3 +171,27 @@ def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
     before = signal.getsignal(signal.SIGPIPE)
     assert run(capsys, "schema")[0] == 0
     assert signal.getsignal(signal.SIGPIPE) == before == signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    ("module", "foreign"),
+    [
+        (
+            "prunescope.cells",
+            {"torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "textstat"},
+        ),
+        (
+            "prunescope.training.blocks",
+            {"transformers", "pandas", "matplotlib", "sklearn", "datasets", "optuna"},
+        ),
+        (
+            "prunescope.config",
+            {"torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"},
+        ),
+    ],
+)
+def test_a_job_imports_what_it_needs(module, foreign):
+    """A study has thousands of jobs, each of which imports this anew; the workflow reads the last."""
+    code = f"import sys, {module}; print(*({foreign!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

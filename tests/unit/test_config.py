@@ -26,7 +26,7 @@ from prunescope.config import (
     study_from,
 )
 from prunescope.errors import UserError
-from prunescope.jobs import model_job
+from prunescope.jobs import ModelJob, model_job
 from prunescope.pruners import PRUNERS
 
 ROOT = Path(__file__).parents[2]
@@ -94,8 +94,9 @@ REFUSED = [
     ("grid.0.sparsities", [0], "grid.0.sparsities.0: must be greater than 0", "0"),
     ("grid.0.sparsities", [0.12345], "grid.0.sparsities: 0.12345 has more decimals", "0.001"),
     ("grid.0.sparsities", [0.5, 0.50], "grid.0.sparsities: 0.5 stands there twice", ""),
-    ("grid.0.sparsities", [], "grid.0: pruners need sparsities or ratios", ""),
-    ("grid.0.ratios", [2], "grid.0: give sparsities or ratios, not both", ""),
+    ("grid.0.sparsities", [], "grid.0: pruners need sparsities, ratios or levels", ""),
+    ("grid.0.ratios", [2], "grid.0: give sparsities, ratios or levels, not sparsities and ratios", ""),
+    ("grid.0.levels", 3, "grid.0: give sparsities, ratios or levels, not sparsities and levels", ""),
     ("grid.1.ratios", [1], "grid.1.ratios.0: must be greater than 1", "1"),
     ("grid.1.ratios", [float("inf")], "grid.1.ratios.0: must be a finite number", ""),
     ("grid.1.ratios", [2.123], "grid.1.ratios: 2.123 has more decimals", "0.01"),
@@ -103,6 +104,30 @@ REFUSED = [
     ("grid.1.seeds", [3, 3], "grid.1.seeds: 3 stands there twice", ""),
     ("grid.0.pruners", ["IMP-XX"], "grid.0.pruners: unknown name 'IMP-XX'", ", ".join([*PRUNERS, "mine"])),
     ("grid.0.pruners", ["MP", "MP"], "grid.0.pruners: MP stands there twice", ""),
+    ("grid.0.pruners", ["LTH"], "grid.0: pruner 'LTH' climbs a ladder, whose amounts are levels", "give `levels`"),
+    (
+        "grid.0",
+        {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH", "MP"], "levels": 3},
+        "grid.0: levels are of pruners with schedule ladder, which 'MP' does not have",
+        "another grid entry",
+    ),
+    (
+        "grid.0",
+        {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH"], "levels": 0},
+        "grid.0.levels: must be greater than or equal to 1",
+        "0",
+    ),
+    ("grid.0.pruners", ["CHIP"], "grid.0: pruner 'CHIP' removes whole filters", "give `ratios`"),
+    (
+        "grid.2",
+        {"datasets": ["prose"], "archs": ["bilstm"], "pruners": ["CHIP"], "ratios": [2]},
+        "grid.2: pruner 'CHIP' removes filters, which arch 'bilstm' does not have",
+        "lenet5, resnet",
+    ),
+    ("pruners.mine.level_fraction", 1.0, "pruners.mine.level_fraction: must be less than 1", "1.0"),
+    ("pruners.mine.criterion", "channel-independence", "pruners.mine.structure: channel-independence is", "filters"),
+    ("pruners.mine.structure", "filters", "pruners.mine.scope: filters of different layers", "use layer"),
+    ("pruners.mine.schedule", "ladder", "pruners.mine.rounds: only an iterative schedule has rounds", ""),
     ("grid.0.pruners", ["none"], "grid.0.pruners: unknown name 'none'", "IMP-WR"),
     ("grid.0.archs", ["resnet"], "grid.0.archs: unknown name 'resnet'", "lenet5, bilstm"),
     ("grid.0.datasets", ["mnist"], "grid.0.datasets: unknown name 'mnist'", "numbers, prose"),
@@ -160,8 +185,10 @@ def test_refused_in_one_line_that_names_the_key(study_dict, path, value, beginni
 
 #: What a JSON schema can say; that names exist and fit together it cannot.
 BEYOND_SCHEMA = re.compile(
-    r"stands there twice|unknown name|takes (images|texts)|not both|need sparsities|the name is taken|"
+    r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are of|"
+    r"the name is taken|"
     r"names are|not a multiple|more decimals|list is empty|iterative schedule|no longer random|"
+    r"channel-independence is|filters of different|"
     r"unknown arch|training\.lenet5\.|must name a folder"
 )
 
@@ -377,3 +404,46 @@ def test_settings_of_the_analysis_are_not_part_of_a_model(study_dict: dict[str, 
     assert [model_job(plain, cell, cell.seeds) for cell in plain.cells] == [
         model_job(changed, cell, cell.seeds) for cell in changed.cells
     ]
+
+
+def test_levels_are_all_levels_up_to_a_number(study_dict: dict[str, Any]) -> None:
+    entry = {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH"], "levels": 3, "seeds": [1, 0]}
+    study = study_from({**study_dict, "grid": [entry]})
+    assert [cell.amount.token for cell in study.cells if not cell.dense] == ["level-1", "level-2", "level-3"]
+    assert {cell.seeds for cell in study.cells} == {(0, 1)}
+    with pytest.raises(UserError, match="LTH, level 1 is listed by two entries"):
+        study_from({**study_dict, "grid": [entry, {**entry, "levels": 1}]})
+    # A level is no ratio: the tests of alpha are not narrowed to it.
+    with pytest.raises(UserError, match=r"tested_amounts: 2 is in no grid entry; there are none"):
+        study_from({**study_dict, "grid": [entry], "analysis": {"tested_amounts": [2]}})
+
+
+def test_settings_that_mean_nothing_for_a_pruner_are_not_part_of_its_models(
+    study_dict: dict[str, Any],
+) -> None:
+    """What is there already is not trained again because a setting was added that it does not look at."""
+
+    def dumped(pruner: str, amounts: dict[str, Any], **training: Any) -> dict[str, Any]:
+        study_dict["archs"]["lenet5"]["training"] = {"epochs": 4, **training}
+        entry = {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": [pruner], **amounts}
+        study = study_from({**study_dict, "grid": [entry]})
+        return model_job(study, study.cells[-1], (0,)).model_dump(mode="json")
+
+    known = {
+        "criterion", "scope", "schedule", "rounds", "recovery", "gradient_batches", "gradient_batch_size",
+        "gradient", "decay",
+    }  # fmt: skip
+    mp, lth, chip = (
+        dumped("MP", {"ratios": [2]}),
+        dumped("LTH", {"levels": 1}),
+        dumped("CHIP", {"ratios": [2]}),
+    )
+    assert set(mp["composition"]) == known
+    assert set(lth["composition"]) == {*known, "level_fraction"}
+    assert set(chip["composition"]) == {*known, "structure", "map_batches", "map_batch_size"}
+    assert "rewind_epochs" not in mp["training"]
+    assert dumped("MP", {"ratios": [2]}, rewind_epochs=9) == mp
+    assert dumped("LTH", {"levels": 1}, rewind_epochs=9)["training"]["rewind_epochs"] == 9
+    assert dumped("LTH", {"levels": 1}, finetune_epochs=9) == lth
+    for job in (mp, lth, chip):
+        assert ModelJob.model_validate_json(json.dumps(job)).model_dump(mode="json") == job

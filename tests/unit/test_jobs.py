@@ -9,7 +9,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config import study_from
+from prunescope.errors import UserError
 from prunescope.jobs import ModelJob, model_job
+from prunescope.tuning.job import tune_job
 
 
 def jobs(study_dict: dict[str, Any]) -> dict[tuple[str, str, str], str]:
@@ -43,6 +45,9 @@ PROSE = {"prose none", "prose mine"}
     ("path", "value", "expected"),
     [
         ("archs.lenet5.block", 7, set()),
+        # The last bits of results.
+        ("archs.lenet5.replicas", "together", NUMBERS),
+        ("archs.lenet5.together", 5, NUMBERS),
         ("keep_models", False, set()),
         ("results", "elsewhere", set()),
         ("title", "x", set()),
@@ -79,3 +84,31 @@ def test_unknown_settings_are_refused(study_dict):
     raw = model_job(study, study.cells[0], (0,)).model_dump(mode="json")
     with pytest.raises(ValidationError):
         ModelJob.model_validate({**raw, "more": 1})
+
+
+def test_how_replicas_are_trained_is_in_a_job_only_where_it_is_chosen(study_dict):
+    # Models trained from settings that do without stay up to date.
+    study = study_from(study_dict)
+    job = model_job(study, study.cells[0], (0, 1))
+    assert not {"replicas", "together"} & set(job.model_dump(mode="json")["architecture"])
+    study_dict["archs"]["lenet5"] |= {"replicas": "alone", "together": 4}
+    study = study_from(study_dict)
+    job = model_job(study, study.cells[0], (0, 1))
+    chosen = job.model_dump(mode="json")["architecture"]
+    assert (chosen["replicas"], chosen["together"]) == ("alone", 4)
+    assert TypeAdapter(ModelJob).validate_json(job.model_dump_json()) == job
+
+
+def test_encoders_have_no_choice(study_dict):
+    study_dict["archs"]["bert"] = {"family": "encoder", "replicas": "together"}
+    with pytest.raises(UserError, match="replicas"):
+        study_from(study_dict)
+
+
+def test_searches_do_not_depend_on_how_replicas_are_trained(study_dict):
+    study_dict["tune"] = {
+        "spaces": {"numbers": {"lenet5": {"epochs": {"min": 1, "max": 2}, "lr": {"min": 0.1, "max": 1}}}}
+    }
+    before = tune_job(study_from(study_dict), "numbers", "lenet5")
+    study_dict["archs"]["lenet5"] |= {"replicas": "together", "block": 9}
+    assert tune_job(study_from(study_dict), "numbers", "lenet5") == before

@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from prunescope.config import Amount, Cell, Study, study_from
 from prunescope.errors import UserError
-from prunescope.layout import CellFolder, Layout, block_name, block_seeds, blocks, dense_cell, fill
+from prunescope.layout import (
+    CellFolder,
+    Layout,
+    block_name,
+    block_seeds,
+    blocks,
+    cell_below,
+    dense_cell,
+    fill,
+    keeps_models,
+)
 
 LAYOUT = Layout("out")
 
@@ -127,6 +137,34 @@ def test_the_unpruned_cell_of_a_cell(study_dict):
         assert dense.dense
         assert (dense.dataset, dense.arch) == (cell.dataset, cell.arch)
         assert set(cell.seeds) <= set(dense.seeds)
+
+
+def test_the_cell_below_a_cell(study_dict):
+    ladder = {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH"], "levels": 3}
+    study = study_from({**study_dict, "grid": [*study_dict["grid"], ladder]})
+    for cell in study.cells:
+        below = cell_below(study, cell)
+        if cell.amount.kind == "level" and cell.amount.units > 1:
+            assert below.amount == Amount.of_level(cell.amount.units - 1)
+            assert (below.dataset, below.arch, below.pruner) == (cell.dataset, cell.arch, "LTH")
+            assert below.seeds == cell.seeds
+        else:
+            assert below == dense_cell(study, cell)
+
+
+@pytest.mark.parametrize(
+    ("models", "dense", "ladder", "other"),
+    [
+        (True, True, True, True),
+        (False, True, True, False),
+        (True, False, True, True),
+        (False, False, False, False),
+    ],
+)
+def test_which_networks_stay(study_dict, models, dense, ladder, other):
+    study = study_from({**study_dict, "keep_models": models, "keep_dense_checkpoints": dense})
+    assert keeps_models(study, "LTH") is ladder
+    assert keeps_models(study, "MP") is other
 
 
 @pytest.mark.parametrize("split", ["", "test", "train"])

@@ -90,6 +90,39 @@ def test_ratio_counts_all_parameters(finished: Workspace) -> None:
     assert float(row["ratio"]) == pytest.approx(2, abs=0.01)
 
 
+def test_tables_of_one_paper_have_the_data_sets_of_the_other(finished: Workspace) -> None:
+    def datasets(name: str) -> set[str]:
+        return {row["dataset"] for row in rows(finished.results / "tables" / f"{name}.csv")}
+
+    # Texts have recall distortion, pictures have PIEs; readability is of texts alone
+    for name in ("alpha", "alpha_variants", "alpha_intensification", "recall_variance"):
+        assert datasets(name) == {"digits", "prose"}, name
+    for name in ("pie_share", "effectiveness_on_pies", "el2n_bins", "pie_intervals", "agreement"):
+        assert datasets(name) == {"digits", "prose"}, name
+    assert datasets("readability") == {"prose"}
+    tests = rows(finished.results / "tables" / "alpha_tests.csv")
+    assert {row["varied"] for row in tests} == {"sparsity", "pruner"}
+    recalls = rows(finished.results / "cells/prose/bilstm/MP/ratio-200percent/test/recall.csv")
+    assert {row["class"] for row in recalls} == {"snakemake", "jinja2"}
+
+
+def test_pictures_of_pies_are_in_the_pages(finished: Workspace) -> None:
+    results = finished.results
+    for cell in ("IMP-FT--sparsity-900permille", "RP-AI--sparsity-500permille"):
+        page = (results / f"report/cells/digits--lenet5--{cell}.html").read_text()
+        pruner, amount = cell.split("--")
+        summary = json.loads(
+            (results / f"cells/digits/lenet5/{pruner}/{amount}/test/summary.json").read_text()
+        )
+        assert page.count('<img src="data:image/png;base64,') == min(summary["n_pies"], 96)
+    assert (
+        "data:image/png"
+        not in (results / "report/cells/prose--bilstm--MP--ratio-200percent.html").read_text()
+    )
+    assert (results / "report/often/digits.html").exists()
+    assert (results / "paper/pie/pictures-digits.png").exists()
+
+
 def test_audit_of_the_study_s_own_tables(finished: Workspace, tmp_path: Path) -> None:
     models = finished.results / MODELS
     code = main(

@@ -64,7 +64,12 @@ rule tables:
         CONDA
     params:
         analysis=settings_of(STUDY.analysis),
+        sources=json.dumps(
+            {name: dataset.source for name, dataset in STUDY.datasets.items()},
+            sort_keys=True,
+        ),
         version=VERSION["tables"],
     shell:
         "prunescope tables --cells {input.cells:q} --analysis {params.analysis:q}"
+        " --sources {params.sources:q}"
         ' --out "$(dirname {output.effectiveness:q})" > {log:q} 2>&1'

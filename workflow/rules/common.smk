@@ -1,16 +1,26 @@
 # The study, checked before anything else, and the functions that rules ask for their files.
 # Every job of a cluster run reads this again: nothing heavy is imported here.
 
+import functools
 import json
 import re
 import sys
 
-from prunescope.config import UNPRUNED, study_from
+from prunescope.archs import RUNNING
+from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
 from prunescope.jobs import model_job
-from prunescope.layout import Layout, block_seeds, blocks, dense_cell, fill
+from prunescope.layout import (
+    Layout,
+    block_seeds,
+    blocks,
+    cell_below,
+    dense_cell,
+    fill,
+    keeps_models,
+)
 from prunescope.printed import FILES as PAPER_FILES
 from prunescope.tuning.job import tune_job
 
@@ -45,6 +55,7 @@ TABLES = [
     "agreement",
     "spearman_pies",
     "published",
+    "published_tests",
     "claims",
 ]
 
@@ -55,10 +66,10 @@ VERSION = {
     "encode": 1,
     "model": 1,
     "cell": 3,
-    "tables": 3,
-    "figures": 4,
-    "paper": 1,
-    "report": 4,
+    "tables": 4,
+    "figures": 6,
+    "paper": 2,
+    "report": 5,
     "tune": 1,
 }
 
@@ -75,6 +86,11 @@ def refuse_impossible_networks():
         sys.exit(f"prunescope: error: {error}")
 
 
+#: Pruners that climb a ladder, level by level, and the others.
+LADDERS = [name for name, pruner in STUDY.all_pruners.items() if pruner.is_ladder]
+OTHERS = [name for name in STUDY.all_pruners if name not in LADDERS]
+
+
 def any_of(names):
     """A wildcard that is one of these names."""
     return "|".join(
@@ -86,7 +102,7 @@ wildcard_constraints:
     dataset=any_of(STUDY.datasets),
     arch=any_of(STUDY.archs),
     pruner=any_of([*STUDY.all_pruners, UNPRUNED]),
-    amount=r"sparsity-\d+permille|ratio-\d+percent",
+    amount=AMOUNT_TOKEN.replace("(", "(?:"),
     block=r"\d+-\d+",
     scope=f"(only/({any_of(STUDY.datasets)})/)?",
 
@@ -102,7 +118,7 @@ def dataset_settings(wildcards):
 
 
 def arch_settings(wildcards):
-    return settings_of(STUDY.archs[wildcards.arch], exclude={"training", "block"})
+    return settings_of(STUDY.archs[wildcards.arch], exclude={"training", *RUNNING})
 
 
 def cell_of(wildcards):
@@ -123,24 +139,41 @@ def kept(path, keep):
     return path if keep else temp(path)
 
 
+@functools.cache
+def blocks_of(cell):
+    """The blocks of seeds of a cell. Every job of it asks, and every answer lists a folder."""
+    return blocks(LAYOUT, STUDY, cell)
+
+
 def dense_checkpoint(wildcards):
     """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
-    if not STUDY.all_pruners[wildcards.pruner].needs_trained:
+    below = cell_below(STUDY, cell_of(wildcards))
+    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_trained:
         return []
-    seeds = set(block_seeds(wildcards.block))
-    dense = dense_cell(STUDY, cell_of(wildcards))
+    return blocks_of_seeds(below, "checkpoint.safetensors", wildcards.block)
+
+
+def level_below(wildcards):
+    """Networks of the ladder's level below that hold this block's seeds; none for its first level."""
+    below = cell_below(STUDY, cell_of(wildcards))
+    if below.dense:
+        return []
+    return blocks_of_seeds(below, "models.safetensors", wildcards.block)
+
+
+def blocks_of_seeds(cell, file, block):
+    """One file of those blocks of a cell that share seeds with ``block``."""
+    seeds = set(block_seeds(block))
     return [
-        fill(LAYOUT.model("checkpoint.safetensors"), dense, block)
-        for block in blocks(LAYOUT, STUDY, dense)
-        if seeds & set(block_seeds(block))
+        fill(LAYOUT.model(file), cell, one)
+        for one in blocks_of(cell)
+        if seeds & set(block_seeds(one))
     ]
 
 
 def files_of(cell, file):
     """One file of every block of a cell."""
-    return [
-        fill(LAYOUT.model(file), cell, block) for block in blocks(LAYOUT, STUDY, cell)
-    ]
+    return [fill(LAYOUT.model(file), cell, block) for block in blocks_of(cell)]
 
 
 def dense_files(file):
@@ -178,24 +211,30 @@ def cell_files(file):
     return files
 
 
-def results_of(cells):
-    """Tables and analyses of cells, as targets of their own.
+def results_of(dataset=None):
+    """Tables and analyses of the cells of a data set, or of all, as targets of their own.
 
-    Pages are up to date even where a table behind them was taken away; with this, it is made anew.
+    Pages are up to date even where a table behind them was taken away; with this, it is made anew. A
+    function: every job of a cluster run reads the Snakefile, and none of those needs the list.
     """
     analyses = ("test/summary.json", "train/summary.json", "models.json")
-    return [
-        file
-        for cell in cells
-        for file in (
-            *(fill(LAYOUT.cell(name), cell) for name in analyses),
-            *(
-                path
-                for name in ("test.parquet", "train.parquet")
-                for path in files_of(cell, name)
-            ),
-        )
-    ]
+
+    def files(wildcards):
+        return [
+            file
+            for cell in STUDY.cells
+            if dataset in (None, cell.dataset)
+            for file in (
+                *(fill(LAYOUT.cell(name), cell) for name in analyses),
+                *(
+                    path
+                    for name in ("test.parquet", "train.parquet")
+                    for path in files_of(cell, name)
+                ),
+            )
+        ]
+
+    return files
 
 
 def cards(wildcards):

@@ -43,7 +43,7 @@ rule prune:
     log:
         LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
-        pruner=any_of(STUDY.all_pruners),
+        pruner=any_of(OTHERS),
     conda:
         CONDA
     threads: 1
@@ -54,3 +54,32 @@ rule prune:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q} --threads {threads} > {log:q} 2>&1"
+
+
+# A ladder's level starts from the networks of the level below. These are not `ancient`, although they are
+# made anew to the same bytes: Snakemake then misses that a level's own settings have changed.
+rule level:
+    input:
+        inputs=LAYOUT.inputs,
+        dense=dense_checkpoint,
+        below=level_below,
+    output:
+        test=LAYOUT.model("test.parquet"),
+        train=LAYOUT.model("train.parquet"),
+        metrics=LAYOUT.model("metrics.json"),
+        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, LADDERS[0])),
+    log:
+        LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
+    wildcard_constraints:
+        pruner=any_of(LADDERS),
+    conda:
+        CONDA
+    threads: 1
+    params:
+        settings=job_settings,
+        version=VERSION["model"],
+    shell:
+        "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
+        " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
+        " --models {output.models:q} --dense {input.dense:q} {input.below:q}"
+        " --threads {threads} > {log:q} 2>&1"

@@ -36,9 +36,8 @@ rule paper:
         figures=LAYOUT.scoped("figures/figures.json"),
         cards=cards,
     output:
-        page=LAYOUT.scoped("paper/index.html"),
-        examples=LAYOUT.scoped("paper/disagreements.html"),
-        files=[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES],
+        *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
+        page=LAYOUT.scoped(f"paper/{PAPER_FILES[0]}"),
     log:
         LAYOUT.scoped("paper.log"),
     conda:

@@ -1,4 +1,4 @@
-"""published.csv and claims.csv: a study's tables against what papers print and claim."""
+"""published.csv, published_tests.csv and claims.csv: a study's tables against what papers print and claim."""
 
 from __future__ import annotations
 
@@ -6,34 +6,57 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis import published
+from prunescope.analysis import published, published_tests
 from prunescope.analysis.claims import registry
 from prunescope.analysis.csv_text import read_csv, write_csv
+from prunescope.analysis.study_alphas import read_tests
 from prunescope.analysis.study_tables import Key, Part, StudyTables
 from prunescope.files import read_json
 from prunescope.pruners import UNPRUNED
 
 #: The files and their columns.
-COLUMNS: dict[str, tuple[str, ...]] = {"published": published.COLUMNS, "claims": registry.COLUMNS}
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "published": published.COLUMNS,
+    "published_tests": published_tests.COLUMNS,
+    "claims": registry.COLUMNS,
+}
 
 
 def write(
-    out: Path, tables: Mapping[str, Sequence[Sequence[Any]]], cells: Sequence[tuple[tuple[Any, ...], Path]]
+    out: Path,
+    tables: Mapping[str, Sequence[Sequence[Any]]],
+    cells: Sequence[tuple[tuple[Any, ...], Path]],
+    sources: Mapping[str, str] | None = None,
 ) -> None:
-    """Write both into ``out``.
+    """Write them into ``out``, where ``alpha_tests.csv`` already is.
 
     Args:
         tables: rows of the cross-study tables by name, in the order of their columns.
         cells: dataset, arch, pruner and sparsity of every cell with its folder, the unpruned ones
             included.
+        sources: the source of each data set, as far as known.
     """
-    study = StudyTables.of(tables, _classes(cells), _families(cells))
+    families, depths = _networks(cells)
+    study = StudyTables.of(
+        tables,
+        _classes(cells),
+        families,
+        depths,
+        read_tests(read_csv(out / "alpha_tests.csv"), _places(cells)),
+        sources,
+    )
     rows: dict[str, Sequence[Sequence[Any]]] = {
         "published": published.published_rows(study),
+        "published_tests": published_tests.test_rows(study),
         "claims": registry.claim_rows(study),
     }
     for name, columns in COLUMNS.items():
         write_csv(out / f"{name}.csv", columns, rows[name])
+
+
+def _places(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[str, Key]:
+    """By place as ``alpha_tests.csv`` tells it: the end of the cell's folder."""
+    return {"/".join(folder.parts[-4:]): Key(*key) for key, folder in cells if key[3] is not None}
 
 
 def _classes(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, tuple[Part, ...]]:
@@ -47,14 +70,17 @@ def _classes(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, tuple[P
     return found
 
 
-def _families(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[str, str]:
-    """The family of each arch, from the first of its cells that tells it."""
-    found: dict[str, str] = {}
+def _networks(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> tuple[dict[str, str], dict[str, int]]:
+    """The family of each arch, and the depth of those that have one, from the first cell that tells it."""
+    families: dict[str, str] = {}
+    depths: dict[str, int] = {}
     for (_, arch, *_), folder in cells:
         path = folder / "models.json"
-        if arch not in found and path.exists():
-            settings = read_json(path).get("settings", {})
-            family = settings.get("architecture", {}).get("family")
-            if family:
-                found[arch] = str(family)
-    return found
+        if arch not in families and path.exists():
+            settings = read_json(path).get("settings") or {}
+            network = settings.get("architecture") or {}
+            if network.get("family"):
+                families[arch] = str(network["family"])
+            if network.get("depth"):
+                depths[arch] = int(network["depth"])
+    return families, depths

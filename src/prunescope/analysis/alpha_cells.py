@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.stats import mean
 from prunescope.config import Amount
 from prunescope.files import read_json
+from prunescope.layout import CellFolder
+from prunescope.pruners import UNPRUNED
 
 if TYPE_CHECKING:
     from prunescope.analysis.tables import CellResults
@@ -20,9 +23,10 @@ if TYPE_CHECKING:
 class AlphaCell:
     """A pruned cell of a single-label data set.
 
-    alpha, accuracy_dense: by seed, ascending; seeds without a value (missing, diverged, alpha null) are
-    left out. seeds: every seed of the cell, those too. family, parameters: of the architecture, None
-    where the cell does not tell.
+    alpha, accuracy_dense, accuracy_pruned: by seed, ascending; seeds without a value (missing, diverged,
+    alpha null) are left out. seeds: every seed of the cell, those too. family, parameters: of the
+    architecture; ratio: what was reached, the mean over models that did not diverge; None where the cell
+    does not tell.
     """
 
     dataset: str
@@ -35,6 +39,8 @@ class AlphaCell:
     n_classes: int
     family: str | None = None
     parameters: int | None = None
+    accuracy_pruned: Mapping[int, float] = field(default_factory=dict)
+    ratio: float | None = None
 
     @property
     def place(self) -> str:
@@ -48,13 +54,27 @@ class AlphaCell:
 
 def alpha_cell(cell: CellResults) -> AlphaCell | None:
     """What a cell says of alpha; None for unpruned models and for tasks that have no recall."""
-    if cell.dense or cell.summary["task"] != "single-label":
+    return None if cell.dense else _read(CellFolder.at(cell.folder), cell.summary)
+
+
+def read_alpha_cell(path: Path) -> AlphaCell | None:
+    """The same from a cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>``.
+
+    Raises:
+        UserError: the path does not end as a cell's does, or there is no summary of its test split.
+    """
+    where = CellFolder.at(path)
+    return None if where.pruner == UNPRUNED else _read(where, read_json(where.path / "test" / "summary.json"))
+
+
+def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
+    if summary["task"] != "single-label":
         return None
-    path = cell.folder / "test" / "alpha.csv"
+    path = cell.path / "test" / "alpha.csv"
     # A cell none of whose models can be compared has no such table.
     rows = read_csv(path) if path.exists() else []
-    diverged = cell.summary.get("diverged") or {}
-    record = cell.folder / "models.json"
+    diverged = summary.get("diverged") or {}
+    record = cell.path / "models.json"
     models: Mapping[str, Any] = read_json(record) if record.exists() else {}
     known = models.get("models") or []
     seeds = {int(row["seed"]) for row in rows} | {int(model["seed"]) for model in known}
@@ -66,9 +86,11 @@ def alpha_cell(cell: CellResults) -> AlphaCell | None:
         alpha=_by_seed(rows, "alpha"),
         accuracy_dense=_by_seed(rows, "accuracy_dense"),
         seeds=frozenset(seeds.union(*diverged.values())),
-        n_classes=int(cell.summary.get("n_classes") or 0),
+        n_classes=int(summary.get("n_classes") or 0),
         family=((models.get("settings") or {}).get("architecture") or {}).get("family"),
         parameters=next((model["parameters"] for model in known if "parameters" in model), None),
+        accuracy_pruned=_by_seed(rows, "accuracy_pruned"),
+        ratio=mean([float(m["ratio"]) for m in known if m.get("ratio") and not m.get("diverged")]),
     )
 
 

@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 from typing import TypeVar
 
 from prunescope.analysis.alpha_cells import AlphaCell, unpruned_accuracies
-from prunescope.analysis.stats import mean
+from prunescope.analysis.alpha_order import default_networks, levels
 from prunescope.analysis.ttests import Alternative
 from prunescope.config import Amount
 from prunescope.pruners import PRUNERS
@@ -108,7 +108,7 @@ def _datasets(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
     """
     accuracies = unpruned_accuracies(cells)
     known = [cell for cell in cells if cell.network in accuracies]
-    defaults = _default_networks(known)
+    defaults = default_networks(known)
     in_table = set()
     at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
     for (pruner, amount), group in _groups(at_defaults, lambda c: (c.pruner, c.amount)).items():
@@ -185,31 +185,8 @@ def _of_pruners(family: str, first: AlphaCell, second: AlphaCell) -> Comparison:
 def _neighbours_by_level(
     group: Sequence[AlphaCell], accuracies: Mapping[tuple[str, str], float]
 ) -> Iterator[tuple[AlphaCell, AlphaCell]]:
-    levels = _groups(group, lambda c: (c.arch, c.n_classes))
-
-    def easiest_first(key: tuple[str, int]) -> tuple[float, tuple[str, int]]:
-        return (-(mean([accuracies[cell.network] for cell in levels[key]]) or 0.0), key)
-
-    for easier, harder in pairwise(sorted(levels, key=easiest_first)):
-        yield from ((one, other) for one in levels[easier] for other in levels[harder])
-
-
-def _default_networks(cells: Sequence[AlphaCell]) -> dict[str, str]:
-    """Each data set's network where data sets are compared (recall paper, section 6.1).
-
-    The one that most data sets have, then the one with most pruners, then the one of middle size.
-    """
-    datasets = {arch: {c.dataset for c in group} for arch, group in _groups(cells, lambda c: c.arch).items()}
-    chosen = {}
-    for dataset, group in _groups(cells, lambda c: c.dataset).items():
-        worth = {
-            arch: (len(datasets[arch]), len({cell.pruner for cell in own}))
-            for arch, own in _groups(group, lambda c: c.arch).items()
-        }
-        sizes = {cell.arch: cell.parameters or 0 for cell in group}
-        tied = sorted((sizes[arch], arch) for arch in worth if worth[arch] == max(worth.values()))
-        _, chosen[dataset] = tied[(len(tied) - 1) // 2]
-    return chosen
+    for easier, harder in pairwise(levels(group, accuracies)):
+        yield from ((one, other) for one in easier for other in harder)
 
 
 def _groups(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

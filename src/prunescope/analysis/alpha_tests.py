@@ -62,10 +62,13 @@ def test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[list[Any]]
     ``a`` - ``b`` is what ``statistic``, ``mean_difference`` and ``effect_size`` are of. ``n_a``, ``n_b``:
     models that entered; paired tests take the seeds that both sides have. ``n_dropped``: models that did
     not, because they are missing, diverged, have no alpha, or (paired) have no partner. ``family_size``:
-    tests of the family, also those that had no outcome, whose ``note`` says why.
+    tests of the family, also those that had no outcome, whose ``note`` says why. ``tested_amounts`` are ratios
+    and sparsities; all levels of a ladder are compared.
     """
     tested = analysis.tested_amounts
-    chosen = [cell for cell in cells if tested is None or cell.amount.value in tested]
+    chosen = [
+        cell for cell in cells if tested is None or cell.amount.kind == "level" or cell.amount.value in tested
+    ]
     families: dict[str, list[Comparison]] = {}
     for comparison in comparisons(chosen):
         families.setdefault(comparison.family, []).append(comparison)

@@ -11,6 +11,11 @@ import numpy as np
 
 Verdict = Literal["<", ">", "?"]
 
+#: alphas that are equal in exact arithmetic differ by less than this, relative to the largest of them. They
+#: are slopes over differences of two shares, whose rounding error grows as the shares approach each other:
+#: to about 1e-12 with 10,000 examples. Closer together than this, values are one value, not evidence.
+ROUNDING = 1e-10
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -22,10 +27,13 @@ class Interval:
 
     @property
     def verdict(self) -> Verdict:
-        """``<`` if the whole interval is below 1, ``>`` if above, else ``?`` (recall paper, section 5)."""
+        """``<`` if the whole interval is below 1, ``>`` if above, else ``?`` (recall paper, section 5).
+
+        An end that is 1 but for rounding is not beyond it; neither has an interval without ends a verdict.
+        """
         if self.low is None or self.high is None:
             return "?"
-        return "<" if self.high < 1 else ">" if self.low > 1 else "?"
+        return "<" if self.high < 1 - ROUNDING else ">" if self.low > 1 + ROUNDING else "?"
 
 
 def mean(values: Sequence[float] | np.ndarray) -> float | None:
@@ -39,6 +47,12 @@ def std(values: Sequence[float] | np.ndarray) -> float | None:
     if center is None or len(values) < 2:
         return None
     return math.sqrt(math.fsum((x - center) ** 2 for x in map(float, values)) / (len(values) - 1))
+
+
+def standard_error(values: Sequence[float] | np.ndarray) -> float | None:
+    """Of the mean: standard deviation / √n; null with fewer than two values."""
+    spread = std(values)
+    return None if spread is None else spread / math.sqrt(len(values))
 
 
 def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> Interval:

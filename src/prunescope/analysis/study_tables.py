@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
+from prunescope.analysis.study_alphas import Alpha, AlphaTest
+from prunescope.analysis.study_keys import Key, percent
 from prunescope.pruners import UNPRUNED
+from prunescope.published import recall
+
+__all__ = ["Key", "OnPies", "Part", "Score", "StudyTables", "curves", "groups", "percent"]
 
 T = TypeVar("T")
 
@@ -18,18 +23,19 @@ ROLES: dict[str, Role] = {"encoder": "BERT", "bilstm": "BiLSTM"}
 #: Families by the papers' names, for records that do not tell the family.
 _FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm"}
 
+#: The tables that are read.
+_READ = (
+    "effectiveness",
+    "pie_share",
+    "effectiveness_on_pies",
+    "el2n_bins",
+    "readability",
+    "alpha",
+    "recall_variance",
+)
 
-class Key(NamedTuple):
-    """A cell; unpruned models have pruner ``none`` and sparsity 0."""
-
-    dataset: str
-    arch: str
-    pruner: str
-    sparsity: float
-
-    @property
-    def text(self) -> str:
-        return f"{self.dataset}, {self.arch}, {self.pruner} at {percent(self.sparsity)}"
+#: Fields of ``StudyTables`` that are not values by cell.
+_NOT_BY_CELL = frozenset({"tests", "families", "depths", "sources"})
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,9 @@ class StudyTables:
     """The cross-study tables by cell.
 
     ``bins``: EL2N bins, least influential first. ``ratios``: readability of PIEs over that of all
-    texts, by measure. ``classes``: in index order. ``families``: family of each arch, as far as known.
+    texts, by measure. ``classes``: in index order. ``variances``: of recall over classes, mean over models.
+    ``pruning_ratios``: as reached. ``tests``: between alphas. As far as known: ``families`` and ``depths`` by
+    arch, ``sources`` by data set.
     """
 
     scores: Mapping[Key, Score] = field(default_factory=dict)
@@ -72,7 +80,13 @@ class StudyTables:
     bins: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
     ratios: Mapping[Key, Mapping[str, float]] = field(default_factory=dict)
     classes: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
+    alphas: Mapping[Key, Alpha] = field(default_factory=dict)
+    variances: Mapping[Key, float] = field(default_factory=dict)
+    pruning_ratios: Mapping[Key, float] = field(default_factory=dict)
+    tests: Sequence[AlphaTest] = ()
     families: Mapping[str, str] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -80,11 +94,14 @@ class StudyTables:
         tables: Mapping[str, Sequence[Sequence[Any]]],
         classes: Mapping[Key, tuple[Part, ...]],
         families: Mapping[str, str],
+        depths: Mapping[str, int] | None = None,
+        tests: Sequence[AlphaTest] = (),
+        sources: Mapping[str, str] | None = None,
     ) -> StudyTables:
         """From rows of the tables, in the order of their columns; fields are numbers or their text."""
         rows = {
-            name: [(Key(*row[:4]), row[4:]) for row in tables[name] if row[3] is not None]
-            for name in ("effectiveness", "pie_share", "effectiveness_on_pies", "el2n_bins", "readability")
+            name: [(Key(*row[:4]), row[4:]) for row in tables.get(name, ()) if row[3] is not None]
+            for name in _READ
         }
         bins: dict[Key, list[Part]] = {}
         for key, (number, examples, pies, _) in rows["el2n_bins"]:
@@ -100,22 +117,37 @@ class StudyTables:
             bins={key: tuple(parts) for key, parts in bins.items()},
             ratios=ratios,
             classes=classes,
+            alphas={key: Alpha.of(row) for key, row in rows["alpha"] if row[1] is not None},
+            variances={key: row[1] for key, row in rows["recall_variance"] if row[1] is not None},
+            pruning_ratios={
+                key: row[0]
+                for name in ("alpha", "recall_variance")
+                for key, row in rows[name]
+                if row[0] is not None
+            },
+            tests=tests,
             families=families,
+            depths=depths or {},
+            sources=sources or {},
         )
 
     def only(self, keep: Callable[[Key], bool]) -> StudyTables:
         """The cells that ``keep`` accepts."""
-        kept = {
+        kept: dict[str, Any] = {
             part.name: {key: value for key, value in getattr(self, part.name).items() if keep(key)}
             for part in fields(self)
-            if part.name != "families"
+            if part.name not in _NOT_BY_CELL
         }
+        kept["tests"] = [test for test in self.tests if keep(test.a) and keep(test.b)]
         return replace(self, **kept)
 
     @property
     def cells(self) -> list[Key]:
         """Pruned cells, in order."""
-        known = {*self.scores, *self.pie_shares, *self.on_pies, *self.bins, *self.ratios, *self.classes}
+        known: set[Key] = set()
+        for part in fields(self):
+            if part.name not in _NOT_BY_CELL:
+                known |= set(getattr(self, part.name))
         return sorted(key for key in known if key.pruner != UNPRUNED)
 
     def metric(self, key: Key) -> str | None:
@@ -139,10 +171,21 @@ class StudyTables:
                 found[key] = before - after
         return found
 
+    def ratio(self, key: Key) -> float | None:
+        """All parameters over those left, as reached; None where it is not known."""
+        return 1.0 if key.pruner == UNPRUNED else self.pruning_ratios.get(key)
+
+    def family(self, arch: str) -> str | None:
+        """As recorded, else that of the papers' network of this name."""
+        known = self.families.get(arch) or _FAMILY_OF_NAME.get(arch.casefold())
+        name = recall.arch_name(arch, None, None)
+        if known is None and name is not None:
+            return "lenet5" if name == "LeNet" else "resnet"
+        return known
+
     def role(self, arch: str) -> Role | None:
-        """By the family of the architecture, else by its name."""
-        family = self.families.get(arch) or _FAMILY_OF_NAME.get(arch.casefold(), "")
-        return ROLES.get(family)
+        """By the family of the architecture."""
+        return ROLES.get(self.family(arch) or "")
 
     def playing(self, role: Role) -> str:
         """``BERT``, or ``BERT (here minilm)`` where other networks play its part."""
@@ -175,8 +218,3 @@ def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]
     for key in sorted(values):
         found.setdefault((key.dataset, key.arch, key.sparsity), {})[key.pruner] = values[key]
     return found
-
-
-def percent(share: float) -> str:
-    """``99%``, ``2.4%``."""
-    return f"{round(100 * share, 1):g}%"

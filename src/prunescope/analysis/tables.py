@@ -130,12 +130,17 @@ class CellResults:
 
 
 def collect(
-    cells: Sequence[Path], out: Path, metrics: Sequence[Path] = (), analysis: Analysis | None = None
+    cells: Sequence[Path],
+    out: Path,
+    metrics: Sequence[Path] = (),
+    analysis: Analysis | None = None,
+    sources: Mapping[str, str] | None = None,
 ) -> None:
     """Write ``effectiveness.csv``, ``alpha.csv`` and the others (``COLUMNS``) into ``out``.
 
-    And, from these, ``published.csv`` and ``claims.csv``: the study against the papers; and
-    ``alpha_tests.csv``, whose rows compare cells, as ``analysis`` says (by default: its defaults).
+    And ``alpha_tests.csv``, whose rows compare cells, as ``analysis`` says (by default: its defaults); and,
+    from all of these, ``published.csv``, ``published_tests.csv`` and ``claims.csv``: the study against the
+    papers, which knows its data sets by their ``sources`` or, where these are not given, by their names.
 
     What each model reached is read from ``models.json`` in the cell's folder, or from ``metrics``.
     Unpruned rows (effectiveness, recall_variance) come from the cell of the unpruned models where
@@ -159,9 +164,9 @@ def collect(
     for name, rows in tables.items():
         rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
-    against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found])
     alphas = [one for cell in found if (one := alpha_cell(cell)) is not None]
     write_tests(out / "alpha_tests.csv", alphas, analysis or Analysis())
+    against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found], sources)
 
 
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:

@@ -13,14 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from prunescope.analysis.stats import Interval, mean, std, t_interval
+from prunescope.analysis.stats import ROUNDING, Interval, mean, std, t_interval
 
 Alternative = Literal["less", "greater", "two-sided"]
 Effect = Literal["d_z", "hedges_g"]
 
-#: Values closer together than this many rounding errors are one value: a t statistic of what is left
-#: over would be noise.
-_ROUNDING = 64 * float(np.finfo(float).eps)
 #: Beyond it, quantiles of the noncentral t distribution are no longer computed reliably.
 _LARGEST_T = 5000.0
 
@@ -133,7 +130,8 @@ def _scale(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _constant(values: np.ndarray, scale: float) -> bool:
-    return bool(np.ptp(values) <= _ROUNDING * scale)
+    # A t statistic of what rounding leaves over would be noise.
+    return bool(np.ptp(values) <= ROUNDING * scale)
 
 
 def _bias_correction(degrees: int) -> float:

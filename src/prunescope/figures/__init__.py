@@ -13,5 +13,12 @@ FAMILIES: dict[str, str] = {
     "el2n_pruners": "Influence on training (EL2N), by pruner",
     "readability": "Readability and length",
     "alpha": "Recall distortion (α)",
+    "accuracy_alpha": "Accuracy against recall distortion",
     "balance": "Recall balance of classes",
+    "alpha_across": "Recall distortion (α) across networks and data sets",
+    "balance_across": "Recall balance across networks and data sets",
+    "alpha_intervals": "Intervals of recall distortion (α)",
 }
+
+#: Families that the pages of the papers show, and the page of the study, which has the same by network, not.
+ON_PAPER_PAGES_ONLY = frozenset({"alpha_across", "balance_across", "alpha_intervals"})

@@ -1,4 +1,4 @@
-"""Normalized recall balance before and after pruning: recall paper, figures 5-8."""
+"""Normalized recall balance before and after pruning: recall paper, figure 5."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from typing import Any
 import pandas as pd
 
 from prunescope.analysis.slopes import pooled_slope
+from prunescope.config import Amount
+from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
 from prunescope.figures.layout import Picture, legend_below, line_handle
+from prunescope.figures.rows import NAMES
+from prunescope.figures.rows import names as cell_names
 from prunescope.figures.source import CellFiles, Source, seeds_text
-from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look, ordered
+from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 COLUMNS = ("seed", "class", "support", "recall_dense", "recall_pruned", "balance_dense", "balance_pruned")
+#: A group's name and an amount.
+Panel = tuple[str, Amount]
+#: What is fitted to all points of a panel, the same in each of its rows.
+FITTED = ("panel_alpha", "panel_r2", "panel_accuracy")
 _PANELS = 6
+#: Panels in a row of a group that stands alone, and the longest name beside which an amount finds room.
+_ALONE, _LONG = 4, 14
 #: A panel with more points keeps its points as a picture inside the SVG.
 _VECTOR_POINTS = 1500
 
 
 def draw(source: Source) -> Iterator[Picture]:
     """A picture per (dataset, arch), panels pruner (columns) by amount (rows)."""
+    cuts = by_pruner(Measured.of(source))
+    yield from map(matrix, cuts)
+    drawn = {cut.stem for cut in cuts}
     for dataset, arch in source.networks():
-        found = []
-        for cell in source.of_network(dataset, arch):
-            table = cell.table("recall.csv", COLUMNS)
-            if table is not None:
-                table = table[table["balance_dense"].notna() & table["balance_pruned"].notna()]
-                if not table.empty:
-                    found.append((cell, table))
-        if not found:
-            source.skip(
-                f"balance, {dataset} · {arch}", "recall balance is defined for single-label tasks only"
-            )
-            continue
-        yield _picture(dataset, arch, found)
+        if f"{dataset}--{arch}" not in drawn:
+            source.skip(f"balance, {dataset} · {arch}", NO_ALPHA)
 
 
-def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+def matrix(cut: Cut) -> Picture:
+    """A panel for every cell: groups in columns, amounts in rows; many groups in several blocks."""
     import matplotlib.pyplot as plt
 
-    amounts = sorted({cell.amount for cell, _ in found})
-    names = ordered(cell.pruner for cell, _ in found)
-    columns = max(math.ceil(len(names) / math.ceil(len(names) / _PANELS)), 2)
-    blocks = [names[start : start + columns] for start in range(0, len(names), columns)]
-    rows = len(blocks) * len(amounts)
+    found = {(group.name, cell.amount): (cell, _points(cell)) for group in cut.groups for cell in group.cells}
+    tables = [table for _, table in found.values()]
+    grid = panel_grid(cut)
+    rows, columns = len(grid), len(grid[0])
     side = FULL_WIDTH / columns
     figure, axes = plt.subplots(
         rows,
@@ -53,32 +55,31 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         layout="constrained",
         squeeze=False,
     )
-    at = {(cell.pruner, cell.amount): (cell, table) for cell, table in found}
-    before = _reach([table["balance_dense"] for _, table in found])
+    before = _reach([table["balance_dense"] for table in tables])
     parts: list[pd.DataFrame] = []
     beyond = 0
-    for number, block in enumerate(blocks):
-        for row, amount in enumerate(amounts):
-            line = axes[number * len(amounts) + row]
-            shown = [name for name in block if (name, amount) in at]
-            for column, panel in enumerate(line):
-                name = block[column] if column < len(block) else None
-                if name is None or name not in shown:
-                    panel.set_visible(False)
-                    continue
-                cell, table = at[name, amount]
-                after = max(_reach([table["balance_pruned"]]), before)
-                _scatter(panel, cell, table, before, after)
-                outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)
-                beyond += int(outside.sum())
-                parts.append(table.assign(pruner=name, amount=amount.token)[["pruner", "amount", *COLUMNS]])
-                panel.set_title(f"{name} · {amount.text}", fontsize=7.4)
-                if name == shown[0]:
-                    panel.set_ylabel("after pruning", fontsize=7.4)
-                if row == len(amounts) - 1 or (name, amounts[row + 1]) not in at:
-                    panel.set_xlabel("before pruning", fontsize=7.4)
-                else:
-                    panel.tick_params(labelbottom=False)
+    between = "\n" if max(map(len, cut.shows)) > _LONG else " · "
+    for row, line in enumerate(grid):
+        for column, place in enumerate(line):
+            panel = axes[row, column]
+            if place is None:
+                panel.set_visible(False)
+                continue
+            name, amount = place
+            cell, table = found[place]
+            after = max(_reach([table["balance_pruned"]]), before)
+            fitted = _scatter(panel, cell, table, before, after)
+            outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)
+            beyond += int(outside.sum())
+            parts.append(table.assign(**cell_names(cell), **fitted)[[*NAMES, *FITTED, *COLUMNS]])
+            panel.set_title(f"{name}{between}{amount.text}", fontsize=7.4)
+            if not any(line[:column]):
+                panel.set_ylabel("after pruning", fontsize=7.4)
+            below = grid[row + 1][column] if row + 1 < rows else None
+            if below is None or below[0] != name:
+                panel.set_xlabel("before pruning", fontsize=7.4)
+            else:
+                panel.tick_params(labelbottom=False)
     legend_below(
         figure,
         [
@@ -90,9 +91,9 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         ],
         columns=3,
     )
-    title = f"Recall balance of classes, before and after: {dataset} · {arch}"
+    title = f"Recall balance of classes, before and after: {cut.title}"
     figure.suptitle(title)
-    counts = [float(table["seed"].nunique()) for _, table in found]
+    counts = [float(table["seed"].nunique()) for table in tables]
     caption = (
         "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
         f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
@@ -103,7 +104,40 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     )
     if beyond:
         caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."
-    return Picture(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
+    return Picture(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
+
+
+def panel_grid(cut: Cut) -> list[list[Panel | None]]:
+    """What stands where: groups in columns and their amounts in rows, in blocks of at most ``_PANELS`` columns.
+
+    A group that shares no amount with any other has nothing to stand beside: its panels go along rows of
+    their own, after the others.
+    """
+    amounts = {group.name: group.amounts for group in cut.groups}
+    beside = [
+        name
+        for name, own in amounts.items()
+        if any(set(own) & set(other) for key, other in amounts.items() if key != name)
+    ]
+    alone = [name for name in amounts if name not in beside]
+    columns = math.ceil(len(beside) / math.ceil(len(beside) / _PANELS)) if beside else 0
+    columns = max(columns, 2, *(min(len(amounts[name]), _ALONE) for name in alone))
+    grid: list[list[Panel | None]] = []
+    for start in range(0, len(beside), columns):
+        block = beside[start : start + columns]
+        for amount in sorted({amount for name in block for amount in amounts[name]}):
+            grid.append([(name, amount) if amount in amounts[name] else None for name in block])
+    for name in alone:
+        for start in range(0, len(amounts[name]), columns):
+            grid.append([(name, amount) for amount in amounts[name][start : start + columns]])
+    return [line + [None] * (columns - len(line)) for line in grid]
+
+
+def _points(cell: CellFiles) -> pd.DataFrame:
+    """The classes and seeds of a cell that have both balances; those of a seed with an alpha do."""
+    table = cell.table("recall.csv", COLUMNS)
+    assert table is not None  # written together with the alphas
+    return table[table["balance_dense"].notna() & table["balance_pruned"].notna()]
 
 
 def _reach(balances: list[pd.Series]) -> float:
@@ -117,7 +151,10 @@ def _reach(balances: list[pd.Series]) -> float:
     return math.ceil(wanted * 1.05 / step) * step
 
 
-def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, after: float) -> None:
+def _scatter(
+    panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, after: float
+) -> dict[str, float | None]:
+    """Draw one panel; returns its ``FITTED``."""
     shape = look(cell.pruner)
     panel.grid(False)
     panel.axhline(0, color="#dcdfe3", linewidth=0.6, zorder=0)
@@ -161,3 +198,4 @@ def _scatter(panel: Any, cell: CellFiles, table: pd.DataFrame, before: float, af
     panel.set_ylim(-after, after)
     panel.tick_params(labelsize=6.6)
     panel.locator_params(nbins=3)
+    return dict(zip(FITTED, (pooled.alpha, pooled.r2, score), strict=True))

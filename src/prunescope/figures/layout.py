@@ -15,13 +15,17 @@ from prunescope.figures.style import FULL_WIDTH
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure with what belongs to it: file stem, title, caption, and its data."""
+    """A drawn figure with what belongs to it: file stem, title, caption, and its data.
+
+    ``shows``: what it sets side by side, where that decides which figure of a paper it is.
+    """
 
     stem: str
     title: str
     caption: str
     figure: Any
     data: pd.DataFrame
+    shows: tuple[str, ...] = ()
 
 
 def panels(

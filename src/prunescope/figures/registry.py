@@ -35,7 +35,7 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
         raise UserError(f"figure {name!r}: there is no such family; there are {listed(FAMILIES)}")
     source = Source.of(tables, cells)
     module = importlib.import_module(f"prunescope.figures.{name}")
-    pictures: list[dict[str, str]] = []
+    pictures: list[dict[str, Any]] = []
     with atomic_directory(out) as folder, style.styled():
         for picture in module.draw(source):
             style.save(picture.figure, folder, picture.stem)
@@ -47,6 +47,7 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
                     "data": f"{picture.stem}.csv",
                     "title": picture.title,
                     "caption": picture.caption,
+                    "shows": list(picture.shows),
                 }
             )
         index = {

@@ -1,9 +1,10 @@
 """One look for every figure: colours, markers, sizes, and how a picture is saved.
 
 Hue tells what a pruner takes a weight to be worth (blue: its magnitude, orange: its impact on the
-loss, green: chance, purple: undecayed impact); marker and dash tell when it prunes (square: iterative with
-rewinding, circle: iterative with fine-tuning, triangle: at initialization, diamond: once after
-training). Hues are those of Okabe and Ito's colour-blind-safe palette, varied in lightness only.
+loss, green: chance, purple: undecayed impact, grey: independence of its channel); marker and dash tell when it
+prunes (square: iterative with rewinding, plus: a ladder, circle: iterative with fine-tuning, triangle: at
+initialization, diamond: once after training, hexagon: whole filters). Hues are those of Okabe and Ito's
+colour-blind-safe palette, varied in lightness only.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "GP": Look("#F07F3C", "D", _DOTS),
         "UP": Look("#B0478A", "D", _DOTS),
         "RP": Look("#6FAE45", "D", _DOTS),
+        "LTH": Look("#1B2A6B", "P", "-"),
+        "CHIP": Look("#6B7280", "h", _DOTS),
     }
 )
 

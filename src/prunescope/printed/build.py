@@ -1,22 +1,17 @@
-"""Writes ``paper/``: the tables of the PIE paper as CSV, and pages that lay them out as it prints them."""
+"""Writes ``paper/``: what the PIE and the recall paper print, with a study's numbers, a folder each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from prunescope.analysis.csv_text import write_csv
 from prunescope.config import Study
 from prunescope.files import atomic_directory
-from prunescope.printed import FILES, browser, datasets, disagreements, pictures, scores
-from prunescope.printed.parameters import parameters, parameters_csv
-from prunescope.printed.results import Network, Results
+from prunescope.printed.pie import pages as pie
+from prunescope.printed.recall import pages as recall
+from prunescope.printed.results import Results
+from prunescope.published.printed import PAPERS
 from prunescope.report import page
-from prunescope.report.sentences import metric_name
-from prunescope.report.texts import texts_of_test
-
-_SAMPLES = 2
 
 
 def build(
@@ -28,7 +23,11 @@ def build(
     cards: Sequence[Path],
     out: Path,
 ) -> None:
-    """Write the folder ``out``: ``index.html``, ``disagreements.html`` and ``FILES``; it appears as a whole.
+    """Write the folder ``out`` with ``FILES``; it appears as a whole.
+
+    Its ``index.html`` leads to the pages of those papers of which the study has something to show.
+
+    Data sets of pictures add ``pie/pictures-<dataset>.png``, which ``pie/disagreements.html`` shows piece by piece.
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
@@ -40,78 +39,27 @@ def build(
         out: the folder to write, such as ``results/paper``; the study's page is one above.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: a file cannot be read, or the pictures of a data set are not those that were voted on.
     """
     out = Path(out)
-    data = {Path(card).parent.name: Path(card).parent for card in cards}
-    results = Results.read(study, data, cells, Path(tables))
-    where = out / "index.html"
+    names = [Path(card).parent.name for card in cards]
+    results = Results.read(study, names, cells, Path(tables))
     title = study.title or study.name
+    where = out / "index.html"
     with atomic_directory(out) as folder:
-        found = disagreements.write(
-            results,
-            lambda name: texts_of_test(data.get(name)),
-            folder / "table-1-disagreements.parquet",
-            most=browser.MOST_ROWS,
+        for name in ("pie", "recall"):
+            (folder / name).mkdir()
+        pie.write(study, results, figures=figures, cards=cards, folder=folder / "pie", out=out / "pie")
+        has_alphas = recall.write(
+            study, results, tables=Path(tables), figures=figures, folder=folder / "recall", out=out / "recall"
         )
-        context = _write_tables(study, results, cards, folder)
         text = page.render(
-            "paper.html",
-            title=f"{title}, as the PIE paper prints it",
+            "papers.html",
+            title=f"{title}, as the papers print it",
             study=title,
             home=page.link(out.parent / "index.html", where),
-            style=page.asset("printed.css"),
-            total=found.total,
-            samples=disagreements.samples(found.shown, _SAMPLES),
-            cut=browser.cut,
-            figures=pictures.listing(Path(figures), where),
-            files=FILES,
-            **context,
+            titles=PAPERS,
+            has_pies=bool(results.places),
+            has_alphas=has_alphas,
         )
         (folder / "index.html").write_text(text, encoding="utf-8")
-        text = browser.render(
-            found,
-            title=title,
-            home=where,
-            table=out / "table-1-disagreements.parquet",
-            where=out / "disagreements.html",
-        )
-        (folder / "disagreements.html").write_text(text, encoding="utf-8")
-
-
-def _write_tables(study: Study, results: Results, cards: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """The CSV files, and what the page prints of them."""
-    amounts = results.amounts()
-    shares, means, on_pies = (
-        scores.pie_shares(results),
-        scores.effectiveness(results),
-        scores.on_pies(results),
-    )
-    counted, described = parameters(results), datasets.rows(study, cards)
-    write_csv(folder / "table-4-pie-share.csv", *scores.pie_share_csv(shares, amounts))
-    write_csv(folder / "table-5-parameters.csv", *parameters_csv(counted, amounts))
-    write_csv(
-        folder / "table-7-datasets.csv",
-        datasets.COLUMNS,
-        ([getattr(row, name) for name in datasets.COLUMNS] for row in described),
-    )
-    write_csv(folder / "table-9-effectiveness.csv", *scores.effectiveness_csv(results, means, amounts))
-    write_csv(folder / "table-10-effectiveness-on-pies.csv", *scores.on_pies_csv(on_pies, amounts))
-    return {
-        "shares": [
-            {"block": block, "floors": {pruner: scores.floor_of(cells) for pruner, cells in block.rows}}
-            for block in shares
-        ],
-        "has_floor": any(
-            cell.noise_floor is not None for block in shares for _, cells in block.rows for cell in cells
-        ),
-        "means": [{"block": block, "unpruned": _unpruned(results, block.network)} for block in means],
-        "on_pies": on_pies,
-        "parameters": counted,
-        "datasets": described,
-        "metric_of": {block.network: metric_name({"metric": block.metric or None}) for block in means},
-    }
-
-
-def _unpruned(results: Results, network: Network) -> Mapping[str, float | None]:
-    return {name: results.of_unpruned(network, name) for name in ("mean", "std")}

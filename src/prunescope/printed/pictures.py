@@ -1,9 +1,10 @@
-"""The PIE paper's figures, and the pictures of a study that show the same."""
+"""A paper's figures, and the pictures of a study that show the same."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,23 @@ from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.report import page
 
+#: Names that the papers and our studies spell differently.
+_ALIASES = {"fashionmnist": "fashion", "lenet": "lenet5"}
+
+
+def plain(name: str) -> str:
+    """A name, or several joined by ``--`` or `` · ``, in one spelling: ``ResNet-20`` and ``resnet20`` are the same."""
+    parts = [re.sub(r"[^a-z0-9]", "", part) for part in re.split(r"--| · ", name.casefold())]
+    return "--".join(_ALIASES.get(part, part) for part in parts)
+
 
 @dataclass(frozen=True)
 class PaperFigure:
     """Figures of the paper that show one thing, by the family of pictures that does so here.
 
-    ``by_picture``: the paper's own number for a picture, by its file stem, in lower case; numbers
-    that the paper gives to another cut of the same data stand under ``numbers`` alone.
+    ``by_picture``: the paper's own number for a picture, by its file stem; numbers that the paper gives to
+    another cut of the same data stand under ``numbers`` alone. ``shown``: what the figure of a number sets
+    side by side; a picture has that number only if it shows at least two of them.
     """
 
     numbers: str
@@ -25,86 +36,23 @@ class PaperFigure:
     paper: str
     family: str
     by_picture: Mapping[str, str]
+    shown: Mapping[str, Collection[str]] = field(default_factory=dict)
+
+    def number(self, stem: str, shows: Collection[str]) -> str | None:
+        """The paper's number of a picture, by file stem and what it sets side by side."""
+        numbers = {plain(name): number for name, number in self.by_picture.items()}
+        number = numbers.get(plain(stem))
+        if number is None or number not in self.shown:
+            return number
+        common = {plain(name) for name in self.shown[number]} & {plain(name) for name in shows}
+        return number if len(common) > 1 else None
 
 
-def _stems(**numbers: str) -> dict[str, str]:
-    return {stem.replace("__", "--").replace("_", "-"): number for stem, number in numbers.items()}
-
-
-#: In the paper's order. Figures 6 to 13 do not say which network they are of; figure 3 and 5 do.
-FIGURES = (
-    PaperFigure(
-        "1",
-        "Score by sparsity",
-        "Accuracy or F1 of unpruned and pruned models per pruning threshold, a plot per data set and model.",
-        "effectiveness",
-        {"effectiveness": "1"},
-    ),
-    PaperFigure(
-        "2 and 6",
-        "All examples and PIEs across classes",
-        "Distribution of all data points and of PIEs at the lowest and the highest pruning, across classes sorted "
-        "by frequency. The paper shows IIBP-FT first and the other pruners in the appendix, for several labels only.",
-        "pie_classes",
-        {},
-    ),
-    PaperFigure(
-        "3 and 7 to 13",
-        "Score on PIEs and on all examples",
-        "Accuracy of unpruned (solid) and pruned models (dotted) for all data points (blue) or only for PIEs "
-        "(orange), per pruning threshold, each plot a different pruner.",
-        "effectiveness_on_pies",
-        {"snli--bert": "3"},
-    ),
-    PaperFigure(
-        "4 and 14 to 20",
-        "PIEs by influence on training",
-        "Percentage of data points that are PIEs against the degree of influence (EL2N score) of all data points in "
-        "the training set, across pruning thresholds. The paper has a figure per pruner and in it a plot per "
-        "data set and model.",
-        "el2n_pruners",
-        _stems(
-            iibp_ft="4",
-            ibp_ai="14",
-            iibp_wr="15",
-            imp_ft="16",
-            mp_ai="17",
-            imp_wr="18",
-            irp_ft="19",
-            rp_ai="20",
-        ),
-    ),
-    PaperFigure(
-        "4 and 14 to 20",
-        "PIEs by influence on training, the same by network",
-        "The same numbers, a picture per data set and model, a plot per pruner.",
-        "el2n",
-        {},
-    ),
-    PaperFigure(
-        "5 and 21 to 27",
-        "Readability and length of PIEs",
-        "Ratio between the readability scores, and the text length, of PIEs and of all data points across pruning "
-        "thresholds; the black line at 1 stands for equal scores, the turquoise one is the mean of all pruners.",
-        "readability",
-        _stems(
-            snli__bert="5",
-            snli__bilstm="21",
-            imdb__bert="22",
-            imdb__bilstm="23",
-            reuters__bert="24",
-            reuters__bilstm="25",
-            aapd__bert="26",
-            aapd__bilstm="27",
-        ),
-    ),
-)
-
-
-def listing(figures: Path, where: Path) -> list[dict[str, Any]]:
-    """Every figure of the paper with the pictures there are, and what was left out and why.
+def listing(paper: Sequence[PaperFigure], figures: Path, where: Path) -> list[dict[str, Any]]:
+    """Every figure of a paper with the pictures there are, and what was left out and why.
 
     Args:
+        paper: its figures, in order.
         figures: folder with a folder per family, each with its ``figures.json``.
         where: the page, from which links start.
 
@@ -112,34 +60,35 @@ def listing(figures: Path, where: Path) -> list[dict[str, Any]]:
         UserError: a ``figures.json`` cannot be read.
     """
     found = []
-    for figure in FIGURES:
+    for figure in paper:
         folder = figures / figure.family
         pictures, skipped = _family(folder)
         if figure.family == "el2n_pruners" and not pictures:
             continue  # One network: its own picture has a plot for every pruner.
+        shown = [_picture(figure, picture, folder, where) for picture in pictures]
         found.append(
             {
                 "figure": figure,
                 "anchor": f"figure-{figure.family}",
-                "pictures": [
-                    {
-                        "title": picture["title"],
-                        "caption": picture["caption"],
-                        "number": figure.by_picture.get(Path(picture["file"]).stem.casefold()),
-                        **{
-                            name: page.link(folder / picture[key], where)
-                            for name, key in (("svg", "file"), ("png", "png"), ("data", "data"))
-                        },
-                    }
-                    for picture in pictures
-                ],
+                # The paper's own first; the others keep their order.
+                "pictures": sorted(shown, key=lambda picture: picture["number"] is None),
                 "skipped": skipped,
             }
         )
     return found
 
 
-def _family(folder: Path) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+def _picture(figure: PaperFigure, picture: Mapping[str, Any], folder: Path, where: Path) -> dict[str, Any]:
+    links = {"svg": picture["file"], "png": picture["png"], "data": picture["data"]}
+    return {
+        "title": picture["title"],
+        "caption": picture["caption"],
+        "number": figure.number(Path(picture["file"]).stem, picture.get("shows", ())),
+        **{name: page.link(folder / file, where) for name, file in links.items()},
+    }
+
+
+def _family(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     index = folder / "figures.json"
     if not index.exists():
         return [], []

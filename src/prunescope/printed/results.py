@@ -18,7 +18,9 @@ from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
 
 #: Tables that the paper's are laid out from; one that is not there leaves its cells blank.
-TABLES = ("effectiveness", "pie_share", "effectiveness_on_pies", "pie_intervals")
+TABLES = (
+    "effectiveness", "pie_share", "effectiveness_on_pies", "pie_intervals", "alpha", "recall_variance",
+)  # fmt: skip
 
 #: Reached sparsities of one network differ by far more than this between amounts.
 _SAME = 1e-6
@@ -50,13 +52,13 @@ class Results:
     places: every pruned cell of the study, done or not, and any other that is done.
     folders: those that are analysed.
     rows: of the tables, by table and cell.
-    unpruned: rows of the unpruned models in ``effectiveness``, by network.
+    unpruned: rows of the unpruned models, by table and network.
     """
 
     places: frozenset[Place]
     folders: Mapping[Place, Path]
     rows: Mapping[str, Mapping[Place, Mapping[str, str]]]
-    unpruned: Mapping[Network, Mapping[str, str]]
+    unpruned: Mapping[str, Mapping[Network, Mapping[str, str]]]
     dense_folders: Mapping[Network, Path]
     order: tuple[Network, ...] = field(default=())
 
@@ -86,10 +88,13 @@ class Results:
             pruned,
             {name: _by_place(table, sparsities) for name, table in read.items()},
             {
-                network: row
-                for (network, pruner), rows in read["effectiveness"].items()
-                if pruner == UNPRUNED
-                for row in rows
+                name: {
+                    network: row
+                    for (network, pruner), rows in table.items()
+                    if pruner == UNPRUNED
+                    for row in rows
+                }
+                for name, table in read.items()
             },
             {place.network: path for place, path in folders.items() if place.pruner == UNPRUNED},
             tuple(dict.fromkeys(place.network for place in places)),
@@ -116,13 +121,13 @@ class Results:
     def text(self, table: str, place: Place, column: str) -> str:
         return self.rows[table].get(place, {}).get(column, "")
 
-    def of_unpruned(self, network: Network, column: str) -> float | None:
-        return number(self.unpruned.get(network, {}).get(column, ""))
+    def of_unpruned(self, network: Network, column: str, table: str = "effectiveness") -> float | None:
+        return number(self.unpruned[table].get(network, {}).get(column, ""))
 
     def metric(self, network: Network) -> str:
         """What the scores of a network are; empty where nothing is known of it."""
         rows = [row for place, row in self.rows["effectiveness"].items() if place.network == network]
-        known = [self.unpruned.get(network, {}), *rows]
+        known = [self.unpruned["effectiveness"].get(network, {}), *rows]
         return next((row["metric"] for row in known if row.get("metric")), "")
 
     def scores(self, network: Network, amount: Amount) -> dict[str, float]:

@@ -77,12 +77,25 @@ def _kth_smallest(values: Tensor, k: int) -> Tensor:
 
 
 def apply_masks(weights: Mapping[str, Tensor], masks: Masks) -> None:
-    """Set pruned weights to exactly zero, in place.
+    """Set pruned weights to exactly zero, in place."""
+    set_to_zero(weights, {name: ~mask for name, mask in masks.items()})
 
-    Multiplied in place: cuDNN's LSTMs keep pointers into flattened weights, which a
-    re-parametrization would break. masked_fill rather than a product: NaN * 0 is NaN, and -1 * 0
-    is -0.
+
+def set_to_zero(weights: Mapping[str, Tensor], gone: Mapping[str, Tensor]) -> None:
+    """Set weights to exactly zero where ``gone``, the inverse of masks, is True; in place.
+
+    In place: cuDNN's LSTMs keep pointers into flattened weights, which a re-parametrization would
+    break. masked_fill rather than a product: NaN * 0 is NaN, and -1 * 0 is -0.
     """
     with torch.no_grad():
-        for name, mask in masks.items():
-            weights[name].masked_fill_(~mask, 0.0)
+        for name, pruned in gone.items():
+            weights[name].masked_fill_(pruned, 0.0)
+
+
+def highest(scores: Tensor, left: int) -> Tensor:
+    """Which of the scores (n,) are among the ``left`` highest: (n,) bool with exactly ``left`` True.
+
+    Equal scores go in the order of their index, as in ``prune``; there, what is pruned stays so.
+    """
+    everything = torch.ones_like(scores, dtype=torch.bool)
+    return _prune_flat(scores, everything, scores.numel() - left)

@@ -1,4 +1,4 @@
-"""Schedules: how many weights are zero after each pruning round."""
+"""Schedules: how many weights are zero after each pruning round, or how many filters are gone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ Zeros = Mapping[str, int] | int
 def zeros_by_round(pruner: Pruner, amount: Amount, sizes: Mapping[str, int], total: int) -> list[Zeros]:
     """Zeros after each of the pruner's rounds; one round unless the schedule is iterative.
 
+    A level of a ladder is one round, and what the levels below it pruned is counted in.
+
     Args:
         sizes: weights of each prunable layer.
         total: parameters of the whole network, which a ratio counts.
@@ -26,7 +28,7 @@ def zeros_by_round(pruner: Pruner, amount: Amount, sizes: Mapping[str, int], tot
     Raises:
         UserError: a ratio that the prunable weights cannot reach.
     """
-    share = amount.share(total, sum(sizes.values()))
+    share = amount.share(total, sum(sizes.values()), pruner.step)
     if pruner.scope == "global":
         size = sum(sizes.values())
         return [_zeros(size, share, r, pruner.rounds) for r in range(1, pruner.rounds + 1)]

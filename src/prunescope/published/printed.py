@@ -16,12 +16,19 @@ PAPERS: dict[str, str] = {
 }
 
 
+#: Two spellings of one sparsity differ by less.
+_ROUNDING = 1e-9
+
+
 @dataclass(frozen=True)
 class PrintedNumber:
     """One number of a paper's table about one cell of its grid.
 
-    ``sparsity``: fraction of the prunable weights; 0 with pruner ``none`` for unpruned models.
-    ``value``: a fraction. ``metric``: what scores on the data set measure.
+    ``sparsity``: fraction of the prunable weights; 0 with pruner ``none`` for unpruned models; None where
+    the paper says ``ratio`` instead, all parameters over those left. ``tolerance``: how far, as a part of
+    the ratio or of the weights left, a cell may be from it and still be this one.
+    ``only_with``: the pruner that a study must have tried on the network too, for unpruned models that were
+    trained for its experiments alone. ``value``: a fraction, or alpha. ``metric``: what scores on the data set measure.
     ``doubtful``: not read directly but inferred (``pie_doubtful.csv`` says how).
     """
 
@@ -30,11 +37,24 @@ class PrintedNumber:
     dataset: str
     arch: str
     pruner: str
-    sparsity: float
+    sparsity: float | None
     quantity: str
     value: float
     metric: str
     doubtful: bool = False
+    ratio: float | None = None
+    tolerance: float = _ROUNDING
+    only_with: str | None = None
+
+    def distance(self, sparsity: float, ratio: float | None) -> float | None:
+        """How far a cell is, as ``tolerance`` is meant; None where it is another one."""
+        if self.sparsity is not None:
+            apart = abs((1 - sparsity) / (1 - self.sparsity) - 1)
+        elif self.ratio is not None and ratio is not None:
+            apart = abs(ratio / self.ratio - 1)
+        else:
+            return None
+        return apart if apart <= self.tolerance else None
 
 
 @dataclass(frozen=True)

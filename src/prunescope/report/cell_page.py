@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prunescope.config import Study
-from prunescope.report import page, parts, sentences
-from prunescope.report.audit_files import AuditFiles
+from prunescope.report import contact_sheet, page, parts, sentences
+from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
+from prunescope.report.images import PictureTable
+
+
+@dataclass(frozen=True)
+class Shown:
+    """The test examples of a cell's data set, as far as its data table is there.
+
+    texts: by example; None where there are none · pies: every PIE of the cell, given only for data sets of
+    pictures, whose sheet they make · pictures: None where the data table is missing.
+    """
+
+    texts: Mapping[int, str] | None = None
+    pies: Sequence[Pie] = ()
+    pictures: PictureTable | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ def render(
     folder: Path,
     study: Study,
     models: ModelsFile | None,
-    texts: Mapping[int, str] | None,
+    shown: Shown,
     where: Path,
     home: Path,
 ) -> str:
@@ -54,17 +68,17 @@ def render(
         folder: its folder, with ``test`` and perhaps ``train``.
         study: the configuration it comes from.
         models: what is recorded of its models.
-        texts: text of the test examples.
+        shown: texts or pictures of the test examples.
         where: the page's own path, from which links start.
         home: the study's page.
 
     Raises:
-        UserError: a file cannot be read.
+        UserError: a file cannot be read, or the pictures are not those that were voted on.
     """
     audit = AuditFiles(folder / "test")
     train = AuditFiles(folder / "train")
     bins = train.el2n or audit.el2n
-    body = parts.body(audit, texts, bins, "of the training split" if train.el2n else "")
+    body = parts.body(audit, shown.texts, bins, "of the training split" if train.el2n else "")
     pruner = study.all_pruners.get(cell.pruner)
     links = [
         {
@@ -83,6 +97,8 @@ def render(
                 "meaning": "how the models were made: sparsity of each layer, losses, time, versions",
             }
         )
+    sheet = contact_sheet.of_cell(cell.dataset, shown.pies, shown.pictures)
+    pictured = [("pictures", "Pictures")] if sheet else []
     trained = cell.dataset in study.datasets and cell.arch in study.archs
     what = (
         f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {cell.amount.text}: "
@@ -93,7 +109,7 @@ def render(
         "cell.html",
         title=f"{cell.pruner} at {cell.amount.text} · {cell.dataset} · {cell.arch}",
         what=what,
-        contents=parts.contents(body, ("settings", "Settings")),
+        contents=parts.contents(body, *pictured, ("settings", "Settings")),
         cell=cell,
         amount=cell.amount.text,
         study=study.title or study.name,
@@ -103,6 +119,8 @@ def render(
         models=models.models if models is not None else [],
         versions=_versions(models),
         files=links,
+        sheet=sheet,
+        sheet_style=page.asset("sheet.css") if sheet else "",
         **body,
     )
 

@@ -9,6 +9,9 @@ from typing import Any
 from prunescope.config import Amount
 from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
 
+#: Why no seed of a network has an alpha.
+NO_ALPHA = "in every seed, all classes are recalled alike before pruning, or nothing is right"
+
 
 @dataclass(frozen=True)
 class CellNumbers:
@@ -117,13 +120,18 @@ def _on_pies(cells: Sequence[CellNumbers]) -> str | None:
 
 
 def _alphas(cells: Sequence[CellNumbers]) -> str | None:
-    known = [cell.alpha for cell in cells if cell.alpha is not None]
-    if not known:
+    asked = [cell for cell in cells if isinstance(cell.summary.get("alpha"), Mapping)]
+    known = [cell.alpha for cell in asked if cell.alpha is not None]
+    if not asked:
         return None
+    without = len(asked) - len(known)
+    none = "" if not without else f" {count(without, 'network has', 'networks have')} no α: {NO_ALPHA}."
+    if not known:
+        return none.strip()
     above, below = (sum(alpha.get("verdict") == mark for alpha in known) for mark in (">", "<"))
     return (
         f"Differences in recall between classes grow beyond doubt in {above} of {len(known)}, shrink in "
-        f"{below}, and are open in {len(known) - above - below} (recall distortion α against 1)."
+        f"{below}, and are open in {len(known) - above - below} (recall distortion α against 1).{none}"
     )
 
 

@@ -202,23 +202,30 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
     if mean is None:
         return "Recall distortion α has no value: all classes are recalled alike, or nothing is right."
+    left_out = alpha.get("n_left_out") or 0
+    without = (
+        f" {count(left_out, 'seed has', 'seeds have')} none: all classes are recalled alike there, or "
+        "nothing is right."
+        if left_out
+        else ""
+    )
     if low is None or high is None:
         return (
             f"Recall distortion α is {number(mean)}; one seed gives no interval, so nothing follows from it."
+            f"{without}"
         )
     confidence = alpha.get("confidence")
     interval = f"{100 * confidence:g}% interval" if confidence is not None else "interval"
     head = f"Recall distortion α is {number(mean)} ({interval} {number(low)} to {number(high)}): "
     verdict = alpha.get("verdict")
+    tail = "the interval includes 1, so it is open whether differences between classes grow or shrink."
     if verdict == ">":
-        return (
-            head + "differences between classes grow; those recalled worse than average fall further behind."
-        )
-    if verdict == "<" and high < 0:
-        return head + "classes change sides; those recalled better than average fall below it."
-    if verdict == "<":
-        return head + "differences between classes shrink, relative to accuracy."
-    return head + "the interval includes 1, so it is open whether differences between classes grow or shrink."
+        tail = "differences between classes grow; those recalled worse than average fall further behind."
+    elif verdict == "<" and high < 0:
+        tail = "classes change sides; those recalled better than average fall below it."
+    elif verdict == "<":
+        tail = "differences between classes shrink, relative to accuracy."
+    return f"{head}{tail}{without}"
 
 
 def story(summary: Mapping[str, Any]) -> list[str]:

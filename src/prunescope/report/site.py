@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Cell, Study
+from prunescope.config import Amount, Cell, Study
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES
+from prunescope.figures import FAMILIES, ON_PAPER_PAGES_ONLY
 from prunescope.files import atomic_directory, read_json, write_text
 from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
-from prunescope.report import against_papers, cell_page, page
-from prunescope.report.audit_files import AuditFiles
-from prunescope.report.cell_page import ModelsFile
+from prunescope.report import against_papers, cell_page, often, page
+from prunescope.report.audit_files import AuditFiles, Pie
+from prunescope.report.cell_page import ModelsFile, Shown
 from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
+from prunescope.report.images import PictureTable, pictures_of_test
+from prunescope.report.often import Tally
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.report.texts import texts_of_test
 
@@ -36,6 +40,7 @@ TABLES: dict[str, str] = {
     "agreement.csv": "loyalty to the unpruned model, and flips by direction",
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
     "published.csv": "the papers' printed numbers beside ours",
+    "published_tests.csv": "the recall paper's tests between alphas beside ours",
     "claims.csv": "the papers' claims and whether they hold here",
 }
 
@@ -49,7 +54,10 @@ def build(
     cards: Sequence[Path],
     out: Path,
 ) -> None:
-    """Write ``out`` and, beside it, ``report/cells/*.html``, a page per pruned cell; links are relative.
+    """Write ``out`` and, beside it, ``report``; links are relative.
+
+    ``report/cells/*.html`` is a page per pruned cell, ``report/often/*.html`` one per data set of pictures
+    with two or more pruned networks: the examples that are PIEs of most of them.
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
@@ -61,7 +69,8 @@ def build(
         out: the page to write, such as ``results/index.html``.
 
     Raises:
-        UserError: a file is missing or cannot be read.
+        UserError: a file is missing or cannot be read, or the pictures of a data set are not those that
+            were voted on.
     """
     folders = [CellFolder.at(Path(path)) for path in cells]
     known = (folder.path / "models.json" for folder in folders)
@@ -72,17 +81,52 @@ def build(
     # Data cards stand beside the data tables that hold the texts.
     data = {Path(card).parent.name: Path(card).parent for card in cards}
     texts = {name: texts_of_test(data.get(name)) for name in dict.fromkeys(cell.dataset for cell, _ in found)}
+    tallies: dict[str, tuple[Tally, PictureTable | None]] = {}
     with atomic_directory(pages) as folder:
         for cell, where in found:
             key = (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
             name = cell_page.file_name(cell)
             about = next((record for record in records if record.key == key), None)
-            text = cell_page.render(cell, where, study, about, texts[cell.dataset], pages / name, Path(out))
+            shown = Shown(texts[cell.dataset])
+            if _of_pictures(study, cell.dataset):
+                if cell.dataset not in tallies:
+                    tallies[cell.dataset] = (Tally(cell.dataset), pictures_of_test(data.get(cell.dataset)))
+                tally, pictures = tallies[cell.dataset]
+                shown = Shown(texts[cell.dataset], _every_pie(where), pictures)
+                tally.add(cell, shown.pies)
+            text = cell_page.render(cell, where, study, about, shown, pages / name, Path(out))
             (folder / name).write_text(text, encoding="utf-8")
+    counted = [pair for pair in tallies.values() if pair[0].n_networks >= often.FEWEST_NETWORKS]
+    _often_pages(study, counted, pages.parent / "often", Path(out))
     scope = [cell for cell in study.cells if not data or cell.dataset in data]
+    often_section = often.section(counted, pages.parent / "often", Path(out))
     write_text(
-        out, _index(study, scope, found, records, Path(tables), Path(figures), cards, pages, Path(out))
+        out,
+        _index(
+            study, scope, found, records, Path(tables), Path(figures), cards, pages, Path(out), often_section
+        ),
     )
+
+
+def _of_pictures(study: Study, dataset: str) -> bool:
+    return dataset in study.datasets and study.datasets[dataset].input == "image"
+
+
+def _every_pie(folder: Path) -> list[Pie]:
+    return AuditFiles(folder / "test", max_pies=sys.maxsize).pies
+
+
+def _often_pages(
+    study: Study, counted: Sequence[tuple[Tally, PictureTable | None]], pages: Path, out: Path
+) -> None:
+    if not counted:
+        # None of an earlier run stays behind.
+        shutil.rmtree(pages, ignore_errors=True)
+        return
+    with atomic_directory(pages) as folder:
+        for tally, pictures in counted:
+            where = pages / often.file_name(tally)
+            often.write(tally, pictures, folder, where=where, home=out, study=study.title or study.name)
 
 
 def _index(
@@ -95,6 +139,7 @@ def _index(
     cards: Sequence[Path],
     pages: Path,
     out: Path,
+    often_section: list[dict[str, Any]],
 ) -> str:
     numbers = [cell for cell, _ in found]
     networks = list(dict.fromkeys((cell.dataset, cell.arch) for cell in numbers))
@@ -109,6 +154,7 @@ def _index(
     contents = [("answer", "Findings")]
     contents += [("problems", "Problems")] if problems else []
     contents += [("cells", "All networks")]
+    contents += [("often", "Who pays most often")] if often_section else []
     contents += [(f"figure-{family['name']}", family["title"]) for family in families]
     against = against_papers.section(tables, out)
     contents += [("papers", "Against the papers")] if against else []
@@ -145,6 +191,8 @@ def _index(
             }
             for cell in numbers
         ],
+        often=often_section,
+        sheet_style=page.asset("sheet.css") if often_section else "",
         families=families,
         against=against,
         cards=data_cards,
@@ -155,7 +203,7 @@ def _index(
 
 
 def _paper(out: Path) -> str | None:
-    """Where the study's numbers are laid out as the PIE paper prints them, if they are."""
+    """Where the study's numbers are laid out as the papers print them, if they are."""
     printed = out.parent / "paper" / "index.html"
     return page.link(printed, out) if printed.exists() else None
 
@@ -166,7 +214,7 @@ def studied(cells: Sequence[Cell]) -> str:
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     archs = list(dict.fromkeys(cell.arch for cell in cells))
     pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
-    amounts = list(dict.fromkeys(cell.amount.text for cell in sorted(pruned, key=lambda c: c.amount)))
+    amounts = amounts_text({cell.amount for cell in pruned})
     seeds = sorted({len(cell.seeds) for cell in cells})
     models = sum(len(cell.seeds) for cell in cells)
     text = (
@@ -174,9 +222,16 @@ def studied(cells: Sequence[Cell]) -> str:
         f"{count(len(archs), 'kind of network', 'kinds of network')} ({', '.join(archs)})"
     )
     if pruners:
-        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {', '.join(amounts)}"
+        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {amounts}"
     spans = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else count(seeds[0], "seed")
     return f"{text}; {spans} each, {count(models, 'model')} in all."
+
+
+def amounts_text(amounts: Collection[Amount]) -> str:
+    """``50%, 90%, level 1 to level 20``: the levels of a ladder, which are never left out, as a range."""
+    levels = [amount.text for amount in sorted(amounts) if amount.kind == "level"]
+    texts = [amount.text for amount in sorted(amounts) if amount.kind != "level"]
+    return ", ".join([*texts, *(levels if len(levels) < 3 else [f"{levels[0]} to {levels[-1]}"])])
 
 
 def model_problems(cells: Sequence[Cell], records: Sequence[ModelsFile]) -> list[str]:
@@ -242,6 +297,8 @@ def _families(figures: Path, out: Path) -> list[dict[str, Any]]:
     """Figure families that have something to show, in their order, with links from the page."""
     found = []
     for name, title in FAMILIES.items():
+        if name in ON_PAPER_PAGES_ONLY:
+            continue
         index = figures / name / "figures.json"
         if not index.exists():
             continue

@@ -134,6 +134,32 @@ def test_figure_13_leaves_the_tables_alone() -> None:
     ]  # fmt: skip
 
 
+def test_neighbouring_levels_of_a_ladder_are_a_family_and_change_no_other() -> None:
+    levels = [cell("cifar10", "r56", "LTH", Amount.of_level(k)) for k in range(1, 21)]
+    levels.append(cell("cifar10", "r20", "LTH", Amount.of_level(2)))
+    chip = [cell("cifar10", "r56", "CHIP", Amount.of_ratio(ratio)) for ratio in (1.75, 3.33, 8.27, 19.11)]
+    found = comparisons([*paper(), *levels, *chip])
+    ladder = of(found, "level: cifar10, b, LTH")
+    assert [(c.a, c.b) for c in ladder] == [(str(k), str(k + 1)) for k in range(1, 20)]
+    assert {(c.varied, c.paired, c.alternative) for c in ladder} == {("level", True, "less")}
+    # Level 2 is no ratio of 2: it is compared with level 2 of other networks alone.
+    assert [(c.a, c.b) for c in of(found, "arch: cifar10, resnet, LTH, level 2")] == [("e", "b")]
+    assert [(c.a, c.b) for c in of(found, "ratio: cifar10, b, CHIP")] == [
+        ("1.75", "3.33"), ("3.33", "8.27"), ("8.27", "19.11"),
+    ]  # fmt: skip
+    added = {c.family for c in found} - {c.family for c in comparisons(paper())}
+    assert added == {
+        "level: cifar10, b, LTH", "ratio: cifar10, b, CHIP", "arch: cifar10, resnet, LTH, level 2",
+    }  # fmt: skip
+    # The setting names ratios: every level is compared all the same, the ratios of others are not.
+    tested = test_rows([*paper(), *levels, *chip], Analysis(tested_amounts=RATIOS))
+    known = test_rows(paper(), Analysis())
+    assert [row for row in tested if row[0] in {r[0] for r in known}] == known
+    assert Counter(row[0] for row in tested if row not in known) == {
+        "level: cifar10, b, LTH": 19, "arch: cifar10, resnet, LTH, level 2": 1,
+    }  # fmt: skip
+
+
 def test_direction_follows_the_results() -> None:
     cells = [replace(c, parameters=-(c.parameters or 0) + 2_000_000) for c in paper()]
     assert [(c.a, c.b) for c in of(comparisons(cells), "arch: cifar10, resnet, MP, ratio 2")] == [

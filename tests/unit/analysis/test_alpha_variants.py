@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,13 @@ from prunescope.analysis.alpha_variants import (
 )
 from prunescope.analysis.class_scores import COLUMNS
 from prunescope.analysis.tables import collect
+from prunescope.analysis.ttests import independent, paired
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
-from prunescope.config import Analysis
+from prunescope.config import Amount, Analysis, study_from
+from prunescope.figures.registry import draw_all
+from prunescope.report.findings import CellNumbers, overall_sentences
+from prunescope.report.site import build
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -244,3 +250,130 @@ def test_cells_without_class_scores_still_have_their_alpha(tmp_path: Path) -> No
     assert [row[1] for row in variant_rows(folder, 4.0, 0.99)] == ["recall"]
     (folder / "recall.csv").unlink()
     assert intensification_rows(folder, 4.0) == []
+
+
+def by_recall(hits: tuple[int, int], size: int) -> list[int]:
+    """Predictions of classes a and b, ``size`` examples each, with this many right."""
+    return [0] * hits[0] + [1] * (size - hits[0]) + [1] * hits[1] + [0] * (size - hits[1])
+
+
+def test_a_verdict_is_no_rounding_error(tmp_path: Path) -> None:
+    # Recalls 57/59 and 54/59 fall to a third each: every balance stays what it was, alpha is 1, computed
+    # as 1 - 2e-15 in every seed. The interval is that one point, and it is not below 1.
+    label = [0] * 59 + [1] * 59
+    dense = {seed: by_recall((57, 54), 59) for seed in range(3)}
+    pruned = {seed: by_recall((19, 18), 59) for seed in range(3)}
+    folder = audited(tmp_path, label, dense, pruned)
+    alpha = json.loads((folder / "summary.json").read_text())["alpha"]
+    assert alpha["mean"] != 1
+    assert [alpha[name] for name in ("mean", "ci_low", "ci_high")] == pytest.approx([1, 1, 1], abs=1e-12)
+    assert (alpha["verdict"], alpha["n_seeds"], alpha["n_left_out"]) == ("?", 3, 0)
+
+
+def test_equal_alphas_are_their_own_interval(tmp_path: Path) -> None:
+    # Dense 4/5 and 2/5: balances 1/3, -1/3. Pruned 4/5 and 0: balances 1, -1. alpha 3 in every seed.
+    label = [0] * 5 + [1] * 5
+    sides = [{seed: by_recall(hits, 5) for seed in range(4)} for hits in ((4, 2), (4, 0))]
+    folder = audited(tmp_path, label, *sides)
+    alpha = json.loads((folder / "summary.json").read_text())["alpha"]
+    assert [alpha[name] for name in ("mean", "ci_low", "ci_high")] == pytest.approx([3, 3, 3])
+    assert alpha["verdict"] == ">"
+
+
+def test_alphas_apart_by_rounding_are_not_tested() -> None:
+    # As much as alphas of proportional recalls differ that lie 1e-4 around the accuracy
+    base = dict.fromkeys(range(4), 1.0)
+    noise = {seed: 1.0 + (-1) ** seed * 3e-13 for seed in range(4)}
+    for found in (
+        paired(base, noise, "two-sided", 0.99),
+        independent(list(base.values()), list(noise.values()), "two-sided", 0.99),
+    ):
+        assert found.p_value is None
+        assert found.note in ("the differences do not vary", "neither side varies")
+
+
+#: Unpruned and pruned predictions by seed, and what the page says of alpha.
+DEGENERATE = {
+    "one class alone": ({0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6}, "Recall distortion α is 5.00"),
+    "nothing right": ({0: RIGHT, 1: RIGHT}, {0: [2] * 6, 1: [2] * 6}, "Recall distortion α has no value"),
+    "no balance": ({0: LABEL, 1: LABEL}, {0: RIGHT, 1: MIXED}, "Recall distortion α has no value"),
+    "one seed": ({0: RIGHT}, {0: MIXED}, "one seed gives no interval, so nothing follows from it"),
+    "one left": (
+        {0: RIGHT, 1: RIGHT},
+        {0: MIXED, 1: [2] * 6},
+        "nothing follows from it. 1 seed has none: all classes are recalled alike there, or nothing is right",
+    ),
+    "nothing moves": ({0: RIGHT, 1: RIGHT}, {0: RIGHT, 1: RIGHT}, "the interval includes 1"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(DEGENERATE))
+def test_degenerate_cells_reach_every_table_figure_and_page(tmp_path: Path, case: str) -> None:
+    dense, pruned, said = DEGENERATE[case]
+    settings = study_from(
+        {
+            "name": "degenerate",
+            "seeds": sorted(dense),
+            "datasets": {"zoo": {"source": "digits"}},
+            "archs": {"net": {"family": "lenet5"}},
+            "grid": [{"datasets": ["zoo"], "archs": ["net"], "pruners": ["MP"], "ratios": [2, 4]}],
+        }
+    )
+    # The same at both ratios: no difference varies either.
+    tables = study(tmp_path, {"ratio-200percent": pruned, "ratio-400percent": pruned}, dense)
+    cells = sorted((tmp_path / "cells/zoo/net/MP").iterdir())
+    draw_all(tables, cells, tmp_path / "figures")
+    build(
+        study=settings,
+        cells=cells,
+        tables=tables,
+        figures=tmp_path / "figures",
+        cards=[],
+        out=tmp_path / "index.html",
+    )
+    written = [
+        *tables.glob("*.csv"),
+        *(tmp_path / "figures").glob("*/*.csv"),
+        *tmp_path.glob("cells/**/*.csv"),
+    ]
+    assert len(written) > 20
+    for path in written:
+        for row in rows_of(path):
+            assert not {"nan", "inf", "-inf", "None", "NaN"} & {str(value) for value in row.values()}, path
+    pages = [tmp_path / "index.html", *(tmp_path / "report/cells").glob("*.html")]
+    assert len(pages) == 3
+    for path in pages:
+        shown = re.sub(r"<(script|style)>.*?</\1>|<[^>]+>", " ", path.read_text(encoding="utf-8"), flags=re.S)
+        assert not re.search(r"\b(nan|inf|None)\b", shown), path
+    assert all(said in path.read_text(encoding="utf-8") for path in pages[1:])
+    (row,) = rows_of(tables / "alpha_tests.csv")
+    assert row["p_value"] == row["p_corrected"] == row["significant"] == ""
+    assert row["note"] in ("the differences do not vary", "fewer than 2 pairs of seeds")
+    for name in ("alpha", "recall_variance"):
+        assert len([r for r in rows_of(tables / f"{name}.csv") if r["pruner"] == "MP"]) == 2
+    # Boxes and panels, or a line that says why there are none
+    for family in ("alpha", "balance"):
+        index = json.loads((tmp_path / "figures" / family / "figures.json").read_text())
+        assert index["figures"] or index["skipped"]
+
+
+def test_a_study_says_how_many_networks_have_no_alpha(tmp_path: Path) -> None:
+    low, none = {0: MIXED, 1: MIXED}, {0: [2] * 6, 1: [2] * 6}
+    dense = {0: RIGHT, 1: RIGHT}
+    study(tmp_path, {"ratio-200percent": low, "ratio-400percent": none}, dense)
+    cells = tmp_path / "cells/zoo/net/MP"
+    numbers = [
+        CellNumbers(
+            "zoo",
+            "net",
+            "MP",
+            Amount.parse(name),
+            json.loads((cells / name / "test" / "summary.json").read_text()),
+        )
+        for name in ("ratio-200percent", "ratio-400percent")
+    ]
+    text = " ".join(overall_sentences(numbers))
+    assert "grow beyond doubt in 1 of 1" in text
+    assert "1 network has no α: in every seed, all classes are recalled alike before pruning" in text
+    assert "grow beyond doubt" not in " ".join(overall_sentences(numbers[1:]))
+    assert "1 network has no α" in " ".join(overall_sentences(numbers[1:]))

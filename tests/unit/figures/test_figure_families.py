@@ -54,7 +54,11 @@ EXPECTED = {
     "el2n_pruners": ["MP"],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
+    "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
+    "alpha_across": [],
+    "balance_across": [],
+    "alpha_intervals": ["digits--lenet5", "docstrings--bilstm"],
 }
 
 

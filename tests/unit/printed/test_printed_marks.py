@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from prunescope.printed.disagreements import names, shares
-from prunescope.printed.marks import OnPies, extremes
+from prunescope.printed.pie.disagreements import names, shares
+from prunescope.printed.pie.marks import OnPies, extremes
 
 
 def test_best_and_worst_by_score() -> None:

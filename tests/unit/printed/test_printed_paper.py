@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -13,77 +11,22 @@ import pyarrow.parquet as pq
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
+from printed_pages import Page, table
 
 from prunescope.cli import main
 from prunescope.config import Amount, Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw
-from prunescope.printed import FILES, browser
+from prunescope.printed import FILES
 from prunescope.printed.build import build
+from prunescope.printed.pie import browser
 from prunescope.printed.results import Network, Place, Results
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
-
-
-class Page(HTMLParser):
-    """Tags that close, addresses, visible text, cells of tables with their classes, and the JSON inside."""
-
-    VOID = frozenset({"meta", "link", "input", "img", "br"})
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.addresses: list[str] = []
-        self.ids: list[str] = []
-        self.text = ""
-        self.json = ""
-        self.rows: list[list[tuple[str, str]]] = []
-        self._open: list[str] = []
-        self._json = False
-        self.feed(path.read_text(encoding="utf-8"))
-        self.close()
-        assert self._open == []
-        assert len(self.ids) == len(set(self.ids))
-        for address in self.addresses:
-            target, _, anchor = address.partition("#")
-            assert anchor in self.ids if not target and anchor else True
-            if target and target not in ("data:,", "../index.html"):
-                assert (path.parent / target).exists(), address
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.append(tag)
-        self.addresses += [values[name] or "" for name in ("href", "src") if name in values]
-        self.ids += [values["id"] or ""] if "id" in values else []
-        assert not any(name.startswith("on") for name in values)
-        self._json = values.get("type") == "application/json"
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append((values.get("class") or "", ""))
-        if tag not in self.VOID:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self._json and self._open[-1] == "script":
-            self.json += data
-        elif self._open and self._open[-1] not in ("script", "style"):
-            self.text += data
-            if "tr" in self._open and self.rows[-1]:
-                kind, text = self.rows[-1][-1]
-                self.rows[-1][-1] = (kind, (text + data).strip() if data.strip() else text)
-
-
-def table(path: Path) -> list[dict[str, str]]:
-    with open(path, newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
 
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
@@ -173,11 +116,25 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("paper") / "results"
     settings, files = by_hand(root)
     build(study=settings, **files, out=root / "paper")
-    return root / "paper"
+    return root / "paper" / "pie"
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
 
 
 def test_every_file_is_there(paper: Path) -> None:
-    assert {path.name for path in paper.iterdir()} == {*FILES, "index.html", "disagreements.html"}
+    assert set(files_below(paper.parent)) == set(FILES)
+
+
+def test_contents_lead_to_what_there_is(paper: Path) -> None:
+    contents = Page(paper.parent / "index.html")
+    assert "pie/index.html" in contents.addresses
+    # The cells have votes, but no recalls: the other paper has nothing to show.
+    assert "recall/index.html" not in contents.addresses
+    assert "../index.html" in Page(paper / "index.html").addresses
 
 
 def test_table_4(paper: Path) -> None:
@@ -279,20 +236,21 @@ def test_rows_beyond_the_most_are_cut_and_said(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(browser, "MOST_ROWS", 6)
     settings, files = by_hand(tmp_path)
     build(study=settings, **files, out=tmp_path / "paper")
-    found = Page(tmp_path / "paper" / "disagreements.html")
+    found = Page(tmp_path / "paper" / "pie" / "disagreements.html")
     rows = json.loads(found.json)["rows"]
     assert len(rows) == 6
     assert {row[0] for row in rows} == set(range(5))
     assert "Here are 6 of them" in found.text
     assert "10 disagreements" in found.text
-    assert pq.ParquetFile(tmp_path / "paper" / "table-1-disagreements.parquet").metadata.num_rows == 10
+    assert (
+        pq.ParquetFile(tmp_path / "paper" / "pie" / "table-1-disagreements.parquet").metadata.num_rows == 10
+    )
 
 
 def test_same_results_same_bytes(paper: Path, tmp_path: Path) -> None:
     settings, files = by_hand(tmp_path)
     build(study=settings, **{**files, "cells": files["cells"][::-1]}, out=tmp_path / "paper")
-    for path in paper.iterdir():
-        assert (tmp_path / "paper" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert files_below(tmp_path / "paper") == files_below(paper.parent)
 
 
 def test_figures_have_the_papers_numbers_or_say_that_there_are_none(paper: Path) -> None:
@@ -320,15 +278,15 @@ def test_ratios_several_labels_and_no_texts(tmp_path: Path) -> None:
         cards=found["cards"],
         out=tmp_path / "paper",
     )
-    shares = {row["pruner"]: row for row in table(tmp_path / "paper" / "table-4-pie-share.csv")}
+    shares = {row["pruner"]: row for row in table(tmp_path / "paper" / "pie" / "table-4-pie-share.csv")}
     wanted = {row["pruner"]: [] for row in table(tmp_path / "tables" / "pie_share.csv")}
     for row in sorted(table(tmp_path / "tables" / "pie_share.csv"), key=lambda row: float(row["sparsity"])):
         wanted[row["pruner"]].append(row["pie_share"])
     assert {name: [row["ratio 4"], row["ratio 10"]] for name, row in shares.items()} == wanted
     assert {row["noise_floor"] for row in shares.values()} == {""}
-    index = Page(tmp_path / "paper" / "index.html")
+    index = Page(tmp_path / "paper" / "pie" / "index.html")
     assert "Noise floor" not in index.text
-    rows = pq.ParquetFile(tmp_path / "paper" / "table-1-disagreements.parquet").read().to_pylist()
+    rows = pq.ParquetFile(tmp_path / "paper" / "pie" / "table-1-disagreements.parquet").read().to_pylist()
     assert {row["text"] for row in rows} == {None}
     assert rows
     assert {row["amount"] for row in rows} <= {"ratio 4", "ratio 10"}
@@ -345,14 +303,14 @@ def test_nothing_has_been_run(tmp_path: Path) -> None:
         cards=[tmp_path / "data" / "digits" / "card.json"],
         out=tmp_path / "paper",
     )
-    index = Page(tmp_path / "paper" / "index.html")
+    index = Page(tmp_path / "paper" / "pie" / "index.html")
     assert "no cell has been analysed yet" in index.text
     assert "unpruned –" not in index.text
-    rows = table(tmp_path / "paper" / "table-4-pie-share.csv")
+    rows = table(tmp_path / "paper" / "pie" / "table-4-pie-share.csv")
     assert {row["dataset"] for row in rows} == {"digits"}
     assert len(rows) == 7
     assert all(value == "" for row in rows for name, value in row.items() if name.startswith("ratio"))
-    assert pq.ParquetFile(tmp_path / "paper" / "table-1-disagreements.parquet").metadata.num_rows == 0
+    assert pq.ParquetFile(tmp_path / "paper" / "pie" / "table-1-disagreements.parquet").metadata.num_rows == 0
 
 
 def test_cells_are_found_by_what_was_asked_for(tmp_path: Path) -> None:
@@ -393,6 +351,4 @@ def test_the_command_writes_the_same(paper: Path, tmp_path: Path) -> None:
     arguments = ["paper", "--settings", settings.model_dump_json(), "--cells", str(cells)]
     arguments += ["--tables", str(files["tables"]), "--figures", str(files["figures"])]
     assert main([*arguments, "--cards", str(files["cards"][0]), "--out", str(tmp_path / "paper")]) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "paper").iterdir()} == {
-        path.name: path.read_bytes() for path in paper.iterdir()
-    }
+    assert files_below(tmp_path / "paper") == files_below(paper.parent)

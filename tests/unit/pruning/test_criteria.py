@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -105,7 +107,7 @@ def test_the_papers_names():
         "UP": ("undecayed", "global"),
         "RP": ("random", "layer"),
     }
-    assert set(PRUNERS) == set(pie) | set(recall)
+    assert set(PRUNERS) == set(pie) | set(recall) | {"LTH", "CHIP"}
     for name, (criterion, schedule, recovery) in pie.items():
         pruner = PRUNERS[name]
         assert (pruner.criterion, pruner.schedule, pruner.recovery) == (criterion, schedule, recovery)
@@ -116,6 +118,16 @@ def test_the_papers_names():
         pruner = PRUNERS[name]
         assert (pruner.criterion, pruner.scope, pruner.schedule) == (criterion, scope, "one-shot")
         assert (pruner.gradient_batches, pruner.gradient_batch_size, pruner.gradient) == (1, None, "data")
+    lth, chip = PRUNERS["LTH"], PRUNERS["CHIP"]
+    assert (lth.criterion, lth.scope, lth.schedule, lth.recovery) == (
+        "magnitude",
+        "global",
+        "ladder",
+        "rewind",
+    )
+    assert (lth.step, lth.structure) == (Fraction(1, 5), "weights")
+    assert (chip.criterion, chip.structure, chip.schedule) == ("channel-independence", "filters", "one-shot")
+    assert (chip.recovery, chip.map_batches, chip.map_batch_size) == ("fine-tune", 5, 128)
 
 
 def test_undecayed_pruning_never_becomes_impact_pruning_by_accident():

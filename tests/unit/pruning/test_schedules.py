@@ -97,10 +97,11 @@ def test_unreachable_ratio_names_the_highest_possible_one():
 
 @given(st.integers(0, 999) | st.none(), st.integers(101, 100_000))
 def test_amount_tokens_round_trip(permille, percent):
-    for amount in ([] if permille is None else [Amount("sparsity", permille)]) + [Amount("ratio", percent)]:
+    amounts = [Amount("ratio", percent), Amount("level", percent)]
+    for amount in ([] if permille is None else [Amount("sparsity", permille)]) + amounts:
         assert Amount.parse(amount.token) == amount
-        again = Amount.of_sparsity if amount.kind == "sparsity" else Amount.of_ratio
-        assert again(amount.value) == amount
+        made = {"sparsity": Amount.of_sparsity, "ratio": Amount.of_ratio, "level": Amount.of_level}
+        assert made[amount.kind](amount.value if amount.kind != "level" else amount.units) == amount
 
 
 def test_amount_spellings():
@@ -108,12 +109,24 @@ def test_amount_spellings():
     assert Amount.of_sparsity(0.1 + 0.2).token == "sparsity-300permille"
     assert Amount.of_ratio(10).token == "ratio-1000percent"
     assert Amount.of_ratio(8.27).token == "ratio-827percent"
+    assert (Amount.of_level(7).token, Amount.of_level(7).text) == ("level-7", "level 7")
+    assert sorted(Amount.of_level(k) for k in (10, 9, 2)) == [Amount.of_level(k) for k in (2, 9, 10)]
     assert DENSE.token == "sparsity-0permille"
     assert Amount.of_sparsity(0.9) == Amount.of_sparsity(0.90)
 
 
 @pytest.mark.parametrize(
-    "token", ["", "0.9", "sparsity-900", "sparsity--1permille", "ratio-10permille", "x-sparsity-900permille"]
+    "token",
+    [
+        "",
+        "0.9",
+        "sparsity-900",
+        "sparsity--1permille",
+        "ratio-10permille",
+        "x-sparsity-900permille",
+        "level-",
+        "level-7x",
+    ],
 )
 def test_foreign_tokens_are_refused(token):
     with pytest.raises(UserError, match="not an amount such as"):
@@ -125,3 +138,32 @@ def test_amounts_finer_than_paths_are_refused():
         Amount.of_sparsity(0.9995)
     with pytest.raises(UserError, match=r"ratios: 8.271 has more decimals"):
         Amount.of_ratio(8.271)
+
+
+#: Table 12 of the recall paper: the ratio at each level, of the weights that are pruned.
+TABLE_12 = [
+    1.25, 1.56, 1.95, 2.44, 3.05, 3.81, 4.77, 5.96, 7.45, 9.31,
+    11.64, 14.55, 18.19, 22.74, 28.42, 35.53, 44.41, 55.51, 69.39, 86.74,
+]  # fmt: skip
+
+
+def test_levels_leave_what_the_recall_paper_prints():
+    lth = PRUNERS["LTH"]
+    for level, ratio in enumerate(TABLE_12, start=1):
+        share = Amount.of_level(level).share(10**9, 10**9, lth.step)
+        assert share == 1 - Fraction(4**level, 5**level)
+        assert float(1 / (1 - share)) == pytest.approx(ratio, abs=0.0051)
+        (zeros,) = zeros_by_round(lth, Amount.of_level(level), {"a": 600_000, "b": 400_000}, 10**7)
+        assert zeros == round(1_000_000 * (1 - Fraction(4, 5) ** level))
+
+
+@given(st.integers(1, 10**6), st.integers(1, 99), st.integers(1, 30))
+def test_levels_only_ever_remove(size, percent, levels):
+    pruner = Pruner(criterion="magnitude", schedule="ladder", recovery="rewind", level_fraction=percent / 100)
+    counts = [
+        zeros_by_round(pruner, Amount.of_level(k), {"w": size}, size)[0]["w"] for k in range(levels + 1)
+    ]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert counts[1] == round(Fraction(percent, 100) * size)
+    assert all(abs(count - size * (1 - (1 - percent / 100) ** k)) <= 0.501 for k, count in enumerate(counts))

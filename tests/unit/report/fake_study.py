@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import stdtrit
 
 from prunescope.analysis import seed_tables
 from prunescope.analysis.seed_findings import seed_findings
@@ -95,6 +96,8 @@ def audit_folder(
     )
     summary: dict[str, Any] = {
         "task": "multi-label" if multi else "single-label",
+        "metric": "macro_f1" if multi else "accuracy",
+        "n_classes": count,
         "n_examples": n,
         "n_seeds": seeds,
         "n_seeds_dropped": 0,
@@ -188,17 +191,17 @@ def _recall(folder, classes, label, dense, other, accuracy) -> dict[str, Any]:  
         ("seed", "accuracy_dense", "accuracy_pruned", "alpha"),
         [(s, accuracy[0][s], accuracy[1][s], a) for s, a in enumerate(alphas)],
     )
-    mean = float(np.mean(alphas))
+    mean, known = float(np.mean(alphas)), {"confidence": 0.99, "n_seeds": len(alphas)}
     if len(alphas) < 2:
-        return {"mean": mean, "ci_low": None, "ci_high": None, "confidence": 0.99, "verdict": "?"}
-    half = 5.84 * float(np.std(alphas, ddof=1)) / len(alphas) ** 0.5
+        return {"mean": mean, "ci_low": None, "ci_high": None, "verdict": "?", **known}
+    half = stdtrit(len(alphas) - 1, 0.995) * float(np.std(alphas, ddof=1)) / len(alphas) ** 0.5
     verdict = ">" if mean - half > 1 else "<" if mean + half < 1 else "?"
     return {
         "mean": mean,
         "ci_low": mean - half,
         "ci_high": mean + half,
-        "confidence": 0.99,
         "verdict": verdict,
+        **known,
     }
 
 

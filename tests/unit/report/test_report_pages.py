@@ -394,7 +394,7 @@ def test_paper_page_and_study_page_lead_to_each_other(tmp_path: Path) -> None:
     assert "paper/index.html" not in (tmp_path / "index.html").read_text(encoding="utf-8")
     build_paper(**files, out=tmp_path / "paper")
     build(**files, out=tmp_path / "index.html")
-    for page in (tmp_path / "index.html", *(tmp_path / "paper").glob("*.html")):
+    for page in (tmp_path / "index.html", *(tmp_path / "paper").rglob("*.html")):
         check_links(page, page.read_text(encoding="utf-8"))
     assert "paper/index.html" in Page((tmp_path / "index.html").read_text(encoding="utf-8")).addresses
     assert "../index.html" in Page((tmp_path / "paper/index.html").read_text(encoding="utf-8")).addresses

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from prunescope.analysis.claims import pie_examples, pie_on_pies, pie_scores, pie_shares
+from prunescope.analysis.claims import (
+    pie_examples,
+    pie_on_pies,
+    pie_scores,
+    pie_shares,
+    recall_accuracy,
+    recall_amounts,
+    recall_networks,
+    recall_pruners,
+)
 from prunescope.analysis.claims.findings import Finding, Judge, not_measured
 from prunescope.analysis.study_tables import StudyTables
 from prunescope.pruners import UNPRUNED
-from prunescope.published import pie, printed
+from prunescope.published import pie, printed, recall
 
 COLUMNS = ("id", "statement", "verdict", "evidence")
 
@@ -26,6 +35,12 @@ def pie_scope(study: StudyTables) -> StudyTables:
     """The PIE paper speaks of language models, BERT and BiLSTM, and of its eight pruners."""
     pruners = {*pie.PRUNERS, UNPRUNED}
     return study.only(lambda key: study.role(key.arch) is not None and key.pruner in pruners)
+
+
+def recall_scope(study: StudyTables) -> StudyTables:
+    """The recall paper speaks of LeNet5 and ResNets, which classify pictures, and of its six pruners."""
+    pruners = {*recall.PRUNERS, UNPRUNED}
+    return study.only(lambda key: study.family(key.arch) in ("lenet5", "resnet") and key.pruner in pruners)
 
 
 #: By ``paper`` of claims.csv in the package's data. A paper or claim without a judge is not measured.
@@ -51,6 +66,20 @@ PAPERS: dict[str, PaperJudges] = {
             "PIE-16": pie_examples.pies_spread_evenly,
             "PIE-17": pie_examples.pies_are_harder_to_read,
             "PIE-18": pie_examples.pies_are_longer,
+        },
+    ),
+    recall.PAPER: PaperJudges(
+        recall_scope,
+        {
+            "REC-01": recall_amounts.below_then_above_one,
+            "REC-02": recall_amounts.random_stays_below_one,
+            "REC-03": recall_amounts.rises_from_ratio_to_ratio,
+            "REC-04": recall_networks.smaller_networks_intensify_more,
+            "REC-05": recall_networks.harder_datasets_intensify_more,
+            "REC-06": recall_pruners.undecayed_distorts_less,
+            "REC-07": recall_pruners.all_differ_from_random,
+            "REC-08": recall_accuracy.accuracy_and_distortion_improve_at_once,
+            "REC-09": recall_accuracy.variance_alone_does_not_tell,
         },
     ),
 }

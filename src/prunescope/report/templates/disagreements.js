@@ -3,7 +3,7 @@
 (() => {
   const CELL = 0, EXAMPLE = 1, TEXT = 2, TRUE = 3, DENSE = 4, PRUNED = 5, DENSE_SHARE = 6, PRUNED_SHARE = 7;
   const PER_PAGE = 50;
-  const { cells, names, texts, rows } = JSON.parse(document.getElementById("data").textContent);
+  const { cells, names, texts, rows, pictures } = JSON.parse(document.getElementById("data").textContent);
   const lower = texts.map((text) => text.toLowerCase());
   const form = document.getElementById("choices");
   const parts = [...form.querySelectorAll("select[data-part]")];
@@ -13,7 +13,8 @@
   const state = document.getElementById("state");
   const [back, on] = [document.getElementById("back"), document.getElementById("on")];
   const body = document.getElementById("rows").tBodies[0];
-  const hasTexts = document.getElementById("rows").tHead.rows[0].cells.length === 6;
+  const hasTexts = document.getElementById("text-column") !== null;
+  const hasPictures = document.getElementById("picture-column") !== null;
   let found = [], page = 0;
 
   const both = (row) => row[DENSE_SHARE] + row[PRUNED_SHARE];
@@ -37,10 +38,34 @@
     cell.append(element("bdi", classes(row[side]), right ? "right" : "wrong"), ` (${Math.round(100 * row[share])}%)`);
     return cell;
   };
+  // One picture: a window on the file that holds all of its data set.
+  const picture = (row) => {
+    const file = pictures[cells[row[CELL]][0]];
+    const place = file ? file.places[row[EXAMPLE]] : undefined;
+    if (place === undefined) return element("span", "no picture", "note");
+    const [column, line] = [place % file.columns, Math.floor(place / file.columns)];
+    const frame = element("span", "", "preview");
+    frame.style.width = `${file.width}px`;
+    frame.style.height = `${file.height}px`;
+    const whole = document.createElement("img");
+    whole.src = encodeURIComponent(file.file);
+    whole.alt = `Picture of example ${row[EXAMPLE]}, true class ${classes(row[TRUE])}`;
+    whole.width = file.columns * file.width;
+    whole.height = file.rows * file.height;
+    whole.style.left = `${-column * file.width}px`;
+    whole.style.top = `${-line * file.height}px`;
+    frame.append(whole);
+    return frame;
+  };
   const line = (row) => {
     const made = document.createElement("tr");
     const [dataset, arch, pruner, amount] = cells[row[CELL]];
     made.append(element("td", `${dataset} · ${arch}\n${pruner} at ${amount}`, "cell"), element("td", row[EXAMPLE], "n"));
+    if (hasPictures) {
+      const cell = document.createElement("td");
+      cell.append(picture(row));
+      made.append(cell);
+    }
     if (hasTexts) {
       const cell = document.createElement("td");
       const text = row[TEXT] < 0 ? element("span", "no text", "note") : element("bdi", texts[row[TEXT]], "text");

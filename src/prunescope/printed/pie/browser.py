@@ -9,8 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.printed.disagreements import Disagreements
-from prunescope.report import page
+from prunescope.printed.pie.disagreements import Disagreements
+from prunescope.printed.pie.previews import Previews
+from prunescope.report import contact_sheet, page
 
 #: Rows on the page; all of them are in the table beside it.
 MOST_ROWS = 12_000
@@ -18,8 +19,12 @@ MOST_ROWS = 12_000
 MOST_CHARACTERS = 500
 
 
-def render(found: Disagreements, *, title: str, home: Path, table: Path, where: Path) -> str:
-    """The page ``where``, which links to the paper's page ``home`` and to the full ``table``."""
+def render(found: Disagreements, drawn: Previews, *, title: str, home: Path, table: Path, where: Path) -> str:
+    """The page ``where``, which links to the paper's page ``home`` and to the full ``table``.
+
+    Args:
+        drawn: pictures of the examples, in files beside the page.
+    """
     places = list(dict.fromkeys(row.place for row in found.shown))
     return page.render(
         "disagreements.html",
@@ -30,13 +35,17 @@ def render(found: Disagreements, *, title: str, home: Path, table: Path, where: 
         shown=len(found.shown),
         most_characters=MOST_CHARACTERS,
         has_texts=any(row.text is not None for row in found.shown),
+        has_pictures=bool(drawn.found),
+        missing=[contact_sheet.missing(dataset) for dataset in drawn.missing],
         choices={
             "data set": list(dict.fromkeys(place.network.dataset for place in places)),
             "network": list(dict.fromkeys(place.network.arch for place in places)),
             "pruner": list(dict.fromkeys(place.pruner for place in places)),
             "pruned": [amount.text for amount in sorted({place.amount for place in places})],
         },
-        data=embedded(payload(found)),
+        data=embedded(
+            payload(found) | {"pictures": {name: one.payload for name, one in drawn.found.items()}}
+        ),
         script=page.asset("disagreements.js"),
         style=page.asset("printed.css"),
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from prunescope.config import Amount
-from prunescope.printed.marks import Mark, OnPies, extremes
+from prunescope.printed.pie.marks import Mark, OnPies, extremes
 from prunescope.printed.results import Network, Place, Results
 
 T = TypeVar("T")

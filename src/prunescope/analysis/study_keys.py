@@ -1,0 +1,23 @@
+"""What a cell of a study is called."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Key(NamedTuple):
+    """A cell; unpruned models have pruner ``none`` and sparsity 0."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    sparsity: float
+
+    @property
+    def text(self) -> str:
+        return f"{self.dataset}, {self.arch}, {self.pruner} at {percent(self.sparsity)}"
+
+
+def percent(share: float) -> str:
+    """``99%``, ``2.4%``."""
+    return f"{round(100 * share, 1):g}%"

@@ -1,0 +1,154 @@
+"""What the recall paper's figures set side by side: pruners, sizes of a network, or data sets (section 6.2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from prunescope.analysis.alpha_cells import AlphaCell, read_alpha_cell, unpruned_accuracies
+from prunescope.analysis.alpha_order import default_networks, easiest_first, smallest_first
+from prunescope.config import Amount
+from prunescope.figures.source import CellFiles, Source
+from prunescope.figures.style import ordered
+
+#: Why a network has no picture of alphas or balances.
+NO_ALPHA = "no model has an alpha: that takes one label per example, accuracies above 0 and balances that are not all 0"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cells of one pruner on one network, by amount; ``name``: what tells it from the others of its cut."""
+
+    name: str
+    pruner: str
+    cells: tuple[CellFiles, ...]
+
+    @property
+    def amounts(self) -> list[Amount]:
+        return [cell.amount for cell in self.cells]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Groups that differ in one thing. ``stem``: of files; ``title``: what is common to all of them."""
+
+    stem: str
+    title: str
+    groups: tuple[Group, ...]
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """The names of what is set side by side."""
+        return tuple(group.name for group in self.groups)
+
+    @property
+    def cells(self) -> list[CellFiles]:
+        return [cell for group in self.groups for cell in group.cells]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The cells that have an alpha, with what decides how they are put in order."""
+
+    cells: tuple[tuple[CellFiles, AlphaCell], ...]
+
+    @classmethod
+    def of(cls, source: Source) -> Measured:
+        found = [(cell, read_alpha_cell(cell.path)) for cell in source.cells]
+        return cls(tuple((cell, alpha) for cell, alpha in found if alpha is not None and alpha.alpha))
+
+    def alphas(self) -> list[AlphaCell]:
+        return [alpha for _, alpha in self.cells]
+
+
+def by_pruner(measured: Measured) -> list[Cut]:
+    """A cut per (data set, arch), its pruners side by side, networks by size: figures 1, 5 and 9."""
+    cuts = []
+    by_dataset = sorted(
+        measured.cells, key=lambda pair: (pair[0].dataset, pair[1].parameters or 0, pair[0].arch)
+    )
+    for dataset, arch in dict.fromkeys((cell.dataset, cell.arch) for cell, _ in by_dataset):
+        own = [cell for cell, _ in measured.cells if (cell.dataset, cell.arch) == (dataset, arch)]
+        groups = [
+            _group(name, [c for c in own if c.pruner == name]) for name in ordered(c.pruner for c in own)
+        ]
+        cuts.append(Cut(f"{dataset}--{arch}", f"{dataset} · {arch}", tuple(groups)))
+    return cuts
+
+
+def by_size(measured: Measured) -> list[Cut]:
+    """A cut per (data set, kind of network, pruner) that has several sizes, the smallest first: figures 2, 4, 6,
+    8, 10 and 12."""
+    kinds: dict[tuple[str, str, str], list[tuple[CellFiles, AlphaCell]]] = {}
+    for cell, alpha in measured.cells:
+        if alpha.family is not None and alpha.parameters is not None:
+            kinds.setdefault((cell.dataset, alpha.family, cell.pruner), []).append((cell, alpha))
+    cuts: list[Cut] = []
+    for (dataset, family, pruner), found in kinds.items():
+        archs = smallest_first(alpha for _, alpha in found)
+        groups = [_group(arch, [cell for cell, _ in found if cell.arch == arch]) for arch in archs]
+        title = f"{pruner} on sizes of {family}, {dataset}"
+        cuts += _compared(f"sizes--{dataset}--{family}--{pruner}", title, groups)
+    return cuts
+
+
+def by_dataset(measured: Measured) -> list[Cut]:
+    """A cut per pruner of all data sets with their default networks, the easiest first: figures 3, 7 and 11.
+
+    Data sets that share another network stand in a cut of their own, with that network.
+    """
+    known = [
+        (cell, alpha)
+        for cell, alpha in measured.cells
+        if alpha.network in unpruned_accuracies(measured.alphas())
+    ]
+    defaults = default_networks(alpha for _, alpha in known)
+    cuts: list[Cut] = []
+    for pruner in ordered(cell.pruner for cell, _ in known):
+        own = [(cell, alpha) for cell, alpha in known if cell.pruner == pruner]
+        at_defaults = [(cell, alpha) for cell, alpha in own if defaults[cell.dataset] == cell.arch]
+        cuts += _of_datasets(f"datasets--{pruner}", f"{pruner} on every data set", at_defaults)
+        for arch in dict.fromkeys(cell.arch for cell, _ in own):
+            there = [(cell, alpha) for cell, alpha in own if cell.arch == arch]
+            if not all(defaults[cell.dataset] == arch for cell, _ in there):
+                cuts += _of_datasets(
+                    f"datasets--{pruner}--{arch}", f"{pruner} on data sets with {arch}", there
+                )
+    return cuts
+
+
+def across(source: Source) -> list[Cut]:
+    """The cuts over several networks; that there is none is noted."""
+    measured = Measured.of(source)
+    cuts = [*by_size(measured), *by_dataset(measured)]
+    if not cuts:
+        source.skip(
+            "across networks and data sets",
+            "no pruner has been run at one amount on two sizes of a network or on two single-label data sets",
+        )
+    return cuts
+
+
+def _of_datasets(stem: str, title: str, found: Sequence[tuple[CellFiles, AlphaCell]]) -> list[Cut]:
+    groups = [
+        _group(f"{dataset} · {arch}", [c for c, _ in found if (c.dataset, c.arch) == (dataset, arch)])
+        for dataset, arch in easiest_first([alpha for _, alpha in found])
+    ]
+    return _compared(stem, title, groups)
+
+
+def _group(name: str, cells: Iterable[CellFiles]) -> Group:
+    found = sorted(cells, key=lambda cell: cell.amount)
+    return Group(name, found[0].pruner, tuple(found))
+
+
+def _compared(stem: str, title: str, groups: Sequence[Group]) -> list[Cut]:
+    """The cut with those amounts that several groups have; none where there is nothing to compare."""
+    counts = Counter(amount for group in groups for amount in group.amounts)
+    kept = [
+        Group(group.name, group.pruner, cells)
+        for group in groups
+        if (cells := tuple(cell for cell in group.cells if counts[cell.amount] > 1))
+    ]
+    return [Cut(stem, title, tuple(kept))] if kept else []

@@ -1,0 +1,116 @@
+"""The pictures of a data set's test split as PNG, for pages that show examples."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.data.tables import DataTable, read_table
+from prunescope.errors import UserError
+
+#: Pictures are shown about as large as this, in CSS pixels, and always by a whole factor.
+_SHOWN = 88
+_MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True)
+class PictureTable:
+    """The test split ``table`` of a data set of pictures, read from ``path``."""
+
+    path: Path
+    table: DataTable
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height on a page: every pixel becomes a square of whole CSS pixels."""
+        assert self.table.info.image_shape is not None
+        _, height, width = self.table.info.image_shape
+        factor = max(1, round(_SHOWN / max(height, width)))
+        return width * factor, height * factor
+
+    def picture(self, example: int, label: str) -> np.ndarray:
+        """(channels, height, width) uint8, brightest at 255.
+
+        Args:
+            example: its number in the data table.
+            label: its class by name, as the votes have it.
+
+        Raises:
+            UserError: the data table has no such example, or one of another class.
+        """
+        info = self.table.info
+        own = info.classes[self.table.labels[example]] if 0 <= example < len(self.table) else None
+        if own != label:
+            here = "is not there" if own is None else f"is {own!r}"
+            raise UserError(
+                f"{self.path}: example {example} {here}, but votes were counted on one that is {label!r}; "
+                "delete the data set's folder and the cells of its networks, and run again"
+            )
+        assert self.table.images is not None
+        assert info.image_scale is not None
+        return levels(self.table.images[example], info.image_scale)
+
+    def address(self, example: int, label: str) -> str:
+        """A ``data:`` address with the PNG of one example, checked as by ``picture``."""
+        raw = base64.b64encode(png(self.picture(example, label)))
+        return f"data:image/png;base64,{raw.decode('ascii')}"
+
+
+def pictures_of_test(folder: Path | None) -> PictureTable | None:
+    """The pictures of a test split; None where there is no data table.
+
+    Args:
+        folder: the data set's, with ``test.parquet``.
+
+    Raises:
+        UserError: the table cannot be read, or holds no pictures that can be shown.
+    """
+    path = folder / "test.parquet" if folder is not None else None
+    if path is None or not path.exists():
+        return None
+    table = read_table(path)
+    if table.images is None or table.images.shape[1] not in _MODES:
+        raise UserError(
+            f"{path}: holds no pictures of one or three channels; is it the table of another data set?"
+        )
+    return PictureTable(path, table)
+
+
+def levels(image: np.ndarray, scale: float) -> np.ndarray:
+    """Pixels of a picture as uint8 brightness; ``scale``: the pixel value that is shown as full brightness."""
+    return np.clip(np.rint(image.astype(np.float64) * (255 / scale)), 0, 255).astype(np.uint8)
+
+
+def png(image: np.ndarray) -> bytes:
+    """A picture, pixel for pixel; the same picture always gives the same bytes.
+
+    Args:
+        image: (channels, height, width) uint8; one channel is grey, three are red, green, blue.
+    """
+    from PIL import Image
+
+    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    stream = io.BytesIO()
+    # The mode follows from the shape: grey for two dimensions, colour for three.
+    Image.fromarray(np.ascontiguousarray(pixels)).save(stream, format="PNG", compress_level=9)
+    return stream.getvalue()
+
+
+def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Pictures of one shape side by side, row by row, in one; places left over are black.
+
+    >>> tiled([np.full((1, 1, 1), n, np.uint8) for n in (7, 8, 9)], 2).tolist()
+    [[[7, 8], [9, 0]]]
+    """
+    channels, height, width = pictures[0].shape
+    rows = -(-len(pictures) // columns)
+    whole = np.zeros((channels, rows * height, columns * width), dtype=np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // columns * height, place % columns * width
+        whole[:, top : top + height, left : left + width] = picture
+    return whole

@@ -1,0 +1,164 @@
+"""A ladder and whole filters from one end of the workflow to the other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from prunescope.config import study_from
+from prunescope.plan import make_plan
+
+from .conftest import STUDY, Workspace
+from .test_reruns import CLOSING
+from .test_runs import rows, tables_of
+
+pytestmark = pytest.mark.workflow
+
+ENTRY = {"datasets": ["digits"], "archs": ["lenet5"]}
+LADDER: dict[str, Any] = {
+    "name": "ladder",
+    "seeds": [0, 1],
+    "keep_models": False,
+    "datasets": {"digits": STUDY["datasets"]["digits"]},
+    "archs": {"lenet5": STUDY["archs"]["lenet5"]},
+    "grid": [
+        {**ENTRY, "pruners": ["LTH"], "levels": 3},
+        {**ENTRY, "pruners": ["CHIP", "MP"], "ratios": [2]},
+    ],
+}
+NETWORK = "models/digits/lenet5"
+
+
+def climbed_to(levels: int, **changes: Any) -> dict[str, Any]:
+    grid = [{**LADDER["grid"][0], "levels": levels}, LADDER["grid"][1]]
+    return {**LADDER, "grid": grid, **changes}
+
+
+def network_of(workspace: Workspace, level: int) -> Path:
+    return workspace.results / NETWORK / f"LTH/level-{level}/seeds-0-1/models.safetensors"
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The study, run to its end. Tests that change files work on a copy."""
+    workspace = Workspace(tmp_path_factory.mktemp("ladder") / "run", LADDER)
+    jobs = workspace.jobs()
+    assert jobs == {"dataset": 1, "encode": 1, "train": 1, "level": 3, "prune": 2, "cell": 6, **CLOSING}
+    assert jobs.total() == make_plan(study_from(LADDER))["jobs"]
+    done = workspace.snakemake()
+    assert done.returncode == 0, done.stderr
+    return workspace
+
+
+def test_every_level_prunes_the_networks_of_the_one_below(ladder: Workspace) -> None:
+    below = {}
+    for level, zeros in ((1, 4062), (2, 7312), (3, 9911)):  # of 20,310: 0.2, 0.36, 0.488
+        tensors = load_file(network_of(ladder, level))
+        masks = {name: mask for name, mask in tensors.items() if "/mask/" in name}
+        for seed in (0, 1):
+            own = [mask for name, mask in masks.items() if name.startswith(f"{seed}/")]
+            assert sum(np.count_nonzero(~mask) for mask in own) == zeros
+        assert not any((mask & ~below[name]).any() for name, mask in masks.items() if below)
+        below = masks
+    # Others start from these networks; from those of the other pruners nothing does.
+    assert not list((ladder.results / NETWORK).glob("MP/*/*/models.safetensors"))
+
+
+def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(ladder: Workspace) -> None:
+    tables = ladder.results / "tables"
+    alpha = {
+        (row["pruner"], round(float(row["sparsity"]), 3)): float(row["ratio"])
+        for row in rows(tables / "alpha.csv")
+    }
+    total = 21_386
+    for sparsity, zeros in ((0.2, 4062), (0.36, 7312), (0.488, 9911)):
+        assert alpha["LTH", sparsity] == pytest.approx(total / (total - zeros))
+    chip = sorted(ratio for (pruner, _), ratio in alpha.items() if pruner == "CHIP")
+    assert chip == pytest.approx([2], rel=0.02)
+    record = json.loads(
+        (ladder.results / NETWORK / "CHIP/ratio-200percent/seeds-0-1/metrics.json").read_text()
+    )
+    assert {model["ratio"] for model in record["models"]} == {chip[0]}
+    for name, count in (("effectiveness", 6), ("pie_share", 5), ("recall_variance", 6)):
+        assert len(rows(tables / f"{name}.csv")) == count
+    tests = [row for row in rows(tables / "alpha_tests.csv") if row["varied"] == "level"]
+    assert [(row["family"], row["a"], row["b"], row["family_size"]) for row in tests] == [
+        ("level: digits, lenet5, LTH", "1", "2", "2"),
+        ("level: digits, lenet5, LTH", "2", "3", "2"),
+    ]
+    pruners = [row for row in rows(tables / "alpha_tests.csv") if row["varied"] == "pruner"]
+    assert {(row["a"], row["b"]) for row in pruners} == {("MP", "CHIP")}
+    figures = ladder.results / "figures"
+    for family in ("alpha", "balance", "effectiveness", "pie_share", "el2n", "pie_share_seeds"):
+        assert list((figures / family).glob("*.svg")), family
+    index = (ladder.results / "index.html").read_text()
+    assert "pruned to ratio 2, level 1 to level 3" in index
+    assert "LTH at level 3" in (ladder.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
+
+
+def test_another_level_starts_from_the_last(ladder: Workspace, tmp_path: Path) -> None:
+    workspace = ladder.copy(tmp_path / "run")
+    workspace.write(climbed_to(5))
+    assert workspace.jobs() == {"level": 2, "cell": 2, **CLOSING}
+    workspace.write(climbed_to(2))
+    assert workspace.jobs() == CLOSING
+
+
+def test_what_is_added_or_lost(ladder: Workspace, tmp_path: Path) -> None:
+    workspace = ladder.copy(tmp_path / "run")
+    workspace.write(climbed_to(3, seeds=[0, 1, 2]))
+    assert workspace.jobs() == {"train": 1, "level": 3, "prune": 2, "cell": 6, **CLOSING}
+    workspace.write(LADDER)
+    table = network_of(workspace, 2).parent / "test.parquet"
+    content = table.read_bytes()
+    table.unlink()
+    # The level goes on from the one below, which is there, and those above it start from it.
+    assert workspace.jobs() == {"level": 2, "cell": 2, **CLOSING}
+    assert workspace.snakemake().returncode == 0
+    assert table.read_bytes() == content
+    assert tables_of(workspace.results) == tables_of(ladder.results)
+    assert not workspace.jobs()
+
+
+def test_settings_of_the_ladder_run_all_of_it_again(ladder: Workspace, tmp_path: Path) -> None:
+    workspace = ladder.copy(tmp_path / "run")
+    workspace.write(
+        climbed_to(3, datasets={"digits": {"source": "digits", "training": {"lenet5": {"rewind_epochs": 1}}}})
+    )
+    assert workspace.jobs() == {"level": 3, "cell": 3, **CLOSING}
+
+
+def test_killed_on_the_ladder_it_goes_on_to_the_same_bytes(ladder: Workspace, tmp_path: Path) -> None:
+    # Nothing is kept here: each level's networks go once the next one has climbed from them.
+    workspace = Workspace(tmp_path / "killed", {**LADDER, "keep_dense_checkpoints": False})
+    process = subprocess.Popen(
+        workspace.command("--keep-going"),
+        env=workspace.environment(),
+        cwd=workspace.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 240
+    while not list((workspace.results / NETWORK).glob("LTH/level-1/*/metrics.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert workspace.snakemake("--unlock").returncode == 0
+    done = workspace.snakemake("--rerun-incomplete")
+    assert done.returncode == 0, done.stderr
+    assert tables_of(workspace.results) == tables_of(ladder.results)
+    # SIGKILL may leave the unfinished file of a writer, whose name starts with a dot.
+    left = (workspace.results / NETWORK).glob("**/*.safetensors")
+    assert not [path for path in left if not path.name.startswith(".")]
