@@ -25,6 +25,7 @@ from prunescope.analysis.el2n import el2n
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
 from prunescope.analysis.seed_findings import seed_findings
 from prunescope.analysis.stats import mean, std
+from prunescope.analysis.task_metrics import own_metrics, task_scores
 from prunescope.analysis.votes import Pies, default_tolerance, find_pies
 from prunescope.artifacts import Predictions, read_sides
 from prunescope.audit_text import told
@@ -203,6 +204,18 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
     }
+    metrics, parts = own_metrics(dense)
+    before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
+    if before:
+        summary["task_metrics"] = {
+            name: {
+                "dense": _mean(before[name]),
+                "pruned": _mean(after[name]),
+                "dense_std": _std(before[name]),
+                "pruned_std": _std(after[name]),
+            }
+            for name in before
+        }
     summary |= _particulars(dense, pies, tolerance, similarity)
     if recall is not None:
         summary["alpha"] = _alpha(recall, confidence)
@@ -215,6 +228,7 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         classes=class_counts(dense, pies),
         distortion=recall,
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
+        task_metrics={name: (before[name], after[name]) for name in before},
     )
 
 

@@ -5,11 +5,14 @@ Settings only, checked and typed; ``prunescope.data`` holds the loaders.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
 from prunescope.spec import Spec, distinct
+
+#: One or several classes; a number; a class of every token; a span of the text; a text of its own.
+Answers = Literal["classes", "number", "tokens", "span", "text"]
 
 
 class _Dataset(Spec):
@@ -21,6 +24,11 @@ class _Dataset(Spec):
 
     #: What the examples are, and so which architectures can take them.
     input: ClassVar[Literal["image", "text"]]
+
+    @property
+    def answers(self) -> Answers:
+        """What a network says of an example, and so which architectures can say it."""
+        return "classes"
 
 
 class Digits(_Dataset):
@@ -206,8 +214,42 @@ class Cifar100(Pictures):
     augment: Augment = Field("crop-flip", description=_AUGMENT)
 
 
+GlueSource = Literal[
+    "glue_cola",
+    "glue_sst2",
+    "glue_mrpc",
+    "glue_stsb",
+    "glue_rte",
+    "glue_wnli",
+    "glue_qnli",
+    "glue_mnli",
+    "glue_qqp",
+]
+
+
+class Glue(_Corpus):
+    """A task of GLUE (Wang et al. 2019): sentences or pairs of them, with a class or a score (STS-B).
+
+    GLUE's validation set is the test set here, a part of its training set is validation.
+    """
+
+    source: GlueSource
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int | None = Field(128, ge=4, description=_CUT)
+    validation: float = Field(
+        0.1, gt=0, lt=1, description="share of GLUE's training set that becomes the validation set"
+    )
+
+    @property
+    def answers(self) -> Answers:
+        return "number" if self.source == "glue_stsb" else "classes"
+
+
+GLUE: tuple[str, ...] = get_args(GlueSource)
+
 Dataset = Annotated[
-    Digits | Docstrings | Imdb | Snli | Reuters | Aapd | Mnist | FashionMnist | Cifar10 | Cifar100,
+    Digits | Docstrings | Imdb | Snli | Reuters | Aapd | Mnist | FashionMnist | Cifar10 | Cifar100 | Glue,
     Field(discriminator="source"),
 ]
 
@@ -222,4 +264,5 @@ SOURCES: dict[str, type[_Dataset]] = {
     "fashion_mnist": FashionMnist,
     "cifar10": Cifar10,
     "cifar100": Cifar100,
+    **dict.fromkeys(GLUE, Glue),
 }

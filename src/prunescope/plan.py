@@ -18,8 +18,9 @@ from prunescope.archs import (
     rewinding_epochs,
 )
 from prunescope.config import Cell, Study
+from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.data.published import PICTURES, PIE_PAPER
-from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Imdb, Pictures, Reuters, Snli
+from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Glue, Imdb, Pictures, Reuters, Snli
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks, keeps_models
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
     from prunescope.models.registry import Shape
 
 #: Whose data set it is, by source.
-PAPERS = {**dict.fromkeys(PIE_PAPER, "pie"), **dict.fromkeys(PICTURES, "recall")}
+PAPERS = {
+    **dict.fromkeys(PIE_PAPER, "pie"),
+    **dict.fromkeys(PICTURES, "recall"),
+    **dict.fromkeys(GLUE_TASKS, "pins"),
+}
 
 #: By source: longest text, and mean over texts cut to it, in word pieces of BERT (uncased), [CLS] and [SEP]
 #: included. Counted by benchmarks/lengths.py; what batches without padding hold.
@@ -82,6 +87,18 @@ def declared(dataset: Dataset) -> Declared:
         train, validation, test = (min(count, most) for count in facts.counts)
         return Declared(
             classes=len(facts.classes), train=train, validation=validation, test=test, image=facts.image
+        )
+    if isinstance(dataset, Glue):
+        task = GLUE_TASKS[dataset.source]
+        train, test = task.counts
+        validation = round(train * dataset.validation)
+        most = dataset.max_examples or max(task.counts)
+        return Declared(
+            classes=max(1, len(task.classes)),
+            train=min(train - validation, most),
+            validation=min(validation, most),
+            test=min(test, most),
+            tokens=dataset.max_tokens or 128,
         )
     raise TypeError(f"no counts for {type(dataset).__name__}")
 

@@ -252,6 +252,7 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
         name: tuple(f"dataset arch pruner sparsity {columns}".split())
         for name, columns in {
             "effectiveness": "metric mean std n_seeds",
+            "task_metrics": "metric mean std n_seeds",
             "pie_share": "n_examples n_pies pie_share",
             "effectiveness_on_pies": "metric dense pruned n_pies",
             "el2n_bins": "bin n_examples n_pies pie_share",

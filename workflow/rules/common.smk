@@ -41,6 +41,7 @@ CONDA = workflow.source_path("../../envs/conda.yaml")
 #: Cross-study tables, one row per cell.
 TABLES = [
     "effectiveness",
+    "task_metrics",
     "pie_share",
     "effectiveness_on_pies",
     "el2n_bins",
@@ -66,7 +67,7 @@ VERSION = {
     "encode": 1,
     "model": 1,
     "cell": 3,
-    "tables": 4,
+    "tables": 5,
     "figures": 6,
     "paper": 2,
     "report": 5,

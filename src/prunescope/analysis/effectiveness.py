@@ -39,9 +39,15 @@ def score_name(task: str) -> str:
 
 def score(task: str, label: np.ndarray, prediction: np.ndarray, n_classes: int) -> float:
     """One model's score on (n,) or (n, C) labels and predictions."""
-    side = Predictions(
+    side = one_model(task, label, prediction, tuple(map(str, range(n_classes))))
+    return float(scores(side, correct(side))[0])
+
+
+def one_model(task: str, label: np.ndarray, prediction: np.ndarray, classes: tuple[str, ...]) -> Predictions:
+    """A single model's (n, ...) labels and predictions as a side of its own."""
+    return Predictions(
         task=task,
-        classes=tuple(map(str, range(n_classes))),
+        classes=classes,
         seeds=np.zeros(1, dtype=np.int64),
         examples=np.arange(len(label)),
         label=label,
@@ -50,7 +56,6 @@ def score(task: str, label: np.ndarray, prediction: np.ndarray, n_classes: int) 
         meta=None,
         sources=(),
     )
-    return float(scores(side, correct(side))[0])
 
 
 def correct(side: Predictions, tolerance: float = 0.0) -> np.ndarray:

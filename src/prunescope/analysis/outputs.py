@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,14 @@ RECALL_COLUMNS = (
 )
 ALPHA_COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
 SCORE_COLUMNS = ("seed", "score_dense", "score_pruned", "flips")
+TASK_METRIC_COLUMNS = ("seed", "metric", "dense", "pruned")
 
 
 #: Every name a folder of an audit can hold.
 FILES = (
     "summary.json",
     "scores.csv",
+    "task_metrics.csv",
     "pies.parquet",
     "recall.csv",
     "alpha.csv",
@@ -59,7 +61,8 @@ FILES = (
 class Results:
     """Everything an audit found; what was not asked for, or has no meaning for the task, is None.
 
-    scores: (S,) dense scores, pruned scores, flips. el2n: (n,) scores.
+    scores: (S,) dense scores, pruned scores, flips. el2n: (n,) scores. task_metrics: by metric of the data
+    set's own, (S,) dense and pruned.
     """
 
     summary: dict[str, Any]
@@ -74,6 +77,7 @@ class Results:
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[tuple[Any, ...]] | None = None
+    task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 def is_audit(folder: Path) -> bool:
@@ -90,6 +94,16 @@ def write(folder: Path, results: Results) -> None:
     _write_pies(folder / "pies.parquet", results)
     seeds = results.dense.seeds.tolist()
     write_csv(folder / "scores.csv", SCORE_COLUMNS, zip(seeds, *results.scores, strict=True))
+    if results.task_metrics:
+        write_csv(
+            folder / "task_metrics.csv",
+            TASK_METRIC_COLUMNS,
+            (
+                [seed, metric, dense[s], pruned[s]]
+                for metric, (dense, pruned) in results.task_metrics.items()
+                for s, seed in enumerate(seeds)
+            ),
+        )
     rows = ([c.name, c.n_examples, c.share_of_examples, c.n_pies, c.share_of_pies] for c in results.classes)
     write_csv(folder / "classes.csv", classes.COLUMNS, rows)
     if results.distortion is not None:

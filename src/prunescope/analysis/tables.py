@@ -37,6 +37,7 @@ CELL = ("dataset", "arch", "pruner", "sparsity")
 #: The columns after those of the cell, by file.
 COLUMNS: dict[str, tuple[str, ...]] = {
     "effectiveness": ("metric", "mean", "std", "n_seeds"),
+    "task_metrics": ("metric", "mean", "std", "n_seeds"),
     "pie_share": ("n_examples", "n_pies", "pie_share"),
     "effectiveness_on_pies": ("metric", "dense", "pruned", "n_pies"),
     "el2n_bins": ("bin", "n_examples", "n_pies", "pie_share"),
@@ -58,6 +59,7 @@ class _Network:
 
     metric: str = ""
     scores: dict[int, float] = field(default_factory=dict)
+    others: dict[str, dict[int, float]] = field(default_factory=dict)
     recalls: Recalls = field(default_factory=dict)
 
 
@@ -109,8 +111,26 @@ class CellResults:
             )
         return value
 
+    @property
+    def metric(self) -> str:
+        """The data set's own metric if it has one, else the task's."""
+        return next(iter(self.summary.get("task_metrics") or ()), str(self.summary["metric"]))
+
+    def metrics(self, side: str) -> dict[str, dict[int, float]]:
+        """Test scores by the data set's own metrics and seed; those without a value are left out."""
+        path = self.folder / "test" / "task_metrics.csv"
+        found: dict[str, dict[int, float]] = {}
+        for row in read_csv(path) if path.exists() else []:
+            scores = found.setdefault(row["metric"], {})
+            if (score := number(row[side])) is not None:
+                scores[int(row["seed"])] = score
+        return found
+
     def scores(self, side: str) -> dict[int, float]:
-        """Test scores by seed; those without one (no variation) are left out."""
+        """Test scores by seed, by ``metric``; those without one (no variation) are left out."""
+        own = self.metrics(side)
+        if own:
+            return own[self.metric]
         rows = read_csv(self.folder / "test" / "scores.csv")
         found = {int(row["seed"]): number(row[f"score_{side}"]) for row in rows}
         return {seed: score for seed, score in found.items() if score is not None}
@@ -156,6 +176,7 @@ def collect(
     for (dataset, arch), network in sorted(_networks(found, unpruned).items()):
         key = [dataset, arch, UNPRUNED, 0.0]
         tables["effectiveness"].append([*key, network.metric, *_spread(network.scores)])
+        tables["task_metrics"].extend([*key, m, *_spread(found)] for m, found in network.others.items())
         if network.recalls:
             tables["recall_variance"].append([*key, 1.0, _variance(network.recalls), len(network.recalls)])
     for cell in found:
@@ -172,7 +193,8 @@ def collect(
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     summary, key = cell.summary, cell.key
     ratio = cell.reached.get("ratio")
-    tables["effectiveness"].append([*key, summary["metric"], *_spread(cell.scores("pruned"))])
+    tables["effectiveness"].append([*key, cell.metric, *_spread(cell.scores("pruned"))])
+    tables["task_metrics"].extend([*key, m, *_spread(found)] for m, found in cell.metrics("pruned").items())
     tables["pie_share"].append([*key, *(summary[name] for name in COLUMNS["pie_share"])])
     on_pies = [summary[name] for name in ("metric", "dense_score_on_pies", "pruned_score_on_pies", "n_pies")]
     tables["effectiveness_on_pies"].append([*key, *on_pies])
@@ -210,7 +232,10 @@ def _networks(
     # The unpruned models' own cell comes first in the order and so goes before the others.
     for cell in cells:
         network = networks.setdefault((cell.dataset, cell.arch), _Network())
-        network.metric = network.metric or cell.summary["metric"]
+        network.metric = network.metric or cell.metric
+        for metric, found in cell.metrics("dense").items():
+            for seed, score in found.items():
+                network.others.setdefault(metric, {}).setdefault(seed, score)
         for seed, score in cell.scores("dense").items():
             network.scores.setdefault(seed, score)
         for seed, recalls in cell.recalls("dense").items():
@@ -220,7 +245,7 @@ def _networks(
         for seed, scores in models.items():
             for metric, score in scores.items():
                 network.metric = network.metric or metric
-                if metric == network.metric:
+                if metric == network.metric and score is not None:
                     network.scores.setdefault(seed, score)
     return networks
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,8 @@ def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -
     hashes = {split: _sha256(table) for split, table in data.tables.items()}
     counts = {split: _class_counts(table) for split, table in data.tables.items()}
     total = sum(len(table) for table in data.tables.values())
+    # A text with tags has as many labels as tokens; elsewhere classes are shares of the examples.
+    labels = sum(int(c.sum()) for c in counts.values()) if first.task == "tokens" else total
     tokens = {split: token_counts(table) for split, table in data.tables.items() if table.texts is not None}
     description: dict[str, Any] = {
         "dataset": name,
@@ -42,11 +46,7 @@ def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -
             "n_examples": len(table),
             "majority_share": _majority_share(table),
             "constant_score": _constant_score(table),
-            **(
-                {"labels_per_example": float(table.labels.sum() / len(table))}
-                if table.labels.ndim > 1
-                else {}
-            ),
+            **_further(table),
             # The separator of a pair is no word of it.
             **({"tokens": _summary(tokens[split] - (len(first.inputs) - 1))} if split in tokens else {}),
             "sha256": hashes[split],
@@ -57,7 +57,7 @@ def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -
         {
             "class": label,
             **{split: int(counts[split][number]) for split in data.tables},
-            "share_of_examples": float(sum(counts[split][number] for split in data.tables) / total),
+            "share_of_examples": float(sum(counts[split][number] for split in data.tables) / labels),
         }
         for number, label in enumerate(first.classes)
     ]
@@ -77,10 +77,11 @@ def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -
 def card_text(description: dict[str, Any]) -> str:
     """The card as Markdown."""
     splits = description["splits"]
+    classes = f"{len(description['classes'])} classes, " if description["classes"] else ""
     lines = [
         f"# Data set `{description['dataset']}`",
         "",
-        f"{description['n_examples']:,} examples, {len(description['classes'])} classes, {description['task']}, "
+        f"{description['n_examples']:,} examples, {classes}{description['task']}, "
         f"from the source `{description['source']}`.",
         *([" ".join(description["notes"])] if description["notes"] else []),
         "",
@@ -110,13 +111,14 @@ def card_text(description: dict[str, Any]) -> str:
         ]
     if "table_7" in description:
         lines += _beside_the_paper(description["table_7"])
-    lines += ["## Classes", ""]
-    header = ["class", *splits, "share of all examples"]
-    rows = [
-        [c["class"], *(f"{c[s]:,}" for s in splits), f"{c['share_of_examples']:.1%}"]
-        for c in description["classes"]
-    ]
-    lines += [*_table(header, rows), "", "## Where it comes from", ""]
+    if description["classes"]:
+        header = ["class", *splits, "share of all examples"]
+        rows = [
+            [c["class"], *(f"{c[s]:,}" for s in splits), f"{c['share_of_examples']:.1%}"]
+            for c in description["classes"]
+        ]
+        lines += ["## Classes", "", *_table(header, rows), ""]
+    lines += ["## Where it comes from", ""]
     lines += _table(["package", "version"], [[k, v] for k, v in description["versions"].items()])
     lines += ["", f"SHA-256 over the content: `{description['sha256']}`", ""]
     return "\n".join(lines)
@@ -144,22 +146,60 @@ def _table(header: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _class_counts(table: DataTable) -> np.ndarray:
-    if table.labels.ndim > 1:
+    if table.info.task == "multi-label":
         return table.labels.sum(axis=0)
+    if table.info.task == "tokens":
+        return np.bincount(np.concatenate(list(table.labels)), minlength=len(table.info.classes))
+    if table.info.task != "single-label":
+        return np.zeros(0, dtype=np.int64)
     return np.bincount(table.labels, minlength=len(table.info.classes))
 
 
+def _further(table: DataTable) -> dict[str, Any]:
+    """What only some tasks have of a split."""
+    labels, task = table.labels, table.info.task
+    if task == "multi-label":
+        return {"labels_per_example": float(labels.sum() / len(table))}
+    if task == "regression":
+        spread = float(labels.std(ddof=1)) if len(table) > 1 else 0.0
+        return {"label_mean": float(labels.mean()), "label_std": spread}
+    if task == "tokens":
+        return {"labelled_tokens": int(sum(map(len, labels)))}
+    if task in ("span", "text"):
+        return {"answers_per_example": float(np.mean([len(answers) for answers in labels]))}
+    return {}
+
+
 def _majority_share(table: DataTable) -> float:
+    if table.info.task == "tokens":
+        counts = _class_counts(table)
+        return float(counts.max() / max(1, counts.sum()))
+    if table.info.task in ("span", "text"):
+        first = Counter(answers[0] for answers in table.labels)
+        return float(first.most_common(1)[0][1] / len(table))
     _, counts = np.unique(table.labels, axis=0, return_counts=True)
     return float(counts.max() / len(table))
 
 
 def _constant_score(table: DataTable) -> float:
+    if table.info.task == "regression":
+        # What does not vary correlates with nothing.
+        return 0.0
     if table.labels.ndim == 1:
         return _majority_share(table)
     # All labels for everybody: precision is a label's share p, recall is 1, so F1 = 2p / (1 + p).
     share = table.labels.mean(axis=0)
     return float(np.mean(2 * share / (1 + share)))
+
+
+def _label_text(table: DataTable, number: int) -> str:
+    """The label as the content's hash takes it in."""
+    label = table.labels[number]
+    if table.info.task == "multi-label":
+        label = np.flatnonzero(label)
+    if table.info.task in ("span", "text"):
+        return json.dumps([label, table.starts[number] if table.starts else []])
+    return " ".join(map(str, np.atleast_1d(label).tolist()))
 
 
 def _summary(lengths: np.ndarray) -> dict[str, float | int]:
@@ -177,12 +217,7 @@ def _sha256(table: DataTable) -> str:
     """Hash of labels and inputs in order, independent of the file format's version."""
     digest = hashlib.sha256()
     for number in range(len(table)):
-        label = (
-            np.flatnonzero(table.labels[number])
-            if table.labels.ndim > 1
-            else table.labels[number : number + 1]
-        )
-        digest.update(f"{' '.join(map(str, label.tolist()))}\n".encode())
+        digest.update(f"{_label_text(table, number)}\n".encode())
         if table.images is not None:
             digest.update(table.images[number].tobytes())
         if table.texts is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from prunescope.data.local import Rows
-from prunescope.data.published import comparison
+from prunescope.data.published import PIE_PAPER, comparison
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError, listed
@@ -46,10 +46,15 @@ def assemble(
     max_examples: int | None,
     versions: Mapping[str, str],
     reasons: Sequence[str],
+    metrics: Sequence[str] = (),
+    parts: Mapping[str, int] | None = None,
 ) -> DataSet:
-    """The tables, cut to ``max_examples`` per split, with the comparison to Table 7 as a note.
+    """The tables, cut to ``max_examples`` per split, with the comparison to the PIE paper's Table 7 as a note.
 
-    ``reasons``: sentences that explain counts other than the paper's.
+    Args:
+        reasons: sentences that explain counts other than the paper's.
+        metrics: the data set's own, in its tables' metadata.
+        parts: how many examples of each part follow one another in the test split.
 
     Raises:
         UserError: a split has no examples, or a class none in the training split.
@@ -58,8 +63,11 @@ def assemble(
     tables = {}
     for split in SPLITS:
         examples = splits[split]
+        pieces = dict(parts or {}) if split == "test" else {}
         if max_examples is not None and len(examples) > max_examples:
-            examples = examples.rows(sample(examples.contents(), examples.labels, max_examples))
+            numbers = sample(examples.contents(), examples.labels, max_examples)
+            examples = examples.rows(numbers)
+            pieces = _counted(pieces, numbers)
             cut = True
         if not len(examples):
             raise UserError(f"{name}: the {split} split has no examples; check the files of the data set")
@@ -73,13 +81,15 @@ def assemble(
                 f"{name}: class{'es' if len(absent) > 1 else ''} without training examples: {listed(absent)}; {advice}"
             )
         labels = marks if task == "multi-label" else marks.argmax(axis=1).astype(np.int32)
-        info = TableInfo(name, split, task, tuple(classes), tuple(examples.texts))
+        info = TableInfo(
+            name, split, task, tuple(classes), tuple(examples.texts), metrics=tuple(metrics), parts=pieces
+        )
         tables[split] = DataTable(info, labels, texts=examples.texts)
     why = [
         *reasons,
         *([f"Each split was cut to at most {max_examples:,} examples (max_examples)."] if cut else []),
     ]
-    notes = [comparison(source, tables, why)]
+    notes = [comparison(source, tables, why)] if source in PIE_PAPER else list(why)
     for split in SPLITS[1:]:
         counts = tables[split].labels
         present = counts.any(axis=0) if counts.ndim > 1 else np.bincount(counts, minlength=len(classes)) > 0
@@ -88,11 +98,22 @@ def assemble(
     return DataSet(tables, dict(versions), tuple(notes))
 
 
+def _counted(parts: Mapping[str, int], kept: Sequence[int]) -> dict[str, int]:
+    """How many of the examples ``kept`` (sorted) are of each part."""
+    ends = np.cumsum([0, *parts.values()])
+    return dict(zip(parts, np.diff(np.searchsorted(kept, ends)).tolist(), strict=True))
+
+
+T = TypeVar("T")
+
+
 def from_hub(
-    repository: str, revision: str, read: Callable[[str, Rows], Examples], splits: Sequence[str],
-    columns: Sequence[str],
-) -> tuple[dict[str, Examples], dict[str, str]]:  # fmt: skip
+    repository: str, revision: str, read: Callable[[str, Rows], T], splits: Sequence[str],
+    columns: Sequence[str], config: str | None = None,
+) -> tuple[dict[str, T], dict[str, str]]:  # fmt: skip
     """Splits of a data set on the Hugging Face hub at one commit, and the version of what read it.
+
+    ``config``: which of the repository's data sets.
 
     No code of the repository is run: ``datasets`` is never told to trust any. It keeps what it fetched in
     its own cache, from which it reads alone where HF_HUB_OFFLINE is set.
@@ -104,7 +125,7 @@ def from_hub(
 
     advice = "set `path` to a local folder of the data set"
     try:
-        found: Any = datasets.load_dataset(repository, revision=revision)
+        found: Any = datasets.load_dataset(repository, *([config] if config else []), revision=revision)
     # Which errors come depends on the versions of datasets, huggingface_hub and their HTTP client.
     except Exception as error:
         reason = " ".join(str(error).split())[:200]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ from prunescope.errors import UserError
 from prunescope.files import atomic_path, write_text
 
 _KEY = "prunescope"
+
+#: Types of labels, by task.
+_LABELS = {"single-label": np.int64, "multi-label": np.uint8, "regression": np.float32}
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Inputs:
     ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose pieces are
     told apart by ``sep``; 2 for pairs as word pieces, else 1.
 
+    ``metrics`` and ``test_parts``: the data set's own scores, and parts of its test split (``TableInfo``).
+
     Of pictures: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
     given, one number a channel, the former is then taken off and the rest divided by the latter.
     ``augment``: how training changes its pictures (``prunescope.training.augment``).
@@ -67,6 +72,8 @@ class Inputs:
     sep: int | None = None
     vectors: np.ndarray | None = None
     parts: int = 1
+    metrics: tuple[str, ...] = ()
+    test_parts: Mapping[str, int] = field(default_factory=dict)
 
 
 def encode(
@@ -98,6 +105,10 @@ def encode(
         "task": first.task,
         "classes": list(first.classes),
     }
+    if first.metrics:
+        about["metrics"] = list(first.metrics)
+    if tables["test"].info.parts:
+        about["test_parts"] = dict(tables["test"].info.parts)
     # Every data set of texts has this setting; those of pictures do not.
     max_tokens: int | None = getattr(spec, "max_tokens", None)
     tensors: dict[str, np.ndarray] = {}
@@ -117,8 +128,7 @@ def encode(
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
             about["augment"] = spec.augment
     for split, table in tables.items():
-        kind = np.uint8 if first.task == "multi-label" else np.int64
-        tensors[f"{split}.labels"] = table.labels.astype(kind)
+        tensors[f"{split}.labels"] = table.labels.astype(_LABELS[first.task])
     if vocabulary is not None:
         write_text(
             Path(out).parent / f"{arch_name}.vocabulary.txt", "".join(f"{word}\n" for word in vocabulary)
@@ -174,6 +184,8 @@ def load_inputs(path: Path | str) -> Inputs:
             sep=about.get("sep"),
             vectors=tensors.get("vectors"),
             parts=int(about.get("parts") or 1),
+            metrics=tuple(about.get("metrics") or ()),
+            test_parts=dict(about.get("test_parts") or {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _foreign(path, f"lacks a part ({type(error).__name__}: {error})") from None

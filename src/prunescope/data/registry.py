@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from prunescope import datasets
-from prunescope.data import aapd, cifar, digits, docstrings, imdb, mnist, reuters, snli
+from prunescope.data import aapd, cifar, digits, docstrings, glue, imdb, mnist, reuters, snli
 from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
@@ -52,6 +52,11 @@ def _cifar(name: str, spec: datasets.Dataset) -> DataSet:
     return cifar.build(name, spec)
 
 
+def _glue(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Glue)
+    return glue.build(name, spec)
+
+
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
 #: and one class in ``prunescope.datasets``.
 LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
@@ -65,6 +70,7 @@ LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "fashion_mnist": _mnist,
     "cifar10": _cifar,
     "cifar100": _cifar,
+    **dict.fromkeys(datasets.GLUE, _glue),
 }
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.arrow import objects
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 
 #: Key of the JSON object in the Parquet schema's metadata.
 KEY = b"prunescope"
 
-_TASKS = ("single-label", "multi-label")
+#: The column of the answers' places.
+STARTS = "answer_start"
+
+_TASKS = ("single-label", "multi-label", "regression", "tokens", "span", "text")
+
+#: Tasks whose labels are classes, or none of them.
+CLASS_TASKS = ("single-label", "multi-label", "tokens")
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,8 @@ class TableInfo:
 
     ``inputs``: the input columns, ("text",), ("premise", "hypothesis") or ("image",).
     ``image_shape``: (channels, height, width); ``image_scale``: pixels are divided by it.
+    ``metrics``: the data set's own scores, the first one above all (``analysis.task_metrics``); ``parts``: how
+    many examples of each of the parts that follow one another in this split and are scored apart.
     """
 
     dataset: str
@@ -36,19 +46,30 @@ class TableInfo:
     inputs: tuple[str, ...]
     image_shape: tuple[int, int, int] | None = None
     image_scale: float | None = None
+    metrics: tuple[str, ...] = ()
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def json(self) -> str:
-        return json.dumps(self.__dict__, ensure_ascii=False)
+        # What most data sets do not have is left out of theirs, whose files stay the same.
+        without = {name for name in ("metrics", "parts") if not getattr(self, name)}
+        about = {name: value for name, value in self.__dict__.items() if name not in without}
+        return json.dumps(about, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
 class DataTable:
-    """One split: labels (n,) int32 or (n, C) bool, and texts by column or images (n, ch, H, W) uint8."""
+    """One split: its labels, and texts by column or images (n, ch, H, W) uint8.
+
+    ``labels``: (n,) int32 or (n, C) bool; regression (n,) float32; tokens (n,) object, an int32 array for
+    each text, whose words a space parts; span and text (n,) object, lists of accepted answers. ``starts``:
+    where in the context each of the answers stands (span).
+    """
 
     info: TableInfo
     labels: np.ndarray
     texts: Mapping[str, list[str]] | None = None
     images: np.ndarray | None = None
+    starts: Sequence[Sequence[int]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -73,8 +94,15 @@ def write_table(path: Path, table: DataTable) -> None:
         offsets = np.zeros(n + 1, dtype=np.int32)
         np.cumsum(np.bincount(rows, minlength=n), out=offsets[1:])
         columns["label"] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.int32)))
-    else:
+    elif info.task == "regression":
+        columns["label"] = pa.array(table.labels.astype(np.float32))
+    elif info.task == "single-label":
         columns["label"] = pa.array(table.labels.astype(np.int32))
+    else:
+        kind = pa.int32() if info.task == "tokens" else pa.string()
+        columns["label"] = pa.array([list(label) for label in table.labels], pa.list_(kind))
+    if table.starts is not None:
+        columns[STARTS] = pa.array([list(starts) for starts in table.starts], pa.list_(pa.int32()))
     for column in info.inputs:
         if table.images is not None:
             flat = pa.array(np.ascontiguousarray(table.images, dtype=np.uint8).reshape(-1))
@@ -95,7 +123,8 @@ def read_table(path: Path | str) -> DataTable:
     path = Path(path)
     data = _read(path)
     info = _info(path, (data.schema.metadata or {}).get(KEY))
-    for column in ("example", "label", *info.inputs):
+    starts = (STARTS,) if info.task == "span" else ()
+    for column in ("example", "label", *starts, *info.inputs):
         if column not in data.column_names:
             raise _foreign(path, f"has no column {column!r}")
         if data[column].null_count:
@@ -110,7 +139,8 @@ def read_table(path: Path | str) -> DataTable:
         for column in info.inputs:
             if not pa.types.is_string(data[column].type):
                 raise _foreign(path, f"column {column!r} is {data[column].type}, not string")
-        return DataTable(info, labels, texts={column: data[column].to_pylist() for column in info.inputs})
+        texts = {column: data[column].to_pylist() for column in info.inputs}
+        return DataTable(info, labels, texts=texts, starts=data[STARTS].to_pylist() if starts else None)
     column = info.inputs[0]
     size = int(np.prod(info.image_shape))
     kind = data[column].type
@@ -146,6 +176,8 @@ def _info(path: Path, raw: bytes | None) -> TableInfo:
             inputs=tuple(map(str, value["inputs"])),
             image_shape=None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
             image_scale=None if value.get("image_scale") is None else float(value["image_scale"]),
+            metrics=tuple(map(str, value.get("metrics", ()))),
+            parts={str(part): int(count) for part, count in value.get("parts", {}).items()},
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise _foreign(
@@ -153,7 +185,7 @@ def _info(path: Path, raw: bytes | None) -> TableInfo:
         ) from None
     if info.task not in _TASKS:
         raise _foreign(path, f"task {info.task!r} is none of {', '.join(_TASKS)}")
-    if len(info.classes) < 2 or not info.inputs:
+    if (info.task in CLASS_TASKS and len(info.classes) < 2) or not info.inputs:
         raise _foreign(path, "its 'prunescope' metadata names no inputs or fewer than two classes")
     if (info.image_shape is None) != (info.image_scale is None):
         raise _foreign(path, "image_shape and image_scale belong together")
@@ -161,7 +193,7 @@ def _info(path: Path, raw: bytes | None) -> TableInfo:
 
 
 def _labels(path: Path, info: TableInfo, column: pa.Array) -> np.ndarray:
-    """Labels (n,) int32, or (n, C) bool from lists."""
+    """Labels in the form of ``DataTable``."""
     kind = column.type
     if info.task == "single-label":
         if not pa.types.is_integer(kind):
@@ -169,10 +201,21 @@ def _labels(path: Path, info: TableInfo, column: pa.Array) -> np.ndarray:
         labels = column.to_numpy().astype(np.int32)
         _check_range(path, labels, len(info.classes))
         return labels
+    if info.task == "regression":
+        if not pa.types.is_floating(kind):
+            raise _foreign(path, f"column 'label' is {kind}, not float")
+        return np.asarray(column.to_numpy().astype(np.float32))
+    if info.task in ("span", "text"):
+        if not pa.types.is_list(kind) or not pa.types.is_string(kind.value_type):
+            raise _foreign(path, f"column 'label' is {kind}, not list<string>")
+        return objects(column.to_pylist())
     if not pa.types.is_list(kind) or not pa.types.is_integer(kind.value_type):
         raise _foreign(path, f"column 'label' is {kind}, not list<int32>")
     values = column.flatten().to_numpy()
     _check_range(path, values, len(info.classes))
+    if info.task == "tokens":
+        ends = column.offsets.to_numpy()
+        return objects([values[a - ends[0] : b - ends[0]].astype(np.int32) for a, b in pairwise(ends)])
     marks = np.zeros((len(column), len(info.classes)), dtype=bool)
     marks[np.repeat(np.arange(len(column)), np.diff(column.offsets.to_numpy())), values] = True
     return marks

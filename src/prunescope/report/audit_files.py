@@ -25,6 +25,7 @@ FILES: dict[str, str] = {
     "pies.parquet": "every example: label, both majority votes, agreement, whether it is a PIE",
     "classes.csv": "examples and PIEs by true class",
     "scores.csv": "score and flips of each seed",
+    "task_metrics.csv": "the data set's own metrics of each seed",
     "recall.csv": "recall and normalized recall balance of each class and seed",
     "alpha.csv": "accuracy and α of each seed",
     "el2n.csv": "PIEs by bin of EL2N score",

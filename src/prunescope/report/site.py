@@ -26,6 +26,7 @@ from prunescope.report.texts import texts_of_test
 #: What each table holds, for the list of links.
 TABLES: dict[str, str] = {
     "effectiveness.csv": "score of every network, mean and standard deviation over seeds",
+    "task_metrics.csv": "the data sets' own metrics, mean and standard deviation over seeds",
     "pie_share.csv": "how many examples are PIEs",
     "effectiveness_on_pies.csv": "score on PIEs, unpruned and pruned",
     "el2n_bins.csv": "PIEs by bin of EL2N score, training split",

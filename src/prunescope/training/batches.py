@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from prunescope.data.encode import Inputs
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream
 from prunescope.training.augment import PADDING, crop_flip, cropped
-from prunescope.training.task import labels_tensor
+from prunescope.training.task import labels_tensor, outputs_of
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,8 @@ class TrainingData:
     classes: tuple[str, ...]
     shape: Shape
     splits: dict[str, Split]
+    metrics: tuple[str, ...] = ()
+    test_parts: Mapping[str, int] = field(default_factory=dict)
 
 
 def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> TrainingData:
@@ -126,7 +128,7 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
         )
     first = next(iter(splits.values())).inputs
     shape = Shape(
-        classes=len(inputs.classes),
+        classes=outputs_of(inputs.task, len(inputs.classes)),
         image=(first.shape[1], first.shape[2], first.shape[3]) if inputs.kind == "image" else None,
         vectors=None if inputs.vectors is None else torch.from_numpy(np.array(inputs.vectors)),
         vocabulary=inputs.vocabulary_size or 0,
@@ -134,7 +136,9 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
         pad=inputs.pad or 0,
         separator=inputs.sep if inputs.parts > 1 else None,
     )
-    return TrainingData(inputs.task, tuple(inputs.classes), shape, splits)
+    return TrainingData(
+        inputs.task, tuple(inputs.classes), shape, splits, inputs.metrics, dict(inputs.test_parts)
+    )
 
 
 def shuffled(n: int, batch_size: int, seed: int, *where: int | str) -> Iterator[Tensor]:

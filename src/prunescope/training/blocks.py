@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from prunescope import __version__, code_revision
-from prunescope.analysis.effectiveness import score, score_name
+from prunescope.analysis.effectiveness import correct, one_model, score_name, scores
+from prunescope.analysis.task_metrics import task_scores
 from prunescope.archs import Stackable
 from prunescope.artifacts import SeedBlock, TableMeta, decide, write_predictions
 from prunescope.data.encode import load_inputs
@@ -202,16 +203,16 @@ def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logit
         chosen = job.training.threshold_split
         threshold = best_threshold(logits[chosen], data.splits[chosen].labels.cpu().numpy())
         collected.thresholds[str(seed)] = threshold
-    scores = {}
+    reached = {}
     for split, values in logits.items():
         labels, prediction = _decisions(data, split, values, threshold)
-        scores[split] = {score_name(data.task): score(data.task, labels, prediction, len(data.classes))}
+        reached[split] = _scores(data, split, labels, prediction)
         if split in SPLITS:
             collected.predictions.setdefault(split, []).append(SeedBlock(seed, labels, values))
     if early_logits is not None:
         labels, _ = _decisions(data, "train", early_logits, threshold)
         collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, early_logits))
-    collected.records.append(_record(job, trainee, scores))
+    collected.records.append(_record(job, trainee, reached))
     if job.composition is None:
         collected.trained.update(checkpoints.trainee_tensors(trainee))
     else:
@@ -225,8 +226,18 @@ def _decisions(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predictions in the prediction table's form."""
     labels = data.splits[split].labels.cpu().numpy()
-    labels = labels.astype(bool if data.task == "multi-label" else np.int32)
+    labels = labels.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
     return labels, decide(logits, data.task, threshold)
+
+
+def _scores(
+    data: TrainingData, split: str, labels: np.ndarray, prediction: np.ndarray
+) -> dict[str, float | None]:
+    """The data set's own metrics, the first one above all, and the task's score; None where one has no value."""
+    side = one_model(data.task, labels, prediction, data.classes)
+    found = task_scores(side, data.metrics, data.test_parts if split == "test" else {})
+    found.setdefault(score_name(data.task), scores(side, correct(side)))
+    return {name: float(values[0]) if np.isfinite(values[0]) else None for name, values in found.items()}
 
 
 def _diverged(job: ModelJob, trainee: Trainee, reason: str, collected: _Collected) -> None:
@@ -309,9 +320,12 @@ def _write(
         "threshold": collected.thresholds or None,
         "diverged": tuple(collected.diverged),
     }
+    own = {"metrics": list(data.metrics)} if data.metrics else {}
+    parts = {"parts": dict(data.test_parts)} if data.test_parts else {}
     final = {"test": outputs.test, "train": outputs.train}
     for split, path in final.items():
-        meta = TableMeta(**common, split=split, epoch="final")
+        extra = {**own, **parts} if split == "test" else own
+        meta = TableMeta(**common, split=split, epoch="final", extra=extra)
         write_predictions(path, meta, collected.predictions.get(split, []))
     if outputs.early is not None:
         meta = TableMeta(**common, split="train", epoch="early")

@@ -13,22 +13,27 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 def loss_for(task: str) -> Loss:
     """The mean loss over a batch: logits (B, C) and labels -> scalar.
 
-    Labels are (B,) int64 class numbers for one label, (B, C) 0/1 for several.
+    Labels are (B,) int64 class numbers for one label, (B, C) 0/1 for several, (B,) numbers for regression,
+    whose loss is the squared error of (B, 1).
     """
     if task == "single-label":
         return nn.functional.cross_entropy
     if task == "multi-label":
         return _binary_cross_entropy
+    if task == "regression":
+        return _squared_error
     raise ValueError(f"no loss for task {task!r}")
 
 
 def replica_losses_for(task: str) -> Loss:
     """The same mean loss for each of R replicas: logits (R, B, C) and labels (R, B) or (R, B, C) -> (R,)."""
-    if task not in ("single-label", "multi-label"):
+    if task not in ("single-label", "multi-label", "regression"):
         raise ValueError(f"no loss for task {task!r}")
 
     def losses(logits: Tensor, labels: Tensor) -> Tensor:
         replicas, batch, classes = logits.shape
+        if task == "regression":
+            return ((logits.squeeze(-1) - labels) ** 2).mean(dim=1)
         if task == "multi-label":
             values = nn.functional.binary_cross_entropy_with_logits(
                 logits, labels.to(logits.dtype), reduction="none"
@@ -42,6 +47,15 @@ def replica_losses_for(task: str) -> Loss:
 
 def _binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
+def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
+
+
+def outputs_of(task: str, classes: int) -> int:
+    """How many numbers a network gives for what it judges: one of each class, or one number."""
+    return 1 if task == "regression" else classes
 
 
 def labels_tensor(task: str, labels: Tensor) -> Tensor:

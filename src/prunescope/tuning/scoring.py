@@ -45,6 +45,6 @@ def validation_score(
         chosen = training.threshold_split
         threshold = best_threshold(logits[chosen], data.splits[chosen].labels.cpu().numpy())
     labels = data.splits["validation"].labels.cpu().numpy()
-    labels = labels.astype(bool if data.task == "multi-label" else np.int32)
+    labels = labels.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
     prediction = decide(logits["validation"], data.task, threshold)
     return score(data.task, labels, prediction, len(data.classes))
