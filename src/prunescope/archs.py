@@ -160,7 +160,44 @@ class Encoder(Spec):
         return self
 
 
-Arch = Annotated[LeNet5 | ResNet | BiLSTM | Encoder, Field(discriminator="family")]
+class CausalLM(Spec):
+    """A causal language model of GPT-2's form that goes on with a text: trained from scratch, or pretrained."""
+
+    family: Literal["causal-lm"]
+    pretrained: str | None = Field(
+        None,
+        min_length=1,
+        description="local folder (environment variables are filled in) or hub id of a GPT-2 checkpoint in safetensors "
+        "with its tokenizer, whose sizes must be those given here; null: trained from scratch",
+    )
+    revision: str | None = Field(None, min_length=1, description="branch, tag or commit on the hub")
+    hidden: int = Field(768, ge=1)
+    layers: int = Field(12, ge=1)
+    heads: int = Field(12, ge=1)
+    vocabulary: int = Field(
+        50257, ge=257, description="pieces of bytes learned from the training texts, at most"
+    )
+    positions: int = Field(1024, ge=8, description="longest text the network can take, in tokens")
+    initializer_range: float = Field(
+        0.02, gt=0, description="standard deviation of the initial weights; narrow networks need more"
+    )
+    dropout: float = Field(0.1, ge=0, lt=1)
+    beams: int = Field(1, ge=1, description="of the search for a text; 1: the likeliest piece each time")
+    length_penalty: float = Field(1.0, description="above 0 favours longer texts, for several beams")
+    max_new_tokens: int = Field(128, ge=1, description="longest text that is written")
+    training: Training = Training()
+    block: int = Field(1, ge=1, description="seeds trained by one job")
+
+    @model_validator(mode="after")
+    def _divisible(self) -> CausalLM:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden: {self.hidden} is not a multiple of heads ({self.heads})")
+        if self.revision and not self.pretrained:
+            raise ValueError("revision: is of a pretrained network; give `pretrained` too or leave it out")
+        return self
+
+
+Arch = Annotated[LeNet5 | ResNet | BiLSTM | Encoder | CausalLM, Field(discriminator="family")]
 
 #: How an arch's jobs are cut and run: no part of what a network is.
 RUNNING = ("block", "replicas", "together")
@@ -173,11 +210,12 @@ def without_running(arch: Arch) -> Arch:
     return arch.model_copy(update={"training": Training(), **{n: fields[n].default for n in names}})
 
 
-FAMILIES: dict[str, type[LeNet5 | ResNet | BiLSTM | Encoder]] = {
+FAMILIES: dict[str, type[LeNet5 | ResNet | BiLSTM | Encoder | CausalLM]] = {
     "lenet5": LeNet5,
     "resnet": ResNet,
     "bilstm": BiLSTM,
     "encoder": Encoder,
+    "causal-lm": CausalLM,
 }
 
 #: What an architecture family takes in.
@@ -186,6 +224,16 @@ FAMILY_INPUT: dict[str, Literal["image", "text"]] = {
     "resnet": "image",
     "bilstm": "text",
     "encoder": "text",
+    "causal-lm": "text",
+}
+
+#: What an architecture family can say of an example (``datasets.Answers``).
+FAMILY_ANSWERS: dict[str, tuple[str, ...]] = {
+    "lenet5": ("classes",),
+    "resnet": ("classes",),
+    "bilstm": ("classes", "number"),
+    "encoder": ("classes", "number", "tokens", "span"),
+    "causal-lm": ("text",),
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.effectiveness import score_name
+from prunescope.analysis.el2n import TASKS as EL2N_TASKS
 from prunescope.analysis.outputs import SCORE_COLUMNS
 from prunescope.audit import NothingToCompareError, audit
 from prunescope.errors import DamagedFileError, UserError
@@ -53,15 +54,19 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
             readability_scores=inputs.readability,
             **common,
         )
-        # The training split serves EL2N; it can have hundreds of thousands of examples.
-        audit(
-            inputs.dense_train,
-            inputs.pruned_train,
-            out / "train",
-            early=inputs.early,
-            seed_statistics=False,
-            **common,
-        )
+        # The training split serves EL2N; it can have hundreds of thousands of examples. Texts are not even
+        # written for them.
+        if models["task"] == "text":
+            _write_empty(out / "train", models, 0)
+        else:
+            audit(
+                inputs.dense_train,
+                inputs.pruned_train,
+                out / "train",
+                early=inputs.early if models["task"] in EL2N_TASKS else (),
+                seed_statistics=False,
+                **common,
+            )
     except NothingToCompareError:
         # A result, not a failure: the cell is there and says that none of its models is.
         for split in ("test", "train"):

@@ -26,8 +26,10 @@ from prunescope.analysis.corrections import Correction
 from prunescope.archs import (
     FAMILIES,
     FAMILIES_WITH_FILTERS,
+    FAMILY_ANSWERS,
     FAMILY_INPUT,
     Arch,
+    CausalLM,
     Encoder,
     Training,
     merged_training,
@@ -299,6 +301,13 @@ class Study(Spec):
                         f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
                         "put them into different grid entries"
                     )
+                answers = self.datasets[dataset].answers
+                if answers not in FAMILY_ANSWERS[self.archs[arch].family]:
+                    fit = [name for name, says in FAMILY_ANSWERS.items() if answers in says]
+                    raise ValueError(
+                        f"{key}: data set {dataset!r} asks for {answers}, which arch {arch!r} of family "
+                        f"{self.archs[arch].family!r} does not give; choose one of family {listed(fit)}"
+                    )
                 self._check_lengths(key, dataset, arch)
 
     def _check_kinds(self, key: str, grid: Grid) -> None:
@@ -331,7 +340,7 @@ class Study(Spec):
         network, texts = self.archs[arch], self.datasets[dataset]
         # Every data set of texts has this setting; without it the length is known once the texts are.
         longest = getattr(texts, "max_tokens", None)
-        if isinstance(network, Encoder) and longest is not None and longest > network.positions:
+        if isinstance(network, Encoder | CausalLM) and longest is not None and longest > network.positions:
             raise ValueError(
                 f"{key}: data set {dataset!r} has texts of up to {longest} tokens but arch {arch!r} only "
                 f"{network.positions} positions; raise `positions` or lower `max_tokens`"

@@ -248,8 +248,83 @@ class Glue(_Corpus):
 
 GLUE: tuple[str, ...] = get_args(GlueSource)
 
+_VALIDATION = "share of the training set that becomes the validation set"
+
+
+class Squad(_Corpus):
+    """SQuAD v1.1 (Rajpurkar et al. 2016): questions answered by a span of a paragraph.
+
+    Its development set is the test set here, a part of its training set is validation.
+    """
+
+    source: Literal["squad"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int = Field(
+        384, ge=16, description="of a question and a piece of its paragraph; longer ones are cut into windows"
+    )
+    stride: int = Field(128, ge=1, description="tokens that windows which follow one another share")
+    max_question: int = Field(64, ge=4, description="questions are cut after this many tokens")
+    max_answer: int = Field(30, ge=1, description="longest answer, in tokens")
+    validation: float = Field(0.1, gt=0, lt=1, description=_VALIDATION)
+
+    @model_validator(mode="after")
+    def _windows_move_on(self) -> Self:
+        # Three special pieces beside the question; some encoders have four.
+        if self.stride >= self.max_tokens - self.max_question - 4:
+            raise ValueError(
+                f"stride: {self.stride} tokens leave a window of {self.max_tokens} with a question of "
+                f"{self.max_question} no step; lower it"
+            )
+        return self
+
+    @property
+    def answers(self) -> Answers:
+        return "span"
+
+
+class Conll2003(_Corpus):
+    """CoNLL-2003 (Tjong Kim Sang and De Meulder 2003): a tag of named entities for every word."""
+
+    source: Literal["conll2003"]
+    path: str | None = Field(None, min_length=1, description=_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=_REVISION)
+    max_tokens: int | None = Field(128, ge=4, description=_CUT)
+
+    @property
+    def answers(self) -> Answers:
+        return "tokens"
+
+
+class DataToText(_Corpus):
+    """E2E (Novikova et al. 2017), DART (Nan et al. 2021) or WebNLG (Gardent et al. 2017): texts from records."""
+
+    source: Literal["e2e", "dart", "webnlg"]
+    path: str = Field(min_length=1, description=_LOCAL)
+    max_tokens: int = Field(
+        256, ge=8, description="of a record and its text; a record has at most half of them"
+    )
+
+    @property
+    def answers(self) -> Answers:
+        return "text"
+
+
 Dataset = Annotated[
-    Digits | Docstrings | Imdb | Snli | Reuters | Aapd | Mnist | FashionMnist | Cifar10 | Cifar100 | Glue,
+    Digits
+    | Docstrings
+    | Imdb
+    | Snli
+    | Reuters
+    | Aapd
+    | Mnist
+    | FashionMnist
+    | Cifar10
+    | Cifar100
+    | Glue
+    | Squad
+    | Conll2003
+    | DataToText,
     Field(discriminator="source"),
 ]
 
@@ -265,4 +340,7 @@ SOURCES: dict[str, type[_Dataset]] = {
     "cifar10": Cifar10,
     "cifar100": Cifar100,
     **dict.fromkeys(GLUE, Glue),
+    "squad": Squad,
+    "conll2003": Conll2003,
+    **dict.fromkeys(("e2e", "dart", "webnlg"), DataToText),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prunescope.archs import (
     Arch,
     BiLSTM,
+    CausalLM,
     Encoder,
     LeNet5,
     ResNet,
@@ -18,9 +19,23 @@ from prunescope.archs import (
     rewinding_epochs,
 )
 from prunescope.config import Cell, Study
+from prunescope.data.conll import CLASSES as CONLL_CLASSES
 from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.data.published import PICTURES, PIE_PAPER
-from prunescope.datasets import Aapd, Dataset, Digits, Docstrings, Glue, Imdb, Pictures, Reuters, Snli
+from prunescope.datasets import (
+    Aapd,
+    Conll2003,
+    Dataset,
+    DataToText,
+    Digits,
+    Docstrings,
+    Glue,
+    Imdb,
+    Pictures,
+    Reuters,
+    Snli,
+    Squad,
+)
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks, keeps_models
@@ -35,7 +50,7 @@ if TYPE_CHECKING:
 PAPERS = {
     **dict.fromkeys(PIE_PAPER, "pie"),
     **dict.fromkeys(PICTURES, "recall"),
-    **dict.fromkeys(GLUE_TASKS, "pins"),
+    **dict.fromkeys((*GLUE_TASKS, "squad", "conll2003", "e2e", "dart", "webnlg"), "pins"),
 }
 
 #: By source: longest text, and mean over texts cut to it, in word pieces of BERT (uncased), [CLS] and [SEP]
@@ -100,7 +115,36 @@ def declared(dataset: Dataset) -> Declared:
             test=min(test, most),
             tokens=dataset.max_tokens or 128,
         )
+    if isinstance(dataset, Squad | Conll2003 | DataToText):
+        return _declared_answers(dataset)
     raise TypeError(f"no counts for {type(dataset).__name__}")
+
+
+#: Examples of training, validation (for SQuAD a part of training) and test, by source. SQuAD v1.1 and CoNLL-2003
+#: as published; E2E, DART and WebNLG as their papers count them, records of validation and test with several
+#: references counted once.
+_ANSWERED = {
+    "squad": (87_599, 0, 10_570),
+    "conll2003": (14_041, 3_250, 3_453),
+    "e2e": (42_061, 547, 630),
+    "dart": (62_659, 2_768, 5_097),
+    "webnlg": (18_025, 872, 1_862),
+}
+
+
+def _declared_answers(dataset: Squad | Conll2003 | DataToText) -> Declared:
+    train, validation, test = _ANSWERED[dataset.source]
+    if isinstance(dataset, Squad):
+        validation = round(train * dataset.validation)
+        train -= validation
+    most = dataset.max_examples or max(train, validation, test)
+    return Declared(
+        classes={"squad": 2, "conll2003": len(CONLL_CLASSES)}.get(dataset.source, 1),
+        train=min(train, most),
+        validation=min(validation, most),
+        test=min(test, most),
+        tokens=dataset.max_tokens or 128,
+    )
 
 
 def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
@@ -267,7 +311,8 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 classes=facts.classes,
                 image=facts.image,
                 vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
-                vocabulary=spec.vocabulary if isinstance(spec, Encoder) else 0,
+                vocabulary=spec.vocabulary if isinstance(spec, Encoder | CausalLM) else 0,
+                per_token=study.datasets[dataset].answers in ("tokens", "span"),
             )
             model, assumed = _network(spec, shape)
         total = count_parameters(model)
@@ -298,6 +343,9 @@ def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
     """The network with meaningless weights, and what its sizes rest on if its checkpoint is not at hand."""
     from prunescope.models.registry import build, pretrained_encoder
 
+    if isinstance(arch, CausalLM):
+        # Counted without its checkpoint, whose sizes are the arch's or it is refused.
+        return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0), None
     if not isinstance(arch, Encoder) or arch.pretrained is None:
         return build(arch, shape, 0), None
     try:

@@ -52,6 +52,11 @@ class PretrainedPieces:
         found = (getattr(self._tokenizer, f"{name}_token_id", None) for name in names)
         return next((number for number in found if number is not None), None)
 
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizers.Tokenizer within, for uses that need the places of pieces."""
+        return self._tokenizer.backend_tokenizer
+
     def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
         """Ids of each text, or pair of texts, cut to ``max_tokens`` as ``data.pieces.Pieces`` does."""
         columns = [list(column) for column in texts]
@@ -187,7 +192,7 @@ def _load(kind: Any, arch: Encoder, **settings: Any) -> Any:
     folder = checkpoint_folder(arch.pretrained)
     place = arch.pretrained if folder is None else str(folder)
     try:
-        with _quiet():
+        with quiet():
             return kind.from_pretrained(
                 place, revision=arch.revision or "main", trust_remote_code=False, **settings
             )
@@ -201,7 +206,7 @@ def _load(kind: Any, arch: Encoder, **settings: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without transformers' progress bars and its reports on weights that are not used.
 
     Upper layers and heads of a checkpoint are left out on purpose. Weights that are missing are errors of our

@@ -10,6 +10,9 @@ import numpy as np
 from prunescope.artifacts import Predictions, iter_logits
 from prunescope.errors import UserError
 
+#: Tasks whose outputs are probabilities of classes of a whole example.
+TASKS = ("single-label", "multi-label")
+
 COLUMNS = ("bin", "n_examples", "n_pies", "pie_share", "score_low", "score_high")
 
 
@@ -45,7 +48,7 @@ def el2n(paths: Sequence[Path], early: Predictions) -> np.ndarray:
     Raises:
         UserError: a table has no logits, the task has no EL2N, or every seed diverged.
     """
-    if early.task not in ("single-label", "multi-label"):
+    if early.task not in TASKS:
         raise UserError(f"{paths[0]}: EL2N needs class probabilities, a {early.task} table has none")
     if not len(early.seeds):
         raise UserError(f"{paths[0]}: every seed diverged; EL2N needs one that did not")

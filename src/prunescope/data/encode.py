@@ -6,12 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from prunescope import archs, datasets
 from prunescope.data import words
+from prunescope.data.byte_pieces import BytePieces
+from prunescope.data.encode_answers import as_bytes, check, continued, from_bytes, padded, tagged, windows
 from prunescope.data.local import expanded
 from prunescope.data.pictures import channel_statistics
 from prunescope.data.published import covering_power_of_two
@@ -21,7 +23,17 @@ from prunescope.data.vectors import read_vectors
 from prunescope.errors import UserError
 from prunescope.files import atomic_path, write_text
 
+if TYPE_CHECKING:
+    from prunescope.data.pieces import Pieces
+    from prunescope.pretrained import PretrainedPieces
+
 _KEY = "prunescope"
+
+#: Tasks whose answers are no classes of a whole text.
+ANSWER_TASKS = ("tokens", "span", "text")
+
+#: Arrays that only some of them have.
+_FURTHER = ("words", "owners", "offsets", "prompts")
 
 #: Types of labels, by task.
 _LABELS = {"single-label": np.int64, "multi-label": np.uint8, "regression": np.float32}
@@ -33,12 +45,17 @@ class SplitInputs:
 
     ``inputs``: (n, channels, height, width) uint8 pictures, or (n, L) int32 ids filled up with
     padding. ``lengths``: (n,) int32 ids before the padding, or None for pictures. ``labels``:
-    (n,) int64, or (n, C) uint8.
+    (n,) int64, or (n, C) uint8; regression (n,) float32.
+
+    Where answers are no classes of a whole text, ``labels``, the arrays ``further`` and ``truth`` are as
+    ``encode_answers`` makes them, and n may be a number of windows.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     lengths: np.ndarray | None
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
+    truth: Any = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +65,7 @@ class Inputs:
     ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose pieces are
     told apart by ``sep``; 2 for pairs as word pieces, else 1.
 
+    ``tokenizer``: what makes texts of pieces again, as JSON (task text). ``max_answer``: longest span, in pieces.
     ``metrics`` and ``test_parts``: the data set's own scores, and parts of its test split (``TableInfo``).
 
     Of pictures: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
@@ -74,6 +92,8 @@ class Inputs:
     parts: int = 1
     metrics: tuple[str, ...] = ()
     test_parts: Mapping[str, int] = field(default_factory=dict)
+    tokenizer: str | None = None
+    max_answer: int = 0
 
 
 def encode(
@@ -113,7 +133,10 @@ def encode(
     max_tokens: int | None = getattr(spec, "max_tokens", None)
     tensors: dict[str, np.ndarray] = {}
     vocabulary: list[str] | None = None
-    if isinstance(arch, archs.BiLSTM):
+    answered = first.task in ANSWER_TASKS
+    if answered:
+        vocabulary = _encode_answers(tables, spec, arch, tensors, about)
+    elif isinstance(arch, archs.BiLSTM):
         vocabulary = _encode_words(tables, arch, max_tokens, tensors, about)
     elif isinstance(arch, archs.Encoder):
         vocabulary = _encode_pieces(tables, arch, max_tokens, tensors, about)
@@ -127,7 +150,7 @@ def encode(
             scale = first.image_scale or 1.0
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
             about["augment"] = spec.augment
-    for split, table in tables.items():
+    for split, table in () if answered else tables.items():
         tensors[f"{split}.labels"] = table.labels.astype(_LABELS[first.task])
     if vocabulary is not None:
         write_text(
@@ -162,7 +185,11 @@ def load_inputs(path: Path | str) -> Inputs:
         about = json.loads(raw)
         splits = {
             split: SplitInputs(
-                tensors[f"{split}.inputs"], tensors[f"{split}.labels"], tensors.get(f"{split}.lengths")
+                tensors[f"{split}.inputs"],
+                tensors[f"{split}.labels"],
+                tensors.get(f"{split}.lengths"),
+                {name: tensors[key] for name in _FURTHER if (key := f"{split}.{name}") in tensors},
+                from_bytes(tensors[key]) if (key := f"{split}.truth") in tensors else None,
             )
             for split in SPLITS
         }
@@ -186,6 +213,8 @@ def load_inputs(path: Path | str) -> Inputs:
             parts=int(about.get("parts") or 1),
             metrics=tuple(about.get("metrics") or ()),
             test_parts=dict(about.get("test_parts") or {}),
+            tokenizer=from_bytes(tensors["tokenizer"]) if "tokenizer" in tensors else None,
+            max_answer=int(about.get("max_answer") or 0),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise _foreign(path, f"lacks a part ({type(error).__name__}: {error})") from None
@@ -226,7 +255,7 @@ def _encode_words(
     numbered = {split: words.numbered(columns, vocabulary) for split, columns in tokens.items()}
     length = max_tokens or covering_power_of_two([len(row) for row in numbered["train"]])
     for split, rows in numbered.items():
-        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, words.PAD)
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, words.PAD)
     if given is None:
         given = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
     tensors["vectors"] = given
@@ -241,20 +270,12 @@ def _encode_pieces(
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
 ) -> list[str]:
-    from prunescope.data import pieces
-    from prunescope.pretrained import PretrainedPieces
-
     training = _columns(tables["train"])
-    cutter: pieces.Pieces | PretrainedPieces
-    if arch.pretrained is None:
-        learned = pieces.learn([text for column in training for text in column], arch.vocabulary)
-        cutter, size = pieces.Pieces(learned), len(learned)
-    else:
-        cutter, size = PretrainedPieces(arch), arch.vocabulary
+    cutter, size = _cutter(arch, [text for column in training for text in column])
     length = max_tokens or covering_power_of_two([len(row) for row in cutter.numbered(training)])
     for split, table in tables.items():
         rows = cutter.numbered(_columns(table), length)
-        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = _padded(rows, length, cutter.pad)
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, cutter.pad)
     about |= {
         "kind": "pieces",
         "pad": cutter.pad,
@@ -268,22 +289,75 @@ def _encode_pieces(
     return cutter.vocabulary
 
 
+def _encode_answers(
+    tables: dict[str, DataTable],
+    spec: datasets.Dataset,
+    arch: archs.Arch,
+    tensors: dict[str, np.ndarray],
+    about: dict[str, Any],
+) -> list[str]:
+    """Tags and spans for an encoder, texts for a causal language model (``encode_answers``)."""
+    about["kind"] = "pieces"
+    training = [text for column in _columns(tables["train"]) for text in column]
+    if isinstance(arch, archs.CausalLM):
+        assert isinstance(spec, datasets.DataToText)
+        references = [text for answers in tables["train"].labels for text in answers]
+        pieces = byte_pieces(arch, [*training, *references])
+        size, vocabulary = (
+            len(pieces.vocabulary) if arch.pretrained is None else arch.vocabulary,
+            pieces.vocabulary,
+        )
+        about |= {"pad": pieces.end, "vocabulary_size": size, "max_tokens": spec.max_tokens}
+        tensors["tokenizer"] = as_bytes(pieces.tokenizer.to_str())
+        encoded = {split: continued(pieces, table, spec.max_tokens) for split, table in tables.items()}
+    else:
+        assert isinstance(arch, archs.Encoder)
+        cutter, size = _cutter(arch, training)
+        vocabulary = cutter.vocabulary
+        about |= {"pad": cutter.pad, "cls": cutter.cls, "sep": cutter.sep, "vocabulary_size": size}
+        if isinstance(spec, datasets.Squad):
+            about |= {"max_tokens": spec.max_tokens, "max_answer": spec.max_answer, "parts": 2}
+            encoded = {
+                split: windows(cutter.tokenizer, table, spec, cutter.pad) for split, table in tables.items()
+            }
+        else:
+            longest = covering_power_of_two([len(row) for row in cutter.numbered(_columns(tables["train"]))])
+            length: int = getattr(spec, "max_tokens", None) or longest
+            about["max_tokens"] = length
+            encoded = {
+                split: tagged(cutter.tokenizer, table, length, cutter.pad) for split, table in tables.items()
+            }
+    for split, (arrays, truth) in encoded.items():
+        tensors.update({f"{split}.{name}": array for name, array in arrays.items()})
+        tensors[f"{split}.truth"] = as_bytes(truth)
+    return vocabulary
+
+
+def byte_pieces(arch: archs.CausalLM, training: Sequence[str]) -> BytePieces:
+    """What cuts texts for a causal language model: its checkpoint's tokenizer, or one learned here."""
+    from prunescope.data.byte_pieces import END_ID, learn
+
+    if arch.pretrained is None:
+        return BytePieces(learn(training, arch.vocabulary), END_ID)
+    from prunescope.causal_checkpoints import load_pieces
+
+    return load_pieces(arch)
+
+
+def _cutter(arch: archs.Encoder, training: Sequence[str]) -> tuple[Pieces | PretrainedPieces, int]:
+    """What cuts texts for an encoder, and the number of its pieces."""
+    from prunescope.data import pieces
+    from prunescope.pretrained import PretrainedPieces
+
+    if arch.pretrained is None:
+        learned = pieces.learn(training, arch.vocabulary)
+        return pieces.Pieces(learned), len(learned)
+    return PretrainedPieces(arch), arch.vocabulary
+
+
 def _columns(table: DataTable) -> list[list[str]]:
     assert table.texts is not None
     return [table.texts[column] for column in table.info.inputs]
-
-
-def _padded(rows: Sequence[Sequence[int]], length: int, pad: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids (n, length) int32 and lengths (n,) int32, cut and filled up.
-
-    A text without any word counts as one padding, since no network reads a text of no length.
-    """
-    ids = np.full((len(rows), length), pad, dtype=np.int32)
-    for number, row in enumerate(rows):
-        kept = row[:length]
-        ids[number, : len(kept)] = kept
-    lengths = np.array([min(max(len(row), 1), length) for row in rows], dtype=np.int32)
-    return ids, lengths
 
 
 def _check_together(data: Path, dataset_name: str, tables: dict[str, DataTable]) -> None:
@@ -319,7 +393,13 @@ def _save(out: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> N
 def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) -> None:
     n, classes = len(arrays.inputs), len(inputs.classes)
     multi = inputs.task == "multi-label"
-    if arrays.labels.shape != ((n, classes) if multi else (n,)):
+    if inputs.task in ANSWER_TASKS:
+        try:
+            held = {"inputs": arrays.inputs, "labels": arrays.labels, **arrays.further}
+            check(inputs.task, held, arrays.truth)
+        except (ValueError, KeyError, TypeError) as error:
+            raise _foreign(path, f"{split}: {error}") from None
+    elif arrays.labels.shape != ((n, classes) if multi else (n,)):
         raise _foreign(
             path, f"{split}.labels have shape {arrays.labels.shape}, which does not suit {n} examples"
         )

@@ -66,6 +66,11 @@ class Pieces:
         self._tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         self._tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """For uses that need the places of pieces."""
+        return self._tokenizer
+
     def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
         """Ids of each text, or pair of texts, cut to ``max_tokens`` with the special pieces kept.
 

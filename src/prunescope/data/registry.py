@@ -7,7 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 
 from prunescope import datasets
-from prunescope.data import aapd, cifar, digits, docstrings, glue, imdb, mnist, reuters, snli
+from prunescope.data import (
+    aapd,
+    cifar,
+    conll,
+    data_to_text,
+    digits,
+    docstrings,
+    glue,
+    imdb,
+    mnist,
+    reuters,
+    snli,
+    squad,
+)
 from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
@@ -57,6 +70,21 @@ def _glue(name: str, spec: datasets.Dataset) -> DataSet:
     return glue.build(name, spec)
 
 
+def _squad(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Squad)
+    return squad.build(name, spec)
+
+
+def _conll(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.Conll2003)
+    return conll.build(name, spec)
+
+
+def _data_to_text(name: str, spec: datasets.Dataset) -> DataSet:
+    assert isinstance(spec, datasets.DataToText)
+    return data_to_text.build(name, spec)
+
+
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
 #: and one class in ``prunescope.datasets``.
 LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
@@ -71,6 +99,9 @@ LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "cifar10": _cifar,
     "cifar100": _cifar,
     **dict.fromkeys(datasets.GLUE, _glue),
+    "squad": _squad,
+    "conll2003": _conll,
+    **dict.fromkeys(("e2e", "dart", "webnlg"), _data_to_text),
 }
 
 

@@ -18,6 +18,9 @@ class Encoder(nn.Module):
 
     Input (B, L) int64 piece ids, padded with ``pad``; padding is masked, so that padding a batch to
     its longest text gives the same function as padding it to the limit. Output logits (B, classes).
+
+    Or, ``per_token``, dropout and one linear layer over every token's last state, without a pooler: logits
+    (B, L, classes) of tags, or of being a span's start and its end (Devlin et al. 2019, section 4).
     """
 
     final_layer = "classifier"
@@ -31,6 +34,7 @@ class Encoder(nn.Module):
         pretrained: Any = None,
         head_std: float = 0.02,
         pair_separator: int | None = None,
+        per_token: bool = False,
         **settings: Any,
     ) -> None:
         """
@@ -56,13 +60,16 @@ class Encoder(nn.Module):
                     **settings,
                 )
             )
-        self.pad, self.pair_separator = pad, pair_separator
+        self.pad, self.pair_separator, self.per_token = pad, pair_separator, per_token
+        if per_token and getattr(pretrained, "pooler", None) is not None:
+            # Without a use it would have weights to prune and no gradient.
+            pretrained.pooler = None
         hidden = pretrained.config.hidden_size
         # transformers' own name for it: "bert", "electra", ...; weights are called as in its classifiers.
         self._base = pretrained.base_model_prefix
         self.add_module(self._base, pretrained)
         self.pooler = None
-        if getattr(pretrained, "pooler", None) is None:
+        if not per_token and getattr(pretrained, "pooler", None) is None:
             self.pooler = _linear(hidden, hidden, head_std)
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
@@ -73,7 +80,9 @@ class Encoder(nn.Module):
             more["token_type_ids"] = token_types(pieces, self.pair_separator, self.pad)
         base = self.get_submodule(self._base)
         output = base(input_ids=pieces, attention_mask=pieces != self.pad, **more)
-        if self.pooler is None:
+        if self.per_token:
+            pooled = output.last_hidden_state
+        elif self.pooler is None:
             pooled = output.pooler_output
         else:
             pooled = torch.tanh(self.pooler(output.last_hidden_state[:, 0]))

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, ResNet
+from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet
 from prunescope.errors import UserError
-from prunescope.models import bilstm, encoder, lenet, resnet
+from prunescope.models import bilstm, causal, encoder, lenet, resnet
 from prunescope.seeds import stream
 
 
@@ -20,7 +20,7 @@ class Shape:
 
     ``image``: (channels, height, width). ``vectors``: float32 (vocabulary, dimensions), for networks
     over fixed word vectors. ``vocabulary``, ``length`` and ``pad`` of token sequences; ``separator`` is the
-    piece between the texts of a pair, None for single texts.
+    piece between the texts of a pair, None for single texts. ``per_token``: outputs are of every token.
     """
 
     classes: int
@@ -30,6 +30,7 @@ class Shape:
     length: int = 0
     pad: int = 0
     separator: int | None = None
+    per_token: bool = False
 
 
 def build(arch: Arch, shape: Shape, seed: int) -> nn.Module:
@@ -74,6 +75,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             dropout=arch.dropout,
             head_std=arch.initializer_range,
             pair_separator=shape.separator,
+            per_token=shape.per_token,
             vocab_size=shape.vocabulary,
             max_position_embeddings=arch.positions,
             hidden_size=arch.hidden,
@@ -81,6 +83,18 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             num_attention_heads=arch.heads,
             intermediate_size=arch.intermediate,
             initializer_range=arch.initializer_range,
+        )
+    if isinstance(arch, CausalLM):
+        from prunescope import causal_checkpoints
+
+        return causal.CausalLM(
+            causal_checkpoints.new_model(arch, shape.vocabulary)
+            if arch.pretrained is None
+            else causal_checkpoints.load_model(arch),
+            end=shape.pad,
+            beams=arch.beams,
+            length_penalty=arch.length_penalty,
+            max_new_tokens=arch.max_new_tokens,
         )
     raise TypeError(f"no network for {type(arch).__name__}")
 
@@ -96,12 +110,13 @@ def pretrained_encoder(arch: Encoder, shape: Shape, base: Any) -> encoder.Encode
         pretrained=base,
         head_std=arch.initializer_range,
         pair_separator=shape.separator if takes_token_types(base.config) else None,
+        per_token=shape.per_token,
     )
 
 
 def masks_padding(arch: Arch) -> bool:
     """Whether the network ignores padding, so that a batch may be cut to its longest text."""
-    return isinstance(arch, Encoder)
+    return isinstance(arch, Encoder | CausalLM)
 
 
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:

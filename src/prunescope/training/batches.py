@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ class Split:
 
     ``inputs``: (n, channels, height, width) uint8 pixels with ``pixels``, what makes of them what a
     network takes in; or what it takes in itself, (n, L) int64 token ids among it.
+    ``per_token``: labels are (n, L), cut as the inputs are. ``further`` and ``truth``: as in ``SplitInputs``.
     ``labels``: (n,) int64 or (n, C) float32. ``lengths``: (n,) int64 tokens on the CPU, or None.
     """
 
@@ -56,6 +58,9 @@ class Split:
     lengths: Tensor | None
     trim: bool
     pixels: Pixels | None = None
+    per_token: bool = False
+    further: Mapping[str, np.ndarray] = field(default_factory=dict)
+    truth: Any = None
 
     def __len__(self) -> int:
         return self.labels.shape[0]
@@ -74,7 +79,8 @@ class Split:
         chosen = inputs[where]
         if self.pixels is not None:
             chosen = self.pixels(chosen, augment)
-        return chosen, self.labels[where]
+        labels = self.labels[where]
+        return chosen, labels[:, : chosen.shape[1]] if self.per_token else labels
 
     def stacked_batch(self, index: Tensor, crops: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A batch for each replica: inputs (R, B, ...) and labels (R, B) or (R, B, C).
@@ -103,6 +109,8 @@ class TrainingData:
     splits: dict[str, Split]
     metrics: tuple[str, ...] = ()
     test_parts: Mapping[str, int] = field(default_factory=dict)
+    tokenizer: str | None = None
+    max_answer: int = 0
 
 
 def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> TrainingData:
@@ -124,7 +132,14 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
         labels = labels_tensor(inputs.task, torch.from_numpy(np.ascontiguousarray(arrays.labels)))
         lengths = None if arrays.lengths is None else torch.from_numpy(arrays.lengths.astype(np.int64))
         splits[name] = Split(
-            tensor.to(device), labels.to(device), lengths, trim, pixels if pictures else None
+            tensor.to(device),
+            labels.to(device),
+            lengths,
+            trim,
+            pixels if pictures else None,
+            per_token=inputs.task in ("tokens", "text"),
+            further=arrays.further,
+            truth=arrays.truth,
         )
     first = next(iter(splits.values())).inputs
     shape = Shape(
@@ -135,9 +150,17 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
         length=first.shape[1] if inputs.kind != "image" else 0,
         pad=inputs.pad or 0,
         separator=inputs.sep if inputs.parts > 1 else None,
+        per_token=inputs.task in ("tokens", "span"),
     )
     return TrainingData(
-        inputs.task, tuple(inputs.classes), shape, splits, inputs.metrics, dict(inputs.test_parts)
+        inputs.task,
+        tuple(inputs.classes),
+        shape,
+        splits,
+        inputs.metrics,
+        dict(inputs.test_parts),
+        inputs.tokenizer,
+        inputs.max_answer,
     )
 
 

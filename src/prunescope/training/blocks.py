@@ -28,12 +28,14 @@ from prunescope.files import write_json
 from prunescope.jobs import ModelJob
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import build, count_parameters, masks_padding, prunable
+from prunescope.predictions import LOGIT_TASKS
 from prunescope.pruning.amounts import removal
 from prunescope.pruning.filters import channels_kept
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
+from prunescope.training.decoding import answers_of
 from prunescope.training.lockstep import follow, train_each
-from prunescope.training.loop import Trainee, copied_state, logits_of
+from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
 from prunescope.training.recipes import Recipe, pruned, unpruned
 from prunescope.training.threshold import best_threshold
 from prunescope.training.together import Together
@@ -176,7 +178,11 @@ def _recipe(
     """The job's recipe for a network at initialization; ``early_logits``: seed -> logits, to be filled."""
 
     def after_epoch(epoch: int) -> None:
-        if early_logits is not None and epoch == job.training.early_epoch:
+        if (
+            early_logits is not None
+            and trainee.data.task in LOGIT_TASKS
+            and epoch == job.training.early_epoch
+        ):
             early_logits[trainee.seed] = logits_of(trainee.model, trainee.data, "train").numpy()
 
     if job.composition is None:
@@ -194,6 +200,9 @@ def _recipe(
 def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logits: np.ndarray | None) -> None:
     """What a trained network says of every example, and its weights."""
     data, seed = trainee.data, trainee.seed
+    if data.task not in LOGIT_TASKS:
+        _collect_answers(job, trainee, collected)
+        return
     logits = {split: logits_of(trainee.model, data, split).numpy() for split in data.splits}
     if not all(np.isfinite(values).all() for values in logits.values()):
         _diverged(job, trainee, "logits are not finite", collected)
@@ -213,6 +222,29 @@ def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logit
         labels, _ = _decisions(data, "train", early_logits, threshold)
         collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, early_logits))
     collected.records.append(_record(job, trainee, reached))
+    _collect_weights(job, trainee, collected)
+
+
+def _collect_answers(job: ModelJob, trainee: Trainee, collected: _Collected) -> None:
+    """The same of tags, spans and texts, which are kept as they are decided. Training texts are not written."""
+    data, reached = trainee.data, {}
+    splits = [split for split in data.splits if data.task != "text" or split != "train"]
+    try:
+        found = {split: answers_of(trainee.model, data, split) for split in splits}
+    except DivergedError as error:
+        _diverged(job, trainee, str(error), collected)
+        return
+    for split, (labels, prediction) in found.items():
+        reached[split] = _scores(data, split, labels, prediction)
+        if split in SPLITS:
+            block = SeedBlock(trainee.seed, labels, prediction=prediction)
+            collected.predictions.setdefault(split, []).append(block)
+    collected.records.append(_record(job, trainee, reached))
+    _collect_weights(job, trainee, collected)
+
+
+def _collect_weights(job: ModelJob, trainee: Trainee, collected: _Collected) -> None:
+    seed = trainee.seed
     if job.composition is None:
         collected.trained.update(checkpoints.trainee_tensors(trainee))
     else:

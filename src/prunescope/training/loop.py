@@ -16,7 +16,7 @@ from prunescope.archs import Training
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import TrainingData, augmenting, in_order, shuffled
-from prunescope.training.task import Loss, loss_for
+from prunescope.training.task import Loss, judged, loss_for
 
 
 class DivergedError(ArithmeticError):
@@ -176,8 +176,25 @@ def logits_of(model: nn.Module, data: TrainingData, split: str, batch_size: int 
 
 
 def mean_loss(trainee: Trainee, split: str) -> float:
+    if trainee.data.task in ("tokens", "span", "text"):
+        return _mean_loss_by_batch(trainee, split)
     logits = logits_of(trainee.model, trainee.data, split)
     return float(trainee.loss(logits.double(), trainee.data.splits[split].labels.cpu()))
+
+
+def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
+    """The same mean where outputs of every token are too many to be held at once."""
+    examples, task = trainee.data.splits[split], trainee.data.task
+    trainee.model.eval()
+    total, count = 0.0, 0
+    with torch.no_grad():
+        for index in in_order(len(examples), trainee.settings.batch_size):
+            inputs, labels = examples.batch(index)
+            terms = judged(task, labels)
+            if terms:
+                total += float(trainee.loss(trainee.model(inputs).double(), labels)) * terms
+                count += terms
+    return total / count if count else float("nan")
 
 
 class _Keeper:

@@ -14,7 +14,9 @@ def loss_for(task: str) -> Loss:
     """The mean loss over a batch: logits (B, C) and labels -> scalar.
 
     Labels are (B,) int64 class numbers for one label, (B, C) 0/1 for several, (B,) numbers for regression,
-    whose loss is the squared error of (B, 1).
+    whose loss is the squared error of (B, 1). Tokens and text: (B, L) class numbers for logits (B, L, C), the
+    mean over places whose label is not -100. Span: (B, 2) places for logits (B, L, 2), the mean of both
+    cross-entropies (Devlin et al. 2019, section 4.2).
     """
     if task == "single-label":
         return nn.functional.cross_entropy
@@ -22,6 +24,10 @@ def loss_for(task: str) -> Loss:
         return _binary_cross_entropy
     if task == "regression":
         return _squared_error
+    if task in ("tokens", "text"):
+        return _of_places
+    if task == "span":
+        return _of_span
     raise ValueError(f"no loss for task {task!r}")
 
 
@@ -53,11 +59,25 @@ def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
 
 
+def _of_places(logits: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+def _of_span(logits: Tensor, labels: Tensor) -> Tensor:
+    start, end = (nn.functional.cross_entropy(logits[..., column], labels[:, column]) for column in (0, 1))
+    return (start + end) / 2
+
+
+def judged(task: str, labels: Tensor) -> int:
+    """How many terms the mean loss of a batch has: examples, or of tokens and text the places with a label."""
+    return int((labels != -100).sum()) if task in ("tokens", "text") else len(labels)
+
+
 def outputs_of(task: str, classes: int) -> int:
-    """How many numbers a network gives for what it judges: one of each class, or one number."""
-    return 1 if task == "regression" else classes
+    """How many numbers a network gives for what it judges: one of each class, one number, a start and an end."""
+    return {"regression": 1, "span": 2}.get(task, classes)
 
 
 def labels_tensor(task: str, labels: Tensor) -> Tensor:
     """Labels in the type that the task's loss takes."""
-    return labels.to(torch.int64 if task == "single-label" else torch.float32)
+    return labels.to(torch.float32 if task in ("multi-label", "regression") else torch.int64)

@@ -1,0 +1,58 @@
+"""A causal language model: a text, piece by piece, gone on with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class CausalLM(nn.Module):
+    """transformers' GPT-2 with its output layer, which shares the weights of the table of pieces.
+
+    Input (B, L) int64 piece ids, padded on the right, where a causal network does not see it. Output logits
+    (B, L, V): of the piece that comes next.
+    """
+
+    final_layer = "lm.lm_head"
+
+    def __init__(
+        self, lm: Any, *, end: int, beams: int = 1, length_penalty: float = 1.0, max_new_tokens: int = 128
+    ) -> None:
+        """
+        Args:
+            lm: GPT2LMHeadModel.
+            end: id of the piece that ends a text.
+            beams, length_penalty, max_new_tokens: of ``continuations``.
+        """
+        super().__init__()
+        self.lm = lm
+        self.end, self.beams, self.length_penalty = end, beams, length_penalty
+        self.max_new_tokens = max_new_tokens
+
+    def forward(self, pieces: Tensor) -> Tensor:
+        logits: Tensor = self.lm(input_ids=pieces, use_cache=False).logits
+        return logits
+
+    def continuations(self, prompts: Tensor) -> list[list[int]]:
+        """What comes after prompts (B, L) of one length, without padding: by beam search, or greedily.
+
+        Pieces up to the one that ends the text, ``max_new_tokens`` or the network's last position.
+        """
+        length = prompts.shape[1]
+        room = min(self.max_new_tokens, self.lm.config.n_positions - length)
+        if room < 1:
+            return [[] for _ in prompts]
+        beams = {"num_beams": self.beams, "length_penalty": self.length_penalty} if self.beams > 1 else {}
+        made = self.lm.generate(
+            input_ids=prompts,
+            attention_mask=torch.ones_like(prompts),
+            do_sample=False,
+            max_new_tokens=room,
+            eos_token_id=self.end,
+            pad_token_id=self.end,
+            **beams,
+        )
+        rows: list[list[int]] = made[:, length:].tolist()
+        return rows

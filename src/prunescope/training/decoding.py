@@ -1,0 +1,111 @@
+"""From a network's outputs to answers: tags of words, spans of paragraphs, texts."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from prunescope.arrow import objects
+from prunescope.data.byte_pieces import BytePieces
+from prunescope.models.causal import CausalLM
+from prunescope.training.batches import Split, TrainingData, in_order
+from prunescope.training.loop import DivergedError
+
+#: Examples judged at once, and records whose texts are written at once.
+_BATCH, _RECORDS = 128, 64
+
+#: Starts and ends that are looked at in each window, as the original scripts do.
+_BEST = 20
+
+
+def answers_of(model: nn.Module, data: TrainingData, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) labels and (n,) predictions in the prediction table's form, in the order of the examples; dropout off.
+
+    tokens: an int32 array for each sentence; words beyond the limit get the first class. span: accepted answers,
+    and the paragraph's characters of the best span. text: references, and the text that is written.
+
+    Raises:
+        DivergedError: an output is not finite.
+    """
+    model.eval()
+    with torch.no_grad():
+        if data.task == "tokens":
+            return _tags(model, data.splits[split])
+        if data.task == "span":
+            return _spans(model, data.splits[split], data.max_answer)
+        return _texts(model, data, data.splits[split])
+
+
+def _outputs(model: nn.Module, split: Split, index: torch.Tensor) -> np.ndarray:
+    values: np.ndarray = model(split.batch(index)[0]).float().cpu().numpy()
+    if not np.isfinite(values).all():
+        raise DivergedError("outputs are not finite")
+    return values
+
+
+def _tags(model: nn.Module, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    labels = [np.array(label, dtype=np.int32) for label in split.truth["label"]]
+    words = split.further["words"]
+    predictions = [np.zeros_like(label) for label in labels]
+    for index in in_order(len(split), _BATCH):
+        best = _outputs(model, split, index).argmax(axis=2)
+        for row, n in enumerate(index.tolist()):
+            places = np.flatnonzero(words[n, : best.shape[1]] >= 0)
+            predictions[n][words[n, places]] = best[row, places]
+    return objects(labels), objects(predictions)
+
+
+def _spans(model: nn.Module, split: Split, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    contexts = split.truth["context"]
+    owners, offsets = split.further["owners"], split.further["offsets"]
+    best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(contexts)
+    for index in in_order(len(split), _BATCH):
+        values = _outputs(model, split, index)
+        for row, n in enumerate(index.tolist()):
+            found = best_span(values[row], offsets[n, : values.shape[1]], longest)
+            if found is not None and found[0] > best[owners[n]][0]:
+                best[owners[n]] = found
+    answers = [context[start:end] for context, (_, start, end) in zip(contexts, best, strict=True)]
+    return objects(split.truth["label"]), objects(answers)
+
+
+def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[float, int, int] | None:
+    """Score, first character and end of the best valid span of one window; None where there is none.
+
+    The sum of a start's and an end's logits; the end not before the start, at most ``longest`` pieces, all in the
+    paragraph (Devlin et al. 2019, section 4.2). Ties go to the earlier start, then the earlier end.
+
+    Args:
+        logits: (L, 2); offsets: (L, 2), -1 outside the paragraph.
+    """
+    inside = np.flatnonzero(offsets[:, 0] >= 0)
+    if not len(inside):
+        return None
+    starts, ends = (
+        np.sort(inside[np.argsort(-logits[inside, column], kind="stable")[:_BEST]]) for column in (0, 1)
+    )
+    valid = (ends[None] >= starts[:, None]) & (ends[None] < starts[:, None] + longest)
+    if not valid.any():
+        return None
+    # In float64: sums that float32 would round to ties are told apart.
+    scores = logits[starts, 0].astype(np.float64)[:, None] + logits[ends, 1].astype(np.float64)[None]
+    scores[~valid] = -np.inf
+    s, e = np.unravel_index(int(scores.argmax()), scores.shape)
+    return float(scores[s, e]), int(offsets[starts[s], 0]), int(offsets[ends[e], 1])
+
+
+def _texts(model: nn.Module, data: TrainingData, split: Split) -> tuple[np.ndarray, np.ndarray]:
+    assert isinstance(model, CausalLM)
+    assert data.tokenizer is not None
+    pieces = BytePieces(Tokenizer.from_str(data.tokenizer), model.end)
+    prompts = split.further["prompts"]
+    written: list[str] = [""] * len(prompts)
+    # Prompts of one length at a time: without padding, a text does not depend on what stands beside it.
+    for length in np.unique(prompts).tolist():
+        for index in torch.from_numpy(np.flatnonzero(prompts == length)).split(_RECORDS):
+            rows = model.continuations(split.inputs[index.to(split.inputs.device), :length])
+            for n, ids in zip(index.tolist(), rows, strict=True):
+                written[n] = pieces.text(ids)
+    return objects(split.truth["label"]), objects(written)
