@@ -376,6 +376,9 @@ def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
         return sum(
             2 * size * (facts.tokens if name.startswith("lstm") else 1) for name, size in sizes.items()
         )
+    if isinstance(arch, CausalLM):
+        # The table of pieces is the output layer, used at every token.
+        return 2.0 * (sum(sizes.values()) + arch.hidden * arch.vocabulary) * facts.tokens
     return 2.0 * sum(sizes.values()) * facts.tokens
 
 

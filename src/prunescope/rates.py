@@ -22,7 +22,7 @@ from prunescope.spec import Spec, problem_line
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
 #: small networks are bound by the latency of their many steps. Assumed, not measured.
-ASSUMED_RATE = {"lenet5": 2e11, "resnet": 3e12, "bilstm": 2e12, "encoder": 1.5e14}
+ASSUMED_RATE = {"lenet5": 2e11, "resnet": 3e12, "bilstm": 2e12, "encoder": 1.5e14, "causal-lm": 1.5e14}
 
 #: What ``ASSUMED_RATE`` is of.
 ASSUMED_DEVICE = "one data-centre GPU"

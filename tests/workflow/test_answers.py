@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,22 @@ def test_an_audit_of_its_tables_says_the_same(done: Workspace, tmp_path: Path) -
             k: v for k, v in theirs.items() if k != "sources"
         }
         assert (out / "report.html").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("dataset", list(ARCH))
+def test_exported_networks_answer_the_same(
+    done: Workspace, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from prunescope.cli import main
+
+    arch = ARCH[dataset]
+    models = done.results / "models" / dataset / arch / "MP/sparsity-900permille/seeds-0-1/models.safetensors"
+    inputs = done.results / "data" / dataset / "inputs" / f"{arch}.safetensors"
+    out = tmp_path / "small.safetensors"
+    assert main(["export", str(models), "--seed", "1", "--inputs", str(inputs), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "at 90.0% sparsity" in said
+    same = re.search(r"([\d.]+)% of the predictions are the same", said)
+    assert same is not None
+    # Scores are numbers, of which quantization moves every one a little.
+    assert dataset == "scores" or float(same[1]) > 80

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis.effectiveness import macro_f1, pearson
+from prunescope.analysis.effectiveness import correct, macro_f1, pearson, score_name, scores
 from prunescope.analysis.votes import normalized
 from prunescope.artifacts import Predictions
 from prunescope.errors import UserError, listed
@@ -50,6 +50,18 @@ def task_scores(
             dtype=np.float64,
         )
     return found
+
+
+def leading_metric(task: str, metrics: Sequence[str]) -> str:
+    """What models of a data set are chosen by: the first of its metrics that needs no parts, else the task's score."""
+    return next((name for name in metrics if name != "mean_accuracy"), score_name(task))
+
+
+def leading_score(side: Predictions, metrics: Sequence[str]) -> float:
+    """The first model's score by ``leading_metric``."""
+    name = leading_metric(side.task, metrics)
+    found = task_scores(side, (name,)) if name in metrics else {name: scores(side, correct(side))}
+    return float(found[name][0])
 
 
 def own_metrics(side: Predictions) -> tuple[tuple[str, ...], dict[str, int]]:

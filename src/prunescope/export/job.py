@@ -19,9 +19,10 @@ from prunescope.export.files import Exported, compress, read, write
 from prunescope.files import read_json
 from prunescope.jobs import ModelJob
 from prunescope.models.registry import Shape, build, masks_padding, prunable
-from prunescope.predictions import decide
-from prunescope.training.batches import training_data
+from prunescope.predictions import LOGIT_TASKS, decide
+from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.checkpoint import Checkpoint
+from prunescope.training.decoding import answers_of
 from prunescope.training.loop import logits_of
 
 
@@ -30,7 +31,7 @@ class Outcome:
     """What an export did. Sizes in bytes, of the prunable tensors and of the whole network.
 
     ``agreement``: share of test examples with the same prediction (several labels: at probability 0.5);
-    ``largest_difference``: of any logit of the test split.
+    ``largest_difference``: of any logit of the test split; None where an example has several.
     """
 
     matrix_bytes_dense: int
@@ -39,12 +40,12 @@ class Outcome:
     file_bytes: int
     sparsity: float
     agreement: float
-    largest_difference: float
+    largest_difference: float | None
 
 
 def summary(outcome: Outcome, out: Path) -> str:
     """The outcome for a terminal."""
-    o = outcome
+    o, off = outcome, outcome.largest_difference
     mb = 1e6
     return "\n".join(
         [
@@ -52,8 +53,8 @@ def summary(outcome: Outcome, out: Path) -> str:
             f"network's {o.network_bytes_dense / mb:.2f} MB",
             f"prunable weights at {o.sparsity:.1%} sparsity: {o.matrix_bytes / mb:.2f} MB, "
             f"{o.matrix_bytes_dense / o.matrix_bytes:.1f} times smaller than {o.matrix_bytes_dense / mb:.2f} MB",
-            f"test split: {o.agreement:.2%} of the predictions are the same; no logit is off by more than "
-            f"{o.largest_difference:.3g}",
+            f"test split: {o.agreement:.2%} of the predictions are the same"
+            + ("" if off is None else f"; no logit is off by more than {off:.3g}"),
         ]
     )
 
@@ -83,10 +84,10 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     about |= {"seed": seed, "architecture": job.architecture.model_dump(mode="json")}
     write(out, compress(tensors, names, about))
     exported = read(out)
-    before = logits_of(model, data, "test").numpy()
+    before, predicted = _said(model, data)
     _fill(model, exported, out)
-    after = logits_of(model, data, "test").numpy()
-    same = decide(before, data.task, 0.5) == decide(after, data.task, 0.5)
+    after, again = _said(model, data)
+    same = np.array([np.array_equal(a, b) for a, b in zip(predicted, again, strict=True)])
     zeros = sum(int((tensors[name] == 0).sum()) for name in names)
     return Outcome(
         matrix_bytes_dense=exported.matrix_bytes_dense,
@@ -94,9 +95,17 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
         network_bytes_dense=sum(tensor.nbytes for tensor in tensors.values()),
         file_bytes=out.stat().st_size,
         sparsity=zeros / sum(tensors[name].size for name in names),
-        agreement=float(same.reshape(len(same), -1).all(axis=1).mean()),
-        largest_difference=float(np.abs(before - after).max()),
+        agreement=float(same.mean()),
+        largest_difference=None if before is None or after is None else float(np.abs(before - after).max()),
     )
+
+
+def _said(model: nn.Module, data: TrainingData) -> tuple[np.ndarray | None, np.ndarray]:
+    """Logits of the test split, None where there are several for an example, and predictions."""
+    if data.task not in LOGIT_TASKS:
+        return None, answers_of(model, data, "test")[1]
+    logits = logits_of(model, data, "test").numpy()
+    return logits, decide(logits, data.task, 0.5)
 
 
 def load(path: Path, shape: Shape) -> nn.Module:

@@ -30,6 +30,10 @@ class CausalLM(nn.Module):
         self.lm = lm
         self.end, self.beams, self.length_penalty = end, beams, length_penalty
         self.max_new_tokens = max_new_tokens
+        if lm.lm_head.weight is lm.transformer.wte.weight:
+            # Files and copies hold the shared table once.
+            self.register_state_dict_post_hook(_without_output_layer)
+            self.register_load_state_dict_pre_hook(_with_output_layer)
 
     def forward(self, pieces: Tensor) -> Tensor:
         logits: Tensor = self.lm(input_ids=pieces, use_cache=False).logits
@@ -56,3 +60,15 @@ class CausalLM(nn.Module):
         )
         rows: list[list[int]] = made[:, length:].tolist()
         return rows
+
+
+_OUTPUT, _TABLE = "lm.lm_head.weight", "lm.transformer.wte.weight"
+
+
+def _without_output_layer(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    state.pop(f"{prefix}{_OUTPUT}", None)
+
+
+def _with_output_layer(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    if f"{prefix}{_TABLE}" in state:
+        state.setdefault(f"{prefix}{_OUTPUT}", state[f"{prefix}{_TABLE}"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from prunescope.analysis.effectiveness import score_name
+from prunescope.analysis.task_metrics import leading_metric
 from prunescope.archs import Training
 from prunescope.data.encode import load_inputs
 from prunescope.models.registry import masks_padding
@@ -44,6 +44,6 @@ def run_search(job: TuneJob, inputs: Path, out: Path, *, device: str = "auto") -
     with open(inputs, "rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     evaluations = search(job, digest, out / "search.db", score)
-    metric = score_name(data.task)
+    metric = leading_metric(data.task, data.metrics)
     write_search(job, data.task, metric, evaluations, out)
     draw(job, metric, evaluations, out / "figure")

@@ -7,11 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from prunescope.analysis.effectiveness import score
+from prunescope.analysis.effectiveness import one_model
+from prunescope.analysis.task_metrics import leading_score
 from prunescope.archs import Arch, Training
 from prunescope.artifacts import decide
 from prunescope.models.registry import build
+from prunescope.predictions import LOGIT_TASKS
 from prunescope.training.batches import TrainingData
+from prunescope.training.decoding import answers_of
 from prunescope.training.loop import DivergedError, Trainee, logits_of
 from prunescope.training.recipes import train_unpruned
 from prunescope.training.threshold import best_threshold
@@ -28,14 +31,17 @@ def validation_score(
     """Train a network as a study would, and score it on the validation split.
 
     Accuracy for one label, macro F1 for several (PIE paper, appendix A.4), the latter at the probability
-    threshold that the training settings ask for. Two evaluations share nothing: each has a learning rate
-    of its own, so no epoch of one is an epoch of another.
+    threshold that the training settings ask for; the data set's own metric where it has one. Two evaluations
+    share nothing: each has a learning rate of its own, so no epoch of one is an epoch of another.
 
     Raises:
         DivergedError: the loss or the logits are not finite.
     """
     trainee = Trainee(build(architecture, data.shape, seed).to(device), data, training, seed)
     train_unpruned(trainee, after_epoch)
+    if data.task not in LOGIT_TASKS:
+        labels, prediction = answers_of(trainee.model, data, "validation")
+        return leading_score(one_model(data.task, labels, prediction, data.classes), data.metrics)
     splits = {"validation", training.threshold_split} if data.task == "multi-label" else {"validation"}
     logits = {split: logits_of(trainee.model, data, split).numpy() for split in splits}
     if not all(np.isfinite(values).all() for values in logits.values()):
@@ -47,4 +53,4 @@ def validation_score(
     labels = data.splits["validation"].labels.cpu().numpy()
     labels = labels.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
     prediction = decide(logits["validation"], data.task, threshold)
-    return score(data.task, labels, prediction, len(data.classes))
+    return leading_score(one_model(data.task, labels, prediction, data.classes), data.metrics)

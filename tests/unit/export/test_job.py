@@ -113,6 +113,24 @@ def test_size_at_the_papers_shape():
     assert exported.matrix_bytes_dense / exported.matrix_bytes > 8.9
 
 
+def test_size_where_layers_are_pruned_unevenly():
+    """The same of a layer pruned over all its matrices at once, counted as the paper counts: together."""
+    rng = np.random.default_rng(0)
+    shapes = {"query": (768, 768), "value": (768, 768), "up": (3072, 768), "down": (768, 3072)}
+    # Weights of other spread in each matrix: some keep half of theirs, others a few of a hundred.
+    spread = {"query": 0.5, "value": 2.0, "up": 1.0, "down": 0.8}
+    drawn = {
+        name: (spread[name] * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()
+    }
+    limit = np.quantile(np.concatenate([np.abs(matrix).ravel() for matrix in drawn.values()]), 0.8)
+    pruned = {name: np.where(np.abs(matrix) < limit, np.float32(0), matrix) for name, matrix in drawn.items()}
+    kept = {name: np.count_nonzero(matrix) / matrix.size for name, matrix in pruned.items()}
+    assert kept["value"] > 0.4
+    assert kept["query"] < 0.02
+    exported = files.compress(pruned, set(pruned), {})
+    assert exported.matrix_bytes_dense / exported.matrix_bytes > 8.9
+
+
 class TestDamage:
     @pytest.fixture
     def small(self, tmp_path):
