@@ -181,7 +181,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
-    on_pies = tuple(scores(side, right, pies.is_pie) for side, right in ((dense, right_dense), (pruned, right_pruned)))
+    dense_on_pies = scores(dense, right_dense, pies.is_pie)
+    pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     n, n_pies = len(dense.examples), int(pies.is_pie.sum())
@@ -200,10 +201,10 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "pruned_score": _mean(score_pruned),
         "dense_score_std": _std(score_dense),
         "pruned_score_std": _std(score_pruned),
-        "dense_score_on_pies": _mean(on_pies[0]),
-        "pruned_score_on_pies": _mean(on_pies[1]),
+        "dense_score_on_pies": _mean(dense_on_pies),
+        "pruned_score_on_pies": _mean(pruned_on_pies),
         "change": change_interval(score_dense, score_pruned, confidence),
-        "change_on_pies": change_interval(*on_pies, confidence),
+        "change_on_pies": change_interval(dense_on_pies, pruned_on_pies, confidence),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
     }

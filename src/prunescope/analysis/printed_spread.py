@@ -34,7 +34,7 @@ def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
         if printed is not None:
             near.setdefault(_near(row), []).append(printed)
             wide.setdefault(_wide(row), []).append(printed)
-    found = []
+    found: list[Spread | None] = []
     for row in rows:
         own = over_seeds.get(_place(row)) if row["quantity"] == "score_mean" else None
         if own:

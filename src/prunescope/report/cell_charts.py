@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -12,6 +12,9 @@ from prunescope.report import sentences, svg_lines
 from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import is_share, metric_name, number, percent
 from prunescope.report.svg_lines import Line
+
+Value = Callable[[CellNumbers], float | None]
+Text = Callable[[float], str]
 
 #: Epochs on a chart of losses; of longer training every n-th is drawn.
 _MOST_EPOCHS = 240
@@ -32,17 +35,30 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
     summary = cell.summary
     scored = percent if is_share(summary) else number
     dense = summary.get("dense_score")
-    measures: list[tuple[str, Any, Any, tuple[float, str] | None]] = [
-        (metric_name(summary), lambda c: c.summary.get("pruned_score"), scored, (dense, "unpruned") if dense is not None else None),
+    measures: list[tuple[str, Value, Text, tuple[float, str] | None]] = [
+        (
+            metric_name(summary),
+            lambda c: c.summary.get("pruned_score"),
+            scored,
+            (dense, "unpruned") if dense is not None else None,
+        ),
         ("share of PIEs", lambda c: c.summary.get("pie_share"), percent, None),
-        ("recall distortion α", lambda c: c.alpha["mean"] if c.alpha else None, number, (1.0, "1: nothing changes")),
+        (
+            "recall distortion α",
+            lambda c: c.alpha["mean"] if c.alpha else None,
+            number,
+            (1.0, "1: nothing changes"),
+        ),
     ]
     found = []
     for name, value, text, reference in measures:
         drawn = [
             Line(
                 pruner,
-                [value(by_place[pruner, amount]) if (pruner, amount) in by_place else None for amount in amounts],
+                [
+                    value(by_place[pruner, amount]) if (pruner, amount) in by_place else None
+                    for amount in amounts
+                ],
                 look(pruner).colour,
                 faint=pruner != cell.pruner,
             )
@@ -64,7 +80,7 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
                     x_label=f"pruned to ({cell.amount.kind})",
                     y_label=name,
                     label=f"{name} of {cell.pruner} by amount: {said}",
-                    text=lambda v, text=text: str(text(v)),
+                    text=text,
                     from_zero=name == "share of PIEs",
                     here=amounts.index(cell.amount),
                     reference=reference,

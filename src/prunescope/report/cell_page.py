@@ -14,6 +14,9 @@ from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
 
+#: PIEs in a cell's table; the example explorer has all of them.
+MOST_PIES = 100
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -91,7 +94,7 @@ def render(
     Raises:
         UserError: the pictures are not those that were voted on.
     """
-    audit = AuditFiles(folder / "test", lenient=True)
+    audit = AuditFiles(folder / "test", max_pies=MOST_PIES, lenient=True)
     train = AuditFiles(folder / "train", lenient=True)
     bins = train.el2n or audit.el2n
     body = parts.body(audit, shown.texts, bins, "of the training split" if train.el2n else "")

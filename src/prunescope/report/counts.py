@@ -42,7 +42,9 @@ def counted(
     for cell in cells:
         key = key_of(cell)
         record = records.get(key)
-        diverged = {int(model["seed"]): bool(model["diverged"]) for model in (record.models if record else ())}
+        diverged = {
+            int(model["seed"]): bool(model["diverged"]) for model in (record.models if record else ())
+        }
         seeds: dict[str, list[int]] = {}
         for seed in cell.seeds:
             if seed in diverged:
@@ -66,8 +68,17 @@ def sentence(counts: Sequence[CellCount]) -> str:
     if not total:
         return "The study asks for no model."
     if by_state["done"] == total:
-        return f"All {count(total, 'model')} of the study {'is' if total == 1 else 'are'} done; none diverged, none is missing."
-    verbs = {"done": "done", "diverged": "diverged", "running": "running", "failed": "failed", "missing": "missing"}
+        return (
+            f"All {count(total, 'model')} of the study {'is' if total == 1 else 'are'} done; none diverged, "
+            "none is missing."
+        )
+    verbs = {
+        "done": "done",
+        "diverged": "diverged",
+        "running": "running",
+        "failed": "failed",
+        "missing": "missing",
+    }
     parts = [f"{count(by_state[state])} {verb}" for state, verb in verbs.items() if by_state[state]]
     return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Numbers are over the models that are done."
 

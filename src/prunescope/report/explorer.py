@@ -6,7 +6,7 @@ Scripts rather than JSON: a page opened from disk may load those, but may not fe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,11 @@ class Split:
     dataset: str
     split: str
     entry: dict[str, Any]
-    sentences: list[str] = field(default_factory=list)
+
+    @property
+    def told(self) -> str:
+        """How many examples are PIEs, and under how many pruners."""
+        return str(self.entry["told"])
 
 
 def script(call: str, *arguments: Any) -> str:
@@ -91,7 +95,11 @@ def _split(
 ) -> Split | None:
     present = [(cell, path) for cell, path in cells if (path / split / "pies.parquet").exists()]
     if split == "test":
-        problems += [f"{path / split / 'pies.parquet'}: no such file" for cell, path in cells if (cell, path) not in present]
+        problems += [
+            f"{path / split / 'pies.parquet'}: no such file"
+            for cell, path in cells
+            if (cell, path) not in present
+        ]
     votes = read_votes([path / split / "pies.parquet" for _, path in present], problems)
     if not len(votes.example):
         return None
@@ -106,7 +114,9 @@ def _split(
     _write_csv(folder / f"{name}.csv", votes, every, len(present), len(pruners), bins, readable)
     texts, pictures = _examples(study, dataset, split, data, shown.example, problems)
     (folder / name).mkdir(parents=True, exist_ok=True)
-    chunks = _chunks([texts.get(int(example), "") for example in shown.example] if texts is not None else len(shown))
+    chunks = _chunks(
+        [texts.get(int(example), "") for example in shown.example] if texts is not None else len(shown)
+    )
     _write_texts(folder / name, name, shown, texts, chunks)
     picture = _write_pictures(folder / name, votes, shown, pictures, chunks)
     payload = {
@@ -131,8 +141,9 @@ def _split(
         "pictures": picture is not None,
         "n_bins": study.analysis.bins,
         "n_pruners": len(pruners),
+        "told": _told(dataset, split, every, len(present), len(pruners), total),
     }
-    return Split(dataset, split, entry, _sentences(dataset, split, every, len(present), len(pruners), total))
+    return Split(dataset, split, entry)
 
 
 def _fitting(every: Ranked) -> Ranked:
@@ -161,9 +172,7 @@ def _votes_payload(votes: Votes, shown: Ranked) -> dict[str, Any]:
     }
 
 
-def _bins(
-    cells: Sequence[tuple[CellNumbers, Path]], split: str, bins: int
-) -> dict[str, dict[int, float]]:
+def _bins(cells: Sequence[tuple[CellNumbers, Path]], split: str, bins: int) -> dict[str, dict[int, float]]:
     """By network: the EL2N bin of each example. The cells of a network share their unpruned models."""
     found: dict[str, dict[int, float]] = {}
     for cell, path in cells:
@@ -203,7 +212,9 @@ def _examples(
         if dataset in study.datasets and study.datasets[dataset].input == "image":
             pictures = pictures_of(data, split)
             if pictures is None:
-                problems.append(f"{dataset}: its data table {split}.parquet is missing; its pictures are not shown")
+                problems.append(
+                    f"{dataset}: its data table {split}.parquet is missing; its pictures are not shown"
+                )
             return None, pictures
         texts = texts_of(data, split, wanted)
         if texts is None:
@@ -291,9 +302,7 @@ def _write_csv(
     )
 
 
-def _sentences(
-    dataset: str, split: str, every: Ranked, n_networks: int, n_pruners: int, total: int | None
-) -> list[str]:
+def _told(dataset: str, split: str, every: Ranked, n_networks: int, n_pruners: int, total: int | None) -> str:
     noun = "test example" if split == "test" else "training example"
     of = f" of {count(total, noun)}" if total else f" {noun}s" if len(every) != 1 else f" {noun}"
     text = f"{count(len(every))}{of} of {dataset} {'is a PIE' if len(every) == 1 else 'are PIEs'} of at least one of "
@@ -302,4 +311,4 @@ def _sentences(
         many = int((every.n_pruners >= max(2, -(-n_pruners // 2))).sum())
         alone = int((every.n_pruners == 1).sum())
         text += f": {count(many)} under at least half of the pruners, {count(alone)} under one pruner only"
-    return [text + "."]
+    return text + "."

@@ -94,7 +94,8 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
         parts = [tuple(np.zeros(0, dtype=np.int64) for _ in range(7))]
     whole = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.lexsort((whole[1], whole[0]))
-    return Votes(*(column[order] for column in whole), codes)
+    example, cell, label, dense, pruned, before, after = (column[order] for column in whole)
+    return Votes(example, cell, label, dense, pruned, before, after, codes)
 
 
 def _pies(path: Path) -> tuple[Any, list[str]]:

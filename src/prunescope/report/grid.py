@@ -18,17 +18,32 @@ from prunescope.report.sentences import is_share, metric_name, number, percent, 
 #: values are bad.
 MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     "score": ("score", "Mean score of the pruned models on the test split.", None, False),
-    "change": ("change of the score", "Mean score of the pruned minus that of the unpruned models.", 0.0, False),
+    "change": (
+        "change of the score",
+        "Mean score of the pruned minus that of the unpruned models.",
+        0.0,
+        False,
+    ),
     "pie_share": ("share of PIEs", "Examples whose majority vote changes.", None, True),
     "excess": (
         "PIEs above the noise floor",
-        "Share of PIEs between halves of the seeds beyond what other seeds change without pruning, in points; >, < and ? "
-        "say whether it is above, below, or not told apart.",
+        "Share of PIEs between halves of the seeds beyond what other seeds change without pruning, in points; "
+        ">, < and ? say whether it is above, below, or not told apart.",
         0.0,
         True,
     ),
-    "on_pies": ("score on PIEs", "Mean score of the pruned models on the examples whose majority vote changes.", None, False),
-    "change_on_pies": ("change on PIEs", "Mean score of the pruned minus that of the unpruned models on these examples.", 0.0, False),
+    "on_pies": (
+        "score on PIEs",
+        "Mean score of the pruned models on the examples whose majority vote changes.",
+        None,
+        False,
+    ),
+    "change_on_pies": (
+        "change on PIEs",
+        "Mean score of the pruned minus that of the unpruned models on these examples.",
+        0.0,
+        False,
+    ),
     "alpha": (
         "recall distortion α",
         "Above 1, differences in recall between classes grow; >, < and ? give the verdict of its interval.",
@@ -68,7 +83,11 @@ def values(cell: CellNumbers, claims: tuple[int, int] | None) -> dict[str, tuple
     if on_pies is not None and before is not None:
         put("change_on_pies", on_pies - before, change(on_pies - before))
     if cell.alpha is not None:
-        put("alpha", cell.alpha["mean"], f"{number(cell.alpha['mean'])} {cell.alpha.get('verdict') or ''}".strip())
+        put(
+            "alpha",
+            cell.alpha["mean"],
+            f"{number(cell.alpha['mean'])} {cell.alpha.get('verdict') or ''}".strip(),
+        )
     if claims is not None and claims[1]:
         put("claims", claims[0] / claims[1], f"{claims[0]} of {claims[1]}")
     return found
@@ -91,8 +110,11 @@ def payload(
     """
     known = {key_of(cell): cell for cell in numbers}
     states = {key_of(one.cell): one for one in counts}
-    rows = []
-    every: dict[Key, CellNumbers | Cell] = {**{key_of(o.cell): o.cell for o in counts if not o.cell.dense}, **known}
+    rows: list[dict[str, Any]] = []
+    every: dict[Key, CellNumbers | Cell] = {
+        **{key_of(o.cell): o.cell for o in counts if not o.cell.dense},
+        **known,
+    }
     order = {dataset: place for place, dataset in enumerate(dict.fromkeys(key[0] for key in every))}
     for key, cell in sorted(every.items(), key=lambda item: order[item[0][0]]):
         there = known.get(key)
@@ -107,7 +129,9 @@ def payload(
                 "href": page.link(pages / cell_page.file_name(there), out) if there is not None else None,
                 "metric": metric_name(there.summary) if there is not None else None,
                 "values": values(there, claims.get(key)) if there is not None else {},
-                "state": {state: one.number(state) for state in STATES[1:] if one.number(state)} if one else {},
+                "state": {state: one.number(state) for state in STATES[1:] if one.number(state)}
+                if one
+                else {},
             }
         )
     used = {name for row in rows for name in row["values"]}

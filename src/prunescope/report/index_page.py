@@ -9,7 +9,7 @@ from prunescope.analysis.csv_text import read_csv
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.report import against_papers, cell_page, counts, grid, often, page, story
-from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
+from prunescope.report.findings import CellNumbers, network_sentences, overall
 from prunescope.report.gather import Key
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.report.studied import studied
@@ -70,7 +70,7 @@ def render(site: Site) -> str:
         navigation=site.navigation(out),
         studied=studied(site.scope),
         statements=[_statement(one, there, site) for one in _statements(site)],
-        overall=overall_sentences(numbers),
+        overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
         findings=_by_network(site, constants),
         state=counts.sentence(site.counts),
         is_whole=not found_problems,
@@ -84,9 +84,11 @@ def render(site: Site) -> str:
         often=often_section,
         sheet_style=page.asset("sheet.css") if often_section else "",
         examples=page.link(site.report / "examples.html", out) if site.splits else None,
-        explored=[sentence for split in site.splits if split.split == "test" for sentence in split.sentences],
+        explored=[split.told for split in site.splits if split.split == "test"],
         cards=data_cards,
-        tables=[{"href": href, "name": name, "meaning": TABLES.get(name, "")} for name, href in there.items()],
+        tables=[
+            {"href": href, "name": name, "meaning": TABLES.get(name, "")} for name, href in there.items()
+        ],
         contents=contents,
     )
 
@@ -132,11 +134,12 @@ def _against(site: Site) -> str | None:
         return None
     if found is None:
         return None
-    text = f"{found['holds']} of the {count(len(found['measured']), 'claim')} of the papers that this study can decide hold in it"
+    measured, cells = len(found["measured"]), sum(row["cells"] for row in found["numbers"])
+    text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
     if found["n_open"]:
         text += f"; {found['n_open']} more are not measured"
-    cells = sum(row["cells"] for row in found["numbers"])
-    return f"{text}. {count(cells, 'printed number')} {'has' if cells == 1 else 'have'} one of ours beside {'it' if cells == 1 else 'them'}."
+    beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
+    return f"{text}. {count(cells, 'printed number')} {beside}."
 
 
 def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
@@ -163,7 +166,10 @@ def claims_by_cell(table: Path) -> dict[Key, tuple[int, int]]:
     if not table.exists():
         return {}
     return {
-        (row["dataset"], row["arch"], row["pruner"], row["amount"]): (int(row["n_hold"]), int(row["n_decided"]))
+        (row["dataset"], row["arch"], row["pruner"], row["amount"]): (
+            int(row["n_hold"]),
+            int(row["n_decided"]),
+        )
         for row in read_csv(table)
     }
 
@@ -188,4 +194,3 @@ def _constant_score(card: Any) -> float | None:
         return float(card["splits"]["test"]["constant_score"])
     except (KeyError, TypeError, ValueError):
         return None
-

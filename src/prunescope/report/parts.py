@@ -207,14 +207,9 @@ def alpha_chart(audit: AuditFiles) -> Markup | None:
 def recall_chart(audit: AuditFiles) -> Markup | None:
     """Recall of every class before and after; None where there are no recalls."""
     points = [
-        (
-            row.name,
-            row.recall_dense,
-            row.recall_pruned,
-            "below" if row.recall_pruned < row.recall_dense - 0.0005 else "above" if row.recall_pruned > row.recall_dense + 0.0005 else "",
-        )
+        (row.name, before, after, _direction(after - before))
         for row in audit.classes
-        if row.recall_dense is not None and row.recall_pruned is not None
+        if (before := row.recall_dense) is not None and (after := row.recall_pruned) is not None
     ]
     if len(points) < 2:
         return None
@@ -223,9 +218,13 @@ def recall_chart(audit: AuditFiles) -> Markup | None:
         points,
         x_label="recall, unpruned",
         y_label="recall, pruned",
-        label=f"Recall of {sentences.count(len(points), 'class', 'classes')} before and after: {worse} are recalled worse. "
-        "The table of classes has the numbers.",
+        label=f"Recall of {sentences.count(len(points), 'class', 'classes')} before and after: {worse} are recalled "
+        "worse. The table of classes has the numbers.",
     )
+
+
+def _direction(change: float) -> str:
+    return "below" if change < -0.0005 else "above" if change > 0.0005 else ""
 
 
 def el2n_chart(bins: Sequence[Row]) -> Markup | None:

@@ -85,10 +85,10 @@ def build(
 ) -> list[str]:
     """Write ``out`` and, beside it, ``report``; links are relative.
 
-    ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which majorities
-    disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the papers,
-    ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per data set of pictures with two or more
-    pruned networks: the examples that are PIEs of most of them.
+    ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which
+    majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the
+    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per data set of pictures with
+    two or more pruned networks: the examples that are PIEs of most of them.
 
     A file that is missing or cannot be read costs what it holds, and is named on the pages.
 
@@ -106,8 +106,8 @@ def build(
         What was missing or could not be read.
 
     Raises:
-        UserError: a path is not that of a cell, the pictures of a data set are not those that were voted on, or a file
-            cannot be written.
+        UserError: a path is not that of a cell, the pictures of a data set are not those that were voted on, or a
+            file cannot be written.
     """
     got = gather(study, cells)
     data = {Path(card).parent.name: Path(card).parent for card in cards}
@@ -162,9 +162,7 @@ def _cell_pages(site: Site) -> None:
     site.often = [pair for pair in tallies.values() if pair[0].n_networks >= often.FEWEST_NETWORKS]
 
 
-def _texts(
-    site: Site, dataset: str, known: dict[str, Mapping[int, str] | None]
-) -> Mapping[int, str] | None:
+def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None]) -> Mapping[int, str] | None:
     if dataset not in known:
         try:
             # One data set's at a time: all of them may not fit into memory.
@@ -249,4 +247,3 @@ def _examples(site: Site) -> str:
         style=page.asset("printed.css"),
         script=page.asset("examples.js"),
     )
-

@@ -18,7 +18,12 @@ CRITERIA = {
     "random": "random pruning",
     "channel-independence": "channel-independence pruning",
 }
-_WHEN = {"at-init": "at initialization", "one-shot": "once after training", "iterative": "in rounds", "ladder": "level by level"}
+_WHEN = {
+    "at-init": "at initialization",
+    "one-shot": "once after training",
+    "iterative": "in rounds",
+    "ladder": "level by level",
+}
 
 #: Headlines on the page at most.
 MOST = 4
@@ -79,12 +84,17 @@ def change_on_pies(cell: CellNumbers) -> float | None:
 def headline(study: Study, cell: CellNumbers) -> Statement:
     """``At 90 % sparsity, … costs 3 points … and 41 points on the 16 % …; the noise floor is 4 %.``"""
     summary = cell.summary
-    noun = "texts" if cell.dataset in study.datasets and study.datasets[cell.dataset].input == "text" else "examples"
+    noun = (
+        "texts"
+        if cell.dataset in study.datasets and study.datasets[cell.dataset].input == "text"
+        else "examples"
+    )
     change, on_pies = cell.change or 0.0, change_on_pies(cell) or 0.0
     text = f"At {_amount(cell)}, {pruner_words(study, cell.pruner)} "
     text += f"{_costs(change)} {metric_name(summary)} of {cell.arch} on {cell.dataset} on average"
     text += _interval(summary.get("change"))
-    text += f", and {_costs(on_pies, verb=False)} on the {percent(summary.get('pie_share'))} of {noun} on which majorities disagree"
+    share = percent(summary.get("pie_share"))
+    text += f", and {_costs(on_pies, verb=False)} on the {share} of {noun} on which majorities disagree"
     text += _interval(summary.get("change_on_pies"), _share_interval(summary))
     floor = summary.get("noise_floor")
     tables = ["effectiveness.csv", "effectiveness_on_pies.csv", "pie_share.csv"]
@@ -158,11 +168,13 @@ def distortion(cells: Sequence[CellNumbers]) -> Statement | None:
         return None
     worst = max(known, key=lambda cell: (cell.alpha or {})["mean"])
     alpha = worst.alpha or {}
+    score = f"{score_text(worst.summary.get('pruned_score'), worst.summary)} {metric_name(worst.summary)}"
+    interval = (
+        f"{100 * alpha['confidence']:g}% interval {number(alpha['ci_low'])} to {number(alpha['ci_high'])}"
+    )
     return Statement(
-        f"Differences in recall between classes grow most under {worst.name} on {worst.dataset} with {worst.arch}: recall "
-        f"distortion α is {number(alpha['mean'])} ({100 * alpha['confidence']:g}% interval {number(alpha['ci_low'])} "
-        f"to {number(alpha['ci_high'])}; 1 means that nothing changes), at {score_text(worst.summary.get('pruned_score'), worst.summary)} "
-        f"{metric_name(worst.summary)}.",
+        f"Differences in recall between classes grow most under {worst.name} on {worst.dataset} with {worst.arch}: "
+        f"recall distortion α is {number(alpha['mean'])} ({interval}; 1 means that nothing changes), at {score}.",
         ("alpha.csv",),
         worst,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from prunescope.report.svg import frame, short, nice_ticks
+from prunescope.report.svg import frame, nice_ticks, short
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 280, 62, 14, 26, 46
 
@@ -68,34 +68,32 @@ def lines(
 
     body: list[str] = []
     if here is not None:
-        body.append(
-            f'<rect class="here" x="{short(x(here) - step / 2)}" y="{_TOP}" width="{short(step)}" height="{plot_h}"/>'
-        )
+        start = short(x(here) - step / 2)
+        body.append(f'<rect class="here" x="{start}" y="{_TOP}" width="{short(step)}" height="{plot_h}"/>')
+    end = _WIDTH - _RIGHT
     for tick in ticks:
-        place = short(y(tick))
-        body.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{place}" y2="{place}"/>')
-        body.append(
-            f'<text class="tick" x="{_LEFT - 7}" y="{short(y(tick) + 4)}" text-anchor="end">{escape(text(tick))}</text>'
-        )
+        body.append(_stroke("grid", _LEFT, y(tick), end, y(tick)))
+        body.append(_text("tick", _LEFT - 7, y(tick) + 4, text(tick), "end"))
     every = max(1, math.ceil(8 * max(map(len, names), default=1) / step))
-    for place, name in enumerate(names):
-        if place % every == 0:
-            body.append(
-                f'<text class="tick" x="{short(x(place))}" y="{_TOP + plot_h + 17}" text-anchor="middle">{escape(name)}</text>'
-            )
+    for place in range(0, len(names), every):
+        body.append(_text("tick", x(place), _TOP + plot_h + 17, names[place], "middle"))
     if reference is not None:
         level, title = reference
-        body.append(
-            f'<line class="reference" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{short(y(level))}" y2="{short(y(level))}"/>'
-            f'<text class="label" x="{_WIDTH - _RIGHT}" y="{short(y(level) - 5)}" text-anchor="end">{escape(title)}</text>'
-        )
+        body.append(_stroke("reference", _LEFT, y(level), end, y(level)))
+        body.append(_text("label", end, y(level) - 5, title, "end"))
     for line in sorted(drawn, key=lambda one: not one.faint):
         body.append(_one(line, names, x, y, text))
-    body.append(f'<text class="label" x="4" y="13">{escape(y_label)}</text>')
-    body.append(
-        f'<text class="label" x="{_LEFT + plot_w / 2}" y="{_HEIGHT - 7}" text-anchor="middle">{escape(x_label)}</text>'
-    )
+    body.append(_text("label", 4, 13, y_label))
+    body.append(_text("label", _LEFT + plot_w / 2, _HEIGHT - 7, x_label, "middle"))
     return frame(_WIDTH, _HEIGHT, label, body, "lines")
+
+
+def _stroke(kind: str, x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="{kind}" x1="{short(x1)}" y1="{short(y1)}" x2="{short(x2)}" y2="{short(y2)}"/>'
+
+
+def _text(kind: str, x: float, y: float, text: str, anchor: str = "start") -> str:
+    return f'<text class="{kind}" x="{short(x)}" y="{short(y)}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
 def _one(
@@ -139,14 +137,16 @@ def _range(low: float, high: float, from_zero: bool) -> tuple[float, float, list
     return ticks[0], ticks[-1], ticks
 
 
-def scatter(points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_label: str, label: str) -> Markup:
+def scatter(
+    points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_label: str, label: str
+) -> Markup:
     """Shares against shares on equal axes from 0 to 1, with the diagonal on which nothing changes.
 
     Args:
         points: name, x, y, and ``below``, ``above`` or an empty string for their colour. The few furthest below the
             diagonal are named.
     """
-    size, left, bottom, top, right = 420, 56, 46, 26, 16
+    size, left, bottom, top, right = 420, 56, 46, 26, 26
     plot = size - left - right
     height = top + plot + bottom
     body: list[str] = []
@@ -158,24 +158,21 @@ def scatter(points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_
         return top + plot * (1 - value)
 
     for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
-        body.append(f'<line class="grid" x1="{left}" x2="{size - right}" y1="{short(y(tick))}" y2="{short(y(tick))}"/>')
-        body.append(f'<line class="grid" x1="{short(x(tick))}" x2="{short(x(tick))}" y1="{top}" y2="{top + plot}"/>')
-        body.append(f'<text class="tick" x="{left - 7}" y="{short(y(tick) + 4)}" text-anchor="end">{100 * tick:g}%</text>')
-        body.append(f'<text class="tick" x="{short(x(tick))}" y="{top + plot + 17}" text-anchor="middle">{100 * tick:g}%</text>')
-    body.append(f'<line class="reference" x1="{x(0)}" x2="{x(1)}" y1="{y(0)}" y2="{y(1)}"/>')
+        body.append(_stroke("grid", left, y(tick), size - right, y(tick)))
+        body.append(_stroke("grid", x(tick), top, x(tick), top + plot))
+        body.append(_text("tick", left - 7, y(tick) + 4, f"{100 * tick:g}%", "end"))
+        body.append(_text("tick", x(tick), top + plot + 17, f"{100 * tick:g}%", "middle"))
+    body.append(_stroke("reference", x(0), y(0), x(1), y(1)))
     named = {name for name, *_ in sorted(points, key=lambda p: p[2] - p[1])[:4]}
     for name, before, after, kind in points:
-        body.append(
-            f'<circle class="dot {kind}" cx="{short(x(before))}" cy="{short(y(after))}" r="4.5"><title>{escape(name)}: '
-            f"{100 * before:.1f}% → {100 * after:.1f}%</title></circle>"
-        )
+        told = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
+        place = f'cx="{short(x(before))}" cy="{short(y(after))}"'
+        body.append(f'<circle class="dot {kind}" {place} r="4.5"><title>{told}</title></circle>')
         if name in named and before - after > 0.02:
-            told = name if len(name) <= 18 else name[:17] + "…"
-            end = x(before) > left + plot * 0.72
-            body.append(
-                f'<text class="tick" x="{short(x(before) + (-8 if end else 8))}" y="{short(y(after) + 4)}" '
-                f'text-anchor="{"end" if end else "start"}">{escape(told)}</text>'
-            )
-    body.append(f'<text class="label" x="4" y="13">{escape(y_label)}</text>')
-    body.append(f'<text class="label" x="{left + plot / 2}" y="{height - 7}" text-anchor="middle">{escape(x_label)}</text>')
+            cut = name if len(name) <= 18 else name[:17] + "…"
+            at_end = x(before) > left + plot * 0.72
+            aside = x(before) + (-8 if at_end else 8)
+            body.append(_text("tick", aside, y(after) + 4, cut, "end" if at_end else "start"))
+    body.append(_text("label", 4, 13, y_label))
+    body.append(_text("label", left + plot / 2, height - 7, x_label, "middle"))
     return frame(size, height, label, body, "scatter")

@@ -290,6 +290,8 @@
       option.hidden = (option.value === "bin" && !hasBins(split)) || (MEASURES.includes(option.value) && !split.measures[option.value]);
     }
     if (sort.selectedOptions[0]?.hidden) sort.value = "networks";
+    document.getElementById("told").textContent = entry.told;
+    document.getElementById("rows").classList.toggle("pictures", split.picture !== null);
     about.replaceChildren();
     if (entry.shown < entry.total) {
       about.append(`Here are ${entry.shown.toLocaleString("en")} of ${entry.total.toLocaleString("en")}: those of most networks, and some of one pruner only. `);
