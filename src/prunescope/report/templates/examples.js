@@ -315,9 +315,17 @@
     }
   };
   let typing;
-  form.addEventListener("input", (event) => {
+  form.addEventListener("change", (event) => { if (event.target.name !== "words") apply(); });
+  form.elements.words.addEventListener("input", () => {
     clearTimeout(typing);
-    typing = setTimeout(apply, event.target.name === "words" ? 200 : 0);
+    typing = setTimeout(apply, 200);
+  });
+  // Another address of this page, typed or come back to.
+  window.addEventListener("hashchange", () => {
+    form.reset();
+    offered = "";
+    restore();
+    apply();
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   back.addEventListener("click", () => { page -= 1; show(asked); });

@@ -164,12 +164,13 @@
     history.replaceState(null, "", `#grid&${state}`);
   };
   const restore = () => {
-    const state = new URLSearchParams(location.hash.replace(/^#grid&?/, ""));
+    if (!location.hash.startsWith("#grid&")) return false;
+    const state = new URLSearchParams(location.hash.replace(/^#grid&/, ""));
     for (const name of ["measure", ...filters]) {
       const select = form.elements[name], value = state.get(name);
       if (value !== null && [...select.options].some((option) => option.value === value)) select.value = value;
     }
-    return location.hash.startsWith("#grid&");
+    return true;
   };
 
   offer(chosen, measures.map((measure) => [measure.name, measure.title]));
@@ -178,7 +179,8 @@
   }
   if (measures.some((measure) => measure.name === "change")) chosen.value = "change";
   const returned = restore();
-  form.addEventListener("input", () => { show(); keep(); });
+  form.addEventListener("change", () => { show(); keep(); });
+  window.addEventListener("hashchange", () => { if (restore()) show(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   show();
