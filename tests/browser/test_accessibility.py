@@ -50,7 +50,8 @@ def test_no_serious_finding(browser: Any, tree: Tree, axe: str, page: str, width
     # The whole of a text of 100 kB, folded away, takes axe half a minute and looks as its beginning does.
     found = browser.execute_async_script(
         "const done = arguments[arguments.length - 1];"
-        "axe.run({include: [['html']], exclude: [['details.long > bdi']]}, {resultTypes: ['violations']}).then((result) => done(JSON.stringify(result.violations)))"
+        "axe.run({include: [['html']], exclude: [['details.long > bdi']]}, {resultTypes: ['violations']})"
+        ".then((result) => done(JSON.stringify(result.violations)))"
     )
     serious = [
         (one["id"], one["impact"], one["nodes"][0]["html"][:200], one["nodes"][0]["failureSummary"][:300])

@@ -12,9 +12,9 @@ from prunescope.report.gather import Key, key_of
 from prunescope.report.sentences import count
 
 #: In the order they are told.
-STATES = ("done", "diverged", "running", "failed", "missing")
+STATES = ("done", "diverged", "running", "failed", "not analysed", "missing")
 
-#: Of models that left no record: what their files say, by cell and seed (``running`` or ``failed``).
+#: Of models whose cell is not analysed: what their files say, by cell and seed (one of ``STATES``).
 Live = Mapping[Key, Mapping[int, str]]
 
 
@@ -72,14 +72,7 @@ def sentence(counts: Sequence[CellCount]) -> str:
             f"All {count(total, 'model')} of the study {'is' if total == 1 else 'are'} done; none diverged, "
             "none is missing."
         )
-    verbs = {
-        "done": "done",
-        "diverged": "diverged",
-        "running": "running",
-        "failed": "failed",
-        "missing": "missing",
-    }
-    parts = [f"{count(by_state[state])} {verb}" for state, verb in verbs.items() if by_state[state]]
+    parts = [f"{count(by_state[state])} {state}" for state in STATES if by_state[state]]
     return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Numbers are over the models that are done."
 
 

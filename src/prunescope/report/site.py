@@ -137,7 +137,7 @@ def build(
     else:
         (site.report / "examples.html").unlink(missing_ok=True)
     write_text(site.out, index_page.render(site))
-    return got.problems
+    return list(dict.fromkeys(got.problems))
 
 
 def _cell_pages(site: Site) -> None:

@@ -102,6 +102,8 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
         text += f"; the noise floor is {percent(floor['mean'])}"
         if floor.get("low") is not None and floor.get("high") is not None:
             text += f" ({percent(floor['low'])} to {percent(floor['high'])} over ways to halve the seeds)"
+        if floor.get("pie_share_half") is not None:
+            text += f", where as many pruned models change {percent(floor['pie_share_half'])}"
         tables.append("pie_intervals.csv")
     return Statement(f"{text}.", tuple(tables), cell)
 

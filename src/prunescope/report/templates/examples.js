@@ -165,13 +165,16 @@
     made.append(number, what, truth, vote(split, dense, label, agreements[0]), vote(split, pruned, label, agreements[1]),
       networks(split, entry, place, votes));
     if (hasBins(split)) made.append(element("td", binText(split, place), "n"));
+    [...made.cells].slice(2).forEach((cell, column) => { cell.dataset.label = heads[column]; });
     if (hasMeasures(split)) {
       const values = MEASURES.map((name) => split.measures[name]?.[place] ?? null);
       const cell = element("td", values.map((value) => (value === null ? "–" : value)).join(" · "), "n");
+      cell.dataset.label = "readability";
       made.append(cell);
     }
     return made;
   };
+  const heads = ["true class", "unpruned models say", "pruned models say", "PIE of", "EL2N bin"];
   const hasBins = (split) => Object.keys(split.bins).length > 0;
   const hasMeasures = (split) => Object.keys(split.measures).length > 0;
 
