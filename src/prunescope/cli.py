@@ -122,6 +122,11 @@ def _study_commands(commands: Any) -> None:
     config_argument(report)
     report.set_defaults(run=_report)
 
+    pack = commands.add_parser("pack", help="the pages of a study and all files they lead to, as one zip")
+    config_argument(pack)
+    pack.add_argument("--out", type=Path, metavar="FILE", help="default: NAME-report.zip")
+    pack.set_defaults(run=_pack)
+
     run = commands.add_parser(
         "run",
         help="run a study with Snakemake, showing progress and the time left",
@@ -281,6 +286,17 @@ def _report(arguments: argparse.Namespace) -> int:
     if problems:
         print(f"{len(problems)} files are missing or cannot be read; the page names them", file=sys.stderr)
     print(f"report: {page}")
+    return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.report.pack import pack
+
+    study = load_study(arguments.configfile)
+    out = arguments.out or Path(f"{study.name}-report.zip")
+    count = pack(Path(study.results) / "index.html", out)
+    print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -191,6 +191,4 @@ def test_nothing_to_rank() -> None:
 def test_long_texts_share_no_file() -> None:
     starts = explorer._chunks(["x" * 300_000, "y" * 300_000, "z"] + ["short"] * 500)
     assert starts[:2] == [0, 1]
-    assert all(
-        later - first <= explorer.CHUNK_EXAMPLES for first, later in zip(starts, starts[1:], strict=False)
-    )
+    assert all(later - first <= explorer.CHUNK_EXAMPLES for first, later in pairwise(starts))
