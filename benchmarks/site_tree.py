@@ -29,7 +29,21 @@ SIZES = {
 }
 #: Characters of a text, about.
 LENGTHS = {"imdb": 1_300, "snli": 110, "reuters": 800, "aapd": 1_000}
-_WORDS = ["pruning", "keeps", "the", "mean", "and", "moves", "who", "pays", "for", "it", "among", "all", "classes"]
+_WORDS = [
+    "pruning",
+    "keeps",
+    "the",
+    "mean",
+    "and",
+    "moves",
+    "who",
+    "pays",
+    "for",
+    "it",
+    "among",
+    "all",
+    "classes",
+]
 
 
 def make(root: Path, study: Study, share: float) -> tuple[list[Path], list[Path]]:

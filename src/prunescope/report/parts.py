@@ -19,6 +19,7 @@ MEASURES = {
     "gunning_fog": "Gunning fog index",
     "dale_chall_readability_score": "Dale–Chall score",
     "difficult_words": "difficult words",
+    "text_length": "length in tokens",
     "length": "length in tokens",
 }
 

@@ -169,7 +169,7 @@
     if (hasMeasures(split)) {
       const values = MEASURES.map((name) => split.measures[name]?.[place] ?? null);
       const cell = element("td", values.map((value) => (value === null ? "–" : value)).join(" · "), "n");
-      cell.dataset.label = "readability";
+      cell.dataset.label = "grade · difficult words · tokens";
       made.append(cell);
     }
     return made;
