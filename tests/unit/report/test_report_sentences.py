@@ -29,6 +29,26 @@ def test_score_falls_by_five_points() -> None:
     )
 
 
+def test_changes_stand_with_their_intervals() -> None:
+    change = {"mean": -0.05, "ci_low": -0.08, "ci_high": -0.02, "confidence": 0.99, "n_seeds": 4}
+    assert sentences.score_sentence({**SUMMARY, "change": change}) == (
+        "Mean accuracy over 4 seeds falls from 90.0% to 85.0%, by 5.0 points (99% interval of the change −8.0 to −2.0)."
+    )
+    text = sentences.on_pies_sentence(
+        {**SUMMARY, "change_on_pies": {**change, "ci_low": -0.4, "ci_high": 0.1}}
+    )
+    assert "25.0% pruned (99% interval of the change −40.0 to +10.0); already" in str(text)
+    one = {**change, "ci_low": None, "ci_high": None}
+    assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
+
+
+def test_length_is_no_formula_of_readability() -> None:
+    rows = [{"measure": "gunning_fog", "ratio": 1.1}, {"measure": "text_length", "ratio": 1.5}]
+    text = str(sentences.readability_sentence(rows))
+    assert text.startswith("By 1 of 1 measures")
+    assert "1.50 times as long" in text
+
+
 def test_score_rises_stays_and_one_seed() -> None:
     assert "rises from 85.0% to 90.0%" in sentences.score_sentence(
         {**SUMMARY, "dense_score": 0.85, "pruned_score": 0.9}
