@@ -237,7 +237,7 @@ def _summary(
         [(seed, 0.9, 0.9 - damage / 3, 1 + damage + 0.01 * (seed % 5)) for seed in cell.seeds],
     )
     if cell.dataset in LENGTHS:
-        rows = [(name, 10.0, 10.0 + damage, 1 + damage / 10) for name in (*MEASURES[:-1], "length")]
+        rows = [(name, 10.0, 10.0 + damage, 1 + damage / 10) for name in MEASURES]
         write_rows(folder / "readability.csv", ("measure", "all", "pies", "ratio"), rows)
 
 

@@ -68,7 +68,7 @@ VERSION = {
     "model": 1,
     "cell": 4,
     "tables": 5,
-    "figures": 6,
+    "figures": 7,
     "paper": 2,
     "report": 6,
     "tune": 1,

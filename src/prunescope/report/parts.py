@@ -20,7 +20,6 @@ MEASURES = {
     "dale_chall_readability_score": "Dale–Chall score",
     "difficult_words": "difficult words",
     "text_length": "length in tokens",
-    "length": "length in tokens",
 }
 
 

@@ -11,8 +11,8 @@ from prunescope.report.audit_files import ClassRow
 #: A difference smaller than this, in points, is called the same.
 SAME_POINTS = 0.05
 
-#: Names of the measure that is no formula: how long a text is.
-LENGTHS = ("text_length", "length")
+#: The measure that is no formula: how long a text is.
+LENGTH = "text_length"
 
 GAP = "–"
 
@@ -291,7 +291,7 @@ def el2n_sentence(bins: Sequence[Mapping[str, Any]]) -> str | None:
 def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """How many measures find PIEs harder, and their length."""
     known = [row for row in rows if row["ratio"] is not None]
-    measures = [row for row in known if row["measure"] not in LENGTHS]
+    measures = [row for row in known if row["measure"] != LENGTH]
     if not known:
         return None
     parts = []
@@ -300,7 +300,7 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
         parts.append(
             f"by {harder} of {len(measures)} measures the text of PIEs is harder to read than average"
         )
-    length = next((row["ratio"] for row in known if row["measure"] in LENGTHS), None)
+    length = next((row["ratio"] for row in known if row["measure"] == LENGTH), None)
     if length is not None:
         parts.append(f"it is {number(length)} times as long")
     text = "; ".join(parts)

@@ -168,12 +168,12 @@ def test_readability_and_el2n() -> None:
     rows = [
         {"measure": "gunning_fog", "ratio": 1.1},
         {"measure": "difficult_words", "ratio": 0.9},
-        {"measure": "length", "ratio": 1.25},
+        {"measure": "text_length", "ratio": 1.25},
     ]
     assert sentences.readability_sentence(rows) == (
         "By 1 of 2 measures the text of PIEs is harder to read than average; it is 1.25 times as long."
     )
-    assert sentences.readability_sentence([{"measure": "length", "ratio": None}]) is None
+    assert sentences.readability_sentence([{"measure": "text_length", "ratio": None}]) is None
     bins = [{"bin": 1, "pie_share": 0.01}, {"bin": 2, "pie_share": 0.3}]
     assert str(sentences.el2n_sentence(bins)).endswith(
         "(bin 1), 1.0% are PIEs; of the most influential (bin 2), 30.0%."
