@@ -16,6 +16,7 @@ import numpy as np
 
 from prunescope.analysis import readability
 from prunescope.analysis.agreement import flips_by_direction
+from prunescope.analysis.changes import change_interval
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.classes import class_counts
 from prunescope.analysis.csv_text import null
@@ -181,6 +182,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
+    dense_on_pies = scores(dense, right_dense, pies.is_pie)
+    pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     n, n_pies = len(dense.examples), int(pies.is_pie.sum())
@@ -199,8 +202,10 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "pruned_score": _mean(score_pruned),
         "dense_score_std": _std(score_dense),
         "pruned_score_std": _std(score_pruned),
-        "dense_score_on_pies": _mean(scores(dense, right_dense, pies.is_pie)),
-        "pruned_score_on_pies": _mean(scores(pruned, right_pruned, pies.is_pie)),
+        "dense_score_on_pies": _mean(dense_on_pies),
+        "pruned_score_on_pies": _mean(pruned_on_pies),
+        "change": change_interval(score_dense, score_pruned, confidence),
+        "change_on_pies": change_interval(dense_on_pies, pruned_on_pies, confidence),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
     }

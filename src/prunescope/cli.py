@@ -108,10 +108,24 @@ def _study_commands(commands: Any) -> None:
     )
     plan.set_defaults(run=_plan)
 
-    status = commands.add_parser("status", help="what of a study is done, running, failed")
+    status = commands.add_parser("status", help="what of a study is done, running, failed; the time left")
     config_argument(status)
     status.add_argument("--json", action="store_true", help="as JSON")
     status.set_defaults(run=_status)
+
+    report = commands.add_parser(
+        "report",
+        help="pages of a study as far as it has come",
+        description="Writes tables, figures and pages of the networks that are analysed into RESULTS/so-far, while the "
+        "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
+    )
+    config_argument(report)
+    report.set_defaults(run=_report)
+
+    pack = commands.add_parser("pack", help="the pages of a study and all files they lead to, as one zip")
+    config_argument(pack)
+    pack.add_argument("--out", type=Path, metavar="FILE", help="default: NAME-report.zip")
+    pack.set_defaults(run=_pack)
 
     run = commands.add_parser(
         "run",
@@ -261,6 +275,28 @@ def _status(arguments: argparse.Namespace) -> int:
 
     status = status_of(load_study(arguments.configfile), Path.cwd())
     print(json.dumps(status, indent=2) if arguments.json else status_text(status))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.report.now import report
+
+    page, problems = report(load_study(arguments.configfile), Path.cwd())
+    if problems:
+        print(f"{len(problems)} files are missing or cannot be read; the page names them", file=sys.stderr)
+    print(f"report: {page}")
+    return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.report.pack import pack
+
+    study = load_study(arguments.configfile)
+    out = arguments.out or Path(f"{study.name}-report.zip")
+    count = pack(Path(study.results) / "index.html", out)
+    print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

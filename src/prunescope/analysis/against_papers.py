@@ -1,4 +1,4 @@
-"""published.csv, published_tests.csv and claims.csv: a study's tables against what papers print and claim."""
+"""A study against what papers print and claim: published.csv, published_tests.csv, claims.csv, claims_by_cell.csv."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis import published, published_tests
-from prunescope.analysis.claims import registry
+from prunescope.analysis.claims import by_cell, registry
 from prunescope.analysis.csv_text import read_csv, write_csv
 from prunescope.analysis.study_alphas import read_tests
 from prunescope.analysis.study_tables import Key, Part, StudyTables
@@ -19,6 +19,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "published": published.COLUMNS,
     "published_tests": published_tests.COLUMNS,
     "claims": registry.COLUMNS,
+    "claims_by_cell": by_cell.COLUMNS,
 }
 
 
@@ -49,6 +50,7 @@ def write(
         "published": published.published_rows(study),
         "published_tests": published_tests.test_rows(study),
         "claims": registry.claim_rows(study),
+        "claims_by_cell": list(by_cell.rows(study, _amounts(cells))),
     }
     for name, columns in COLUMNS.items():
         write_csv(out / f"{name}.csv", columns, rows[name])
@@ -57,6 +59,10 @@ def write(
 def _places(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[str, Key]:
     """By place as ``alpha_tests.csv`` tells it: the end of the cell's folder."""
     return {"/".join(folder.parts[-4:]): Key(*key) for key, folder in cells if key[3] is not None}
+
+
+def _amounts(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, str]:
+    return {Key(*key): folder.name for key, folder in cells if key[3] is not None}
 
 
 def _classes(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, tuple[Part, ...]]:

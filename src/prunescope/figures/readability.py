@@ -27,7 +27,7 @@ MEASURES = {
     "gunning_fog": "Gunning fog",
     "dale_chall_readability_score": "Dale–Chall",
     "difficult_words": "Difficult words",
-    "length": "Length in tokens",
+    "text_length": "Length in tokens",
 }
 
 

@@ -64,10 +64,15 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class AuditFiles:
-    """An audit folder; files that its kind of task has none of give empty lists."""
+    """An audit folder; files that its kind of task has none of give empty lists.
+
+    ``lenient``: a file that cannot be read is taken for absent, and named in ``problems``; else it is an error.
+    """
 
     folder: Path
     max_pies: int = field(default=300)
+    lenient: bool = False
+    problems: list[str] = field(default_factory=list, compare=False)
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
@@ -82,6 +87,24 @@ class AuditFiles:
             raise UserError(f"{path}: not a JSON object; delete it and run again")
         return value
 
+    def _rows(self, name: str) -> list[Row]:
+        try:
+            return rows(self.folder / name)
+        except UserError as error:
+            if not self.lenient:
+                raise
+            self.problems.append(str(error))
+            return []
+
+    @property
+    def missing(self) -> list[str]:
+        """Files that an audit of this task always writes, and that are not there."""
+        wanted = ["scores.csv", "pies.parquet", "classes.csv"]
+        if self.summary.get("alpha") is not None:
+            wanted += ["recall.csv", "alpha.csv"]
+        compared = bool(self.summary.get("n_seeds"))
+        return [name for name in wanted if compared and not (self.folder / name).exists()]
+
     @property
     def files(self) -> list[tuple[str, str]]:
         """Names and meanings of the files that are there."""
@@ -91,7 +114,7 @@ class AuditFiles:
     def classes(self) -> list[ClassRow]:
         """By true class, most frequent first, as in ``classes.csv`` and ``recall.csv``."""
         recalls: dict[str, list[tuple[float, float]]] = {}
-        for row in rows(self.folder / "recall.csv"):
+        for row in self._rows("recall.csv"):
             if row["recall_dense"] is not None and row["recall_pruned"] is not None:
                 recalls.setdefault(row["class"], []).append((row["recall_dense"], row["recall_pruned"]))
         found = [
@@ -103,7 +126,7 @@ class AuditFiles:
                 row["share_of_pies"],
                 *_means(recalls.get(row["class"], [])),
             )
-            for row in rows(self.folder / "classes.csv")
+            for row in self._rows("classes.csv")
         ]
         return sorted(found, key=lambda row: -row.n_examples)
 
@@ -111,9 +134,9 @@ class AuditFiles:
     def seeds(self) -> list[dict[str, Any]]:
         """One row per seed: ``seed``, ``score_dense``, ``score_pruned``, ``flips``, ``alpha``."""
         found: dict[int, dict[str, Any]] = {}
-        for row in rows(self.folder / "scores.csv"):
+        for row in self._rows("scores.csv"):
             found[int(row["seed"])] = {**row, "alpha": None}
-        for row in rows(self.folder / "alpha.csv"):
+        for row in self._rows("alpha.csv"):
             entry = found.setdefault(
                 int(row["seed"]),
                 {
@@ -128,54 +151,72 @@ class AuditFiles:
 
     @cached_property
     def el2n(self) -> list[Row]:
-        return [row for row in rows(self.folder / "el2n.csv") if row["pie_share"] is not None]
+        return [row for row in self._rows("el2n.csv") if row["pie_share"] is not None]
 
     @cached_property
     def readability(self) -> list[Row]:
-        return rows(self.folder / "readability.csv")
+        return self._rows("readability.csv")
 
     @cached_property
     def by_seeds(self) -> list[Row]:
-        return rows(self.folder / "pie_share_by_seeds.csv")
+        return self._rows("pie_share_by_seeds.csv")
 
     @cached_property
     def pies(self) -> list[Pie]:
         """The PIEs on which the models of each side agree most, at most ``max_pies``."""
-        path = self.folder / "pies.parquet"
-        if not path.exists():
-            return []
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
-
         try:
-            table = pq.read_table(path)
-            metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
-            classes = json.loads(metadata).get("classes") or self.summary.get("classes") or []
-            table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
-            table = table.filter(pc.fill_null(table["is_pie"], False))
-            total = pc.add(
-                pc.cast(table["dense_agreement"], pa.float64()),
-                pc.cast(table["pruned_agreement"], pa.float64()),
-            )
-            table = table.append_column("together", total)
-            order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
-            found = table.take(order[: self.max_pies]).to_pylist()
-        except (pa.ArrowException, KeyError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{path}: not a table of votes ({reason}); run the audit again") from None
-        return [
-            Pie(
-                row["row"],
-                int(row["example"]),
-                class_text(row["label"], classes),
-                class_text(row["dense_vote"], classes),
-                class_text(row["pruned_vote"], classes),
-                row["dense_agreement"],
-                row["pruned_agreement"],
-            )
-            for row in found
-        ]
+            return read_pies(self.folder / "pies.parquet", self.max_pies, self.summary.get("classes") or [])
+        except UserError as error:
+            if not self.lenient:
+                raise
+            self.problems.append(str(error))
+            return []
+
+
+def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
+    """The PIEs among the votes of ``pies.parquet`` on which the models of each side agree most; none without it.
+
+    Args:
+        classes: names of the classes, where the table does not tell them.
+
+    Raises:
+        UserError: it is not a table of votes.
+    """
+    if not path.exists():
+        return []
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        # Not as a data set: the folders' names are no columns.
+        table = pq.ParquetFile(path).read()
+        metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
+        classes = json.loads(metadata).get("classes") or classes
+        table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
+        table = table.filter(pc.fill_null(table["is_pie"], False))
+        total = pc.add(
+            pc.cast(table["dense_agreement"], pa.float64()),
+            pc.cast(table["pruned_agreement"], pa.float64()),
+        )
+        table = table.append_column("together", total)
+        order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
+        found = table.take(order[:most]).to_pylist()
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: not a table of votes ({reason}); run the audit again") from None
+    return [
+        Pie(
+            row["row"],
+            int(row["example"]),
+            class_text(row["label"], classes),
+            class_text(row["dense_vote"], classes),
+            class_text(row["pruned_vote"], classes),
+            row["dense_agreement"],
+            row["pruned_agreement"],
+        )
+        for row in found
+    ]
 
 
 def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:

@@ -27,7 +27,8 @@ def render(directory: Path, texts: Mapping[int, str] | Sequence[str] | None = No
         "audit.html",
         title="Who pays for this compression?",
         what=_what(audit.summary),
-        contents=parts.contents(body),
+        contents=parts.contents(body, ("compared", "What was compared")),
+        compared=_compared(audit.summary),
         **body,
     )
 
@@ -43,3 +44,22 @@ def _what(summary: Mapping[str, Any]) -> str:
         f"{head}Unpruned against pruned models: {sentences.count(summary.get('n_seeds'), 'pair')}, "
         f"{sentences.count(summary.get('n_examples'), 'example')}, task {summary.get('task', 'unknown')}."
     )
+
+
+def _compared(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Models, seeds and files of both sides, and how intervals were made, as far as the summary says."""
+    sources, diverged = summary.get("sources") or {}, summary.get("diverged") or {}
+    alpha, change = summary.get("alpha") or {}, summary.get("change") or {}
+    known = {
+        "task": summary.get("task"),
+        "classes": summary.get("n_classes"),
+        "examples": summary.get("n_examples"),
+        "seeds": summary.get("seeds") or summary.get("n_seeds"),
+        "seeds left out, missing or diverged on one side": summary.get("n_seeds_dropped"),
+        "diverged, unpruned": diverged.get("dense") or "none",
+        "diverged, pruned": diverged.get("pruned") or "none",
+        "confidence of intervals": alpha.get("confidence") or change.get("confidence"),
+        "unpruned predictions": sources.get("dense"),
+        "pruned predictions": sources.get("pruned"),
+    }
+    return {name: value for name, value in known.items() if value not in (None, [], "")}

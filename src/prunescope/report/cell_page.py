@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.config import Study
-from prunescope.report import contact_sheet, page, parts, sentences
+from prunescope.figures.style import look
+from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
+
+#: PIEs in a cell's table; the example explorer has all of them.
+MOST_PIES = 100
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,14 @@ class Shown:
     """The test examples of a cell's data set, as far as its data table is there.
 
     texts: by example; None where there are none · pies: every PIE of the cell, given only for data sets of
-    pictures, whose sheet they make · pictures: None where the data table is missing.
+    pictures, whose sheet they make · pictures: None where the data table is missing · study_cells: all cells of the
+    study, for the curves.
     """
 
     texts: Mapping[int, str] | None = None
     pies: Sequence[Pie] = ()
     pictures: PictureTable | None = None
+    study_cells: Sequence[CellNumbers] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,12 @@ class ModelsFile:
             for model in self.value.get("models", [])
         ]
 
+    @property
+    def blocks(self) -> list[str]:
+        """Folders of the blocks of seeds that the models are in, as recorded."""
+        files = (model.get("file") for model in self.value.get("models", []))
+        return list(dict.fromkeys(str(Path(file).parent) for file in files if file))
+
 
 def file_name(cell: CellNumbers) -> str:
     return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.amount.token}.html"
@@ -60,6 +72,10 @@ def render(
     shown: Shown,
     where: Path,
     home: Path,
+    *,
+    navigation: Sequence[page.Link] = (),
+    problems: list[str] | None = None,
+    explored: str | None = None,
 ) -> str:
     """The cell's page.
 
@@ -71,12 +87,15 @@ def render(
         shown: texts or pictures of the test examples.
         where: the page's own path, from which links start.
         home: the study's page.
+        navigation: the pages that every page leads to.
+        problems: files of the cell that are missing or cannot be read are added to it.
+        explored: address of the example explorer with this cell chosen.
 
     Raises:
-        UserError: a file cannot be read, or the pictures are not those that were voted on.
+        UserError: the pictures are not those that were voted on.
     """
-    audit = AuditFiles(folder / "test")
-    train = AuditFiles(folder / "train")
+    audit = AuditFiles(folder / "test", max_pies=MOST_PIES, lenient=True)
+    train = AuditFiles(folder / "train", lenient=True)
     bins = train.el2n or audit.el2n
     body = parts.body(audit, shown.texts, bins, "of the training split" if train.el2n else "")
     pruner = study.all_pruners.get(cell.pruner)
@@ -105,11 +124,27 @@ def render(
         f"{sentences.count(audit.summary.get('n_seeds'), 'pair')} of models compared on "
         f"{sentences.count(audit.summary.get('n_examples'), 'test example')}."
     )
+    gaps = _gaps(audit, train, models, folder)
+    if problems is not None:
+        problems += gaps
     return page.render(
         "cell.html",
+        navigation=navigation,
+        gaps=gaps,
+        explored=explored,
+        curves=(drawn := cell_charts.curves(cell, shown.study_cells)),
+        colour=look(cell.pruner).colour,
+        losses=(losses := cell_charts.training(models.value.get("models", []) if models is not None else [])),
+        blocks=models.blocks if models is not None else [],
         title=f"{cell.pruner} at {cell.amount.text} · {cell.dataset} · {cell.arch}",
         what=what,
-        contents=parts.contents(body, *pictured, ("settings", "Settings")),
+        contents=parts.contents(
+            body,
+            *pictured,
+            *([("curves", "Curves")] if drawn else []),
+            *([("training", "Training")] if losses else []),
+            ("settings", "Settings"),
+        ),
         cell=cell,
         amount=cell.amount.text,
         study=study.title or study.name,
@@ -123,6 +158,16 @@ def render(
         sheet_style=page.asset("sheet.css") if sheet else "",
         **body,
     )
+
+
+def _gaps(audit: AuditFiles, train: AuditFiles, models: ModelsFile | None, folder: Path) -> list[str]:
+    """What of the cell is missing or cannot be read."""
+    gaps = [f"{audit.folder / name}: no such file" for name in audit.missing]
+    if not (train.folder / "summary.json").exists():
+        gaps.append(f"{train.folder / 'summary.json'}: no such file; there is nothing on the training split")
+    if models is None:
+        gaps.append(f"{folder / 'models.json'}: no such file, or not one that can be read")
+    return [*gaps, *audit.problems, *train.problems]
 
 
 def _settings(pruner: Any) -> dict[str, Any]:

@@ -90,18 +90,27 @@ def network_sentences(cells: Sequence[CellNumbers], constant: float | None = Non
 
 def overall_sentences(cells: Sequence[CellNumbers]) -> list[str]:
     """About all cells together."""
+    return [text for text, _ in overall(cells)]
+
+
+def overall(cells: Sequence[CellNumbers]) -> list[tuple[str, tuple[str, ...]]]:
+    """About all cells together, each sentence with the tables that its numbers are in."""
     if not cells:
-        return ["Nothing has been analysed yet."]
-    found = []
+        return [("Nothing has been analysed yet.", ())]
     scored = [cell for cell in cells if cell.change is not None]
     lower = sum(100 * (cell.change or 0.0) <= -SAME_POINTS for cell in scored)
     affected = sum((cell.summary.get("n_pies") or 0) > 0 for cell in cells)
-    found.append(
+    compared = (
         f"{count(len(cells), 'pruned network was', 'pruned networks were')} compared with "
         f"{'its' if len(cells) == 1 else 'their'} unpruned original: the mean score is lower in {lower} of "
         f"{len(scored)}, and single examples' majority votes change in {affected} of {len(cells)}."
     )
-    return found + [text for text in (_on_pies(cells), _alphas(cells)) if text]
+    found: list[tuple[str | None, tuple[str, ...]]] = [
+        (compared, ("effectiveness.csv", "pie_share.csv")),
+        (_on_pies(cells), ("effectiveness_on_pies.csv",)),
+        (_alphas(cells), ("alpha.csv",)),
+    ]
+    return [(text, tables) for text, tables in found if text]
 
 
 def _on_pies(cells: Sequence[CellNumbers]) -> str | None:

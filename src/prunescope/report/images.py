@@ -62,15 +62,20 @@ class PictureTable:
 
 
 def pictures_of_test(folder: Path | None) -> PictureTable | None:
-    """The pictures of a test split; None where there is no data table.
+    """The pictures of a test split; None where there is no data table."""
+    return pictures_of(folder, "test")
+
+
+def pictures_of(folder: Path | None, split: str) -> PictureTable | None:
+    """The pictures of a split; None where there is no data table.
 
     Args:
-        folder: the data set's, with ``test.parquet``.
+        folder: the data set's, with ``<split>.parquet``.
 
     Raises:
         UserError: the table cannot be read, or holds no pictures that can be shown.
     """
-    path = folder / "test.parquet" if folder is not None else None
+    path = folder / f"{split}.parquet" if folder is not None else None
     if path is None or not path.exists():
         return None
     table = read_table(path)

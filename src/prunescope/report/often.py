@@ -148,7 +148,14 @@ def section(
 
 
 def write(
-    tally: Tally, pictures: PictureTable | None, folder: Path, *, where: Path, home: Path, study: str
+    tally: Tally,
+    pictures: PictureTable | None,
+    folder: Path,
+    *,
+    where: Path,
+    home: Path,
+    study: str,
+    navigation: Sequence[page.Link] = (),
 ) -> None:
     """Write a data set's page and, beside it, every example that ever pays as CSV, into ``folder``.
 
@@ -165,6 +172,7 @@ def write(
     text = page.render(
         "often.html",
         title=f"Who pays most often · {tally.dataset}",
+        navigation=navigation,
         dataset=tally.dataset,
         study=study,
         home=page.link(home, where),

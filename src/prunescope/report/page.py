@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 import jinja2
 from markupsafe import Markup
 
 import prunescope
 from prunescope.report import sentences, svg
+
+
+class Link(NamedTuple):
+    """One of the pages that every page leads to; ``here``: it is this one."""
+
+    name: str
+    href: str
+    here: bool
 
 
 @cache
@@ -63,3 +73,21 @@ def asset(name: str) -> Markup:
 def link(target: Path, page: Path) -> str:
     """The relative address of a file from a page, percent-encoded."""
     return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+
+
+def query(chosen: Mapping[str, str]) -> str:
+    """Choices as the part of an address after ``#``, which the page's script reads."""
+    return urlencode(chosen, quote_via=quote)
+
+
+def embedded(value: Any) -> Markup:
+    """JSON that can stand inside a script element: no character in it can end one or start a comment."""
+    return Markup(safe_json(value))
+
+
+def safe_json(value: Any) -> str:
+    """JSON without the characters that mean something to HTML or to older scripts."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text

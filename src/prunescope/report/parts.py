@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.report import sentences, svg
+from prunescope.report import sentences, svg, svg_lines
 from prunescope.report.audit_files import AuditFiles, Row
 
 #: Names as a reader knows them.
@@ -19,7 +19,7 @@ MEASURES = {
     "gunning_fog": "Gunning fog index",
     "dale_chall_readability_score": "Dale–Chall score",
     "difficult_words": "difficult words",
-    "length": "length in tokens",
+    "text_length": "length in tokens",
 }
 
 
@@ -65,6 +65,7 @@ def body(
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
         "has_alpha": any(row["alpha"] is not None for row in audit.seeds),
+        "recall_chart": recall_chart(audit),
         "alpha_chart": alpha_chart(audit),
         "el2n": {"chart": el2n_chart(bins), "sentence": sentences.el2n_sentence(bins), "split": split},
         "readability": readability,
@@ -201,6 +202,29 @@ def alpha_chart(audit: AuditFiles) -> Markup | None:
         return None
     label = f"α of {sentences.count(len(values), 'seed')}: mean {sentences.number(alpha['mean'])}"
     return svg.interval(values, alpha["mean"], alpha.get("ci_low"), alpha.get("ci_high"), label=label)
+
+
+def recall_chart(audit: AuditFiles) -> Markup | None:
+    """Recall of every class before and after; None where there are no recalls."""
+    points = [
+        (row.name, before, after, _direction(after - before))
+        for row in audit.classes
+        if (before := row.recall_dense) is not None and (after := row.recall_pruned) is not None
+    ]
+    if len(points) < 2:
+        return None
+    worse = sum(kind == "below" for *_, kind in points)
+    return svg_lines.scatter(
+        points,
+        x_label="recall, unpruned",
+        y_label="recall, pruned",
+        label=f"Recall of {sentences.count(len(points), 'class', 'classes')} before and after: {worse} are recalled "
+        "worse. The table of classes has the numbers.",
+    )
+
+
+def _direction(change: float) -> str:
+    return "below" if change < -0.0005 else "above" if change > 0.0005 else ""
 
 
 def el2n_chart(bins: Sequence[Row]) -> Markup | None:

@@ -11,6 +11,9 @@ from prunescope.report.audit_files import ClassRow
 #: A difference smaller than this, in points, is called the same.
 SAME_POINTS = 0.05
 
+#: The measure that is no formula: how long a text is.
+LENGTH = "text_length"
+
 GAP = "–"
 
 
@@ -80,8 +83,16 @@ def score_sentence(summary: Mapping[str, Any]) -> str:
     if abs(100 * change) < SAME_POINTS:
         return f"{mean} stays at {first}."
     verb = "falls" if change < 0 else "rises"
-    by = f", by {points(change)}" if is_share(summary) else ""
+    by = f", by {points(change)}{change_interval(summary.get('change'))}" if is_share(summary) else ""
     return f"{mean} {verb} from {first} to {second}{by}."
+
+
+def change_interval(change: Any) -> str:
+    """``(99% interval of the change −5.0 to −1.0)``, in points; nothing where there is no interval."""
+    if not isinstance(change, Mapping) or change.get("ci_low") is None or change.get("ci_high") is None:
+        return ""
+    low, high = signed_points(change["ci_low"]), signed_points(change["ci_high"])
+    return f" ({100 * change['confidence']:g}% interval of the change {low} to {high})"
 
 
 def flips_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -184,6 +195,8 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
         f"On the PIEs, {metric} goes from {score_text(dense, summary)} unpruned to "
         f"{score_text(pruned, summary)} pruned"
     )
+    if is_share(summary):
+        text += change_interval(summary.get("change_on_pies"))
     overall = summary.get("dense_score")
     if overall is not None and is_share(summary):
         gap = dense - overall
@@ -278,7 +291,7 @@ def el2n_sentence(bins: Sequence[Mapping[str, Any]]) -> str | None:
 def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     """How many measures find PIEs harder, and their length."""
     known = [row for row in rows if row["ratio"] is not None]
-    measures = [row for row in known if row["measure"] != "length"]
+    measures = [row for row in known if row["measure"] != LENGTH]
     if not known:
         return None
     parts = []
@@ -287,7 +300,7 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
         parts.append(
             f"by {harder} of {len(measures)} measures the text of PIEs is harder to read than average"
         )
-    length = next((row["ratio"] for row in known if row["measure"] == "length"), None)
+    length = next((row["ratio"] for row in known if row["measure"] == LENGTH), None)
     if length is not None:
         parts.append(f"it is {number(length)} times as long")
     text = "; ".join(parts)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 
-def _number(value: float) -> str:
+def short(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
@@ -22,7 +22,7 @@ def nice_ticks(top: float, most: int = 5) -> list[float]:
     return [step * i for i in range(math.ceil(top / step - 1e-9) + 1)]
 
 
-def _frame(width: int, height: int, label: str, body: Sequence[str], name: str) -> Markup:
+def frame(width: int, height: int, label: str, body: Sequence[str], name: str) -> Markup:
     return Markup(
         '<svg class="chart {}" viewBox="0 0 {} {}" role="img" aria-label="{}" preserveAspectRatio="xMinYMin meet">'
     ).format(name, width, height, label) + Markup("".join(body) + "</svg>")
@@ -55,28 +55,28 @@ def columns(
     body: list[str] = []
     for tick in ticks:
         y = top + plot_h * (1 - tick / high)
-        body.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{_number(y)}" y2="{_number(y)}"/>')
+        body.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{short(y)}" y2="{short(y)}"/>')
         body.append(
-            f'<text class="tick" x="{left - 7}" y="{_number(y + 4)}" text-anchor="end">{100 * tick:.4g}%</text>'
+            f'<text class="tick" x="{left - 7}" y="{short(y + 4)}" text-anchor="end">{100 * tick:.4g}%</text>'
         )
     step = plot_w / max(len(shares), 1)
     every = max(1, math.ceil(30 / step))
     for i, (share, name, title, mark) in enumerate(zip(shares, names, titles, marks, strict=True)):
         x, tall = left + step * i + step * 0.12, plot_h * share / high
         body.append(
-            f'<rect class="bar" x="{_number(x)}" y="{_number(top + plot_h - tall)}" '
-            f'width="{_number(step * 0.76)}" height="{_number(tall)}"><title>{escape(title)}</title></rect>'
+            f'<rect class="bar" x="{short(x)}" y="{short(top + plot_h - tall)}" '
+            f'width="{short(step * 0.76)}" height="{short(tall)}"><title>{escape(title)}</title></rect>'
         )
         if mark is not None:
-            place = _number(top + plot_h * (1 - mark / high))
+            place = short(top + plot_h * (1 - mark / high))
             body.append(
-                f'<line class="mark" x1="{_number(x - step * 0.08)}" x2="{_number(x + step * 0.84)}" '
+                f'<line class="mark" x1="{short(x - step * 0.08)}" x2="{short(x + step * 0.84)}" '
                 f'y1="{place}" y2="{place}"/>'
             )
         if i % every == 0 or i == len(shares) - 1:
             middle = x + step * 0.38
             body.append(
-                f'<text class="tick" x="{_number(middle)}" y="{top + plot_h + 16}" '
+                f'<text class="tick" x="{short(middle)}" y="{top + plot_h + 16}" '
                 f'text-anchor="middle">{escape(name)}</text>'
             )
     body.append(f'<line class="axis" x1="{left}" x2="{width - 8}" y1="{top + plot_h}" y2="{top + plot_h}"/>')
@@ -84,7 +84,7 @@ def columns(
         f'<text class="label" x="{left + plot_w / 2}" y="{height - 8}" text-anchor="middle">{escape(x_label)}</text>'
     )
     body.append(f'<text class="label" x="4" y="13">{escape(y_label)}</text>')
-    return _frame(width, height, label, body, "columns")
+    return frame(width, height, label, body, "columns")
 
 
 def interval(
@@ -107,7 +107,7 @@ def interval(
     least, most = least - 0.06 * spread, most + 0.06 * spread
 
     def x(value: float) -> str:
-        return _number(left + (width - left - right) * (value - least) / (most - least))
+        return short(left + (width - left - right) * (value - least) / (most - least))
 
     step = nice_ticks(most - least, 6)[1]
     body: list[str] = []
@@ -131,7 +131,7 @@ def interval(
     body.append(f'<circle class="mean" cx="{x(mean)}" cy="38" r="6"><title>mean {mean:.3f}</title></circle>')
     for value in values:
         body.append(f'<circle class="dot" cx="{x(value)}" cy="64" r="4"><title>{value:.3f}</title></circle>')
-    return _frame(width, height, label, body, "interval")
+    return frame(width, height, label, body, "interval")
 
 
 def bar(share: float | None, largest: float, kind: str) -> Markup:
@@ -139,7 +139,7 @@ def bar(share: float | None, largest: float, kind: str) -> Markup:
     if share is None or largest <= 0:
         return Markup("")
     return Markup('<span class="meter {}" aria-hidden="true"><span style="width:{}%"></span></span>').format(
-        kind, _number(100 * min(max(share / largest, 0.0), 1.0))
+        kind, short(100 * min(max(share / largest, 0.0), 1.0))
     )
 
 
@@ -151,4 +151,4 @@ def ratio_bar(ratio: float | None, reach: float) -> Markup:
     start = 50.0 if ratio >= 1 else 50 - length
     return Markup(
         '<span class="ratio" aria-hidden="true"><span class="{}" style="left:{}%;width:{}%"></span></span>'
-    ).format("above" if ratio >= 1 else "below", _number(start), _number(length))
+    ).format("above" if ratio >= 1 else "below", short(start), short(length))

@@ -1,26 +1,35 @@
-"""The texts of a data set's test split, for pages that show examples."""
+"""The texts of a data set's splits, for pages that show examples."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
+
 from prunescope.errors import UserError
 
 
 def texts_of_test(folder: Path | None) -> dict[int, str] | None:
+    """All texts of the test split, as by ``texts_of``."""
+    return texts_of(folder, "test")
+
+
+def texts_of(folder: Path | None, split: str, wanted: np.ndarray | None = None) -> dict[int, str] | None:
     """Texts by example, the parts of a pair on lines of their own; None where there are none.
 
     Args:
-        folder: the data set's, with ``test.parquet``.
+        folder: the data set's, with ``<split>.parquet``.
+        wanted: the examples to read; all by default.
 
     Raises:
         UserError: the table cannot be read.
     """
-    path = folder / "test.parquet" if folder is not None else None
+    path = folder / f"{split}.parquet" if folder is not None else None
     if path is None or not path.exists():
         return None
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
@@ -31,7 +40,10 @@ def texts_of_test(folder: Path | None) -> dict[int, str] | None:
         ]
         if not columns or "example" not in schema.names:
             return None
-        table = pq.read_table(path, columns=["example", *columns]).to_pydict()
+        held = pq.ParquetFile(path).read(columns=["example", *columns])
+        if wanted is not None:
+            held = held.filter(pc.is_in(held["example"], pa.array(wanted)))
+        table = held.to_pydict()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a data table ({' '.join(str(error).split())}); delete it and run again"

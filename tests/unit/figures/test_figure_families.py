@@ -264,10 +264,10 @@ def test_mean_of_all_pruners_in_readability(drawn: Path) -> None:
 def test_mean_skips_pruners_without_pies(tmp_path: Path) -> None:
     columns = ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio")
     rows = [
-        ("snli", "bert", "MP-AI", 0.5, "length", 10, 12, 1.2),
-        ("snli", "bert", "RP-AI", 0.5, "length", 10, 11, 1.1),
-        ("snli", "bert", "IRP-FT", 0.5, "length", 10, None, None),
-        ("snli", "bert", "MP-AI", 0.9, "length", 10, 15, 1.5),
+        ("snli", "bert", "MP-AI", 0.5, "text_length", 10, 12, 1.2),
+        ("snli", "bert", "RP-AI", 0.5, "text_length", 10, 11, 1.1),
+        ("snli", "bert", "IRP-FT", 0.5, "text_length", 10, None, None),
+        ("snli", "bert", "MP-AI", 0.9, "text_length", 10, 15, 1.5),
     ]
     write_csv(tmp_path / "readability.csv", columns, rows)
     draw("readability", tmp_path, [], tmp_path / "out")

@@ -27,7 +27,7 @@ MEASURES = (
     "gunning_fog",
     "dale_chall_readability_score",
     "difficult_words",
-    "length",
+    "text_length",
 )
 
 

@@ -171,10 +171,12 @@ def test_on_the_page(tmp_path: Path, measured: bool) -> None:
         cards=found["cards"],
         out=tmp_path / "index.html",
     )
-    text = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert ('<section id="papers"' in text) is measured
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    text = (tmp_path / "report" / "papers.html").read_text(encoding="utf-8")
+    assert ('id="claims-table"' in text) is measured
+    assert ("1 of the 2 claims of the papers that this study can decide hold in it" in index) is measured
     assert ("The recall paper's tests and ours</h3>" in text) is measured
-    assert ('<a href="#papers">Against the papers</a>' in text) is measured
+    assert '<a href="report/papers.html">Against the papers</a>' in index
     if not measured:
         return
     assert "1 of the 2 claims that this study can decide hold in it; 1 more are not measured" in text

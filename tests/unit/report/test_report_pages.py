@@ -92,7 +92,7 @@ def test_full_audit(tmp_path: Path) -> None:
         assert anchor in found.ids
     assert f"{summary['n_pies']} of 200 examples" in found.text
     assert found.text.count("text number") == summary["n_pies"]
-    assert found.tags.count("svg") == 3
+    assert found.tags.count("svg") == 4
     floor = summary["noise_floor"]
     assert f"{100 * floor['mean']:.1f}% of the votes differ" in found.text
     assert f"Noise floor of PIEs{100 * floor['mean']:.1f}%" in found.text
@@ -257,7 +257,8 @@ def test_site_links(site: tuple[Path, dict[str, list[Path]]]) -> None:
         "digits--lenet5--RP--ratio-400percent.html",
         "docstrings--bilstm--IMP-WR--sparsity-900permille.html",
     ]
-    for page in [results / "index.html", *pages]:
+    names = ("examples", "papers", "figures")
+    for page in [results / "index.html", *(results / "report" / f"{name}.html" for name in names), *pages]:
         check_links(page, page.read_text(encoding="utf-8"))
 
 
@@ -269,10 +270,17 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     assert "2 data sets (digits, docstrings)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 diverged (seed 2)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text
-    assert (
-        "MP at ratio 10: " not in found.text.split("Diverged or missing models")[1].split("Every pruned")[0]
-    )
-    assert "unpruned: " not in found.text.split("Diverged or missing models")[1].split("Every pruned")[0]
+    problems = found.text.split("Diverged or missing")[1].split("The grid")[0]
+    assert "MP at ratio 10: " not in problems
+    assert "unpruned: " not in problems
+    assert "Of 28 models of the study, 26 done, 1 diverged, 1 missing." in found.text
+    assert any(address == "tables/pie_share.csv" for address in found.addresses)
+    assert any(address == "data/digits/card.md" for address in found.addresses)
+
+
+def test_page_of_figures(site: tuple[Path, dict[str, list[Path]]]) -> None:
+    results, _ = site
+    found = Page((results / "report" / "figures.html").read_text(encoding="utf-8"))
     for name in ("effectiveness", "alpha", "balance", "readability", "el2n"):
         assert f"figure-{name}" in found.ids
     caption = json.loads((results / "figures/effectiveness/figures.json").read_text())["figures"][0][
@@ -280,8 +288,8 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     ]
     assert caption in found.text
     assert found.tags.count("img") >= 9
-    assert any(address == "tables/pie_share.csv" for address in found.addresses)
-    assert any(address == "data/digits/card.md" for address in found.addresses)
+    for suffix in ("svg", "png", "csv"):
+        assert f"../figures/effectiveness/effectiveness.{suffix}" in found.addresses
 
 
 def test_cell_page(site: tuple[Path, dict[str, list[Path]]]) -> None:

@@ -29,6 +29,26 @@ def test_score_falls_by_five_points() -> None:
     )
 
 
+def test_changes_stand_with_their_intervals() -> None:
+    change = {"mean": -0.05, "ci_low": -0.08, "ci_high": -0.02, "confidence": 0.99, "n_seeds": 4}
+    assert sentences.score_sentence({**SUMMARY, "change": change}) == (
+        "Mean accuracy over 4 seeds falls from 90.0% to 85.0%, by 5.0 points (99% interval of the change −8.0 to −2.0)."
+    )
+    text = sentences.on_pies_sentence(
+        {**SUMMARY, "change_on_pies": {**change, "ci_low": -0.4, "ci_high": 0.1}}
+    )
+    assert "25.0% pruned (99% interval of the change −40.0 to +10.0); already" in str(text)
+    one = {**change, "ci_low": None, "ci_high": None}
+    assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
+
+
+def test_length_is_no_formula_of_readability() -> None:
+    rows = [{"measure": "gunning_fog", "ratio": 1.1}, {"measure": "text_length", "ratio": 1.5}]
+    text = str(sentences.readability_sentence(rows))
+    assert text.startswith("By 1 of 1 measures")
+    assert "1.50 times as long" in text
+
+
 def test_score_rises_stays_and_one_seed() -> None:
     assert "rises from 85.0% to 90.0%" in sentences.score_sentence(
         {**SUMMARY, "dense_score": 0.85, "pruned_score": 0.9}
@@ -148,12 +168,12 @@ def test_readability_and_el2n() -> None:
     rows = [
         {"measure": "gunning_fog", "ratio": 1.1},
         {"measure": "difficult_words", "ratio": 0.9},
-        {"measure": "length", "ratio": 1.25},
+        {"measure": "text_length", "ratio": 1.25},
     ]
     assert sentences.readability_sentence(rows) == (
         "By 1 of 2 measures the text of PIEs is harder to read than average; it is 1.25 times as long."
     )
-    assert sentences.readability_sentence([{"measure": "length", "ratio": None}]) is None
+    assert sentences.readability_sentence([{"measure": "text_length", "ratio": None}]) is None
     bins = [{"bin": 1, "pie_share": 0.01}, {"bin": 2, "pie_share": 0.3}]
     assert str(sentences.el2n_sentence(bins)).endswith(
         "(bin 1), 1.0% are PIEs; of the most influential (bin 2), 30.0%."

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from prunescope.printed.pie.disagreements import Disagreements
 from prunescope.printed.pie.previews import Previews
@@ -43,7 +40,7 @@ def render(found: Disagreements, drawn: Previews, *, title: str, home: Path, tab
             "pruner": list(dict.fromkeys(place.pruner for place in places)),
             "pruned": [amount.text for amount in sorted({place.amount for place in places})],
         },
-        data=embedded(
+        data=page.embedded(
             payload(found) | {"pictures": {name: one.payload for name, one in drawn.found.items()}}
         ),
         script=page.asset("disagreements.js"),
@@ -87,11 +84,3 @@ def payload(found: Disagreements) -> dict[str, Any]:
 
 def cut(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
-
-
-def embedded(value: Any) -> Markup:
-    """JSON that can stand inside a script element: no character in it can end one or start a comment."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)

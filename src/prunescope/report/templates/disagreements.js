@@ -118,7 +118,8 @@
     chosenClass.value = there.has(Number(kept)) && kept !== "" ? kept : "";
   };
   parts[0].addEventListener("change", offerClasses);
-  form.addEventListener("input", apply);
+  form.addEventListener("change", apply);
+  words.addEventListener("input", apply);
   form.addEventListener("submit", (event) => event.preventDefault());
   back.addEventListener("click", () => { page -= 1; show(); });
   on.addEventListener("click", () => { page += 1; show(); });

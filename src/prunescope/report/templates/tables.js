@@ -1,5 +1,6 @@
 "use strict";
-// Tables with class "sortable" sort by their column headings; an input with data-filter filters one.
+// Tables with class "sortable" sort by their column headings; an input with data-filter filters one; of one with
+// data-rows so many rows are shown until more are asked for.
 (() => {
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -11,6 +12,39 @@
     const x = Number(a), y = Number(b);
     return Number.isNaN(x) || Number.isNaN(y) ? a.localeCompare(b, "en", { numeric: true }) : x - y;
   };
+  // By table: shows what the filter keeps, as many rows as are asked for, in the order of the moment.
+  const refreshers = new Map();
+  const paged = (table) => {
+    const step = Number(table.dataset.rows) || Infinity;
+    const kept = new Map([...table.tBodies[0].rows].map((row) => [row, true]));
+    const more = document.createElement("div");
+    more.className = "more";
+    const button = (text, act) => {
+      const made = document.createElement("button");
+      made.type = "button";
+      made.addEventListener("click", () => { act(); refresh(); });
+      made.textContent = text;
+      more.append(made);
+      return made;
+    };
+    let most = step;
+    const next = button("", () => { most += step; });
+    button("show all", () => { most = Infinity; });
+    const refresh = () => {
+      let seen = 0;
+      for (const row of table.tBodies[0].rows) {
+        const keep = kept.get(row);
+        row.hidden = !keep || seen >= most;
+        seen += keep ? 1 : 0;
+      }
+      next.textContent = `show ${Math.min(step, Math.max(seen - most, 0))} more of ${seen}`;
+      more.hidden = seen <= most;
+    };
+    (table.closest(".scroll") ?? table).after(more);
+    refreshers.set(table, { kept, refresh });
+    refresh();
+  };
+  document.querySelectorAll("table.sortable, table[data-rows]").forEach(paged);
   for (const table of document.querySelectorAll("table.sortable")) {
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
@@ -30,23 +64,28 @@
           return (down && !gap ? -order : order) || a[1] - b[1];
         });
         body.append(...rows.map((entry) => entry[2]));
+        refreshers.get(table).refresh();
       });
     });
   }
   for (const input of document.querySelectorAll("input[data-filter]")) {
     const table = document.getElementById(input.dataset.filter);
     const shown = document.querySelector(`output[for="${input.id}"]`);
+    const { kept, refresh } = refreshers.get(table);
     input.closest(".filter").hidden = false;
-    const rows = [...table.tBodies[0].rows].map((row) => [row.textContent.toLowerCase(), row]);
+    let texts;
     const apply = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      // Read when first needed: the texts of a large table take longer than all else on the page.
+      if (words.length) texts ??= new Map([...kept.keys()].map((row) => [row, row.textContent.toLowerCase()]));
       let left = 0;
-      for (const [text, row] of rows) {
-        const keep = words.every((word) => text.includes(word));
-        row.hidden = !keep;
+      for (const row of kept.keys()) {
+        const keep = words.every((word) => texts.get(row).includes(word));
+        kept.set(row, keep);
         left += keep ? 1 : 0;
       }
-      shown.textContent = words.length ? `${left} of ${rows.length} rows` : `${rows.length} rows`;
+      shown.textContent = words.length ? `${left} of ${kept.size} rows` : `${kept.size} rows`;
+      refresh();
     };
     input.addEventListener("input", apply);
     apply();

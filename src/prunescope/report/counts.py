@@ -1,0 +1,90 @@
+"""Models of a study by state: none that diverged, is missing or still runs goes uncounted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prunescope.config import Cell
+from prunescope.report.cell_page import ModelsFile
+from prunescope.report.gather import Key, key_of
+from prunescope.report.sentences import count
+
+#: In the order they are told.
+STATES = ("done", "diverged", "running", "failed", "not analysed", "missing")
+
+#: Of models whose cell is not analysed: what their files say, by cell and seed (one of ``STATES``).
+Live = Mapping[Key, Mapping[int, str]]
+
+
+@dataclass(frozen=True)
+class CellCount:
+    """``seeds``: of each state of ``STATES`` that a cell's models are in."""
+
+    cell: Cell
+    seeds: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        what = "unpruned" if self.cell.dense else f"{self.cell.pruner} at {self.cell.amount.text}"
+        return f"{self.cell.dataset} · {self.cell.arch} · {what}"
+
+    def number(self, state: str) -> int:
+        return len(self.seeds.get(state, ()))
+
+
+def counted(
+    cells: Sequence[Cell], records: Mapping[Key, ModelsFile], live: Live | None = None
+) -> list[CellCount]:
+    """The state of every model that a study asks for."""
+    found = []
+    for cell in cells:
+        key = key_of(cell)
+        record = records.get(key)
+        diverged = {
+            int(model["seed"]): bool(model["diverged"]) for model in (record.models if record else ())
+        }
+        seeds: dict[str, list[int]] = {}
+        for seed in cell.seeds:
+            if seed in diverged:
+                state = "diverged" if diverged[seed] else "done"
+            else:
+                state = ((live or {}).get(key) or {}).get(seed, "missing")
+            seeds.setdefault(state, []).append(seed)
+        found.append(CellCount(cell, seeds))
+    return found
+
+
+def totals(counts: Sequence[CellCount]) -> Counter[str]:
+    """Models by state."""
+    return sum((Counter({state: one.number(state) for state in STATES}) for one in counts), Counter())
+
+
+def sentence(counts: Sequence[CellCount]) -> str:
+    """How many of all models are in which state."""
+    by_state = totals(counts)
+    total = by_state.total()
+    if not total:
+        return "The study asks for no model."
+    if by_state["done"] == total:
+        return (
+            f"All {count(total, 'model')} of the study {'is' if total == 1 else 'are'} done; none diverged, "
+            "none is missing."
+        )
+    parts = [f"{count(by_state[state])} {state}" for state in STATES if by_state[state]]
+    return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Numbers are over the models that are done."
+
+
+def problems(counts: Sequence[CellCount]) -> list[str]:
+    """A line for each cell and state but ``done``, with the seeds."""
+    found = []
+    for one in counts:
+        for state in STATES[1:]:
+            seeds = one.seeds.get(state)
+            if seeds:
+                found.append(
+                    f"{one.name}: {count(len(seeds), 'model')} of {len(one.cell.seeds)} {state} "
+                    f"(seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
+                )
+    return found

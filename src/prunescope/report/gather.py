@@ -1,0 +1,82 @@
+"""What is there of a study's cells, and what is missing or cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prunescope.config import Cell, Study
+from prunescope.errors import UserError
+from prunescope.files import read_json
+from prunescope.layout import CellFolder
+from prunescope.pruners import UNPRUNED
+from prunescope.report.audit_files import AuditFiles
+from prunescope.report.cell_page import ModelsFile
+from prunescope.report.findings import CellNumbers
+
+Key = tuple[str, str, str, str]
+
+
+@dataclass
+class Gathered:
+    """``found``: pruned cells with their folders, in the study's order · ``records``: by (data set, network, pruner,
+    amount) · ``problems``: a line for each file that is missing or cannot be read."""
+
+    found: list[tuple[CellNumbers, Path]] = field(default_factory=list)
+    records: dict[Key, ModelsFile] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def key_of(cell: Cell | CellNumbers) -> Key:
+    return (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
+
+
+def gather(study: Study, cells: Sequence[Path]) -> Gathered:
+    """Read the summaries and records of cell folders; a file that is not there is noted, not an error.
+
+    Raises:
+        UserError: a path is not that of a cell.
+    """
+    got = Gathered()
+    for path in cells:
+        folder = CellFolder.at(Path(path))
+        key = (folder.dataset, folder.arch, folder.pruner, folder.amount.token)
+        try:
+            record = read_json(folder.path / "models.json")
+            if not isinstance(record, dict):
+                raise UserError(f"{folder.path / 'models.json'}: not a JSON object; delete it and run again")
+            got.records[key] = ModelsFile(folder.path / "models.json", record)
+        except UserError as error:
+            got.problems.append(str(error))
+        if folder.pruner == UNPRUNED:
+            continue
+        try:
+            summary = AuditFiles(folder.path / "test").summary
+        except UserError as error:
+            got.problems.append(str(error))
+            continue
+        numbers = CellNumbers(folder.dataset, folder.arch, folder.pruner, folder.amount, summary)
+        got.found.append((numbers, folder.path))
+    got.found.sort(key=_order(study))
+    return got
+
+
+def _order(study: Study) -> Any:
+    """Sorts cells as the study lists its data sets, networks and pruners."""
+    datasets, archs, pruners = list(study.datasets), list(study.archs), list(study.all_pruners)
+
+    def place(names: list[str], name: str) -> tuple[int, str]:
+        return (names.index(name), "") if name in names else (len(names), name)
+
+    def key(entry: tuple[CellNumbers, Path]) -> Any:
+        cell = entry[0]
+        return (
+            place(datasets, cell.dataset),
+            place(archs, cell.arch),
+            place(pruners, cell.pruner),
+            cell.amount,
+        )
+
+    return key

@@ -1,0 +1,197 @@
+"""The study's page: what was found, what is missing, the grid, and where everything is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.analysis.csv_text import read_csv
+from prunescope.errors import UserError
+from prunescope.files import read_json
+from prunescope.report import against_papers, cell_page, counts, grid, often, page, story
+from prunescope.report.findings import CellNumbers, network_sentences, overall
+from prunescope.report.gather import Key
+from prunescope.report.sentences import count, is_share, metric_name
+from prunescope.report.studied import studied
+
+if TYPE_CHECKING:
+    from prunescope.report.site import Site
+
+#: What each table holds, for the list of links.
+TABLES: dict[str, str] = {
+    "effectiveness.csv": "score of every network, mean and standard deviation over seeds",
+    "task_metrics.csv": "the data sets' own metrics, mean and standard deviation over seeds",
+    "pie_share.csv": "how many examples are PIEs",
+    "effectiveness_on_pies.csv": "score on PIEs, unpruned and pruned",
+    "el2n_bins.csv": "PIEs by bin of EL2N score, training split",
+    "readability.csv": "readability and length of PIEs and of all texts",
+    "alpha.csv": "recall distortion α with intervals and verdicts",
+    "alpha_tests.csv": "tests between the αs of networks",
+    "alpha_variants.csv": "α of recall, and of precision and F1 in its place",
+    "alpha_intensification.csv": "α beside one slope of all models and the mean of intensifications",
+    "recall_variance.csv": "variance of recall over classes",
+    "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor it has to beat",
+    "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",
+    "agreement.csv": "loyalty to the unpruned model, and flips by direction",
+    "spearman_pies.csv": "PIEs by rank correlation, several labels",
+    "published.csv": "the papers' printed numbers beside ours",
+    "published_tests.csv": "the recall paper's tests between alphas beside ours",
+    "claims.csv": "the papers' claims and whether they hold here",
+    "claims_by_cell.csv": "which of them every pruned network can decide alone, and how many hold there",
+}
+
+#: Lines of missing files and models on the page.
+MOST_PROBLEMS = 200
+
+
+def render(site: Site) -> str:
+    """The page ``site.out``."""
+    out, numbers = site.out, site.numbers
+    tables = sorted(site.tables.glob("*.csv"))
+    there = {path.name: page.link(path, out) for path in tables}
+    data_cards = [card for path in sorted(site.cards) if (card := _card(path, out, site.got.problems))]
+    constants = {card["name"]: _constant_score(card["facts"]) for card in data_cards}
+    against = _against(site)
+    found_problems = [*counts.problems(site.counts), *dict.fromkeys(site.got.problems)]
+    often_section = often.section(site.often, site.report / "often", out)
+    try:
+        claims = claims_by_cell(site.tables / "claims_by_cell.csv")
+    except (UserError, KeyError, ValueError) as error:
+        claims = {}
+        found_problems.append(f"{site.tables / 'claims_by_cell.csv'}: cannot be read ({error})")
+    contents = [("answer", "What was found"), ("state", "What was run"), ("grid", "Grid")]
+    contents += [("often", "Who pays most often")] if often_section else []
+    contents += [("networks", "By network")] if numbers else []
+    contents += [("tables", "Tables")] if tables else []
+    contents += [("data", "Data")] if data_cards else []
+    contents += [("terms", "How to read")]
+    return page.render(
+        "index.html",
+        title=site.title,
+        navigation=site.navigation(out),
+        studied=studied(site.scope),
+        statements=[_statement(one, there, site) for one in _statements(site)],
+        overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
+        findings=_by_network(site, constants),
+        state=counts.sentence(site.counts),
+        is_whole=not found_problems,
+        problems=found_problems[:MOST_PROBLEMS],
+        more_problems=max(len(found_problems) - MOST_PROBLEMS, 0),
+        against=against,
+        cells=[_row(cell, site.cells, out) for cell in numbers],
+        grid_data=page.embedded(grid.payload(numbers, site.counts, claims, site.cells, out)),
+        grid_script=page.asset("grid.js"),
+        grid_style=page.asset("grid.css"),
+        often=often_section,
+        sheet_style=page.asset("sheet.css") if often_section else "",
+        examples=page.link(site.report / "examples.html", out) if site.splits else None,
+        explored=[split.told for split in site.splits if split.split == "test"],
+        cards=data_cards,
+        tables=[
+            {"href": href, "name": name, "meaning": TABLES.get(name, "")} for name, href in there.items()
+        ],
+        contents=contents,
+    )
+
+
+def _statements(site: Site) -> list[story.Statement]:
+    numbers = site.numbers
+    found = story.headlines(site.study, numbers)
+    found += [one for one in (story.above_the_floor(numbers), story.distortion(numbers)) if one is not None]
+    return found
+
+
+def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[str, Any]:
+    """The sentence with links to the tables that are there, and to the cell's page."""
+    cell = one.cell
+    return {
+        "text": one.text,
+        "links": [{"name": name, "href": there[name]} for name in one.tables if name in there],
+        "cell": page.link(site.cells / cell_page.file_name(cell), site.out) if cell is not None else None,
+        "about": cell.name if cell is not None else "",
+    }
+
+
+def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
+    numbers = site.numbers
+    return [
+        {
+            "dataset": dataset,
+            "arch": arch,
+            "sentences": network_sentences(
+                [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)], constants.get(dataset)
+            ),
+        }
+        for dataset, arch in dict.fromkeys((cell.dataset, cell.arch) for cell in numbers)
+    ]
+
+
+def _against(site: Site) -> str | None:
+    """How the study stands to the papers, in a sentence."""
+    try:
+        found = against_papers.section(site.tables, site.out)
+    except (UserError, KeyError, ValueError):
+        # The papers' own page, made before this one, has noted it.
+        return None
+    if found is None:
+        return None
+    measured, cells = len(found["measured"]), sum(row["cells"] for row in found["numbers"])
+    text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
+    if found["n_open"]:
+        text += f"; {found['n_open']} more are not measured"
+    beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
+    return f"{text}. {count(cells, 'printed number')} {beside}."
+
+
+def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
+    names = ("pruned_score", "pie_share", "dense_score_on_pies", "pruned_score_on_pies", "task")
+    return {
+        "cell": cell,
+        "amount": cell.amount.text,
+        "summary": {name: cell.summary.get(name) for name in names},
+        "metric": metric_name(cell.summary),
+        "is_share": is_share(cell.summary),
+        "change": cell.change,
+        "floor": cell.summary.get("noise_floor"),
+        "alpha": cell.alpha,
+        "href": page.link(pages / cell_page.file_name(cell), out),
+    }
+
+
+def claims_by_cell(table: Path) -> dict[Key, tuple[int, int]]:
+    """By cell: how many claims hold, of how many it decides; none without the table.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not table.exists():
+        return {}
+    return {
+        (row["dataset"], row["arch"], row["pruner"], row["amount"]): (
+            int(row["n_hold"]),
+            int(row["n_decided"]),
+        )
+        for row in read_csv(table)
+    }
+
+
+def _card(path: Path, out: Path, problems: list[str]) -> dict[str, Any] | None:
+    try:
+        facts = read_json(path)
+    except UserError as error:
+        problems.append(str(error))
+        return None
+    beside = [path, path.with_suffix(".md")]
+    return {
+        "name": path.parent.name,
+        "facts": facts,
+        "links": [{"href": page.link(p, out), "name": p.name} for p in beside if p.exists()],
+    }
+
+
+def _constant_score(card: Any) -> float | None:
+    """What always answering the same scores on the test split, where the card says it."""
+    try:
+        return float(card["splits"]["test"]["constant_score"])
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,188 @@
+"use strict";
+// The grid as a heat map: a table per data set and network, a row per pruner, a column per amount. What is chosen stands
+// in the address after #, so that the way back from a cell's page finds it again.
+(() => {
+  const { measures, colours, cells } = JSON.parse(document.getElementById("grid-data").textContent);
+  const form = document.getElementById("grid-choices");
+  const chosen = form.elements.measure;
+  const filters = ["dataset", "arch", "pruner", "amount"];
+  const map = document.getElementById("grid-map");
+  const help = document.getElementById("grid-help");
+  const legend = document.getElementById("grid-legend");
+  // Blue and orange are told apart by all eyes; light is the middle, or low.
+  const BLUE = [8, 81, 156], ORANGE = [191, 78, 0], LIGHT = [243, 240, 233];
+
+  const element = (tag, text, className) => {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  };
+  const offer = (select, values) => select.append(...values.map((value) => {
+    const option = element("option", value[1]);
+    option.value = value[0];
+    return option;
+  }));
+  const compare = (a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? -1 : 1);
+  const distinct = (name, from = cells) => [...new Set(from.map((cell) => cell[name]))];
+  const amounts = (from) => {
+    const order = new Map(from.map((cell) => [cell.amount, cell.order]));
+    return [...order.keys()].sort((a, b) => compare(order.get(a), order.get(b)));
+  };
+
+  const mix = (to, part) => LIGHT.map((from, place) => Math.round(from + (to[place] - from) * part));
+  const luminance = (colour) => {
+    const [r, g, b] = colour.map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const painted = (node, colour) => {
+    node.style.backgroundColor = `rgb(${colour.join(" ")})`;
+    node.style.color = luminance(colour) > 0.19 ? "#16191c" : "#ffffff";
+  };
+  // From the least to the largest value, or out from the middle; a few values far out do not flatten the others.
+  const scale = (measure, values) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    if (!sorted.length) return { colour: () => LIGHT, ends: [] };
+    if (measure.middle === null) {
+      const low = sorted[0], high = sorted[sorted.length - 1];
+      const to = measure.bad ? ORANGE : BLUE;
+      const part = (value) => (high > low ? (value - low) / (high - low) : 0.5);
+      return { colour: (value) => mix(to, part(value)), ends: [low, high] };
+    }
+    const far = sorted.map((value) => Math.abs(value - measure.middle)).sort((a, b) => a - b);
+    const reach = far[Math.floor(0.95 * (far.length - 1))] || far[far.length - 1] || 1;
+    const colour = (value) => {
+      const away = (value - measure.middle) / reach;
+      return mix((away > 0) === measure.bad ? ORANGE : BLUE, Math.min(Math.abs(away), 1));
+    };
+    return { colour, ends: [measure.middle - reach, measure.middle, measure.middle + reach] };
+  };
+
+  const stateText = (state) => Object.entries(state).map(([name, number]) => `${number} ${name}`).join(", ");
+  const square = (cell, measure, paint) => {
+    const box = element("td");
+    if (!cell) return box;
+    const value = cell.values[measure.name];
+    const where = `${cell.pruner}, ${cell.amount}, ${cell.dataset} with ${cell.arch}`;
+    const state = stateText(cell.state);
+    if (!cell.href) {
+      box.className = "empty";
+      box.append(element("span", state.replace(/^\d+ /, "") || "missing", "why"));
+      box.title = `${where}: ${state || "not analysed"}`;
+      return box;
+    }
+    const link = element("a", value ? value[1] : "–");
+    link.href = cell.href;
+    link.setAttribute("aria-label", `${where}: ${measure.title} ${value ? value[1] : "has no value"}${state ? `; ${state}` : ""}`);
+    link.title = link.getAttribute("aria-label");
+    if (state) link.append(element("sup", "!"));
+    if (value) painted(link, paint(value[0]));
+    box.append(link);
+    return box;
+  };
+  const block = (name, own, measure, paint) => {
+    const table = element("table", undefined, "heat");
+    const metric = own.map((cell) => cell.metric).find(Boolean);
+    const caption = element("caption", name);
+    if (metric) caption.append(" ", element("span", metric, "note"));
+    const head = element("tr");
+    const columns = amounts(own);
+    const corner = element("th", "pruner");
+    corner.scope = "col";
+    head.append(corner, ...columns.map((amount) => {
+      const cell = element("th", amount);
+      cell.scope = "col";
+      return cell;
+    }));
+    const thead = element("thead"), body = element("tbody");
+    thead.append(head);
+    for (const pruner of distinct("pruner", own)) {
+      const row = element("tr");
+      const first = element("th");
+      first.scope = "row";
+      const dot = element("span", "", "dot");
+      dot.style.setProperty("--c", colours[pruner]);
+      dot.setAttribute("aria-hidden", "true");
+      first.append(dot, pruner);
+      const there = new Map(own.filter((cell) => cell.pruner === pruner).map((cell) => [cell.amount, cell]));
+      row.append(first, ...columns.map((amount) => square(there.get(amount), measure, paint)));
+      body.append(row);
+    }
+    table.append(caption, thead, body);
+    const frame = element("div", undefined, "scroll");
+    frame.tabIndex = 0;
+    frame.setAttribute("role", "region");
+    frame.setAttribute("aria-label", `Heat map of ${name}`);
+    frame.append(table);
+    return frame;
+  };
+  const explain = (measure, found, ends, colour, write) => {
+    help.textContent = `${measure.help} ${found} of ${cells.length} networks shown. Choose one for its page.`;
+    legend.replaceChildren();
+    if (!ends.length) return;
+    const bar = element("span", undefined, "ramp");
+    bar.setAttribute("aria-hidden", "true");
+    const stops = [...Array(11).keys()].map((i) => ends[0] + (ends[ends.length - 1] - ends[0]) * i / 10);
+    bar.style.backgroundImage = `linear-gradient(to right, ${stops.map((v) => `rgb(${colour(v).join(" ")})`).join(", ")})`;
+    legend.append(element("span", write(ends[0])), bar, element("span", write(ends[ends.length - 1])));
+    if (ends.length === 3) legend.append(element("span", `light: ${write(ends[1])}, nothing changes`, "note"));
+  };
+  const writer = (measure) => (value) => {
+    if (measure.name === "alpha") return value.toFixed(2).replace("-", "−");
+    const points = ["change", "excess", "change_on_pies"].includes(measure.name);
+    return `${(100 * value).toFixed(points ? 1 : 0).replace("-", "−")}${points ? " points" : "%"}`;
+  };
+
+  const show = () => {
+    const measure = measures.find((one) => one.name === chosen.value) ?? measures[0];
+    const wanted = filters.map((name) => form.elements[name].value);
+    const found = cells.filter((cell) => filters.every((name, i) => wanted[i] === "" || cell[name] === wanted[i]));
+    const groups = new Map();
+    for (const cell of found) {
+      const name = `${cell.dataset} · ${cell.arch}`;
+      groups.set(name, [...(groups.get(name) ?? []), cell]);
+    }
+    if (!measure) {
+      const none = { name: "", title: "no measure", help: "Nothing has been measured yet.", middle: null, bad: false };
+      map.replaceChildren(...[...groups].map(([name, own]) => block(name, own, none, () => LIGHT)));
+      help.textContent = none.help;
+      return;
+    }
+    const { colour, ends } = scale(measure, found.flatMap((cell) => cell.values[measure.name]?.[0] ?? []));
+    map.replaceChildren(...[...groups].map(([name, own]) => block(name, own, measure, colour)));
+    if (!groups.size) map.append(element("p", "No network is like that."));
+    explain(measure, found.length, ends, colour, writer(measure));
+  };
+  const keep = () => {
+    const state = new URLSearchParams();
+    for (const name of ["measure", ...filters]) {
+      if (form.elements[name].value) state.set(name, form.elements[name].value);
+    }
+    history.replaceState(null, "", `#grid&${state}`);
+  };
+  const restore = () => {
+    if (!location.hash.startsWith("#grid&")) return false;
+    const state = new URLSearchParams(location.hash.replace(/^#grid&/, ""));
+    for (const name of ["measure", ...filters]) {
+      const select = form.elements[name], value = state.get(name);
+      if (value !== null && [...select.options].some((option) => option.value === value)) select.value = value;
+    }
+    return true;
+  };
+
+  offer(chosen, measures.map((measure) => [measure.name, measure.title]));
+  for (const name of filters) {
+    offer(form.elements[name], (name === "amount" ? amounts(cells) : distinct(name)).map((value) => [value, value]));
+  }
+  if (measures.some((measure) => measure.name === "change")) chosen.value = "change";
+  const returned = restore();
+  form.addEventListener("change", () => { show(); keep(); });
+  window.addEventListener("hashchange", () => { if (restore()) show(); });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.hidden = false;
+  show();
+  if (returned) document.getElementById("grid").scrollIntoView();
+})();

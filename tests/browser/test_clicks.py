@@ -1,0 +1,220 @@
+"""What a reader does: filter, sort, open a cell, search an example, go back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+
+from .conftest import N, Tree, look
+
+pytestmark = pytest.mark.browser
+
+
+def wait(browser: Any, what: Any) -> Any:
+    return WebDriverWait(browser, 20).until(what)
+
+
+def rows(browser: Any, selector: str) -> list[Any]:
+    """Elements that can be seen; none while the page is drawing them anew."""
+    try:
+        return [row for row in browser.find_elements(By.CSS_SELECTOR, selector) if row.is_displayed()]
+    except StaleElementReferenceException:
+        return []
+
+
+def choose(browser: Any, name: str, value: str) -> None:
+    Select(browser.find_element(By.NAME, name)).select_by_value(value)
+
+
+def state(browser: Any) -> str:
+    return str(browser.find_element(By.ID, "state").text)
+
+
+def test_grid_is_filtered_leads_to_a_cell_and_back(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html"))
+    assert len(rows(browser, "#grid-map td a")) == 15
+    choose(browser, "measure", "pie_share")
+    choose(browser, "dataset", "docstrings")
+    choose(browser, "pruner", "IMP-FT")
+    squares = rows(browser, "#grid-map td a")
+    assert [square.text[-1] for square in squares] == ["%", "%"]
+    assert "2 of 15 networks shown" in browser.find_element(By.ID, "grid-help").text
+    name = squares[1].get_attribute("aria-label")
+    assert name.startswith("IMP-FT, 90%, docstrings with bilstm: share of PIEs ")
+    squares[1].click()
+    wait(browser, lambda b: "Who pays for IMP-FT at 90%?" in b.find_element(By.TAG_NAME, "h1").text)
+    for anchor in ("curves", "classes", "el2n", "text", "settings", "files"):
+        assert browser.find_elements(By.ID, anchor)
+    browser.back()
+    wait(browser, lambda b: len(rows(b, "#grid-map td a")) == 2)
+    assert Select(browser.find_element(By.NAME, "measure")).first_selected_option.text == "share of PIEs"
+
+
+def test_diverged_models_are_marked_in_the_grid_and_counted(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html"))
+    assert "1 diverged" in browser.find_element(By.ID, "state").text
+    marked = [a for a in rows(browser, "#grid-map td a") if "1 diverged" in a.get_attribute("aria-label")]
+    assert len(marked) == 1
+    assert marked[0].text.endswith("!")
+
+
+def test_table_of_networks_sorts_both_ways_and_filters(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html"))
+    browser.find_element(By.CSS_SELECTOR, "#cells > summary").click()
+    head = browser.find_element(By.XPATH, "//table[@id='cells-table']//button[normalize-space()='PIEs']")
+
+    def shares() -> list[float]:
+        cells = rows(browser, "#cells-table tbody td:nth-child(8)")
+        return [float(cell.get_attribute("data-sort")) for cell in cells]
+
+    head.click()
+    assert shares() == sorted(shares())
+    head.click()
+    assert shares() == sorted(shares(), reverse=True)
+    browser.find_element(By.ID, "cells-table-filter").send_keys("docstrings RP-AI")
+    assert len(rows(browser, "#cells-table tbody tr")) == 2
+
+
+def test_examples_are_searched_filtered_and_sorted(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/examples.html"))
+    wait(browser, lambda b: rows(b, "#rows tbody tr"))
+    assert rows(browser, "#rows .preview img")[0].get_attribute("alt").startswith("Picture of example ")
+    choose(browser, "set", "docstrings--test")
+    wait(browser, lambda b: "docstrings" in b.find_element(By.ID, "told").text)
+    first = wait(browser, lambda b: rows(b, "#rows tbody tr"))[0]
+    example = int(first.find_element(By.TAG_NAME, "th").text)
+    words = browser.find_element(By.NAME, "words")
+    words.send_keys(f"needle{example}")
+    wait(browser, lambda b: state(b) in ("1 to 1 of 1", f"1 to {len(rows(b, '#rows tbody tr'))} of"))
+    assert f"needle{example}" in rows(browser, "#rows tbody td")[0].text
+    words.clear()
+    words.send_keys("no such words" + Keys.ENTER)
+    wait(browser, lambda b: state(b) == "none")
+    for _ in range(20):
+        words.send_keys(Keys.BACKSPACE)
+    wait(browser, lambda b: state(b).startswith("1 to "))
+    choose(browser, "sort", "text_length")
+    wait(browser, lambda b: rows(b, "#rows tbody tr"))
+    numbers = [int(cell.text) for cell in rows(browser, "#rows tbody th")]
+    # Readability was made to rise with the number of the example.
+    assert numbers == sorted(numbers, reverse=True)
+    choose(browser, "under", "one")
+    wait(browser, lambda b: all("1 of 3 pruners" in row.text for row in rows(b, "#rows tbody tr")))
+
+
+def test_training_examples_have_their_el2n_bins(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/examples.html#set=docstrings--train&sort=bin"))
+    wait(browser, lambda b: rows(b, "#rows tbody tr"))
+    bins = [
+        int(row.find_elements(By.CSS_SELECTOR, "td.n")[0].text) for row in rows(browser, "#rows tbody tr")
+    ]
+    assert bins == sorted(bins, reverse=True)
+    assert bins[0] == 20
+
+
+def test_pages_of_examples_and_the_networks_of_one(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/examples.html#set=docstrings--train"))
+    wait(browser, lambda b: state(b).startswith("1 to 50 of"))
+    before = rows(browser, "#rows tbody th")[0].text
+    browser.find_element(By.ID, "on").click()
+    wait(browser, lambda b: state(b).startswith("51 to "))
+    browser.find_element(By.ID, "back").click()
+    wait(browser, lambda b: rows(b, "#rows tbody th")[0].text == before)
+    browser.find_element(By.CSS_SELECTOR, "#rows tbody details summary:not(:has(.clip))").click()
+    links = wait(browser, lambda b: rows(b, "#rows tbody li a"))
+    links[0].click()
+    wait(browser, lambda b: b.find_element(By.TAG_NAME, "h1").text.startswith("Who pays for"))
+
+
+def test_a_cell_leads_to_its_own_examples(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/cells/docstrings--bilstm--RP-AI--sparsity-900permille.html"))
+    browser.find_element(By.LINK_TEXT, "Browse all of them").click()
+    wait(browser, lambda b: state(b).startswith("1 to "))
+    for name, value in (("network", "bilstm"), ("pruner", "RP-AI"), ("pruned", "90%")):
+        assert Select(browser.find_element(By.NAME, name)).first_selected_option.text == value
+
+
+def test_hostile_texts_are_shown_as_text(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/examples.html#set=docstrings--test&sort=example&words=window.broken"))
+    wait(browser, lambda b: state(b).startswith("1 to "))
+    shown = browser.find_element(By.ID, "rows").text
+    assert "<script>window.broken = 1</script><img src=x" in shown or "${window.broken = 1}" in shown
+    browser.get(tree.page("report/examples.html#set=docstrings--test&sort=example&words=xxxxxxxxxx"))
+    wait(browser, lambda b: state(b).startswith("1 to "))
+    long = browser.find_elements(By.CSS_SELECTOR, "#rows details.long > summary")
+    assert "characters)" in long[0].text
+    long[0].click()
+    whole = wait(browser, lambda b: rows(b, "#rows details.long > bdi"))[0]
+    assert len(whole.text) > 100_000
+    for page in ("report/examples.html", "audit/report.html", "paper/pie/disagreements.html"):
+        browser.get(tree.page(page))
+        assert browser.execute_script("return window.broken") is None
+        assert not browser.find_elements(By.CSS_SELECTOR, "main img[src='x']")
+        assert browser.execute_script("return document.title")
+
+
+def test_everything_is_reached_by_keyboard(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html"))
+    body = browser.switch_to.active_element
+    body.send_keys(Keys.TAB)
+    assert browser.switch_to.active_element.text == "Skip to the content"
+    seen: set[str] = set()
+    for _ in range(90):
+        browser.switch_to.active_element.send_keys(Keys.TAB)
+        element = browser.switch_to.active_element
+        seen.add(element.get_attribute("id") or element.get_attribute("href") or element.tag_name)
+        if element.tag_name == "body":
+            break
+        ring = browser.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
+        assert ring != "none"
+    assert "grid-measure" in seen
+    assert any("report/cells/" in one for one in seen)
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "index.html",
+        "report/examples.html#set=docstrings--test",
+        "report/papers.html",
+        "report/figures.html",
+        "report/often/digits.html",
+        "report/cells/digits--lenet5--RP--ratio-5000percent.html",
+        "audit/report.html",
+        "paper/index.html",
+    ],
+)
+def test_nothing_is_wider_than_the_window(browser: Any, tree: Tree, page: str, width: int) -> None:
+    look(browser, width)
+    browser.get(tree.page(page))
+    wide, window = browser.execute_script(
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert wide <= window
+
+
+def test_a_site_that_lost_its_examples_says_so(browser: Any, tree: Tree) -> None:
+    folder = tree.results / "report" / "examples"
+    aside = folder.with_name("elsewhere")
+    folder.rename(aside)
+    try:
+        browser.get(tree.page("report/examples.html"))
+        wait(browser, lambda b: "cannot be loaded" in state(b))
+        # The browser itself tells of the file that is not there.
+        assert all("ERR_FILE_NOT_FOUND" in line["message"] for line in browser.get_log("browser"))
+    finally:
+        aside.rename(folder)
+
+
+def test_number_of_examples_is_that_of_the_votes(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/examples.html#set=digits--test"))
+    wait(browser, lambda b: state(b).startswith("1 to "))
+    told = browser.find_element(By.ID, "told").text
+    assert f"of {N} test examples of digits" in told
+    assert told.split(" ")[0] == state(browser).split(" ")[-1]
