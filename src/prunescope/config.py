@@ -217,6 +217,11 @@ class Study(Spec):
     grid: tuple[Grid, ...] = Field(min_length=1)
     analysis: Analysis = Analysis()
     tune: Tune | None = Field(None, description="what `snakemake tune` searches")
+    logits: Literal["float32", "float16"] = Field(
+        "float32",
+        description="how prediction tables store raw outputs; float16 halves the largest part of a study's disk, "
+        "keeps predictions made before rounding beside them, and is faster to analyse. EL2N's tables stay float32",
+    )
     keep_models: bool = Field(True, description="keep the pruned networks' weights")
     keep_dense_checkpoints: bool = Field(
         True,

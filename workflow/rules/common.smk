@@ -249,7 +249,8 @@ def seeds_of(wildcards):
 def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
-        STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints", "tune"}
+        STUDY,
+        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
     )
 
 

@@ -312,7 +312,7 @@ def _write(
     final = {"test": outputs.test, "train": outputs.train}
     for split, path in final.items():
         meta = TableMeta(**common, split=split, epoch="final")
-        write_predictions(path, meta, collected.predictions.get(split, []))
+        write_predictions(path, meta, collected.predictions.get(split, []), float16=job.logits == "float16")
     if outputs.early is not None:
         meta = TableMeta(**common, split="train", epoch="early")
         write_predictions(outputs.early, meta, collected.predictions.get("early", []))
