@@ -221,11 +221,18 @@ def _hours(hours: float) -> str:
 
 
 def _overhead_jobs(study: Study) -> int:
-    """Data sets, encodings, readability, and the five that close a study."""
+    """Data sets, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
-    return len(used) + len(pairs) + texts + len(("manifest", "tables", "figures", "paper", "site", "all"))
+    scored = {(cell.dataset, cell.arch, cell.seeds) for cell in study.cells}
+    return (
+        len(used)
+        + len(pairs)
+        + texts
+        + len(scored)
+        + len(("manifest", "tables", "figures", "paper", "site", "all"))
+    )
 
 
 def _networks(study: Study) -> list[dict[str, Any]]:

@@ -28,8 +28,8 @@ def test_models_and_jobs(plan):
     # Blocks of two: seeds 0-4 make three jobs, 0-2 and 2-4 two; of one on prose. One analysis a cell.
     numbers = (3 + 1) + 4 * (2 + 1) + (2 + 1)
     prose = (3 + 1) + (3 + 1)
-    # Two data sets, two encodings, one readability; list, tables, figures, paper, pages, and the target.
-    assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 6 == 38
+    # Two data sets, two encodings, one readability, EL2N of the seeds 0-4, 0-2 and 2-4, and of prose; list, tables, figures, paper, pages, and the target.
+    assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 4 + 6 == 42
     rows = {row["dataset"]: (row["models"], row["jobs"]) for row in plan["datasets"]}
     assert rows == {"numbers": (20, numbers), "prose": (6, prose)}
 
@@ -185,7 +185,7 @@ def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
     assert main(["plan", "--configfile", "study.yaml"]) == 0
     text = capsys.readouterr().out
     assert text.rstrip("\n") == plan_text(plan)
-    assert "small: 26 models (8 unpruned, 18 pruned) in 38 jobs" in text
+    assert "small: 26 models (8 unpruned, 18 pruned) in 42 jobs" in text
     assert "lenet5 on numbers" in text
     assert "21,386" in text
     assert "0.5: 47.5%" in text

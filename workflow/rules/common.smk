@@ -20,6 +20,7 @@ from prunescope.layout import (
     dense_cell,
     fill,
     keeps_models,
+    seeds_name,
 )
 from prunescope.printed import FILES as PAPER_FILES
 from prunescope.tuning.job import tune_job
@@ -65,6 +66,7 @@ VERSION = {
     "data": 1,
     "encode": 1,
     "model": 1,
+    "el2n": 1,
     "cell": 3,
     "tables": 4,
     "figures": 6,
@@ -104,6 +106,7 @@ wildcard_constraints:
     pruner=any_of([*STUDY.all_pruners, UNPRUNED]),
     amount=AMOUNT_TOKEN.replace("(", "(?:"),
     block=r"\d+-\d+",
+    seeds=r"\d+[-+x][-+0-9a-f]+",
     scope=f"(only/({any_of(STUDY.datasets)})/)?",
 
 
@@ -188,6 +191,28 @@ def pruned_files(file):
         return files_of(cell_of(wildcards), file)
 
     return files
+
+
+def el2n_of(wildcards):
+    """EL2N scores over the seeds of a cell."""
+    seeds = seeds_name(cell_of(wildcards).seeds)
+    return LAYOUT.el2n.format(
+        dataset=wildcards.dataset, arch=wildcards.arch, seeds=seeds
+    )
+
+
+#: Every set of seeds that some cell has, by name.
+SEEDS = {seeds_name(seeds): seeds for seeds in {cell.seeds for cell in STUDY.cells}}
+
+
+def el2n_seeds(wildcards):
+    return SEEDS[wildcards.seeds]
+
+
+def early_files(wildcards):
+    return files_of(
+        STUDY.dense_cells[wildcards.dataset, wildcards.arch], "early.parquet"
+    )
 
 
 def readability_of(wildcards):
