@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,27 @@ def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None
     """
     with _damaged_aside():
         el2n_file.write_scores(early, out, seeds)
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep pyarrow from loading pandas, which it does to ask whether an array is one of pandas' own.
+
+    Nothing of the analysis of a cell uses pandas; loading it takes as long as a small cell. For a process that does
+    nothing else: pyarrow does not ask again.
+    """
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded here")
 
 
 @contextmanager

@@ -366,14 +366,15 @@ def _tuned(arguments: argparse.Namespace) -> int:
 
 
 def _el2n(arguments: argparse.Namespace) -> int:
-    from prunescope.cells import write_el2n
+    from prunescope.cells import without_pandas, write_el2n
 
-    write_el2n(arguments.early, arguments.out, arguments.seeds)
+    with without_pandas():
+        write_el2n(arguments.early, arguments.out, arguments.seeds)
     return 0
 
 
 def _cell(arguments: argparse.Namespace) -> int:
-    from prunescope.cells import CellInputs, analyse
+    from prunescope.cells import CellInputs, analyse, without_pandas
 
     inputs = CellInputs(
         dense_test=arguments.dense_test,
@@ -384,9 +385,10 @@ def _cell(arguments: argparse.Namespace) -> int:
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
     )
-    analyse(
-        inputs, arguments.out, seeds=arguments.seeds, confidence=arguments.confidence, bins=arguments.bins
-    )
+    with without_pandas():
+        analyse(
+            inputs, arguments.out, seeds=arguments.seeds, confidence=arguments.confidence, bins=arguments.bins
+        )
     return 0
 
 

@@ -28,7 +28,8 @@ def test_models_and_jobs(plan):
     # Blocks of two: seeds 0-4 make three jobs, 0-2 and 2-4 two; of one on prose. One analysis a cell.
     numbers = (3 + 1) + 4 * (2 + 1) + (2 + 1)
     prose = (3 + 1) + (3 + 1)
-    # Two data sets, two encodings, one readability, EL2N of the seeds 0-4, 0-2 and 2-4, and of prose; list, tables, figures, paper, pages, and the target.
+    # Two data sets, two encodings, one readability, EL2N of four sets of seeds (0-4, 0-2, 2-4; prose); list,
+    # tables, figures, paper, pages, and the target.
     assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 4 + 6 == 42
     rows = {row["dataset"]: (row["models"], row["jobs"]) for row in plan["datasets"]}
     assert rows == {"numbers": (20, numbers), "prose": (6, prose)}
