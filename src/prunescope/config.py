@@ -414,6 +414,11 @@ class Study(Spec):
         return tuple(cells)
 
     @cached_property
+    def cell_at(self) -> dict[tuple[str, str, str, Amount], Cell]:
+        """Every cell by its dataset, arch, pruner and amount."""
+        return {(cell.dataset, cell.arch, cell.pruner, cell.amount): cell for cell in self.cells}
+
+    @cached_property
     def dense_cells(self) -> dict[tuple[str, str], Cell]:
         """The unpruned cell of every (dataset, arch) of the grid."""
         return {(cell.dataset, cell.arch): cell for cell in self.cells if cell.dense}

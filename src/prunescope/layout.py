@@ -162,8 +162,7 @@ def cell_below(study: Study, cell: Cell) -> Cell:
     """The cell whose networks ``cell``'s are pruned from: the level below on a ladder, else the unpruned one."""
     if cell.amount.kind == "level" and cell.amount.units > 1:
         amount = Amount.of_level(cell.amount.units - 1)
-        wanted = (cell.dataset, cell.arch, cell.pruner, amount)
-        return next(c for c in study.cells if (c.dataset, c.arch, c.pruner, c.amount) == wanted)
+        return study.cell_at[(cell.dataset, cell.arch, cell.pruner, amount)]
     return dense_cell(study, cell)
 
 
