@@ -145,7 +145,7 @@ def main() -> int:
         made = not isinstance(source, Path)
         text = yaml.safe_dump(study(source)) if made else source.read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as name:
-            size = measured_study(text, Path(name), args.only)
+            size = {**measured_study(text, Path(name), args.only), "label": args.label}
         print(json.dumps(size), flush=True)
         if made:
             sizes[size["models"]] = size
@@ -160,7 +160,6 @@ def write(args: argparse.Namespace, sizes: list[dict[str, Any]], studies: dict[s
     names = dict.fromkeys(name for size in sizes for name in size["measured"])
     result = {
         "what": "the workflow's own cost by size of study: no network is trained, no data set read",
-        "label": args.label,
         "studies": studies,
         "sizes": sizes,
         "growth": {name: growth(sizes, name) for name in names},
@@ -240,15 +239,18 @@ def environment() -> dict[str, str]:
     return {**os.environ, **nowhere, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
 
 
-def growth(sizes: list[dict[str, Any]], name: str) -> dict[str, float]:
-    """Slopes of log seconds on log models: over all sizes, and between the two largest.
+def growth(sizes: list[dict[str, Any]], name: str) -> dict[str, dict[str, float]]:
+    """Slopes of log seconds on log models and on log jobs: over all sizes, and between the two largest.
 
-    The start of a process is in every number and makes the first smaller; the second shows what is to come.
+    The start of a process is in every number and makes the first smaller; the second shows what is to come. The
+    larger studies have more jobs for as many models.
     """
     sizes = [size for size in sizes if name in size["measured"]]
-    if len(sizes) < 2:
-        return {}
-    x = [math.log(size["models"]) for size in sizes]
+    return {of: slopes(sizes, name, of) for of in ("models", "jobs")} if len(sizes) > 1 else {}
+
+
+def slopes(sizes: list[dict[str, Any]], name: str, of: str) -> dict[str, float]:
+    x = [math.log(size[of]) for size in sizes]
     y = [math.log(size["measured"][name]["cpu_s"]) for size in sizes]
     mean_x, mean_y = sum(x) / len(x), sum(y) / len(y)
     slope = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum(

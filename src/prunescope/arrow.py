@@ -275,7 +275,7 @@ def class_sets(array: Array, n_classes: int, path: Path, column: str) -> np.ndar
     lengths, flat = lists(array, path, column)
     indices = class_indices(whole_numbers(flat, path, column), n_classes, path, column)
     sets = np.zeros((len(lengths), n_classes), dtype=bool)
-    sets[np.repeat(np.arange(len(lengths)), lengths), indices] = True
+    sets.reshape(-1)[np.repeat(np.arange(len(lengths)) * n_classes, lengths) + indices] = True
     return sets
 
 

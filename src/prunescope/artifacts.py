@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -57,16 +57,20 @@ def write_predictions(
     """Write a prediction table, one row group per seed, one seed in memory at a time.
 
     With ``float16`` logits are rounded (and clipped to its range, so that they stay finite) and
-    the predictions, made before rounding, are stored beside them.
+    the predictions, made before rounding, are stored beside them. Such a table says that its logits are
+    finite, so that readers who want predictions alone leave the logits, most of the file, unread.
 
     Raises:
         UserError: the file cannot be written.
-        ValueError: seeds are not ascending, or a block does not fit the first one.
+        ValueError: seeds are not ascending, a block does not fit the first one, or logits to be rounded are
+            not finite.
     """
     stream = iter(blocks)
     first = next(stream, None)
     has_logits = first is not None and first.logits is not None
     stored = first is None or first.prediction is not None or (float16 and has_logits)
+    if float16 and has_logits:
+        meta = replace(meta, finite=True)
     schema = _schema(meta, has_logits, stored, float16)
     previous = -1
     with (
@@ -76,6 +80,8 @@ def write_predictions(
             schema,
             compression="zstd",
             use_dictionary=[name for name in schema.names if name not in ("logits", "example")],
+            # Consecutive numbers: nothing is left of a sixth of a table of three classes.
+            column_encoding={"example": "DELTA_BINARY_PACKED"} if meta.finite else None,
             write_page_checksum=True,
         ) as writer,
     ):
@@ -118,6 +124,8 @@ def _rows(block: SeedBlock, meta: TableMeta, schema: pa.Schema) -> pa.Table:
         if values.shape != (n, kind.list_size):
             raise ValueError(f"seed {block.seed}: logits of shape {values.shape}, not {(n, kind.list_size)}")
         if pa.types.is_float16(kind.value_type):
+            if not np.isfinite(values).all():
+                raise ValueError(f"seed {block.seed}: logits are not finite; leave diverged seeds out")
             values = np.clip(values, -65504, 65504).astype(np.float16)
         columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), kind.list_size)
     if "prediction" in schema.names:

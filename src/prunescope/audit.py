@@ -22,7 +22,7 @@ from prunescope.analysis.classes import class_counts
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.distortion import Distortion, distortion
 from prunescope.analysis.effectiveness import correct, flips, score_name, scores
-from prunescope.analysis.el2n import el2n
+from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
 from prunescope.analysis.seed_findings import seed_findings
 from prunescope.analysis.stats import mean, std
@@ -47,6 +47,7 @@ def audit(
     bins: int = 20,
     report: bool = True,
     readability_scores: Path | None = None,
+    el2n_scores: Path | None = None,
     seeds: Collection[int] | None = None,
     tolerance: float | None = None,
     similarity: float | None = None,
@@ -64,6 +65,7 @@ def audit(
         confidence: of the t interval of alpha, 0 to 1.
         bins: of EL2N scores.
         readability_scores: a file of ``readability.write_scores`` that spares scoring ``texts``.
+        el2n_scores: a file of ``el2n_file.write_scores``, instead of ``early``.
         seeds: only these models; the others of the files are left aside and not counted as dropped.
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
@@ -93,9 +95,13 @@ def audit(
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
+    scores = None
     if early:
-        results.el2n = el2n(early, _chosen(read["early"], seeds))
-        results.bins = bins
+        scores = scores_of(early, read["early"], seeds)
+    elif el2n_scores is not None:
+        scores = read_scores(el2n_scores, pair.dense)
+    if scores is not None:
+        results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
         table = table.of(pair.dense.examples, texts)
     measured = None
@@ -105,12 +111,15 @@ def audit(
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie)
+    known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
+    if scores is not None:
+        known["early"] = scores.about
     summary = {
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
-        **({"el2n_seeds": read["early"].seeds.tolist()} if early else {}),
-        "models": {name: _described(side) for name, side in read.items()},
-        "sources": {name: list(side.sources) for name, side in read.items()},
+        **({"el2n_seeds": scores.about.seeds} if scores else {}),
+        "models": {name: side.described for name, side in known.items()},
+        "sources": {name: list(side.sources) for name, side in known.items()},
     }
     # The target itself, should it be a link to a folder elsewhere.
     with atomic_directory(out.resolve()) as folder:
@@ -139,7 +148,7 @@ class _Pair:
 
 
 def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> _Pair:
-    dense, pruned = _chosen(dense, seeds), _chosen(pruned, seeds)
+    dense, pruned = dense.chosen(seeds), pruned.chosen(seeds)
     common = np.intersect1d(dense.seeds, pruned.seeds)
     diverged = set(dense.diverged) | set(pruned.diverged)
     common = common[~np.isin(common, sorted(diverged))]
@@ -160,20 +169,6 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
         len(named) - len(common),
         {"dense": list(dense.diverged), "pruned": list(pruned.diverged)},
     )
-
-
-def _chosen(side: Predictions, seeds: Collection[int] | None) -> Predictions:
-    if seeds is None:
-        return side
-    kept = side.only(side.seeds[np.isin(side.seeds, list(seeds))])
-    return Predictions(**{**vars(kept), "diverged": tuple(s for s in side.diverged if s in set(seeds))})
-
-
-def _described(side: Predictions) -> dict[str, Any]:
-    """What the tables say of their models, where they say it."""
-    names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
-    known = {name: getattr(side.meta, name, None) for name in names}
-    return {name: value for name, value in known.items() if value is not None}
 
 
 def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:

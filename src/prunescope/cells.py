@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis import el2n_file
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.effectiveness import score_name
 from prunescope.analysis.el2n import TASKS as EL2N_TASKS
@@ -20,15 +24,15 @@ from prunescope.files import atomic_directory, read_json, write_json
 class CellInputs:
     """Files of every block of the pruned models, and of the unpruned ones they are compared with.
 
-    For the cell of the unpruned models themselves both sides are the same files. ``readability``:
-    scores of the test texts, None for pictures.
+    For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
+    training examples (``write_el2n``). ``readability``: scores of the test texts, None for pictures.
     """
 
     dense_test: Sequence[Path]
     pruned_test: Sequence[Path]
     dense_train: Sequence[Path]
     pruned_train: Sequence[Path]
-    early: Sequence[Path]
+    el2n: Path
     metrics: Sequence[Path]
     readability: Path | None
 
@@ -46,7 +50,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds, "report": False}
     # Snakemake takes away the files it knows before it runs a job again; the others are still there.
     common["replace"] = True
-    try:
+    with _damaged_aside(), _empty_where_nothing_is_left(out, models, len(seeds)):
         audit(
             inputs.dense_test,
             inputs.pruned_test,
@@ -63,19 +67,65 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
                 inputs.dense_train,
                 inputs.pruned_train,
                 out / "train",
-                early=inputs.early if models["task"] in EL2N_TASKS else (),
+                el2n_scores=inputs.el2n if models["task"] in EL2N_TASKS else None,
                 seed_statistics=False,
                 **common,
             )
-    except NothingToCompareError:
-        # A result, not a failure: the cell is there and says that none of its models is.
-        for split in ("test", "train"):
-            _write_empty(out / split, models, len(seeds))
+    write_json(out / "models.json", models)
+
+
+def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
+    """Write the EL2N scores that cells of unpruned models with these seeds share.
+
+    Args:
+        early: every block's predictions of the unpruned models early in training.
+
+    Raises:
+        UserError: as ``analyse``.
+    """
+    with _damaged_aside():
+        el2n_file.write_scores(early, out, seeds)
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep pyarrow from loading pandas, which it does to ask whether an array is one of pandas' own.
+
+    Nothing of the analysis of a cell uses pandas; loading it takes as long as a small cell. For a process that does
+    nothing else: pyarrow does not ask again.
+    """
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded here")
+
+
+@contextmanager
+def _damaged_aside() -> Iterator[None]:
+    try:
+        yield
     except DamagedFileError as error:
         aside = error.path.with_name(f"{error.path.name}.damaged")
         error.path.replace(aside)
         raise UserError(f"{error}; moved to {aside.name}: run again to make it anew") from None
-    write_json(out / "models.json", models)
+
+
+@contextmanager
+def _empty_where_nothing_is_left(out: Path, models: dict[str, Any], n_seeds: int) -> Iterator[None]:
+    """That no seed can be compared is a result, not a failure: the cell is there and says so."""
+    try:
+        yield
+    except NothingToCompareError:
+        for split in ("test", "train"):
+            _write_empty(out / split, models, n_seeds)
 
 
 def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:

@@ -208,9 +208,16 @@ def _stage_commands(commands: Any) -> None:
     tuned.add_argument("--out", required=True, type=Path, metavar="DIR")
     tuned.set_defaults(run=_tuned)
 
+    el2n = commands.add_parser("el2n", help="stage: EL2N scores, which the cells of a network share")
+    el2n.add_argument("--early", required=True, nargs="+", type=Path, metavar="FILE")
+    el2n.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
+    el2n.add_argument("--out", required=True, type=Path, metavar="FILE")
+    el2n.set_defaults(run=_el2n)
+
     cell = commands.add_parser("cell", help="stage: analyse one cell of the grid")
-    for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "early", "metrics"):
+    for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "metrics"):
         cell.add_argument(f"--{name}", required=True, nargs="+", type=Path, metavar="FILE")
+    cell.add_argument("--el2n", required=True, type=Path, metavar="FILE")
     cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
     cell.add_argument("--confidence", type=float, default=0.99)
@@ -394,21 +401,30 @@ def _tuned(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _el2n(arguments: argparse.Namespace) -> int:
+    from prunescope.cells import without_pandas, write_el2n
+
+    with without_pandas():
+        write_el2n(arguments.early, arguments.out, arguments.seeds)
+    return 0
+
+
 def _cell(arguments: argparse.Namespace) -> int:
-    from prunescope.cells import CellInputs, analyse
+    from prunescope.cells import CellInputs, analyse, without_pandas
 
     inputs = CellInputs(
         dense_test=arguments.dense_test,
         pruned_test=arguments.pruned_test,
         dense_train=arguments.dense_train,
         pruned_train=arguments.pruned_train,
-        early=arguments.early,
+        el2n=arguments.el2n,
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
     )
-    analyse(
-        inputs, arguments.out, seeds=arguments.seeds, confidence=arguments.confidence, bins=arguments.bins
-    )
+    with without_pandas():
+        analyse(
+            inputs, arguments.out, seeds=arguments.seeds, confidence=arguments.confidence, bins=arguments.bins
+        )
     return 0
 
 

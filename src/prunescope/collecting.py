@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,11 @@ class Side:
         path = source.path
         columns = ["example", "label"]
         stored = "prediction" in source.columns
-        has_logits = meta is not None and meta.task in LOGIT_TASKS and "logits" in source.columns
+        # Logits decide where no prediction is stored, and tell by not being finite that a model diverged.
+        needless = stored and meta is not None and meta.finite is True
+        has_logits = (
+            meta is not None and meta.task in LOGIT_TASKS and "logits" in source.columns and not needless
+        )
         if stored or not has_logits:
             columns.append("prediction")
         if has_logits:
@@ -115,15 +119,18 @@ class Side:
             logits = matrix(batch["logits"], width, path, "logits") if has_logits else None
             prediction: np.ndarray | None = None
             # Where tables with and without stored predictions were joined, some rows have none.
-            derived = np.zeros(len(examples), dtype=bool)
+            derived: np.ndarray | None = None
             if stored or logits is None:
                 column = batch["prediction"]
+                if meta is not None and needless and column.null_count:
+                    return self._gather(source, replace(meta, finite=None))
                 if logits is not None and column.null_count:
                     derived = column.is_null().to_numpy(zero_copy_only=False)
-                    column = column.drop_null()
-                given = self._values(column, meta, path, "prediction")
-                prediction = np.zeros((len(examples), *given.shape[1:]), dtype=given.dtype)
-                prediction[~derived] = given
+                    given = self._values(column.drop_null(), meta, path, "prediction")
+                    prediction = np.zeros((len(examples), *given.shape[1:]), dtype=given.dtype)
+                    prediction[~derived] = given
+                else:
+                    prediction = self._values(column, meta, path, "prediction")
             for seed, rows in by_seed(numbers):
                 if logits is not None and not np.isfinite(logits[rows]).all():
                     broken.add(seed)
@@ -133,12 +140,13 @@ class Side:
                 into = seeds.setdefault(seed, _Seed())
                 into.examples.append(_compact(examples[rows]))
                 into.label.append(label[rows])
-                if prediction is None or derived[rows].any():
+                some = derived is not None and derived[rows].any()
+                if prediction is None or some:
                     assert logits is not None
                     assert meta is not None
                     made = decide(logits[rows], meta.task, meta.threshold_of(seed, self._threshold))
                     made = made.astype(label.dtype, copy=False)
-                    if prediction is not None:
+                    if prediction is not None and derived is not None:
                         mask = derived[rows].reshape(-1, *[1] * (made.ndim - 1))
                         made = np.where(mask, made, prediction[rows])
                 else:

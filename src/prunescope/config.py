@@ -46,8 +46,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
-    """all cell cells data dataset encode figures index level lint manifest models none only paper prune readability
-    report results search site tables train tune tuned""".split()  # noqa: SIM905
+    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper prune
+    readability report results search site tables train tune tuned""".split()  # noqa: SIM905
 )
 
 
@@ -219,6 +219,11 @@ class Study(Spec):
     grid: tuple[Grid, ...] = Field(min_length=1)
     analysis: Analysis = Analysis()
     tune: Tune | None = Field(None, description="what `snakemake tune` searches")
+    logits: Literal["float32", "float16"] = Field(
+        "float32",
+        description="how prediction tables store raw outputs; float16 halves the largest part of a study's disk, "
+        "keeps predictions made before rounding beside them, and is faster to analyse. EL2N's tables stay float32",
+    )
     keep_models: bool = Field(True, description="keep the pruned networks' weights")
     keep_dense_checkpoints: bool = Field(
         True,
@@ -416,6 +421,11 @@ class Study(Spec):
             cells.append(Cell(dataset, arch, UNPRUNED, DENSE, tuple(sorted(seeds_of))))
             cells.extend(pruned.get((dataset, arch), []))
         return tuple(cells)
+
+    @cached_property
+    def cell_at(self) -> dict[tuple[str, str, str, Amount], Cell]:
+        """Every cell by its dataset, arch, pruner and amount."""
+        return {(cell.dataset, cell.arch, cell.pruner, cell.amount): cell for cell in self.cells}
 
     @cached_property
     def dense_cells(self) -> dict[tuple[str, str], Cell]:

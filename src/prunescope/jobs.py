@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from prunescope.archs import Arch, Training
 from prunescope.config import Amount, Cell, Study
@@ -24,6 +26,15 @@ class ModelJob(Spec):
     architecture: Arch
     training: Training
     composition: Pruner | None = None
+    logits: Literal["float32", "float16"] = "float32"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Left out at its default, so that jobs that do without it are the same text, and stand.
+        settings: dict[str, Any] = whole(self)
+        if self.logits == "float32":
+            settings.pop("logits", None)
+        return settings
 
     @property
     def target(self) -> Amount:
@@ -48,6 +59,7 @@ def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
         architecture=plain,
         training=training.model_copy(update=_without_effect(composition)),
         composition=composition,
+        logits=study.logits,
     )
 
 

@@ -5,6 +5,7 @@ Braces are wildcards: ``{dataset}`` and so on are filled in by Snakemake, or by 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class Layout:
     def cell(self, file: str = "") -> str:
         """A file of the analysis of one cell, or its folder."""
         return f"{self.results}/cells/{CELL}" + (f"/{file}" if file else "")
+
+    @property
+    def el2n(self) -> str:
+        """EL2N scores of the training examples, over the unpruned models of some seeds (``seeds_name``)."""
+        return f"{self.results}/cells/{{dataset}}/{{arch}}/el2n-seeds-{{seeds}}.parquet"
 
     def search(self, file: str) -> str:
         """A file of the search for one arch on one data set: ``trials.csv``, ``best.json``, ..."""
@@ -97,6 +103,18 @@ def block_seeds(block: str) -> tuple[int, ...]:
     return tuple(range(int(first), int(last) + 1))
 
 
+def seeds_name(seeds: tuple[int, ...]) -> str:
+    """A short name of any set of seeds: its runs, or, where these are many, how many seeds and a digest.
+
+    >>> seeds_name((0, 1, 2, 3, 7))
+    '0-3+7-7'
+    """
+    runs = "+".join(block_name(first, last) for first, last in seed_blocks(seeds, len(seeds)))
+    if len(runs) <= 80:
+        return runs
+    return f"{len(seeds)}x{hashlib.sha256(runs.encode()).hexdigest()[:16]}"
+
+
 def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> list[str]:
     """The blocks of seeds that make up a cell, by name.
 
@@ -144,8 +162,7 @@ def cell_below(study: Study, cell: Cell) -> Cell:
     """The cell whose networks ``cell``'s are pruned from: the level below on a ladder, else the unpruned one."""
     if cell.amount.kind == "level" and cell.amount.units > 1:
         amount = Amount.of_level(cell.amount.units - 1)
-        wanted = (cell.dataset, cell.arch, cell.pruner, amount)
-        return next(c for c in study.cells if (c.dataset, c.arch, c.pruner, c.amount) == wanted)
+        return study.cell_at[(cell.dataset, cell.arch, cell.pruner, amount)]
     return dense_cell(study, cell)
 
 

@@ -36,9 +36,10 @@ from prunescope.datasets import (
     Snli,
     Squad,
 )
+from prunescope.disk import network_bytes, table_bytes
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
 from prunescope.errors import UserError, listed
-from prunescope.layout import Layout, blocks, keeps_models
+from prunescope.layout import Layout, blocks
 from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ PAPERS = {
 #: By source: longest text, and mean over texts cut to it, in word pieces of BERT (uncased), [CLS] and [SEP]
 #: included. Counted by benchmarks/lengths.py; what batches without padding hold.
 MEAN_PIECES = {"imdb": (512, 275.3), "snli": (128, 26.1), "reuters": (256, 140.3), "aapd": (256, 177.5)}
+
+
+#: What disk space is counted for, by how logits are stored.
+_DISK = {
+    stored: f"prediction tables, logits in {stored} (bytes a row measured, compressed)"
+    for stored in ("float32", "float16")
+}
 
 
 @dataclass(frozen=True)
@@ -151,7 +159,8 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
-    ``disk_gb`` (10^9 bytes) are estimates. ``networks`` has one entry per (dataset, arch);
+    ``disk_gb`` (10^9 bytes), ``tables_gb`` of it for prediction tables, are estimates. ``networks`` has one
+    entry per (dataset, arch);
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
 
     ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
@@ -180,16 +189,18 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         models["dense" if cell.dense else "pruned"] += count
         one = _work(study, cell, network)
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
-        cell_disk = count * _bytes(study, cell, network, data)
+        cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
+        cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
         cell_jobs = len(blocks(layout, study, cell)) + 1
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
-        empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
+        empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}
         row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
         _add_work(work, study, cell, one, cell_seconds, known[(cell.dataset, cell.arch)])
         row["models"] += count
         row["jobs"] += cell_jobs
         row["gpu_hours"] += cell_seconds / 3600
         row["disk_gb"] += cell_disk / 1e9
+        row["tables_gb"] += cell_tables / 1e9
     return {
         "study": study.name,
         "models": models.total(),
@@ -198,9 +209,10 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "jobs": jobs,
         "gpu_hours": seconds / 3600,
         "disk_gb": disk / 1e9,
+        "tables_gb": sum(row["tables_gb"] for row in per_dataset.values()),
         "gpu_hours_by_rate": summed((row["rate"], row["gpu_hours"]) for row in work.values()),
         "eflop": sum(row["eflop"] for row in work.values()),
-        "basis": {"gpu_hours": _basis(work.values()), "disk_gb": "uncompressed, an upper bound"},
+        "basis": {"gpu_hours": _basis(work.values()), "disk_gb": _DISK[study.logits]},
         "papers": _papers(study, per_dataset.values()),
         "datasets": list(per_dataset.values()),
         "work": list(work.values()),
@@ -243,14 +255,14 @@ def plan_text(plan: dict[str, Any]) -> str:
         f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} unpruned, "
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
         f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
-        f"at most {plan['disk_gb']:.3g} GB on disk",
+        f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
         "",
-        f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}",
+        f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}{'of it tables':>14}",
     ]
     for row in plan["datasets"]:
         lines.append(
             f"{row['dataset']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
-            f"{row['disk_gb']:>9.3g} GB"
+            f"{row['disk_gb']:>9.3g} GB{row['tables_gb']:>11.3g} GB"
         )
     if len(plan["papers"]) > 1:
         lines += ["", f"{'paper':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}"]
@@ -282,11 +294,18 @@ def _hours(hours: float) -> str:
 
 
 def _overhead_jobs(study: Study) -> int:
-    """Data sets, encodings, readability, and the five that close a study."""
+    """Data sets, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
-    return len(used) + len(pairs) + texts + len(("manifest", "tables", "figures", "paper", "site", "all"))
+    scored = {(cell.dataset, cell.arch, cell.seeds) for cell in study.cells}
+    return (
+        len(used)
+        + len(pairs)
+        + texts
+        + len(scored)
+        + len(("manifest", "tables", "figures", "paper", "site", "all"))
+    )
 
 
 def _networks(study: Study) -> list[dict[str, Any]]:
@@ -507,15 +526,3 @@ def _papers(study: Study, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]
         for key in ("models", "jobs", "gpu_hours", "disk_gb"):
             total[key] += row[key]
     return list(papers.values())
-
-
-def _bytes(study: Study, cell: Cell, network: dict[str, Any], data: Declared) -> float:
-    """One model's share of its prediction tables and checkpoints."""
-    row = 4 + 8 + 4 + 4 * data.classes  # seed, example, label, logits
-    rows = data.test + data.train * (2 if cell.dense else 1)
-    copies = 0
-    if cell.dense and study.keep_dense_checkpoints:
-        copies = 2 if study.training(cell.dataset, cell.arch).optimizer == "sgd" else 3
-    elif not cell.dense and keeps_models(study, cell.pruner):
-        copies = 1
-    return float(rows * row + copies * 4 * network["n_parameters"])

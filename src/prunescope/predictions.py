@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +43,20 @@ class Predictions:
             return self
         kept = self.prediction[np.isin(self.seeds, seeds)]
         return Predictions(**{**vars(self), "seeds": np.asarray(seeds), "prediction": kept})
+
+    def chosen(self, seeds: Collection[int] | None) -> Predictions:
+        """The same side without the seeds that are not asked for, diverged ones included; None: all are."""
+        if seeds is None:
+            return self
+        kept = self.only(self.seeds[np.isin(self.seeds, list(seeds))])
+        return Predictions(**{**vars(kept), "diverged": tuple(s for s in self.diverged if s in set(seeds))})
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the tables say of their models, where they say it."""
+        names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
+        known = {name: getattr(self.meta, name, None) for name in names}
+        return {name: value for name, value in known.items() if value is not None}
 
 
 def decide(logits: np.ndarray, task: str, threshold: float = 0.5) -> np.ndarray:

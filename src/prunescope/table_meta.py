@@ -17,7 +17,10 @@ TASKS = ("single-label", "multi-label", "regression", "tokens", "span", "text")
 
 @dataclass(frozen=True)
 class TableMeta:
-    """What a prediction table says about itself; ``extra`` keeps keys unknown to us."""
+    """What a prediction table says about itself; ``extra`` keeps keys unknown to us.
+
+    finite: whoever wrote the table vouches that no logit is NaN or infinite, and stored every prediction.
+    """
 
     task: str
     classes: tuple[str, ...]
@@ -29,6 +32,7 @@ class TableMeta:
     epoch: str | None = None
     threshold: dict[str, float] | None = None
     diverged: tuple[int, ...] = ()
+    finite: bool | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:

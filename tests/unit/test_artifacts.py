@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from prunescope.arrow import Source
 from prunescope.artifacts import (
     SeedBlock,
     TableMeta,
@@ -138,6 +140,48 @@ def test_float16_keeps_predictions_made_before_rounding(tmp_path: Path) -> None:
     assert side.diverged == ()
     stored = next(iter(iter_logits([path])))[2]
     assert stored[0, 0] == stored[0, 1] == 1.0
+
+
+def test_the_logits_of_float16_tables_are_left_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    batches = Source.batches
+
+    def noted(self: Source, columns: Sequence[str]) -> Any:
+        read.extend(columns)
+        return batches(self, columns)
+
+    monkeypatch.setattr(Source, "batches", noted)
+    rounded = single(tmp_path / "a.parquet", float16=True)
+    side = read_predictions([rounded])
+    assert sorted(read) == ["example", "label", "prediction", "seed"]
+    assert side.meta is not None
+    assert side.meta.finite is True
+    whole = read_predictions([single(tmp_path / "b.parquet")])
+    assert "logits" in read
+    assert np.array_equal(side.prediction, whole.prediction)
+    assert np.array_equal(side.label, whole.label)
+
+
+def test_a_float16_table_joined_with_one_without_predictions(tmp_path: Path) -> None:
+    stored = pq.read_table(single(tmp_path / "a.parquet", (0,), float16=True))
+    other = pq.read_table(single(tmp_path / "b.parquet", (1,)))
+    other = other.set_column(3, stored.schema.field("logits"), other["logits"].cast(stored["logits"].type))
+    nulls = pa.nulls(len(other), stored.schema.field("prediction").type)
+    other = other.append_column("prediction", nulls)
+    joined = pa.concat_tables([stored, other.cast(stored.schema)])
+    pq.write_table(joined, tmp_path / "c.parquet")
+    side = read_predictions([tmp_path / "c.parquet"])
+    assert np.array_equal(side.prediction, [decide(logits(seed), "single-label") for seed in (0, 1)])
+
+
+def test_logits_that_are_not_finite_are_not_rounded(tmp_path: Path) -> None:
+    broken = logits(0)
+    broken[2, 1] = np.nan
+    with pytest.raises(ValueError, match="seed 0: logits are not finite"):
+        write_predictions(tmp_path / "a.parquet", SINGLE, [SeedBlock(0, LABEL, broken)], float16=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

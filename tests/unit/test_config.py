@@ -406,6 +406,17 @@ def test_settings_of_the_analysis_are_not_part_of_a_model(study_dict: dict[str, 
     ]
 
 
+def test_how_logits_are_stored_is_part_of_a_model_where_it_is_not_as_ever(study_dict: dict[str, Any]) -> None:
+    plain, half = (study_from({**study_dict, **more}) for more in ({}, {"logits": "float16"}))
+    cell = plain.cells[0]
+    assert "logits" not in model_job(plain, cell, cell.seeds).model_dump(mode="json")
+    settings = model_job(half, cell, cell.seeds).model_dump(mode="json")
+    assert settings.pop("logits") == "float16"
+    assert settings == model_job(plain, cell, cell.seeds).model_dump(mode="json")
+    with pytest.raises(UserError, match="logits: must be 'float32' or 'float16'"):
+        study_from({**study_dict, "logits": "float8"})
+
+
 def test_levels_are_all_levels_up_to_a_number(study_dict: dict[str, Any]) -> None:
     entry = {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH"], "levels": 3, "seeds": [1, 0]}
     study = study_from({**study_dict, "grid": [entry]})

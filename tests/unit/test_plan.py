@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,9 @@ def test_models_and_jobs(plan):
     # Blocks of two: seeds 0-4 make three jobs, 0-2 and 2-4 two; of one on prose. One analysis a cell.
     numbers = (3 + 1) + 4 * (2 + 1) + (2 + 1)
     prose = (3 + 1) + (3 + 1)
-    # Two data sets, two encodings, one readability; list, tables, figures, paper, pages, and the target.
-    assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 6 == 38
+    # Two data sets, two encodings, one readability, EL2N of four sets of seeds (0-4, 0-2, 2-4; prose); list,
+    # tables, figures, paper, pages, and the target.
+    assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 4 + 6 == 42
     rows = {row["dataset"]: (row["models"], row["jobs"]) for row in plan["datasets"]}
     assert rows == {"numbers": (20, numbers), "prose": (6, prose)}
 
@@ -68,8 +70,14 @@ def test_hours_and_disk_of_unpruned_networks_by_hand(study_dict, tmp_path, monke
     forward = 2 * (150 * 64 + 2400 * 16 + 7680 + 10_080)
     operations = 3 * forward * 1258 * 4 + forward * (1258 + 178 * 5 + 361)
     assert plan["gpu_hours"] == pytest.approx(3 * operations / 2e11 / 3600)
-    rows = 361 + 2 * 1258
-    assert plan["disk_gb"] == pytest.approx(3 * (rows * (4 + 8 + 4 + 4 * 10) + 3 * 4 * 21_386) / 1e9)
+    # Ten logits, a class of ten, and the numbers of example and model.
+    row = 3.7 * 10 + (math.log2(10) / 8 + 0.1) + 1.5
+    tables = 3 * (361 + 2 * 1258) * row
+    assert plan["tables_gb"] == pytest.approx(tables / 1e9)
+    assert plan["disk_gb"] == pytest.approx((tables + 3 * 3 * 4 * 21_386) / 1e9)
+    half = make_plan(study_from({**study_dict, "grid": grid, "logits": "float16"}))
+    rounded = 1.85 * 10 + 2 * (math.log2(10) / 8 + 0.1) + 0.2
+    assert half["tables_gb"] == pytest.approx(3 * (1258 * row + (361 + 1258) * rounded) / 1e9)
     assert (plan["models"], plan["dense_models"], plan["pruned_models"]) == (3, 3, 0)
 
 
@@ -185,7 +193,7 @@ def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
     assert main(["plan", "--configfile", "study.yaml"]) == 0
     text = capsys.readouterr().out
     assert text.rstrip("\n") == plan_text(plan)
-    assert "small: 26 models (8 unpruned, 18 pruned) in 38 jobs" in text
+    assert "small: 26 models (8 unpruned, 18 pruned) in 42 jobs" in text
     assert "lenet5 on numbers" in text
     assert "21,386" in text
     assert "0.5: 47.5%" in text

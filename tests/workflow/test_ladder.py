@@ -52,7 +52,16 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The study, run to its end. Tests that change files work on a copy."""
     workspace = Workspace(tmp_path_factory.mktemp("ladder") / "run", LADDER)
     jobs = workspace.jobs()
-    assert jobs == {"dataset": 1, "encode": 1, "train": 1, "level": 3, "prune": 2, "cell": 6, **CLOSING}
+    assert jobs == {
+        "dataset": 1,
+        "encode": 1,
+        "train": 1,
+        "level": 3,
+        "prune": 2,
+        "el2n": 1,
+        "cell": 6,
+        **CLOSING,
+    }
     assert jobs.total() == make_plan(study_from(LADDER))["jobs"]
     done = workspace.snakemake()
     assert done.returncode == 0, done.stderr
@@ -116,7 +125,7 @@ def test_another_level_starts_from_the_last(ladder: Workspace, tmp_path: Path) -
 def test_what_is_added_or_lost(ladder: Workspace, tmp_path: Path) -> None:
     workspace = ladder.copy(tmp_path / "run")
     workspace.write(climbed_to(3, seeds=[0, 1, 2]))
-    assert workspace.jobs() == {"train": 1, "level": 3, "prune": 2, "cell": 6, **CLOSING}
+    assert workspace.jobs() == {"train": 1, "level": 3, "prune": 2, "el2n": 1, "cell": 6, **CLOSING}
     workspace.write(LADDER)
     table = network_of(workspace, 2).parent / "test.parquet"
     content = table.read_bytes()

@@ -21,7 +21,7 @@ def test_first_run_is_what_the_plan_says(tmp_path: Path) -> None:
     jobs = Workspace(tmp_path / "fresh").jobs()
     # 2 unpruned and 5 pruned cells, each of one block of two seeds.
     assert jobs == {
-        "dataset": 2, "encode": 2, "readability": 1, "train": 2, "prune": 5, "cell": 7, **CLOSING
+        "dataset": 2, "encode": 2, "readability": 1, "train": 2, "prune": 5, "el2n": 2, "cell": 7, **CLOSING
     }  # fmt: skip
     assert jobs.total() == make_plan(study_from(STUDY))["jobs"]
 
@@ -32,12 +32,12 @@ def test_nothing_to_do_when_done(finished: Workspace) -> None:
 
 def test_added_seed(workspace: Workspace) -> None:
     workspace.write(changed(seeds=[0, 1, 2]))
-    assert workspace.jobs() == {"train": 2, "prune": 5, "cell": 7, **CLOSING}
+    assert workspace.jobs() == {"train": 2, "prune": 5, "el2n": 2, "cell": 7, **CLOSING}
 
 
 def test_removed_seed_trains_nothing(workspace: Workspace) -> None:
     workspace.write(changed(seeds=[1]))
-    assert workspace.jobs() == {"cell": 7, **CLOSING}
+    assert workspace.jobs() == {"el2n": 2, "cell": 7, **CLOSING}
 
 
 def test_added_sparsity(workspace: Workspace) -> None:
@@ -55,7 +55,7 @@ def test_added_dataset(workspace: Workspace) -> None:
     study["grid"].append({"datasets": ["more"], "archs": ["bilstm"], "pruners": ["MP"], "ratios": [2]})
     workspace.write(study)
     assert workspace.jobs() == {
-        "dataset": 1, "encode": 1, "readability": 1, "train": 1, "prune": 1, "cell": 2, **CLOSING
+        "dataset": 1, "encode": 1, "readability": 1, "train": 1, "prune": 1, "el2n": 1, "cell": 2, **CLOSING
     }  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def test_removed_pruner_trains_nothing(workspace: Workspace) -> None:
 
 def test_settings_of_one_dataset(workspace: Workspace) -> None:
     workspace.write(changed(datasets__digits__training={"lenet5": {"lr": 0.1}}))
-    assert workspace.jobs() == {"train": 1, "prune": 4, "cell": 5, **CLOSING}
+    assert workspace.jobs() == {"train": 1, "prune": 4, "el2n": 1, "cell": 5, **CLOSING}
     workspace.write(changed(datasets__prose__max_tokens=12))
     # The data set is made again; whether what follows changes is seen only then.
     jobs = workspace.jobs()
@@ -91,4 +91,13 @@ def test_figure_style_trains_nothing(workspace: Workspace) -> None:
 def test_one_dataset_alone(tmp_path: Path) -> None:
     jobs = Workspace(tmp_path / "fresh").jobs("digits")
     closing = {rule: count for rule, count in CLOSING.items() if rule != "all"}
-    assert jobs == {"dataset": 1, "encode": 1, "train": 1, "prune": 4, "cell": 5, "digits": 1, **closing}
+    assert jobs == {
+        "dataset": 1,
+        "encode": 1,
+        "train": 1,
+        "prune": 4,
+        "el2n": 1,
+        "cell": 5,
+        "digits": 1,
+        **closing,
+    }

@@ -1,13 +1,30 @@
 # From prediction tables to tables; no network is seen from here on.
 
 
+# Once for all cells that are compared with the same unpruned models.
+rule el2n:
+    input:
+        early_files,
+    output:
+        LAYOUT.el2n,
+    log:
+        LAYOUT.log("el2n", "dataset", "arch", "seeds"),
+    conda:
+        CONDA
+    params:
+        seeds=el2n_seeds,
+        version=VERSION["el2n"],
+    shell:
+        "prunescope el2n --early {input:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
+
+
 rule cell:
     input:
         dense_test=dense_files("test.parquet"),
         pruned_test=pruned_files("test.parquet"),
         dense_train=dense_files("train.parquet"),
         pruned_train=pruned_files("train.parquet"),
-        early=dense_files("early.parquet"),
+        el2n=el2n_of,
         metrics=pruned_files("metrics.json"),
         readability=readability_of,
     output:
@@ -26,7 +43,7 @@ rule cell:
     shell:
         "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
-        " --early {input.early:q} --metrics {input.metrics:q} --readability {input.readability:q}"
+        " --el2n {input.el2n:q} --metrics {input.metrics:q} --readability {input.readability:q}"
         " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
         ' --out "$(dirname {output.models:q})" > {log:q} 2>&1'
 

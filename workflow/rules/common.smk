@@ -20,6 +20,7 @@ from prunescope.layout import (
     dense_cell,
     fill,
     keeps_models,
+    seeds_name,
 )
 from prunescope.printed import FILES as PAPER_FILES
 from prunescope.tuning.job import tune_job
@@ -67,7 +68,8 @@ VERSION = {
     "data": 1,
     "encode": 1,
     "model": 1,
-    "cell": 4,
+    "el2n": 1,
+    "cell": 5,
     "tables": 6,
     "figures": 7,
     "paper": 2,
@@ -106,6 +108,7 @@ wildcard_constraints:
     pruner=any_of([*STUDY.all_pruners, UNPRUNED]),
     amount=AMOUNT_TOKEN.replace("(", "(?:"),
     block=r"\d+-\d+",
+    seeds=r"\d+[-+x][-+0-9a-f]+",
     scope=f"(only/({any_of(STUDY.datasets)})/)?",
 
 
@@ -192,6 +195,28 @@ def pruned_files(file):
     return files
 
 
+def el2n_of(wildcards):
+    """EL2N scores over the seeds of a cell."""
+    seeds = seeds_name(cell_of(wildcards).seeds)
+    return LAYOUT.el2n.format(
+        dataset=wildcards.dataset, arch=wildcards.arch, seeds=seeds
+    )
+
+
+#: Every set of seeds that some cell has, by name.
+SEEDS = {seeds_name(seeds): seeds for seeds in {cell.seeds for cell in STUDY.cells}}
+
+
+def el2n_seeds(wildcards):
+    return SEEDS[wildcards.seeds]
+
+
+def early_files(wildcards):
+    return files_of(
+        STUDY.dense_cells[wildcards.dataset, wildcards.arch], "early.parquet"
+    )
+
+
 def readability_of(wildcards):
     """Readability scores of the test texts; pictures have none."""
     if STUDY.datasets[wildcards.dataset].input != "text":
@@ -251,7 +276,8 @@ def seeds_of(wildcards):
 def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
-        STUDY, exclude={"results", "keep_models", "keep_dense_checkpoints", "tune"}
+        STUDY,
+        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
     )
 
 

@@ -71,11 +71,10 @@ class _Choice:
 
     def _votes(self, weights: np.ndarray, answers: np.ndarray) -> np.ndarray:
         shape = (len(weights), answers.shape[1])
-        best, most = np.zeros(shape, dtype=np.int16), np.zeros(shape, dtype=np.float32)
-        for c in range(self.classes):
+        best, most = np.zeros(shape, dtype=np.int16), weights @ (answers == 0).astype(np.float32)
+        for c in range(1, self.classes):
             weight = weights @ (answers == c).astype(np.float32)
-            more = weight > most
-            best[more] = c
+            np.copyto(best, np.int16(c), where=weight > most)
             np.maximum(most, weight, out=most)
         return best
 

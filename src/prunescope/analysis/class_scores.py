@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prunescope.analysis.distortion import hits_by_class
 from prunescope.artifacts import Predictions
 
 COLUMNS = ("seed", "class", "precision_dense", "precision_pruned", "f1_dense", "f1_pruned")
@@ -40,7 +41,7 @@ def class_scores(
 def _scores(side: Predictions, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n_classes = len(side.classes)
     support = np.bincount(side.label, minlength=n_classes)
-    hits = np.stack([np.bincount(side.label[row], minlength=n_classes) for row in right])
+    hits = hits_by_class(side, right)
     predicted = np.stack([np.bincount(row, minlength=n_classes) for row in side.prediction])
     precision = np.where((support > 0) & (predicted > 0), hits / np.maximum(predicted, 1), np.nan)
     f1 = np.where(support > 0, 2 * hits / np.maximum(support + predicted, 1), np.nan)

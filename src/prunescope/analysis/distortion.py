@@ -13,6 +13,9 @@ import numpy as np
 from prunescope.analysis.stats import Interval, mean, t_interval
 from prunescope.artifacts import Predictions
 
+#: With at most so many classes, counting members of each takes less time than numbering them.
+_FEW = 32
+
 
 @dataclass(frozen=True)
 class Distortion:
@@ -46,10 +49,25 @@ def recalls(side: Predictions, right: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """(S, C) recalls, NaN without support, and (S,) accuracies of single-label predictions."""
     n_classes = len(side.classes)
     support = np.bincount(side.label, minlength=n_classes)
-    # A class index in its smallest type makes counting the correct ones cheap.
-    hits = np.stack([np.bincount(side.label[row], minlength=n_classes) for row in right])
+    hits = hits_by_class(side, right)
     recall = np.where(support > 0, hits / np.maximum(support, 1), np.nan)
     return recall, hits.sum(axis=1) / len(side.label)
+
+
+def hits_by_class(side: Predictions, right: np.ndarray) -> np.ndarray:
+    """(S, C) int: examples of each class that a model gets right.
+
+    Args:
+        right: (S, n) from ``effectiveness.correct``.
+    """
+    n_classes = len(side.classes)
+    if n_classes > _FEW:
+        return np.stack([np.bincount(side.label[row], minlength=n_classes) for row in right])
+    hits = np.empty((len(right), n_classes), dtype=np.int64)
+    for c in range(n_classes):
+        members = side.label == c
+        hits[:, c] = [np.count_nonzero(row & members) for row in right]
+    return hits
 
 
 def balance(recall: np.ndarray, accuracy: np.ndarray) -> np.ndarray:

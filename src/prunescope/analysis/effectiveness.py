@@ -18,10 +18,14 @@ METRICS = {
 }
 
 
-def macro_f1(label: np.ndarray, prediction: np.ndarray) -> float:
-    """Mean over classes of F1 for (n, C) sets; a class with neither support nor prediction counts as 0."""
+def macro_f1(label: np.ndarray, prediction: np.ndarray, support: np.ndarray | None = None) -> float:
+    """Mean over classes of F1 for (n, C) sets; a class with neither support nor prediction counts as 0.
+
+    ``support``: (C,) examples of each class, where they are counted already.
+    """
     hits = np.count_nonzero(label & prediction, axis=0)
-    sizes = np.count_nonzero(label, axis=0) + np.count_nonzero(prediction, axis=0)
+    support = np.count_nonzero(label, axis=0) if support is None else support
+    sizes = support + np.count_nonzero(prediction, axis=0)
     return float(np.mean(2 * hits / np.maximum(sizes, 1))) if len(sizes) else float("nan")
 
 
@@ -65,9 +69,13 @@ def correct(side: Predictions, tolerance: float = 0.0) -> np.ndarray:
     tokens: every token · text, span: one of the accepted answers, normalized.
     """
     if side.task == "single-label":
-        return np.asarray(side.prediction == side.label)
+        # Numbers of one size compare ten times as fast, and of the smallest size fastest.
+        kind = side.prediction.dtype
+        fits = side.label.max(initial=0) <= np.iinfo(kind).max
+        return np.asarray(side.prediction == (side.label.astype(kind) if fits else side.label))
     if side.task == "multi-label":
-        return np.stack([np.all(one == side.label, axis=1) for one in side.prediction])
+        label = np.packbits(side.label, axis=1)
+        return np.stack([np.all(np.packbits(one, axis=1) == label, axis=1) for one in side.prediction])
     if side.task == "regression":
         return np.abs(side.prediction.astype(np.float64) - side.label.astype(np.float64)) <= tolerance
     if side.task == "tokens":
@@ -101,13 +109,16 @@ def scores(side: Predictions, right: np.ndarray, where: np.ndarray | None = None
         return np.full(seeds, np.nan)
     whole = bool(where.all())
     if side.task in ("multi-label", "regression"):
-        measure = macro_f1 if side.task == "multi-label" else pearson
         label = side.label if whole else side.label[where]
-        return np.array([measure(label, one if whole else one[where]) for one in side.prediction])
+        rows = (one if whole else one[where] for one in side.prediction)
+        if side.task == "regression":
+            return np.array([pearson(label, row) for row in rows])
+        support = np.count_nonzero(label, axis=0)
+        return np.array([macro_f1(label, row, support) for row in rows])
     if side.task == "tokens":
         true = np.concatenate(list(side.label[where]))
-        rows = (np.concatenate(list(one[where])) for one in side.prediction)
-        return np.array([np.mean(row == true) if len(true) else np.nan for row in rows])
+        tokens = (np.concatenate(list(one[where])) for one in side.prediction)
+        return np.array([np.mean(row == true) if len(true) else np.nan for row in tokens])
     chosen = right if whole else right[:, where]
     return np.count_nonzero(chosen, axis=1) / chosen.shape[1]
 

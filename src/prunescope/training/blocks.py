@@ -358,7 +358,7 @@ def _write(
     for split, path in final.items():
         extra = {**own, **parts} if split == "test" else own
         meta = TableMeta(**common, split=split, epoch="final", extra=extra)
-        write_predictions(path, meta, collected.predictions.get(split, []))
+        write_predictions(path, meta, collected.predictions.get(split, []), float16=job.logits == "float16")
     if outputs.early is not None:
         meta = TableMeta(**common, split="train", epoch="early")
         write_predictions(outputs.early, meta, collected.predictions.get("early", []))

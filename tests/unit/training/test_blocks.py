@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from sklearn.metrics import f1_score
 
 from prunescope.archs import Training
+from prunescope.artifacts import read_predictions
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
 from prunescope.pruners import PRUNERS, UNPRUNED
@@ -58,6 +59,7 @@ def run(tmp_path: Path, tiny: SimpleNamespace) -> Callable[..., Path]:
         task: str = "single-label",
         settings: Training = SETTINGS,
         amount: str = "sparsity-900permille",
+        stored: Literal["float32", "float16"] = "float32",
         **running: Any,
     ) -> Path:
         folder = tmp_path / str(next(number))
@@ -72,6 +74,7 @@ def run(tmp_path: Path, tiny: SimpleNamespace) -> Callable[..., Path]:
             architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
             composition=None if unpruned else PRUNERS[pruner],
+            logits=stored,
         )
         outputs = BlockOutputs(
             test=folder / "test.parquet",
@@ -100,6 +103,16 @@ def metrics(folder: Path) -> dict[str, Any]:
 
 def meta(folder: Path, file: str) -> dict[str, Any]:
     return json.loads(pq.read_schema(folder / file).metadata[b"prunescope"])
+
+
+@pytest.mark.parametrize(("family", "task"), [("lenet5", "single-label"), ("bilstm", "multi-label")])
+def test_tables_of_float16_say_the_same(run, family, task):
+    whole, half = (run(family, (0, 1), task=task, stored=kind) for kind in ("float32", "float16"))
+    for file in ("test.parquet", "train.parquet"):
+        sides = [read_predictions([folder / file]) for folder in (whole, half)]
+        assert np.array_equal(sides[0].prediction, sides[1].prediction)
+        assert np.array_equal(logits(half, file, 1), logits(whole, file, 1).astype(np.float16))
+    assert (half / "early.parquet").read_bytes() == (whole / "early.parquet").read_bytes()
 
 
 @pytest.mark.parametrize(

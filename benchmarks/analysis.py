@@ -1,0 +1,329 @@
+"""The analysis of a study of true size: from prediction tables to all tables and figures, beside plain pandas.
+
+    python benchmarks/analysis.py [--study FILE] [--distinct 5] [--cores 2] [--folder DIR] [--no-plain]
+
+Made-up tables (made_tables.py) of every cell of a study lie where a finished run leaves them, logits in float16, and
+Snakemake runs what is left of the study up to the figures: EL2N scores, every cell, the cross-study tables, the
+figures. Timed: wall and processor seconds of each part with all that Snakemake itself does, and the resident memory of
+all its processes together (pages that they share counted for each).
+
+With ``--distinct N`` only N pruned cells of each network have tables of their own, and the others are hard links to
+them: as many rows are read and analysed, less disk is needed. Of the files the analysis reads a few columns only; the
+result says how much these take, so that one can tell what a disk without anything in its cache would add.
+
+Then one cell of each data set is analysed by ``prunescope el2n`` and ``prunescope cell`` and by plain_analysis.py, and
+what both find is compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+
+from machine import processor
+from made_tables import Truth, make_cell, make_data
+from prunescope.config import Cell, Study, load_study
+from prunescope.layout import Layout, fill
+from prunescope.plan import declared
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: What Snakemake is asked for, in order.
+PARTS = {"cells": "cells.txt", "tables": "tables/effectiveness.csv", "figures": "figures/figures.json"}
+
+#: Columns that the analysis reads.
+READ = ("seed", "example", "label", "prediction")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--study", type=Path, default=ROOT / "studies" / "pie.yaml")
+    parser.add_argument("--distinct", type=int, default=5, help="pruned cells of a network that are made")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--folder", type=Path, help="for the tables; they are deleted at the end")
+    parser.add_argument("--no-plain", action="store_true", help="without the comparison with pandas")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "analysis.json")
+    args = parser.parse_args()
+    study = load_study(args.study)
+    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+        root = Path(name)
+        made = make(study, root, args.distinct, args.cores)
+        print(json.dumps(made), flush=True)
+        result: dict[str, Any] = {
+            "what": "made-up prediction tables of true size to all tables and figures",
+            "study": study.name,
+            "tables": made,
+            "parts": grid(study, args.study, root, args.cores),
+        }
+        print(json.dumps(result["parts"]), flush=True)
+        total = [part for part in result["parts"].values() if isinstance(part, dict)]
+        result["until_tables"] = {
+            key: round(sum(part[key] for part in total[:2]), 1) for key in ("wall_s", "cpu_s")
+        }
+        result["rows_per_cpu_second"] = round(made["rows"] / result["until_tables"]["cpu_s"])
+        if not args.no_plain:
+            result["one_cell"] = [beside_plain(study, root, cell) for cell in of_each_dataset(study)]
+    result |= {
+        "command": " ".join(["python", "benchmarks/analysis.py", *sys.argv[1:]]),
+        "date": f"{datetime.date.today():%Y-%m-%d}",
+        "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
+        "versions": {
+            "python": platform.python_version(),
+            **{
+                name: importlib.metadata.version(name) for name in ("numpy", "pyarrow", "pandas", "snakemake")
+            },
+        },
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, Any]:
+    """All tables, and what they hold and take."""
+    started = time.perf_counter()
+    make_data(study, root)
+    pairs = list(study.dense_cells)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        rows = list(
+            pool.map(make_network, *zip(*((study, root, *pair, distinct) for pair in pairs), strict=True))
+        )
+    files = sorted((root / study.results / "models").glob("*/*/*/*/*/*.parquet"))
+    size = read = 0
+    by_dataset: dict[str, dict[str, float]] = {}
+    known: dict[int, tuple[int, int, int]] = {}
+    for path in files:
+        state = path.stat()
+        if state.st_ino not in known:
+            found = pq.read_metadata(path)
+            groups = [found.row_group(i) for i in range(found.num_row_groups)]
+            narrow = sum(
+                group.column(j).total_compressed_size
+                for group in groups
+                for j in range(group.num_columns)
+                if group.column(j).path_in_schema.split(".")[0] in READ
+            )
+            known[state.st_ino] = (found.num_rows, narrow, state.st_size)
+        count, narrow, file_size = known[state.st_ino]
+        size += file_size
+        read += narrow
+        row = by_dataset.setdefault(f"{path.parts[-6]} {path.name}", {"rows": 0, "bytes": 0})
+        row["rows"] += count
+        row["bytes"] += file_size
+    return {
+        "models": sum(len(cell.seeds) for cell in study.cells),
+        "cells": len(study.cells),
+        "files": len(files),
+        "rows": sum(rows),
+        "gb": round(size / 1e9, 2),
+        "gb_of_columns_read": round(read / 1e9, 2),
+        "gb_on_this_disk": round(sum(file_size for _, _, file_size in known.values()) / 1e9, 2),
+        "distinct_pruned_cells_of_a_network": distinct,
+        "bytes_per_row": {name: round(row["bytes"] / row["rows"], 2) for name, row in by_dataset.items()},
+        "made_in_s": round(time.perf_counter() - started, 1),
+    }
+
+
+def make_network(study: Study, root: Path, dataset: str, arch: str, distinct: int) -> int:
+    """The cells of one network, the unpruned one first; returns the rows of its tables."""
+    facts, source = declared(study.datasets[dataset]), study.datasets[dataset].source
+    truths = {split: Truth.of(dataset, split, source, facts) for split in ("train", "test")}
+    cells = [cell for cell in study.cells if (cell.dataset, cell.arch) == (dataset, arch)]
+    rows = make_cell(study, cells[0], root, truths)
+    for number, cell in enumerate(cells[1:]):
+        # Amounts go round fastest: the cells that are made have all of them.
+        same = cells[1 + number % distinct] if number >= distinct else None
+        rows += make_cell(study, cell, root, truths, same)
+    return rows
+
+
+def grid(study: Study, file: Path, root: Path, cores: int) -> dict[str, Any]:
+    """Snakemake until the figures, part by part."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--directory", str(root), "--configfile", str(file.resolve()), "--cores", str(cores)]
+    # What a finished run leaves in .snakemake is not there; dates of files decide alone.
+    command += ["--rerun-triggers", "mtime", "--quiet", "all"]
+    found: dict[str, Any] = {}
+    for part, target in PARTS.items():
+        found[part] = watched([*command, "--", f"{study.results}/{target}"], root)
+        print(part, found[part], file=sys.stderr, flush=True)
+    cells = len(list((root / study.results / "cells").glob("*/*/*/*/models.json")))
+    if cells != len(study.cells):
+        raise SystemExit(f"{cells} of {len(study.cells)} cells analysed")
+    return found
+
+
+def beside_plain(study: Study, root: Path, cell: Cell) -> dict[str, Any]:
+    """One cell by this package and by pandas: seconds, memory, and whether they agree."""
+    layout = Layout(study.results)
+    dense, pruned = (
+        (root / fill(layout.model("metrics.json"), one, "0-0")).parents[1]
+        for one in (study.dense_cells[cell.dataset, cell.arch], cell)
+    )
+
+    def files(folder: Path, name: str) -> list[str]:
+        return sorted(map(str, folder.glob(f"*/{name}")))
+
+    seeds = [str(seed) for seed in cell.seeds]
+    scores = root / "el2n.parquet"
+    out = root / "one"
+    prunescope = [sys.executable, "-m", "prunescope"]
+    el2n = watched(
+        [
+            *prunescope,
+            "el2n",
+            "--early",
+            *files(dense, "early.parquet"),
+            "--seeds",
+            *seeds,
+            "--out",
+            str(scores),
+        ],
+        root,
+    )
+    ours = watched(
+        [
+            *(*prunescope, "cell"),
+            *("--dense-test", *files(dense, "test.parquet"), "--pruned-test", *files(pruned, "test.parquet")),
+            *(
+                "--dense-train",
+                *files(dense, "train.parquet"),
+                "--pruned-train",
+                *files(pruned, "train.parquet"),
+            ),
+            *("--el2n", str(scores), "--metrics", *files(pruned, "metrics.json"), "--seeds", *seeds),
+            *("--readability", str(root / layout.data("readability.parquet").format(dataset=cell.dataset))),
+            *("--out", str(out)),
+        ],
+        root,
+    )
+    numbers = root / "plain.json"
+    script = str(ROOT / "benchmarks" / "plain_analysis.py")
+    plain = watched([sys.executable, script, str(dense), str(pruned), str(numbers)], root)
+    plain_found = json.loads(numbers.read_text())
+    plain["cpu_s_without_resampling"] = round(plain_found.pop("seconds")["without_resampling"], 2)
+    different = disagreements(out, plain_found)
+    found = {
+        "dataset": cell.dataset,
+        "arch": cell.arch,
+        "pruner": cell.pruner,
+        "amount": cell.amount.token,
+        "cell": ours,
+        "el2n": el2n,
+        "plain": plain,
+        "times_faster": round(plain["cpu_s"] / ours["cpu_s"], 1),
+        "times_faster_with_el2n": round(plain["cpu_s"] / (ours["cpu_s"] + el2n["cpu_s"]), 1),
+        "times_faster_than_without_resampling": round(plain["cpu_s_without_resampling"] / ours["cpu_s"], 1),
+        "disagreements": different,
+    }
+    shutil.rmtree(out)
+    scores.unlink()
+    print(json.dumps(found), flush=True)
+    return found
+
+
+def disagreements(audit: Path, plain: dict[str, Any]) -> list[str]:
+    """Numbers that differ by more than rounding, by name; none is what is wanted."""
+    wrong = []
+    for split, found in plain.items():
+        summary = json.loads((audit / split / "summary.json").read_text())
+        ours = {
+            "n_pies": summary["n_pies"],
+            "scores": [summary["dense_score"], summary["pruned_score"]],
+            "on_pies": [summary["dense_score_on_pies"], summary["pruned_score_on_pies"]],
+            "flips": summary["n_flips_mean"],
+            "alpha": (summary.get("alpha") or {}).get("mean"),
+            "classes": [count for count in column(audit / split / "classes.csv", "n_pies") if count],
+        }
+        if split == "train":
+            ours["el2n"] = column(audit / split / "el2n.csv", "n_pies")
+        for name, value in found.items():
+            pairs = zip(*([v] if not isinstance(v, list) else v for v in (ours[name], value)), strict=True)
+            if any(abs(a - b) > 1e-9 * max(1, abs(b)) for a, b in pairs):
+                wrong.append(f"{split} {name}: {ours[name]} and {value}")
+    return wrong
+
+
+def column(path: Path, name: str) -> list[int]:
+    with open(path, encoding="utf-8", newline="") as stream:
+        return [int(row[name]) for row in csv.DictReader(stream)]
+
+
+def of_each_dataset(study: Study) -> list[Cell]:
+    """A cell in the middle of each data set's amounts."""
+    chosen: dict[str, Cell] = {}
+    for cell in study.cells:
+        if not cell.dense and cell.amount.value == 0.5:
+            chosen.setdefault(cell.dataset, cell)
+    return list(chosen.values())
+
+
+def watched(command: list[str], folder: Path) -> dict[str, float]:
+    """Wall and processor seconds of a command with all that it starts, and their resident memory at its peak."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=out, stderr=out)
+        peak = [0]
+        watcher = threading.Thread(target=watch, args=(process.pid, peak), daemon=True)
+        watcher.start()
+        _, state, usage = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(state)
+        watcher.join()
+        if process.returncode:
+            out.seek(0)
+            raise SystemExit(f"{' '.join(command)[:500]}: exit {process.returncode}\n{out.read()[-3000:]}")
+    return {
+        "wall_s": round(wall, 2),
+        "cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
+        "peak_mib": round(peak[0] / 2**20, 1),
+        "load_before": round(load, 1),
+    }
+
+
+def watch(pid: int, peak: list[int]) -> None:
+    """Resident memory of a process and all below it, every fifth of a second until it is gone."""
+    try:
+        top = psutil.Process(pid)
+        while top.is_running() and top.status() != psutil.STATUS_ZOMBIE:
+            total = 0
+            for one in [top, *top.children(recursive=True)]:
+                try:
+                    total += one.memory_info().rss
+                except psutil.Error:
+                    continue
+            peak[0] = max(peak[0], total)
+            time.sleep(0.2)
+    except psutil.Error:
+        return
+
+
+def environment() -> dict[str, str]:
+    """The code of this folder, whatever is installed; one thread a process, as Snakemake's jobs have."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    nowhere = dict.fromkeys(("PRUNESCOPE_DATA", "PRUNESCOPE_VECTORS"), "/nowhere")
+    return {**os.environ, **nowhere, **one, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""EL2N scores in a file of their own: computed once, read by every cell whose models have the same unpruned start."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prunescope.analysis.el2n import TASKS, el2n
+from prunescope.arrow import METADATA_KEY, Source
+from prunescope.artifacts import Predictions, read_predictions
+from prunescope.errors import UserError
+from prunescope.files import atomic_path
+
+
+@dataclass(frozen=True)
+class About:
+    """What the scores are of.
+
+    truth: ``digest`` of examples and labels. seeds: of the tables, those that were not asked for included.
+    described: as ``Predictions.described``. sources: the tables.
+    """
+
+    truth: str
+    seeds: list[int]
+    described: dict[str, Any]
+    sources: list[str]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """el2n: (n,) float64, in the order of the examples."""
+
+    about: About
+    el2n: np.ndarray
+
+
+def digest(side: Predictions) -> str:
+    """Of task, classes, examples and labels: what two sides must have in common to be compared."""
+    found = hashlib.sha256(json.dumps([side.task, side.classes, side.label.shape]).encode())
+    found.update(np.ascontiguousarray(side.examples, dtype=np.int64).data)
+    found.update(np.ascontiguousarray(side.label).data)
+    return found.hexdigest()
+
+
+def scores_of(paths: Sequence[Path], early: Predictions, seeds: Collection[int] | None) -> Scores:
+    """Scores over some of the seeds of tables that are read already; None: over all.
+
+    Raises:
+        UserError: as ``el2n.el2n``.
+    """
+    found = el2n(paths, early.chosen(seeds))
+    about = About(digest(early), early.seeds.tolist(), early.described, list(early.sources))
+    return Scores(about, found)
+
+
+def write_scores(paths: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
+    """Compute scores over ``seeds`` and write them: Parquet with ``example`` and ``el2n``.
+
+    Where every seed diverged, or the task has no such scores, there are no rows.
+
+    Raises:
+        UserError: a table is refused.
+    """
+    early = read_predictions(paths)
+    if early.task in TASKS and len(early.chosen(seeds).seeds):
+        scores = scores_of(paths, early, seeds)
+        columns = {"example": pa.array(early.examples), "el2n": pa.array(scores.el2n)}
+    else:
+        scores = Scores(About("", [], early.described, list(early.sources)), np.zeros(0))
+        columns = {"example": pa.array([], pa.int64()), "el2n": pa.array([], pa.float64())}
+    table = pa.table(columns).replace_schema_metadata({METADATA_KEY: json.dumps(asdict(scores.about))})
+    with atomic_path(out) as temporary:
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def read_scores(path: Path, side: Predictions) -> Scores:
+    """Scores of the examples of ``side``.
+
+    Raises:
+        UserError: the file is missing, damaged, of other examples, or every seed diverged.
+    """
+    source = Source(path)
+    try:
+        about = About(**(source.metadata or {}))
+    except TypeError:
+        raise UserError(f"{path}: no EL2N scores; delete it and run again") from None
+    if not about.seeds:
+        raise UserError(f"{path}: every seed diverged; EL2N needs one that did not")
+    if about.truth != digest(side):
+        raise UserError(f"{path}: EL2N scores of other examples or labels; delete it and run again")
+    batches = [batch["el2n"].to_numpy() for batch in source.batches(["el2n"])]
+    return Scores(about, np.concatenate(batches))
