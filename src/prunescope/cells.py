@@ -13,7 +13,6 @@ from typing import Any
 from prunescope.analysis import el2n_file
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.effectiveness import score_name
-from prunescope.analysis.el2n import TASKS as EL2N_TASKS
 from prunescope.analysis.outputs import SCORE_COLUMNS
 from prunescope.audit import NothingToCompareError, audit
 from prunescope.errors import DamagedFileError, UserError
@@ -25,14 +24,14 @@ class CellInputs:
     """Files of every block of the pruned models, and of the unpruned ones they are compared with.
 
     For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
-    training examples (``write_el2n``). ``readability``: scores of the test texts, None for pictures.
+    training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test texts, None for pictures.
     """
 
     dense_test: Sequence[Path]
     pruned_test: Sequence[Path]
     dense_train: Sequence[Path]
     pruned_train: Sequence[Path]
-    el2n: Path
+    el2n: Path | None
     metrics: Sequence[Path]
     readability: Path | None
 
@@ -67,7 +66,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
                 inputs.dense_train,
                 inputs.pruned_train,
                 out / "train",
-                el2n_scores=inputs.el2n if models["task"] in EL2N_TASKS else None,
+                el2n_scores=inputs.el2n,
                 seed_statistics=False,
                 **common,
             )

@@ -217,7 +217,7 @@ def _stage_commands(commands: Any) -> None:
     cell = commands.add_parser("cell", help="stage: analyse one cell of the grid")
     for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "metrics"):
         cell.add_argument(f"--{name}", required=True, nargs="+", type=Path, metavar="FILE")
-    cell.add_argument("--el2n", required=True, type=Path, metavar="FILE")
+    cell.add_argument("--el2n", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
     cell.add_argument("--confidence", type=float, default=0.99)
@@ -417,7 +417,7 @@ def _cell(arguments: argparse.Namespace) -> int:
         pruned_test=arguments.pruned_test,
         dense_train=arguments.dense_train,
         pruned_train=arguments.pruned_train,
-        el2n=arguments.el2n,
+        el2n=arguments.el2n[0] if arguments.el2n else None,
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
     )

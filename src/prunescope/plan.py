@@ -298,7 +298,11 @@ def _overhead_jobs(study: Study) -> int:
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
-    scored = {(cell.dataset, cell.arch, cell.seeds) for cell in study.cells}
+    scored = {
+        (cell.dataset, cell.arch, cell.seeds)
+        for cell in study.cells
+        if study.datasets[cell.dataset].answers == "classes"
+    }
     return (
         len(used)
         + len(pairs)

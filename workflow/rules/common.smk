@@ -196,7 +196,9 @@ def pruned_files(file):
 
 
 def el2n_of(wildcards):
-    """EL2N scores over the seeds of a cell."""
+    """EL2N scores over the seeds of a cell; only answers that are classes have some."""
+    if STUDY.datasets[wildcards.dataset].answers != "classes":
+        return []
     seeds = seeds_name(cell_of(wildcards).seeds)
     return LAYOUT.el2n.format(
         dataset=wildcards.dataset, arch=wildcards.arch, seeds=seeds

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis.el2n import TASKS, el2n
+from prunescope.analysis.el2n import el2n
 from prunescope.arrow import METADATA_KEY, Source
 from prunescope.artifacts import Predictions, read_predictions
 from prunescope.errors import UserError
@@ -64,13 +64,13 @@ def scores_of(paths: Sequence[Path], early: Predictions, seeds: Collection[int] 
 def write_scores(paths: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
     """Compute scores over ``seeds`` and write them: Parquet with ``example`` and ``el2n``.
 
-    Where every seed diverged, or the task has no such scores, there are no rows.
+    Where every seed diverged there are no rows.
 
     Raises:
         UserError: a table is refused.
     """
     early = read_predictions(paths)
-    if early.task in TASKS and len(early.chosen(seeds).seeds):
+    if len(early.chosen(seeds).seeds):
         scores = scores_of(paths, early, seeds)
         columns = {"example": pa.array(early.examples), "el2n": pa.array(scores.el2n)}
     else:
