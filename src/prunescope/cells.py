@@ -24,7 +24,8 @@ class CellInputs:
     """Files of every block of the pruned models, and of the unpruned ones they are compared with.
 
     For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
-    training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test texts, None for pictures.
+    training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
+    texts, None for pictures.
     """
 
     dense_test: Sequence[Path]
