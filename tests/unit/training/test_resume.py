@@ -205,11 +205,11 @@ def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, 
     count = {"at": 0}
 
     def signalling(whole: Callable[..., Any]) -> Callable[..., Any]:
-        def logits_of(*arguments: Any) -> Any:
+        def logits_of(*arguments: Any, **more: Any) -> Any:
             count["at"] -= 1
             if count["at"] == 0:
                 os.kill(os.getpid(), signal.SIGUSR1)
-            return whole(*arguments)
+            return whole(*arguments, **more)
 
         return logits_of
 
