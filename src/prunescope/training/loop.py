@@ -14,10 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.archs import Training
+from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
-from prunescope.training.batches import TrainingData, augmenting, epoch_batches, in_order
+from prunescope.training.batches import TrainingData, augmenting, epoch_batches
+from prunescope.training.memory import backward, in_batches
 from prunescope.training.task import Loss, judged, loss_for
 from prunescope.training.watch import Place, Watch
 
@@ -53,7 +55,8 @@ class Trainee:
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
     also of the normalization, the biases and the classifier's weights that go with them. ``state``: whatever else
     the course of training depends on, by name; a resumed job finds it as it was. ``skipping``: a resumed job
-    passes by what it did before; until it is back where it was, recipes leave the network alone.
+    passes by what it did before; until it is back where it was, recipes leave the network alone. ``parts``: in how
+    many a batch is trained, more than one where a GPU's memory is short (``memory``).
     """
 
     model: nn.Module
@@ -68,6 +71,7 @@ class Trainee:
     state: dict[str, Tensor] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     skipping: bool = False
+    parts: int = 1
 
     def __post_init__(self) -> None:
         self.optimizer = make_optimizer(self.model, self.settings)
@@ -152,6 +156,10 @@ def _train_epoch(
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
+
+    def batch_loss(inputs: Tensor | PackedTexts, labels: Tensor) -> Tensor:
+        return loss_of(outputs(model, inputs, settings.precision), labels)
+
     gone = {name: ~mask for name, mask in (trainee.masks or {}).items()}
     model.train()
     # Summed on the device: reading it every step would make the host wait for each batch.
@@ -163,10 +171,7 @@ def _train_epoch(
         done = place.begin(epoch, total, draws)
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
         for index in islice(batches, done, None):
-            inputs, labels = split.batch(index, draws)
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(outputs(model, inputs, settings.precision), labels)
-            loss.backward()
+            loss = backward(trainee, index, split.batch(index, draws), batch_loss)
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:
@@ -176,7 +181,7 @@ def _train_epoch(
                 nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
             optimizer.step()
             set_to_zero(weights, gone)
-            total += loss.detach().double() * len(index)
+            total += loss.double() * len(index)
             trainee.examples_seen += len(index)
             place.step += 1
             trainee.watch.step()
@@ -191,8 +196,12 @@ def logits_of(
     model.eval()
     with torch.no_grad():
         parts = [
-            outputs(model, examples.batch(index)[0], precision).float()
-            for index in in_order(len(examples), batch_size)
+            part
+            for _, part in in_batches(
+                torch.arange(len(examples)),
+                batch_size,
+                lambda index: outputs(model, examples.batch(index)[0], precision).float(),
+            )
         ]
     return torch.cat(parts).cpu()
 
@@ -209,14 +218,20 @@ def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
     examples, task = trainee.data.splits[split], trainee.data.task
     trainee.model.eval()
     total, count = 0.0, 0
+
+    def of_batch(index: Tensor) -> tuple[float, int]:
+        inputs, labels = examples.batch(index)
+        terms = judged(task, labels)
+        if not terms:
+            return 0.0, 0
+        said = outputs(trainee.model, inputs, trainee.settings.precision)
+        return float(trainee.loss(said.double(), labels)) * terms, terms
+
     with torch.no_grad():
-        for index in in_order(len(examples), trainee.settings.batch_size):
-            inputs, labels = examples.batch(index)
-            terms = judged(task, labels)
-            if terms:
-                said = outputs(trainee.model, inputs, trainee.settings.precision)
-                total += float(trainee.loss(said.double(), labels)) * terms
-                count += terms
+        for _, (losses, terms) in in_batches(
+            torch.arange(len(examples)), trainee.settings.batch_size, of_batch
+        ):
+            total, count = total + losses, count + terms
     return total / count if count else float("nan")
 
 
