@@ -23,6 +23,16 @@ class Training(Spec):
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (), description="fractions of the epochs after which the learning rate falls to a tenth"
     )
+    lr_warm_up: float = Field(
+        0.0,
+        ge=0,
+        description="the learning rate rises over the first steps of each stretch of training: so many, or below 1 a "
+        "fraction of all",
+    )
+    lr_decay: Literal["none", "linear"] = Field(
+        "none",
+        description="linear: after its rise the learning rate falls to zero until the end of the stretch",
+    )
     finetune_epochs: int | None = Field(
         None, ge=0, description="epochs of fine-tuning after each pruning; null means as many as `epochs`"
     )
@@ -44,9 +54,15 @@ class Training(Spec):
 
     @model_serializer(mode="wrap")
     def _with_what_is_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``rewind_epochs`` where it is not set: no job is rerun for a setting that changes nothing."""
+        """Without settings at defaults that change nothing: no job is rerun for them."""
         values: dict[str, Any] = dump(self)
-        return {name: value for name, value in values.items() if name != "rewind_epochs" or value is not None}
+        idle = {"rewind_epochs": None, "lr_warm_up": 0.0, "lr_decay": "none"}
+        return {name: value for name, value in values.items() if name not in idle or value != idle[name]}
+
+    @property
+    def steady(self) -> bool:
+        """Whether the learning rate is the same at all steps of an epoch."""
+        return self.lr_warm_up == 0 and self.lr_decay == "none"
 
     @property
     def early_epoch(self) -> int:
