@@ -427,10 +427,12 @@ def _work(study: Study, cell: Cell, network: dict[str, Any]) -> Work:
     """What one model of the cell does by itself."""
     data, training = declared(study.datasets[cell.dataset]), study.training(cell.dataset, cell.arch)
     epochs = _epochs(training, study, cell)
+    # A teacher answers every example that is trained on, too.
+    taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
     return Work(
         steps=epochs * -(-data.train // training.batch_size),
         trained=data.train * epochs,
-        predicted=data.train + data.validation * (epochs + 1) + data.test,
+        predicted=data.train + data.validation * (epochs + 1) + data.test + taught,
         forward_flops=network["_forward_flops"],
         unpadded_flops=_unpadded(study, cell, network),
     )
@@ -500,7 +502,7 @@ def _add_work(
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
     """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
-    if cell.dense or not study.all_pruners[cell.pruner].needs_trained:
+    if cell.dense or not study.all_pruners[cell.pruner].needs_unpruned:
         return 0.0
     examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs
     return STEP_OVER_FORWARD * one.forward_flops * examples

@@ -151,9 +151,9 @@ def blocks_of(cell):
 
 
 def dense_checkpoint(wildcards):
-    """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
+    """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
-    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_trained:
+    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_unpruned:
         return []
     return blocks_of_seeds(below, "checkpoint.safetensors", wildcards.block)
 

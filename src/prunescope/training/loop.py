@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,8 @@ from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import TrainingData, augmenting, epoch_batches, in_order
+from prunescope.training.hooks import StepHook
+from prunescope.training.learning_rate import learning_rates
 from prunescope.training.task import Loss, judged, loss_for
 
 
@@ -46,7 +49,7 @@ class Stretch:
 
 @dataclass
 class Trainee:
-    """A network in training: its weights, its optimizer, its masks, its curve so far.
+    """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
     also of the normalization, the biases and the classifier's weights that go with them.
@@ -58,6 +61,7 @@ class Trainee:
     seed: int
     optimizer: torch.optim.Optimizer = field(init=False)
     masks: Masks | None = None
+    hooks: list[StepHook] = field(default_factory=list)
     curve: list[Epoch] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
@@ -73,6 +77,14 @@ class Trainee:
         """Prune: from now on these weights are exactly zero, before and after every step."""
         self.masks = masks
         apply_masks(dict(self.model.named_parameters()), masks)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """While this lasts, between steps, the network is what it answers with."""
+        with ExitStack() as stack:
+            for hook in self.hooks:
+                stack.enter_context(hook.evaluating())
+            yield
 
     def restart_optimizer(self) -> None:
         """A fresh optimizer: no momentum, no moments, step 0."""
@@ -114,29 +126,33 @@ def train(
     """
     settings = trainee.settings
     weights = dict(trainee.model.named_parameters())
+    steps = -(-len(trainee.data.splits["train"]) // settings.batch_size)
     keeper = _Keeper(settings.keep)
     for epoch in range(1, epochs + 1):
         started = time.perf_counter()
-        falls = sum(epoch / epochs > milestone for milestone in settings.milestones)
-        for group in trainee.optimizer.param_groups:
-            group["lr"] = settings.lr * lr_factor * 0.1**falls
-        loss = _train_epoch(trainee, weights, phase, epoch)
+        rates = learning_rates(settings, epoch, epochs, steps, lr_factor)
+        loss = _train_epoch(trainee, weights, phase, epoch, rates)
         trainee.seconds += time.perf_counter() - started
         if not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch} of {phase}")
         validation_loss = None
         if "validation" in trainee.data.splits:
-            validation_loss = mean_loss(trainee, "validation")
+            with trainee.evaluating():
+                validation_loss = mean_loss(trainee, "validation")
             if not math.isfinite(validation_loss):
                 raise DivergedError(f"validation loss is {validation_loss} after epoch {epoch} of {phase}")
         trainee.curve.append(Epoch(phase, epoch, loss, validation_loss))
-        keeper.offer(trainee, validation_loss)
+        if all(hook.final for hook in trainee.hooks):
+            keeper.offer(trainee, validation_loss)
         if after_epoch is not None:
             after_epoch(epoch)
     keeper.restore(trainee)
 
 
-def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int) -> float:
+def _train_epoch(
+    trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int, rates: Sequence[float]
+) -> float:
+    """``rates``: the learning rate of each step. Returns the mean loss of the task."""
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
@@ -148,11 +164,16 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
         draws = augmenting(trainee.seed, phase, epoch)
-        for index in epoch_batches(split, settings, trainee.seed, phase, epoch):
+        batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
+        for index, rate in zip(batches, rates, strict=True):
             inputs, labels = split.batch(index, draws)
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(outputs(model, inputs, settings.precision), labels)
-            loss.backward()
+            for hook in trainee.hooks:
+                hook.before_forward()
+            logits = outputs(model, inputs, settings.precision)
+            loss = loss_of(logits, labels)
+            further = (hook.further_loss(inputs, logits, labels) for hook in trainee.hooks)
+            sum((more for more in further if more is not None), loss).backward()
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:
@@ -160,8 +181,14 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
                     gradient.masked_fill_(pruned, 0.0)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            for hook in trainee.hooks:
+                hook.before_step(rate)
             optimizer.step()
             set_to_zero(weights, gone)
+            for hook in trainee.hooks:
+                hook.after_step()
             total += loss.detach().double() * len(index)
             trainee.examples_seen += len(index)
     return float(total) / len(split)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,15 @@ class GradualPruning:
         self.kept: Tensor | None = None
         self._step = 0
         self._settled = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the masks are final."""
+        return self._settled
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Between steps: the network answers as what it is, not as what is behind its masks."""
+        return self.watcher.effective(self.kept)
 
     def before_forward(self) -> None:
         self.watcher.enter(self.kept)

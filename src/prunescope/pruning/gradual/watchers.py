@@ -7,6 +7,8 @@ any other's. In the names of the papers, a step takes weights theta and gradient
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from torch import Tensor
 
@@ -37,6 +39,14 @@ class Watcher(ABC):
     def settle(self, kept: Tensor) -> None:
         """The masks are final: from now on the weights themselves are trained, under ``kept``."""
         self._prune(kept)
+
+    @contextmanager
+    def effective(self, kept: Tensor | None) -> Iterator[None]:
+        """Between steps: the weights are for a while what the network answers with, without noise.
+
+        Here they are so already.
+        """
+        yield
 
     @abstractmethod
     def scores(self) -> Tensor:
