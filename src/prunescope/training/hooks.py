@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
 
+from prunescope.models.packed import PackedTexts
+
 
 class StepHook:
     """Called by the loop in every step, in this order; each call does nothing unless a hook says otherwise."""
@@ -18,7 +20,7 @@ class StepHook:
     def before_forward(self) -> None:
         """Before the forward pass."""
 
-    def further_loss(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> Tensor | None:
+    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
         """A scalar that is added to the task's loss of this batch, or None."""
         return None
 

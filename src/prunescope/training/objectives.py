@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.errors import UserError
+from prunescope.models.packed import PackedTexts
+from prunescope.models.precision import outputs
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import Trainee, mean_loss
 from prunescope.training.scoring import score_on
@@ -50,9 +52,9 @@ class Taught(StepHook):
     def __init__(self, trainee: Trainee, teacher: nn.Module) -> None:
         self.trainee, self.teacher = trainee, teacher.eval().requires_grad_(False)
 
-    def further_loss(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> Tensor | None:
+    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
         with torch.no_grad():
-            reference = self.teacher(inputs)
+            reference = outputs(self.teacher, inputs, self.trainee.settings.precision)
         return divergence(self.trainee.data.task, logits, reference, labels)
 
 

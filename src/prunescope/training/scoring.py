@@ -22,9 +22,9 @@ def score_on(trainee: Trainee, split: str, threshold: float = 0.5) -> float:
     """
     data = trainee.data
     if data.task not in LOGIT_TASKS:
-        labels, prediction = answers_of(trainee.model, data, split)
+        labels, prediction = answers_of(trainee.model, data, split, trainee.settings.precision)
         return leading_score(one_model(data.task, labels, prediction, data.classes), data.metrics)
-    logits = logits_of(trainee.model, data, split).numpy()
+    logits = logits_of(trainee.model, data, split, precision=trainee.settings.precision).numpy()
     if not np.isfinite(logits).all():
         raise DivergedError("logits are not finite")
     labels = data.splits[split].labels.cpu().numpy()

@@ -38,7 +38,7 @@ def validation_score(
     threshold = 0.5
     if data.task == "multi-label":
         chosen = training.threshold_split
-        logits = logits_of(trainee.model, data, chosen).numpy()
+        logits = logits_of(trainee.model, data, chosen, precision=training.precision).numpy()
         if not np.isfinite(logits).all():
             raise DivergedError("logits are not finite")
         threshold = best_threshold(logits, data.splits[chosen].labels.cpu().numpy())
