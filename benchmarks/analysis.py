@@ -1,18 +1,19 @@
-"""The analysis of a study of true size: from prediction tables to all tables and figures, beside plain pandas.
+"""The analysis of a study of true size: from prediction tables to tables, figures and report, beside plain pandas.
 
     python benchmarks/analysis.py [--study FILE] [--distinct 5] [--cores 2] [--folder DIR] [--no-plain]
 
 Made-up tables (made_tables.py) of every cell of a study lie where a finished run leaves them, logits in float16, and
-Snakemake runs what is left of the study up to the figures: EL2N scores, every cell, the cross-study tables, the
-figures. Timed: wall and processor seconds of each part with all that Snakemake itself does, and the resident memory of
-all its processes together (pages that they share counted for each).
+Snakemake runs what is left of the study: EL2N scores, every cell, the cross-study tables, the figures, the report
+with its pages. Timed: wall and processor seconds of each part with all that Snakemake itself does, and the resident
+memory of all its processes together (pages that they share counted for each).
 
 With ``--distinct N`` only N pruned cells of each network have tables of their own, and the others are hard links to
 them: as many rows are read and analysed, less disk is needed. Of the files the analysis reads a few columns only; the
 result says how much these take, so that one can tell what a disk without anything in its cache would add.
 
 Then one cell of each data set is analysed by ``prunescope el2n`` and ``prunescope cell`` and by plain_analysis.py, and
-what both find is compared.
+what both find is compared. Cells of a network share its EL2N scores, here as there: what both would take for all cells
+of the networks is that of the one cell times their number, and of the scores once.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -42,12 +45,17 @@ from machine import processor
 from made_tables import Truth, make_cell, make_data
 from prunescope.config import Cell, Study, load_study
 from prunescope.layout import Layout, fill
-from prunescope.plan import declared
+from prunescope.plan import declared, make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 
 #: What Snakemake is asked for, in order.
-PARTS = {"cells": "cells.txt", "tables": "tables/effectiveness.csv", "figures": "figures/figures.json"}
+PARTS = {
+    "cells": "cells.txt",
+    "tables": "tables/effectiveness.csv",
+    "figures": "figures/figures.json",
+    "report": "index.html",
+}
 
 #: Columns that the analysis reads.
 READ = ("seed", "example", "label", "prediction")
@@ -74,13 +82,13 @@ def main() -> int:
             "parts": grid(study, args.study, root, args.cores),
         }
         print(json.dumps(result["parts"]), flush=True)
-        total = [part for part in result["parts"].values() if isinstance(part, dict)]
-        result["until_tables"] = {
-            key: round(sum(part[key] for part in total[:2]), 1) for key in ("wall_s", "cpu_s")
-        }
+        total = list(result["parts"].values())
+        for name, parts in {"until_tables": total[:2], "figures_and_report": total[2:]}.items():
+            result[name] = {key: round(sum(part[key] for part in parts), 1) for key in ("wall_s", "cpu_s")}
         result["rows_per_cpu_second"] = round(made["rows"] / result["until_tables"]["cpu_s"])
         if not args.no_plain:
             result["one_cell"] = [beside_plain(study, root, cell) for cell in of_each_dataset(study)]
+            result["all_four"] = together(result["one_cell"])
     result |= {
         "command": " ".join(["python", "benchmarks/analysis.py", *sys.argv[1:]]),
         "date": f"{datetime.date.today():%Y-%m-%d}",
@@ -109,6 +117,7 @@ def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, A
     files = sorted((root / study.results / "models").glob("*/*/*/*/*/*.parquet"))
     size = read = 0
     by_dataset: dict[str, dict[str, float]] = {}
+    by_source: Counter[str] = Counter()
     known: dict[int, tuple[int, int, int]] = {}
     for path in files:
         state = path.stat()
@@ -125,15 +134,20 @@ def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, A
         count, narrow, file_size = known[state.st_ino]
         size += file_size
         read += narrow
+        by_source[path.parts[-6]] += file_size
         row = by_dataset.setdefault(f"{path.parts[-6]} {path.name}", {"rows": 0, "bytes": 0})
         row["rows"] += count
         row["bytes"] += file_size
+    planned = {row["dataset"]: round(row["tables_gb"], 3) for row in make_plan(study)["datasets"]}
     return {
         "models": sum(len(cell.seeds) for cell in study.cells),
         "cells": len(study.cells),
         "files": len(files),
         "rows": sum(rows),
         "gb": round(size / 1e9, 2),
+        "gb_by_dataset": {name: round(value / 1e9, 3) for name, value in by_source.items()},
+        "gb_planned": planned,
+        "planned_over_made": {name: round(planned[name] / (by_source[name] / 1e9), 3) for name in by_source},
         "gb_of_columns_read": round(read / 1e9, 2),
         "gb_on_this_disk": round(sum(file_size for _, _, file_size in known.values()) / 1e9, 2),
         "distinct_pruned_cells_of_a_network": distinct,
@@ -156,7 +170,7 @@ def make_network(study: Study, root: Path, dataset: str, arch: str, distinct: in
 
 
 def grid(study: Study, file: Path, root: Path, cores: int) -> dict[str, Any]:
-    """Snakemake until the figures, part by part."""
+    """Snakemake until the report, part by part."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--directory", str(root), "--configfile", str(file.resolve()), "--cores", str(cores)]
     # What a finished run leaves in .snakemake is not there; dates of files decide alone.
@@ -219,7 +233,9 @@ def beside_plain(study: Study, root: Path, cell: Cell) -> dict[str, Any]:
     script = str(ROOT / "benchmarks" / "plain_analysis.py")
     plain = watched([sys.executable, script, str(dense), str(pruned), str(numbers)], root)
     plain_found = json.loads(numbers.read_text())
-    plain["cpu_s_without_resampling"] = round(plain_found.pop("seconds")["without_resampling"], 2)
+    seconds = plain_found.pop("seconds")
+    plain |= {"cpu_s_el2n": round(seconds["el2n"], 2)}
+    plain |= {"cpu_s_without_resampling": round(seconds["without_resampling"], 2)}
     different = disagreements(out, plain_found)
     found = {
         "dataset": cell.dataset,
@@ -229,15 +245,43 @@ def beside_plain(study: Study, root: Path, cell: Cell) -> dict[str, Any]:
         "cell": ours,
         "el2n": el2n,
         "plain": plain,
-        "times_faster": round(plain["cpu_s"] / ours["cpu_s"], 1),
-        "times_faster_with_el2n": round(plain["cpu_s"] / (ours["cpu_s"] + el2n["cpu_s"]), 1),
-        "times_faster_than_without_resampling": round(plain["cpu_s_without_resampling"] / ours["cpu_s"], 1),
+        "cells_of_networks": sum((one.dataset, one.arch) == (cell.dataset, cell.arch) for one in study.cells),
         "disagreements": different,
     }
+    found |= together([found])
     shutil.rmtree(out)
     scores.unlink()
     print(json.dumps(found), flush=True)
     return found
+
+
+def together(cells: list[dict[str, Any]]) -> dict[str, float]:
+    """How many times less processor time than pandas takes, of all the networks of whose cells one was measured.
+
+    ``times_faster``: cells with EL2N scores once a network; ``cell``, ``el2n``: each alone. ``..._no_resampling``:
+    beside pandas without it, what is asked for here still with it.
+    """
+
+    def plain(cell: dict[str, Any], key: str = "cpu_s") -> float:
+        return float(cell["plain"][key] - cell["plain"]["cpu_s_el2n"])
+
+    def ratio(above: Callable[[dict[str, Any]], float], below: Callable[[dict[str, Any]], float]) -> float:
+        return round(sum(map(above, cells)) / sum(map(below, cells)), 1)
+
+    def ours(cell: dict[str, Any]) -> float:
+        return float(cell["cells_of_networks"] * cell["cell"]["cpu_s"] + cell["el2n"]["cpu_s"])
+
+    def theirs(cell: dict[str, Any], key: str = "cpu_s") -> float:
+        return float(cell["cells_of_networks"] * plain(cell, key) + cell["plain"]["cpu_s_el2n"])
+
+    return {
+        "times_faster": ratio(theirs, ours),
+        "times_faster_cell": ratio(plain, lambda cell: cell["cell"]["cpu_s"]),
+        "times_faster_el2n": ratio(
+            lambda cell: cell["plain"]["cpu_s_el2n"], lambda cell: cell["el2n"]["cpu_s"]
+        ),
+        "times_faster_no_resampling": ratio(lambda cell: theirs(cell, "cpu_s_without_resampling"), ours),
+    }
 
 
 def disagreements(audit: Path, plain: dict[str, Any]) -> list[str]:

@@ -22,12 +22,33 @@ import pyarrow.parquet as pq
 from prunescope.analysis.readability import MEASURES
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.config import Cell, Study, seed_blocks
+from prunescope.data.card import card, card_text
+from prunescope.data.published import PIE_PAPER
+from prunescope.data.splits import SPLITS
+from prunescope.data.tables import DataSet, DataTable, TableInfo, write_table
 from prunescope.jobs import model_job
 from prunescope.layout import Layout, block_name, block_seeds, fill
 from prunescope.plan import Declared, declared
 
 #: Labels an example has on average, of data sets with several.
 LABELS = {"reuters": 1.1, "aapd": 2.4}
+
+#: What texts are made of.
+WORDS = [
+    "pruning",
+    "keeps",
+    "the",
+    "mean",
+    "and",
+    "moves",
+    "who",
+    "pays",
+    "for",
+    "it",
+    "among",
+    "all",
+    "classes",
+]
 
 
 def generator(*names: object) -> np.random.Generator:
@@ -155,18 +176,39 @@ def metrics(study: Study, cell: Cell, block: str) -> dict[str, object]:
 
 
 def make_data(study: Study, root: Path) -> None:
-    """Stand-ins for data sets and encodings, which are not read here, and readability scores, which are."""
+    """Data sets with made-up texts, which the report shows, their readability scores, and stand-ins for encodings."""
     layout = Layout(study.results)
     for dataset in dict.fromkeys(cell.dataset for cell in study.cells):
-        n = declared(study.datasets[dataset]).test
-        for name in ("train.parquet", "validation.parquet", "test.parquet", "card.json", "card.md"):
-            touch(root / layout.data(name).format(dataset=dataset))
+        source, facts = study.datasets[dataset].source, declared(study.datasets[dataset])
+        tables = {split: data_table(dataset, split, source, facts) for split in SPLITS}
+        for split, table in tables.items():
+            path = root / layout.data(f"{split}.parquet").format(dataset=dataset)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_table(path, table)
+        description = card(dataset, source, DataSet(tables, {}))
+        path = root / layout.data("card.json").format(dataset=dataset)
+        path.write_text(json.dumps(description), encoding="utf-8")
+        path.with_suffix(".md").write_text(card_text(description), encoding="utf-8")
         for arch in dict.fromkeys(cell.arch for cell in study.cells if cell.dataset == dataset):
             touch(root / layout.inputs.format(dataset=dataset, arch=arch))
-        scores = generator(dataset, "readability").gamma(4.0, 3.0, size=(len(MEASURES), n))
+        scores = generator(dataset, "readability").gamma(4.0, 3.0, size=(len(MEASURES), facts.test))
         columns = dict(zip(MEASURES, scores, strict=True))
         path = root / layout.data("readability.parquet").format(dataset=dataset)
-        pq.write_table(pa.table({"example": np.arange(n), **columns}), path, compression="zstd")
+        pq.write_table(pa.table({"example": np.arange(facts.test), **columns}), path, compression="zstd")
+
+
+def data_table(dataset: str, split: str, source: str, facts: Declared) -> DataTable:
+    """One split, with the labels that prediction tables have and texts about as long as the data set's."""
+    rng = generator(dataset, split, "texts")
+    words = np.array(WORDS)
+    lengths = rng.gamma(4.0, PIE_PAPER[source].lengths.mean / 4, 4000).astype(int) + 3
+    stock = [" ".join(words[rng.integers(0, len(words), length)]) for length in lengths]
+    inputs = ("premise", "hypothesis") if source == "snli" else ("text",)
+    task = "multi-label" if source in LABELS else "single-label"
+    label = Truth.of(dataset, split, source, facts).label
+    info = TableInfo(dataset, split, task, tuple(f"class {i}" for i in range(facts.classes)), inputs)
+    texts = {name: [stock[chosen] for chosen in rng.integers(0, len(stock), len(label))] for name in inputs}
+    return DataTable(info, label, texts=texts)
 
 
 def touch(path: Path) -> None:

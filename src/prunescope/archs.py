@@ -41,17 +41,38 @@ class Training(Spec):
     early_fraction: float = Field(
         0.3, ge=0, lt=1, description="EL2N uses the first epoch e >= 1 with e / epochs above this"
     )
+    precision: Literal["float32", "bf16"] = Field(
+        "float32",
+        description="encoder, causal-lm: bf16 multiplies matrices in bfloat16; weights, sums and optimizer are float32",
+    )
+    padding: Literal["longest", "none"] = Field(
+        "longest",
+        description="encoder: texts of a batch are padded to the longest, or stand one behind the other without "
+        "padding; the same function",
+    )
+    order: Literal["shuffled", "by-length"] = Field(
+        "shuffled",
+        description="encoder, causal-lm: batches in training, of any texts or of texts of like length, shuffled",
+    )
 
     @model_serializer(mode="wrap")
     def _with_what_is_set(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without ``rewind_epochs`` where it is not set: no job is rerun for a setting that changes nothing."""
+        """Without later settings that are not set: no job is rerun for a setting that changes nothing."""
         values: dict[str, Any] = dump(self)
-        return {name: value for name, value in values.items() if name != "rewind_epochs" or value is not None}
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _LATER or value != Training.model_fields[name].default
+        }
 
     @property
     def early_epoch(self) -> int:
         """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
         return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
+
+
+#: Settings of training that came after networks had been trained from the text of the others.
+_LATER = ("rewind_epochs", "precision", "padding", "order")
 
 
 class Stackable(Spec):
@@ -243,6 +264,28 @@ FAMILIES_WITH_FILTERS = frozenset({"lenet5", "resnet"})
 
 def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:
     return Training.model_validate({**base.model_dump(), **changes})
+
+
+def training_problem(arch: Arch, training: Training, answers: str) -> str | None:
+    """What of the settings the network cannot do, and what to do, in a line; None if it can do all.
+
+    Args:
+        answers: what the data set asks for (``datasets.Answers``).
+    """
+    texts = isinstance(arch, Encoder | CausalLM)
+    if training.precision == "bf16" and not texts:
+        return f"precision: bf16 is for the families encoder and causal-lm, not {arch.family}; use float32"
+    if training.order == "by-length" and not texts:
+        what = "reads padding like words" if isinstance(arch, BiLSTM) else "reads pictures"
+        return (
+            f"order: by-length is for the families encoder and causal-lm; {arch.family} {what}; use shuffled"
+        )
+    if training.padding == "none" and not isinstance(arch, Encoder):
+        what = "reads padding like words" if isinstance(arch, BiLSTM) else "is none"
+        return f"padding: none is for the family encoder; {arch.family} {what}; use longest"
+    if training.padding == "none" and answers not in ("classes", "number"):
+        return f"padding: none is for classes and scores, not for {answers}, which are judged by batch; use longest"
+    return None
 
 
 def fine_tuning_epochs(training: Training) -> int:

@@ -33,6 +33,7 @@ from prunescope.archs import (
     Encoder,
     Training,
     merged_training,
+    training_problem,
 )
 from prunescope.datasets import SOURCES, Dataset
 from prunescope.encoder_types import with_checkpoint_sizes
@@ -314,6 +315,9 @@ class Study(Spec):
                         f"{self.archs[arch].family!r} does not give; choose one of family {listed(fit)}"
                     )
                 self._check_lengths(key, dataset, arch)
+                problem = training_problem(self.archs[arch], self.training(dataset, arch), answers)
+                if problem is not None:
+                    raise ValueError(f"{key}: training of arch {arch!r} on data set {dataset!r}: {problem}")
 
     def _check_kinds(self, key: str, grid: Grid) -> None:
         """Levels are of ladders and ladders have levels; filters are removed to ratios, where there are any."""

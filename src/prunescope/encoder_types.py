@@ -33,13 +33,15 @@ class EncoderType:
     ``names``: where sizes stand in its configuration, if elsewhere than BERT's. ``dropouts``: the settings
     that an arch's one dropout sets. ``token_types``: its tokenizer numbers the two texts of a pair 0 and 1.
     ``positions_after_padding``: its first position has the number of the padding piece plus one, so that many
-    rows of its table of positions are no token's.
+    rows of its table of positions are no token's. ``packs``: its attention can be told to keep texts that stand
+    one behind the other apart (models.packed).
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     dropouts: tuple[str, ...] = _BERT_DROPOUTS
     token_types: bool = False
     positions_after_padding: bool = False
+    packs: bool = True
 
 
 _ROBERTA = EncoderType(positions_after_padding=True)
@@ -55,7 +57,8 @@ ENCODER_TYPES: dict[str, EncoderType] = {
     ),
     "electra": EncoderType(token_types=True),
     "modernbert": EncoderType(dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout")),
-    "mpnet": _ROBERTA,
+    # Its attention adds a bias by distance, which it counts along the whole row.
+    "mpnet": EncoderType(positions_after_padding=True, packs=False),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
 }

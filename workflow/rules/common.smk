@@ -71,7 +71,7 @@ VERSION = {
     "el2n": 1,
     "cell": 5,
     "tables": 6,
-    "figures": 7,
+    "figures": 8,
     "paper": 2,
     "report": 6,
     "tune": 1,

@@ -18,7 +18,7 @@ from prunescope.analysis.stats import ROUNDING, Interval, mean, std, t_interval
 Alternative = Literal["less", "greater", "two-sided"]
 Effect = Literal["d_z", "hedges_g"]
 
-#: Beyond it, quantiles of the noncentral t distribution are no longer computed reliably.
+#: Beyond it, the noncentral t distribution is no longer computed reliably.
 _LARGEST_T = 5000.0
 
 
@@ -146,13 +146,32 @@ def _effect_size(
     center = t / root * correction
     if abs(t) > _LARGEST_T:
         return Interval(center, None, None), "the effect is too large for an interval"
-    from scipy.special import nctdtrinc
-
     tail = (1 - confidence) / 2
     # For a t of at least 0 and mirrored: equal and opposite samples have exactly opposite intervals.
-    ends = [float(nctdtrinc(degrees, p, abs(t))) / root * correction for p in (1 - tail, tail)]
+    ends = [noncentrality(abs(t), degrees, p) / root * correction for p in (1 - tail, tail)]
     low, high = ends if t >= 0 else (-ends[1], -ends[0])
     return Interval(center, low, high), ""
+
+
+def noncentrality(t: float, degrees: float, p: float) -> float:
+    """The noncentrality at which P(T <= t) is ``p``, of noncentral t with ``degrees`` degrees of freedom.
+
+    scipy's own inverse, ``nctdtrinc``, answers with that of t = 0 for small t, and its error grows with t: of 3,000 and
+    2 degrees of freedom the end of a 95 % interval is off by 5.
+
+    Args:
+        t: at least 0, at most 5,000.
+    """
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr, ndtri
+
+    # P(T <= t) falls as the noncentrality grows and is at least P(T <= 0) = Phi(-noncentrality), which is p
+    # at -ndtri(p). Far below that, nctdtr has no value.
+    low = -float(ndtri(p)) - 0.5
+    high, step = low + t + 1.0, 1.0
+    while nctdtr(degrees, high, t) > p:
+        high, step = high + step, 2 * step
+    return float(brentq(lambda center: nctdtr(degrees, center, t) - p, low, high, xtol=1e-12, rtol=1e-14))
 
 
 def _tested(

@@ -17,6 +17,7 @@ from prunescope.figures.style import DENSE_COLOUR, look
 
 COLUMNS = (
     "dataset", "arch", "pruner", "amount", "ratio", "accuracy", "accuracy_se", "alpha", "alpha_se", "n_seeds",
+    "n_alphas",
 )  # fmt: skip
 #: The highest ratio shown, as reached: exact counts of weights give a little more or less than asked for.
 HIGHEST = 10.0
@@ -50,7 +51,8 @@ def draw(source: Source) -> Iterator[Picture]:
 def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
     """``COLUMNS`` of one network and pruner by ratio, the unpruned models (ratio 1, no alpha) first.
 
-    Means and standard errors are over seeds; the unpruned models are those that its cells have.
+    Means and standard errors are over seeds; the unpruned models are those that its cells have. ``n_seeds`` of them
+    have an accuracy, ``n_alphas`` a slope: models that are right nowhere have none.
     """
     first, _ = cells[0]
     key = (first.dataset, first.arch, first.pruner)
@@ -59,13 +61,13 @@ def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
         dense.update(alpha.accuracy_dense)
     before = [dense[seed] for seed in sorted(dense)]
     found: list[tuple[Any, ...]] = [
-        (*key, None, 1.0, mean(before), standard_error(before), None, None, len(before))
+        (*key, None, 1.0, mean(before), standard_error(before), None, None, len(before), 0)
     ]
     for cell, alpha in cells:
         if alpha.ratio is not None and alpha.ratio <= HIGHEST * _ROUNDING:
             accuracies, alphas = list(alpha.accuracy_pruned.values()), list(alpha.alpha.values())
             spread = (mean(accuracies), standard_error(accuracies), mean(alphas), standard_error(alphas))
-            found.append((*key, cell.amount.token, alpha.ratio, *spread, len(alphas)))
+            found.append((*key, cell.amount.token, alpha.ratio, *spread, len(accuracies), len(alphas)))
     return pd.DataFrame(found, columns=list(COLUMNS)).sort_values("ratio", ignore_index=True, kind="stable")
 
 
@@ -102,9 +104,11 @@ def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Pictu
     title = f"Accuracy against recall distortion at moderate pruning: {dataset}"
     figure.suptitle(title)
     data = pd.concat(curves.values(), ignore_index=True)
+    fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
         "Mean accuracy (left axis, from the unpruned models at ratio 1) and mean intensification α (right axis) "
-        f"up to ratio {HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}. "
+        f"up to ratio {HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}"
+        f"{', fewer where a model has no α' if fewer else ''}. "
         "The dashed line is both: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
         "pruning helps on both counts."
     )

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prunescope.encoder_types import encoder_type
+from prunescope.errors import UserError
+from prunescope.models.packed import PackedTexts, packed_token_types, use_packed_attention
 from prunescope.vision import prepare_torchvision
 
 
@@ -17,7 +20,8 @@ class Encoder(nn.Module):
     the first token's last state, which is what BERT's pooler computes.
 
     Input (B, L) int64 piece ids, padded with ``pad``; padding is masked, so that padding a batch to
-    its longest text gives the same function as padding it to the limit. Output logits (B, classes).
+    its longest text gives the same function as padding it to the limit, and so do packed texts, which have none.
+    Output logits (B, classes), float32 under autocast too.
 
     Or, ``per_token``, dropout and one linear layer over every token's last state, without a pooler: logits
     (B, L, classes) of tags, or of being a span's start and its end (Devlin et al. 2019, section 4).
@@ -74,20 +78,61 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
 
-    def forward(self, pieces: Tensor) -> Tensor:
+    def forward(self, pieces: Tensor | PackedTexts) -> Tensor:
+        pooled = self._of_packed(pieces) if isinstance(pieces, PackedTexts) else self._of_padded(pieces)
+        # Rounded to bfloat16, logits of classes that are nearly as likely would be ties.
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits: Tensor = self.classifier(self.dropout(pooled.to(self.classifier.weight.dtype)))
+        return logits
+
+    def _of_padded(self, pieces: Tensor) -> Tensor:
+        """What the classifier reads: (B, hidden), or (B, L, hidden) of every token."""
         more = {}
         if self.pair_separator is not None:
             more["token_type_ids"] = token_types(pieces, self.pair_separator, self.pad)
         base = self.get_submodule(self._base)
         output = base(input_ids=pieces, attention_mask=pieces != self.pad, **more)
+        states: Tensor = output.last_hidden_state
         if self.per_token:
-            pooled = output.last_hidden_state
-        elif self.pooler is None:
-            pooled = output.pooler_output
-        else:
-            pooled = torch.tanh(self.pooler(output.last_hidden_state[:, 0]))
-        logits: Tensor = self.classifier(self.dropout(pooled))
-        return logits
+            return states
+        if self.pooler is None:
+            pooled: Tensor = output.pooler_output
+            return pooled
+        return torch.tanh(self.pooler(states[:, 0]))
+
+    def _of_packed(self, texts: PackedTexts) -> Tensor:
+        """The same of packed texts: (B, hidden), in the order of the examples.
+
+        Raises:
+            UserError: the encoder cannot keep texts in one row apart.
+        """
+        base: Any = self.get_submodule(self._base)
+        config = base.config
+        kind = encoder_type({"model_type": config.model_type}, config.model_type)
+        if not kind.packs or self.per_token:
+            what = "answers of every token" if self.per_token else f"encoders of type {config.model_type}"
+            raise UserError(f"padding: none is not for {what}; set `padding: longest`")
+        use_packed_attention(base)
+        more: dict[str, Any] = {}
+        if self.pair_separator is not None:
+            more["token_type_ids"] = packed_token_types(texts, self.pair_separator)[None]
+        if getattr(config, "layer_types", None):
+            # ModernBERT would make masks for the whole row; attention has its window.
+            more["attention_mask"] = dict.fromkeys(config.layer_types)
+        first = config.pad_token_id + 1 if kind.positions_after_padding else 0
+        output = base(
+            input_ids=texts.pieces[None], position_ids=(texts.places + first)[None], texts=texts, **more
+        )
+        states: Tensor = output.last_hidden_state[0, texts.first]
+        if self.pooler is not None:
+            return torch.tanh(self.pooler(states))
+        # The encoder's own pooler read the first text alone.
+        own = base.get_submodule("pooler")
+        if isinstance(own, nn.Linear):  # ALBERT's activation is a module beside it
+            activated: Tensor = base.get_submodule("pooler_activation")(own(states))
+            return activated
+        pooled: Tensor = own(states[:, None])
+        return pooled
 
 
 def token_types(pieces: Tensor, separator: int, pad: int) -> Tensor:

@@ -10,11 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prunescope.archs import Training
 from prunescope.data.encode import Inputs
+from prunescope.models.packed import PackedTexts, packed
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream
 from prunescope.training.augment import PADDING, crop_flip, cropped
 from prunescope.training.task import labels_tensor, outputs_of
+
+#: Batches in a pool that is sorted by length: from many texts, but not always the same ones together.
+POOL = 50
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Split:
     ``inputs``: (n, channels, height, width) uint8 pixels with ``pixels``, what makes of them what a
     network takes in; or what it takes in itself, (n, L) int64 token ids among it.
     ``per_token``: labels are (n, L), cut as the inputs are. ``further`` and ``truth``: as in ``SplitInputs``.
-    ``labels``: (n,) int64 or (n, C) float32. ``lengths``: (n,) int64 tokens on the CPU, or None.
+    ``labels``: (n,) int64 or (n, C) float32. ``lengths``: (n,) int64 tokens on the CPU, or None. ``pack``:
+    batches of texts have no padding.
     """
 
     inputs: Tensor
@@ -61,11 +67,14 @@ class Split:
     per_token: bool = False
     further: Mapping[str, np.ndarray] = field(default_factory=dict)
     truth: Any = None
+    pack: bool = False
 
     def __len__(self) -> int:
         return self.labels.shape[0]
 
-    def batch(self, index: Tensor, augment: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, index: Tensor, augment: torch.Generator | None = None
+    ) -> tuple[Tensor | PackedTexts, Tensor]:
         """Inputs and labels of the examples ``index`` (on the CPU), in its order.
 
         ``augment``: the draws for changes of pictures, for training alone; None leaves them as they are.
@@ -73,6 +82,8 @@ class Split:
         the same function, less work.
         """
         inputs = self.inputs
+        if self.pack:
+            return packed(inputs, index, self._lengths_of(index)), self.labels[index.to(inputs.device)]
         if self.trim and self.lengths is not None:
             inputs = inputs[:, : int(self.lengths[index].max())]
         where = index.to(self.inputs.device)
@@ -81,6 +92,9 @@ class Split:
             chosen = self.pixels(chosen, augment)
         labels = self.labels[where]
         return chosen, labels[:, : chosen.shape[1]] if self.per_token else labels
+
+    def _lengths_of(self, index: Tensor) -> Tensor:
+        return torch.full_like(index, self.inputs.shape[1]) if self.lengths is None else self.lengths[index]
 
     def stacked_batch(self, index: Tensor, crops: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """A batch for each replica: inputs (R, B, ...) and labels (R, B) or (R, B, C).
@@ -113,10 +127,13 @@ class TrainingData:
     max_answer: int = 0
 
 
-def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> TrainingData:
+def training_data(
+    inputs: Inputs, *, trim: bool, device: torch.device, padding: str = "longest"
+) -> TrainingData:
     """Move encoded inputs to the device.
 
     ``trim``: whether the network masks padding, so that batches may be cut to their longest text.
+    ``padding``: as in ``archs.Training``.
     """
     splits = {}
     pixels = Pixels(
@@ -140,6 +157,7 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
             per_token=inputs.task in ("tokens", "text"),
             further=arrays.further,
             truth=arrays.truth,
+            pack=padding == "none",
         )
     first = next(iter(splits.values())).inputs
     shape = Shape(
@@ -167,6 +185,29 @@ def training_data(inputs: Inputs, *, trim: bool, device: torch.device) -> Traini
 def shuffled(n: int, batch_size: int, seed: int, *where: int | str) -> Iterator[Tensor]:
     """Batches of example numbers in the order of the seed's stream ``order`` at ``where``."""
     return iter(order_of(n, seed, *where).split(batch_size))
+
+
+def by_length(lengths: Tensor, batch_size: int, seed: int, *where: int | str) -> Iterator[Tensor]:
+    """Batches of texts of like length, every text once, in an order drawn from the same stream.
+
+    The shuffled texts are cut into pools of ``POOL`` batches, each sorted by length and cut into batches, and all
+    batches are shuffled. The one that is not full, if there is one, may come anywhere.
+
+    Args:
+        lengths: (n,) int64 on the CPU.
+    """
+    draws = torch.Generator().manual_seed(stream(seed, "order", *where))
+    batches: list[Tensor] = []
+    for pool in torch.randperm(len(lengths), generator=draws).split(batch_size * POOL):
+        batches += pool[torch.argsort(lengths[pool], stable=True)].split(batch_size)
+    return (batches[number] for number in torch.randperm(len(batches), generator=draws).tolist())
+
+
+def epoch_batches(split: Split, training: Training, seed: int, phase: str, epoch: int) -> Iterator[Tensor]:
+    """The example numbers (B,) of an epoch's batches, on the CPU, by the settings' order and batch size."""
+    if training.order == "by-length" and split.lengths is not None:
+        return by_length(split.lengths, training.batch_size, seed, phase, epoch)
+    return shuffled(len(split), training.batch_size, seed, phase, epoch)
 
 
 def order_of(n: int, seed: int, *where: int | str) -> Tensor:

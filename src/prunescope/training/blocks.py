@@ -94,7 +94,12 @@ def run_block(
         )
     place = choose_device(device)
     torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
-    data = training_data(load_inputs(inputs), trim=masks_padding(job.architecture), device=place)
+    data = training_data(
+        load_inputs(inputs),
+        trim=masks_padding(job.architecture),
+        device=place,
+        padding=job.training.padding,
+    )
     starts = [checkpoints.Checkpoint(path) for path in dense]
     collected = _Collected()
     together = replicas_together(job, place)
@@ -183,7 +188,7 @@ def _recipe(
             and trainee.data.task in LOGIT_TASKS
             and epoch == job.training.early_epoch
         ):
-            early_logits[trainee.seed] = logits_of(trainee.model, trainee.data, "train").numpy()
+            early_logits[trainee.seed] = _logits(trainee, "train")
 
     if job.composition is None:
         yield from unpruned(trainee, after_epoch)
@@ -197,13 +202,18 @@ def _recipe(
     yield from pruned(trainee, job.composition, job.target, beginning)
 
 
+def _logits(trainee: Trainee, split: str) -> np.ndarray:
+    logits = logits_of(trainee.model, trainee.data, split, precision=trainee.settings.precision)
+    return logits.numpy()
+
+
 def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logits: np.ndarray | None) -> None:
     """What a trained network says of every example, and its weights."""
     data, seed = trainee.data, trainee.seed
     if data.task not in LOGIT_TASKS:
         _collect_answers(job, trainee, collected)
         return
-    logits = {split: logits_of(trainee.model, data, split).numpy() for split in data.splits}
+    logits = {split: _logits(trainee, split) for split in data.splits}
     if not all(np.isfinite(values).all() for values in logits.values()):
         _diverged(job, trainee, "logits are not finite", collected)
         return
@@ -230,7 +240,7 @@ def _collect_answers(job: ModelJob, trainee: Trainee, collected: _Collected) -> 
     data, reached = trainee.data, {}
     splits = [split for split in data.splits if data.task != "text" or split != "train"]
     try:
-        found = {split: answers_of(trainee.model, data, split) for split in splits}
+        found = {split: answers_of(trainee.model, data, split, job.training.precision) for split in splits}
     except DivergedError as error:
         _diverged(job, trainee, str(error), collected)
         return

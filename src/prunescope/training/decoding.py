@@ -10,6 +10,7 @@ from torch import nn
 from prunescope.arrow import objects
 from prunescope.data.byte_pieces import BytePieces
 from prunescope.models.causal import CausalLM
+from prunescope.models.precision import outputs
 from prunescope.training.batches import Split, TrainingData, in_order
 from prunescope.training.loop import DivergedError
 
@@ -20,11 +21,13 @@ _BATCH, _RECORDS = 128, 64
 _BEST = 20
 
 
-def answers_of(model: nn.Module, data: TrainingData, split: str) -> tuple[np.ndarray, np.ndarray]:
+def answers_of(
+    model: nn.Module, data: TrainingData, split: str, precision: str = "float32"
+) -> tuple[np.ndarray, np.ndarray]:
     """(n,) labels and (n,) predictions in the prediction table's form, in the order of the examples; dropout off.
 
     tokens: an int32 array for each sentence; words beyond the limit get the first class. span: accepted answers,
-    and the paragraph's characters of the best span. text: references, and the text that is written.
+    and the paragraph's characters of the best span. text: references, and the text that is written, in float32.
 
     Raises:
         DivergedError: an output is not finite.
@@ -32,37 +35,37 @@ def answers_of(model: nn.Module, data: TrainingData, split: str) -> tuple[np.nda
     model.eval()
     with torch.no_grad():
         if data.task == "tokens":
-            return _tags(model, data.splits[split])
+            return _tags(model, data.splits[split], precision)
         if data.task == "span":
-            return _spans(model, data.splits[split], data.max_answer)
+            return _spans(model, data.splits[split], data.max_answer, precision)
         return _texts(model, data, data.splits[split])
 
 
-def _outputs(model: nn.Module, split: Split, index: torch.Tensor) -> np.ndarray:
-    values: np.ndarray = model(split.batch(index)[0]).float().cpu().numpy()
+def _outputs(model: nn.Module, split: Split, index: torch.Tensor, precision: str) -> np.ndarray:
+    values: np.ndarray = outputs(model, split.batch(index)[0], precision).float().cpu().numpy()
     if not np.isfinite(values).all():
         raise DivergedError("outputs are not finite")
     return values
 
 
-def _tags(model: nn.Module, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _tags(model: nn.Module, split: Split, precision: str) -> tuple[np.ndarray, np.ndarray]:
     labels = [np.array(label, dtype=np.int32) for label in split.truth["label"]]
     words = split.further["words"]
     predictions = [np.zeros_like(label) for label in labels]
     for index in in_order(len(split), _BATCH):
-        best = _outputs(model, split, index).argmax(axis=2)
+        best = _outputs(model, split, index, precision).argmax(axis=2)
         for row, n in enumerate(index.tolist()):
             places = np.flatnonzero(words[n, : best.shape[1]] >= 0)
             predictions[n][words[n, places]] = best[row, places]
     return objects(labels), objects(predictions)
 
 
-def _spans(model: nn.Module, split: Split, longest: int) -> tuple[np.ndarray, np.ndarray]:
+def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> tuple[np.ndarray, np.ndarray]:
     contexts = split.truth["context"]
     owners, offsets = split.further["owners"], split.further["offsets"]
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(contexts)
     for index in in_order(len(split), _BATCH):
-        values = _outputs(model, split, index)
+        values = _outputs(model, split, index, precision)
         for row, n in enumerate(index.tolist()):
             found = best_span(values[row], offsets[n, : values.shape[1]], longest)
             if found is not None and found[0] > best[owners[n]][0]:

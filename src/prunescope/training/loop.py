@@ -13,9 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.archs import Training
+from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
-from prunescope.training.batches import TrainingData, augmenting, in_order, shuffled
+from prunescope.training.batches import TrainingData, augmenting, epoch_batches, in_order
 from prunescope.training.task import Loss, judged, loss_for
 
 
@@ -147,10 +148,10 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
         draws = augmenting(trainee.seed, phase, epoch)
-        for index in shuffled(len(split), settings.batch_size, trainee.seed, phase, epoch):
+        for index in epoch_batches(split, settings, trainee.seed, phase, epoch):
             inputs, labels = split.batch(index, draws)
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model(inputs), labels)
+            loss = loss_of(outputs(model, inputs, settings.precision), labels)
             loss.backward()
             for name, pruned in gone.items():
                 gradient = weights[name].grad
@@ -166,19 +167,24 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     return float(total) / len(split)
 
 
-def logits_of(model: nn.Module, data: TrainingData, split: str, batch_size: int = 512) -> Tensor:
+def logits_of(
+    model: nn.Module, data: TrainingData, split: str, batch_size: int = 512, *, precision: str = "float32"
+) -> Tensor:
     """Logits (n, C) float32 on the CPU, in the order of the examples; dropout off."""
     examples = data.splits[split]
     model.eval()
     with torch.no_grad():
-        parts = [model(examples.batch(index)[0]).float() for index in in_order(len(examples), batch_size)]
+        parts = [
+            outputs(model, examples.batch(index)[0], precision).float()
+            for index in in_order(len(examples), batch_size)
+        ]
     return torch.cat(parts).cpu()
 
 
 def mean_loss(trainee: Trainee, split: str) -> float:
     if trainee.data.task in ("tokens", "span", "text"):
         return _mean_loss_by_batch(trainee, split)
-    logits = logits_of(trainee.model, trainee.data, split)
+    logits = logits_of(trainee.model, trainee.data, split, precision=trainee.settings.precision)
     return float(trainee.loss(logits.double(), trainee.data.splits[split].labels.cpu()))
 
 
@@ -192,7 +198,8 @@ def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
             inputs, labels = examples.batch(index)
             terms = judged(task, labels)
             if terms:
-                total += float(trainee.loss(trainee.model(inputs).double(), labels)) * terms
+                said = outputs(trainee.model, inputs, trainee.settings.precision)
+                total += float(trainee.loss(said.double(), labels)) * terms
                 count += terms
     return total / count if count else float("nan")
 

@@ -7,7 +7,7 @@ by yielding it. Whoever follows the recipe trains: this network alone, or many i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -175,7 +175,7 @@ def _gradients(trainee: Trainee, pruner: Pruner, decay: float, round_: int) -> d
     )
 
 
-def _examples(trainee: Trainee, batches: int, size: int, round_: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _examples(trainee: Trainee, batches: int, size: int, round_: int) -> Iterator[tuple[Any, Tensor]]:
     """Batches of different training examples to look at, drawn by the seed."""
     split = trainee.data.splits["train"]
     generator = torch.Generator().manual_seed(stream(trainee.seed, "prune", "examples", round_))

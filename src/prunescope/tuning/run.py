@@ -36,7 +36,12 @@ def run_search(job: TuneJob, inputs: Path, out: Path, *, device: str = "auto") -
     """
     place = choose_device(device)
     torch.set_flush_denormal(True)
-    data = training_data(load_inputs(inputs), trim=masks_padding(job.architecture), device=place)
+    data = training_data(
+        load_inputs(inputs),
+        trim=masks_padding(job.architecture),
+        device=place,
+        padding=job.training.padding,
+    )
 
     def score(training: Training, after_epoch: Callable[[int], None]) -> float:
         return validation_score(job.architecture, training, data, job.seed, place, after_epoch)

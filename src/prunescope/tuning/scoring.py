@@ -40,10 +40,12 @@ def validation_score(
     trainee = Trainee(build(architecture, data.shape, seed).to(device), data, training, seed)
     train_unpruned(trainee, after_epoch)
     if data.task not in LOGIT_TASKS:
-        labels, prediction = answers_of(trainee.model, data, "validation")
+        labels, prediction = answers_of(trainee.model, data, "validation", training.precision)
         return leading_score(one_model(data.task, labels, prediction, data.classes), data.metrics)
     splits = {"validation", training.threshold_split} if data.task == "multi-label" else {"validation"}
-    logits = {split: logits_of(trainee.model, data, split).numpy() for split in splits}
+    logits = {
+        split: logits_of(trainee.model, data, split, precision=training.precision).numpy() for split in splits
+    }
     if not all(np.isfinite(values).all() for values in logits.values()):
         raise DivergedError("logits are not finite")
     threshold = 0.5

@@ -10,7 +10,7 @@ import pytest
 
 from prunescope.analysis.corrections import bonferroni, holm
 from prunescope.analysis.slopes import pooled_slope
-from prunescope.analysis.ttests import Alternative, independent, paired
+from prunescope.analysis.ttests import Alternative, independent, noncentrality, paired
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -121,6 +121,41 @@ def test_effect_size_intervals_cover_as_often_as_they_say() -> None:
     assert {name: hits / rounds for name, hits in inside.items()} == pytest.approx(
         {"d_z": 0.9, "hedges_g": 0.9}, abs=0.03
     )
+
+
+def noncentral_t(t: float, df: float, center: float) -> float:
+    """P(T <= t) as the mean of Phi(t s - center) over s = sqrt(chi^2 / df), by Simpson's rule piece by piece."""
+    width = 1 / math.sqrt(2 * df)
+    marks = {1 + k * width for k in (-12, -6, -3, 0, 3, 6, 12)}
+    marks |= {(center + k) / t for k in (-9, -4, 0, 4, 9)} if t else set()
+    last = 1 + 20 * width
+    inner = sorted(mark for mark in marks if 0 < mark < last)
+    scale = math.log(2) + df / 2 * math.log(df / 2) - math.lgamma(df / 2)
+    total = 0.0
+    for a, b in zip([0.0, *inner], [*inner, last], strict=True):
+        s = np.linspace(a, b, 2001)
+        z = t * s - center
+        phi = np.array([0.5 * math.erfc(-x / math.sqrt(2)) for x in z])
+        with np.errstate(divide="ignore"):
+            logs = scale + (df - 1) * np.log(s) - df * s * s / 2 if df > 1 else scale - df * s * s / 2
+        y = phi * np.exp(logs)
+        total += float((b - a) / 6000 * (y[0] + y[-1] + 4 * y[1:-1:2].sum() + 2 * y[2:-1:2].sum()))
+    return total
+
+
+@pytest.mark.parametrize("df", [1, 2, 9, 58, 2000])
+@pytest.mark.parametrize("t", [0.0, 1e-3, 0.02, 1.0, 30.0, 300.0, 3000.0])
+@pytest.mark.parametrize("p", [0.995, 0.5, 0.025])
+def test_noncentrality_against_quadrature(df: int, t: float, p: float) -> None:
+    center = noncentrality(t, df, p)
+    assert noncentral_t(t, df, center) == pytest.approx(p, abs=1e-7)
+
+
+def test_a_small_t_moves_the_interval() -> None:
+    # With many degrees of freedom t is normal around its noncentrality: the ends are t -+ 2.5758.
+    for t in (0.001, 0.01):
+        for p, sign in ((0.995, -1), (0.005, 1)):
+            assert noncentrality(t, 1e7, p) == pytest.approx(t + sign * 2.5758293, abs=1e-5)
 
 
 def test_sides_exchanged_give_opposite_numbers() -> None:

@@ -116,6 +116,26 @@ def test_scatter_panels_tell_slope_fit_and_accuracy(tree: tuple[Path, list[Path]
     plt.close(picture.figure)
 
 
+def test_models_without_a_slope_still_have_an_accuracy() -> None:
+    from prunescope.analysis.alpha_cells import AlphaCell
+    from prunescope.figures import accuracy_alpha
+
+    place = CellFiles.at(Path("cells/digits/lenet5/RP/ratio-400percent"))
+    cell = AlphaCell(
+        *("digits", "lenet5", "RP", place.amount),
+        alpha={0: 1.5, 2: 2.5},
+        accuracy_dense={0: 0.8, 1: 0.9, 2: 1.0},
+        seeds=frozenset((0, 1, 2)),
+        n_classes=10,
+        accuracy_pruned={0: 0.3, 1: 0.0, 2: 0.6},
+        ratio=4.0,
+    )
+    before, after = accuracy_alpha.curve([(place, cell)]).to_dict("records")
+    assert (before["n_seeds"], before["n_alphas"], before["accuracy"]) == (3, 0, pytest.approx(0.9))
+    assert (after["n_seeds"], after["n_alphas"]) == (3, 2)
+    assert (after["accuracy"], after["alpha"]) == (pytest.approx(0.3), 2.0)
+
+
 def test_scores_on_pies_stand_beside_scores_on_all(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
     with open(tree[0] / "tables" / "effectiveness.csv", newline="", encoding="utf-8") as stream:
         means = {(r["dataset"], r["pruner"], r["sparsity"]): float(r["mean"]) for r in csv.DictReader(stream)}

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope.archs import Training
 from prunescope.models.registry import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.decoding import answers_of, best_span
@@ -138,7 +139,7 @@ def test_the_mean_loss_of_a_split_does_not_depend_on_batches(batch_size: int) ->
     trainee: Any = SimpleNamespace(
         data=data("tokens", split),
         model=Given(outputs),
-        settings=SimpleNamespace(batch_size=batch_size),
+        settings=Training(batch_size=batch_size),
         loss=loss_for("tokens"),
     )
     assert mean_loss(trainee, "test") == pytest.approx(float(loss_for("tokens")(outputs.double(), labels)))
