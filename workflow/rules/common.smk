@@ -78,6 +78,16 @@ VERSION = {
 }
 
 
+def hold_results():
+    # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
+    from prunescope.holding import hold
+
+    try:
+        hold(STUDY.results, on_slurm=workflow.non_local_exec)
+    except UserError as error:
+        sys.exit(f"prunescope: error: {error}")
+
+
 def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.
@@ -151,9 +161,9 @@ def blocks_of(cell):
 
 
 def dense_checkpoint(wildcards):
-    """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
+    """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
-    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_trained:
+    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_unpruned:
         return []
     return blocks_of_seeds(below, "checkpoint.safetensors", wildcards.block)
 

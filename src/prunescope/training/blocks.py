@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from prunescope.training.decoding import answers_of, labels_of
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
 from prunescope.training.memory import memory_told
+from prunescope.training.objectives import unpruned_teacher
 from prunescope.training.recipes import Recipe, pruned, unpruned
 from prunescope.training.records import record_of
 from prunescope.training.resume import Progress
@@ -80,8 +82,8 @@ def run_block(
     Args:
         inputs: the encoded data set.
         dense: checkpoints of the unpruned models of these seeds, for pruners that start from trained
-            ones; with none, that prefix is trained here, to the same bytes. For a level of a ladder above the first,
-            the networks of the level below, which must be there.
+            ones or distill them; with none, these are trained here, to the same bytes. For a level of a ladder
+            above the first, the networks of the level below, which must be there.
         device: ``auto``, ``cpu`` or ``cuda``.
         kept: where progress is kept and found again (``training.resume``); the folder is gone once the outputs
             are written.
@@ -109,6 +111,9 @@ def run_block(
     starts = [checkpoints.Checkpoint(path) for path in dense]
     collected = Collected()
     together = replicas_together(job, place)
+    alone = alone_because(job)
+    if alone and isinstance(job.architecture, Stackable) and job.architecture.replicas == "together":
+        print(f"{job.dataset} {job.arch} {job.pruner}: {alone}", file=sys.stderr, flush=True)
     groups = in_groups(sorted(job.seeds), 1 if together is None else together.most)
     progress = Progress(
         kept.folder if kept else None,
@@ -158,11 +163,22 @@ def owner_of(job: ModelJob, files: Sequence[Path], place: torch.device, *, early
 def replicas_together(job: ModelJob, place: torch.device) -> Together | None:
     """What trains this job's seeds in lock step; None where each is trained alone."""
     architecture = job.architecture
-    if not isinstance(architecture, Stackable) or architecture.replicas == "alone":
+    if not isinstance(architecture, Stackable) or architecture.replicas == "alone" or alone_because(job):
         return None
     if architecture.replicas == "auto" and (place.type != "cuda" or len(job.seeds) == 1):
         return None
     return Together(architecture.together)
+
+
+def alone_because(job: ModelJob) -> str | None:
+    """Why the job's replicas cannot be trained together whatever the settings say; None where they can."""
+    if job.composition is not None and job.composition.is_gradual:
+        return "gradual pruning looks at every step of a network: replicas are trained one after the other"
+    if job.composition is not None and job.composition.objective != "task":
+        return f"objective {job.composition.objective}: replicas are trained one after the other"
+    if not job.training.steady:
+        return "the learning rate changes within epochs: replicas are trained one after the other"
+    return None
 
 
 def in_groups(seeds: Sequence[int], most: int) -> list[list[int]]:
@@ -208,7 +224,8 @@ def _run_seeds(
             _collect(job, trainee, collected, early_logits.get(trainee.seed))
         else:
             _diverged(job, trainee, str(end), collected)
-    collected.replicas = {"trained": "alone"}
+    alone = alone_because(job)
+    collected.replicas = {"trained": "alone", **({"because": alone} if alone else {})}
     if together is not None:
         collected.replicas = {
             "trained": "together",
@@ -244,7 +261,10 @@ def _recipe(
             checkpoints.restore(starts, trainee)
         else:
             yield from unpruned(trainee)
-    yield from pruned(trainee, job.composition, job.target, beginning)
+    teacher = None
+    if starts and job.composition.objective == "distilled" and not job.composition.needs_trained:
+        teacher = unpruned_teacher(trainee, partial(checkpoints.restore, starts))
+    yield from pruned(trainee, job.composition, job.target, beginning, teacher)
 
 
 def _logits(trainee: Trainee, split: str) -> np.ndarray:

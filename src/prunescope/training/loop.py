@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -19,6 +20,8 @@ from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import TrainingData, augmenting, epoch_batches
+from prunescope.training.hooks import StepHook
+from prunescope.training.learning_rate import learning_rates
 from prunescope.training.memory import backward, in_batches
 from prunescope.training.task import Loss, judged, loss_for
 from prunescope.training.watch import Place, Watch
@@ -50,13 +53,12 @@ class Stretch:
 
 @dataclass
 class Trainee:
-    """A network in training: its weights, its optimizer, its masks, its curve so far.
+    """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
-    also of the normalization, the biases and the classifier's weights that go with them. ``state``: whatever else
-    the course of training depends on, by name; a resumed job finds it as it was. ``skipping``: a resumed job
-    passes by what it did before; until it is back where it was, recipes leave the network alone. ``parts``: in how
-    many a batch is trained, more than one where a GPU's memory is short (``memory``).
+    also of the normalization, the biases and the classifier's weights that go with them. ``skipping``: a resumed
+    job passes by what it did before; until it is back where it was, recipes leave the network alone. ``parts``: in
+    how many a batch is trained, more than one where a GPU's memory is short (``memory``).
     """
 
     model: nn.Module
@@ -65,10 +67,10 @@ class Trainee:
     seed: int
     optimizer: torch.optim.Optimizer = field(init=False)
     masks: Masks | None = None
+    hooks: list[StepHook] = field(default_factory=list)
     curve: list[Epoch] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
-    state: dict[str, Tensor] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     skipping: bool = False
     parts: int = 1
@@ -84,6 +86,14 @@ class Trainee:
         """Prune: from now on these weights are exactly zero, before and after every step."""
         self.masks = masks
         apply_masks(dict(self.model.named_parameters()), masks)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """While this lasts, between steps, the network is what it answers with."""
+        with ExitStack() as stack:
+            for hook in self.hooks:
+                stack.enter_context(hook.evaluating())
+            yield
 
     def restart_optimizer(self) -> None:
         """A fresh optimizer: no momentum, no moments, step 0."""
@@ -125,25 +135,26 @@ def train(
     """
     settings = trainee.settings
     weights = dict(trainee.model.named_parameters())
+    steps = -(-len(trainee.data.splits["train"]) // settings.batch_size)
     keeper = Keeper(settings.keep)
     place = Place(trainee, phase, keeper)
     trainee.watch.enter(place)
     for epoch in range(place.epoch, epochs + 1):
         started = time.perf_counter()
-        falls = sum(epoch / epochs > milestone for milestone in settings.milestones)
-        for group in trainee.optimizer.param_groups:
-            group["lr"] = settings.lr * lr_factor * 0.1**falls
-        loss = _train_epoch(trainee, weights, phase, epoch, place)
+        rates = learning_rates(settings, epoch, epochs, steps, lr_factor)
+        loss = _train_epoch(trainee, weights, phase, epoch, rates, place)
         trainee.seconds += time.perf_counter() - started
         if not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch} of {phase}")
         validation_loss = None
         if "validation" in trainee.data.splits:
-            validation_loss = mean_loss(trainee, "validation")
+            with trainee.evaluating():
+                validation_loss = mean_loss(trainee, "validation")
             if not math.isfinite(validation_loss):
                 raise DivergedError(f"validation loss is {validation_loss} after epoch {epoch} of {phase}")
         trainee.curve.append(Epoch(phase, epoch, loss, validation_loss))
-        keeper.offer(trainee, validation_loss)
+        if all(hook.final for hook in trainee.hooks):
+            keeper.offer(trainee, validation_loss)
         if after_epoch is not None:
             after_epoch(epoch)
     trainee.watch.leave()
@@ -151,14 +162,23 @@ def train(
 
 
 def _train_epoch(
-    trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int, place: Place
+    trainee: Trainee,
+    weights: dict[str, nn.Parameter],
+    phase: str,
+    epoch: int,
+    rates: Sequence[float],
+    place: Place,
 ) -> float:
+    """``rates``: the learning rate of each step. Returns the mean loss of the task."""
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
 
-    def batch_loss(inputs: Tensor | PackedTexts, labels: Tensor) -> Tensor:
-        return loss_of(outputs(model, inputs, settings.precision), labels)
+    def losses(inputs: Tensor | PackedTexts, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = outputs(model, inputs, settings.precision)
+        loss = loss_of(logits, labels)
+        further = (hook.further_loss(inputs, logits, labels) for hook in trainee.hooks)
+        return loss, sum((more for more in further if more is not None), loss)
 
     gone = {name: ~mask for name, mask in (trainee.masks or {}).items()}
     model.train()
@@ -170,8 +190,11 @@ def _train_epoch(
         draws = augmenting(trainee.seed, phase, epoch)
         done = place.begin(epoch, total, draws)
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
-        for index in islice(batches, done, None):
-            loss = backward(trainee, index, split.batch(index, draws), batch_loss)
+        for index, rate in islice(zip(batches, rates, strict=True), done, None):
+            batch = split.batch(index, draws)
+            for hook in trainee.hooks:
+                hook.before_forward()
+            loss = backward(trainee, index, batch, losses)
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:
@@ -179,8 +202,14 @@ def _train_epoch(
                     gradient.masked_fill_(pruned, 0.0)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            for hook in trainee.hooks:
+                hook.before_step(rate)
             optimizer.step()
             set_to_zero(weights, gone)
+            for hook in trainee.hooks:
+                hook.after_step()
             total += loss.double() * len(index)
             trainee.examples_seen += len(index)
             place.step += 1

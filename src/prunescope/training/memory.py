@@ -20,40 +20,41 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What a network takes in, and labels -> the mean loss, a scalar.
-BatchLoss = Callable[[Any, Tensor], Tensor]
+#: What a network takes in, and labels -> the task's mean loss, and what is minimized: scalars.
+Losses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
 
 #: What ``Split.batch`` gives.
 Batch = tuple[Tensor | PackedTexts, Tensor]
 
 
-def backward(trainee: Trainee, index: Tensor, batch: Batch, loss_of: BatchLoss) -> Tensor:
-    """Gradients of a batch's mean loss: set, not added to. In ``trainee.parts`` parts, more if memory is short.
+def backward(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
+    """Gradients of what is minimized over a batch, set, not added to; in ``trainee.parts`` parts.
 
-    Parts weigh by how many terms their mean loss has, so that the gradient is the whole batch's to rounding (dropout
-    draws differ). In one part, nothing differs from calling ``backward`` on the loss.
+    Where memory is too short, the batch is done again in twice as many parts, and later ones likewise. Parts weigh
+    by how many terms their mean loss has, so that the gradient is the whole batch's to rounding (dropout draws
+    differ). In one part, nothing differs from calling ``backward`` on the loss.
 
     Args:
         index: numbers of the examples of ``batch``.
 
-    Returns: the batch's mean loss, detached.
+    Returns: the task's mean loss over the batch, detached.
 
     Raises:
         UserError: not even one example fits, or parts are too few for a network with batch normalization.
     """
     while True:
         trainee.optimizer.zero_grad(set_to_none=True)
-        loss = attempted(lambda: _in_parts(trainee, index, batch, loss_of))
+        loss = attempted(lambda: _in_parts(trainee, index, batch, losses))
         if loss is not None:
             return loss
         _halve(trainee, len(index))
 
 
-def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, loss_of: BatchLoss) -> Tensor:
+def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
     inputs, labels = batch
     if trainee.parts == 1:
-        loss = loss_of(inputs, labels)
-        loss.backward()
+        loss, minimized = losses(inputs, labels)
+        minimized.backward()
         return loss.detach()
     task = trainee.data.task
     if isinstance(inputs, PackedTexts):
@@ -66,9 +67,9 @@ def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, loss_of: BatchLoss)
     for some, theirs in parts:
         terms = judged(task, theirs)
         if terms:
-            part = loss_of(some, theirs) * (terms / whole)
-            part.backward()
-            total += part.detach()
+            loss, minimized = losses(some, theirs)
+            (minimized * (terms / whole)).backward()
+            total += loss.detach() * (terms / whole)
     return total
 
 

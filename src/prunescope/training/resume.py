@@ -263,7 +263,9 @@ class Progress(Watch):
         for trainee in self._group:
             seed = trainee.seed
             tensors |= trainee_tensors(trainee) | mask_tensors(trainee)
-            tensors |= {f"{seed}/state/{name}": value for name, value in trainee.state.items()}
+            hooks = [hook.capture() for hook in trainee.hooks]
+            for number, (some, _) in enumerate(hooks):
+                tensors |= {f"{seed}/hook/{number}/{name}": value for name, value in some.items()}
             if seed in self._early:
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
             trainees[seed] = {
@@ -271,6 +273,7 @@ class Progress(Watch):
                 "examples_seen": trainee.examples_seen,
                 "seconds": trainee.seconds,
                 "parts": trainee.parts,
+                "hooks": [known for _, known in hooks],
             }
         course: dict[str, Any] = {}
         if self._course is not None:
@@ -296,8 +299,8 @@ class Progress(Watch):
         give_state(trainee, tensors)
         # After the masks, which change weights: a network that diverged is kept as it was found.
         trainee.model.load_state_dict(_below("model/", tensors))
-        place = next(trainee.model.parameters()).device
-        trainee.state = {name: value.to(place) for name, value in _below("state/", tensors).items()}
+        for number, (hook, known) in enumerate(zip(trainee.hooks, facts["hooks"], strict=True)):
+            hook.restore(_below(f"hook/{number}/", tensors), known)
         trainee.curve = [Epoch(*line) for line in facts["curve"]]
         trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
         trainee.parts = facts["parts"]

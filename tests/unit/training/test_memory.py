@@ -35,6 +35,16 @@ def limited(model: nn.Module, most: int, seen: list[int] | None = None) -> nn.Mo
     return model
 
 
+def task_loss(trainee: Any) -> Any:
+    """``memory.Losses`` of a network that is trained for its task alone."""
+
+    def losses(inputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        loss = trainee.loss(trainee.model(inputs), labels)
+        return loss, loss
+
+    return losses
+
+
 @pytest.mark.parametrize(
     ("family", "task"), [("lenet5", "single-label"), ("bilstm", "multi-label"), ("encoder", "single-label")]
 )
@@ -75,11 +85,7 @@ def test_parts_weigh_by_what_is_judged(make_trainee):
     gradients, losses = [], []
     for parts in (1, 2, 3, 6):
         trainee.parts = parts
-        losses.append(
-            backward(
-                trainee, torch.arange(6), (inputs, labels), lambda x, y: trainee.loss(trainee.model(x), y)
-            )
-        )
+        losses.append(backward(trainee, torch.arange(6), (inputs, labels), task_loss(trainee)))
         gradients.append(trainee.model.weight.grad.clone())
     for loss, gradient in zip(losses[1:], gradients[1:], strict=True):
         torch.testing.assert_close(loss, losses[0])
@@ -93,7 +99,7 @@ def test_one_part_is_the_loss_s_own_backward(make_trainee):
     loss = trainee.loss(trainee.model(split.inputs[:8]), split.labels[:8])
     loss.backward()
     wanted = [p.grad.clone() for p in trainee.model.parameters()]
-    told = backward(trainee, index, split.batch(index), lambda x, y: trainee.loss(trainee.model(x), y))
+    told = backward(trainee, index, split.batch(index), task_loss(trainee))
     assert torch.equal(told, loss.detach())
     assert all(torch.equal(p.grad, g) for p, g in zip(trainee.model.parameters(), wanted, strict=True))
 
@@ -103,12 +109,13 @@ def test_texts_without_padding_are_cut_too(make_trainee):
     split = trainee.data.splits["train"]
     packs = type(split)(**{**vars(split), "pack": True})
     trainee.data.splits["train"] = packs
+    trainee.model.eval()
     index = torch.arange(12)
     seen: list[tuple[int, bool]] = []
 
     def loss(inputs: Any, labels: Any) -> Any:
         seen.append((len(inputs), isinstance(inputs, PackedTexts)))
-        return trainee.loss(trainee.model.eval()(inputs), labels)
+        return task_loss(trainee)(inputs, labels)
 
     found = []
     for parts in (1, 4):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,6 +27,15 @@ class GradualPruning:
         self.kept: Tensor | None = None
         self._step = 0
         self._settled = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether the masks are final."""
+        return self._settled
+
+    def evaluating(self) -> AbstractContextManager[None]:
+        """Between steps: the network answers as what it is, not as what is behind its masks."""
+        return self.watcher.effective(self.kept)
 
     def before_forward(self) -> None:
         self.watcher.enter(self.kept)
@@ -52,6 +65,26 @@ class GradualPruning:
             self.watcher.settle(self.kept)
         else:
             self.watcher.leave(self.kept)
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Between two steps: what going on takes, but for the weights, as tensors by name and what JSON can hold."""
+        tensors, facts = self.watcher.capture()
+        tensors = {f"watcher/{name}": value for name, value in tensors.items()}
+        if self.kept is not None:
+            tensors["kept"] = self.kept
+        return tensors, {"step": self._step, "settled": self._settled, "watcher": facts}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from what ``capture`` gave."""
+        kept = tensors.get("kept")
+        self.kept = None if kept is None else kept.to(self.watcher.pool.device)
+        self._step, self._settled = facts["step"], facts["settled"]
+        own = {
+            name.removeprefix("watcher/"): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("watcher/")
+        }
+        self.watcher.restore(own, facts["watcher"])
 
     def masks(self) -> Masks:
         """The final masks.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -36,6 +39,17 @@ class Smoothing:
         self.uncertainty.mul_(self.beta2).add_(averaged.sub_(self.mean).abs_(), alpha=1 - self.beta2)
         self._sum.zero_()
         self._seen, self._started = 0, True
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All of it, as tensors by name and what JSON can hold."""
+        rows = {"mean": self.mean, "uncertainty": self.uncertainty, "sum": self._sum}
+        return rows, {"seen": self._seen, "started": self._started}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Inverse of ``capture``."""
+        for name, row in self.capture()[0].items():
+            row.copy_(tensors[name])
+        self._seen, self._started = facts["seen"], facts["started"]
 
     def scores(self) -> Tensor:
         if self._started:

@@ -7,6 +7,9 @@ any other's. In the names of the papers, a step takes weights theta and gradient
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 from torch import Tensor
 
@@ -37,6 +40,21 @@ class Watcher(ABC):
     def settle(self, kept: Tensor) -> None:
         """The masks are final: from now on the weights themselves are trained, under ``kept``."""
         self._prune(kept)
+
+    @contextmanager
+    def effective(self, kept: Tensor | None) -> Iterator[None]:
+        """Between steps: the weights are for a while what the network answers with, without noise.
+
+        Here they are so already.
+        """
+        yield
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Between two steps: what is remembered from one to the next."""
+        return {}, {}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: B027
+        """Remember what ``capture`` gave."""
 
     @abstractmethod
     def scores(self) -> Tensor:
@@ -86,6 +104,12 @@ class Platon(Sensitivity):
         super().observe(lr)
         self._smoothing.observe(self._row)
 
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return self._smoothing.capture()
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        self._smoothing.restore(tensors, facts)
+
     def scores(self) -> Tensor:
         return self._smoothing.scores()
 
@@ -123,6 +147,12 @@ class SmoothedPins(Pins):
     def observe(self, lr: float) -> None:
         super().observe(lr)
         self._smoothing.observe(self._row.abs_())
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        return self._smoothing.capture()
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        self._smoothing.restore(tensors, facts)
 
     def scores(self) -> Tensor:
         return self._smoothing.scores()
