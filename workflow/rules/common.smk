@@ -289,7 +289,14 @@ def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
         STUDY,
-        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
+        exclude={
+            "results",
+            "logits",
+            "keep_models",
+            "keep_dense_checkpoints",
+            "checkpoint_seconds",
+            "tune",
+        },
     )
 
 
