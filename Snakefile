@@ -20,6 +20,7 @@ include: "workflow/rules/tune.smk"
 
 
 onstart:
+    hold_results()
     refuse_impossible_networks()
 
 

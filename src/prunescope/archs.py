@@ -87,7 +87,7 @@ class Training(Spec):
 
 
 #: Settings of training that came after networks had been trained from the text of the others.
-_LATER = ("rewind_epochs", "precision", "padding", "order", "lr_warm_up", "lr_decay")
+_LATER = ("rewind_epochs", "lr_warm_up", "lr_decay", "precision", "padding", "order")
 
 
 class Stackable(Spec):

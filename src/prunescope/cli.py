@@ -137,6 +137,19 @@ def _study_commands(commands: Any) -> None:
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
+    from prunescope.slurm import commands as slurm
+
+    slurm.add_commands(
+        commands.add_parser("slurm", help="run a study on a SLURM cluster, unattended (docs/cluster.md)"),
+        _Parser,
+    )
+
+    unlock = commands.add_parser(
+        "unlock", help="clear the lock of a run that is no more, and say who held it"
+    )
+    config_argument(unlock)
+    unlock.set_defaults(run=slurm.unlock)
+
     export = commands.add_parser(
         "export",
         help="a pruned network as a small file: 8-bit weights in compressed sparse rows",

@@ -137,6 +137,18 @@ def duration(seconds: float) -> str:
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
+def snakemake_program() -> str:
+    """Snakemake's path, beside this Python or in PATH.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if program is None:
+        raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
+    return program
+
+
 def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     """Run Snakemake on a study; its exit code.
 
@@ -148,9 +160,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
             or the log cannot be written.
     """
     study = load_study(configfile)
-    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
-    if program is None:
-        raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
+    program = snakemake_program()
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     command = [program, "--configfile", str(configfile), *arguments]
     if locks.is_stale(Path()):

@@ -78,6 +78,16 @@ VERSION = {
 }
 
 
+def hold_results():
+    # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
+    from prunescope.holding import hold
+
+    try:
+        hold(STUDY.results, on_slurm=workflow.non_local_exec)
+    except UserError as error:
+        sys.exit(f"prunescope: error: {error}")
+
+
 def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.

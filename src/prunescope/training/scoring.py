@@ -20,11 +20,11 @@ def score_on(trainee: Trainee, split: str, threshold: float = 0.5) -> float:
     Raises:
         DivergedError: the outputs are not finite.
     """
-    data = trainee.data
+    data, precision = trainee.data, trainee.settings.precision
     if data.task not in LOGIT_TASKS:
-        labels, prediction = answers_of(trainee.model, data, split, trainee.settings.precision)
+        labels, prediction = answers_of(trainee.model, data, split, precision)
         return leading_score(one_model(data.task, labels, prediction, data.classes), data.metrics)
-    logits = logits_of(trainee.model, data, split, precision=trainee.settings.precision).numpy()
+    logits = logits_of(trainee.model, data, split, precision=precision).numpy()
     if not np.isfinite(logits).all():
         raise DivergedError("logits are not finite")
     labels = data.splits[split].labels.cpu().numpy()

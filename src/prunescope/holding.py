@@ -1,0 +1,47 @@
+"""What Snakemake does first: hold the results tree until it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from pathlib import Path
+
+from prunescope.errors import UserError
+from prunescope.results_lock import ResultsLock
+
+
+def hold(results: str, *, on_slurm: bool) -> None:
+    """Take the lock of a results tree until this process ends; under ``prunescope slurm run``, which has it, nothing.
+
+    Raises:
+        UserError: another run holds it, or (``on_slurm``) jobs of an earlier one are in the queue.
+    """
+    if _supervised(results):
+        return
+    lock = ResultsLock(Path(results))
+    lock.take()
+    atexit.register(lock.release)
+    if on_slurm:
+        _refuse_beside_jobs(Path(results))
+
+
+def _supervised(results: str) -> bool:
+    supervisor = os.environ.get("PRUNESCOPE_RESULTS_LOCK")
+    if supervisor is None:
+        return False
+    holder = ResultsLock(Path(results)).holder()
+    return holder is not None and holder.here and str(holder.pid) == supervisor
+
+
+def _refuse_beside_jobs(results: Path) -> None:
+    from prunescope.slurm import queue
+
+    try:
+        count = sum(job.lives for job in queue.jobs_of(results, Path.cwd()))
+    except queue.QueueError as error:
+        raise UserError(f"the SLURM queue does not answer ({error}); run again later") from None
+    if count:
+        raise UserError(
+            f"{count} jobs of an earlier run are in the SLURM queue; `prunescope slurm run` waits for them, "
+            "`prunescope slurm cancel` ends them"
+        )

@@ -1,0 +1,240 @@
+"""Clusters, and studies small enough for them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.slurm.cluster import Cluster, missing_programs
+
+ROOT = Path(__file__).parents[2]
+
+#: Real training of seconds a job, on real data: long enough for a fault to hit it.
+STUDY: dict[str, Any] = {
+    "name": "faults",
+    "seeds": [0, 1],
+    "datasets": {"digits": {"source": "digits"}},
+    "archs": {
+        "lenet5": {
+            "family": "lenet5",
+            "block": 1,
+            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 12, "batch_size": 32},
+        }
+    },
+    "grid": [
+        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["IMP-WR"], "sparsities": [0.5]},
+    ],
+}
+
+#: Where runs end here: the tables of one data set. Pages and pictures are the business of other tests.
+TABLES = "results/only/digits/tables/effectiveness.csv"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    missing = missing_programs()
+    if not missing:
+        return
+    reason = f"SLURM is not installed here ({', '.join(missing)}); on Debian: apt install slurm-wlm munge"
+    for item in items:
+        if item.get_closest_marker("slurm") is None:
+            continue
+        if os.environ.get("PRUNESCOPE_REQUIRE_SLURM"):
+            item.add_marker(pytest.mark.usefixtures("slurm_is_required"))
+        else:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def slurm_is_required() -> None:
+    pytest.fail(
+        f"PRUNESCOPE_REQUIRE_SLURM is set, and SLURM is not installed: {', '.join(missing_programs())}"
+    )
+
+
+class Site:
+    """A person's account on a cluster: profile set up, a working directory with a study."""
+
+    def __init__(self, cluster: Cluster, folder: Path, study: Mapping[str, Any] = STUDY) -> None:
+        self.cluster = cluster
+        self.folder = folder
+        self.folder.mkdir(parents=True)
+        self.write(study)
+        self.env = {**cluster.env, "PRUNESCOPE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
+        self._set_up()
+
+    def write(self, study: Mapping[str, Any]) -> None:
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(dict(study)))
+
+    def _set_up(self) -> None:
+        # The profile as it is shipped, but for what a small machine and short jobs ask for.
+        source = self.folder / "profile"
+        shutil.copytree(ROOT / "profiles" / "slurm", source)
+        profile = yaml.safe_load((source / "config.yaml").read_text())
+        profile["slurm-init-seconds-before-status-checks"] = 1
+        profile["seconds-between-status-checks"] = 1
+        profile["max-status-checks-per-second"] = 1
+        profile["latency-wait"] = 5
+        profile["default-resources"].update(mem_mb=1500, runtime=10)
+        (source / "config.yaml").write_text(yaml.safe_dump(profile))
+        done = self.command("slurm", "setup", "--source", str(source))
+        assert done.returncode == 0, done.stderr
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results"
+
+    def command(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """``prunescope`` with these arguments."""
+        return subprocess.run(
+            [sys.executable, "-m", "prunescope", *arguments],
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def snakemake(self, *arguments: str, profile: str = "slurm") -> subprocess.CompletedProcess[str]:
+        """``snakemake --profile slurm`` as a person types it, but for the place of the Snakefile."""
+        return subprocess.run(
+            [
+                "snakemake",
+                f"--snakefile={ROOT / 'Snakefile'}",
+                f"--profile={profile}",
+                "--configfile=study.yaml",
+                *arguments,
+            ],
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+
+    def start(self, *targets: str, patience: float = 60) -> subprocess.Popen[bytes]:
+        """``prunescope slurm run``; what it says is appended to ``said``."""
+        with open(self.folder / "said", "ab") as said:
+            return subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "prunescope", "slurm", "run"),
+                    "--configfile=study.yaml",
+                    f"--patience={patience}",
+                    "--interval=2",
+                    "--",
+                    f"--snakefile={ROOT / 'Snakefile'}",
+                    *targets,
+                ],
+                env=self.env,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> str:
+        return (self.folder / "said").read_text(errors="replace")
+
+    @property
+    def logs(self) -> str:
+        """Everything that the supervisor and its Snakemakes have said."""
+        logs = sorted((self.results / "logs").glob("slurm-*.log")) if self.results.is_dir() else []
+        return self.said + "".join(path.read_text(errors="replace") for path in logs)
+
+    def running(self, rule: str) -> list[int]:
+        """SLURM's numbers of the running jobs of a rule."""
+        return [
+            number
+            for number, comment, state in self.cluster.jobs("running")
+            if state == "RUNNING" and (comment == f"rule_{rule}" or comment.startswith(f"rule_{rule}_"))
+        ]
+
+    def training(self, rule: str) -> int:
+        """The process that trains for a running job of ``rule``; waits until there is one."""
+        return self.wait_for(lambda: self._trainers(rule), f"a process of {rule}")[0]
+
+    def _trainers(self, rule: str) -> list[int]:
+        mark = f"PRUNESCOPE_TEST_CLUSTER={self.cluster.folder}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                environ = (process / "environ").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"model" in words[1:4] and b"--settings" in words and mark in environ:
+                checkpoint = b"--early" in words
+                if checkpoint == (rule == "train"):
+                    found.append(int(process.name))
+        return found
+
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 150) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (value := condition()):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {what} after {seconds} s:\n{self.logs[-6000:]}")
+            time.sleep(0.1)
+        return value
+
+    def finish(self, process: subprocess.Popen[bytes], seconds: float = 400) -> int:
+        """The exit code of a run, once it has ended."""
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+            raise AssertionError(f"no end after {seconds} s:\n{self.logs[-8000:]}") from None
+
+
+def tables(results: Path) -> dict[str, bytes]:
+    """Every table of the one data set, by name."""
+    folder = results / "only" / "digits" / "tables"
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.csv"))}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder with a short path: a socket's name has at most 107 bytes."""
+    path = Path(tempfile.mkdtemp(prefix="ps-"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def cluster(folder: Path) -> Iterator[Cluster]:
+    cluster = Cluster(folder / "c")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The tables of the study, run on this machine without SLURM and without faults."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [
+            *("snakemake", f"--snakefile={ROOT / 'Snakefile'}", "--configfile=study.yaml", "--cores=2"),
+            TABLES,
+        ],
+        env={**os.environ, "PATH": path, "PRUNESCOPE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    return tables(folder / "results")
