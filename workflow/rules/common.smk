@@ -70,7 +70,7 @@ VERSION = {
     "model": 1,
     "el2n": 1,
     "cell": 5,
-    "tables": 6,
+    "tables": 7,
     "figures": 8,
     "paper": 2,
     "report": 6,

@@ -189,7 +189,7 @@ def _train_epoch(
                 hook.before_forward()
             logits = outputs(model, inputs, settings.precision)
             loss = loss_of(logits, labels)
-            further = (hook.further_loss(inputs, logits, labels) for hook in trainee.hooks)
+            further = (hook.further_loss(index, inputs, logits, labels) for hook in trainee.hooks)
             sum((more for more in further if more is not None), loss).backward()
             for name, pruned in gone.items():
                 gradient = weights[name].grad
