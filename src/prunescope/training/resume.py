@@ -216,9 +216,7 @@ class Progress(Watch):
                 left.write(self.folder / _file_of(seeds), self._known(), tensors, facts)
                 self._finished.pop(0)
             if self._group:
-                # What hooks know of the steps behind them is not kept: what was kept before their stretch stays.
-                if not any(trainee.hooks for trainee in self._group):
-                    left.write(self.folder / _CURRENT, self._known(), *self._capture())
+                left.write(self.folder / _CURRENT, self._known(), *self._capture())
             else:
                 (self.folder / _CURRENT).unlink(missing_ok=True)
         except (UserError, OSError) as error:
@@ -256,6 +254,12 @@ class Progress(Watch):
             seed = trainee.seed
             tensors |= trainee_tensors(trainee) | mask_tensors(trainee)
             tensors |= {f"{seed}/state/{name}": value for name, value in trainee.state.items()}
+            for number, hook in enumerate(trainee.hooks):
+                # Copies: what hooks give may share memory, which the file's form does not allow.
+                tensors |= {
+                    f"{seed}/hook/{number}/{name}": value.detach().clone()
+                    for name, value in hook.state().items()
+                }
             if seed in self._early:
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
             trainees[seed] = {
@@ -289,6 +293,8 @@ class Progress(Watch):
         trainee.model.load_state_dict(_below("model/", tensors))
         place = next(trainee.model.parameters()).device
         trainee.state = {name: value.to(place) for name, value in _below("state/", tensors).items()}
+        for number, hook in enumerate(trainee.hooks):
+            hook.load_state(_below(f"hook/{number}/", tensors))
         trainee.curve = [Epoch(*line) for line in facts["curve"]]
         trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
 
