@@ -1,4 +1,4 @@
-"""Mean lengths of the PIE paper's texts in BERT's word pieces: what batches without padding hold.
+"""Lengths of the PIE paper's texts in BERT's word pieces: what batches without padding hold.
 
     PRUNESCOPE_DATA=FOLDER python benchmarks/lengths.py [--out FILE]
 
@@ -18,10 +18,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import BertWordPieceTokenizer
 
 from prunescope.data.published import PIE_PAPER
+
+#: Of the lengths as cut; made texts of benchmarks have lengths between them.
+PERCENTS = (*range(0, 100, 5), 98, 100)
 
 #: source -> folder, files, columns
 TEXTS = {
@@ -39,6 +43,7 @@ def main() -> int:
     args = parser.parse_args()
     result = {
         "what": "word pieces of a text with [CLS] and [SEP], cut to the longest length the paper takes",
+        "percents": PERCENTS,
         "lengths": {source: counted(args.data, source) for source in TEXTS},
         "command": " ".join(["python", "benchmarks/lengths.py", *sys.argv[1:]]),
         "date": f"{datetime.date.today():%Y-%m-%d}",
@@ -67,6 +72,9 @@ def counted(data: Path, source: str) -> dict[str, Any]:
         "max_tokens": longest,
         "mean_uncut": round(sum(lengths) / len(lengths), 1),
         "mean": round(sum(min(length, longest) for length in lengths) / len(lengths), 1),
+        "percentiles": [
+            round(float(value)) for value in np.percentile(np.minimum(lengths, longest), PERCENTS)
+        ],
     }
 
 

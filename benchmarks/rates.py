@@ -3,9 +3,9 @@
     python benchmarks/rates.py [--configfile studies/full.yaml] [--device auto|cpu|cuda] [--out FILE]
 
 For every network of the study, at its size, length of texts, batch and training settings, with made data and
-random weights. The file is what `prunescope plan --rates FILE` reads. On a CPU a step of the papers' batches can
-take minutes, so batches are cut until a step has at most `--step-operations`; plan then counts them as scaled, not as
-measured.
+random weights. Texts are as long as the longest; without padding they have the lengths of the data set's. The file is
+what `prunescope plan --rates FILE` reads. On a CPU a step of the papers' batches can take minutes, so batches are cut
+until a step has at most `--step-operations`; plan then counts them as scaled, not as measured.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from machine import processor, timed
 from prunescope.archs import Arch, BiLSTM, Encoder, Training
 from prunescope.config import load_study
 from prunescope.models.registry import Shape, build, masks_padding, prunable
-from prunescope.plan import Declared, declared, forward_flops
+from prunescope.plan import Declared, declared, forward_flops, mean_tokens
 from prunescope.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device
 from prunescope.training.loop import Trainee, logits_of, train
+from texts import made_texts, profile
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -61,12 +62,15 @@ def main() -> int:
     for cell in study.cells:
         if args.archs and cell.arch not in args.archs:
             continue
-        arch, facts = study.archs[cell.arch], declared(study.datasets[cell.dataset])
+        dataset = study.datasets[cell.dataset]
+        arch, facts = study.archs[cell.arch], declared(dataset)
         training = study.training(cell.dataset, cell.arch)
-        key = (cell.arch, facts.tokens, facts.image, training.batch_size)
+        mean = mean_tokens(dataset) if training.padding == "none" else None
+        key = (cell.arch, facts.tokens, facts.image, training.batch_size, mean)
         if key not in seen:
             seen.add(key)
-            rates.append(measured(arch, training, facts, place, args.seconds, most))
+            source = None if mean is None else dataset.source
+            rates.append(measured(arch, training, facts, source, mean, place, args.seconds, most))
             print(
                 f"{cell.arch} on {cell.dataset}: {rates[-1].step_seconds:.3g} s a step",
                 file=sys.stderr,
@@ -99,9 +103,20 @@ def main() -> int:
 
 
 def measured(
-    arch: Arch, training: Training, facts: Declared, place: torch.device, seconds: float, most: float
+    arch: Arch,
+    training: Training,
+    facts: Declared,
+    source: str | None,
+    mean: float | None,
+    place: torch.device,
+    seconds: float,
+    most: float,
 ) -> MeasuredRate:
-    """The median over epochs of a few steps, after a warm-up; validation is not part of a step."""
+    """The median over epochs of a few steps, after a warm-up; validation is not part of a step.
+
+    Args:
+        source: of the data set whose lengths texts without padding have, ``mean`` of them; None: full length.
+    """
     fresh = (
         arch.model_copy(update={"pretrained": None, "revision": None}) if isinstance(arch, Encoder) else arch
     )
@@ -112,29 +127,36 @@ def measured(
     )
     model = build(fresh, shape, 0).to(place)
     sizes = {name: weight.numel() for name, weight in prunable(model).items()}
-    forward = forward_flops(arch, facts, sizes)
+    forward = forward_flops(arch, facts, sizes) * (1.0 if mean is None else mean / facts.tokens)
     batch = max(1, min(training.batch_size, int(most // (STEP_OVER_FORWARD * forward))))
     settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
 
     def trainee(steps: int) -> Trainee:
-        return Trainee(
-            model, made(facts, vocabulary, shape, steps * batch, place, masks_padding(arch)), settings, 0
-        )
+        data = made(facts, vocabulary, shape, steps * batch, source, place, settings, masks_padding(arch))
+        return Trainee(model, data, settings, 0)
 
     first = trainee(1)
     warm_up = min(timed(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
     steps = max(1, min(200, int(seconds / 4 / warm_up)))
     work = trainee(steps)
+    lengths = work.data.splits["train"].lengths
+    if mean is not None and lengths is not None:
+        # Of the texts that were there: few ones have another mean.
+        forward *= float(lengths.float().mean()) / mean
     times = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 20):
         times.append(timed(place, lambda: train(work, "timed", 1)))
-    predictions = [timed(place, lambda: logits_of(model, work.data, "train")) for _ in range(2)]
+    predictions = [
+        timed(place, lambda: logits_of(model, work.data, "train", precision=settings.precision))
+        for _ in range(2)
+    ]
     return MeasuredRate(
         # What a job is given leaves the study's own block and training out of the network, too.
         architecture=fresh.model_copy(update={"training": Training(), "block": 1}),
         training=training.model_copy(update={"batch_size": batch}),
         classes=facts.classes,
         tokens=facts.tokens,
+        mean_tokens=mean,
         image=facts.image,
         steps=steps * len(times),
         step_seconds=median(times) / steps,
@@ -144,16 +166,25 @@ def measured(
 
 
 def made(
-    facts: Declared, vocabulary: int, shape: Shape, count: int, place: torch.device, trim: bool
+    facts: Declared,
+    vocabulary: int,
+    shape: Shape,
+    count: int,
+    source: str | None,
+    place: torch.device,
+    training: Training,
+    trim: bool,
 ) -> TrainingData:
-    """Random examples at full length, one label each."""
+    """Random examples, one label each."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, facts.classes, (count,), generator=generator)
     if facts.image:
         inputs = torch.rand(count, *facts.image, generator=generator)
     else:
-        inputs = torch.randint(5, vocabulary, (count, facts.tokens), generator=generator)
-    split = Split(inputs.to(place), labels.to(place), None, trim=trim)
+        lengths = profile(source, count) if source else torch.full((count,), facts.tokens)
+        inputs = made_texts(lengths, facts.tokens, vocabulary)
+    pack = training.padding == "none"
+    split = Split(inputs.to(place), labels.to(place), None if facts.image else lengths, trim=trim, pack=pack)
     return TrainingData("single-label", tuple(map(str, range(facts.classes))), shape, {"train": split})
 
 

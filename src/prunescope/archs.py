@@ -23,6 +23,16 @@ class Training(Spec):
     milestones: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (), description="fractions of the epochs after which the learning rate falls to a tenth"
     )
+    lr_warm_up: float = Field(
+        0.0,
+        ge=0,
+        description="the learning rate rises over the first steps of each stretch of training: so many, or below 1 a "
+        "fraction of all",
+    )
+    lr_decay: Literal["none", "linear"] = Field(
+        "none",
+        description="linear: after its rise the learning rate falls to zero until the end of the stretch",
+    )
     finetune_epochs: int | None = Field(
         None, ge=0, description="epochs of fine-tuning after each pruning; null means as many as `epochs`"
     )
@@ -66,13 +76,18 @@ class Training(Spec):
         }
 
     @property
+    def steady(self) -> bool:
+        """Whether the learning rate is the same at all steps of an epoch."""
+        return self.lr_warm_up == 0 and self.lr_decay == "none"
+
+    @property
     def early_epoch(self) -> int:
         """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
         return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
 
 
 #: Settings of training that came after networks had been trained from the text of the others.
-_LATER = ("rewind_epochs", "precision", "padding", "order")
+_LATER = ("rewind_epochs", "lr_warm_up", "lr_decay", "precision", "padding", "order")
 
 
 class Stackable(Spec):

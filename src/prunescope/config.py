@@ -38,6 +38,7 @@ from prunescope.archs import (
 from prunescope.datasets import SOURCES, Dataset
 from prunescope.encoder_types import with_checkpoint_sizes
 from prunescope.errors import UserError, listed
+from prunescope.gradual import Gradual
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.spec import Spec, distinct, problem_line
 from prunescope.tuning.spec import EpochRange, RateRange, Space, Tune
@@ -229,6 +230,11 @@ class Study(Spec):
     keep_dense_checkpoints: bool = Field(
         True,
         description="keep unpruned networks with optimizer state, so that later additions start from them",
+    )
+    checkpoint_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="how often a job that trains keeps its progress, besides when it is asked to end",
     )
 
     @field_validator("results")
@@ -507,6 +513,7 @@ def _pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Amount]]:
 #: What stands under which key, or which tag of a union, for messages on unknown keys.
 _SPECS: dict[str, type[BaseModel]] = {
     "pruners": Pruner,
+    "gradual": Gradual,
     "grid": Grid,
     "analysis": Analysis,
     "training": Training,

@@ -166,7 +166,8 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
     unpruned start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
     model trained from scratch; ``eflop_unpadded``: shared, without padding, null where the mean length is not
-    known. ``gpu_hours`` by ``rate``: ``measured``, ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
+    known; ``eflop_computed``: one of the two, by the arch's ``padding``. ``gpu_hours`` by ``rate``: ``measured``,
+    ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
     ``job_minutes``: of the shortest and the longest job.
 
     Args:
@@ -271,12 +272,13 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{row['disk_gb']:>9.3g} GB"
             for row in plan["papers"]
         ]
-    lines += ["", f"{'network':<36}{'EFLOP':>9}{'GPU time':>14}{'one job':>22}   rate"]
+    lines += ["", f"{'network':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
     for row in plan["work"]:
         shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
         each = shortest if shortest == longest else f"{shortest} - {longest}"
         lines.append(
-            f"{row['arch'] + ' on ' + row['dataset']:<36}{row['eflop']:>9.3g}{_hours(row['gpu_hours']):>14}"
+            f"{row['arch'] + ' on ' + row['dataset']:<36}{row['eflop']:>9.3g}{row['eflop_computed']:>10.3g}"
+            f"{_hours(row['gpu_hours']):>14}"
             f"{each:>22}   {row['from']}"
         )
     lines += ["", f"{'network':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
@@ -427,12 +429,15 @@ def _work(study: Study, cell: Cell, network: dict[str, Any]) -> Work:
     """What one model of the cell does by itself."""
     data, training = declared(study.datasets[cell.dataset]), study.training(cell.dataset, cell.arch)
     epochs = _epochs(training, study, cell)
+    # A teacher answers every example that is trained on, too.
+    taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
     return Work(
         steps=epochs * -(-data.train // training.batch_size),
         trained=data.train * epochs,
-        predicted=data.train + data.validation * (epochs + 1) + data.test,
+        predicted=data.train + data.validation * (epochs + 1) + data.test + taught,
         forward_flops=network["_forward_flops"],
         unpadded_flops=_unpadded(study, cell, network),
+        packed=training.padding == "none",
     )
 
 
@@ -441,21 +446,28 @@ def _unpadded(study: Study, cell: Cell, network: dict[str, Any]) -> float | None
     dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
     if not isinstance(arch, Encoder):
         return float(network["_forward_flops"])
+    mean = mean_tokens(dataset)
+    return None if mean is None else float(network["_forward_flops"]) * mean / declared(dataset).tokens
+
+
+def mean_tokens(dataset: Dataset) -> float | None:
+    """Mean length of a data set's texts in word pieces; None where it is not known at its longest length."""
     longest, mean = MEAN_PIECES.get(dataset.source, (0, 0.0))
-    if longest != declared(dataset).tokens:
-        return None
-    return float(network["_forward_flops"]) * mean / longest
+    return mean if longest == declared(dataset).tokens else None
 
 
 def _rate(study: Study, dataset: str, arch: str, network: dict[str, Any], rates: Rates) -> Rate:
     facts, spec = declared(study.datasets[dataset]), study.archs[arch]
+    training, forward = study.training(dataset, arch), network["_forward_flops"]
+    mean = mean_tokens(study.datasets[dataset]) if training.padding == "none" else None
     return rates.rate(
         spec,
-        study.training(dataset, arch),
+        training,
         tokens=facts.tokens,
         image=facts.image,
         block=spec.block,
-        forward_flops=network["_forward_flops"],
+        forward_flops=forward if mean is None else forward * mean / facts.tokens,
+        mean_tokens=mean,
     )
 
 
@@ -480,6 +492,7 @@ def _add_work(
             "eflop": 0.0,
             "eflop_unshared": 0.0,
             "eflop_unpadded": 0.0,
+            "eflop_computed": 0.0,
             "gpu_hours": 0.0,
             "rate": rate.basis,
             "from": basis_text(rate),
@@ -490,6 +503,9 @@ def _add_work(
     )
     row["models"] += count
     row["eflop"] += count * one.flops / 1e18
+    row["eflop_computed"] += (
+        count * one.computed_flops * (STEP_OVER_FORWARD * one.trained + one.predicted) / 1e18
+    )
     row["eflop_unshared"] += count * (one.flops + _shared_flops(study, cell, one)) / 1e18
     if row["eflop_unpadded"] is not None:
         without = one.flops_without_padding
@@ -500,7 +516,7 @@ def _add_work(
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
     """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
-    if cell.dense or not study.all_pruners[cell.pruner].needs_trained:
+    if cell.dense or not study.all_pruners[cell.pruner].needs_unpruned:
         return 0.0
     examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs
     return STEP_OVER_FORWARD * one.forward_flops * examples

@@ -21,8 +21,17 @@ from prunescope.files import read_json
 from prunescope.spec import Spec, problem_line
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
-#: small networks are bound by the latency of their many steps. Assumed, not measured.
-ASSUMED_RATE = {"lenet5": 2e11, "resnet": 3e12, "bilstm": 2e12, "encoder": 1.5e14, "causal-lm": 1.5e14}
+#: small networks are bound by the latency of their many steps. By family, or family and precision; assumed, not
+#: measured.
+ASSUMED_RATE = {
+    "lenet5": 2e11,
+    "resnet": 3e12,
+    "bilstm": 2e12,
+    "encoder": 3e13,
+    "encoder-bf16": 1.5e14,
+    "causal-lm": 3e13,
+    "causal-lm-bf16": 1.5e14,
+}
 
 #: What ``ASSUMED_RATE`` is of.
 ASSUMED_DEVICE = "one data-centre GPU"
@@ -59,13 +68,15 @@ class MeasuredRate(Spec):
     """What was timed with one network: ``replicas`` of it trained side by side in one process.
 
     ``step_seconds``: a training step of all replicas together, ``training.batch_size`` examples each.
-    ``predict_seconds``: an example of one replica, without gradients.
+    ``predict_seconds``: an example of one replica, without gradients. ``mean_tokens``: of texts without padding, which
+    ``forward_flops`` counts then; None where all are as long as ``tokens``.
     """
 
     architecture: Arch
     training: Training
     classes: int = Field(ge=1)
     tokens: int = Field(0, ge=0, description="length of the texts; 0 for pictures")
+    mean_tokens: float | None = Field(None, gt=0)
     image: tuple[int, int, int] | None = None
     replicas: int = Field(1, ge=1)
     steps: int = Field(ge=1, description="training steps timed")
@@ -80,9 +91,10 @@ class MeasuredRate(Spec):
 
 
 class RatesFile(Spec):
-    """Rates of one device. ``assumed``: operations per second by family, for projections, never measured.
+    """Rates of one device.
 
-    ``unpadded``: assumed rates count no padding, where the mean length of a data set's texts is known.
+    ``assumed``: operations per second by family (``encoder``) or family and precision (``encoder-bf16``), for
+    projections, never measured.
     """
 
     what: str
@@ -95,7 +107,6 @@ class RatesFile(Spec):
     load: tuple[float, float, float] | None = None
     rates: tuple[MeasuredRate, ...] = ()
     assumed: dict[str, float] = Field(default_factory=dict)
-    unpadded: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,7 @@ class Work:
 
     ``steps``: training steps; ``trained``, ``predicted``: examples; ``forward_flops``: operations of a forward
     pass at full length, ``unpadded_flops`` at the mean length of the texts, None where it is not known.
+    ``packed``: texts are computed without padding.
     """
 
     steps: int
@@ -111,6 +123,14 @@ class Work:
     predicted: int
     forward_flops: float
     unpadded_flops: float | None
+    packed: bool = False
+
+    @property
+    def computed_flops(self) -> float:
+        """Operations of a forward pass as it is done; at full length where batches are padded, or no mean is known."""
+        if self.packed and self.unpadded_flops is not None:
+            return self.unpadded_flops
+        return self.forward_flops
 
     @property
     def flops(self) -> float:
@@ -136,16 +156,16 @@ class Rate:
 
     def seconds(self, work: Work) -> float:
         """Seconds of one model."""
+        computed = work.computed_flops
         if self.entry is None:
-            without = work.flops_without_padding if self.unpadded else None
-            return (work.flops if without is None else without) / self.assumed
+            return computed * (STEP_OVER_FORWARD * work.trained + work.predicted) / self.assumed
         step = self.entry.step_seconds / self.entry.replicas
         predict = self.entry.predict_seconds
         if self.basis == "measured":
             return work.steps * step + work.predicted * predict
         # Per example and operation: batches of another size take as long as their operations.
         per_example = step / self.entry.training.batch_size
-        scale = work.forward_flops / self.entry.forward_flops
+        scale = computed / self.entry.forward_flops
         return scale * (work.trained * per_example + work.predicted * predict)
 
     @property
@@ -160,7 +180,6 @@ class Rates:
     device: str | None = None
     entries: tuple[MeasuredRate, ...] = ()
     assumed: Mapping[str, float] | None = None
-    unpadded: bool = False
 
     def rate(
         self,
@@ -171,8 +190,14 @@ class Rates:
         image: tuple[int, int, int] | None,
         block: int,
         forward_flops: float,
+        mean_tokens: float | None = None,
     ) -> Rate:
-        """The rate that comes closest to this network, trained like this, ``block`` seeds a job."""
+        """The rate that comes closest to this network, trained like this, ``block`` seeds a job.
+
+        Args:
+            forward_flops: of an example as it is computed.
+            mean_tokens: of texts without padding; None where all count as ``tokens``.
+        """
         fits = [
             entry
             for entry in self.entries
@@ -183,12 +208,13 @@ class Rates:
             for entry in fits
             if _network(entry.architecture) == _network(arch)
             and _way(entry.training) == _way(training)
-            and (entry.tokens, entry.image) == (tokens, image)
+            and (entry.tokens, entry.image, entry.mean_tokens) == (tokens, image, mean_tokens)
         ]
-        assumed = self.assumed_rate(arch.family)
+        assumed, named = self.assumed_rate(arch.family, training.precision)
+        unpadded = mean_tokens is not None
         if same:
             entry = max(same, key=lambda entry: entry.replicas)
-            return Rate("measured", self.device or "", assumed, entry)
+            return Rate("measured", self.device or "", assumed, entry, unpadded)
         if fits:
             size = math.log(forward_flops * training.batch_size)
 
@@ -197,15 +223,16 @@ class Rates:
                 other = math.log(entry.forward_flops * entry.training.batch_size)
                 return abs(size - other), -entry.replicas
 
-            return Rate("scaled", self.device or "", assumed, min(fits, key=distance))
-        if self.assumed and arch.family in self.assumed:
-            # Other networks read padding as they read words.
-            unpadded = self.unpadded and arch.family == "encoder"
-            return Rate("assumed", self.device or "", assumed, unpadded=unpadded)
-        return Rate("assumed", ASSUMED_DEVICE, assumed)
+            return Rate("scaled", self.device or "", assumed, min(fits, key=distance), unpadded)
+        return Rate("assumed", self.device or "" if named else ASSUMED_DEVICE, assumed, unpadded=unpadded)
 
-    def assumed_rate(self, family: str) -> float:
-        return (self.assumed or {}).get(family, ASSUMED_RATE[family])
+    def assumed_rate(self, family: str, precision: str = "float32") -> tuple[float, bool]:
+        """Operations per second, and whether a file names them; a file's rate of a family is of any precision."""
+        keys = [f"{family}-{precision}", family]
+        for key in keys:
+            if key in (self.assumed or {}):
+                return (self.assumed or {})[key], True
+        return next(ASSUMED_RATE[key] for key in keys if key in ASSUMED_RATE), False
 
 
 def read_rates(paths: Sequence[Path]) -> Rates:
@@ -230,7 +257,6 @@ def read_rates(paths: Sequence[Path]) -> Rates:
         device=first.device,
         entries=tuple(entry for _, file in files for entry in file.rates),
         assumed=assumed,
-        unpadded=any(file.unpadded for _, file in files),
     )
 
 
@@ -242,7 +268,9 @@ def basis_text(rate: Rate) -> str:
         )
     entry = rate.entry
     what = f"batches of {entry.training.batch_size}"
-    if entry.tokens:
+    if entry.mean_tokens is not None:
+        what += f" texts of {entry.mean_tokens:g} tokens in the mean, no padding"
+    elif entry.tokens:
         what += f" texts of {entry.tokens} tokens"
     if entry.replicas > 1:
         what += f", {entry.replicas} networks at once"
@@ -269,10 +297,11 @@ def _read(path: Path) -> RatesFile:
             f"{path}: no rates file: {problem_line(error, RatesFile, specs, {'family': FAMILIES})}; "
             "benchmarks/rates.py writes one"
         ) from None
+    known = dict.fromkeys((*FAMILIES, *ASSUMED_RATE))
     for family, rate in file.assumed.items():
-        if family not in FAMILIES or not rate > 0:
+        if family not in known or not rate > 0:
             raise UserError(
-                f"{path}: assumed.{family}: must be one of {', '.join(FAMILIES)}, with operations per second above 0"
+                f"{path}: assumed.{family}: must be one of {', '.join(known)}, with operations per second above 0"
             )
     if not file.rates and not file.assumed:
         raise UserError(f"{path}: holds no rates; measure some with benchmarks/rates.py")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import pytest
 
 from prunescope.archs import BiLSTM, Encoder, LeNet5, Training
 from prunescope.cli import main
-from prunescope.config import study_from
+from prunescope.config import load_study, study_from
 from prunescope.errors import UserError
 from prunescope.plan import make_plan, plan_text
-from prunescope.rates import ASSUMED_RATE, MeasuredRate, Rates, read_rates
+from prunescope.rates import ASSUMED_RATE, MeasuredRate, Rates, Work, basis_text, read_rates
 
 #: Of one example of 8 x 8 pixels, as test_plan counts them.
 LENET_FLOPS = 2 * (150 * 64 + 2400 * 16 + 7680 + 10_080)
@@ -174,22 +175,16 @@ def test_assumed_rates_from_a_file(study_dict, tmp_path, monkeypatch):
 def test_eflop_of_the_pie_paper(study_dict, tmp_path, monkeypatch):
     """BERT on Reuters as published, counted once more: epochs of Table 8, examples of Table 7."""
     monkeypatch.chdir(tmp_path)
-    study = study_from(
-        {
-            "name": "reuters",
-            "seeds": [0, 1],
-            "datasets": {"reuters": {"source": "reuters", "path": "nowhere"}},
-            "archs": {"bert": {"family": "encoder", "training": {"epochs": 14, "batch_size": 128}}},
-            "grid": [
-                {
-                    "datasets": ["reuters"],
-                    "archs": ["bert"],
-                    "pruners": ["IMP-FT", "MP-AI"],
-                    "sparsities": [0.5],
-                }
-            ],
-        }
-    )
+    raw: dict[str, Any] = {
+        "name": "reuters",
+        "seeds": [0, 1],
+        "datasets": {"reuters": {"source": "reuters", "path": "nowhere"}},
+        "archs": {"bert": {"family": "encoder", "training": {"epochs": 14, "batch_size": 128}}},
+        "grid": [
+            {"datasets": ["reuters"], "archs": ["bert"], "pruners": ["IMP-FT", "MP-AI"], "sparsities": [0.5]}
+        ],
+    }
+    study = study_from(raw)
     (work,) = make_plan(study)["work"]
     forward = 2 * 85_524_480 * 256
     train, validation, test = 6737, 1440, 1429
@@ -201,10 +196,69 @@ def test_eflop_of_the_pie_paper(study_dict, tmp_path, monkeypatch):
     assert work["eflop"] == pytest.approx(shared / 1e18)
     assert work["eflop_unshared"] == pytest.approx((shared + 2 * forward * 3 * train * 14) / 1e18)
     assert work["eflop_unpadded"] == pytest.approx(shared * 140.3 / 256 / 1e18)
-    path = rates_file(tmp_path / "rates.json", assumed={"encoder": 4e14}, unpadded=True)
-    assert make_plan(study, read_rates([path]))["gpu_hours"] == pytest.approx(
-        shared * 140.3 / 256 / 4e14 / 3600
+    path = rates_file(tmp_path / "rates.json", assumed={"encoder": 4e13, "encoder-bf16": 4e14})
+    rates = read_rates([path])
+    assert make_plan(study, rates)["gpu_hours"] == pytest.approx(shared / 4e13 / 3600)
+    assert work["eflop_computed"] == work["eflop"]
+    packed = study_from(with_training(raw, padding="none"))
+    (row,) = make_plan(packed, rates)["work"]
+    assert row["gpu_hours"] == pytest.approx(shared * 140.3 / 256 / 4e13 / 3600)
+    assert row["eflop_computed"] == row["eflop_unpadded"]
+    assert row["from"].endswith("no padding")
+    fast = make_plan(study_from(with_training(raw, padding="none", precision="bf16")), rates)
+    assert fast["gpu_hours"] == pytest.approx(shared * 140.3 / 256 / 4e14 / 3600)
+
+
+def with_training(raw: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    bert = raw["archs"]["bert"]
+    return {**raw, "archs": {"bert": {**bert, "training": {**bert["training"], **settings}}}}
+
+
+def test_the_projection_of_the_pie_paper(monkeypatch, tmp_path):
+    """At most 300 hours of an H200 from the rates that the projection states, all of them assumed."""
+    root = Path(__file__).parents[2]
+    rates = read_rates([root / "benchmarks" / "projections" / "h200.json"])
+    monkeypatch.chdir(tmp_path)
+    plan = make_plan(load_study(root / "studies" / "pie.yaml"), rates)
+    assert 250 < plan["gpu_hours"] <= 300
+    assert plan["gpu_hours_by_rate"] == {
+        "measured": 0,
+        "scaled": 0,
+        "assumed": pytest.approx(plan["gpu_hours"]),
+    }
+    assert plan["basis"]["gpu_hours"] == "an H200 (assumed rates, not measured)"
+
+
+def test_texts_measured_without_padding():
+    """A rate is of the mean length it was timed at; other lengths, and padded texts, are scaled."""
+    bert = Encoder(family="encoder")
+    timed = MeasuredRate.model_validate(
+        entry(
+            image=None,
+            tokens=256,
+            mean_tokens=140.3,
+            architecture={"family": "encoder"},
+            training={"batch_size": 32, "padding": "none"},
+            forward_flops=1e9,
+        )
     )
+    rates = Rates("somewhere", (timed,))
+
+    def rate(padding: str, mean: float | None, forward: float) -> Any:
+        training = Training(batch_size=32, padding=padding)
+        return rates.rate(
+            bert, training, tokens=256, image=None, block=1, forward_flops=forward, mean_tokens=mean
+        )
+
+    work = Work(steps=10, trained=320, predicted=100, forward_flops=2e9, unpadded_flops=1e9, packed=True)
+    same = rate("none", 140.3, 1e9)
+    assert same.basis == "measured"
+    assert "texts of 140.3 tokens in the mean, no padding" in basis_text(same)
+    assert same.seconds(work) == pytest.approx(10 * 0.01 + 100 * 1e-4)
+    padded = rate("longest", None, 2e9)
+    assert padded.basis == "scaled"
+    assert padded.seconds(replace(work, packed=False)) == pytest.approx(2 * same.seconds(work))
+    assert rate("none", 100.0, 0.7e9).basis == "scaled"
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ VERSION = {
     "model": 1,
     "el2n": 1,
     "cell": 5,
-    "tables": 6,
+    "tables": 7,
     "figures": 8,
     "paper": 2,
     "report": 6,
@@ -162,9 +162,9 @@ def blocks_of(cell):
 
 
 def dense_checkpoint(wildcards):
-    """Checkpoints of the unpruned models that hold this block's seeds; none for pruning at the start."""
+    """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
-    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_trained:
+    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_unpruned:
         return []
     return blocks_of_seeds(below, "checkpoint.safetensors", wildcards.block)
 
@@ -290,7 +290,14 @@ def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
         STUDY,
-        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
+        exclude={
+            "results",
+            "logits",
+            "keep_models",
+            "keep_dense_checkpoints",
+            "checkpoint_seconds",
+            "tune",
+        },
     )
 
 

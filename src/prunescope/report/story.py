@@ -17,12 +17,20 @@ CRITERIA = {
     "undecayed": "undecayed pruning",
     "random": "random pruning",
     "channel-independence": "channel-independence pruning",
+    "sensitivity": "sensitivity pruning",
+    "platon": "sensitivity pruning with upper confidence bounds",
+    "pins": "pruning by smoothed principled importance",
+    "pins-plain": "pruning by principled importance",
+    "movement": "soft movement pruning",
+    "pst": "pruning by magnitude and low-rank scores",
+    "l0": "pruning by l0 gates",
 }
 _WHEN = {
     "at-init": "at initialization",
     "one-shot": "once after training",
     "iterative": "in rounds",
     "ladder": "level by level",
+    "gradual": "gradually while training",
 }
 
 #: Headlines on the page at most.

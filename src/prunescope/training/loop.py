@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -17,7 +19,10 @@ from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import TrainingData, augmenting, epoch_batches, in_order
+from prunescope.training.hooks import StepHook
+from prunescope.training.learning_rate import learning_rates
 from prunescope.training.task import Loss, judged, loss_for
+from prunescope.training.watch import Place, Watch
 
 
 class DivergedError(ArithmeticError):
@@ -46,10 +51,12 @@ class Stretch:
 
 @dataclass
 class Trainee:
-    """A network in training: its weights, its optimizer, its masks, its curve so far.
+    """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
-    also of the normalization, the biases and the classifier's weights that go with them.
+    also of the normalization, the biases and the classifier's weights that go with them. ``state``: whatever else
+    the course of training depends on, by name; a resumed job finds it as it was. ``skipping``: a resumed job
+    passes by what it did before; until it is back where it was, recipes leave the network alone.
     """
 
     model: nn.Module
@@ -58,9 +65,13 @@ class Trainee:
     seed: int
     optimizer: torch.optim.Optimizer = field(init=False)
     masks: Masks | None = None
+    hooks: list[StepHook] = field(default_factory=list)
     curve: list[Epoch] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
+    state: dict[str, Tensor] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    skipping: bool = False
 
     def __post_init__(self) -> None:
         self.optimizer = make_optimizer(self.model, self.settings)
@@ -73,6 +84,14 @@ class Trainee:
         """Prune: from now on these weights are exactly zero, before and after every step."""
         self.masks = masks
         apply_masks(dict(self.model.named_parameters()), masks)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """While this lasts, between steps, the network is what it answers with."""
+        with ExitStack() as stack:
+            for hook in self.hooks:
+                stack.enter_context(hook.evaluating())
+            yield
 
     def restart_optimizer(self) -> None:
         """A fresh optimizer: no momentum, no moments, step 0."""
@@ -114,29 +133,41 @@ def train(
     """
     settings = trainee.settings
     weights = dict(trainee.model.named_parameters())
-    keeper = _Keeper(settings.keep)
-    for epoch in range(1, epochs + 1):
+    steps = -(-len(trainee.data.splits["train"]) // settings.batch_size)
+    keeper = Keeper(settings.keep)
+    place = Place(trainee, phase, keeper)
+    trainee.watch.enter(place)
+    for epoch in range(place.epoch, epochs + 1):
         started = time.perf_counter()
-        falls = sum(epoch / epochs > milestone for milestone in settings.milestones)
-        for group in trainee.optimizer.param_groups:
-            group["lr"] = settings.lr * lr_factor * 0.1**falls
-        loss = _train_epoch(trainee, weights, phase, epoch)
+        rates = learning_rates(settings, epoch, epochs, steps, lr_factor)
+        loss = _train_epoch(trainee, weights, phase, epoch, rates, place)
         trainee.seconds += time.perf_counter() - started
         if not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch} of {phase}")
         validation_loss = None
         if "validation" in trainee.data.splits:
-            validation_loss = mean_loss(trainee, "validation")
+            with trainee.evaluating():
+                validation_loss = mean_loss(trainee, "validation")
             if not math.isfinite(validation_loss):
                 raise DivergedError(f"validation loss is {validation_loss} after epoch {epoch} of {phase}")
         trainee.curve.append(Epoch(phase, epoch, loss, validation_loss))
-        keeper.offer(trainee, validation_loss)
+        if all(hook.final for hook in trainee.hooks):
+            keeper.offer(trainee, validation_loss)
         if after_epoch is not None:
             after_epoch(epoch)
+    trainee.watch.leave()
     keeper.restore(trainee)
 
 
-def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int) -> float:
+def _train_epoch(
+    trainee: Trainee,
+    weights: dict[str, nn.Parameter],
+    phase: str,
+    epoch: int,
+    rates: Sequence[float],
+    place: Place,
+) -> float:
+    """``rates``: the learning rate of each step. Returns the mean loss of the task."""
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
@@ -145,14 +176,21 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
     # Summed on the device: reading it every step would make the host wait for each batch.
     total = torch.zeros((), dtype=torch.float64, device=split.labels.device)
     devices = [split.labels.device] if split.labels.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), trainee.watch.steps():
         torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
         draws = augmenting(trainee.seed, phase, epoch)
-        for index in epoch_batches(split, settings, trainee.seed, phase, epoch):
+        done = place.begin(epoch, total, draws)
+        batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
+        steps = zip(batches, rates, strict=True)
+        for index, rate in islice(steps, done, None):
             inputs, labels = split.batch(index, draws)
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(outputs(model, inputs, settings.precision), labels)
-            loss.backward()
+            for hook in trainee.hooks:
+                hook.before_forward()
+            logits = outputs(model, inputs, settings.precision)
+            loss = loss_of(logits, labels)
+            further = (hook.further_loss(index, inputs, logits, labels) for hook in trainee.hooks)
+            sum((more for more in further if more is not None), loss).backward()
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:
@@ -160,10 +198,18 @@ def _train_epoch(trainee: Trainee, weights: dict[str, nn.Parameter], phase: str,
                     gradient.masked_fill_(pruned, 0.0)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            for hook in trainee.hooks:
+                hook.before_step(rate)
             optimizer.step()
             set_to_zero(weights, gone)
+            for hook in trainee.hooks:
+                hook.after_step()
             total += loss.detach().double() * len(index)
             trainee.examples_seen += len(index)
+            place.step += 1
+            trainee.watch.step()
     return float(total) / len(split)
 
 
@@ -204,7 +250,7 @@ def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
     return total / count if count else float("nan")
 
 
-class _Keeper:
+class Keeper:
     """Holds the weights that count: none for ``last``, else those of the lowest validation loss."""
 
     def __init__(self, keep: str) -> None:
@@ -224,3 +270,26 @@ class _Keeper:
         if self.model is not None and self.optimizer is not None:
             trainee.model.load_state_dict(self.model)
             trainee.optimizer.load_state_dict(self.optimizer)
+
+    def capture(self) -> tuple[dict[str, Tensor], float]:
+        """What is held, as tensors by name, and the lowest loss."""
+        held = {f"model/{name}": value for name, value in (self.model or {}).items()}
+        for number, moments in (self.optimizer or {"state": {}})["state"].items():
+            held |= {
+                f"optimizer/{number}/{key}": value for key, value in moments.items() if value is not None
+            }
+        return held, self.lowest
+
+    def restore_from(self, trainee: Trainee, held: Mapping[str, Tensor], lowest: float) -> None:
+        """Hold what ``capture`` gave."""
+        self.lowest = lowest
+        model = {name.removeprefix("model/"): v for name, v in held.items() if name.startswith("model/")}
+        if not model:
+            return
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in held.items():
+            kind, *where = name.split("/")
+            if kind == "optimizer":
+                moments.setdefault(int(where[0]), {})[where[1]] = value
+        groups = trainee.optimizer.state_dict()["param_groups"]
+        self.model, self.optimizer = model, {"state": moments, "param_groups": groups}

@@ -6,11 +6,12 @@ by yielding it. Whoever follows the recipe trains: this network alone, or many i
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from prunescope.archs import fine_tuning_epochs, rewinding_epochs
 from prunescope.config import Amount
@@ -25,7 +26,9 @@ from prunescope.pruning.mask import full_masks, prune
 from prunescope.pruning.schedules import Zeros, zeros_by_round
 from prunescope.seeds import stream
 from prunescope.training.batches import augmenting
+from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import Stretch, Trainee, train
+from prunescope.training.objectives import SelfTaught, Taught, unpruned_teacher
 
 #: What is done to one network between the pieces of training that it yields.
 Recipe: TypeAlias = Iterator[Stretch]
@@ -46,12 +49,19 @@ def unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None)
     yield Stretch("train", trainee.settings.epochs, after_epoch=after_epoch)
 
 
-def pruned(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> Recipe:
-    """Prune to ``amount`` by the pruner's schedule, training as it asks for.
+def pruned(
+    trainee: Trainee,
+    pruner: Pruner,
+    amount: Amount,
+    start: Mapping[str, Tensor],
+    teacher: nn.Module | None = None,
+) -> Recipe:
+    """Prune to ``amount`` by the pruner's schedule, training as it asks for, for its objective.
 
     ``trainee`` is at initialization for a pruner at initialization, else trained unpruned (weights
     and optimizer); for a level of a ladder above the first, what the level below left, masks included.
-    ``start`` is the state dict at initialization, which rewinding goes back to.
+    ``start`` is the state dict at initialization, which rewinding goes back to. ``teacher`` is the unpruned
+    network to be distilled; None: the trainee as it is, or, where it is at initialization, one trained here.
 
     PIE paper, appendix A.3: train N epochs, then in each round prune and train again; fine-tuning
     goes on with weights and optimizer, rewinding sets all weights back and starts a fresh optimizer.
@@ -59,6 +69,34 @@ def pruned(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str,
     Raises:
         UserError: the network is not of the level below.
     """
+    before = list(trainee.hooks)
+    if pruner.objective == "self-regularized":
+        trainee.hooks.append(SelfTaught(trainee, pruner.objective_steps))
+    elif pruner.objective == "distilled":
+        if teacher is None and pruner.needs_trained:
+            teacher = copy.deepcopy(trainee.model)
+        trainee.hooks.append(Taught(trainee, teacher or unpruned_teacher(trainee, train_unpruned)))
+    yield from (
+        _gradually(trainee, pruner, amount)
+        if pruner.is_gradual
+        else _in_rounds(trainee, pruner, amount, start)
+    )
+    trainee.hooks = before
+
+
+def _gradually(trainee: Trainee, pruner: Pruner, amount: Amount) -> Recipe:
+    settings = trainee.settings
+    epochs, lr_factor = settings.epochs, 1.0
+    if pruner.needs_trained:
+        epochs, lr_factor = fine_tuning_epochs(settings), settings.finetune_lr_factor
+    pruning = PrunedGradually(trainee, pruner, amount, epochs)
+    # First of the hooks: what others look at after a step is pruned.
+    trainee.hooks.insert(0, pruning)
+    yield Stretch("gradual", epochs, lr_factor)
+    trainee.set_masks(pruning.masks())
+
+
+def _in_rounds(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> Recipe:
     settings = trainee.settings
     rounds = _rounds(trainee, pruner, amount)
     first = 1
@@ -87,6 +125,8 @@ def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> No
     Raises:
         ScoreError: the network has diverged.
     """
+    if trainee.skipping:
+        return
     if pruner.structure == "filters":
         scores = _filter_scores(trainee, pruner, round_)
         kept = prune(scores, full_masks(scores), zeros)
@@ -147,6 +187,8 @@ def _filter_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, T
 
 def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:
     """All weights back to ``start``, pruned ones to zero; a fresh optimizer."""
+    if trainee.skipping:
+        return
     trainee.model.load_state_dict(dict(start))
     if trainee.masks is not None:
         trainee.set_masks(trainee.masks)

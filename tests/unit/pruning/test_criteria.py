@@ -107,7 +107,23 @@ def test_the_papers_names():
         "UP": ("undecayed", "global"),
         "RP": ("random", "layer"),
     }
-    assert set(PRUNERS) == set(pie) | set(recall) | {"LTH", "CHIP"}
+    gradual = {
+        "PINS": ("pins", "self-regularized"),
+        "PINS-plain": ("pins-plain", "self-regularized"),
+        "GMP": ("magnitude", "task"),
+        "sensitivity": ("sensitivity", "task"),
+        "PLATON": ("platon", "task"),
+        "SMvP": ("movement", "task"),
+        "PST": ("pst", "task"),
+        "L0": ("l0", "task"),
+    }
+    assert set(PRUNERS) == set(pie) | set(recall) | set(gradual) | {"LTH", "CHIP"}
+    for name, (criterion, objective) in gradual.items():
+        pruner = PRUNERS[name]
+        assert (pruner.criterion, pruner.objective) == (criterion, objective)
+        assert (pruner.scope, pruner.schedule, pruner.needs_trained) == ("global", "gradual", False)
+    assert (PRUNERS["PINS"].gradual.window, PRUNERS["PINS"].gradual.beta1) == (10, 0.85)
+    assert PRUNERS["PINS"].gradual.beta2 == 0.99
     for name, (criterion, schedule, recovery) in pie.items():
         pruner = PRUNERS[name]
         assert (pruner.criterion, pruner.schedule, pruner.recovery) == (criterion, schedule, recovery)
@@ -145,6 +161,14 @@ def test_undecayed_pruning_never_becomes_impact_pruning_by_accident():
         ({"criterion": "magnitude", "schedule": "at-init", "recovery": "rewind"}, "recovery"),
         ({"criterion": "random", "schedule": "one-shot", "recovery": "rewind"}, "recovery"),
         ({"criterion": "magnitude", "schedule": "iterative", "rounds": True}, "rounds"),
+        ({"criterion": "pins", "schedule": "one-shot"}, "schedule"),
+        ({"criterion": "random", "schedule": "gradual", "scope": "global"}, "criterion"),
+        ({"criterion": "pins", "schedule": "gradual"}, "scope"),
+        ({"criterion": "pins", "schedule": "gradual", "scope": "global", "recovery": "rewind"}, "recovery"),
+        (
+            {"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind", "objective": "distilled"},
+            "objective",
+        ),
     ],
 )
 def test_compositions_without_a_meaning_are_refused(fields, key):

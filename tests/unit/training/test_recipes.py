@@ -99,8 +99,8 @@ def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
     assert len(distinct) == composition.rounds
     # Fine-tuning takes 1 epoch a round, training again 2.
     again = 1 if composition.recovery == "fine-tune" else 2
-    epochs = {"at-init": 2, "one-shot": 2 + again, "iterative": 2 + 3 * again}[composition.schedule]
-    assert len(trainee.curve) == epochs
+    epochs = {"at-init": 2, "one-shot": 2 + again, "iterative": 2 + 3 * again, "gradual": 2}
+    assert len(trainee.curve) == epochs[composition.schedule]
     others = [p for name, p in trainee.model.named_parameters() if name not in sizes]
     assert all((p != 0).all() for p in others)
 

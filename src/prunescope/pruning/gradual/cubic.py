@@ -34,7 +34,7 @@ class CubicSchedule:
             raise ValueError(f"{self.left} of {self.size} weights cannot be left")
         if self.warm_up + self.cool_down >= self.steps:
             raise UserError(
-                f"gradual pruning: warm_up ({self.warm_up}) and cool_down ({self.cool_down}) leave none of the "
+                f"gradual: warm_up ({self.warm_up}) and cool_down ({self.cool_down}) leave none of the "
                 f"{self.steps} training steps to prune in; lower them or train longer"
             )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -19,12 +20,16 @@ from prunescope.pruning.gradual.watchers import Watcher
 
 
 class Relaxed(Watcher):
-    """What criteria with scores of their own share: the exchange of weights, and an Adam over the scores."""
+    """What criteria with scores of their own share: the exchange of weights, and an Adam over the scores.
 
-    def __init__(self, pool: Pool, scores: Sequence[Tensor], lr: float) -> None:
+    ``lr``: of the scores; None: the learning rate that the weights have in each step.
+    """
+
+    def __init__(self, pool: Pool, scores: Sequence[Tensor], lr: float | None) -> None:
         super().__init__(pool)
         self.learned = [score.requires_grad_() for score in scores]
-        self._optimizer = torch.optim.Adam(self.learned, lr=lr)
+        self._follows = lr is None
+        self._optimizer = torch.optim.Adam(self.learned, lr=lr or 0.0)
         self._behind = [value.clone() for value in pool.values()]
         self._settled = False
 
@@ -32,11 +37,31 @@ class Relaxed(Watcher):
         """What weights are multiplied with in this step; None: nothing is."""
         return [None] * len(self.pool.sizes) if kept is None else list(self.pool.views(kept))
 
+    def sure_factors(self, kept: Tensor | None) -> list[Tensor | None]:
+        """The same without noise."""
+        return self.factors(kept)
+
     def enter(self, kept: Tensor | None) -> None:
         if self._settled:
             return
         self._factors = self.factors(kept)
-        for value, behind, factor in zip(self.pool.values(), self._behind, self._factors, strict=True):
+        self._multiply(self._factors)
+
+    @contextmanager
+    def effective(self, kept: Tensor | None) -> Iterator[None]:
+        if self._settled:
+            yield
+            return
+        self._multiply(self.sure_factors(kept))
+        try:
+            yield
+        finally:
+            for value, behind in zip(self.pool.values(), self._behind, strict=True):
+                value.copy_(behind)
+
+    def _multiply(self, factors: Sequence[Tensor | None]) -> None:
+        """Put weights times factors in the weights' place, and remember the weights behind."""
+        for value, behind, factor in zip(self.pool.values(), self._behind, factors, strict=True):
             behind.copy_(value)
             if factor is not None:
                 value.mul_(factor)
@@ -53,6 +78,8 @@ class Relaxed(Watcher):
             value.copy_(behind)
             if factor is not None:
                 g.mul_(factor)
+        if self._follows:
+            self._optimizer.param_groups[0]["lr"] = lr
         self._optimizer.step()
 
     @abstractmethod
@@ -68,6 +95,28 @@ class Relaxed(Watcher):
         self._settled = True
         self._prune(kept)
 
+    def state(self) -> dict[str, Tensor]:
+        """Scores and Adam's moments."""
+        found = {"relaxed/settled": torch.tensor(self._settled)}
+        for number, score in enumerate(self.learned):
+            found[f"learned/{number}"] = score.detach()
+            for name, value in self._optimizer.state.get(score, {}).items():
+                found[f"adam/{number}/{name}"] = value
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._settled = bool(state["relaxed/settled"])
+        for number, score in enumerate(self.learned):
+            score.detach().copy_(state[f"learned/{number}"])
+            prefix = f"adam/{number}/"
+            moments = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+            if moments:
+                # Adam counts its steps on the CPU.
+                self._optimizer.state[score] = {
+                    name: value.clone().to("cpu" if name == "step" else score.device)
+                    for name, value in moments.items()
+                }
+
 
 class Movement(Relaxed):
     """Learned scores, moved by -dL/dW' theta: weights that training moves away from zero are kept.
@@ -77,7 +126,7 @@ class Movement(Relaxed):
     threshold, so that the sparsity is exact; scores start at 0.
     """
 
-    def __init__(self, pool: Pool, *, lr: float, penalty: float) -> None:
+    def __init__(self, pool: Pool, *, lr: float | None, penalty: float) -> None:
         self._row = pool.row()
         super().__init__(pool, pool.views(self._row), lr)
         self.penalty = penalty
@@ -106,7 +155,7 @@ class Pst(Relaxed):
         self,
         pool: Pool,
         *,
-        lr: float,
+        lr: float | None,
         rank: int,
         generator: torch.Generator,
         alpha1: float = 1.0,
@@ -158,7 +207,7 @@ class HardConcrete(Relaxed):
 
     beta, gamma, zeta = 2 / 3, -0.1, 1.1
 
-    def __init__(self, pool: Pool, *, lr: float, penalty: float, generator: torch.Generator) -> None:
+    def __init__(self, pool: Pool, *, lr: float | None, penalty: float, generator: torch.Generator) -> None:
         # Sanh et al. 2020 start their l0 baseline here: P(z != 0) = .98.
         self._row = pool.row(math.log(9))
         super().__init__(pool, pool.views(self._row), lr)
@@ -171,7 +220,7 @@ class HardConcrete(Relaxed):
         masks = [None] * len(self.learned) if kept is None else self.pool.views(kept)
         with torch.no_grad():
             for score, mask in zip(self.learned, masks, strict=True):
-                u = torch.rand(score.shape, generator=self._noise).to(score)
+                u = torch.rand(score.shape, generator=self._noise, device=score.device).to(score)
                 u.clamp_(1e-6, 1 - 1e-6)
                 s = torch.sigmoid((u.log() - (1 - u).log() + score) / self.beta)
                 stretched = s * (self.zeta - self.gamma) + self.gamma
@@ -182,6 +231,15 @@ class HardConcrete(Relaxed):
                 self._slopes.append(slope if mask is None else slope.mul_(mask))
         return gates
 
+    def sure_factors(self, kept: Tensor | None) -> list[Tensor | None]:
+        masks = [None] * len(self.learned) if kept is None else self.pool.views(kept)
+        gates = [self._sure(score.detach()) for score in self.learned]
+        return [gate if mask is None else gate.mul_(mask) for gate, mask in zip(gates, masks, strict=True)]
+
+    def _sure(self, score: Tensor) -> Tensor:
+        """The gate without noise (Eq. 13)."""
+        return (torch.sigmoid(score) * (self.zeta - self.gamma) + self.gamma).clamp_(0, 1)
+
     def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         shift = self.beta * math.log(-self.gamma / self.zeta)
         for score, g, weight, slope in zip(self.learned, gradients, weights, self._slopes, strict=True):
@@ -190,11 +248,16 @@ class HardConcrete(Relaxed):
             score.grad = g * weight * slope + penalty
 
     def settle(self, kept: Tensor) -> None:
-        with torch.no_grad():
-            for value, score in zip(self.pool.values(), self.learned, strict=True):
-                gate = torch.sigmoid(score) * (self.zeta - self.gamma) + self.gamma
-                value.mul_(gate.clamp_(0, 1))
+        for value, score in zip(self.pool.values(), self.learned, strict=True):
+            value.mul_(self._sure(score.detach()))
         super().settle(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        return super().state() | {"noise": self._noise.get_state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        self._noise.set_state(state["noise"].cpu())
 
     def scores(self) -> Tensor:
         return self._row.detach()

@@ -7,6 +7,8 @@ any other's. In the names of the papers, a step takes weights theta and gradient
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from torch import Tensor
 
@@ -38,9 +40,24 @@ class Watcher(ABC):
         """The masks are final: from now on the weights themselves are trained, under ``kept``."""
         self._prune(kept)
 
+    @contextmanager
+    def effective(self, kept: Tensor | None) -> Iterator[None]:
+        """Between steps: the weights are for a while what the network answers with, without noise.
+
+        Here they are so already.
+        """
+        yield
+
     @abstractmethod
     def scores(self) -> Tensor:
         """A row (size,) of scores; the highest are kept. May be memory that the next step overwrites."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers from one step to the next, by name, sharing memory; not the weights."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
+        """Go on from what ``state`` gave for a network that is now as it was then."""
 
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
@@ -89,6 +106,12 @@ class Platon(Sensitivity):
     def scores(self) -> Tensor:
         return self._smoothing.scores()
 
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
+
 
 class Pins(Watcher):
     """-g dtheta_hat - g theta with dtheta_hat = -lr g: how much a weight lowers the loss if it stays.
@@ -126,6 +149,12 @@ class SmoothedPins(Pins):
 
     def scores(self) -> Tensor:
         return self._smoothing.scores()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
 
 
 def sensitivity_into(pool: Pool, row: Tensor) -> None:

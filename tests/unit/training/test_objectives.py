@@ -1,0 +1,152 @@
+"""What a teacher adds to the loss, by hand; when a network becomes its own teacher."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from prunescope.archs import Training
+from prunescope.errors import UserError
+from prunescope.training.learning_rate import learning_rates
+from prunescope.training.loop import train
+from prunescope.training.objectives import SelfTaught, divergence
+
+
+def logs(*rows: list[float]) -> Tensor:
+    """Logits of these probabilities."""
+    return torch.tensor(rows, dtype=torch.float64).log()
+
+
+def kl(p: list[float], q: list[float]) -> float:
+    return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True) if a)
+
+
+P, Q, R = [0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [0.1, 0.8, 0.1]
+
+
+def test_of_classes_it_is_the_mean_divergence_from_the_teacher():
+    found = divergence("single-label", logs(Q, R), logs(P, P), torch.tensor([0, 1]))
+    assert float(found) == pytest.approx((kl(P, Q) + kl(P, R)) / 2)
+    assert float(divergence("single-label", logs(P), logs(P) + 3.0, torch.tensor([0]))) == pytest.approx(0)
+
+
+def test_of_several_labels_it_is_the_mean_over_yes_and_no():
+    p, q = torch.tensor([[0.9, 0.4]]), torch.tensor([[0.6, 0.4]])
+    found = divergence("multi-label", torch.logit(q.double()), torch.logit(p.double()), torch.ones(1, 2))
+    assert float(found) == pytest.approx(kl([0.9, 0.1], [0.6, 0.4]) / 2, rel=1e-6)
+
+
+def test_of_numbers_it_is_the_squared_error():
+    found = divergence(
+        "regression", torch.tensor([[1.0], [4.0]]), torch.tensor([[3.0], [4.0]]), torch.zeros(2)
+    )
+    assert float(found) == 2.0
+
+
+@pytest.mark.parametrize("task", ["tokens", "text"])
+def test_of_tokens_only_those_count_that_have_a_label(task):
+    logits, reference = logs(Q, R, P).unsqueeze(0), logs(P, P, Q).unsqueeze(0)
+    found = divergence(task, logits, reference, torch.tensor([[1, -100, 0]]))
+    assert float(found) == pytest.approx((kl(P, Q) + kl(Q, P)) / 2)
+    nothing = divergence(task, logits.requires_grad_(), reference, torch.full((1, 3), -100))
+    nothing.backward()
+    assert nothing.item() == 0.0
+    assert not logits.grad.any()
+
+
+def test_of_spans_it_is_over_places():
+    logits = torch.stack((logs(Q)[0], logs(R)[0]), dim=-1).unsqueeze(0)
+    reference = torch.stack((logs(P)[0], logs(P)[0]), dim=-1).unsqueeze(0)
+    found = divergence("span", logits, reference, torch.zeros(1, 2))
+    assert float(found) == pytest.approx((kl(P, Q) + kl(P, R)) / 2)
+
+
+SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=1, batch_size=8)
+
+
+def test_the_best_network_so_far_is_the_teacher(make_trainee, monkeypatch):
+    trainee = make_trainee("encoder", SETTINGS)
+    hook = SelfTaught(trainee, 2)
+    scores = iter([0.5, 0.4, 0.5, float("nan"), 0.6])
+    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
+    name, weight = next(iter(trainee.model.named_parameters()))
+    taken = []
+    trainee.model.train()
+    for step in range(1, 11):
+        with torch.no_grad():
+            weight.fill_(float(step))
+        hook.after_step()
+        taken.append(float(hook.teacher.state_dict()[name].flatten()[0]))
+    # Scored after steps 2, 4, ...; an equal score does not replace it, no number is no score.
+    assert taken[1:] == [2.0] * 8 + [10.0]
+    assert trainee.model.training
+    assert not hook.teacher.training
+
+
+def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_trainee):
+    plain, taught = make_trainee("encoder", SETTINGS), make_trainee("encoder", SETTINGS)
+    hook = SelfTaught(taught, 1)
+    taught.hooks.append(hook)
+    hook.further_loss = lambda index, inputs, *_: hook.teacher(inputs).sum() * 0.0
+    for trainee in (plain, taught):
+        train(trainee, "train", 1)
+    for key, value in plain.model.state_dict().items():
+        assert torch.equal(value, taught.model.state_dict()[key]), key
+
+
+def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_trainee, monkeypatch):
+    trainee = make_trainee("encoder", SETTINGS)
+    hook = SelfTaught(trainee, 5)  # an epoch: 40 examples in batches of 8
+    trainee.hooks.append(hook)
+    scores = iter([0.5, 0.4, 0.6, 0.1])
+    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
+    asked: list[int] = []
+    hook.teacher.register_forward_hook(lambda *_: asked.append(hook._step))
+    train(trainee, "train", 4)
+    # In epochs 1, 2 (after a first score) and 4 (after a better one), not in 3.
+    assert [sum(5 * k <= step < 5 * k + 5 for step in asked) for k in range(4)] == [5, 5, 0, 5]
+    # What is remembered is what it says.
+    index = torch.tensor([7, 3])
+    inputs, _ = trainee.data.splits["train"].batch(index)
+    with torch.no_grad():
+        torch.testing.assert_close(hook._reference(index, inputs), hook.teacher(inputs))
+
+
+def test_a_teacher_s_state_comes_back(make_trainee):
+    trainee = make_trainee("encoder", SETTINGS)
+    first = SelfTaught(trainee, 3)
+    trainee.hooks.append(first)
+    train(trainee, "train", 1)
+    kept = {name: value.clone() for name, value in first.state().items()}
+    second = SelfTaught(make_trainee("encoder", SETTINGS, seed=9), 3)
+    second.load_state(kept)
+    assert {name: value.tolist() for name, value in second.state().items()} == {
+        name: value.tolist() for name, value in kept.items()
+    }
+
+
+def test_without_a_validation_split_there_is_nothing_to_choose_by(make_trainee):
+    trainee = make_trainee("encoder", SETTINGS)
+    splits = {name: split for name, split in trainee.data.splits.items() if name != "validation"}
+    trainee.data = replace(trainee.data, splits=splits)
+    with pytest.raises(UserError, match=r"objective self-regularized: .* validation split"):
+        SelfTaught(trainee, None)
+
+
+def test_learning_rates_rise_and_fall():
+    settings = Training(lr=1.0, lr_warm_up=4, lr_decay="linear")
+    found = [rate for epoch in (1, 2) for rate in learning_rates(settings, epoch, 2, 5)]
+    assert found == pytest.approx([1 / 4, 2 / 4, 3 / 4, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
+    share = settings.model_copy(update={"lr_warm_up": 0.4})
+    assert learning_rates(share, 1, 2, 5) == found[:5]
+    kept = settings.model_copy(update={"lr_decay": "none"})
+    assert learning_rates(kept, 2, 2, 5, lr_factor=0.5) == [0.5] * 5
+
+
+def test_learning_rates_fall_at_milestones():
+    settings = Training(lr=1.0, milestones=(0.5,))
+    assert [learning_rates(settings, epoch, 4, 2) for epoch in (2, 3)] == [[1.0] * 2, [0.1] * 2]
