@@ -11,6 +11,7 @@ from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
+from prunescope.holding import hold, tell_of_holder
 from prunescope.jobs import model_job
 from prunescope.layout import (
     Layout,
@@ -31,6 +32,8 @@ except UserError as error:
     sys.exit(f"prunescope: error: {error}")
 
 LAYOUT = Layout(STUDY.results)
+if workflow.is_main_process:
+    tell_of_holder(STUDY.results)
 CELLS = {
     (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
     for cell in STUDY.cells
@@ -70,7 +73,7 @@ VERSION = {
     "model": 1,
     "el2n": 1,
     "cell": 5,
-    "tables": 6,
+    "tables": 7,
     "figures": 8,
     "paper": 2,
     "report": 6,
@@ -80,8 +83,6 @@ VERSION = {
 
 def hold_results():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
-    from prunescope.holding import hold
-
     try:
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
     except UserError as error:

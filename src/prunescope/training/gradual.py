@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
 from torch import Tensor
 
@@ -19,7 +18,6 @@ from prunescope.pruning.mask import Masks, ScoreError
 from prunescope.seeds import stream
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import DivergedError, Trainee
-from prunescope.training.watch import State
 
 
 class PrunedGradually(StepHook):
@@ -63,12 +61,12 @@ class PrunedGradually(StepHook):
     def evaluating(self) -> AbstractContextManager[None]:
         return self._pruning.evaluating()
 
-    def capture(self) -> State:
-        return self._pruning.capture()
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self._pruning.restore(tensors, facts)
-
     def masks(self) -> Masks:
         """The final masks, after training."""
         return self._pruning.masks()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._pruning.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._pruning.load_state(state)

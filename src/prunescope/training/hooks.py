@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 from torch import Tensor
 
 from prunescope.models.packed import PackedTexts
-from prunescope.training.watch import State
 
 
 class StepHook:
@@ -23,8 +21,10 @@ class StepHook:
     def before_forward(self) -> None:
         """Before the forward pass."""
 
-    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
-        """A scalar that is added to the task's loss of this batch, or None."""
+    def further_loss(
+        self, index: Tensor, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor
+    ) -> Tensor | None:
+        """A scalar that is added to the task's loss of this batch, or None. ``index``: its examples' numbers."""
         return None
 
     def before_step(self, lr: float) -> None:
@@ -37,13 +37,13 @@ class StepHook:
             DivergedError: what the hook computes is no longer finite.
         """
 
-    def capture(self) -> State:
-        """What the hook has learned so far, between two steps: for a job that goes on later."""
-        return {}, {}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Be as the hook that gave these was, but for the network's weights."""
-
     def evaluating(self) -> AbstractContextManager[None]:
         """Entered while the network is looked at between steps."""
         return nullcontext()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the rest of training depends on, by name, sharing memory."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave another hook of the same kind, at the same place of the same training."""

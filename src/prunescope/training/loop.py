@@ -174,10 +174,10 @@ def _train_epoch(
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
 
-    def losses(inputs: Tensor | PackedTexts, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def losses(index: Tensor, inputs: Tensor | PackedTexts, labels: Tensor) -> tuple[Tensor, Tensor]:
         logits = outputs(model, inputs, settings.precision)
         loss = loss_of(logits, labels)
-        further = (hook.further_loss(inputs, logits, labels) for hook in trainee.hooks)
+        further = (hook.further_loss(index, inputs, logits, labels) for hook in trainee.hooks)
         return loss, sum((more for more in further if more is not None), loss)
 
     gone = {name: ~mask for name, mask in (trainee.masks or {}).items()}
@@ -190,7 +190,8 @@ def _train_epoch(
         draws = augmenting(trainee.seed, phase, epoch)
         done = place.begin(epoch, total, draws)
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
-        for index, rate in islice(zip(batches, rates, strict=True), done, None):
+        steps = zip(batches, rates, strict=True)
+        for index, rate in islice(steps, done, None):
             batch = split.batch(index, draws)
             for hook in trainee.hooks:
                 hook.before_forward()

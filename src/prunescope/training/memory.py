@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What a network takes in, and labels -> the task's mean loss, and what is minimized: scalars.
-Losses = Callable[[Any, Tensor], tuple[Tensor, Tensor]]
+#: Numbers of examples, what a network takes in, and labels -> the task's mean loss, and what is minimized: scalars.
+Losses = Callable[[Tensor, Any, Tensor], tuple[Tensor, Tensor]]
 
 #: What ``Split.batch`` gives.
 Batch = tuple[Tensor | PackedTexts, Tensor]
@@ -53,21 +53,22 @@ def backward(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> T
 def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
     inputs, labels = batch
     if trainee.parts == 1:
-        loss, minimized = losses(inputs, labels)
+        loss, minimized = losses(index, inputs, labels)
         minimized.backward()
         return loss.detach()
     task = trainee.data.task
+    numbers = index.chunk(trainee.parts)
     if isinstance(inputs, PackedTexts):
         split = trainee.data.splits["train"]
-        parts = [split.batch(part) for part in index.chunk(trainee.parts)]
+        parts = [split.batch(part) for part in numbers]
     else:
         parts = list(zip(inputs.chunk(trainee.parts), labels.chunk(trainee.parts), strict=True))
     whole = judged(task, labels)
     total = torch.zeros((), device=labels.device)
-    for some, theirs in parts:
+    for part, (some, theirs) in zip(numbers, parts, strict=True):
         terms = judged(task, theirs)
         if terms:
-            loss, minimized = losses(some, theirs)
+            loss, minimized = losses(part, some, theirs)
             (minimized * (terms / whole)).backward()
             total += loss.detach() * (terms / whole)
     return total

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +11,10 @@ from torch import Tensor, nn
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
+from prunescope.predictions import LOGIT_TASKS
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import Trainee, mean_loss
 from prunescope.training.scoring import score_on
-from prunescope.training.watch import State
 
 
 def divergence(task: str, logits: Tensor, reference: Tensor, labels: Tensor) -> Tensor:
@@ -49,21 +48,51 @@ def _kl(logits: Tensor, reference: Tensor) -> Tensor:
 
 
 class Taught(StepHook):
-    """Adds the divergence from a teacher, which does not change, to the loss: distillation."""
+    """Adds the divergence from a teacher, which does not change, to the loss: distillation.
+
+    What the teacher says of an example is remembered where it is a few numbers and always the same: it is not asked
+    again in later epochs.
+    """
 
     def __init__(self, trainee: Trainee, teacher: nn.Module) -> None:
         self.trainee, self.teacher = trainee, teacher.eval().requires_grad_(False)
+        split = trainee.data.splits["train"]
+        self._changing = split.pixels is not None and split.pixels.augment != "none"
+        #: (n, C) answers of the teacher, and (n,) whether they are there; None: not remembered, or nothing yet.
+        self._said: Tensor | None = None
+        self._known = torch.zeros(len(split), dtype=torch.bool)
 
-    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
+    def further_loss(
+        self, index: Tensor, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor
+    ) -> Tensor | None:
+        return divergence(self.trainee.data.task, logits, self._reference(index, inputs), labels)
+
+    def _reference(self, index: Tensor, inputs: Tensor | PackedTexts) -> Tensor:
+        """The teacher's logits of these examples."""
+        if self._said is not None and bool(self._known[index].all()):
+            return self._said[index.to(self._said.device)]
         with torch.no_grad():
-            reference = outputs(self.teacher, inputs, self.trainee.settings.precision)
-        return divergence(self.trainee.data.task, logits, reference, labels)
+            said = outputs(self.teacher, inputs, self.trainee.settings.precision)
+        if self.trainee.data.task in LOGIT_TASKS and not self._changing:
+            if self._said is None:
+                self._said = said.new_zeros(len(self._known), said.shape[1])
+            self._said[index.to(said.device)] = said
+            self._known[index] = True
+        return said
 
-    def capture(self) -> State:
-        return dict(self.teacher.state_dict()), {}
+    def state(self) -> dict[str, Tensor]:
+        teacher = {f"teacher/{name}": value for name, value in self.teacher.state_dict().items()}
+        return {"known": self._known} | teacher | ({} if self._said is None else {"said": self._said})
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self.teacher.load_state_dict(dict(tensors))
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        prefix = "teacher/"
+        self.teacher.load_state_dict(
+            {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+        )
+        self._known = state["known"].cpu().clone()
+        said = state.get("said")
+        device = next(self.teacher.parameters()).device
+        self._said = None if said is None else said.to(device).clone()
 
 
 class SelfTaught(Taught):
@@ -100,14 +129,19 @@ class SelfTaught(Taught):
             if score > self.best:
                 self.best = score
                 self.teacher.load_state_dict(model.state_dict())
+                self._known.zero_()
         model.train(was_training)
 
-    def capture(self) -> State:
-        return super().capture()[0], {"best": self.best, "step": self._step}
+    def state(self) -> dict[str, Tensor]:
+        counts = {
+            "step": torch.tensor(self._step),
+            "best": torch.tensor(self.best, dtype=torch.float64),
+        }
+        return super().state() | counts
 
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        super().restore(tensors, facts)
-        self.best, self._step = facts["best"], facts["step"]
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        self._step, self.best = int(state["step"]), float(state["best"])
 
     def _score(self) -> float:
         if self.trainee.data.task == "text":

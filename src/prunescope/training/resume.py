@@ -263,9 +263,12 @@ class Progress(Watch):
         for trainee in self._group:
             seed = trainee.seed
             tensors |= trainee_tensors(trainee) | mask_tensors(trainee)
-            hooks = [hook.capture() for hook in trainee.hooks]
-            for number, (some, _) in enumerate(hooks):
-                tensors |= {f"{seed}/hook/{number}/{name}": value for name, value in some.items()}
+            for number, hook in enumerate(trainee.hooks):
+                # Copies: what hooks give may share memory, which the file's form does not allow.
+                tensors |= {
+                    f"{seed}/hook/{number}/{name}": value.detach().clone()
+                    for name, value in hook.state().items()
+                }
             if seed in self._early:
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
             trainees[seed] = {
@@ -273,7 +276,6 @@ class Progress(Watch):
                 "examples_seen": trainee.examples_seen,
                 "seconds": trainee.seconds,
                 "parts": trainee.parts,
-                "hooks": [known for _, known in hooks],
             }
         course: dict[str, Any] = {}
         if self._course is not None:
@@ -299,8 +301,8 @@ class Progress(Watch):
         give_state(trainee, tensors)
         # After the masks, which change weights: a network that diverged is kept as it was found.
         trainee.model.load_state_dict(_below("model/", tensors))
-        for number, (hook, known) in enumerate(zip(trainee.hooks, facts["hooks"], strict=True)):
-            hook.restore(_below(f"hook/{number}/", tensors), known)
+        for number, hook in enumerate(trainee.hooks):
+            hook.load_state(_below(f"hook/{number}/", tensors))
         trainee.curve = [Epoch(*line) for line in facts["curve"]]
         trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
         trainee.parts = facts["parts"]

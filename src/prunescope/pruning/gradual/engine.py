@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -66,26 +65,6 @@ class GradualPruning:
         else:
             self.watcher.leave(self.kept)
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Between two steps: what going on takes, but for the weights, as tensors by name and what JSON can hold."""
-        tensors, facts = self.watcher.capture()
-        tensors = {f"watcher/{name}": value for name, value in tensors.items()}
-        if self.kept is not None:
-            tensors["kept"] = self.kept
-        return tensors, {"step": self._step, "settled": self._settled, "watcher": facts}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what ``capture`` gave."""
-        kept = tensors.get("kept")
-        self.kept = None if kept is None else kept.to(self.watcher.pool.device)
-        self._step, self._settled = facts["step"], facts["settled"]
-        own = {
-            name.removeprefix("watcher/"): tensor
-            for name, tensor in tensors.items()
-            if name.startswith("watcher/")
-        }
-        self.watcher.restore(own, facts["watcher"])
-
     def masks(self) -> Masks:
         """The final masks.
 
@@ -95,3 +74,15 @@ class GradualPruning:
         if not self._settled or self.kept is None:
             raise ValueError(f"only {self._step} of the schedule's {self.schedule.steps} steps were done")
         return self.watcher.pool.masks(self.kept.clone())
+
+    def state(self) -> dict[str, Tensor]:
+        """All that pruning goes on from, by name, sharing memory."""
+        own = {"step": torch.tensor(self._step), "settled": torch.tensor(self._settled)}
+        kept = {} if self.kept is None else {"kept": self.kept}
+        return own | kept | self.watcher.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave for a network that is now as it was then."""
+        self._step, self._settled = int(state["step"]), bool(state["settled"])
+        self.kept = state["kept"].to(self.watcher.pool.device).clone() if "kept" in state else None
+        self.watcher.load_state(state)

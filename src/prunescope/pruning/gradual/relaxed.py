@@ -11,7 +11,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,26 +59,6 @@ class Relaxed(Watcher):
             for value, behind in zip(self.pool.values(), self._behind, strict=True):
                 value.copy_(behind)
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors = {f"learned/{number}": score.detach() for number, score in enumerate(self.learned)}
-        for number, score in enumerate(self.learned):
-            for key, value in self._optimizer.state.get(score, {}).items():
-                tensors[f"optimizer/{number}/{key}"] = value
-        return tensors, {"settled": self._settled}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self._settled = facts["settled"]
-        with torch.no_grad():
-            for number, score in enumerate(self.learned):
-                # In place: scores may be views of one row.
-                score.copy_(tensors[f"learned/{number}"])
-        for name, value in tensors.items():
-            kind, *where = name.split("/")
-            if kind == "optimizer":
-                score, key = self.learned[int(where[0])], where[1]
-                # A step counter stays on the CPU, where Adam that is not fused has it.
-                self._optimizer.state[score][key] = value if key == "step" else value.to(score.device)
-
     def _multiply(self, factors: Sequence[Tensor | None]) -> None:
         """Put weights times factors in the weights' place, and remember the weights behind."""
         for value, behind, factor in zip(self.pool.values(), self._behind, factors, strict=True):
@@ -115,6 +94,28 @@ class Relaxed(Watcher):
     def settle(self, kept: Tensor) -> None:
         self._settled = True
         self._prune(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        """Scores and Adam's moments."""
+        found = {"relaxed/settled": torch.tensor(self._settled)}
+        for number, score in enumerate(self.learned):
+            found[f"learned/{number}"] = score.detach()
+            for name, value in self._optimizer.state.get(score, {}).items():
+                found[f"adam/{number}/{name}"] = value
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._settled = bool(state["relaxed/settled"])
+        for number, score in enumerate(self.learned):
+            score.detach().copy_(state[f"learned/{number}"])
+            prefix = f"adam/{number}/"
+            moments = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+            if moments:
+                # Adam counts its steps on the CPU.
+                self._optimizer.state[score] = {
+                    name: value.clone().to("cpu" if name == "step" else score.device)
+                    for name, value in moments.items()
+                }
 
 
 class Movement(Relaxed):
@@ -213,14 +214,6 @@ class HardConcrete(Relaxed):
         self.penalty = penalty
         self._noise = generator
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        tensors, facts = super().capture()
-        return {**tensors, "noise": self._noise.get_state()}, facts
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        super().restore(tensors, facts)
-        self._noise.set_state(tensors["noise"])
-
     def factors(self, kept: Tensor | None) -> list[Tensor | None]:
         gates: list[Tensor | None] = []
         self._slopes: list[Tensor] = []
@@ -258,6 +251,13 @@ class HardConcrete(Relaxed):
         for value, score in zip(self.pool.values(), self.learned, strict=True):
             value.mul_(self._sure(score.detach()))
         super().settle(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        return super().state() | {"noise": self._noise.get_state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        self._noise.set_state(state["noise"].cpu())
 
     def scores(self) -> Tensor:
         return self._row.detach()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,18 +39,17 @@ class Smoothing:
         self._sum.zero_()
         self._seen, self._started = 0, True
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """All of it, as tensors by name and what JSON can hold."""
-        rows = {"mean": self.mean, "uncertainty": self.uncertainty, "sum": self._sum}
-        return rows, {"seen": self._seen, "started": self._started}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Inverse of ``capture``."""
-        for name, row in self.capture()[0].items():
-            row.copy_(tensors[name])
-        self._seen, self._started = facts["seen"], facts["started"]
-
     def scores(self) -> Tensor:
         if self._started:
             return self.mean * self.uncertainty
         return self._sum / max(self._seen, 1)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averages and the window that is under way, by name, sharing memory."""
+        counts = {"seen": torch.tensor(self._seen), "started": torch.tensor(self._started)}
+        return {"mean": self.mean, "uncertainty": self.uncertainty, "sum": self._sum, **counts}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for row, name in ((self.mean, "mean"), (self.uncertainty, "uncertainty"), (self._sum, "sum")):
+            row.copy_(state[name])
+        self._seen, self._started = int(state["seen"]), bool(state["started"])

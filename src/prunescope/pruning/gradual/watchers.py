@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from torch import Tensor
 
@@ -49,16 +48,16 @@ class Watcher(ABC):
         """
         yield
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Between two steps: what is remembered from one to the next."""
-        return {}, {}
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:  # noqa: B027
-        """Remember what ``capture`` gave."""
-
     @abstractmethod
     def scores(self) -> Tensor:
         """A row (size,) of scores; the highest are kept. May be memory that the next step overwrites."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers from one step to the next, by name, sharing memory; not the weights."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
+        """Go on from what ``state`` gave for a network that is now as it was then."""
 
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
@@ -104,14 +103,14 @@ class Platon(Sensitivity):
         super().observe(lr)
         self._smoothing.observe(self._row)
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        return self._smoothing.capture()
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self._smoothing.restore(tensors, facts)
-
     def scores(self) -> Tensor:
         return self._smoothing.scores()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
 
 
 class Pins(Watcher):
@@ -148,14 +147,14 @@ class SmoothedPins(Pins):
         super().observe(lr)
         self._smoothing.observe(self._row.abs_())
 
-    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        return self._smoothing.capture()
-
-    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        self._smoothing.restore(tensors, facts)
-
     def scores(self) -> Tensor:
         return self._smoothing.scores()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
 
 
 def sensitivity_into(pool: Pool, row: Tensor) -> None:
