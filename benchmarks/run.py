@@ -4,9 +4,8 @@
 
 Those of networks run on the CPU and once more on the GPU, if there is one. Each writes its JSON into
 `benchmarks/results`, as when it is called by itself; what it prints stands in `benchmarks/results/log`. One that fails
-is named at the end, the others go on, and the exit code is 1. Without `--thorough`, networks are timed as briefly as says
-something, about half an hour on two idle cores in all; the analysis stage and the site are at the papers' size either
-way and take most of the rest.
+is named at the end, the others go on, and the exit code is 1. Without `--thorough`, networks are timed only as long as
+says something; the analysis stage, Snakemake and the site are at the papers' size either way and take most of the time.
 """
 
 from __future__ import annotations
@@ -52,6 +51,12 @@ class Benchmark:
     lacks: Callable[[], str | None] = _always
 
 
+def _to(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Brief and thorough arguments of a benchmark that writes only where it is told."""
+    out = ("--out", str(HERE / "results" / f"{name}.json"))
+    return out, out
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "lengths": Benchmark("lengths of the papers' texts", lacks=_texts),
     "encoders": Benchmark(
@@ -61,7 +66,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     "replicas": Benchmark(
         "replicas together and alone", ("--seconds", "0.5"), ("--seconds", "10"), device=True
     ),
-    "training": Benchmark("small networks alone", ("--seconds", "2"), ("--seconds", "20"), device=True),
     "rates": Benchmark(
         "rates of every network of the papers, for plan --rates",
         ("--seconds", "0.5", "--step-operations", "1e10"),
@@ -70,11 +74,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "job_start": Benchmark("what a job costs beside its work", ("--repeats", "2"), ("--repeats", "5")),
     "vectors": Benchmark("reading word vectors"),
-    "inference": Benchmark("pruned networks on a CPU"),
+    "inference": Benchmark("pruned networks on a CPU", *_to("inference-cpu")),
     "analysis": Benchmark("tables of the PIE paper's grid"),
     "audit": Benchmark("the audit of two sets of models"),
     "orchestration": Benchmark("Snakemake over the grids"),
-    "site": Benchmark("the pages at the papers' size", lacks=_browser),
+    "site": Benchmark("the pages at the papers' size", *_to("site"), lacks=_browser),
 }
 
 

@@ -12,7 +12,7 @@ from prunescope.plan import make_plan
 STUDIES = Path(__file__).parents[2] / "studies"
 
 #: The papers' studies.
-PARTS = ("pie.yaml", "recall.yaml")
+PARTS = ("pie.yaml", "recall.yaml", "pins.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,10 @@ def test_its_results_are_its_own(full, parts):
 def test_its_plan_is_the_sum(full, parts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan, plans = make_plan(full), [make_plan(part) for part in parts]
-    assert plan["models"] == sum(other["models"] for other in plans) == 9840 + 3620
+    assert plan["models"] == sum(other["models"] for other in plans) == 9840 + 3620 + 1050
     assert plan["gpu_hours"] == pytest.approx(sum(other["gpu_hours"] for other in plans))
-    assert {row["paper"]: row["models"] for row in plan["papers"]} == {"pie": 9840, "recall": 3620}
+    assert {row["paper"]: row["models"] for row in plan["papers"]} == {
+        "pie": 9840,
+        "recall": 3620,
+        "pins": 1050,
+    }

@@ -70,7 +70,7 @@ VERSION = {
     "model": 1,
     "el2n": 1,
     "cell": 5,
-    "tables": 6,
+    "tables": 7,
     "figures": 8,
     "paper": 2,
     "report": 6,
@@ -289,7 +289,14 @@ def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
         STUDY,
-        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
+        exclude={
+            "results",
+            "logits",
+            "keep_models",
+            "keep_dense_checkpoints",
+            "checkpoint_seconds",
+            "tune",
+        },
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from prunescope.analysis.published_tests import compared_tests, recall_names
 from prunescope.analysis.study_tables import Key, StudyTables
-from prunescope.published import pie, recall
+from prunescope.published import pie, pins, recall
 from prunescope.published.printed import PrintedNumber
 
 COLUMNS = (
@@ -26,9 +26,18 @@ COLUMNS = (
 #: What a paper calls a cell's data set and network; None where it has no such.
 Namer = Callable[[StudyTables, Key], tuple[str, str] | None]
 
+
+def pins_names(study: StudyTables, key: Key) -> tuple[str, str] | None:
+    """What the PINS paper calls a cell's data set and network, by its source and its name."""
+    dataset = pins.dataset_name(key.dataset, study.sources.get(key.dataset))
+    arch = pins.arch_name(key.arch)
+    return None if dataset is None or arch is None else (dataset, arch)
+
+
 #: Printed numbers, and whose cells they are of, by paper. A paper joins by naming the two functions.
 PAPERS: dict[str, tuple[Callable[[], Iterable[PrintedNumber]], Namer]] = {
     pie.PAPER: (pie.printed, lambda _, key: (key.dataset, key.arch)),
+    pins.PAPER: (pins.printed, pins_names),
     recall.PAPER: (recall.printed, recall_names),
 }
 
@@ -59,6 +68,10 @@ def _on_pies(study: StudyTables, key: Key, side: Literal["dense", "pruned"]) -> 
     return getattr(row, side) if row else None
 
 
+def _own(metric: str) -> Callable[[StudyTables, Key], float | None]:
+    return lambda study, key: study.own.get(key, {}).get(metric)
+
+
 def _unpruned_variance(study: StudyTables, key: Key) -> float | None:
     return study.variances.get(study.unpruned(key))
 
@@ -70,6 +83,7 @@ QUANTITIES: Mapping[str, Callable[[StudyTables, Key], float | None]] = {
     "score_std": lambda study, key: _score(study, key, "std"),
     "dense_score_on_pies": lambda study, key: _on_pies(study, key, "dense"),
     "pruned_score_on_pies": lambda study, key: _on_pies(study, key, "pruned"),
+    **{metric: _own(metric) for metric in ("precision", "recall", "rouge_l", "meteor", "bleurt")},
     "accuracy": lambda study, key: study.score(key),
     "alpha": lambda study, key: study.alphas[key].mean if key in study.alphas else None,
     "mean_recall_variance": lambda study, key: study.variances.get(key),
@@ -81,9 +95,9 @@ QUANTITIES: Mapping[str, Callable[[StudyTables, Key], float | None]] = {
 def published_rows(study: StudyTables) -> list[Row]:
     """A row per printed number whose cell the study has run, in the papers' order; then the printed tests.
 
-    A cell is the paper's if it is of the paper's data set, network (PIE: by name, in whatever case; recall:
-    ``recall_names``) and pruner, at its sparsity or ratio (``PrintedNumber.tolerance``; the nearest counts),
-    and the scores measure the same.
+    A cell is the paper's if it is of the paper's data set, network (PIE: by name, in whatever case; PINS:
+    ``pins_names``; recall: ``recall_names``) and pruner, at its sparsity or ratio (``PrintedNumber.tolerance``; the
+    nearest counts), and the scores measure the same.
     """
     rows: list[Row] = []
     tried = {key[:3] for key in study.cells}

@@ -32,6 +32,7 @@ _READ = (
     "readability",
     "alpha",
     "recall_variance",
+    "task_metrics",
 )
 
 #: Fields of ``StudyTables`` that are not values by cell.
@@ -68,14 +69,16 @@ class Part:
 class StudyTables:
     """The cross-study tables by cell.
 
-    ``bins``: EL2N bins, least influential first. ``ratios``: readability of PIEs over that of all
-    texts, by measure. ``classes``: in index order. ``variances``: of recall over classes, mean over models.
+    ``own``: mean scores by the data sets' own metrics. ``bins``: EL2N bins, least influential first. ``ratios``:
+    readability of PIEs over that of all texts, by measure. ``classes``: in index order. ``variances``: of recall
+    over classes, mean over models.
     ``pruning_ratios``: as reached. ``tests``: between alphas. As far as known: ``families`` and ``depths`` by
     arch, ``sources`` by data set.
     """
 
     scores: Mapping[Key, Score] = field(default_factory=dict)
     pie_shares: Mapping[Key, float] = field(default_factory=dict)
+    own: Mapping[Key, Mapping[str, float]] = field(default_factory=dict)
     on_pies: Mapping[Key, OnPies] = field(default_factory=dict)
     bins: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
     ratios: Mapping[Key, Mapping[str, float]] = field(default_factory=dict)
@@ -106,6 +109,10 @@ class StudyTables:
         bins: dict[Key, list[Part]] = {}
         for key, (number, examples, pies, _) in rows["el2n_bins"]:
             bins.setdefault(key, []).append(Part(str(number), int(examples), int(pies)))
+        own: dict[Key, dict[str, float]] = {}
+        for key, (metric, mean, *_) in rows["task_metrics"]:
+            if mean not in (None, ""):
+                own.setdefault(key, {})[metric] = float(mean)
         ratios: dict[Key, dict[str, float]] = {}
         for key, (measure, _, _, ratio) in rows["readability"]:
             if ratio not in (None, ""):
@@ -113,6 +120,7 @@ class StudyTables:
         return cls(
             scores={key: Score(row[0], row[1], row[2]) for key, row in rows["effectiveness"]},
             pie_shares={key: row[2] for key, row in rows["pie_share"] if row[2] is not None},
+            own=own,
             on_pies={key: OnPies(row[1], row[2]) for key, row in rows["effectiveness_on_pies"]},
             bins={key: tuple(parts) for key, parts in bins.items()},
             ratios=ratios,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+
+from torch import Tensor
 
 from prunescope.config import Amount
 from prunescope.models.registry import count_parameters, prunable
@@ -61,3 +64,9 @@ class PrunedGradually(StepHook):
     def masks(self) -> Masks:
         """The final masks, after training."""
         return self._pruning.masks()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._pruning.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._pruning.load_state(state)

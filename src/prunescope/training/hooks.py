@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 
 from torch import Tensor
@@ -20,8 +21,10 @@ class StepHook:
     def before_forward(self) -> None:
         """Before the forward pass."""
 
-    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
-        """A scalar that is added to the task's loss of this batch, or None."""
+    def further_loss(
+        self, index: Tensor, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor
+    ) -> Tensor | None:
+        """A scalar that is added to the task's loss of this batch, or None. ``index``: its examples' numbers."""
         return None
 
     def before_step(self, lr: float) -> None:
@@ -37,3 +40,10 @@ class StepHook:
     def evaluating(self) -> AbstractContextManager[None]:
         """Entered while the network is looked at between steps."""
         return nullcontext()
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the rest of training depends on, by name, sharing memory."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave another hook of the same kind, at the same place of the same training."""

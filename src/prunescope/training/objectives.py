@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
+from prunescope.predictions import LOGIT_TASKS
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import Trainee, mean_loss
 from prunescope.training.scoring import score_on
@@ -47,15 +48,45 @@ def _kl(logits: Tensor, reference: Tensor) -> Tensor:
 
 
 class Taught(StepHook):
-    """Adds the divergence from a teacher, which does not change, to the loss: distillation."""
+    """Adds the divergence from a teacher, which does not change, to the loss: distillation.
+
+    What the teacher says of an example is remembered where it is a few numbers and always the same: it is not asked
+    again in later epochs.
+    """
 
     def __init__(self, trainee: Trainee, teacher: nn.Module) -> None:
         self.trainee, self.teacher = trainee, teacher.eval().requires_grad_(False)
+        split = trainee.data.splits["train"]
+        self._changing = split.pixels is not None and split.pixels.augment != "none"
+        #: (n, C) answers of the teacher, and (n,) whether they are there; None: not remembered, or nothing yet.
+        self._said: Tensor | None = None
+        self._known = torch.zeros(len(split), dtype=torch.bool)
 
-    def further_loss(self, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor) -> Tensor | None:
+    def further_loss(
+        self, index: Tensor, inputs: Tensor | PackedTexts, logits: Tensor, labels: Tensor
+    ) -> Tensor | None:
+        return divergence(self.trainee.data.task, logits, self._reference(index, inputs), labels)
+
+    def _reference(self, index: Tensor, inputs: Tensor | PackedTexts) -> Tensor:
+        """The teacher's logits of these examples."""
+        if self._said is not None and bool(self._known[index].all()):
+            return self._said[index.to(self._said.device)]
         with torch.no_grad():
-            reference = outputs(self.teacher, inputs, self.trainee.settings.precision)
-        return divergence(self.trainee.data.task, logits, reference, labels)
+            said = outputs(self.teacher, inputs, self.trainee.settings.precision)
+        if self.trainee.data.task in LOGIT_TASKS and not self._changing:
+            if self._said is None:
+                self._said = said.new_zeros(len(self._known), said.shape[1])
+            self._said[index.to(said.device)] = said
+            self._known[index] = True
+        return said
+
+    def state(self) -> dict[str, Tensor]:
+        return {"known": self._known} | ({} if self._said is None else {"said": self._said})
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._known = state["known"].cpu().clone()
+        said = state.get("said")
+        self._said = None if said is None else said.clone()
 
 
 class SelfTaught(Taught):
@@ -92,7 +123,24 @@ class SelfTaught(Taught):
             if score > self.best:
                 self.best = score
                 self.teacher.load_state_dict(model.state_dict())
+                self._known.zero_()
         model.train(was_training)
+
+    def state(self) -> dict[str, Tensor]:
+        teacher = {f"teacher/{name}": value for name, value in self.teacher.state_dict().items()}
+        counts = {
+            "step": torch.tensor(self._step),
+            "best": torch.tensor(self.best, dtype=torch.float64),
+        }
+        return super().state() | teacher | counts
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        prefix = "teacher/"
+        self.teacher.load_state_dict(
+            {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+        )
+        self._step, self.best = int(state["step"]), float(state["best"])
 
     def _score(self) -> float:
         if self.trainee.data.task == "text":

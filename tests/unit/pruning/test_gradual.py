@@ -14,9 +14,11 @@ import torch
 from torch import nn
 
 from prunescope.errors import UserError
+from prunescope.gradual import Gradual
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool
+from prunescope.pruning.gradual.registry import watcher_for
 from prunescope.pruning.gradual.relaxed import HardConcrete, Movement, Pst
 from prunescope.pruning.gradual.watchers import Magnitude, Pins, Platon, Sensitivity, SmoothedPins, Watcher
 
@@ -355,3 +357,42 @@ def test_scores_that_are_not_finite_are_divergence():
         engine.before_step(0.1)
     with pytest.raises(ScoreError):
         engine.after_step()
+
+
+CRITERIA = ["magnitude", "sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0"]
+
+
+@pytest.mark.parametrize("stop", [2, 7, 11, 22])
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_what_is_kept_at_any_step_is_all_that_pruning_goes_on_from(criterion, stop):
+    def begin(weights):
+        model = nn.Sequential(nn.Linear(5, 4, bias=False), nn.Tanh(), nn.Linear(4, 3, bias=False)).double()
+        with torch.no_grad():
+            for parameter, value in zip(model.parameters(), weights, strict=True):
+                parameter.copy_(value)
+        settings = Gradual(window=WINDOW, score_lr=SCORE_LR, penalty=PENALTY, rank=RANK)
+        watcher = watcher_for(criterion, settings, Pool(dict(model.named_parameters())), seed=4)
+        return model, GradualPruning(watcher, CubicSchedule(SIZE, LEFT, STEPS, WARM_UP, COOL_DOWN))
+
+    def go(model, pruning, steps):
+        optimizer = torch.optim.SGD(model.parameters(), lr=LR)
+        for _ in range(steps):
+            pruning.before_forward()
+            optimizer.zero_grad()
+            ((model(torch.from_numpy(X)) - torch.from_numpy(Y)) ** 2).mean().backward()
+            pruning.before_step(LR)
+            optimizer.step()
+            pruning.after_step()
+
+    start = [torch.from_numpy(value) for value in START]
+    whole, pruning = begin(start)
+    go(whole, pruning, STEPS)
+    first, stopped = begin(start)
+    go(first, stopped, stop)
+    kept = {name: value.clone() for name, value in stopped.state().items()}
+    second, resumed = begin([parameter.detach() for parameter in first.parameters()])
+    resumed.load_state(kept)
+    go(second, resumed, STEPS - stop)
+    for expected, found in zip(whole.parameters(), second.parameters(), strict=True):
+        assert torch.equal(expected, found)
+    assert all(torch.equal(mask, resumed.masks()[name]) for name, mask in pruning.masks().items())

@@ -91,11 +91,42 @@ def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_traine
     plain, taught = make_trainee("encoder", SETTINGS), make_trainee("encoder", SETTINGS)
     hook = SelfTaught(taught, 1)
     taught.hooks.append(hook)
-    hook.further_loss = lambda inputs, *_: hook.teacher(inputs).sum() * 0.0
+    hook.further_loss = lambda index, inputs, *_: hook.teacher(inputs).sum() * 0.0
     for trainee in (plain, taught):
         train(trainee, "train", 1)
     for key, value in plain.model.state_dict().items():
         assert torch.equal(value, taught.model.state_dict()[key]), key
+
+
+def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_trainee, monkeypatch):
+    trainee = make_trainee("encoder", SETTINGS)
+    hook = SelfTaught(trainee, 5)  # an epoch: 40 examples in batches of 8
+    trainee.hooks.append(hook)
+    scores = iter([0.5, 0.4, 0.6, 0.1])
+    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
+    asked: list[int] = []
+    hook.teacher.register_forward_hook(lambda *_: asked.append(hook._step))
+    train(trainee, "train", 4)
+    # In epochs 1, 2 (after a first score) and 4 (after a better one), not in 3.
+    assert [sum(5 * k <= step < 5 * k + 5 for step in asked) for k in range(4)] == [5, 5, 0, 5]
+    # What is remembered is what it says.
+    index = torch.tensor([7, 3])
+    inputs, _ = trainee.data.splits["train"].batch(index)
+    with torch.no_grad():
+        torch.testing.assert_close(hook._reference(index, inputs), hook.teacher(inputs))
+
+
+def test_a_teacher_s_state_comes_back(make_trainee):
+    trainee = make_trainee("encoder", SETTINGS)
+    first = SelfTaught(trainee, 3)
+    trainee.hooks.append(first)
+    train(trainee, "train", 1)
+    kept = {name: value.clone() for name, value in first.state().items()}
+    second = SelfTaught(make_trainee("encoder", SETTINGS, seed=9), 3)
+    second.load_state(kept)
+    assert {name: value.tolist() for name, value in second.state().items()} == {
+        name: value.tolist() for name, value in kept.items()
+    }
 
 
 def test_without_a_validation_split_there_is_nothing_to_choose_by(make_trainee):

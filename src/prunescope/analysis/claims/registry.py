@@ -10,6 +10,9 @@ from prunescope.analysis.claims import (
     pie_on_pies,
     pie_scores,
     pie_shares,
+    pins_objectives,
+    pins_scores,
+    pins_tasks,
     recall_accuracy,
     recall_amounts,
     recall_networks,
@@ -18,7 +21,7 @@ from prunescope.analysis.claims import (
 from prunescope.analysis.claims.findings import Finding, Judge, not_measured
 from prunescope.analysis.study_tables import StudyTables
 from prunescope.pruners import UNPRUNED
-from prunescope.published import pie, printed, recall
+from prunescope.published import pie, pins, printed, recall
 
 COLUMNS = ("id", "statement", "verdict", "evidence")
 
@@ -41,6 +44,13 @@ def recall_scope(study: StudyTables) -> StudyTables:
     """The recall paper speaks of LeNet5 and ResNets, which classify pictures, and of its six pruners."""
     pruners = {*recall.PRUNERS, UNPRUNED}
     return study.only(lambda key: study.family(key.arch) in ("lenet5", "resnet") and key.pruner in pruners)
+
+
+def pins_scope(study: StudyTables) -> StudyTables:
+    """The PINS paper speaks of pretrained transformers, and of gradual pruning."""
+    pruners = {*pins.PRUNERS, pins.PLAIN, pins.DISTILLED, UNPRUNED}
+    families = ("encoder", "causal-lm")
+    return study.only(lambda key: study.family(key.arch) in families and key.pruner in pruners)
 
 
 #: By ``paper`` of claims.csv in the package's data. A paper or claim without a judge is not measured.
@@ -66,6 +76,21 @@ PAPERS: dict[str, PaperJudges] = {
             "PIE-16": pie_examples.pies_spread_evenly,
             "PIE-17": pie_examples.pies_are_harder_to_read,
             "PIE-18": pie_examples.pies_are_longer,
+        },
+    ),
+    pins.PAPER: PaperJudges(
+        pins_scope,
+        {
+            "PINS-01": pins_scores.pins_is_best_on_glue,
+            "PINS-02": pins_scores.gains_more_on_small_tasks,
+            "PINS-03": pins_scores.keeps_more_of_the_average,
+            "PINS-04": pins_scores.exceeds_the_unpruned_on_small_tasks,
+            "PINS-05": pins_tasks.best_on_squad,
+            "PINS-06": pins_tasks.lead_on_conll_grows,
+            "PINS-07": pins_tasks.best_in_generation,
+            "PINS-08": pins_scores.light_pruning_improves,
+            "PINS-09": pins_objectives.self_regularization_is_best,
+            "PINS-10": pins_objectives.criterion_alone_beats_rivals,
         },
     ),
     recall.PAPER: PaperJudges(

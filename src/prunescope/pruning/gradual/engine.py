@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 import torch
@@ -73,3 +74,15 @@ class GradualPruning:
         if not self._settled or self.kept is None:
             raise ValueError(f"only {self._step} of the schedule's {self.schedule.steps} steps were done")
         return self.watcher.pool.masks(self.kept.clone())
+
+    def state(self) -> dict[str, Tensor]:
+        """All that pruning goes on from, by name, sharing memory."""
+        own = {"step": torch.tensor(self._step), "settled": torch.tensor(self._settled)}
+        kept = {} if self.kept is None else {"kept": self.kept}
+        return own | kept | self.watcher.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what ``state`` gave for a network that is now as it was then."""
+        self._step, self._settled = int(state["step"]), bool(state["settled"])
+        self.kept = state["kept"].to(self.watcher.pool.device).clone() if "kept" in state else None
+        self.watcher.load_state(state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -94,6 +94,28 @@ class Relaxed(Watcher):
     def settle(self, kept: Tensor) -> None:
         self._settled = True
         self._prune(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        """Scores and Adam's moments."""
+        found = {"relaxed/settled": torch.tensor(self._settled)}
+        for number, score in enumerate(self.learned):
+            found[f"learned/{number}"] = score.detach()
+            for name, value in self._optimizer.state.get(score, {}).items():
+                found[f"adam/{number}/{name}"] = value
+        return found
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._settled = bool(state["relaxed/settled"])
+        for number, score in enumerate(self.learned):
+            score.detach().copy_(state[f"learned/{number}"])
+            prefix = f"adam/{number}/"
+            moments = {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+            if moments:
+                # Adam counts its steps on the CPU.
+                self._optimizer.state[score] = {
+                    name: value.clone().to("cpu" if name == "step" else score.device)
+                    for name, value in moments.items()
+                }
 
 
 class Movement(Relaxed):
@@ -229,6 +251,13 @@ class HardConcrete(Relaxed):
         for value, score in zip(self.pool.values(), self.learned, strict=True):
             value.mul_(self._sure(score.detach()))
         super().settle(kept)
+
+    def state(self) -> dict[str, Tensor]:
+        return super().state() | {"noise": self._noise.get_state()}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        super().load_state(state)
+        self._noise.set_state(state["noise"].cpu())
 
     def scores(self) -> Tensor:
         return self._row.detach()

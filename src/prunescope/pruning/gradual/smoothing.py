@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -41,3 +43,13 @@ class Smoothing:
         if self._started:
             return self.mean * self.uncertainty
         return self._sum / max(self._seen, 1)
+
+    def state(self) -> dict[str, Tensor]:
+        """The averages and the window that is under way, by name, sharing memory."""
+        counts = {"seen": torch.tensor(self._seen), "started": torch.tensor(self._started)}
+        return {"mean": self.mean, "uncertainty": self.uncertainty, "sum": self._sum, **counts}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        for row, name in ((self.mean, "mean"), (self.uncertainty, "uncertainty"), (self._sum, "sum")):
+            row.copy_(state[name])
+        self._seen, self._started = int(state["seen"]), bool(state["started"])

@@ -7,7 +7,7 @@ any other's. In the names of the papers, a step takes weights theta and gradient
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from torch import Tensor
@@ -51,6 +51,13 @@ class Watcher(ABC):
     @abstractmethod
     def scores(self) -> Tensor:
         """A row (size,) of scores; the highest are kept. May be memory that the next step overwrites."""
+
+    def state(self) -> dict[str, Tensor]:
+        """What it remembers from one step to the next, by name, sharing memory; not the weights."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
+        """Go on from what ``state`` gave for a network that is now as it was then."""
 
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
@@ -99,6 +106,12 @@ class Platon(Sensitivity):
     def scores(self) -> Tensor:
         return self._smoothing.scores()
 
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
+
 
 class Pins(Watcher):
     """-g dtheta_hat - g theta with dtheta_hat = -lr g: how much a weight lowers the loss if it stays.
@@ -136,6 +149,12 @@ class SmoothedPins(Pins):
 
     def scores(self) -> Tensor:
         return self._smoothing.scores()
+
+    def state(self) -> dict[str, Tensor]:
+        return self._smoothing.state()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        self._smoothing.load_state(state)
 
 
 def sensitivity_into(pool: Pool, row: Tensor) -> None:
