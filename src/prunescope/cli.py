@@ -203,6 +203,19 @@ def _stage_commands(commands: Any) -> None:
     for name in ("early", "checkpoint", "models"):
         model.add_argument(f"--{name}", type=Path, metavar="FILE")
     model.add_argument("--dense", nargs="*", default=[], type=Path, metavar="FILE")
+    model.add_argument(
+        "--progress",
+        type=Path,
+        metavar="DIR",
+        help="keep the progress of training here until the outputs are written; a job that was stopped goes on from it",
+    )
+    model.add_argument(
+        "--interval",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="how often progress is kept, besides when the job is asked to end (default: %(default)g)",
+    )
     _device_arguments(model)
     model.set_defaults(run=_model)
 
@@ -277,6 +290,13 @@ def _device_arguments(parser: argparse.ArgumentParser) -> None:
         "--device", default=os.environ.get("PRUNESCOPE_DEVICE", "auto"), choices=("auto", "cpu", "cuda")
     )
     parser.add_argument("--threads", type=int, default=1)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text}: seconds, 0 or more")
+    return value
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -372,7 +392,7 @@ def _model(arguments: argparse.Namespace) -> int:
 
     job = _parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
     _use_threads(arguments.threads)
-    from prunescope.training.blocks import BlockOutputs, run_block
+    from prunescope.training.blocks import BlockOutputs, Kept, run_block
 
     outputs = BlockOutputs(
         test=arguments.test,
@@ -382,7 +402,8 @@ def _model(arguments: argparse.Namespace) -> int:
         checkpoint=arguments.checkpoint,
         models=arguments.models,
     )
-    run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device)
+    kept = Kept(arguments.progress, arguments.interval) if arguments.progress else None
+    run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device, kept=kept)
     return 0
 
 

@@ -231,6 +231,11 @@ class Study(Spec):
         True,
         description="keep unpruned networks with optimizer state, so that later additions start from them",
     )
+    checkpoint_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="how often a job that trains keeps its progress, besides when it is asked to end",
+    )
 
     @field_validator("results")
     @classmethod

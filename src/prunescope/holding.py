@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from pathlib import Path
 
 from prunescope.errors import UserError
@@ -23,6 +24,17 @@ def hold(results: str, *, on_slurm: bool) -> None:
     atexit.register(lock.release)
     if on_slurm:
         _refuse_beside_jobs(Path(results))
+
+
+def tell_of_holder(results: str) -> None:
+    """Say who holds a results tree, if another run does: Snakemake's own message of its lock does not."""
+    holder = ResultsLock(Path(results)).holder()
+    if holder is not None and holder.lives and not _supervised(results):
+        print(
+            f"prunescope: {results}: in use by {holder}; nothing but a dry run starts until that run ends; if it is no "
+            "more, clear the lock with `prunescope unlock` and the same --configfile",
+            file=sys.stderr,
+        )
 
 
 def _supervised(results: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +35,9 @@ STUDY: dict[str, Any] = {
             "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 12, "batch_size": 32},
         }
     },
+    "pruners": {"mine": {"criterion": "magnitude", "schedule": "iterative", "rounds": 2, "scope": "global"}},
     "grid": [
-        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["IMP-WR"], "sparsities": [0.5]},
+        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["mine"], "sparsities": [0.5]},
     ],
 }
 
@@ -145,7 +149,8 @@ class Site:
 
     @property
     def said(self) -> str:
-        return (self.folder / "said").read_text(errors="replace")
+        path = self.folder / "said"
+        return path.read_text(errors="replace") if path.exists() else ""
 
     @property
     def logs(self) -> str:
@@ -153,32 +158,51 @@ class Site:
         logs = sorted((self.results / "logs").glob("slurm-*.log")) if self.results.is_dir() else []
         return self.said + "".join(path.read_text(errors="replace") for path in logs)
 
-    def running(self, rule: str) -> list[int]:
-        """SLURM's numbers of the running jobs of a rule."""
+    def running(self, rule: str, besides: str = "") -> list[int]:
+        """SLURM's numbers of the running jobs of a rule, without those of a comment."""
         return [
             number
             for number, comment, state in self.cluster.jobs("running")
-            if state == "RUNNING" and (comment == f"rule_{rule}" or comment.startswith(f"rule_{rule}_"))
+            if state == "RUNNING" and comment.startswith(f"rule_{rule}_") and comment != besides
         ]
 
-    def training(self, rule: str) -> int:
-        """The process that trains for a running job of ``rule``; waits until there is one."""
-        return self.wait_for(lambda: self._trainers(rule), f"a process of {rule}")[0]
-
-    def _trainers(self, rule: str) -> list[int]:
-        mark = f"PRUNESCOPE_TEST_CLUSTER={self.cluster.folder}".encode()
+    def trainers(self, rule: str) -> list[int]:
+        """The processes that train networks for jobs of ``train`` (unpruned ones), or of ``prune``."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-                environ = (process / "environ").read_bytes().split(b"\0")
-            except OSError:
+            pid = int(process.name)
+            words = _words(pid, "cmdline")
+            if words[1:2] == ["-m"] or "model" not in words[1:4] or "--settings" not in words:
                 continue
-            if b"model" in words[1:4] and b"--settings" in words and mark in environ:
-                checkpoint = b"--early" in words
-                if checkpoint == (rule == "train"):
-                    found.append(int(process.name))
+            if self.variable(pid, "PRUNESCOPE_TEST_CLUSTER") != str(self.cluster.folder):
+                continue
+            if ("--early" in words) == (rule == "train"):
+                found.append(pid)
         return found
+
+    def trainer(self, number: int) -> int:
+        """The process that trains networks for one of SLURM's jobs."""
+        processes = [*self.trainers("train"), *self.trainers("prune")]
+        (pid,) = (pid for pid in processes if self.variable(pid, "SLURM_JOB_ID") == str(number))
+        return pid
+
+    @staticmethod
+    def variable(pid: int, name: str) -> str:
+        """A variable of a process's environment; empty where it has none."""
+        for entry in _words(pid, "environ"):
+            if entry.startswith(f"{name}="):
+                return entry.partition("=")[2]
+        return ""
+
+    @property
+    def snakemake_process(self) -> int:
+        return int(json.loads((self.results / ".prunescope" / "lock.json").read_text())["snakemake"])
+
+    def planned(self, *targets: str) -> set[str]:
+        """The rules of which a dry run would start jobs."""
+        done = self.snakemake("--dry-run", *targets)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return set(re.findall(r"^(?:local)?rule (\S+):$", done.stdout + done.stderr, re.MULTILINE))
 
     def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 150) -> Any:
         deadline = time.monotonic() + seconds
@@ -198,31 +222,35 @@ class Site:
             raise AssertionError(f"no end after {seconds} s:\n{self.logs[-8000:]}") from None
 
 
+def _words(pid: int, file: str) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return []
+
+
 def tables(results: Path) -> dict[str, bytes]:
     """Every table of the one data set, by name."""
     folder = results / "only" / "digits" / "tables"
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.csv"))}
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder with a short path: a socket's name has at most 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="ps-"))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+@contextmanager
+def temporary_cluster() -> Iterator[tuple[Cluster, Path]]:
+    """A cluster, and a folder for the work on it. Short paths: a socket's name has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="ps-"))
+    try:
+        cluster = Cluster(folder / "c")
+        try:
+            yield cluster, folder / "w"
+        finally:
+            cluster.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def cluster(folder: Path) -> Iterator[Cluster]:
-    cluster = Cluster(folder / "c")
-    yield cluster
-    cluster.stop()
-
-
-@pytest.fixture(scope="session")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def run_locally(folder: Path) -> dict[str, bytes]:
     """The tables of the study, run on this machine without SLURM and without faults."""
-    folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     done = subprocess.run(

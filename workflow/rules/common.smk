@@ -11,6 +11,7 @@ from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
+from prunescope.holding import hold, tell_of_holder
 from prunescope.jobs import model_job
 from prunescope.layout import (
     Layout,
@@ -31,6 +32,8 @@ except UserError as error:
     sys.exit(f"prunescope: error: {error}")
 
 LAYOUT = Layout(STUDY.results)
+if workflow.is_main_process:
+    tell_of_holder(STUDY.results)
 CELLS = {
     (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
     for cell in STUDY.cells
@@ -80,8 +83,6 @@ VERSION = {
 
 def hold_results():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
-    from prunescope.holding import hold
-
     try:
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
     except UserError as error:
@@ -289,7 +290,14 @@ def site_settings(wildcards):
     """What the report says of the study; where its files lie and how jobs are cut is not part of it."""
     return settings_of(
         STUDY,
-        exclude={"results", "logits", "keep_models", "keep_dense_checkpoints", "tune"},
+        exclude={
+            "results",
+            "logits",
+            "keep_models",
+            "keep_dense_checkpoints",
+            "checkpoint_seconds",
+            "tune",
+        },
     )
 
 

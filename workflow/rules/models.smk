@@ -1,6 +1,7 @@
 # Networks: unpruned ones, the shared start of all that prune a trained network, and pruned ones.
 # One job is one block of seeds of one cell; it leaves prediction tables, which is all that is read of
-# it from then on.
+# it from then on. While it trains it keeps its progress in a folder that no rule names: Snakemake takes away the
+# outputs of a job that failed or was killed, and the next try goes on from there.
 
 
 rule train:
@@ -28,6 +29,8 @@ rule train:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --early {output.early:q}"
         " --metrics {output.metrics:q} --checkpoint {output.checkpoint:q}"
+        ' --progress "$(dirname {output.metrics:q})/unfinished"'
+        " --interval {STUDY.checkpoint_seconds}"
         " --threads {threads} > {log:q} 2>&1"
 
 
@@ -53,7 +56,10 @@ rule prune:
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
-        " --models {output.models:q} --dense {input.dense:q} --threads {threads} > {log:q} 2>&1"
+        " --models {output.models:q} --dense {input.dense:q}"
+        ' --progress "$(dirname {output.metrics:q})/unfinished"'
+        " --interval {STUDY.checkpoint_seconds}"
+        " --threads {threads} > {log:q} 2>&1"
 
 
 # A ladder's level starts from the networks of the level below. These are not `ancient`, although they are
@@ -82,4 +88,6 @@ rule level:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q} {input.below:q}"
+        ' --progress "$(dirname {output.metrics:q})/unfinished"'
+        " --interval {STUDY.checkpoint_seconds}"
         " --threads {threads} > {log:q} 2>&1"

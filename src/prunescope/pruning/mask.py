@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,7 +39,8 @@ def prune(scores: Mapping[str, Tensor], masks: Masks, zeros: Mapping[str, int] |
         ValueError: fewer zeros are asked for than there are, or more than there are weights.
     """
     for name, score in scores.items():
-        if not torch.isfinite(score[masks[name]]).all():
+        # Both ends rather than a choice of the finite ones: one pass, and nothing of a size the host must ask for.
+        if score.numel() and not torch.stack(score.where(masks[name], 0).aminmax()).isfinite().all():
             raise ScoreError(f"{name}: scores are not finite")
     if isinstance(zeros, int):
         flat_scores = torch.cat([scores[name].flatten() for name in scores])
@@ -61,7 +63,9 @@ def _prune_flat(scores: Tensor, mask: Tensor, zeros: int) -> Tensor:
         return mask.clone()
     # -inf ranks weights that are already pruned before every finite score.
     precise = torch.float64 if scores.dtype == torch.float64 else torch.float32
-    ranked = scores.to(precise).masked_fill(~mask, -torch.inf)
+    ranked = scores.to(precise)
+    if already:
+        ranked = ranked.masked_fill(~mask, -torch.inf)
     threshold = _kth_smallest(ranked, zeros)
     pruned = ranked < threshold
     ties = (ranked == threshold).nonzero().flatten()
@@ -73,7 +77,8 @@ def _kth_smallest(values: Tensor, k: int) -> Tensor:
     """The k-th smallest value, 1-based. A selection on the CPU; a sort where that is faster."""
     if values.is_cuda:
         return values.sort().values[k - 1]
-    return torch.kthvalue(values, k).values
+    # numpy's selection takes half the time of torch.kthvalue.
+    return torch.from_numpy(np.partition(values.detach().numpy(), k - 1)[k - 1 : k])[0]
 
 
 def apply_masks(weights: Mapping[str, Tensor], masks: Masks) -> None:

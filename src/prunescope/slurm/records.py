@@ -16,7 +16,7 @@ from typing import Any
 from prunescope.files import read_json
 
 
-def record(configfile: Path, snakefile: Path, targets: Sequence[str], since: float) -> list[str]:
+def record(configfile: Path, snakefile: Path | None, targets: Sequence[str], since: float) -> list[str]:
     """Write the missing records of complete outputs that appeared after ``since`` (seconds since the epoch).
 
     Only jobs all of whose lasting outputs are there, unmarked and newer than ``since``. Returns their first outputs.
@@ -84,9 +84,8 @@ def main(arguments: Sequence[str]) -> int:
     """``python -m prunescope.slurm.records RUN``: a process of its own, as Snakemake keeps state in its modules."""
     (run,) = arguments
     settings = read_json(run)
-    for output in record(
-        Path(settings["config"]), Path(settings["snakefile"]), settings["targets"], settings["since"]
-    ):
+    snakefile = Path(settings["snakefile"]) if settings["snakefile"] else None
+    for output in record(Path(settings["config"]), snakefile, settings["targets"], settings["since"]):
         print(output)
     return 0
 

@@ -226,31 +226,21 @@ def _arguments(plan: Supervision) -> list[str]:
 
 
 def _note_run(plan: Supervision) -> None:
+    # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
+    from snakemake.cli import get_argument_parser
+
+    parsed = get_argument_parser().parse_args(list(plan.arguments))
     # As it is now: the study may be edited before a restart looks at what this run has left.
     write_text(plan.config_copy, plan.configfile.read_text(encoding="utf-8"))
     write_json(
         plan.run_file,
         {
             "config": str(plan.config_copy),
-            "snakefile": _snakefile(plan.arguments),
-            "targets": _targets(plan.arguments),
+            "snakefile": str(parsed.snakefile) if parsed.snakefile else None,
+            "targets": sorted(parsed.targets),
             "since": time.time(),
         },
     )
-
-
-def _snakefile(arguments: Sequence[str]) -> str:
-    for option in ("--snakefile", "-s"):
-        if option in arguments:
-            return arguments[list(arguments).index(option) + 1]
-    return "Snakefile"
-
-
-def _targets(arguments: Sequence[str]) -> list[str]:
-    """The targets among Snakemake's arguments, as its own parser finds them."""
-    from snakemake.cli import get_argument_parser
-
-    return list(get_argument_parser().parse_args(list(arguments)).targets)
 
 
 def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -27,18 +28,18 @@ from prunescope.data.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
 from prunescope.jobs import ModelJob
-from prunescope.models.channels import channels_of
-from prunescope.models.registry import build, count_parameters, masks_padding, prunable
+from prunescope.models.registry import build, masks_padding
 from prunescope.predictions import LOGIT_TASKS
-from prunescope.pruning.amounts import removal
-from prunescope.pruning.filters import channels_kept
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
-from prunescope.training.decoding import answers_of
+from prunescope.training.collected import Collected
+from prunescope.training.decoding import answers_of, labels_of
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
 from prunescope.training.objectives import unpruned_teacher
 from prunescope.training.recipes import Recipe, pruned, unpruned
+from prunescope.training.records import record_of
+from prunescope.training.resume import Progress
 from prunescope.training.threshold import best_threshold
 from prunescope.training.together import Together
 
@@ -58,21 +59,22 @@ class BlockOutputs:
     models: Path | None = None
 
 
-@dataclass
-class _Collected:
-    """What the seeds of a block leave, until all are done."""
+@dataclass(frozen=True)
+class Kept:
+    """Where a job keeps its progress while it trains, and how often; a job that was stopped goes on from it."""
 
-    predictions: dict[str, list[SeedBlock]] = field(default_factory=dict)
-    thresholds: dict[str, float] = field(default_factory=dict)
-    diverged: list[int] = field(default_factory=list)
-    records: list[dict[str, Any]] = field(default_factory=list)
-    replicas: dict[str, Any] = field(default_factory=dict)
-    trained: dict[str, Tensor] = field(default_factory=dict)
-    pruned: dict[str, Tensor] = field(default_factory=dict)
+    folder: Path
+    interval: float
 
 
 def run_block(
-    job: ModelJob, inputs: Path, outputs: BlockOutputs, *, dense: Sequence[Path] = (), device: str = "auto"
+    job: ModelJob,
+    inputs: Path,
+    outputs: BlockOutputs,
+    *,
+    dense: Sequence[Path] = (),
+    device: str = "auto",
+    kept: Kept | None = None,
 ) -> None:
     """Train every seed of the job and write its prediction tables, metrics and checkpoints.
 
@@ -82,12 +84,15 @@ def run_block(
             ones or distill them; with none, these are trained here, to the same bytes. For a level of a ladder
             above the first, the networks of the level below, which must be there.
         device: ``auto``, ``cpu`` or ``cuda``.
+        kept: where progress is kept and found again (``training.resume``); the folder is gone once the outputs
+            are written.
 
     A seed whose loss stops being finite has no rows in the tables; it is listed as diverged in
     their metadata and in the metrics, and the other seeds go on.
 
     Raises:
         UserError: no such device, inputs or checkpoint damaged, or not those of the level below.
+        Stopped: asked to end by a signal, after the progress was kept.
     """
     if job.composition is not None and job.composition.is_ladder and job.target.units > 1 and not dense:
         raise UserError(
@@ -103,32 +108,55 @@ def run_block(
         padding=job.training.padding,
     )
     starts = [checkpoints.Checkpoint(path) for path in dense]
-    collected = _Collected()
+    collected = Collected()
     together = replicas_together(job, place)
     alone = alone_because(job)
     if alone and isinstance(job.architecture, Stackable) and job.architecture.replicas == "together":
         print(f"{job.dataset} {job.arch} {job.pruner}: {alone}", file=sys.stderr, flush=True)
     groups = in_groups(sorted(job.seeds), 1 if together is None else together.most)
+    progress = Progress(
+        kept.folder if kept else None,
+        kept.interval if kept else math.inf,
+        lambda: owner_of(job, [inputs, *dense], place, early=outputs.early is not None),
+    )
     done = 0
-    for seeds in groups:
-        began = time.perf_counter()
-        _run_seeds(job, seeds, data, place, starts, collected, together, early=outputs.early is not None)
-        done += len(seeds)
-        named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
-        print(
-            f"{job.dataset} {job.arch} {job.pruner} {job.amount}: {named} "
-            f"({done} of {len(job.seeds)}) in {time.perf_counter() - began:.1f} s",
-            file=sys.stderr,
-            flush=True,
-        )
-    collected.replicas = {"trained": "alone", **({"because": alone} if alone else {})}
-    if together is not None:
-        collected.replicas = {
-            "trained": "together",
-            "at_once": together.at_once,
-            "cuda_graphs": together.graphs,
-        }
-    _write(job, data, collected, outputs, place)
+    with progress.listening():
+        for seeds in groups:
+            began = time.perf_counter()
+            before = progress.finished(seeds)
+            if before is not None:
+                collected.add(Collected.from_state(before, lambda split: _labels(data, split)))
+            else:
+                collected.add(
+                    _run_seeds(
+                        job, seeds, data, place, starts, together, progress, early=outputs.early is not None
+                    )
+                )
+            done += len(seeds)
+            named = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))} together"
+            took = f"{time.perf_counter() - began:.1f} s" if before is None else "an earlier run"
+            print(
+                f"{job.dataset} {job.arch} {job.pruner} {job.amount}: {named} "
+                f"({done} of {len(job.seeds)}) in {took}",
+                file=sys.stderr,
+                flush=True,
+            )
+        _write(job, data, collected, outputs, place)
+        progress.forget()
+
+
+def owner_of(job: ModelJob, files: Sequence[Path], place: torch.device, *, early: bool) -> dict[str, str]:
+    """What progress must agree in, to be this job's: settings, inputs, software and kind of device."""
+    digest = hashlib.sha256()
+    for path in files:
+        with open(path, "rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return {
+        "settings": f"{job.model_dump_json()} early={early}",
+        "inputs": digest.hexdigest(),
+        "software": f"prunescope {__version__} {code_revision()} torch {torch.__version__}",
+        "device": place.type,
+    }
 
 
 def replicas_together(job: ModelJob, place: torch.device) -> Together | None:
@@ -168,12 +196,12 @@ def _run_seeds(
     data: TrainingData,
     place: torch.device,
     starts: Sequence[checkpoints.Checkpoint],
-    collected: _Collected,
     together: Together | None,
+    progress: Progress,
     *,
     early: bool,
-) -> None:
-    """Train some seeds of the job, in lock step if ``together``, and collect what they leave."""
+) -> Collected:
+    """Train some seeds of the job, in lock step if ``together``: what they leave."""
     if place.type == "cuda":
         torch.cuda.reset_peak_memory_stats(place)
     trainees = [
@@ -181,13 +209,30 @@ def _run_seeds(
         for seed in seeds
     ]
     early_logits: dict[int, np.ndarray] = {}
-    runs = [(trainee, _recipe(job, trainee, starts, early_logits if early else None)) for trainee in trainees]
-    ends = follow(runs, together or train_each)
+    progress.begin(trainees, early_logits)
+    recipes = [_recipe(job, trainee, starts, early_logits if early else None) for trainee in trainees]
+    runs = [
+        (trainee, progress.followed(trainee, recipe))
+        for trainee, recipe in zip(trainees, recipes, strict=True)
+    ]
+    ends = follow(runs, progress.noting(together or train_each))
+    progress.trained()
+    collected = Collected()
     for trainee, end in zip(trainees, ends, strict=True):
         if end is None:
             _collect(job, trainee, collected, early_logits.get(trainee.seed))
         else:
             _diverged(job, trainee, str(end), collected)
+    alone = alone_because(job)
+    collected.replicas = {"trained": "alone", **({"because": alone} if alone else {})}
+    if together is not None:
+        collected.replicas = {
+            "trained": "together",
+            "at_once": together.at_once,
+            "cuda_graphs": together.graphs,
+        }
+    progress.complete(collected.state())
+    return collected
 
 
 def _recipe(
@@ -226,7 +271,7 @@ def _logits(trainee: Trainee, split: str) -> np.ndarray:
     return logits.numpy()
 
 
-def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logits: np.ndarray | None) -> None:
+def _collect(job: ModelJob, trainee: Trainee, collected: Collected, early_logits: np.ndarray | None) -> None:
     """What a trained network says of every example, and its weights."""
     data, seed = trainee.data, trainee.seed
     if data.task not in LOGIT_TASKS:
@@ -250,11 +295,11 @@ def _collect(job: ModelJob, trainee: Trainee, collected: _Collected, early_logit
     if early_logits is not None:
         labels, _ = _decisions(data, "train", early_logits, threshold)
         collected.predictions.setdefault("early", []).append(SeedBlock(seed, labels, early_logits))
-    collected.records.append(_record(job, trainee, reached))
+    collected.records.append(record_of(job, trainee, reached))
     _collect_weights(job, trainee, collected)
 
 
-def _collect_answers(job: ModelJob, trainee: Trainee, collected: _Collected) -> None:
+def _collect_answers(job: ModelJob, trainee: Trainee, collected: Collected) -> None:
     """The same of tags, spans and texts, which are kept as they are decided. Training texts are not written."""
     data, reached = trainee.data, {}
     splits = [split for split in data.splits if data.task != "text" or split != "train"]
@@ -268,11 +313,11 @@ def _collect_answers(job: ModelJob, trainee: Trainee, collected: _Collected) -> 
         if split in SPLITS:
             block = SeedBlock(trainee.seed, labels, prediction=prediction)
             collected.predictions.setdefault(split, []).append(block)
-    collected.records.append(_record(job, trainee, reached))
+    collected.records.append(record_of(job, trainee, reached))
     _collect_weights(job, trainee, collected)
 
 
-def _collect_weights(job: ModelJob, trainee: Trainee, collected: _Collected) -> None:
+def _collect_weights(job: ModelJob, trainee: Trainee, collected: Collected) -> None:
     seed = trainee.seed
     if job.composition is None:
         collected.trained.update(checkpoints.trainee_tensors(trainee))
@@ -282,13 +327,19 @@ def _collect_weights(job: ModelJob, trainee: Trainee, collected: _Collected) -> 
             collected.pruned.update(checkpoints.mask_tensors(trainee))
 
 
+def _labels(data: TrainingData, split: str) -> np.ndarray:
+    """In the prediction table's form."""
+    if data.task not in LOGIT_TASKS:
+        return labels_of(data, split)
+    labels: np.ndarray = data.splits[split].labels.cpu().numpy()
+    return labels.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
+
+
 def _decisions(
     data: TrainingData, split: str, logits: np.ndarray, threshold: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels and predictions in the prediction table's form."""
-    labels = data.splits[split].labels.cpu().numpy()
-    labels = labels.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
-    return labels, decide(logits, data.task, threshold)
+    return _labels(data, split), decide(logits, data.task, threshold)
 
 
 def _scores(
@@ -301,72 +352,21 @@ def _scores(
     return {name: float(values[0]) if np.isfinite(values[0]) else None for name, values in found.items()}
 
 
-def _diverged(job: ModelJob, trainee: Trainee, reason: str, collected: _Collected) -> None:
+def _diverged(job: ModelJob, trainee: Trainee, reason: str, collected: Collected) -> None:
     print(
         f"{job.dataset} {job.arch} {job.pruner} {job.amount}: seed {trainee.seed} diverged: {reason}",
         file=sys.stderr,
         flush=True,
     )
     collected.diverged.append(trainee.seed)
-    record = _record(job, trainee, {})
+    record = record_of(job, trainee, {})
     collected.records.append({**record, "diverged": True, "reason": reason})
-
-
-def _record(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[str, Any]:
-    weights = prunable(trainee.model)
-    layers = {}
-    for name, weight in weights.items():
-        zeros = int((weight == 0).sum())
-        layers[name] = {"size": weight.numel(), "zeros": zeros, "sparsity": zeros / weight.numel()}
-    zeros = sum(int(layer["zeros"]) for layer in layers.values())
-    total = count_parameters(trainee.model)
-    size = sum(weight.numel() for weight in weights.values())
-    asked = removal(job.composition, job.target, trainee.model).share if job.composition is not None else 0
-    masks = trainee.masks or {}
-    # Biases, normalization and inputs of the classifier that go with filters.
-    further = sum(int((~mask).sum()) for name, mask in masks.items() if name not in weights)
-    filters = {}
-    if job.composition is not None and job.composition.structure == "filters" and masks:
-        channels = channels_of(trainee.model)
-        left = channels_kept(masks, channels)
-        filters = {"filters": {one.layer: {"size": one.size, "left": left[one.layer]} for one in channels}}
-    return {
-        "seed": trainee.seed,
-        "diverged": False,
-        "parameters": total,
-        "prunable": size,
-        "sparsity_asked": float(asked),
-        "sparsity": zeros / size,
-        "ratio": total / (total - zeros - further),
-        "layers": layers,
-        **filters,
-        "scores": scores,
-        "epochs": [
-            {
-                "phase": epoch.phase,
-                "epoch": epoch.epoch,
-                "loss": epoch.loss,
-                "validation_loss": epoch.validation_loss,
-            }
-            for epoch in trainee.curve
-        ],
-        "seconds": trainee.seconds,
-        "samples_per_second": trainee.examples_seen / trainee.seconds if trainee.seconds else None,
-        "peak_memory_mb": _peak_memory(trainee),
-    }
-
-
-def _peak_memory(trainee: Trainee) -> float:
-    place = next(trainee.model.parameters()).device
-    if place.type == "cuda":
-        return torch.cuda.max_memory_allocated(place) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 def _write(
     job: ModelJob,
     data: TrainingData,
-    collected: _Collected,
+    collected: Collected,
     outputs: BlockOutputs,
     place: torch.device,
 ) -> None:

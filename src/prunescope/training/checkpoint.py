@@ -110,23 +110,33 @@ class Checkpoint:
             UserError: the network in the file is another one.
         """
         self.load(trainee.seed, trainee.model)
-        moments, masked = f"{trainee.seed}/optimizer/", f"{trainee.seed}/mask/"
-        parameters = dict(trainee.model.named_parameters())
+        prefix = f"{trainee.seed}/"
         with safe_open(self.path, framework="pt") as file:
-            for name in self.names:
-                if name.startswith(moments):
-                    parameter_name, key = name.removeprefix(moments).rsplit("/", 1)
-                    parameter = parameters[parameter_name]
-                    # Fused optimizers keep all of their state, step counters too, beside the weights.
-                    value = file.get_tensor(name).to(parameter.device)
-                    trainee.optimizer.state[parameter][key] = value
-            masks = {
-                name.removeprefix(masked): file.get_tensor(name)
-                for name in self.names
-                if name.startswith(masked)
-            }
-        if masks:
-            trainee.set_masks({name: mask.to(parameters[name].device) for name, mask in masks.items()})
+            give_state(
+                trainee,
+                {
+                    name.removeprefix(prefix): file.get_tensor(name)
+                    for name in self.names
+                    if name.startswith((f"{prefix}optimizer/", f"{prefix}mask/"))
+                },
+            )
+
+
+def give_state(trainee: Trainee, tensors: Mapping[str, Tensor]) -> None:
+    """Optimizer state (``optimizer/<parameter>/<key>``) and masks (``mask/<parameter>``), as far as they are there."""
+    parameters = dict(trainee.model.named_parameters())
+    masks = {}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition("/")
+        if kind == "optimizer":
+            parameter_name, key = rest.rsplit("/", 1)
+            parameter = parameters[parameter_name]
+            # Fused optimizers keep all of their state, step counters too, beside the weights.
+            trainee.optimizer.state[parameter][key] = tensor.to(parameter.device)
+        elif kind == "mask":
+            masks[rest] = tensor.to(parameters[rest].device)
+    if masks:
+        trainee.set_masks(masks)
 
 
 def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:

@@ -35,10 +35,20 @@ def answers_of(
     model.eval()
     with torch.no_grad():
         if data.task == "tokens":
-            return _tags(model, data.splits[split], precision)
-        if data.task == "span":
-            return _spans(model, data.splits[split], data.max_answer, precision)
-        return _texts(model, data, data.splits[split])
+            found = _tags(model, data, split, precision)
+        elif data.task == "span":
+            found = _spans(model, data.splits[split], data.max_answer, precision)
+        else:
+            found = _texts(model, data, data.splits[split])
+    return labels_of(data, split), found
+
+
+def labels_of(data: TrainingData, split: str) -> np.ndarray:
+    """(n,) labels in the prediction table's form: of each sentence's words, of each question, of each record."""
+    labels = data.splits[split].truth["label"]
+    if data.task == "tokens":
+        return objects([np.array(label, dtype=np.int32) for label in labels])
+    return objects(labels)
 
 
 def _outputs(model: nn.Module, split: Split, index: torch.Tensor, precision: str) -> np.ndarray:
@@ -48,8 +58,8 @@ def _outputs(model: nn.Module, split: Split, index: torch.Tensor, precision: str
     return values
 
 
-def _tags(model: nn.Module, split: Split, precision: str) -> tuple[np.ndarray, np.ndarray]:
-    labels = [np.array(label, dtype=np.int32) for label in split.truth["label"]]
+def _tags(model: nn.Module, data: TrainingData, name: str, precision: str) -> np.ndarray:
+    split, labels = data.splits[name], labels_of(data, name)
     words = split.further["words"]
     predictions = [np.zeros_like(label) for label in labels]
     for index in in_order(len(split), _BATCH):
@@ -57,10 +67,10 @@ def _tags(model: nn.Module, split: Split, precision: str) -> tuple[np.ndarray, n
         for row, n in enumerate(index.tolist()):
             places = np.flatnonzero(words[n, : best.shape[1]] >= 0)
             predictions[n][words[n, places]] = best[row, places]
-    return objects(labels), objects(predictions)
+    return objects(predictions)
 
 
-def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> tuple[np.ndarray, np.ndarray]:
+def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> np.ndarray:
     contexts = split.truth["context"]
     owners, offsets = split.further["owners"], split.further["offsets"]
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(contexts)
@@ -71,7 +81,7 @@ def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> tupl
             if found is not None and found[0] > best[owners[n]][0]:
                 best[owners[n]] = found
     answers = [context[start:end] for context, (_, start, end) in zip(contexts, best, strict=True)]
-    return objects(split.truth["label"]), objects(answers)
+    return objects(answers)
 
 
 def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[float, int, int] | None:
@@ -99,7 +109,7 @@ def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[fl
     return float(scores[s, e]), int(offsets[starts[s], 0]), int(offsets[ends[e], 1])
 
 
-def _texts(model: nn.Module, data: TrainingData, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def _texts(model: nn.Module, data: TrainingData, split: Split) -> np.ndarray:
     assert isinstance(model, CausalLM)
     assert data.tokenizer is not None
     pieces = BytePieces(Tokenizer.from_str(data.tokenizer), model.end)
@@ -111,4 +121,4 @@ def _texts(model: nn.Module, data: TrainingData, split: Split) -> tuple[np.ndarr
             rows = model.continuations(split.inputs[index.to(split.inputs.device), :length])
             for n, ids in zip(index.tolist(), rows, strict=True):
                 written[n] = pieces.text(ids)
-    return objects(split.truth["label"]), objects(written)
+    return objects(written)

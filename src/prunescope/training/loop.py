@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from prunescope.training.batches import TrainingData, augmenting, epoch_batches,
 from prunescope.training.hooks import StepHook
 from prunescope.training.learning_rate import learning_rates
 from prunescope.training.task import Loss, judged, loss_for
+from prunescope.training.watch import Place, Watch
 
 
 class DivergedError(ArithmeticError):
@@ -52,7 +54,9 @@ class Trainee:
     """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
-    also of the normalization, the biases and the classifier's weights that go with them.
+    also of the normalization, the biases and the classifier's weights that go with them. ``state``: whatever else
+    the course of training depends on, by name; a resumed job finds it as it was. ``skipping``: a resumed job
+    passes by what it did before; until it is back where it was, recipes leave the network alone.
     """
 
     model: nn.Module
@@ -65,6 +69,9 @@ class Trainee:
     curve: list[Epoch] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
+    state: dict[str, Tensor] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    skipping: bool = False
 
     def __post_init__(self) -> None:
         self.optimizer = make_optimizer(self.model, self.settings)
@@ -127,11 +134,13 @@ def train(
     settings = trainee.settings
     weights = dict(trainee.model.named_parameters())
     steps = -(-len(trainee.data.splits["train"]) // settings.batch_size)
-    keeper = _Keeper(settings.keep)
-    for epoch in range(1, epochs + 1):
+    keeper = Keeper(settings.keep)
+    place = Place(trainee, phase, keeper)
+    trainee.watch.enter(place)
+    for epoch in range(place.epoch, epochs + 1):
         started = time.perf_counter()
         rates = learning_rates(settings, epoch, epochs, steps, lr_factor)
-        loss = _train_epoch(trainee, weights, phase, epoch, rates)
+        loss = _train_epoch(trainee, weights, phase, epoch, rates, place)
         trainee.seconds += time.perf_counter() - started
         if not math.isfinite(loss):
             raise DivergedError(f"loss is {loss} in epoch {epoch} of {phase}")
@@ -146,11 +155,17 @@ def train(
             keeper.offer(trainee, validation_loss)
         if after_epoch is not None:
             after_epoch(epoch)
+    trainee.watch.leave()
     keeper.restore(trainee)
 
 
 def _train_epoch(
-    trainee: Trainee, weights: dict[str, nn.Parameter], phase: str, epoch: int, rates: Sequence[float]
+    trainee: Trainee,
+    weights: dict[str, nn.Parameter],
+    phase: str,
+    epoch: int,
+    rates: Sequence[float],
+    place: Place,
 ) -> float:
     """``rates``: the learning rate of each step. Returns the mean loss of the task."""
     split, settings = trainee.data.splits["train"], trainee.settings
@@ -161,11 +176,13 @@ def _train_epoch(
     # Summed on the device: reading it every step would make the host wait for each batch.
     total = torch.zeros((), dtype=torch.float64, device=split.labels.device)
     devices = [split.labels.device] if split.labels.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
+    with torch.random.fork_rng(devices=devices), trainee.watch.steps():
         torch.manual_seed(stream(trainee.seed, "dropout", phase, epoch))
         draws = augmenting(trainee.seed, phase, epoch)
+        done = place.begin(epoch, total, draws)
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
-        for index, rate in zip(batches, rates, strict=True):
+        steps = zip(batches, rates, strict=True)
+        for index, rate in islice(steps, done, None):
             inputs, labels = split.batch(index, draws)
             optimizer.zero_grad(set_to_none=True)
             for hook in trainee.hooks:
@@ -191,6 +208,8 @@ def _train_epoch(
                 hook.after_step()
             total += loss.detach().double() * len(index)
             trainee.examples_seen += len(index)
+            place.step += 1
+            trainee.watch.step()
     return float(total) / len(split)
 
 
@@ -231,7 +250,7 @@ def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
     return total / count if count else float("nan")
 
 
-class _Keeper:
+class Keeper:
     """Holds the weights that count: none for ``last``, else those of the lowest validation loss."""
 
     def __init__(self, keep: str) -> None:
@@ -251,3 +270,26 @@ class _Keeper:
         if self.model is not None and self.optimizer is not None:
             trainee.model.load_state_dict(self.model)
             trainee.optimizer.load_state_dict(self.optimizer)
+
+    def capture(self) -> tuple[dict[str, Tensor], float]:
+        """What is held, as tensors by name, and the lowest loss."""
+        held = {f"model/{name}": value for name, value in (self.model or {}).items()}
+        for number, moments in (self.optimizer or {"state": {}})["state"].items():
+            held |= {
+                f"optimizer/{number}/{key}": value for key, value in moments.items() if value is not None
+            }
+        return held, self.lowest
+
+    def restore_from(self, trainee: Trainee, held: Mapping[str, Tensor], lowest: float) -> None:
+        """Hold what ``capture`` gave."""
+        self.lowest = lowest
+        model = {name.removeprefix("model/"): v for name, v in held.items() if name.startswith("model/")}
+        if not model:
+            return
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in held.items():
+            kind, *where = name.split("/")
+            if kind == "optimizer":
+                moments.setdefault(int(where[0]), {})[where[1]] = value
+        groups = trainee.optimizer.state_dict()["param_groups"]
+        self.model, self.optimizer = model, {"state": moments, "param_groups": groups}

@@ -125,6 +125,8 @@ def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> No
     Raises:
         ScoreError: the network has diverged.
     """
+    if trainee.skipping:
+        return
     if pruner.structure == "filters":
         scores = _filter_scores(trainee, pruner, round_)
         kept = prune(scores, full_masks(scores), zeros)
@@ -185,6 +187,8 @@ def _filter_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, T
 
 def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:
     """All weights back to ``start``, pruned ones to zero; a fresh optimizer."""
+    if trainee.skipping:
+        return
     trainee.model.load_state_dict(dict(start))
     if trainee.masks is not None:
         trainee.set_masks(trainee.masks)

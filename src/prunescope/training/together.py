@@ -11,8 +11,9 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ from prunescope.training.loop import DivergedError, Epoch, Stretch, Trainee
 from prunescope.training.stack import ALIGNMENT, Layout, gone, stacked_buffers
 from prunescope.training.stacked_optimizers import StackedOptimizer
 from prunescope.training.task import replica_losses_for
+from prunescope.training.watch import State
 
 #: Examples in a batch of predictions over all replicas, if that is more than in a batch of training.
 EVALUATED = 512
@@ -44,6 +46,9 @@ class Together:
         self.at_once = 0
         self.graphs = "no device that has them"
         self._recorder = record
+        self._ends: list[DivergedError | None] = []
+        self._stack: Stack | None = None
+        self._left: State | None = None
 
     def __call__(self, asked: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None]:
         """A ``lockstep.Trainer``.
@@ -52,6 +57,8 @@ class Together:
             UserError: not even one network fits into the GPU's memory.
         """
         ends: list[DivergedError | None] = []
+        self._ends = ends
+        asked[0][0].watch.enter(self)
         while len(ends) < len(asked):
             part = asked[len(ends) : len(ends) + self.most]
             done = self._train(part)
@@ -68,11 +75,30 @@ class Together:
             ends += done
         return ends
 
+    def capture(self) -> State:
+        """How far the networks are that are asked for now: those done, and the stack in training."""
+        tensors, stack = self._stack.capture() if self._stack is not None else ({}, None)
+        facts = {
+            "ends": [None if end is None else str(end) for end in self._ends],
+            "most": self.most,
+            "at_once": self.at_once,
+            "stack": stack,
+        }
+        return tensors, facts
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        self._ends += [None if end is None else DivergedError(end) for end in facts["ends"]]
+        self.most, self.at_once = int(facts["most"]), int(facts["at_once"])
+        self._left = None if facts["stack"] is None else (dict(tensors), facts["stack"])
+
     def _train(self, part: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None] | None:
         """None where they do not fit into memory; they are then as they were."""
         stack = None
         try:
-            stack = Stack([trainee for trainee, _ in part], self._recorder)
+            stack = self._stack = Stack([trainee for trainee, _ in part], self._recorder)
+            if self._left is not None:
+                stack.restore(*self._left)
+                self._left = None
             return stack.train([stretch for _, stretch in part])
         except torch.OutOfMemoryError:
             if stack is not None and stack.epochs_done:
@@ -84,6 +110,7 @@ class Together:
             if stack is not None:
                 self.graphs = stack.graphs
                 stack.close()
+            self._stack = None
 
 
 class Stack:
@@ -116,6 +143,10 @@ class Stack:
         self._total = torch.zeros(len(trainees), dtype=torch.float64, device=self.device)
         self._record = record(self.device)
         self._batches: dict[int, _Batch] = {}
+        self.watch = first.watch
+        self._course = [_Course() for _ in trainees]
+        self._kept = _Kept(self)
+        self._at = _At()
 
     @property
     def graphs(self) -> str:
@@ -136,21 +167,21 @@ class Stack:
 
         Returns: for each network None, or how it diverged.
         """
-        stretch = stretches[0]
-        course = [_Course() for _ in self.trainees]
-        kept = _Kept(self)
-        draws = self._draws(stretch.phase, 1) if stretch.epochs else None
-        for epoch in range(1, stretch.epochs + 1):
+        stretch, course, kept = stretches[0], self._course, self._kept
+        first = self.epochs_done + 1
+        draws = self._draws(stretch.phase, first) if first <= stretch.epochs else None
+        for epoch in range(first, stretch.epochs + 1):
             assert draws is not None
             falls = sum(epoch / stretch.epochs > milestone for milestone in self.settings.milestones)
             self.optimizer.lr.fill_(self.settings.lr * stretch.lr_factor * 0.1**falls)
-            started = time.perf_counter()
-            self._run_epoch(draws)
+            self._at.begin(epoch, [one.to_json() for one in course])
+            with self.watch.steps():
+                self._run_epoch(draws)
             # The device works on its own: meanwhile the host draws the next epoch.
             draws = self._draws(stretch.phase, epoch + 1) if epoch < stretch.epochs else None
             examples = len(self.trainees[0].data.splits["train"])
             losses = (self._total / examples).tolist()
-            share = (time.perf_counter() - started) / len(self.trainees)
+            share = self._at.end() / len(self.trainees)
             for one in course:
                 if one.diverged is None:
                     one.seconds, one.examples = one.seconds + share, one.examples + examples
@@ -172,6 +203,7 @@ class Stack:
                     after(epoch)
             if all(one.diverged is not None for one in course):
                 break
+        self.watch.leave()
         kept.restore()
         for number, (trainee, one) in enumerate(zip(self.trainees, course, strict=True)):
             self._store_weights(number)
@@ -181,6 +213,28 @@ class Stack:
             trainee.examples_seen += one.examples
             trainee.seconds += one.seconds
         return [one.diverged for one in course]
+
+    def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """The replicas between two steps, with what each was before the epoch: what follows its steps is done again."""
+        tensors = {"weights": self.weights, "total": self._total}
+        tensors |= {f"buffers/{name}": value for name, value in self.buffers.items()}
+        tensors |= {f"optimizer/{key}": value for key, value in self.optimizer.state.items()}
+        tensors |= {f"kept/{number}": value for number, value in enumerate(self._kept.best)}
+        return tensors, {**self._at.to_json(), "lowest": self._kept.lowest}
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
+        """Go on from what ``capture`` gave."""
+        live = {"weights": self.weights, "total": self._total}
+        live |= {f"buffers/{name}": value for name, value in self.buffers.items()}
+        live |= {f"optimizer/{key}": value for key, value in self.optimizer.state.items()}
+        for name, value in live.items():
+            value.copy_(tensors[name])
+        kept = sum(name.startswith("kept/") for name in tensors)
+        self._kept.best = [tensors[f"kept/{number}"].to(self.device) for number in range(kept)]
+        self._kept.lowest = list(facts["lowest"])
+        self._at = _At.from_json(facts)
+        self._course = [_Course.from_json(one) for one in facts["courses"]]
+        self.epochs_done = self._at.epoch - 1
 
     def logits(self, split: str) -> Tensor:
         """(R, n, C) on the device, in the order of the examples."""
@@ -219,17 +273,20 @@ class Stack:
         return _Draws(order, torch.stack(crops, dim=1))
 
     def _run_epoch(self, draws: _Draws) -> None:
-        self._total.zero_()
+        if not self._at.step:
+            self._total.zero_()
         order = draws.order.to(self.device)
         crops = None if draws.crops is None else draws.crops.to(self.device)
-        start = 0
-        for part in draws.order[0].split(self.settings.batch_size):
+        size = self.settings.batch_size
+        for start in range(self._at.step * size, draws.order.shape[1], size):
+            part = draws.order[0, start : start + size]
             batch = self._batch(len(part), crops is not None)
             batch.index.copy_(order[:, start : start + len(part)])
             if batch.crops is not None and crops is not None:
                 batch.crops.copy_(crops[:, :, start : start + len(part)])
             batch.run()
-            start += len(part)
+            self._at.step += 1
+            self.watch.step()
 
     def _batch(self, size: int, changed: bool) -> _Batch:
         """The memory of batches of this size: a step reads from the same place each time."""
@@ -300,9 +357,55 @@ class _Course:
         self.seconds = 0.0
         self.diverged: DivergedError | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        curve = [[one.phase, one.epoch, one.loss, one.validation_loss] for one in self.curve]
+        diverged = None if self.diverged is None else str(self.diverged)
+        return {"curve": curve, "examples": self.examples, "seconds": self.seconds, "diverged": diverged}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        course = cls()
+        course.curve = [Epoch(*line) for line in values["curve"]]
+        course.examples, course.seconds = values["examples"], values["seconds"]
+        course.diverged = None if values["diverged"] is None else DivergedError(values["diverged"])
+        return course
+
     def judge(self, loss: float, reason: str) -> None:
         if self.diverged is None and not math.isfinite(loss):
             self.diverged = DivergedError(reason)
+
+
+class _At:
+    """Where in a stretch a stack is: the epoch, how many steps of it are done, their time, the courses before it."""
+
+    def __init__(self) -> None:
+        self.epoch, self.step = 1, 0
+        self._courses: list[dict[str, Any]] = []
+        self._began = self._seconds = 0.0
+        self._runs = self._resumed = False
+
+    def begin(self, epoch: int, courses: list[dict[str, Any]]) -> None:
+        """An epoch begins, or, resumed, goes on."""
+        if not self._resumed:
+            self.step, self._seconds = 0, 0.0
+        self.epoch, self._courses, self._resumed = epoch, courses, False
+        self._began, self._runs = time.perf_counter() - self._seconds, True
+
+    def end(self) -> float:
+        """The steps of the epoch are done: how long they took."""
+        self._seconds, self._runs = time.perf_counter() - self._began, False
+        return self._seconds
+
+    def to_json(self) -> dict[str, Any]:
+        seconds = time.perf_counter() - self._began if self._runs else self._seconds
+        return {"epoch": self.epoch, "step": self.step, "seconds": seconds, "courses": self._courses}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        at = cls()
+        at.epoch, at.step, at._seconds = values["epoch"], values["step"], values["seconds"]
+        at._resumed = True
+        return at
 
 
 class _Kept:
@@ -310,27 +413,27 @@ class _Kept:
 
     def __init__(self, stack: Stack) -> None:
         self._live = [stack.weights, *stack.buffers.values(), *stack.optimizer.state.values()]
-        self._best: list[Tensor] = []
-        self._lowest = [math.inf] * len(stack.trainees)
+        self.best: list[Tensor] = []
+        self.lowest = [math.inf] * len(stack.trainees)
 
     def offer(self, losses: Sequence[float | None]) -> None:
-        better = [n for n, loss in enumerate(losses) if loss is not None and loss < self._lowest[n]]
+        better = [n for n, loss in enumerate(losses) if loss is not None and loss < self.lowest[n]]
         if not better:
             return
-        if not self._best:
-            self._best = [tensor.clone() for tensor in self._live]
+        if not self.best:
+            self.best = [tensor.clone() for tensor in self._live]
         rows = torch.tensor(better, device=self._live[0].device)
-        for best, live in zip(self._best, self._live, strict=True):
+        for best, live in zip(self.best, self._live, strict=True):
             best[rows] = live[rows]
         for n in better:
             loss = losses[n]
             assert loss is not None
-            self._lowest[n] = loss
+            self.lowest[n] = loss
 
     def restore(self) -> None:
-        found = [n for n, loss in enumerate(self._lowest) if loss < math.inf]
+        found = [n for n, loss in enumerate(self.lowest) if loss < math.inf]
         if not found:
             return
         rows = torch.tensor(found, device=self._live[0].device)
-        for best, live in zip(self._best, self._live, strict=True):
+        for best, live in zip(self.best, self._live, strict=True):
             live[rows] = best[rows]

@@ -1,0 +1,201 @@
+"""What is done to runs on real clusters, and what was then found. Each has a cluster of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.slurm.cluster import Cluster
+from tests.slurm.conftest import STUDY, TABLES, Site, tables, temporary_cluster
+
+
+@dataclass
+class Found:
+    """``facts``: by name, what single tests look at."""
+
+    tables: dict[str, bytes] = field(default_factory=dict)
+    logs: str = ""
+    said: str = ""
+    jobs: list[tuple[int, str, str]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def look(self, site: Site) -> None:
+        self.tables = tables(site.results)
+        self.logs, self.said, self.jobs = site.logs, site.said, site.cluster.jobs()
+
+    def submitted(self, rule: str) -> dict[str, list[str]]:
+        """States of all jobs of a rule, by what they run."""
+        found: dict[str, list[str]] = {}
+        for _, comment, state in sorted(self.jobs):
+            if comment.startswith(f"rule_{rule}_"):
+                found.setdefault(comment, []).append(state)
+        return found
+
+
+def faults_of_jobs() -> Found:
+    """A job is killed, one requeued, one cancelled, one out of time; the node is drained; one job always fails."""
+    found = Found()
+    with temporary_cluster() as (cluster, folder):
+        # No such file: fails whenever it is tried.
+        absent = {"source": "mnist", "path": "nowhere"}
+        grid = [*STUDY["grid"], {**STUDY["grid"][0], "datasets": ["absent"]}]
+        site = Site(
+            cluster, folder, {**STUDY, "datasets": {**STUDY["datasets"], "absent": absent}, "grid": grid}
+        )
+        run = site.start(TABLES, TABLES.replace("digits", "absent"))
+
+        site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
+        found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.trainers("train")}
+        time.sleep(2)
+        killed, requeued = site.running("train")
+        os.kill(site.trainer(killed), signal.SIGKILL)
+        cluster.client("scontrol", "requeue", str(requeued))
+        found.facts["requeued"] = requeued
+
+        site.wait_for(lambda: site.trainers("prune"), "a pruned network")
+        cancelled = site.running("prune")[0]
+        what = {number: comment for number, comment, _ in cluster.jobs()}[cancelled]
+        cluster.client("scancel", str(cancelled))
+        late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned network")[0]
+        cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=00:00:01")
+
+        site.wait_for(lambda: site.running("cell"), "analysis")
+        host = socket.gethostname().split(".")[0]
+        cluster.client("scontrol", "update", f"NodeName={host}", "State=DRAIN", "Reason=test")
+        found.facts["drained"] = cluster.node_state()
+        time.sleep(10)
+        cluster.client("scontrol", "update", f"NodeName={host}", "State=RESUME")
+
+        found.facts["code"] = site.finish(run)
+        found.look(site)
+    return found
+
+
+def faults_of_the_main_process() -> Found:
+    """Snakemake is killed; Snakemake and its supervisor are; slurmctld is away; settings change afterwards."""
+    found = Found()
+    with temporary_cluster() as (cluster, folder):
+        site = Site(cluster, folder)
+        run = site.start(TABLES)
+
+        site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
+        os.kill(site.snakemake_process, signal.SIGKILL)
+
+        site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+        snakemake = site.snakemake_process
+        run.kill()
+        run.wait()
+        os.killpg(snakemake, signal.SIGKILL)
+        site.wait_for(
+            lambda: all(state not in ("RUNNING", "COMPLETING") for *_, state in cluster.jobs()),
+            "end of the jobs that nobody watches",
+        )
+        run = site.start(TABLES)
+
+        site.wait_for(lambda: site.running("cell"), "analysis")
+        cluster.stop_controller()
+        time.sleep(60)
+        cluster.start_controller()
+
+        found.facts["code"] = site.finish(run)
+        found.look(site)
+        found.facts["again"] = site.planned(TABLES)
+        site.write({**STUDY, "pruners": {"mine": {**STUDY["pruners"]["mine"], "rounds": 3}}})
+        found.facts["other settings"] = site.planned(TABLES)
+    return found
+
+
+def full_disk() -> Found:
+    """No space is left in the results tree; then there is again. Two runs at once; a killed supervisor; cancel."""
+    found = Found()
+    with temporary_cluster() as (cluster, folder):
+        site = Site(cluster, folder)
+        site.results.mkdir()
+        with small_disk(site.results):
+            run = site.start(TABLES)
+            site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
+            second = site.command("slurm", "run", "--configfile=study.yaml")
+            found.facts["second run"] = (second.returncode, second.stderr)
+            plain = site.snakemake(TABLES)
+            found.facts["plain run"] = (plain.returncode, plain.stdout + plain.stderr)
+
+            run.kill()
+            run.wait()
+            found.facts["orphan"] = site.snakemake_process
+            run = site.start(TABLES)
+            site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
+
+            site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+            fill(site.results)
+            found.facts["full"] = (site.finish(run), site.said)
+            (site.results / "filler").unlink()
+
+            run = site.start(TABLES)
+            site.wait_for(lambda: site.trainers("prune"), "a pruned network")
+            status = site.command("slurm", "status", "--configfile=study.yaml")
+            found.facts["status"] = (status.returncode, status.stdout)
+            cancel = site.command("slurm", "cancel", "--configfile=study.yaml")
+            found.facts["cancel"] = (cancel.returncode, cancel.stdout, site.finish(run, 30))
+            site.wait_for(
+                lambda: all(
+                    state not in ("RUNNING", "PENDING", "COMPLETING") for *_, state in cluster.jobs()
+                ),
+                "empty queue",
+            )
+
+            run = site.start(TABLES)
+            found.facts["code"] = site.finish(run)
+            found.look(site)
+    return found
+
+
+def profile_alone() -> Found:
+    """``snakemake --profile slurm``, as a person types it."""
+    found = Found()
+    with temporary_cluster() as (cluster, folder):
+        site = Site(cluster, folder)
+        done = site.snakemake(TABLES)
+        found.facts["code"] = done.returncode
+        found.look(site)
+        found.logs = done.stdout + done.stderr
+        found.facts["requests"] = requests(cluster)
+    return found
+
+
+def requests(cluster: Cluster) -> list[list[str]]:
+    """Comment, partition, GPUs and state of every job."""
+    lines = cluster.client(
+        *("squeue", "--noheader", "--states=all"),
+        "--Format=Comment:100,Partition:20,tres-per-job:20,State:20",
+    )
+    return [line.split() for line in lines.splitlines()]
+
+
+class small_disk:
+    """A file system of 60 MB at ``folder``; needs root."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", str(self.folder)], check=True)
+
+    def __exit__(self, *error: object) -> None:
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave nothing of a file system."""
+    with open(folder / "filler", "wb") as file:
+        try:
+            while True:
+                file.write(bytes(1 << 16))
+                file.flush()
+        except OSError:
+            return

@@ -1,0 +1,189 @@
+"""Faults on real clusters while real networks train: the tables are those of an undisturbed run, to the byte.
+
+Four clusters run side by side, each with several faults in one run; each test looks at one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.slurm import scenarios
+from tests.slurm.conftest import run_locally
+from tests.slurm.scenarios import Found
+
+pytestmark = pytest.mark.slurm
+
+Outcome = Callable[[str], Any]
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
+    """What came of a scenario, by its name; all are started at once."""
+    tasks: dict[str, Callable[[], Any]] = {
+        "undisturbed": lambda: run_locally(tmp_path_factory.mktemp("undisturbed")),
+        "jobs": scenarios.faults_of_jobs,
+        "main": scenarios.faults_of_the_main_process,
+        "profile": scenarios.profile_alone,
+    }
+    if os.geteuid() == 0:
+        tasks["disk"] = scenarios.full_disk
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        futures: dict[str, Future[Any]] = {name: pool.submit(task) for name, task in tasks.items()}
+
+        def result(name: str) -> Any:
+            if name not in futures:
+                pytest.skip("a file system of its own can only be mounted by root")
+            return futures[name].result()
+
+        yield result
+
+
+@pytest.fixture
+def undisturbed(outcome: Outcome) -> dict[str, bytes]:
+    tables: dict[str, bytes] = outcome("undisturbed")
+    assert len(tables) > 10
+    return tables
+
+
+@pytest.fixture
+def jobs(outcome: Outcome) -> Found:
+    found: Found = outcome("jobs")
+    return found
+
+
+@pytest.fixture
+def main(outcome: Outcome) -> Found:
+    found: Found = outcome("main")
+    return found
+
+
+@pytest.fixture
+def disk(outcome: Outcome) -> Found:
+    found: Found = outcome("disk")
+    return found
+
+
+@pytest.fixture
+def profile(outcome: Outcome) -> Found:
+    found: Found = outcome("profile")
+    return found
+
+
+def test_the_profile_alone_gives_the_tables_of_a_local_run(
+    profile: Found, undisturbed: dict[str, bytes]
+) -> None:
+    assert profile.facts["code"] == 0, profile.logs
+    assert profile.tables == undisturbed
+    requests = profile.facts["requests"]
+    assert {state for *_, state in requests} == {"COMPLETED"}
+    networks = [row[1:3] for row in requests if row[0].startswith(("rule_train", "rule_prune"))]
+    assert networks == [["gpu", "gres:gpu:1"]] * 4
+    assert {row[1] for row in requests if row[0].startswith("rule_cell")} == {"cpu"}
+
+
+def test_tables_after_faults_of_jobs(jobs: Found, undisturbed: dict[str, bytes]) -> None:
+    assert jobs.tables == undisturbed, jobs.logs
+
+
+def test_two_jobs_at_once_see_different_gpus(jobs: Found) -> None:
+    assert jobs.facts["gpus"] == {"0", "1"}
+
+
+def test_killed_job_runs_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
+    states = sorted(jobs.submitted("train").values())
+    assert states == [["COMPLETED"], ["FAILED", "COMPLETED"]]
+    assert (
+        jobs.facts["requeued"],
+        "COMPLETED",
+    ) in {(number, state) for number, _, state in jobs.jobs}
+
+
+def test_cancelled_job_and_one_out_of_time_run_again(jobs: Found) -> None:
+    states = sorted(jobs.submitted("prune").values())
+    assert states == [["CANCELLED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
+
+
+def test_drained_node_is_waited_for(jobs: Found) -> None:
+    assert jobs.facts["drained"].startswith("drain")
+    assert [state for states in jobs.submitted("cell").values() for state in states] == ["COMPLETED"] * 2
+
+
+def test_job_that_always_fails_is_reported_with_its_log(jobs: Found) -> None:
+    assert jobs.facts["code"] == 1
+    assert jobs.submitted("dataset")["rule_dataset_wildcards_absent"] == ["FAILED"] * 4
+    last = jobs.said[jobs.said.index("failed: dataset") :]
+    assert "results/data/absent/" in last
+    assert "log: results/logs/dataset/absent.log" in last
+    assert "path: nowhere: no such file or folder" in last
+
+
+def test_tables_after_faults_of_the_main_process(main: Found, undisturbed: dict[str, bytes]) -> None:
+    assert main.facts["code"] == 0, main.logs
+    assert main.tables == undisturbed
+
+
+def test_snakemake_is_started_again_and_waits_for_its_jobs(main: Found) -> None:
+    assert "Snakemake was killed (SIGKILL); starting it again" in main.said
+    assert "2 jobs of the last run are at work; waiting for them" in main.said
+    assert list(main.submitted("train").values()) == [["COMPLETED"]] * 2
+
+
+def test_jobs_that_ended_unwatched_are_kept(main: Found) -> None:
+    assert list(main.submitted("prune").values()) == [["COMPLETED"]] * 2
+    assert "2 jobs had ended unwatched; their results are kept" in main.said
+
+
+def test_a_controller_that_is_away_loses_no_job(main: Found) -> None:
+    # A job that starts at that moment cannot start its step, and is tried again; none is submitted beside another.
+    for states in main.submitted("cell").values():
+        assert states in (["COMPLETED"], ["FAILED", "COMPLETED"])
+
+
+def test_records_of_unwatched_jobs_tell_later_changes(main: Found) -> None:
+    assert main.facts["again"] == set()
+    assert "prune" in main.facts["other settings"]
+    assert "train" not in main.facts["other settings"]
+
+
+def test_tables_after_a_full_disk_and_a_cancelled_run(disk: Found, undisturbed: dict[str, bytes]) -> None:
+    assert disk.facts["code"] == 0, disk.logs
+    assert disk.tables == undisturbed
+
+
+def test_full_disk_is_said(disk: Found) -> None:
+    code, said = disk.facts["full"]
+    assert code != 0
+    assert "No space left on device" in said, said
+
+
+def test_a_second_run_is_told_who_holds_the_tree(disk: Found) -> None:
+    for name in ("second run", "plain run"):
+        code, output = disk.facts[name]
+        assert code != 0
+        assert "in use by" in output, name
+        assert "prunescope unlock" in output, name
+
+
+def test_killed_supervisor_is_taken_over(disk: Found) -> None:
+    assert f"Snakemake (process {disk.facts['orphan']}) goes on without the run that started it" in disk.said
+    assert list(disk.submitted("train").values()) == [["COMPLETED"]] * 2
+
+
+def test_status_names_holder_and_jobs(disk: Found) -> None:
+    code, output = disk.facts["status"]
+    assert code == 0
+    assert "held by" in output
+    assert "prune" in output
+    assert "models done" in output
+
+
+def test_cancel_ends_run_and_jobs(disk: Found) -> None:
+    code, output, run = disk.facts["cancel"]
+    assert code == 0
+    assert "jobs cancelled; what they finished is kept" in output
+    assert run == 130

@@ -1,0 +1,444 @@
+"""Jobs that are stopped anywhere, by anything, go on from there and leave what an undisturbed one leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from prunescope.archs import Training
+from prunescope.arrow import objects
+from prunescope.artifacts import SeedBlock
+from prunescope.errors import UserError
+from prunescope.jobs import ModelJob
+from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.training import left
+from prunescope.training.blocks import BlockOutputs, Kept, run_block
+from prunescope.training.collected import Collected
+from prunescope.training.resume import Progress, Stopped
+
+SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=3, batch_size=8, finetune_epochs=1)
+FILES = ("test.parquet", "train.parquet", "early.parquet", "checkpoint.safetensors", "models.safetensors")
+
+
+class Killed(BaseException):
+    """The process is gone: nothing is done any more but what is on disk stays."""
+
+
+@pytest.fixture(autouse=True)
+def _denormals() -> Iterator[None]:
+    yield
+    torch.set_flush_denormal(False)  # jobs set it for their process
+
+
+@pytest.fixture
+def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
+    """Settings of a job -> what runs it in a folder, with its progress in ``unfinished`` there."""
+
+    def job(
+        family: str,
+        pruner: str = UNPRUNED,
+        *,
+        seeds: tuple[int, ...] = (0, 1),
+        task: str = "single-label",
+        settings: Training = SETTINGS,
+        dense: tuple[Path, ...] = (),
+        amount: str = "sparsity-900permille",
+        objective: str | None = None,
+        **running: Any,
+    ) -> Callable[..., Path]:
+        kind = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}[family]
+        about = {"dataset": "d", "arch": family, "task": task, "classes": ["a", "b", "c"], "kind": kind}
+        about |= (
+            {"image_scale": 16} if kind == "image" else {"pad": 0, "vocabulary_size": 14, "max_tokens": 8}
+        )
+        if kind == "image":
+            about["augment"] = "crop-flip"
+        inputs = tmp_path / f"{family}-{task}.safetensors"
+        save_file(tiny.arrays(family, task), inputs, metadata={"prunescope": json.dumps(about)})
+        unpruned = pruner == UNPRUNED
+        composition = None if unpruned else PRUNERS[pruner]
+        if composition is not None and objective is not None:
+            composition = composition.model_copy(update={"objective": objective})
+        spec = ModelJob(
+            dataset="d",
+            arch=family,
+            pruner=pruner,
+            amount="sparsity-0permille" if unpruned else amount,
+            seeds=seeds,
+            architecture=tiny.arch(family).model_copy(update=running),
+            training=settings,
+            composition=composition,
+        )
+
+        def run(name: str, interval: float | None = 0.0) -> Path:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            outputs = BlockOutputs(
+                test=folder / "test.parquet",
+                train=folder / "train.parquet",
+                metrics=folder / "metrics.json",
+                early=folder / "early.parquet" if unpruned else None,
+                checkpoint=folder / "checkpoint.safetensors" if unpruned else None,
+                models=folder / "models.safetensors",
+            )
+            kept = None if interval is None else Kept(folder / "unfinished", interval)
+            run_block(spec, inputs, outputs, dense=dense, device="cpu", kept=kept)
+            return folder
+
+        run.spec, run.inputs = spec, inputs  # type: ignore[attr-defined]
+        return run
+
+    return job
+
+
+def same(one: Path, other: Path) -> None:
+    """Every file byte for byte; of the metrics all but times and memory."""
+    for file in FILES:
+        assert (one / file).exists() == (other / file).exists()
+        if (one / file).exists():
+            assert (one / file).read_bytes() == (other / file).read_bytes(), file
+    sides = []
+    for folder in (one, other):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        for model in metrics["models"]:
+            assert model["seconds"] > 0
+            for name in ("seconds", "samples_per_second", "peak_memory_mb"):
+                del model[name]
+        sides.append(metrics)
+    assert sides[0] == sides[1]
+    for folder in (one, other):
+        assert not (folder / "unfinished").exists()
+
+
+class Counted:
+    """Counts the steps of a job; each is kept or not, and one of them is the last."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.steps, self.last, self.every = 0, 10**9, 1
+        whole = Progress.step
+
+        def step(progress: Progress) -> None:
+            self.steps += 1
+            if self.steps % self.every == 0:
+                whole(progress)
+            if self.steps == self.last:
+                raise Killed
+
+        monkeypatch.setattr(Progress, "step", step)
+
+    def again(self, last: int, every: int = 1) -> None:
+        self.steps, self.last, self.every = 0, last, every
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
+    return Counted(monkeypatch)
+
+
+BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
+SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
+JOBS = {
+    "unpruned, pictures that are changed": ("lenet5", UNPRUNED, {"settings": SGD}),
+    "unpruned, dropout, best epoch": ("encoder", UNPRUNED, {"settings": BEST}),
+    "one-shot, fine-tuned": ("lenet5", "UP", {"settings": SGD}),
+    "iterative, rewound, several labels": ("bilstm", "IMP-WR", {"task": "multi-label", "settings": BEST}),
+    "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
+    "at initialization": ("bilstm", "RP-AI", {}),
+    "filters": ("lenet5", "CHIP", {"amount": "ratio-200percent"}),
+    "a ladder's first level": ("lenet5", "LTH", {"amount": "level-1"}),
+    "gradual, its own teacher": ("encoder", "PINS", {}),
+    "gradual, averages": ("bilstm", "PLATON", {}),
+    "gradual, learned scores": ("lenet5", "SMvP", {}),
+    "gradual, low rank": ("encoder", "PST", {}),
+    "gradual, gates and noise": ("bilstm", "L0", {}),
+    "distilled from what it was": ("lenet5", "MP", {"objective": "distilled", "settings": SGD}),
+    "distilled at initialization": ("encoder", "RP-AI", {"objective": "distilled"}),
+    "together": ("lenet5", "IMP-FT", {"settings": BEST, "replicas": "together"}),
+    "together in parts": ("bilstm", UNPRUNED, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_that_is_killed_again_and_again_leaves_the_same_bytes(make, counted, name):
+    family, pruner, more = JOBS[name]
+    run = make(family, pruner, **more)
+    whole = run("whole", None)
+    total = counted.steps
+    assert total >= 10
+    # Killed after every few steps, of which only some were kept: what was not is done again.
+    for every, between in ((1, 13), (3, 17)):
+        folder = f"killed-{every}"
+        for _ in range(2 * total):
+            counted.again(between, every)
+            try:
+                run(folder)
+                break
+            except Killed:
+                pass
+        same(whole, whole.parent / folder)
+
+
+def test_what_was_trained_before_is_not_trained_again(make, counted, capfd):
+    run = make("lenet5", "IMP-WR", seeds=(0, 1, 2))
+    whole = run("whole", None)
+    total = counted.steps
+    each = total // 3
+    counted.again(2 * each + 4)
+    with pytest.raises(Killed):
+        run("killed")
+    kept = {path.name for path in (whole.parent / "killed" / "unfinished").iterdir()}
+    assert kept == {"seeds-0-0.safetensors", "seeds-1-1.safetensors", "in-training.safetensors"}
+    counted.again(10**9)
+    same(whole, run("killed"))
+    assert counted.steps == each - 4
+    assert "(1 of 3) in an earlier run" in capfd.readouterr().err
+
+
+def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, monkeypatch, capfd):
+    """In a validation, in the predictions of a finished network, and while outputs are written."""
+    from prunescope.training import blocks, loop
+
+    run = make("encoder", settings=BEST)
+    looked = 0
+    count = {"at": 0}
+
+    def signalling(whole: Callable[..., Any]) -> Callable[..., Any]:
+        def logits_of(*arguments: Any, **named: Any) -> Any:
+            count["at"] -= 1
+            if count["at"] == 0:
+                os.kill(os.getpid(), signal.SIGUSR1)
+            return whole(*arguments, **named)
+
+        return logits_of
+
+    whole = run("whole", None)
+    monkeypatch.setattr(loop, "logits_of", signalling(loop.logits_of))
+    monkeypatch.setattr(blocks, "logits_of", signalling(blocks.logits_of))
+    for at in (1, 3, 4, 7, 6, 10**6):
+        count["at"] = at
+        if at < 10**6:
+            with pytest.raises(Stopped) as stop:
+                run("stopped", 10**6)
+            assert stop.value.code == 128 + signal.SIGUSR1
+            looked += 1
+        else:
+            run("stopped", 10**6)
+    same(whole, whole.parent / "stopped")
+    lines = capfd.readouterr().err.splitlines()
+    assert sum("stopped by SIGUSR1; the same command goes on" in line for line in lines) == looked
+    monkeypatch.undo()
+    write = blocks.write_json
+    monkeypatch.setattr(blocks, "write_json", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Stopped):
+        run("late", 10**6)
+    assert not (whole.parent / "late" / "metrics.json").exists()
+    monkeypatch.setattr(blocks, "write_json", write)
+    same(whole, run("late"))
+
+
+def test_a_signal_in_the_middle_of_a_step_waits_for_its_end(make, monkeypatch):
+    from prunescope.training import loop
+
+    run = make("lenet5", "UP", settings=SGD)
+    whole = run("whole", None)
+    calls = 0
+    clip = loop.nn.utils.clip_grad_norm_
+
+    def signalling(*arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 13:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return clip(*arguments)
+
+    monkeypatch.setattr(loop.nn.utils, "clip_grad_norm_", signalling)
+    with pytest.raises(Stopped):
+        run("stopped", 10**6)
+    assert calls == 13
+    same(whole, run("stopped"))
+    # One more step of the unpruned network, and what follows: none is done twice.
+    assert calls == 2 * (3 + 1) * 5
+
+
+def test_a_signal_while_a_network_is_pruned_waits_for_training(make, monkeypatch):
+    from prunescope.training import recipes
+
+    run = make("lenet5", "IMP-WR")
+    whole = run("whole", None)
+    scores, prunings = recipes._weight_scores, 0
+
+    def signalling(*arguments: Any) -> Any:
+        nonlocal prunings
+        prunings += 1
+        if prunings == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return scores(*arguments)
+
+    monkeypatch.setattr(recipes, "_weight_scores", signalling)
+    with pytest.raises(Stopped):
+        run("stopped", 10**6)
+    same(whole, run("stopped"))
+    assert prunings == 6
+
+
+def test_a_diverged_seed_stays_one(make, counted, monkeypatch):
+    """Of seeds that are trained together, one diverges before the job is killed."""
+    from prunescope.training import together
+
+    run = make("lenet5", "IMP-FT", seeds=(0, 1, 2), replicas="together")
+    store = together.Stack._store_weights
+
+    def broken(stack, number):
+        store(stack, number)
+        trainee = stack.trainees[number]
+        if trainee.seed == 1 and {one.phase for one in trainee.curve} == {"train"}:
+            next(trainee.model.parameters()).data.fill_(float("nan"))
+
+    monkeypatch.setattr(together.Stack, "_store_weights", broken)
+    whole = run("whole", None)
+    total = counted.steps
+    counted.again(total - 7)
+    with pytest.raises(Killed):
+        run("killed")
+    counted.again(10**9)
+    same(whole, run("killed"))
+    assert [m["diverged"] for m in json.loads((whole / "metrics.json").read_text())["models"]] == [
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut", "changed", "empty", "of other settings", "of other inputs", "of other software"]
+)
+def test_what_is_of_no_use_is_named_and_not_used(make, counted, capfd, monkeypatch, damage, tiny):
+    run = make("lenet5", "UP")
+    whole = run("whole", None)
+    counted.again(9)
+    with pytest.raises(Killed):
+        run("killed")
+    (path,) = (whole.parent / "killed" / "unfinished").iterdir()
+    content = path.read_bytes()
+    if damage == "cut":
+        path.write_bytes(content[:-10])
+    elif damage == "changed":
+        path.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "of other settings":
+        other = make("lenet5", "UP", settings=SETTINGS.model_copy(update={"lr": 1e-3}))
+        run = other
+        whole = run("other", None)
+    elif damage == "of other inputs":
+        other = dict(tiny.arrays("lenet5", seed=1))
+        with safe_open(run.inputs, framework="numpy") as file:
+            save_file(other, run.inputs, metadata=file.metadata())
+        whole = run("other", None)
+    else:
+        from prunescope.training import blocks
+
+        monkeypatch.setattr(blocks, "code_revision", lambda: "later")
+        whole = run("other", None)
+    counted.again(10**9)
+    same(whole, run("killed"))
+    line = next(line for line in capfd.readouterr().err.splitlines() if str(path) in line)
+    what = (
+        "is damaged" if damage in ("cut", "changed", "empty") else f"is {damage[:2]} a job with {damage[3:]}"
+    )
+    assert line == f"{path}: {what}; what it holds is trained anew"
+
+
+def test_a_full_disk_is_a_line_and_training_goes_on(make, counted, capfd, monkeypatch):
+    def full(*_: Any) -> None:
+        raise UserError("x: could not be written (No space left on device)")
+
+    run = make("lenet5")
+    whole = run("whole", None)
+    monkeypatch.setattr(left, "write", full)
+    same(whole, run("full"))
+    lines = capfd.readouterr().err.splitlines()
+    assert (
+        "progress is not kept: x: could not be written (No space left on device); training goes on" in lines
+    )
+
+
+def test_what_finished_seeds_leave_comes_back_whole():
+    tags = objects([np.array([0, 2], np.int32), np.array([], np.int32), np.array([1], np.int32)])
+    texts = objects(["naïve \ud800", "", "two\nlines"])
+    for answers in (tags, texts):
+        before = Collected(
+            predictions={"test": [SeedBlock(3, "labels", prediction=answers)]},
+            diverged=[4],
+            records=[{"seed": 3, "loss": 0.1}],
+            replicas={"trained": "alone"},
+            trained={"3/model/w": torch.ones(2)},
+        )
+        after = Collected.from_state(before.state(), lambda split: f"labels of {split}")
+        (block,) = after.predictions["test"]
+        assert (block.seed, block.label, block.logits) == (3, "labels of test", None)
+        assert len(block.prediction) == 3
+        for mine, theirs in zip(block.prediction, answers, strict=True):
+            assert np.array_equal(mine, theirs)
+            assert type(mine) is type(theirs)
+        assert (after.diverged, after.records, after.replicas) == ([4], before.records, before.replicas)
+        assert torch.equal(after.trained["3/model/w"], torch.ones(2))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1])
+def test_a_process_that_is_ended_goes_on(make, number):
+    """The command itself, ended from outside."""
+    settings = SETTINGS.model_copy(update={"epochs": 200})
+    run = make("lenet5", seeds=(0, 1), settings=settings)
+    folder = run.inputs.parent / "process"
+    folder.mkdir()
+    options = {
+        name: folder / file
+        for name, file in zip(("test", "train", "early", "checkpoint", "models"), FILES, strict=True)
+    }
+    options |= {"metrics": folder / "metrics.json", "inputs": run.inputs, "progress": folder / "unfinished"}
+    command = [
+        sys.executable,
+        "-m",
+        "prunescope",
+        "model",
+        "--settings",
+        run.spec.model_dump_json(),
+        "--device",
+        "cpu",
+    ]
+    command += [text for name, path in options.items() for text in (f"--{name}", str(path))]
+    command += ["--interval", "0.02" if number == signal.SIGKILL else "0.1"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not (folder / "unfinished" / "in-training.safetensors").exists():
+        assert time.monotonic() < until
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1].splitlines()
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 128 + number
+        assert said[-1] == (
+            f"prunescope: stopped by {signal.Signals(number).name}; the same command goes on from what is in "
+            f"{folder / 'unfinished'}"
+        )
+    assert not any((folder / file).exists() for file in (*FILES, "metrics.json"))
+    again = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "where it was stopped" in again.stderr
+    same(run("whole", None), folder)
