@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prunescope.data.conll import CLASSES as CONLL_CLASSES
+from prunescope.data.facts import CONLL_CLASSES, PICTURES, PIE_PAPER
 from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
-from prunescope.data.published import PICTURES, PIE_PAPER
 from prunescope.datasets import (
     Aapd,
     Conll2003,

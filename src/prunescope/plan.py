@@ -13,14 +13,15 @@ from prunescope.archs import (
     Encoder,
 )
 from prunescope.config import Cell, Study
+from prunescope.data.facts import PICTURES, PIE_PAPER
 from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
-from prunescope.data.published import PICTURES, PIE_PAPER
 from prunescope.declared import declared
 from prunescope.disk import network_bytes, table_bytes
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks
 from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
+from prunescope.resources import block_size
 from prunescope.work import forward_flops, rate_of, work_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ PAPERS = {
 }
 
 
+#: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
+JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
+
 #: What disk space is counted for, by how logits are stored.
 _DISK = {
     stored: f"prediction tables, logits in {stored} (bytes a row measured, compressed)"
@@ -47,6 +51,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
+    ``partitions``: jobs and hours of ``gpu`` (training) and ``cpu`` (all else, on one core; assumed, not measured).
     ``disk_gb`` (10^9 bytes), ``tables_gb`` of it for prediction tables, are estimates. ``networks`` has one
     entry per (dataset, arch);
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
@@ -66,14 +71,23 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """
     layout = Layout(study.results)
     networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
+    cut: dict[tuple[str, str], int] = {}
+    for cell in study.cells:
+        pair = (cell.dataset, cell.arch)
+        cut[pair] = max(cut.get(pair, 1), block_size(study, cell))
     known = {
-        pair: rate_of(study, *pair, network["_forward_flops"], rates or Rates())
+        pair: rate_of(study, *pair, network["_forward_flops"], rates or Rates(), cut[pair])
         for pair, network in networks.items()
     }
     work: dict[tuple[str, str], dict[str, Any]] = {}
     models: Counter[str] = Counter()
     seconds = disk = 0.0
-    jobs = _overhead_jobs(study)
+    others = _overhead_jobs(study)
+    partitions = {
+        "gpu": {"jobs": 0, "hours": 0.0},
+        "cpu": {"jobs": others, "hours": others * JOB_SECONDS / 3600},
+    }
+    jobs = others
     per_dataset: dict[str, dict[str, Any]] = {}
     for cell in study.cells:
         network, data = networks[(cell.dataset, cell.arch)], declared(study.datasets[cell.dataset])
@@ -83,7 +97,12 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
         cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
-        cell_jobs = len(blocks(layout, study, cell)) + 1
+        training_jobs = len(blocks(layout, study, cell))
+        cell_jobs = training_jobs + 1
+        partitions["gpu"]["jobs"] += training_jobs
+        partitions["gpu"]["hours"] += cell_seconds / 3600
+        partitions["cpu"]["jobs"] += 1
+        partitions["cpu"]["hours"] += (JOB_SECONDS + 2 * cell_tables / TABLE_BYTES_PER_SECOND) / 3600
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
         empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}
         row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
@@ -100,6 +119,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "pruned_models": models["pruned"],
         "jobs": jobs,
         "gpu_hours": seconds / 3600,
+        "partitions": partitions,
         "disk_gb": disk / 1e9,
         "tables_gb": sum(row["tables_gb"] for row in per_dataset.values()),
         "gpu_hours_by_rate": summed((row["rate"], row["gpu_hours"]) for row in work.values()),
@@ -148,6 +168,12 @@ def plan_text(plan: dict[str, Any]) -> str:
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
         f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
         f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
+        "",
+        f"{'partition':<24}{'jobs':>8}{'time':>14}",
+        *(
+            f"{name:<24}{row['jobs']:>8,}{_hours(row['hours']):>14}"
+            for name, row in plan["partitions"].items()
+        ),
         "",
         f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}{'of it tables':>14}",
     ]
@@ -292,7 +318,7 @@ def _add_work(
 ) -> None:
     """Add a cell, whose models take ``seconds`` together, to its row of the plan's ``work``."""
     count = len(cell.seeds)
-    block = min(study.archs[cell.arch].block, count)
+    block = min(block_size(study, cell), count)
     minutes = seconds / count * block / 60
     row = rows.setdefault(
         (cell.dataset, cell.arch),
@@ -308,10 +334,11 @@ def _add_work(
             "rate": rate.basis,
             "from": basis_text(rate),
             "device": rate.device,
-            "block": study.archs[cell.arch].block,
+            "block": block,
             "job_minutes": [minutes, minutes],
         },
     )
+    row["block"] = max(row["block"], block)
     row["models"] += count
     row["eflop"] += count * one.flops / 1e18
     row["eflop_computed"] += (

@@ -20,12 +20,8 @@ from prunescope.rates import Rate, Rates, Work
 
 def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
     """Operations of one example's forward pass: two per weight and position it is used at."""
-    if isinstance(arch, LeNet5) and facts.image is not None:
-        _, height, width = facts.image
-        positions = {"conv1.weight": height * width, "conv2.weight": (height // 2) * (width // 2)}
-        return sum(2 * size * positions.get(name, 1) for name, size in sizes.items())
-    if isinstance(arch, ResNet) and facts.image is not None:
-        return sum(2 * size * _positions(name, facts.image) for name, size in sizes.items())
+    if isinstance(arch, LeNet5 | ResNet) and facts.image is not None:
+        return sum(2 * size * positions(arch, name, facts.image) for name, size in sizes.items())
     if isinstance(arch, BiLSTM):
         return sum(
             2 * size * (facts.tokens if name.startswith("lstm") else 1) for name, size in sizes.items()
@@ -36,11 +32,18 @@ def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
     return 2.0 * sum(sizes.values()) * facts.tokens
 
 
-def _positions(name: str, image: tuple[int, int, int]) -> int:
-    """Places of a picture at which a residual network uses a kernel; each stage but the first halves both sides."""
+def positions(arch: LeNet5 | ResNet, name: str, image: tuple[int, int, int]) -> int:
+    """Places of a picture at which a network uses a kernel.
+
+    Each stage of a residual network but the first halves both sides.
+    """
+    _, height, width = image
+    if isinstance(arch, LeNet5):
+        places = {"conv1.weight": height * width, "conv2.weight": (height // 2) * (width // 2)}
+        return places.get(name, 1)
     stage = int(name[len("stage")]) if name.startswith("stage") else 1
     side = 2 ** (stage - 1)
-    return -(-image[1] // side) * -(-image[2] // side)
+    return -(-height // side) * -(-width // side)
 
 
 def _epochs(training: Training, study: Study, cell: Cell) -> int:
@@ -79,8 +82,8 @@ def _unpadded(study: Study, cell: Cell, forward: float) -> float | None:
     return None if mean is None else forward * mean / declared(dataset).tokens
 
 
-def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates) -> Rate:
-    """The rate at which an arch trains on a data set."""
+def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates, block: int = 1) -> Rate:
+    """The rate at which an arch trains on a data set, ``block`` seeds a job."""
     facts, spec = declared(study.datasets[dataset]), study.archs[arch]
     training = study.training(dataset, arch)
     mean = mean_tokens(study.datasets[dataset]) if training.padding == "none" else None
@@ -89,7 +92,7 @@ def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates)
         training,
         tokens=facts.tokens,
         image=facts.image,
-        block=spec.block,
+        block=block,
         forward_flops=forward if mean is None else forward * mean / facts.tokens,
         mean_tokens=mean,
     )
