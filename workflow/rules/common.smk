@@ -75,7 +75,7 @@ VERSION = {
     "cell": 5,
     "tables": 7,
     "figures": 8,
-    "paper": 2,
+    "paper": 3,
     "report": 6,
     "tune": 1,
 }
