@@ -213,7 +213,7 @@ BEYOND_SCHEMA = re.compile(
     r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are of|"
     r"the name is taken|"
     r"names are|not a multiple|more decimals|list is empty|iterative schedule|no longer random|"
-    r"channel-independence is|filters of different|"
+    r"channel-independence is|filters of different|watches training|with cool_down it takes|neither a fraction|"
     r"unknown arch|training\.lenet5\.|must name a folder"
 )
 
