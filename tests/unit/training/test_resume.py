@@ -23,7 +23,7 @@ from prunescope.arrow import objects
 from prunescope.artifacts import SeedBlock
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
-from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.training import left
 from prunescope.training.blocks import BlockOutputs, Kept, run_block
 from prunescope.training.collected import Collected
@@ -49,7 +49,7 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
 
     def job(
         family: str,
-        pruner: str = UNPRUNED,
+        pruner: str | Pruner = UNPRUNED,
         *,
         seeds: tuple[int, ...] = (0, 1),
         task: str = "single-label",
@@ -75,12 +75,12 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
         spec = ModelJob(
             dataset="d",
             arch=family,
-            pruner=pruner,
+            pruner=pruner if isinstance(pruner, str) else "mine",
             amount="sparsity-0permille" if unpruned else amount,
             seeds=seeds,
             architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
-            composition=composition,
+            composition=None if unpruned else PRUNERS[pruner] if isinstance(pruner, str) else pruner,
         )
 
         def run(name: str, interval: float | None = 0.0) -> Path:
@@ -150,6 +150,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
 SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
+DISTILLED = PRUNERS["GP"].model_copy(update={"objective": "distilled"})
+GRADUALLY = PRUNERS["PLATON"].model_copy(
+    update={
+        "objective": "distilled",
+        "gradual": PRUNERS["PLATON"].gradual.model_copy(update={"start": "trained", "window": 3}),
+    }
+)
 JOBS = {
     "unpruned, pictures that are changed": ("lenet5", UNPRUNED, {"settings": SGD}),
     "unpruned, dropout, best epoch": ("encoder", UNPRUNED, {"settings": BEST}),
@@ -159,13 +166,13 @@ JOBS = {
     "at initialization": ("bilstm", "RP-AI", {}),
     "filters": ("lenet5", "CHIP", {"amount": "ratio-200percent"}),
     "a ladder's first level": ("lenet5", "LTH", {"amount": "level-1"}),
-    "gradual, its own teacher": ("encoder", "PINS", {}),
-    "gradual, averages": ("bilstm", "PLATON", {}),
-    "gradual, learned scores": ("lenet5", "SMvP", {}),
-    "gradual, low rank": ("encoder", "PST", {}),
-    "gradual, gates and noise": ("bilstm", "L0", {}),
-    "distilled from what it was": ("lenet5", "MP", {"objective": "distilled", "settings": SGD}),
-    "distilled at initialization": ("encoder", "RP-AI", {"objective": "distilled"}),
+    "gradual, the network's own teacher": ("encoder", "PINS", {"seeds": (0,)}),
+    "gradual, learned scores": ("bilstm", "SMvP", {"seeds": (0,), "settings": BEST}),
+    "gradual, random gates": ("lenet5", "L0", {"seeds": (0,)}),
+    "gradual, learned part of low rank": ("bilstm", "PST", {"seeds": (0,)}),
+    "gradual, averages": ("lenet5", "PLATON", {"seeds": (0,)}),
+    "distilled, one-shot": ("encoder", DISTILLED, {"seeds": (0,)}),
+    "gradual, from trained, distilled": ("lenet5", GRADUALLY, {"seeds": (0,)}),
     "together": ("lenet5", "IMP-FT", {"settings": BEST, "replicas": "together"}),
     "together in parts": ("bilstm", UNPRUNED, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
 }
@@ -178,8 +185,8 @@ def test_a_job_that_is_killed_again_and_again_leaves_the_same_bytes(make, counte
     whole = run("whole", None)
     total = counted.steps
     assert total >= 10
-    # Killed after every few steps, of which only some were kept: what was not is done again.
-    for every, between in ((1, 13), (3, 17)):
+    # Killed again and again; not every step was kept: what was not is done again.
+    for every, between in ((1, total // 3 + 1), (3, total // 4 + 4)):
         folder = f"killed-{every}"
         for _ in range(2 * total):
             counted.again(between, every)
@@ -216,11 +223,11 @@ def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, 
     count = {"at": 0}
 
     def signalling(whole: Callable[..., Any]) -> Callable[..., Any]:
-        def logits_of(*arguments: Any, **named: Any) -> Any:
+        def logits_of(*arguments: Any, **more: Any) -> Any:
             count["at"] -= 1
             if count["at"] == 0:
                 os.kill(os.getpid(), signal.SIGUSR1)
-            return whole(*arguments, **named)
+            return whole(*arguments, **more)
 
         return logits_of
 
