@@ -74,7 +74,7 @@ def packed(inputs: Tensor, rows: Tensor, lengths: Tensor) -> PackedTexts:
 
 
 def sent(numbers: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on the device; for a GPU from pinned memory, as the host would else wait for all before it."""
+    """A tensor of the CPU on the device; from pinned memory, or the host would wait for all that the GPU has to do."""
     if device.type != "cuda":
         return numbers.to(device)
     return numbers.pin_memory().to(device, non_blocking=True)
