@@ -190,7 +190,8 @@ def _train_epoch(
         draws = augmenting(trainee.seed, phase, epoch)
         done = place.begin(epoch, total, draws)
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
-        for index, rate in islice(zip(batches, rates, strict=True), done, None):
+        steps = zip(batches, rates, strict=True)
+        for index, rate in islice(steps, done, None):
             batch = split.batch(index, draws)
             for hook in trainee.hooks:
                 hook.before_forward()

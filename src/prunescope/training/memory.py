@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Numbers of examples, what a network takes in, labels -> the task's mean loss, and what is minimized: scalars.
+#: Numbers of examples, what a network takes in, and labels -> the task's mean loss, and what is minimized: scalars.
 Losses = Callable[[Tensor, Any, Tensor], tuple[Tensor, Tensor]]
 
 #: What ``Split.batch`` gives.
@@ -57,18 +57,18 @@ def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> 
         minimized.backward()
         return loss.detach()
     task = trainee.data.task
+    numbers = index.chunk(trainee.parts)
     if isinstance(inputs, PackedTexts):
         split = trainee.data.splits["train"]
-        parts = [(part, *split.batch(part)) for part in index.chunk(trainee.parts)]
+        parts = [split.batch(part) for part in numbers]
     else:
-        wholes = (index, inputs, labels)
-        parts = list(zip(*(tensor.chunk(trainee.parts) for tensor in wholes), strict=True))
+        parts = list(zip(inputs.chunk(trainee.parts), labels.chunk(trainee.parts), strict=True))
     whole = judged(task, labels)
     total = torch.zeros((), device=labels.device)
-    for numbers, some, theirs in parts:
+    for part, (some, theirs) in zip(numbers, parts, strict=True):
         terms = judged(task, theirs)
         if terms:
-            loss, minimized = losses(numbers, some, theirs)
+            loss, minimized = losses(part, some, theirs)
             (minimized * (terms / whole)).backward()
             total += loss.detach() * (terms / whole)
     return total

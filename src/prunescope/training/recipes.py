@@ -210,7 +210,7 @@ def _alone(trainee: Trainee, recipe: Recipe) -> None:
 def _gradients(trainee: Trainee, pruner: Pruner, decay: float, round_: int) -> dict[str, Tensor]:
     size = pruner.gradient_batch_size or trainee.settings.batch_size
 
-    def batch_loss(_: Tensor, inputs: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def batch_loss(index: Tensor, inputs: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
         loss = trainee.loss(trainee.model(inputs), labels)
         return loss, loss
 

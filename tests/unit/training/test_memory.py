@@ -38,7 +38,7 @@ def limited(model: nn.Module, most: int, seen: list[int] | None = None) -> nn.Mo
 def task_loss(trainee: Any) -> Any:
     """``memory.Losses`` of a network that is trained for its task alone."""
 
-    def losses(_: torch.Tensor, inputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def losses(index: torch.Tensor, inputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         loss = trainee.loss(trainee.model(inputs), labels)
         return loss, loss
 
@@ -113,9 +113,9 @@ def test_texts_without_padding_are_cut_too(make_trainee):
     index = torch.arange(12)
     seen: list[tuple[int, bool]] = []
 
-    def loss(_: torch.Tensor, inputs: Any, labels: Any) -> Any:
+    def loss(numbers: torch.Tensor, inputs: Any, labels: Any) -> Any:
         seen.append((len(inputs), isinstance(inputs, PackedTexts)))
-        return task_loss(trainee)(_, inputs, labels)
+        return task_loss(trainee)(numbers, inputs, labels)
 
     found = []
     for parts in (1, 4):
