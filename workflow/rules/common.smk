@@ -8,6 +8,7 @@ import sys
 
 from prunescope.archs import RUNNING
 from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
+from prunescope.encoder_types import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
@@ -137,6 +138,11 @@ def dataset_settings(wildcards):
 
 def arch_settings(wildcards):
     return settings_of(STUDY.archs[wildcards.arch], exclude={"training", *RUNNING})
+
+
+def pretrained_of(wildcards):
+    """Proof that an arch's pretrained network was fetched from the hub; none for others and for folders."""
+    return LAYOUT.pretrained if from_hub(STUDY.archs[wildcards.arch]) else []
 
 
 def cell_of(wildcards):
