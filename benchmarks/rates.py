@@ -5,7 +5,8 @@
 For every network of the study, at its size, length of texts, batch and training settings, with made data and
 random weights. Texts are as long as the longest; without padding they have the lengths of the data set's. The file is
 what `prunescope plan --rates FILE` reads. On a CPU a step of the papers' batches can take minutes, so batches are cut
-until a step has at most `--step-operations`; plan then counts them as scaled, not as measured.
+until a step has at most `--step-operations`; plan then counts them as scaled, not as measured. Seconds are those of the
+processor there, so that what else it does does not count.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from statistics import median
 
 import torch
 
-from machine import processor, timed
+from machine import processor, spent
 from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, Training
 from prunescope.config import load_study
 from prunescope.declared import Declared, declared, mean_tokens
@@ -44,6 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--configfile", type=Path, default=ROOT / "studies" / "full.yaml")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=1, help="as the workflow gives a job")
     parser.add_argument("--archs", nargs="+", help="these alone")
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="per network, about (default: %(default)s)"
@@ -56,6 +58,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/rates-<device>.json")
     args = parser.parse_args()
     place = choose_device(args.device)
+    torch.set_num_threads(args.threads)
     most = args.step_operations or (1e11 if place.type == "cpu" else float("inf"))
     study = load_study(args.configfile)
     rates: list[MeasuredRate] = []
@@ -142,7 +145,7 @@ def measured(
         return Trainee(model, data, settings, 0)
 
     first = trainee(1)
-    warm_up = min(timed(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
+    warm_up = min(spent(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
     steps = max(1, min(200, int(seconds / 4 / warm_up)))
     work = trainee(steps)
     lengths = work.data.splits["train"].lengths
@@ -151,7 +154,7 @@ def measured(
         forward *= float(lengths.float().mean()) / mean
     times = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 20):
-        times.append(timed(place, lambda: train(work, "timed", 1)))
+        times.append(spent(place, lambda: train(work, "timed", 1)))
 
     def predict() -> None:
         if work.data.task == "text":
@@ -160,7 +163,7 @@ def measured(
         else:
             logits_of(model, work.data, "train", precision=settings.precision)
 
-    predictions = [timed(place, predict) for _ in range(2)]
+    predictions = [spent(place, predict) for _ in range(2)]
     return MeasuredRate(
         # What a job is given leaves the study's own block and training out of the network, too.
         architecture=fresh.model_copy(update={"training": Training(), "block": 1}),

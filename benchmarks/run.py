@@ -62,6 +62,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "encoders": Benchmark(
         "BERT on texts: padding, order, precision", ("--seconds", "1"), ("--seconds", "20"), device=True
     ),
+    "gradual": Benchmark(
+        "steps that prune gradually over plain ones", ("--rounds", "1"), ("--rounds", "5"), device=True
+    ),
     "masks": Benchmark("choosing and enforcing masks", ("--seconds", "1"), ("--seconds", "10"), device=True),
     "replicas": Benchmark(
         "replicas together and alone", ("--seconds", "0.5"), ("--seconds", "10"), device=True

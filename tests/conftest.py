@@ -90,6 +90,13 @@ def tiny_data(family: str, task: str = "single-label") -> TrainingData:
     return TrainingData(task, ("a", "b", "c"), shape, splits)
 
 
+@pytest.fixture(autouse=True)
+def _hub_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`prunescope model`, called in this process, turns the hub off for the rest of it."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "")
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+
+
 @pytest.fixture
 def tiny() -> SimpleNamespace:
     """``tiny.arch(family)``, ``tiny.arrays(family, task)`` and ``tiny.sizes`` of its splits."""

@@ -77,7 +77,7 @@ VERSION = {
     "cell": 5,
     "tables": 7,
     "figures": 8,
-    "paper": 2,
+    "paper": 3,
     "report": 6,
     "tune": 1,
 }
@@ -95,10 +95,12 @@ def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.
     from prunescope.plan import check_checkpoints, check_ratios
+    from prunescope.pruning.gradual.steps import check_schedules
 
     try:
         check_checkpoints(STUDY)
         check_ratios(STUDY)
+        check_schedules(STUDY)
     except UserError as error:
         sys.exit(f"prunescope: error: {error}")
 
