@@ -128,6 +128,21 @@ def test_jobs_take_as_many_seeds_as_the_minutes_hold(study_dict):
         assert block_size(study, lenet) == 2
 
 
+def test_blocks_of_large_networks_fit_into_memory(study_dict):
+    study_dict["archs"]["bilstm"] = {
+        "family": "encoder",
+        "vocabulary": 30522,
+        "training": {"optimizer": "adamw"},
+    }
+    study = study_from({**study_dict, "seeds": list(range(30)), "job_minutes": 10_000})
+    sizes = {cell.dense: block_size(study, cell) for cell in study.cells if cell.arch == "bilstm"}
+    assert 3 < sizes[True] < sizes[False] < 30
+    for cell in study.cells:
+        if cell.arch == "bilstm":
+            memory = [resources_of(study, cell, sizes[cell.dense] + more).mem_mb for more in (0, 1)]
+            assert memory[0] <= 32_000 < memory[1]
+
+
 def test_the_plan_has_jobs_and_hours_of_each_partition(study_dict):
     plan = make_plan(study_from(study_dict))
     sides = plan["partitions"]
