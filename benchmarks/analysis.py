@@ -44,8 +44,9 @@ import pyarrow.parquet as pq
 from machine import processor
 from made_tables import Truth, make_cell, make_data
 from prunescope.config import Cell, Study, load_study
+from prunescope.declared import declared
 from prunescope.layout import Layout, fill
-from prunescope.plan import declared, make_plan
+from prunescope.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -35,7 +35,7 @@ from torch import nn
 
 from machine import processor, spent
 from prunescope.archs import Encoder, Training
-from prunescope.data.published import PIE_PAPER
+from prunescope.data.facts import PIE_PAPER
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.training.batches import Split, TrainingData, shuffled
 from prunescope.training.blocks import choose_device

@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import BertWordPieceTokenizer
 
-from prunescope.data.published import PIE_PAPER
+from prunescope.data.facts import PIE_PAPER
 
 #: Of the lengths as cut; made texts of benchmarks have lengths between them.
 PERCENTS = (*range(0, 100, 5), 98, 100)

@@ -26,12 +26,13 @@ import torch
 from machine import processor, spent
 from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, Training
 from prunescope.config import load_study
+from prunescope.declared import Declared, declared, mean_tokens
 from prunescope.models.registry import Shape, build, masks_padding, prunable
-from prunescope.plan import Declared, declared, forward_flops, mean_tokens
 from prunescope.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device
 from prunescope.training.loop import Trainee, logits_of, mean_loss, train
+from prunescope.work import forward_flops
 from texts import made_texts, profile
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -222,6 +223,12 @@ def _stage_commands(commands: Any) -> None:
         metavar="SECONDS",
         help="how often progress is kept, besides when the job is asked to end (default: %(default)g)",
     )
+    model.add_argument(
+        "--gpu-memory",
+        type=int,
+        metavar="MB",
+        help="what the job takes of a GPU: of several that no one has chosen from, the one with the most left is used",
+    )
     _device_arguments(model)
     model.set_defaults(run=_model)
 
@@ -418,6 +425,7 @@ def _model(arguments: argparse.Namespace) -> int:
 
     job = _parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
     _use_threads(arguments.threads)
+    from prunescope.gpus import one_gpu
     from prunescope.training.blocks import BlockOutputs, Kept, run_block
 
     outputs = BlockOutputs(
@@ -429,7 +437,10 @@ def _model(arguments: argparse.Namespace) -> int:
         models=arguments.models,
     )
     kept = Kept(arguments.progress, arguments.interval) if arguments.progress else None
-    run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device, kept=kept)
+    with (
+        one_gpu(arguments.gpu_memory) if arguments.gpu_memory and arguments.device != "cpu" else nullcontext()
+    ):
+        run_block(job, arguments.inputs, outputs, dense=arguments.dense, device=arguments.device, kept=kept)
     return 0
 
 

@@ -48,8 +48,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
-    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
-    readability report results search site tables train tune tuned""".split()  # noqa: SIM905
+    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper
+    pretrained prune readability report results search site tables train tune tuned""".split()  # noqa: SIM905
 )
 
 
@@ -230,6 +230,12 @@ class Study(Spec):
     keep_dense_checkpoints: bool = Field(
         True,
         description="keep unpruned networks with optimizer state, so that later additions start from them",
+    )
+    job_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="archs without `block` of their own: a job takes as many seeds as train in this time, by assumed "
+        "rates of a data-centre GPU; null: one seed",
     )
     checkpoint_seconds: float = Field(
         300.0,

@@ -14,6 +14,7 @@ from typing import Self
 
 from prunescope.config import Amount, Cell, Study, seed_blocks
 from prunescope.errors import UserError
+from prunescope.resources import block_size
 
 CELL = "{dataset}/{arch}/{pruner}/{amount}"
 
@@ -125,7 +126,7 @@ def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> 
 
     Blocks that are on disk already and hold wanted seeds stay as they are, so that adding or removing
     seeds, or another block size, trains only what is missing; the seeds that are left are cut into
-    runs of the arch's block size. (Seeds that a block holds beyond the wanted ones are not analysed.)
+    runs of ``resources.block_size``. (Seeds that a block holds beyond the wanted ones are not analysed.)
     A block that stands is either kept whole or cut again just as it was, so the answer does not
     change while a study runs. ``workdir``: what a relative results folder is below.
     """
@@ -138,7 +139,7 @@ def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> 
             kept.append(name)
             wanted -= seeds
             covered |= seeds
-    size = study.archs[cell.arch].block
+    size = block_size(study, cell)
     new = [block_name(first, last) for first, last in seed_blocks(tuple(sorted(wanted)), size)]
     return sorted(kept + new, key=lambda name: block_seeds(name)[0])
 

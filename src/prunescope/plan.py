@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prunescope.archs import (
@@ -12,35 +11,18 @@ from prunescope.archs import (
     BiLSTM,
     CausalLM,
     Encoder,
-    LeNet5,
-    ResNet,
-    Training,
-    fine_tuning_epochs,
-    rewinding_epochs,
 )
 from prunescope.config import Cell, Study
-from prunescope.data.conll import CLASSES as CONLL_CLASSES
+from prunescope.data.facts import PICTURES, PIE_PAPER
 from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
-from prunescope.data.published import PICTURES, PIE_PAPER
-from prunescope.datasets import (
-    Aapd,
-    Conll2003,
-    Dataset,
-    DataToText,
-    Digits,
-    Docstrings,
-    Glue,
-    Imdb,
-    Pictures,
-    Reuters,
-    Snli,
-    Squad,
-)
+from prunescope.declared import declared
 from prunescope.disk import network_bytes, table_bytes
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks
 from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
+from prunescope.resources import block_size
+from prunescope.work import forward_flops, rate_of, work_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -54,10 +36,9 @@ PAPERS = {
     **dict.fromkeys((*GLUE_TASKS, "squad", "conll2003", "e2e", "dart", "webnlg"), "pins"),
 }
 
-#: By source: longest text, and mean over texts cut to it, in word pieces of BERT (uncased), [CLS] and [SEP]
-#: included. Counted by benchmarks/lengths.py; what batches without padding hold.
-MEAN_PIECES = {"imdb": (512, 275.3), "snli": (128, 26.1), "reuters": (256, 140.3), "aapd": (256, 177.5)}
 
+#: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
+JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
 
 #: What disk space is counted for, by how logits are stored.
 _DISK = {
@@ -66,99 +47,11 @@ _DISK = {
 }
 
 
-@dataclass(frozen=True)
-class Declared:
-    """What a data set is declared to hold; the card of the built one says what was found."""
-
-    classes: int
-    train: int
-    validation: int
-    test: int
-    tokens: int = 0
-    image: tuple[int, int, int] | None = None
-
-
-def declared(dataset: Dataset) -> Declared:
-    """Counts of a data set, before it is built; upper bounds where its size depends on what is found."""
-    if isinstance(dataset, Digits):
-        return Declared(classes=10, train=1258, validation=178, test=361, image=(1, 8, 8))
-    if isinstance(dataset, Docstrings):
-        from prunescope.data.topics import TOPICS
-
-        texts = dataset.per_library * len(dataset.libraries)
-        return Declared(
-            classes=len(dataset.libraries) if dataset.labels == "library" else len(TOPICS),
-            train=round(texts * 0.7),
-            validation=round(texts * 0.1),
-            test=texts - round(texts * 0.7) - round(texts * 0.1),
-            tokens=dataset.max_tokens or 128,
-        )
-    if isinstance(dataset, Imdb | Snli | Reuters | Aapd):
-        paper = PIE_PAPER[dataset.source]
-        most = dataset.max_examples or max(paper.counts)
-        train, validation, test = (min(count, most) for count in paper.counts)
-        return Declared(
-            classes=paper.classes,
-            train=train,
-            validation=validation,
-            test=test,
-            tokens=dataset.max_tokens or paper.max_tokens,
-        )
-    if isinstance(dataset, Pictures):
-        facts = PICTURES[dataset.source]
-        most = dataset.max_examples or max(facts.counts)
-        train, validation, test = (min(count, most) for count in facts.counts)
-        return Declared(
-            classes=len(facts.classes), train=train, validation=validation, test=test, image=facts.image
-        )
-    if isinstance(dataset, Glue):
-        task = GLUE_TASKS[dataset.source]
-        train, test = task.counts
-        validation = round(train * dataset.validation)
-        most = dataset.max_examples or max(task.counts)
-        return Declared(
-            classes=max(1, len(task.classes)),
-            train=min(train - validation, most),
-            validation=min(validation, most),
-            test=min(test, most),
-            tokens=dataset.max_tokens or 128,
-        )
-    if isinstance(dataset, Squad | Conll2003 | DataToText):
-        return _declared_answers(dataset)
-    raise TypeError(f"no counts for {type(dataset).__name__}")
-
-
-#: Examples of training, validation (for SQuAD a part of training) and test, by source. SQuAD v1.1 and CoNLL-2003
-#: as published; E2E, DART and WebNLG as their papers count them, records of validation and test with several
-#: references counted once.
-_ANSWERED = {
-    "squad": (87_599, 0, 10_570),
-    "conll2003": (14_041, 3_250, 3_453),
-    "e2e": (42_061, 547, 630),
-    "dart": (62_659, 2_768, 5_097),
-    "webnlg": (18_025, 872, 1_862),
-}
-
-
-def _declared_answers(dataset: Squad | Conll2003 | DataToText) -> Declared:
-    train, validation, test = _ANSWERED[dataset.source]
-    if isinstance(dataset, Squad):
-        validation = round(train * dataset.validation)
-        train -= validation
-    most = dataset.max_examples or max(train, validation, test)
-    return Declared(
-        classes={"squad": 2, "conll2003": len(CONLL_CLASSES)}.get(dataset.source, 1),
-        train=min(train, most),
-        validation=min(validation, most),
-        test=min(test, most),
-        tokens=dataset.max_tokens or 128,
-    )
-
-
 def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
+    ``partitions``: jobs and hours of ``gpu`` (training) and ``cpu`` (all else, on one core; assumed, not measured).
     ``disk_gb`` (10^9 bytes), ``tables_gb`` of it for prediction tables, are estimates. ``networks`` has one
     entry per (dataset, arch);
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
@@ -178,21 +71,38 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     """
     layout = Layout(study.results)
     networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
-    known = {pair: _rate(study, *pair, network, rates or Rates()) for pair, network in networks.items()}
+    cut: dict[tuple[str, str], int] = {}
+    for cell in study.cells:
+        pair = (cell.dataset, cell.arch)
+        cut[pair] = max(cut.get(pair, 1), block_size(study, cell))
+    known = {
+        pair: rate_of(study, *pair, network["_forward_flops"], rates or Rates(), cut[pair])
+        for pair, network in networks.items()
+    }
     work: dict[tuple[str, str], dict[str, Any]] = {}
     models: Counter[str] = Counter()
     seconds = disk = 0.0
-    jobs = _overhead_jobs(study)
+    others = _overhead_jobs(study)
+    partitions = {
+        "gpu": {"jobs": 0, "hours": 0.0},
+        "cpu": {"jobs": others, "hours": others * JOB_SECONDS / 3600},
+    }
+    jobs = others
     per_dataset: dict[str, dict[str, Any]] = {}
     for cell in study.cells:
         network, data = networks[(cell.dataset, cell.arch)], declared(study.datasets[cell.dataset])
         count = len(cell.seeds)
         models["dense" if cell.dense else "pruned"] += count
-        one = _work(study, cell, network)
+        one = work_of(study, cell, network["_forward_flops"])
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
         cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
-        cell_jobs = len(blocks(layout, study, cell)) + 1
+        training_jobs = len(blocks(layout, study, cell))
+        cell_jobs = training_jobs + 1
+        partitions["gpu"]["jobs"] += training_jobs
+        partitions["gpu"]["hours"] += cell_seconds / 3600
+        partitions["cpu"]["jobs"] += 1
+        partitions["cpu"]["hours"] += (JOB_SECONDS + 2 * cell_tables / TABLE_BYTES_PER_SECOND) / 3600
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
         empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}
         row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
@@ -209,6 +119,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "pruned_models": models["pruned"],
         "jobs": jobs,
         "gpu_hours": seconds / 3600,
+        "partitions": partitions,
         "disk_gb": disk / 1e9,
         "tables_gb": sum(row["tables_gb"] for row in per_dataset.values()),
         "gpu_hours_by_rate": summed((row["rate"], row["gpu_hours"]) for row in work.values()),
@@ -257,6 +168,12 @@ def plan_text(plan: dict[str, Any]) -> str:
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
         f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
         f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
+        "",
+        f"{'partition':<24}{'jobs':>8}{'time':>14}",
+        *(
+            f"{name:<24}{row['jobs']:>8,}{_hours(row['hours']):>14}"
+            for name, row in plan["partitions"].items()
+        ),
         "",
         f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}{'of it tables':>14}",
     ]
@@ -391,88 +308,6 @@ def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
     return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
 
 
-def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
-    """Operations of one example's forward pass: two per weight and position it is used at."""
-    if isinstance(arch, LeNet5) and facts.image is not None:
-        _, height, width = facts.image
-        positions = {"conv1.weight": height * width, "conv2.weight": (height // 2) * (width // 2)}
-        return sum(2 * size * positions.get(name, 1) for name, size in sizes.items())
-    if isinstance(arch, ResNet) and facts.image is not None:
-        return sum(2 * size * _positions(name, facts.image) for name, size in sizes.items())
-    if isinstance(arch, BiLSTM):
-        return sum(
-            2 * size * (facts.tokens if name.startswith("lstm") else 1) for name, size in sizes.items()
-        )
-    if isinstance(arch, CausalLM):
-        # The table of pieces is the output layer, used at every token.
-        return 2.0 * (sum(sizes.values()) + arch.hidden * arch.vocabulary) * facts.tokens
-    return 2.0 * sum(sizes.values()) * facts.tokens
-
-
-def _positions(name: str, image: tuple[int, int, int]) -> int:
-    """Places of a picture at which a residual network uses a kernel; each stage but the first halves both sides."""
-    stage = int(name[len("stage")]) if name.startswith("stage") else 1
-    side = 2 ** (stage - 1)
-    return -(-image[1] // side) * -(-image[2] // side)
-
-
-def _epochs(training: Training, study: Study, cell: Cell) -> int:
-    """Epochs that one model of the cell trains by itself, its unpruned start not counted."""
-    if cell.dense:
-        return training.epochs
-    pruner = study.all_pruners[cell.pruner]
-    if not pruner.needs_trained:
-        return training.epochs
-    again = fine_tuning_epochs(training) if pruner.fine_tunes else rewinding_epochs(training)
-    return again * pruner.rounds
-
-
-def _work(study: Study, cell: Cell, network: dict[str, Any]) -> Work:
-    """What one model of the cell does by itself."""
-    data, training = declared(study.datasets[cell.dataset]), study.training(cell.dataset, cell.arch)
-    epochs = _epochs(training, study, cell)
-    # A teacher answers every example that is trained on, too.
-    taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
-    return Work(
-        steps=epochs * -(-data.train // training.batch_size),
-        trained=data.train * epochs,
-        predicted=data.train + data.validation * (epochs + 1) + data.test + taught,
-        forward_flops=network["_forward_flops"],
-        unpadded_flops=_unpadded(study, cell, network),
-        packed=training.padding == "none",
-    )
-
-
-def _unpadded(study: Study, cell: Cell, network: dict[str, Any]) -> float | None:
-    """Operations of a forward pass over a text of mean length; networks that read padding have no less."""
-    dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
-    if not isinstance(arch, Encoder):
-        return float(network["_forward_flops"])
-    mean = mean_tokens(dataset)
-    return None if mean is None else float(network["_forward_flops"]) * mean / declared(dataset).tokens
-
-
-def mean_tokens(dataset: Dataset) -> float | None:
-    """Mean length of a data set's texts in word pieces; None where it is not known at its longest length."""
-    longest, mean = MEAN_PIECES.get(dataset.source, (0, 0.0))
-    return mean if longest == declared(dataset).tokens else None
-
-
-def _rate(study: Study, dataset: str, arch: str, network: dict[str, Any], rates: Rates) -> Rate:
-    facts, spec = declared(study.datasets[dataset]), study.archs[arch]
-    training, forward = study.training(dataset, arch), network["_forward_flops"]
-    mean = mean_tokens(study.datasets[dataset]) if training.padding == "none" else None
-    return rates.rate(
-        spec,
-        training,
-        tokens=facts.tokens,
-        image=facts.image,
-        block=spec.block,
-        forward_flops=forward if mean is None else forward * mean / facts.tokens,
-        mean_tokens=mean,
-    )
-
-
 def _add_work(
     rows: dict[tuple[str, str], dict[str, Any]],
     study: Study,
@@ -483,7 +318,7 @@ def _add_work(
 ) -> None:
     """Add a cell, whose models take ``seconds`` together, to its row of the plan's ``work``."""
     count = len(cell.seeds)
-    block = min(study.archs[cell.arch].block, count)
+    block = min(block_size(study, cell), count)
     minutes = seconds / count * block / 60
     row = rows.setdefault(
         (cell.dataset, cell.arch),
@@ -499,10 +334,11 @@ def _add_work(
             "rate": rate.basis,
             "from": basis_text(rate),
             "device": rate.device,
-            "block": study.archs[cell.arch].block,
+            "block": block,
             "job_minutes": [minutes, minutes],
         },
     )
+    row["block"] = max(row["block"], block)
     row["models"] += count
     row["eflop"] += count * one.flops / 1e18
     row["eflop_computed"] += (

@@ -11,9 +11,10 @@ import pytest
 from prunescope.cli import main
 from prunescope.config import load_study, study_from
 from prunescope.datasets import Digits, Docstrings, Reuters
+from prunescope.declared import declared
 from prunescope.errors import UserError
 from prunescope.layout import Layout, fill
-from prunescope.plan import check_ratios, declared, make_plan, plan_text
+from prunescope.plan import check_ratios, make_plan, plan_text
 
 
 @pytest.fixture

@@ -318,7 +318,7 @@ def test_mean_lengths_are_those_of_the_texts():
     import pyarrow.parquet as pq
     from transformers import BertTokenizerFast
 
-    from prunescope.plan import MEAN_PIECES
+    from prunescope.declared import MEAN_PIECES
 
     data = Path(os.environ.get("PRUNESCOPE_DATA") or Path(__file__).parents[3] / "shared" / "data")
     texts, words = data / "reuters21578" / "train.parquet", data / "bert_base_uncased_vocab" / "vocab.txt"
@@ -333,7 +333,7 @@ def test_mean_lengths_are_those_of_the_texts():
 
 
 def test_measured_lengths_and_the_plans_agree():
-    from prunescope.plan import MEAN_PIECES
+    from prunescope.declared import MEAN_PIECES
 
     path = Path(__file__).parents[2] / "benchmarks" / "results" / "lengths.json"
     found = json.loads(path.read_text())["lengths"]

@@ -25,6 +25,7 @@ from prunescope.layout import (
     seeds_name,
 )
 from prunescope.printed import FILES as PAPER_FILES
+from prunescope.resources import resources_of
 from prunescope.tuning.job import tune_job
 
 try:
@@ -156,6 +157,16 @@ def job_settings(wildcards):
     """The settings of one block of seeds (jobs.ModelJob)."""
     seeds = block_seeds(wildcards.block)
     return settings_of(model_job(STUDY, cell_of(wildcards), seeds))
+
+
+def asked(name):
+    """What a job that trains asks for; more in every further try."""
+
+    def resource(wildcards, attempt):
+        seeds = len(block_seeds(wildcards.block))
+        return getattr(resources_of(STUDY, cell_of(wildcards), seeds, attempt), name)
+
+    return resource
 
 
 def kept(path, keep):
@@ -304,6 +315,7 @@ def site_settings(wildcards):
             "keep_models",
             "keep_dense_checkpoints",
             "checkpoint_seconds",
+            "job_minutes",
             "tune",
         },
     )

@@ -22,6 +22,10 @@ rule train:
     conda:
         CONDA
     threads: 1
+    resources:
+        runtime=asked("runtime"),
+        mem_mb=asked("mem_mb"),
+        gpu_mem_mb=asked("gpu_mem_mb"),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -30,7 +34,7 @@ rule train:
         " --test {output.test:q} --train {output.train:q} --early {output.early:q}"
         " --metrics {output.metrics:q} --checkpoint {output.checkpoint:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds}"
+        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
 
 
@@ -50,6 +54,10 @@ rule prune:
     conda:
         CONDA
     threads: 1
+    resources:
+        runtime=asked("runtime"),
+        mem_mb=asked("mem_mb"),
+        gpu_mem_mb=asked("gpu_mem_mb"),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -58,7 +66,7 @@ rule prune:
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds}"
+        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
 
 
@@ -81,6 +89,10 @@ rule level:
     conda:
         CONDA
     threads: 1
+    resources:
+        runtime=asked("runtime"),
+        mem_mb=asked("mem_mb"),
+        gpu_mem_mb=asked("gpu_mem_mb"),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -89,5 +101,5 @@ rule level:
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q} {input.below:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds}"
+        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"

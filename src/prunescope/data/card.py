@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.data.published import PIE_PAPER, beside_table_7, covering_power_of_two, token_counts
+from prunescope.data.facts import PIE_PAPER
+from prunescope.data.published import beside_table_7, covering_power_of_two, token_counts
 from prunescope.data.tables import DataSet, DataTable
 
 

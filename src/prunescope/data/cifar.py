@@ -16,8 +16,8 @@ import numpy as np
 
 from prunescope.data import local
 from prunescope.data.downloads import fetched, torchvision_version
+from prunescope.data.facts import PICTURES
 from prunescope.data.pictures import Labelled, assemble, from_parquet, parquet_versions
-from prunescope.data.published import PICTURES
 from prunescope.data.tables import DataSet
 from prunescope.datasets import Cifar10, Cifar100
 from prunescope.errors import UserError

@@ -10,13 +10,11 @@ import numpy as np
 from prunescope.data import local
 from prunescope.data.answers import Answered, assemble_answers
 from prunescope.data.corpus import from_hub
+from prunescope.data.facts import CONLL_CLASSES as CLASSES
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataSet
 from prunescope.datasets import Conll2003
 from prunescope.errors import UserError, listed
-
-#: In the order of the hub's numbers.
-CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
 HUB = "eriktks/conll2003"
 

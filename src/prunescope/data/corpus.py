@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from prunescope.data.facts import PIE_PAPER
 from prunescope.data.local import Rows
-from prunescope.data.published import PIE_PAPER, comparison
+from prunescope.data.published import comparison
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError, listed

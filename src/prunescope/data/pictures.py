@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.data import local
-from prunescope.data.published import PICTURES
+from prunescope.data.facts import PICTURES
 from prunescope.data.splits import SPLITS, sample, stratified
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.datasets import Pictures

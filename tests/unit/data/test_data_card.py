@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from prunescope.data.card import card, card_text
-from prunescope.data.published import PIE_PAPER, beside_table_7
+from prunescope.data.facts import PIE_PAPER
+from prunescope.data.published import beside_table_7
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 
 

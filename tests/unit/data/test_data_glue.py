@@ -19,8 +19,8 @@ from prunescope.data.glue_tasks import TASKS
 from prunescope.data.registry import build
 from prunescope.data.tables import DataSet, read_table
 from prunescope.datasets import GLUE, Glue
+from prunescope.declared import declared
 from prunescope.errors import UserError
-from prunescope.plan import declared
 
 from .test_data_published import REAL
 

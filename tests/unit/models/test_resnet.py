@@ -15,14 +15,15 @@ from torch import nn
 
 from prunescope.archs import ResNet, Training
 from prunescope.config import Amount
+from prunescope.declared import Declared
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.plan import Declared, forward_flops
 from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.loop import Trainee, copied_state
 from prunescope.training.recipes import prune_and_train, rewind, train_unpruned
+from prunescope.work import forward_flops
 
 #: He et al. 2016, Table 6 (millions), and the exact counts of option A.
 PUBLISHED = {

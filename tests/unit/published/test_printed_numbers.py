@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.data.published import PIE_PAPER
+from prunescope.data.facts import PIE_PAPER
 from prunescope.published import pie
 from prunescope.published.printed import PAPERS, claims, read_rows
 
