@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from prunescope.archs import fine_tuning_epochs
 from prunescope.config import Study
+from prunescope.declared import declared
 from prunescope.errors import UserError
-from prunescope.plan import declared
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 
 
