@@ -48,8 +48,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
-    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper
-    pretrained prune readability report results search site tables train tune tuned""".split()  # noqa: SIM905
+    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
+    readability report results search site tables train tune tuned""".split()  # noqa: SIM905
 )
 
 
