@@ -61,6 +61,14 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "RP": Look("#6FAE45", "D", _DOTS),
         "LTH": Look("#1B2A6B", "P", "-"),
         "CHIP": Look("#6B7280", "h", _DOTS),
+        "PINS": Look("#6A1B9A", "*", "-."),
+        "PINS-plain": Look("#B78BD0", "X", "-."),
+        "GMP": Look("#3D5AA8", "v", "-."),
+        "sensitivity": Look("#B8960C", "<", "-."),
+        "PLATON": Look("#B3261E", ">", "-."),
+        "SMvP": Look("#0B8080", "d", "-."),
+        "PST": Look("#8C6D46", "p", "-."),
+        "L0": Look("#4A4F55", "H", "-."),
     }
 )
 
