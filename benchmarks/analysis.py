@@ -8,8 +8,7 @@ with its pages. Timed: wall and processor seconds of each part with all that Sna
 memory of all its processes together (pages that they share counted for each).
 
 With ``--distinct N`` only N pruned cells of each network have tables of their own, and the others are hard links to
-them: as many rows are read and analysed, less disk is needed. Of the files the analysis reads a few columns only; the
-result says how much these take, so that one can tell what a disk without anything in its cache would add.
+them: as many rows are read and analysed, less disk is needed. No table is in the disk's cache when the analysis starts.
 
 Then one cell of each data set is analysed by ``prunescope el2n`` and ``prunescope cell`` and by plain_analysis.py, and
 what both find is compared. Cells of a network share its EL2N scores, here as there: what both would take for all cells
@@ -32,8 +31,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,14 @@ def main() -> int:
     parser.add_argument("--distinct", type=int, default=5, help="pruned cells of a network that are made")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="for the tables; they are deleted at the end")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder where tables stay, and are used again if they are there"
+    )
     parser.add_argument("--no-plain", action="store_true", help="without the comparison with pandas")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "analysis.json")
     args = parser.parse_args()
     study = load_study(args.study)
-    with tempfile.TemporaryDirectory(dir=args.folder) as name:
+    with kept(args.keep) if args.keep else tempfile.TemporaryDirectory(dir=args.folder) as name:
         root = Path(name)
         made = make(study, root, args.distinct, args.cores)
         print(json.dumps(made), flush=True)
@@ -106,15 +109,28 @@ def main() -> int:
     return 0
 
 
+@contextmanager
+def kept(root: Path) -> Iterator[str]:
+    """A folder of tables with nothing beside them: an earlier run's analysis and Snakemake's records go."""
+    shutil.rmtree(root / ".snakemake", ignore_errors=True)
+    for path in root.glob("*/*"):
+        if path.name not in ("models", "data"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    yield str(root)
+
+
 def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, Any]:
     """All tables, and what they hold and take."""
-    started = time.perf_counter()
-    make_data(study, root)
-    pairs = list(study.dense_cells)
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        rows = list(
-            pool.map(make_network, *zip(*((study, root, *pair, distinct) for pair in pairs), strict=True))
-        )
+    took = {}
+    if not (root / study.results / "models").exists():
+        started = time.perf_counter()
+        make_data(study, root)
+        pairs = list(study.dense_cells)
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            list(
+                pool.map(make_network, *zip(*((study, root, *pair, distinct) for pair in pairs), strict=True))
+            )
+        took["made_in_s"] = round(time.perf_counter() - started, 1)
     files = sorted((root / study.results / "models").glob("*/*/*/*/*/*.parquet"))
     size = read = 0
     by_dataset: dict[str, dict[str, float]] = {}
@@ -139,12 +155,15 @@ def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, A
         row = by_dataset.setdefault(f"{path.parts[-6]} {path.name}", {"rows": 0, "bytes": 0})
         row["rows"] += count
         row["bytes"] += file_size
+    os.sync()
+    for path in files:
+        forget(path)
     planned = {row["dataset"]: round(row["tables_gb"], 3) for row in make_plan(study)["datasets"]}
     return {
         "models": sum(len(cell.seeds) for cell in study.cells),
         "cells": len(study.cells),
         "files": len(files),
-        "rows": sum(rows),
+        "rows": int(sum(row["rows"] for row in by_dataset.values())),
         "gb": round(size / 1e9, 2),
         "gb_by_dataset": {name: round(value / 1e9, 3) for name, value in by_source.items()},
         "gb_planned": planned,
@@ -153,21 +172,27 @@ def make(study: Study, root: Path, distinct: int, processes: int) -> dict[str, A
         "gb_on_this_disk": round(sum(file_size for _, _, file_size in known.values()) / 1e9, 2),
         "distinct_pruned_cells_of_a_network": distinct,
         "bytes_per_row": {name: round(row["bytes"] / row["rows"], 2) for name, row in by_dataset.items()},
-        "made_in_s": round(time.perf_counter() - started, 1),
+        **took,
     }
 
 
-def make_network(study: Study, root: Path, dataset: str, arch: str, distinct: int) -> int:
-    """The cells of one network, the unpruned one first; returns the rows of its tables."""
+def forget(path: Path) -> None:
+    """Take a file out of the memory that caches the disk: the analysis of a grid finds its tables there alone."""
+    if hasattr(os, "posix_fadvise"):
+        with open(path, "rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def make_network(study: Study, root: Path, dataset: str, arch: str, distinct: int) -> None:
+    """The cells of one network, the unpruned one first."""
     facts, source = declared(study.datasets[dataset]), study.datasets[dataset].source
     truths = {split: Truth.of(dataset, split, source, facts) for split in ("train", "test")}
     cells = [cell for cell in study.cells if (cell.dataset, cell.arch) == (dataset, arch)]
-    rows = make_cell(study, cells[0], root, truths)
+    make_cell(study, cells[0], root, truths)
     for number, cell in enumerate(cells[1:]):
         # Amounts go round fastest: the cells that are made have all of them.
         same = cells[1 + number % distinct] if number >= distinct else None
-        rows += make_cell(study, cell, root, truths, same)
-    return rows
+        make_cell(study, cell, root, truths, same)
 
 
 def grid(study: Study, file: Path, root: Path, cores: int) -> dict[str, Any]:

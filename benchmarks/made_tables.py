@@ -83,12 +83,12 @@ class Truth:
 
 def make_cell(
     study: Study, cell: Cell, root: Path, truths: dict[str, Truth], same_as: Cell | None = None
-) -> int:
-    """Write all that the blocks of a cell leave; returns the rows of its prediction tables.
+) -> None:
+    """Write all that the blocks of a cell leave.
 
     ``same_as``: link the tables of a cell that is made already instead of making others. Metrics are its own.
     """
-    layout, rows = Layout(study.results), 0
+    layout = Layout(study.results)
     for first, last in seed_blocks(cell.seeds, study.archs[cell.arch].block):
         block = block_name(first, last)
         folder = (root / fill(layout.model("metrics.json"), cell, block)).parent
@@ -96,7 +96,6 @@ def make_cell(
         splits = {"test": "final", "train": "final", **({"early": "early"} if cell.dense else {})}
         for file, epoch in splits.items():
             truth = truths["test" if file == "test" else "train"]
-            rows += len(truth.label) * len(block_seeds(block))
             path = folder / f"{file}.parquet"
             if same_as is not None:
                 os.link((root / fill(layout.model(path.name), same_as, block)), path)
@@ -107,7 +106,6 @@ def make_cell(
         for name in ("checkpoint.safetensors", "models.safetensors"):
             (folder / name).touch()
         (folder / "metrics.json").write_text(json.dumps(metrics(study, cell, block)), encoding="utf-8")
-    return rows
 
 
 def seeds_of(cell: Cell, file: str, truth: Truth, seeds: tuple[int, ...]) -> Iterator[SeedBlock]:
