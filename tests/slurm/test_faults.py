@@ -94,18 +94,15 @@ def test_two_jobs_at_once_see_different_gpus(jobs: Found) -> None:
     assert jobs.facts["gpus"] == {"0", "1"}
 
 
-def test_killed_job_runs_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
-    states = sorted(jobs.submitted("train").values())
-    assert states == [["COMPLETED"], ["FAILED", "COMPLETED"]]
-    assert (
-        jobs.facts["requeued"],
-        "COMPLETED",
-    ) in {(number, state) for number, _, state in jobs.jobs}
+def test_killed_and_cancelled_jobs_run_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
+    assert sorted(jobs.submitted("train").values()) == [["CANCELLED", "COMPLETED"], ["FAILED", "COMPLETED"]]
+    assert (jobs.facts["requeued"], "COMPLETED") in {(number, state) for number, _, state in jobs.jobs}
 
 
-def test_cancelled_job_and_one_out_of_time_run_again(jobs: Found) -> None:
-    states = sorted(jobs.submitted("prune").values())
-    assert states == [["CANCELLED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
+def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jobs: Found) -> None:
+    assert sorted(jobs.submitted("prune").values()) == [["FAILED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
+    assert (jobs.facts["warned"], "FAILED") in {(number, state) for number, _, state in jobs.jobs}
+    assert "where it was stopped" in jobs.facts["model logs"]
 
 
 def test_drained_node_is_waited_for(jobs: Found) -> None:
