@@ -90,7 +90,7 @@ def main() -> int:
             result["one_cell"] = [beside_plain(study, root, cell) for cell in of_each_dataset(study)]
             result["all_four"] = together(result["one_cell"])
     result |= {
-        "command": " ".join(["python", "benchmarks/analysis.py", *sys.argv[1:]]),
+        "command": f"python benchmarks/analysis.py --distinct {args.distinct} --cores {args.cores}",
         "date": f"{datetime.date.today():%Y-%m-%d}",
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
         "versions": {

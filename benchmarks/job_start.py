@@ -137,7 +137,7 @@ def cluster_job(folder: Path) -> list[str]:
     inputs = folder / "results" / "full" / "data" / "imdb" / "inputs" / "bert.safetensors"
     inputs.parent.mkdir(parents=True)
     inputs.write_bytes(b"")
-    job = "prune:dataset=imdb,arch=bert,pruner=MP-AI,amount=sparsity-500permille,block=0-4"
+    job = "prune:dataset=imdb,arch=bert,pruner=MP-AI,amount=sparsity-500permille,block=0-9"
     return [
         *(
             sys.executable,

@@ -161,9 +161,9 @@ def write(args: argparse.Namespace, sizes: list[dict[str, Any]], studies: dict[s
     result = {
         "what": "the workflow's own cost by size of study: no network is trained, no data set read",
         "studies": studies,
-        "sizes": sizes,
+        "sizes": [{**size, "cpu_ms_each": each(size)} for size in sizes],
         "growth": {name: growth(sizes, name) for name in names},
-        "command": " ".join(["python", "benchmarks/orchestration.py", *sys.argv[1:]]),
+        "command": "python benchmarks/orchestration.py",
         "date": f"{datetime.date.today():%Y-%m-%d}",
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
         "versions": {"python": platform.python_version(), "snakemake": version("snakemake")},
@@ -201,6 +201,14 @@ def measured_study(text: str, folder: Path, only: list[str] | None) -> dict[str,
     plan = json.loads(timed(commands["plan"], folder)[1])
     load = [round(value, 1) for value in os.getloadavg()]
     return {"models": plan["models"], "jobs": plan["jobs"], "load": load, "measured": measured}
+
+
+def each(size: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Processor milliseconds a model and a job, the start of the process shared by all."""
+    found = {name: 1000 * times["cpu_s"] for name, times in size["measured"].items()}
+    return {
+        name: {of: round(ms / size[f"{of}s"], 3) for of in ("model", "job")} for name, ms in found.items()
+    }
 
 
 def check_nothing_to_do(snakemake: list[str], folder: Path) -> None:

@@ -5,7 +5,8 @@
 For every network of the study, at its size, length of texts, batch and training settings, with made data and
 random weights. Texts are as long as the longest; without padding they have the lengths of the data set's. The file is
 what `prunescope plan --rates FILE` reads. On a CPU a step of the papers' batches can take minutes, so batches are cut
-until a step has at most `--step-operations`; plan then counts them as scaled, not as measured.
+until a step has at most `--step-operations`; plan then counts them as scaled, not as measured. Seconds are those of the
+processor there, so that what else it does does not count.
 """
 
 from __future__ import annotations
@@ -22,15 +23,15 @@ from statistics import median
 
 import torch
 
-from machine import processor, timed
-from prunescope.archs import Arch, BiLSTM, Encoder, Training
+from machine import processor, spent
+from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, Training
 from prunescope.config import load_study
 from prunescope.models.registry import Shape, build, masks_padding, prunable
 from prunescope.plan import Declared, declared, forward_flops, mean_tokens
 from prunescope.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device
-from prunescope.training.loop import Trainee, logits_of, train
+from prunescope.training.loop import Trainee, logits_of, mean_loss, train
 from texts import made_texts, profile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--configfile", type=Path, default=ROOT / "studies" / "full.yaml")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=1, help="as the workflow gives a job")
     parser.add_argument("--archs", nargs="+", help="these alone")
     parser.add_argument(
         "--seconds", type=float, default=5.0, help="per network, about (default: %(default)s)"
@@ -55,6 +57,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/rates-<device>.json")
     args = parser.parse_args()
     place = choose_device(args.device)
+    torch.set_num_threads(args.threads)
     most = args.step_operations or (1e11 if place.type == "cpu" else float("inf"))
     study = load_study(args.configfile)
     rates: list[MeasuredRate] = []
@@ -118,10 +121,12 @@ def measured(
         source: of the data set whose lengths texts without padding have, ``mean`` of them; None: full length.
     """
     fresh = (
-        arch.model_copy(update={"pretrained": None, "revision": None}) if isinstance(arch, Encoder) else arch
+        arch.model_copy(update={"pretrained": None, "revision": None})
+        if isinstance(arch, Encoder | CausalLM)
+        else arch
     )
     vectors = torch.randn(WORDS, arch.vectors) if isinstance(arch, BiLSTM) else None
-    vocabulary = arch.vocabulary if isinstance(arch, Encoder) else WORDS
+    vocabulary = arch.vocabulary if isinstance(arch, Encoder | CausalLM) else WORDS
     shape = Shape(
         classes=facts.classes, image=facts.image, vectors=vectors, vocabulary=vocabulary, length=facts.tokens
     )
@@ -132,11 +137,14 @@ def measured(
     settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
 
     def trainee(steps: int) -> Trainee:
-        data = made(facts, vocabulary, shape, steps * batch, source, place, settings, masks_padding(arch))
+        task = "text" if isinstance(arch, CausalLM) else "single-label"
+        data = made(
+            facts, vocabulary, shape, steps * batch, source, place, settings, masks_padding(arch), task
+        )
         return Trainee(model, data, settings, 0)
 
     first = trainee(1)
-    warm_up = min(timed(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
+    warm_up = min(spent(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
     steps = max(1, min(200, int(seconds / 4 / warm_up)))
     work = trainee(steps)
     lengths = work.data.splits["train"].lengths
@@ -145,11 +153,16 @@ def measured(
         forward *= float(lengths.float().mean()) / mean
     times = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 20):
-        times.append(timed(place, lambda: train(work, "timed", 1)))
-    predictions = [
-        timed(place, lambda: logits_of(model, work.data, "train", precision=settings.precision))
-        for _ in range(2)
-    ]
+        times.append(spent(place, lambda: train(work, "timed", 1)))
+
+    def predict() -> None:
+        if work.data.task == "text":
+            # Outputs of every piece for all texts at once would fill the memory.
+            mean_loss(work, "train")
+        else:
+            logits_of(model, work.data, "train", precision=settings.precision)
+
+    predictions = [spent(place, predict) for _ in range(2)]
     return MeasuredRate(
         # What a job is given leaves the study's own block and training out of the network, too.
         architecture=fresh.model_copy(update={"training": Training(), "block": 1}),
@@ -174,8 +187,9 @@ def made(
     place: torch.device,
     training: Training,
     trim: bool,
+    task: str,
 ) -> TrainingData:
-    """Random examples, one label each."""
+    """Random examples, one label each; of texts to be written each piece is the label of the one before."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(0, facts.classes, (count,), generator=generator)
     if facts.image:
@@ -183,9 +197,18 @@ def made(
     else:
         lengths = profile(source, count) if source else torch.full((count,), facts.tokens)
         inputs = made_texts(lengths, facts.tokens, vocabulary)
+    if task == "text":
+        labels = inputs.roll(-1, dims=1)
     pack = training.padding == "none"
-    split = Split(inputs.to(place), labels.to(place), None if facts.image else lengths, trim=trim, pack=pack)
-    return TrainingData("single-label", tuple(map(str, range(facts.classes))), shape, {"train": split})
+    split = Split(
+        inputs.to(place),
+        labels.to(place),
+        None if facts.image else lengths,
+        trim=trim,
+        per_token=task == "text",
+        pack=pack,
+    )
+    return TrainingData(task, tuple(map(str, range(facts.classes))), shape, {"train": split})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from prunescope.archs import CausalLM
 from prunescope.data.byte_pieces import BytePieces
 from prunescope.encoder_types import checkpoint_folder
 from prunescope.errors import UserError
-from prunescope.pretrained import quiet
+from prunescope.pretrained import offline_hint, quiet
 from prunescope.vision import prepare_torchvision
 
 #: Settings of an arch -> what GPT-2's config.json calls them.
@@ -103,5 +103,5 @@ def _load(kind: Any, arch: CausalLM, **settings: Any) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"pretrained: {place} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
-            "with config.json, model.safetensors and tokenizer files"
+            f"with config.json, model.safetensors and tokenizer files{offline_hint(folder)}"
         ) from None

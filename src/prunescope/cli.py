@@ -180,6 +180,12 @@ def _stage_commands(commands: Any) -> None:
     dataset.add_argument("--out", required=True, type=Path, metavar="DIR")
     dataset.set_defaults(run=_dataset)
 
+    pretrained = commands.add_parser("pretrained", help="stage: fetch an arch's pretrained network")
+    pretrained.add_argument("--arch", required=True)
+    pretrained.add_argument("--settings", required=True, metavar="JSON")
+    pretrained.add_argument("--out", required=True, type=Path, metavar="FILE")
+    pretrained.set_defaults(run=_pretrained)
+
     encode = commands.add_parser("encode", help="stage: encode a data set for an architecture")
     encode.add_argument("--data", required=True, type=Path, metavar="DIR")
     encode.add_argument("--dataset", required=True)
@@ -369,7 +375,26 @@ def _dataset(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _pretrained(arguments: argparse.Namespace) -> int:
+    from prunescope.archs import Arch, CausalLM, Encoder
+    from prunescope.checkpoint_fetch import fetch
+
+    arch = _parsed(TypeAdapter(Arch), arguments.settings, "--settings")
+    if not isinstance(arch, Encoder | CausalLM) or arch.pretrained is None:
+        raise UserError(
+            f"--settings: {arguments.arch} names no `pretrained` network; there is nothing to fetch"
+        )
+    fetch(arch, arguments.out)
+    return 0
+
+
+def _without_hub() -> None:
+    """From here on the hub's cache alone is read: this may be a machine without the network."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
 def _encode(arguments: argparse.Namespace) -> int:
+    _without_hub()
     from prunescope.archs import Arch
     from prunescope.data.encode import encode
     from prunescope.datasets import Dataset
@@ -388,6 +413,7 @@ def _readability(arguments: argparse.Namespace) -> int:
 
 
 def _model(arguments: argparse.Namespace) -> int:
+    _without_hub()
     from prunescope.jobs import ModelJob
 
     job = _parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
@@ -417,6 +443,7 @@ def _use_threads(threads: int) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> int:
+    _without_hub()
     from prunescope.tuning.job import TuneJob
 
     job = _parsed(TypeAdapter(TuneJob), arguments.settings, "--settings")

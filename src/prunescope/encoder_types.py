@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunescope.archs import Arch
 from prunescope.errors import UserError
 
 #: Settings of an arch -> what most checkpoints call them; these decide the number of parameters.
@@ -107,12 +108,22 @@ def checkpoint_folder(place: str) -> Path | None:
     Raises:
         UserError: an environment variable in it is not set, or nothing is there.
     """
-    if "$" not in place and not place.startswith(("/", ".", "~")):
+    if _is_hub_id(place):
         return None
     # Here rather than above: data.local brings pyarrow, which a study without checkpoints does not need.
     from prunescope.data.local import expanded
 
     return expanded(place)
+
+
+def from_hub(arch: Arch) -> bool:
+    """Whether an arch goes on from a pretrained network that is fetched from the hub."""
+    place = getattr(arch, "pretrained", None)
+    return place is not None and _is_hub_id(place)
+
+
+def _is_hub_id(place: str) -> bool:
+    return "$" not in place and not place.startswith(("/", ".", "~"))
 
 
 def checkpoint_config_file(place: str, revision: str | None) -> Path | None:

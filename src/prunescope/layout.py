@@ -33,6 +33,11 @@ class Layout:
         """A data set encoded for an arch."""
         return f"{self.results}/data/{{dataset}}/inputs/{{arch}}.safetensors"
 
+    @property
+    def pretrained(self) -> str:
+        """What an arch's pretrained network was when it was fetched from the hub."""
+        return f"{self.results}/pretrained/{{arch}}.json"
+
     def model(self, file: str) -> str:
         """A file of one block of seeds: ``test.parquet``, ``metrics.json``, ..."""
         return f"{self.results}/models/{CELL}/seeds-{{block}}/{file}"

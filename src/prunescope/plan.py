@@ -37,7 +37,7 @@ from prunescope.datasets import (
     Squad,
 )
 from prunescope.disk import network_bytes, table_bytes
-from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file
+from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.errors import UserError, listed
 from prunescope.layout import Layout, blocks
 from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
@@ -296,7 +296,7 @@ def _hours(hours: float) -> str:
 
 
 def _overhead_jobs(study: Study) -> int:
-    """Data sets, encodings, readability, EL2N, and the five that close a study."""
+    """Data sets, pretrained networks, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
@@ -305,9 +305,11 @@ def _overhead_jobs(study: Study) -> int:
         for cell in study.cells
         if study.datasets[cell.dataset].answers == "classes"
     }
+    hub = {arch for _, arch in pairs if from_hub(study.archs[arch])}
     return (
         len(used)
         + len(pairs)
+        + len(hub)
         + texts
         + len(scored)
         + len(("manifest", "tables", "figures", "paper", "site", "all"))

@@ -6,8 +6,10 @@ Weights come from safetensors alone, and no code that a checkpoint brings along 
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from prunescope.archs import Encoder
@@ -201,8 +203,15 @@ def _load(kind: Any, arch: Encoder, **settings: Any) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
             f"pretrained: {place} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
-            "with config.json, model.safetensors and tokenizer files"
+            f"with config.json, model.safetensors and tokenizer files{offline_hint(folder)}"
         ) from None
+
+
+def offline_hint(folder: Path | None) -> str:
+    """What else to do where the hub is not asked."""
+    if folder is not None or os.environ.get("HF_HUB_OFFLINE", "").upper() not in ("1", "ON", "YES", "TRUE"):
+        return ""
+    return "; the hub is not asked here (HF_HUB_OFFLINE): fetch it with `prunescope pretrained`"
 
 
 @contextmanager

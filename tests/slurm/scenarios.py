@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import socket
@@ -42,13 +43,19 @@ def faults_of_jobs() -> Found:
     """Jobs are killed, cancelled, requeued, warned, out of time; the node is drained; one job always fails."""
     found = Found()
     with temporary_cluster() as (cluster, folder):
-        # No such file: fails whenever it is tried.
-        absent = {"source": "mnist", "path": "nowhere"}
-        grid = [*STUDY["grid"], {**STUDY["grid"][0], "datasets": ["absent"]}]
-        site = Site(
-            cluster, folder, {**STUDY, "datasets": {**STUDY["datasets"], "absent": absent}, "grid": grid}
-        )
-        run = site.start(TABLES, TABLES.replace("digits", "absent"))
+        # No such file: encoding texts for this network fails whenever it is tried.
+        prose = {
+            "source": "docstrings",
+            "libraries": ["snakemake", "jinja2"],
+            "per_library": 40,
+            "max_tokens": 16,
+        }
+        study = copy.deepcopy(STUDY)
+        study["datasets"]["prose"] = prose
+        study["archs"]["bilstm"] = {"family": "bilstm", "vectors_path": "nowhere.txt", "vectors": 8}
+        study["grid"].append({**STUDY["grid"][0], "datasets": ["prose"], "archs": ["bilstm"]})
+        site = Site(cluster, folder, study)
+        run = site.start(TABLES, TABLES.replace("digits", "prose"))
 
         site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
         found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.trainers("train")}
@@ -100,7 +107,7 @@ def faults_of_the_main_process() -> Found:
         site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
         os.kill(site.snakemake_process, signal.SIGKILL)
 
-        site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+        site.wait_for(lambda: site.trainers("prune"), "a pruned network")
         snakemake = site.snakemake_process
         run.kill()
         run.wait()
@@ -144,7 +151,7 @@ def full_disk() -> Found:
             run = site.start(TABLES)
             site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
 
-            site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+            site.wait_for(lambda: site.trainers("prune"), "a pruned network")
             fill(site.results)
             found.facts["full"] = (site.finish(run), site.said)
             (site.results / "filler").unlink()

@@ -151,6 +151,31 @@ REFUSED = [
         "pruners.mine.recovery: rewound weights are no longer random",
         "fine-tune",
     ),
+    ("pruners.mine.criterion", "pins", "pruners.mine.schedule: pins watches training; use gradual", "iterative"),
+    ("pruners.mine.objective", "teacher", "pruners.mine.objective: must be 'task', 'distilled'", "teacher"),
+    (
+        "pruners.mine",
+        {"criterion": "pst", "scope": "global", "schedule": "gradual", "gradual": {"warmup": 3}},
+        "pruners.mine.gradual.warmup: unknown key; allowed here: start, warm_up",
+        "rank",
+    ),
+    (
+        "pruners.mine",
+        {
+            "criterion": "pins",
+            "scope": "global",
+            "schedule": "gradual",
+            "gradual": {"warm_up": 0.6, "cool_down": 0.5},
+        },
+        "pruners.mine.gradual.warm_up: with cool_down it takes 1.1 of all steps",
+        "lower one of them",
+    ),
+    (
+        "pruners.mine",
+        {"criterion": "pins", "scope": "global", "schedule": "gradual", "gradual": {"cool_down": 1.5}},
+        "pruners.mine.gradual.cool_down: 1.5 is neither a fraction",
+        "",
+    ),
     ("pruners.mine.rounds", True, "pruners.mine.rounds: must not be true or false", ""),
     (
         "datasets.numbers.training",
@@ -188,7 +213,7 @@ BEYOND_SCHEMA = re.compile(
     r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are of|"
     r"the name is taken|"
     r"names are|not a multiple|more decimals|list is empty|iterative schedule|no longer random|"
-    r"channel-independence is|filters of different|"
+    r"channel-independence is|filters of different|watches training|with cool_down it takes|neither a fraction|"
     r"unknown arch|training\.lenet5\.|must name a folder"
 )
 

@@ -9,6 +9,7 @@ import sys
 
 from prunescope.archs import RUNNING
 from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
+from prunescope.encoder_types import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
@@ -80,7 +81,7 @@ VERSION = {
     "cell": 5,
     "tables": 7,
     "figures": 8,
-    "paper": 2,
+    "paper": 3,
     "report": 6,
     "tune": 1,
 }
@@ -98,10 +99,12 @@ def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.
     from prunescope.plan import check_checkpoints, check_ratios
+    from prunescope.pruning.gradual.steps import check_schedules
 
     try:
         check_checkpoints(STUDY)
         check_ratios(STUDY)
+        check_schedules(STUDY)
     except UserError as error:
         sys.exit(f"prunescope: error: {error}")
 
@@ -140,6 +143,11 @@ def dataset_settings(wildcards):
 
 def arch_settings(wildcards):
     return settings_of(STUDY.archs[wildcards.arch], exclude={"training", *RUNNING})
+
+
+def pretrained_of(wildcards):
+    """Proof that an arch's pretrained network was fetched from the hub; none for others and for folders."""
+    return LAYOUT.pretrained if from_hub(STUDY.archs[wildcards.arch]) else []
 
 
 def cell_of(wildcards):

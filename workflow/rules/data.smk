@@ -1,4 +1,5 @@
-# Data sets: tables with a card, encodings per arch, readability.
+# Data sets: tables with a card, encodings per arch, readability. What may come from the network, data sets and
+# pretrained networks, is fetched where Snakemake itself runs: nodes of a cluster need not reach the network.
 
 
 rule dataset:
@@ -10,6 +11,7 @@ rule dataset:
         page=LAYOUT.data("card.md"),
     log:
         LAYOUT.log("dataset", "dataset"),
+    localrule: True
     conda:
         CONDA
     params:
@@ -20,8 +22,24 @@ rule dataset:
         ' --out "$(dirname {output.card:q})" > {log:q} 2>&1'
 
 
+rule pretrained:
+    output:
+        LAYOUT.pretrained,
+    log:
+        LAYOUT.log("pretrained", "arch"),
+    localrule: True
+    conda:
+        CONDA
+    params:
+        arch=arch_settings,
+    shell:
+        "prunescope pretrained --arch {wildcards.arch:q} --settings {params.arch:q}"
+        " --out {output:q} > {log:q} 2>&1"
+
+
 rule encode:
     input:
+        pretrained=pretrained_of,
         train=LAYOUT.data("train.parquet"),
         validation=LAYOUT.data("validation.parquet"),
         test=LAYOUT.data("test.parquet"),

@@ -60,11 +60,8 @@ def packed(inputs: Tensor, rows: Tensor, lengths: Tensor) -> PackedTexts:
     ascending = lengths[order]
     starts = torch.empty_like(lengths)
     starts[order] = ascending.cumsum(0) - ascending
-    numbers = torch.stack([rows[order], ascending, starts])
     device = inputs.device
-    if device.type == "cuda":
-        numbers = numbers.pin_memory().to(device, non_blocking=True)
-    there, sizes, first = numbers
+    there, sizes, first = sent(torch.stack([rows[order], ascending, starts]), device)
     total = int(ascending.sum())
     offsets = pad(sizes.cumsum(0), (1, 0))
     count = torch.arange(len(lengths), device=device)
@@ -74,6 +71,13 @@ def packed(inputs: Tensor, rows: Tensor, lengths: Tensor) -> PackedTexts:
     return PackedTexts(
         inputs[there[text], places], places, text, offsets, first, tuple(map(int, ascending.tolist()))
     )
+
+
+def sent(numbers: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on the device; from pinned memory, or the host would wait for all that the GPU has to do."""
+    if device.type != "cuda":
+        return numbers.to(device)
+    return numbers.pin_memory().to(device, non_blocking=True)
 
 
 def packed_token_types(texts: PackedTexts, separator: int) -> Tensor:

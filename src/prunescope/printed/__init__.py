@@ -1,4 +1,4 @@
-"""The tables and figures of the PIE and of the recall paper, laid out as they print them, from a study's results."""
+"""The tables and figures of the papers, laid out as they print them, from a study's results."""
 
 from __future__ import annotations
 
@@ -26,9 +26,15 @@ RECALL_FILES: dict[str, str] = {
     "table-12-13-accuracy-alpha.csv": "accuracy and α by amount, of LTH and CHIP and of every other pruner",
 }
 
+#: Files of the PINS paper's folder.
+PINS_FILES: dict[str, str] = {
+    "table-1-to-9-scores.csv": "scores by the data sets' own metrics beside the printed ones (Tables 1 to 6, 8, 9)",
+}
+
 #: Everything below the folder ``paper``.
 FILES: tuple[str, ...] = (
     "index.html",
     *(f"pie/{name}" for name in ("index.html", "disagreements.html", *PIE_FILES)),
     *(f"recall/{name}" for name in ("index.html", *RECALL_FILES)),
+    *(f"pins/{name}" for name in ("index.html", *PINS_FILES)),
 )

@@ -1,4 +1,4 @@
-"""Writes ``paper/``: what the PIE and the recall paper print, with a study's numbers, a folder each."""
+"""Writes ``paper/``: what the papers print, with a study's numbers, a folder each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from prunescope.config import Study
 from prunescope.files import atomic_directory
 from prunescope.printed.pie import pages as pie
+from prunescope.printed.pins import pages as pins
 from prunescope.printed.recall import pages as recall
 from prunescope.printed.results import Results
 from prunescope.published.printed import PAPERS
@@ -47,12 +48,13 @@ def build(
     title = study.title or study.name
     where = out / "index.html"
     with atomic_directory(out) as folder:
-        for name in ("pie", "recall"):
+        for name in ("pie", "recall", "pins"):
             (folder / name).mkdir()
         pie.write(study, results, figures=figures, cards=cards, folder=folder / "pie", out=out / "pie")
         has_alphas = recall.write(
             study, results, tables=Path(tables), figures=figures, folder=folder / "recall", out=out / "recall"
         )
+        has_scores = pins.write(study, tables=Path(tables), folder=folder / "pins", out=out / "pins")
         text = page.render(
             "papers.html",
             title=f"{title}, as the papers print it",
@@ -61,5 +63,6 @@ def build(
             titles=PAPERS,
             has_pies=bool(results.places),
             has_alphas=has_alphas,
+            has_scores=has_scores,
         )
         (folder / "index.html").write_text(text, encoding="utf-8")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+B = TypeVar("B")
 
 
 def accumulated_gradients(
     model: nn.Module,
     weights: Mapping[str, Tensor],
-    loss: Callable[[Tensor, Tensor], Tensor],
-    batches: Iterable[tuple[Tensor, Tensor]],
+    backward: Callable[[B], object],
+    batches: Iterable[B],
     decay: float = 0.0,
 ) -> dict[str, Tensor]:
     """Mean over batches of the gradient of the mean loss, per weight tensor and of its shape.
@@ -22,6 +25,9 @@ def accumulated_gradients(
     weight-decay term, so its scale counts. With ``decay`` the gradient is that of the loss with
     its weight-decay term, g + decay * w (the recall paper's derivation). Gradients of the model
     are left cleared, every module in the mode it was in.
+
+    Args:
+        backward: leaves the gradient of a batch's mean loss in the model's parameters, whose gradients are cleared.
     """
     modes = [(module, module.training) for module in model.modules()]
     model.eval()
@@ -32,9 +38,9 @@ def accumulated_gradients(
             module.train()
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     count = 0
-    for inputs, labels in batches:
+    for batch in batches:
         model.zero_grad(set_to_none=True)
-        loss(model(inputs), labels).backward()
+        backward(batch)
         for name, weight in weights.items():
             if weight.grad is not None:
                 sums[name] += weight.grad

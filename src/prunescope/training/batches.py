@@ -12,7 +12,7 @@ from torch import Tensor
 
 from prunescope.archs import Training
 from prunescope.data.encode import Inputs
-from prunescope.models.packed import PackedTexts, packed
+from prunescope.models.packed import PackedTexts, packed, sent
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream
 from prunescope.training.augment import PADDING, crop_flip, cropped
@@ -83,10 +83,10 @@ class Split:
         """
         inputs = self.inputs
         if self.pack:
-            return packed(inputs, index, self._lengths_of(index)), self.labels[index.to(inputs.device)]
+            return packed(inputs, index, self._lengths_of(index)), self.labels[sent(index, inputs.device)]
         if self.trim and self.lengths is not None:
             inputs = inputs[:, : int(self.lengths[index].max())]
-        where = index.to(self.inputs.device)
+        where = sent(index, self.inputs.device)
         chosen = inputs[where]
         if self.pixels is not None:
             chosen = self.pixels(chosen, augment)

@@ -36,6 +36,7 @@ from prunescope.training.collected import Collected
 from prunescope.training.decoding import answers_of, labels_of
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
+from prunescope.training.memory import memory_told
 from prunescope.training.objectives import unpruned_teacher
 from prunescope.training.recipes import Recipe, pruned, unpruned
 from prunescope.training.records import record_of
@@ -120,7 +121,7 @@ def run_block(
         lambda: owner_of(job, [inputs, *dense], place, early=outputs.early is not None),
     )
     done = 0
-    with progress.listening():
+    with progress.listening(), memory_told():
         for seeds in groups:
             began = time.perf_counter()
             before = progress.finished(seeds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from tokenizers import Tokenizer
@@ -11,8 +13,9 @@ from prunescope.arrow import objects
 from prunescope.data.byte_pieces import BytePieces
 from prunescope.models.causal import CausalLM
 from prunescope.models.precision import outputs
-from prunescope.training.batches import Split, TrainingData, in_order
+from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import DivergedError
+from prunescope.training.memory import in_batches
 
 #: Examples judged at once, and records whose texts are written at once.
 _BATCH, _RECORDS = 128, 64
@@ -51,19 +54,22 @@ def labels_of(data: TrainingData, split: str) -> np.ndarray:
     return objects(labels)
 
 
-def _outputs(model: nn.Module, split: Split, index: torch.Tensor, precision: str) -> np.ndarray:
-    values: np.ndarray = outputs(model, split.batch(index)[0], precision).float().cpu().numpy()
-    if not np.isfinite(values).all():
-        raise DivergedError("outputs are not finite")
-    return values
+def _outputs(model: nn.Module, split: Split, precision: str) -> Iterator[tuple[torch.Tensor, np.ndarray]]:
+    def of_batch(index: torch.Tensor) -> np.ndarray:
+        values: np.ndarray = outputs(model, split.batch(index)[0], precision).float().cpu().numpy()
+        if not np.isfinite(values).all():
+            raise DivergedError("outputs are not finite")
+        return values
+
+    return in_batches(torch.arange(len(split)), _BATCH, of_batch)
 
 
 def _tags(model: nn.Module, data: TrainingData, name: str, precision: str) -> np.ndarray:
     split, labels = data.splits[name], labels_of(data, name)
     words = split.further["words"]
     predictions = [np.zeros_like(label) for label in labels]
-    for index in in_order(len(split), _BATCH):
-        best = _outputs(model, split, index, precision).argmax(axis=2)
+    for index, values in _outputs(model, split, precision):
+        best = values.argmax(axis=2)
         for row, n in enumerate(index.tolist()):
             places = np.flatnonzero(words[n, : best.shape[1]] >= 0)
             predictions[n][words[n, places]] = best[row, places]
@@ -74,8 +80,7 @@ def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> np.n
     contexts = split.truth["context"]
     owners, offsets = split.further["owners"], split.further["offsets"]
     best: list[tuple[float, int, int]] = [(-np.inf, 0, 0)] * len(contexts)
-    for index in in_order(len(split), _BATCH):
-        values = _outputs(model, split, index, precision)
+    for index, values in _outputs(model, split, precision):
         for row, n in enumerate(index.tolist()):
             found = best_span(values[row], offsets[n, : values.shape[1]], longest)
             if found is not None and found[0] > best[owners[n]][0]:
@@ -117,8 +122,12 @@ def _texts(model: nn.Module, data: TrainingData, split: Split) -> np.ndarray:
     written: list[str] = [""] * len(prompts)
     # Prompts of one length at a time: without padding, a text does not depend on what stands beside it.
     for length in np.unique(prompts).tolist():
-        for index in torch.from_numpy(np.flatnonzero(prompts == length)).split(_RECORDS):
-            rows = model.continuations(split.inputs[index.to(split.inputs.device), :length])
+        alike = torch.from_numpy(np.flatnonzero(prompts == length))
+
+        def of_batch(index: torch.Tensor, length: int = length) -> list[list[int]]:
+            return model.continuations(split.inputs[index.to(split.inputs.device), :length])
+
+        for index, rows in in_batches(alike, _RECORDS, of_batch):
             for n, ids in zip(index.tolist(), rows, strict=True):
                 written[n] = pieces.text(ids)
     return objects(written)

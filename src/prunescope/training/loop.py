@@ -15,12 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.archs import Training
+from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero
 from prunescope.seeds import stream
-from prunescope.training.batches import TrainingData, augmenting, epoch_batches, in_order
+from prunescope.training.batches import TrainingData, augmenting, epoch_batches
 from prunescope.training.hooks import StepHook
 from prunescope.training.learning_rate import learning_rates
+from prunescope.training.memory import backward, in_batches
 from prunescope.training.task import Loss, judged, loss_for
 from prunescope.training.watch import Place, Watch
 
@@ -54,9 +56,9 @@ class Trainee:
     """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
-    also of the normalization, the biases and the classifier's weights that go with them. ``state``: whatever else
-    the course of training depends on, by name; a resumed job finds it as it was. ``skipping``: a resumed job
-    passes by what it did before; until it is back where it was, recipes leave the network alone.
+    also of the normalization, the biases and the classifier's weights that go with them. ``skipping``: a resumed
+    job passes by what it did before; until it is back where it was, recipes leave the network alone. ``parts``: in
+    how many a batch is trained, more than one where a GPU's memory is short (``memory``).
     """
 
     model: nn.Module
@@ -69,9 +71,9 @@ class Trainee:
     curve: list[Epoch] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
-    state: dict[str, Tensor] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
     skipping: bool = False
+    parts: int = 1
 
     def __post_init__(self) -> None:
         self.optimizer = make_optimizer(self.model, self.settings)
@@ -171,6 +173,13 @@ def _train_epoch(
     split, settings = trainee.data.splits["train"], trainee.settings
     model, optimizer, loss_of = trainee.model, trainee.optimizer, trainee.loss
     parameters = list(model.parameters())
+
+    def losses(index: Tensor, inputs: Tensor | PackedTexts, labels: Tensor) -> tuple[Tensor, Tensor]:
+        logits = outputs(model, inputs, settings.precision)
+        loss = loss_of(logits, labels)
+        further = (hook.further_loss(index, inputs, logits, labels) for hook in trainee.hooks)
+        return loss, sum((more for more in further if more is not None), loss)
+
     gone = {name: ~mask for name, mask in (trainee.masks or {}).items()}
     model.train()
     # Summed on the device: reading it every step would make the host wait for each batch.
@@ -183,14 +192,10 @@ def _train_epoch(
         batches = epoch_batches(split, settings, trainee.seed, phase, epoch)
         steps = zip(batches, rates, strict=True)
         for index, rate in islice(steps, done, None):
-            inputs, labels = split.batch(index, draws)
-            optimizer.zero_grad(set_to_none=True)
+            batch = split.batch(index, draws)
             for hook in trainee.hooks:
                 hook.before_forward()
-            logits = outputs(model, inputs, settings.precision)
-            loss = loss_of(logits, labels)
-            further = (hook.further_loss(index, inputs, logits, labels) for hook in trainee.hooks)
-            sum((more for more in further if more is not None), loss).backward()
+            loss = backward(trainee, index, batch, losses)
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:
@@ -206,7 +211,7 @@ def _train_epoch(
             set_to_zero(weights, gone)
             for hook in trainee.hooks:
                 hook.after_step()
-            total += loss.detach().double() * len(index)
+            total += loss.double() * len(index)
             trainee.examples_seen += len(index)
             place.step += 1
             trainee.watch.step()
@@ -221,8 +226,12 @@ def logits_of(
     model.eval()
     with torch.no_grad():
         parts = [
-            outputs(model, examples.batch(index)[0], precision).float()
-            for index in in_order(len(examples), batch_size)
+            part
+            for _, part in in_batches(
+                torch.arange(len(examples)),
+                batch_size,
+                lambda index: outputs(model, examples.batch(index)[0], precision).float(),
+            )
         ]
     return torch.cat(parts).cpu()
 
@@ -239,14 +248,20 @@ def _mean_loss_by_batch(trainee: Trainee, split: str) -> float:
     examples, task = trainee.data.splits[split], trainee.data.task
     trainee.model.eval()
     total, count = 0.0, 0
+
+    def of_batch(index: Tensor) -> tuple[float, int]:
+        inputs, labels = examples.batch(index)
+        terms = judged(task, labels)
+        if not terms:
+            return 0.0, 0
+        said = outputs(trainee.model, inputs, trainee.settings.precision)
+        return float(trainee.loss(said.double(), labels)) * terms, terms
+
     with torch.no_grad():
-        for index in in_order(len(examples), trainee.settings.batch_size):
-            inputs, labels = examples.batch(index)
-            terms = judged(task, labels)
-            if terms:
-                said = outputs(trainee.model, inputs, trainee.settings.precision)
-                total += float(trainee.loss(said.double(), labels)) * terms
-                count += terms
+        for _, (losses, terms) in in_batches(
+            torch.arange(len(examples)), trainee.settings.batch_size, of_batch
+        ):
+            total, count = total + losses, count + terms
     return total / count if count else float("nan")
 
 

@@ -81,12 +81,18 @@ class Taught(StepHook):
         return said
 
     def state(self) -> dict[str, Tensor]:
-        return {"known": self._known} | ({} if self._said is None else {"said": self._said})
+        teacher = {f"teacher/{name}": value for name, value in self.teacher.state_dict().items()}
+        return {"known": self._known} | teacher | ({} if self._said is None else {"said": self._said})
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
+        prefix = "teacher/"
+        self.teacher.load_state_dict(
+            {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
+        )
         self._known = state["known"].cpu().clone()
         said = state.get("said")
-        self._said = None if said is None else said.clone()
+        device = next(self.teacher.parameters()).device
+        self._said = None if said is None else said.to(device).clone()
 
 
 class SelfTaught(Taught):
@@ -127,19 +133,14 @@ class SelfTaught(Taught):
         model.train(was_training)
 
     def state(self) -> dict[str, Tensor]:
-        teacher = {f"teacher/{name}": value for name, value in self.teacher.state_dict().items()}
         counts = {
             "step": torch.tensor(self._step),
             "best": torch.tensor(self.best, dtype=torch.float64),
         }
-        return super().state() | teacher | counts
+        return super().state() | counts
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         super().load_state(state)
-        prefix = "teacher/"
-        self.teacher.load_state_dict(
-            {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
-        )
         self._step, self.best = int(state["step"]), float(state["best"])
 
     def _score(self) -> float:

@@ -28,6 +28,7 @@ from prunescope.seeds import stream
 from prunescope.training.batches import augmenting
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import Stretch, Trainee, train
+from prunescope.training.memory import backward
 from prunescope.training.objectives import SelfTaught, Taught, unpruned_teacher
 
 #: What is done to one network between the pieces of training that it yields.
@@ -73,7 +74,7 @@ def pruned(
     if pruner.objective == "self-regularized":
         trainee.hooks.append(SelfTaught(trainee, pruner.objective_steps))
     elif pruner.objective == "distilled":
-        if teacher is None and pruner.needs_trained:
+        if teacher is None and (pruner.needs_trained or trainee.skipping):
             teacher = copy.deepcopy(trainee.model)
         trainee.hooks.append(Taught(trainee, teacher or unpruned_teacher(trainee, train_unpruned)))
     yield from (
@@ -182,7 +183,7 @@ def _filter_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, T
         scores = _weight_scores(trainee, pruner, round_)
         return {one.layer: scores[f"{one.layer}.weight"].flatten(1).sum(dim=1) for one in channels}
     batches = _examples(trainee, pruner.map_batches, pruner.map_batch_size, round_)
-    return independence_of_filters(trainee.model, channels, (inputs for inputs, _ in batches))
+    return independence_of_filters(trainee.model, channels, (inputs for _, (inputs, _) in batches))
 
 
 def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:
@@ -208,21 +209,28 @@ def _alone(trainee: Trainee, recipe: Recipe) -> None:
 
 def _gradients(trainee: Trainee, pruner: Pruner, decay: float, round_: int) -> dict[str, Tensor]:
     size = pruner.gradient_batch_size or trainee.settings.batch_size
+
+    def batch_loss(index: Tensor, inputs: Any, labels: Tensor) -> tuple[Tensor, Tensor]:
+        loss = trainee.loss(trainee.model(inputs), labels)
+        return loss, loss
+
     return accumulated_gradients(
         trainee.model,
         prunable(trainee.model),
-        trainee.loss,
+        lambda chosen: backward(trainee, *chosen, batch_loss),
         _examples(trainee, pruner.gradient_batches, size, round_),
         decay=decay if pruner.gradient == "total" else 0.0,
     )
 
 
-def _examples(trainee: Trainee, batches: int, size: int, round_: int) -> Iterator[tuple[Any, Tensor]]:
-    """Batches of different training examples to look at, drawn by the seed."""
+def _examples(
+    trainee: Trainee, batches: int, size: int, round_: int
+) -> Iterator[tuple[Tensor, tuple[Any, Tensor]]]:
+    """Different training examples to look at, drawn by the seed: their numbers, and batches of them."""
     split = trainee.data.splits["train"]
     generator = torch.Generator().manual_seed(stream(trainee.seed, "prune", "examples", round_))
     chosen = torch.randperm(len(split), generator=generator)[: size * batches]
     # ShrinkBench, which the recall paper uses, takes its batch from the training loader, which changes
     # pictures; so does CHIP's own code.
     draws = augmenting(trainee.seed, "prune", round_)
-    return (split.batch(index, draws) for index in chosen.split(size))
+    return ((index, split.batch(index, draws)) for index in chosen.split(size))

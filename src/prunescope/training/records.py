@@ -54,6 +54,7 @@ def record_of(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[s
             }
             for epoch in trainee.curve
         ],
+        "micro_batches": trainee.parts,
         "seconds": trainee.seconds,
         "samples_per_second": trainee.examples_seen / trainee.seconds if trainee.seconds else None,
         "peak_memory_mb": _peak_memory(trainee),

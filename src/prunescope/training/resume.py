@@ -68,6 +68,7 @@ class Progress(Watch):
         self._left: State | None = None
         self._due = time.monotonic() + interval
         self._asked: int | None = None
+        self._kept = False
         self._open = False
 
     # What a job says of its seeds, some of which are trained at a time.
@@ -183,10 +184,11 @@ class Progress(Watch):
         self._reopen()
 
     def step(self) -> None:
+        if self._asked is not None or time.monotonic() >= self._due:
+            self.save()
+            self._kept = self._asked is not None
         if self._asked is not None:
             self._stop()
-        elif time.monotonic() >= self._due:
-            self.save()
 
     def leave(self) -> None:
         self._open = False
@@ -202,6 +204,9 @@ class Progress(Watch):
         before = {number: signal.signal(number, self._signalled) for number in SIGNALS}
         try:
             yield
+        except Stopped:
+            self._keep_and_tell()
+            raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -216,9 +221,7 @@ class Progress(Watch):
                 left.write(self.folder / _file_of(seeds), self._known(), tensors, facts)
                 self._finished.pop(0)
             if self._group:
-                # What hooks know of the steps behind them is not kept: what was kept before their stretch stays.
-                if not any(trainee.hooks for trainee in self._group):
-                    left.write(self.folder / _CURRENT, self._known(), *self._capture())
+                left.write(self.folder / _CURRENT, self._known(), *self._capture())
             else:
                 (self.folder / _CURRENT).unlink(missing_ok=True)
         except (UserError, OSError) as error:
@@ -240,14 +243,19 @@ class Progress(Watch):
     def _stop(self) -> None:
         assert self._asked is not None
         self._open = False
-        name = signal.Signals(self._asked).name
-        self.save()
+        raise Stopped(128 + self._asked)
+
+    def _keep_and_tell(self) -> None:
+        """After a stop. While a network is looked at it may be other than it trains: not before that is over."""
+        assert self._asked is not None
+        if not self._kept:
+            self.save()
         print(
-            f"prunescope: stopped by {name}; the same command goes on from what is in {self.folder}",
+            f"prunescope: stopped by {signal.Signals(self._asked).name}; the same command goes on from what is in "
+            f"{self.folder}",
             file=sys.stderr,
             flush=True,
         )
-        raise Stopped(128 + self._asked)
 
     def _capture(self) -> State:
         tensors: dict[str, Tensor] = {}
@@ -255,13 +263,19 @@ class Progress(Watch):
         for trainee in self._group:
             seed = trainee.seed
             tensors |= trainee_tensors(trainee) | mask_tensors(trainee)
-            tensors |= {f"{seed}/state/{name}": value for name, value in trainee.state.items()}
+            for number, hook in enumerate(trainee.hooks):
+                # Copies: what hooks give may share memory, which the file's form does not allow.
+                tensors |= {
+                    f"{seed}/hook/{number}/{name}": value.detach().clone()
+                    for name, value in hook.state().items()
+                }
             if seed in self._early:
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
             trainees[seed] = {
                 "curve": [[one.phase, one.epoch, one.loss, one.validation_loss] for one in trainee.curve],
                 "examples_seen": trainee.examples_seen,
                 "seconds": trainee.seconds,
+                "parts": trainee.parts,
             }
         course: dict[str, Any] = {}
         if self._course is not None:
@@ -287,10 +301,11 @@ class Progress(Watch):
         give_state(trainee, tensors)
         # After the masks, which change weights: a network that diverged is kept as it was found.
         trainee.model.load_state_dict(_below("model/", tensors))
-        place = next(trainee.model.parameters()).device
-        trainee.state = {name: value.to(place) for name, value in _below("state/", tensors).items()}
+        for number, hook in enumerate(trainee.hooks):
+            hook.load_state(_below(f"hook/{number}/", tensors))
         trainee.curve = [Epoch(*line) for line in facts["curve"]]
         trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
+        trainee.parts = facts["parts"]
 
     def _read(self, file: str) -> State | None:
         path = None if self.folder is None else self.folder / file

@@ -24,6 +24,13 @@ def batches(count: int = 4, size: int = 5) -> list[tuple[torch.Tensor, torch.Ten
     ]
 
 
+def cross_entropy(model):
+    def backward(batch):
+        nn.functional.cross_entropy(model(batch[0]), batch[1]).backward()
+
+    return backward
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_mean_gradient_without_dropout_and_with_running_statistics(training):
     model, parts = toy(), batches()
@@ -31,7 +38,7 @@ def test_mean_gradient_without_dropout_and_with_running_statistics(training):
     weights = {name: p for name, p in model.named_parameters() if p.dim() > 1}
     assert len(weights) == 2
     state = {name: value.clone() for name, value in model.state_dict().items()}
-    got = accumulated_gradients(model, weights, nn.functional.cross_entropy, parts)
+    got = accumulated_gradients(model, weights, cross_entropy(model), parts)
 
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
@@ -51,15 +58,15 @@ def test_mean_gradient_without_dropout_and_with_running_statistics(training):
 def test_every_module_returns_to_its_own_mode():
     model = toy().train()
     model[1].eval()
-    accumulated_gradients(model, {"0.weight": model[0].weight}, nn.functional.cross_entropy, batches(1))
+    accumulated_gradients(model, {"0.weight": model[0].weight}, cross_entropy(model), batches(1))
     assert [module.training for module in model] == [True, False, True, True, True]
 
 
 def test_decay_adds_the_gradient_of_the_penalty():
     model, parts = toy(), batches(2)
     weights = {"0.weight": model[0].weight}
-    plain = accumulated_gradients(model, weights, nn.functional.cross_entropy, parts)
-    total = accumulated_gradients(model, weights, nn.functional.cross_entropy, parts, decay=0.1)
+    plain = accumulated_gradients(model, weights, cross_entropy(model), parts)
+    total = accumulated_gradients(model, weights, cross_entropy(model), parts, decay=0.1)
     # d/dw of eps / 2 * |w|^2 is eps * w.
     w = model[0].weight.detach().clone().requires_grad_()
     (penalty,) = torch.autograd.grad(0.1 / 2 * w.square().sum(), w)
@@ -69,7 +76,7 @@ def test_decay_adds_the_gradient_of_the_penalty():
 def test_weights_without_a_say_have_zero_gradients():
     model = toy()
     unused = nn.Parameter(torch.ones(2, 2))
-    got = accumulated_gradients(model, {"unused": unused}, nn.functional.cross_entropy, batches(1))
+    got = accumulated_gradients(model, {"unused": unused}, cross_entropy(model), batches(1))
     assert torch.equal(got["unused"], torch.zeros(2, 2))
 
 
@@ -80,7 +87,10 @@ def test_recurrent_networks_have_the_same_gradients(make_trainee):
     trainee = make_trainee("bilstm", Training())
     split = trainee.data.splits["train"]
     got = accumulated_gradients(
-        trainee.model, prunable(trainee.model), trainee.loss, [(split.inputs, split.labels)]
+        trainee.model,
+        prunable(trainee.model),
+        lambda batch: trainee.loss(trainee.model(batch[0]), batch[1]).backward(),
+        [(split.inputs, split.labels)],
     )
     trainee.model.eval()
     loss = trainee.loss(trainee.model(split.inputs), split.labels)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.config import DENSE, Amount
+from prunescope.config import DENSE, Amount, study_from
 from prunescope.errors import UserError
 from prunescope.pruners import PRUNERS, Pruner
+from prunescope.pruning.gradual.steps import check_schedules
 from prunescope.pruning.schedules import zeros_by_round
 
 
@@ -167,3 +168,14 @@ def test_levels_only_ever_remove(size, percent, levels):
     assert counts == sorted(counts)
     assert counts[1] == round(Fraction(percent, 100) * size)
     assert all(abs(count - size * (1 - (1 - percent / 100) ** k)) <= 0.501 for k, count in enumerate(counts))
+
+
+def test_a_schedule_that_a_training_is_too_short_for_is_refused_before_anything_runs(study_dict):
+    gradual = {"criterion": "pins", "scope": "global", "schedule": "gradual"}
+    study_dict["pruners"]["slow"] = {**gradual, "gradual": {"warm_up": 100, "cool_down": 60}}
+    study_dict["grid"][0]["pruners"] = ["slow"]
+    # Digits: 1,258 training examples in batches of 32, 4 epochs: 160 steps.
+    with pytest.raises(UserError, match=r"pruners.slow: lenet5 on numbers: .*none of the 160 training steps"):
+        check_schedules(study_from(study_dict))
+    study_dict["pruners"]["slow"]["gradual"]["cool_down"] = 59
+    check_schedules(study_from(study_dict))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunescope.slurm.failures import failure_lines
-from prunescope.slurm.watch import Watch
+from prunescope.slurm.watch import Quotes, Watch
 
 SUBMITTED = """\
 rule train:
@@ -69,6 +69,18 @@ def test_failed_job_that_succeeds_after_all_is_no_failure() -> None:
     found = watch(SUBMITTED, FAILED, again)
     assert found.failed == {}
     assert set(found.active) == {"13"}
+
+
+def test_quoted_logs_of_jobs_are_not_snakemakes_own_words() -> None:
+    log = f"SNAKEMAKE\n=========\nFinished jobid: 3 (Rule: train)\n{FAILED}"
+    text = f"before\nLogfile /w/12.log:\n{'=' * 80}\n{log}{'=' * 80}\nafter\n=====\n"
+    quotes = Quotes()
+    assert [line for line in text.splitlines() if not quotes.hides(line)] == [
+        "before",
+        "Logfile /w/12.log:",
+        "after",
+        "=====",
+    ]
 
 
 def test_rejected_submission_is_told_from_a_failed_job() -> None:

@@ -497,3 +497,30 @@ def test_a_ladder_is_climbed_together_as_it_is_alone(run):
                 rtol=2e-3,
                 atol=2e-3,
             )
+
+
+@pytest.mark.parametrize("task", ["single-label", "multi-label"])
+def test_a_job_without_padding_in_bfloat16(run, task):
+    """From files to files, a dense start among them; tables of the plain form are near, weights are exact zeros."""
+    fast = SETTINGS.model_copy(update={"precision": "bf16", "padding": "none", "order": "by-length"})
+    packed = SETTINGS.model_copy(update={"padding": "none"})
+    folders = {}
+    for name, settings in (("plain", SETTINGS), ("packed", packed), ("fast", fast), ("again", fast)):
+        start = run("encoder", (0, 1), task=task, settings=settings, dropout=0.0)
+        dense = [start / "checkpoint.safetensors"]
+        after = run("encoder", (0, 1), "IMP-FT", dense=dense, task=task, settings=settings, dropout=0.0)
+        folders[name] = (start, after)
+    for one, other in zip(folders["fast"], folders["again"], strict=True):
+        for file in ("test.parquet", "train.parquet"):
+            assert (one / file).read_bytes() == (other / file).read_bytes()
+    for seed in (0, 1):
+        plain, without = (logits(folders[name][0], "test.parquet", seed) for name in ("plain", "packed"))
+        np.testing.assert_allclose(without, plain, rtol=2e-3, atol=2e-3)
+        rounded = logits(folders["fast"][0], "test.parquet", seed)
+        assert np.isfinite(rounded).all()
+        assert not np.array_equal(rounded, rounded.astype(np.float16).astype(np.float32))
+    record = metrics(folders["fast"][1])["models"][0]
+    asked = round(0.9 * record["prunable"])
+    assert abs(sum(layer["zeros"] for layer in record["layers"].values()) - asked) <= len(record["layers"])
+    weights = load_file(folders["fast"][1] / "models.safetensors")
+    assert {value.dtype for value in weights.values()} == {np.dtype("float32")}

@@ -95,7 +95,7 @@ def test_a_seed_that_diverges_is_named_and_the_other_goes_on(run, monkeypatch):
             self._row[7] = float("inf")
 
     monkeypatch.setattr(Pins, "observe", poisoned)
-    folder = run(PRUNERS["PINS"])
+    folder = run(PRUNERS["PINS-plain"])
     first, second = metrics(folder)["models"]
     assert first["diverged"]
     assert "not finite" in first["reason"]

@@ -56,6 +56,7 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
         settings: Training = SETTINGS,
         dense: tuple[Path, ...] = (),
         amount: str = "sparsity-900permille",
+        objective: str | None = None,
         **running: Any,
     ) -> Callable[..., Path]:
         kind = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}[family]
@@ -68,6 +69,9 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
         inputs = tmp_path / f"{family}-{task}.safetensors"
         save_file(tiny.arrays(family, task), inputs, metadata={"prunescope": json.dumps(about)})
         unpruned = pruner == UNPRUNED
+        composition = None if unpruned else PRUNERS[pruner]
+        if composition is not None and objective is not None:
+            composition = composition.model_copy(update={"objective": objective})
         spec = ModelJob(
             dataset="d",
             arch=family,
@@ -76,7 +80,7 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
             seeds=seeds,
             architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
-            composition=None if unpruned else PRUNERS[pruner],
+            composition=composition,
         )
 
         def run(name: str, interval: float | None = 0.0) -> Path:
@@ -155,6 +159,13 @@ JOBS = {
     "at initialization": ("bilstm", "RP-AI", {}),
     "filters": ("lenet5", "CHIP", {"amount": "ratio-200percent"}),
     "a ladder's first level": ("lenet5", "LTH", {"amount": "level-1"}),
+    "gradual, its own teacher": ("encoder", "PINS", {}),
+    "gradual, averages": ("bilstm", "PLATON", {}),
+    "gradual, learned scores": ("lenet5", "SMvP", {}),
+    "gradual, low rank": ("encoder", "PST", {}),
+    "gradual, gates and noise": ("bilstm", "L0", {}),
+    "distilled from what it was": ("lenet5", "MP", {"objective": "distilled", "settings": SGD}),
+    "distilled at initialization": ("encoder", "RP-AI", {"objective": "distilled"}),
     "together": ("lenet5", "IMP-FT", {"settings": BEST, "replicas": "together"}),
     "together in parts": ("bilstm", UNPRUNED, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
 }
@@ -167,8 +178,8 @@ def test_a_job_that_is_killed_again_and_again_leaves_the_same_bytes(make, counte
     whole = run("whole", None)
     total = counted.steps
     assert total >= 10
-    # Killed after every few steps, of which only some were kept: what was not is done again.
-    for every, between in ((1, 13), (3, 17)):
+    # Killed again and again; not every step was kept: what was not is done again.
+    for every, between in ((1, total // 3 + 1), (3, total // 4 + 4)):
         folder = f"killed-{every}"
         for _ in range(2 * total):
             counted.again(between, every)

@@ -1,0 +1,1 @@
+"""The score tables of the PINS paper."""

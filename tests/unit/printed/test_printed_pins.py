@@ -1,0 +1,91 @@
+"""The PINS paper's score tables, from a study's tables."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fake_study import write_csv
+from printed_pages import Page
+
+from prunescope.config import Study, study_from
+from prunescope.printed import PINS_FILES
+from prunescope.printed.pins import pages, scores
+
+COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
+ROWS = [
+    ("cola", "bert-base", "none", 0.0, "matthews", 0.5, 0.01, 3),
+    ("cola", "bert-base", "none", 0.0, "accuracy", 0.8, 0.01, 3),
+    ("cola", "bert-base", "GMP", 0.8, "matthews", 0.4, 0.02, 3),
+    ("cola", "bert-base", "PINS", 0.8, "matthews", 0.45, "", 1),
+    ("cola", "bert-base", "PINS", 0.9, "matthews", "", "", 0),
+    ("rte", "bert-base", "PINS", 0.8, "accuracy", 0.7, 0.02, 3),
+    ("rte", "mine", "PINS", 0.8, "accuracy", 0.6, 0.02, 3),
+    ("other", "bert-base", "PINS", 0.8, "accuracy", 0.6, 0.02, 3),
+]
+
+
+def study() -> Study:
+    archs = {name: {"family": "encoder"} for name in ("bert-base", "mine")}
+    return study_from(
+        {
+            "name": "small",
+            "seeds": [0],
+            "datasets": {
+                "rte": {"source": "glue_rte"},
+                "cola": {"source": "glue_cola"},
+                "other": {"source": "imdb"},
+            },
+            "archs": archs,
+            "grid": [{"datasets": ["rte", "cola", "other"], "archs": list(archs)}],
+        }
+    )
+
+
+def test_rows_columns_and_printed_numbers(tmp_path: Path) -> None:
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, ROWS)
+    paper, own = scores.tables(study(), tmp_path)
+    assert (paper.number, paper.arch, own.number, own.arch) == ("1, 5 and 6", "bert-base", "", "mine")
+    assert paper.columns == [("rte", "accuracy"), ("cola", "matthews"), ("cola", "accuracy")]
+    assert paper.rows == [("none", 0.0), ("GMP", 0.8), ("PINS", 0.8), ("PINS", 0.9)]
+    matthews = scores.Column("cola", "matthews")
+    assert paper.cells[scores.Row("PINS", 0.8), matthews] == scores.Score(0.45, None, 1, 0.571)
+    assert paper.cells[scores.Row("none", 0.0), matthews].published == 0.583
+    assert paper.cells[scores.Row("none", 0.0), scores.Column("cola", "accuracy")].published is None
+    # A network that is not the paper's has no printed numbers.
+    assert own.cells[scores.Row("PINS", 0.8), scores.Column("rte", "accuracy")].published is None
+    assert paper.best(scores.Row("PINS", 0.8), matthews)
+    assert not paper.best(scores.Row("GMP", 0.8), matthews)
+    # Alone, or unpruned, or without a score nothing is best.
+    assert not paper.best(scores.Row("PINS", 0.8), scores.Column("rte", "accuracy"))
+    assert not paper.best(scores.Row("none", 0.0), matthews)
+    assert not paper.best(scores.Row("PINS", 0.9), matthews)
+
+
+def test_the_page_and_the_file_say_the_same(tmp_path: Path) -> None:
+    write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, ROWS)
+    folder = tmp_path / "paper" / "pins"
+    folder.mkdir(parents=True)
+    (folder.parent / "index.html").touch()
+    assert pages.write(study(), tables=tmp_path / "tables", folder=folder, out=folder)
+    assert {path.name for path in folder.iterdir()} == {*PINS_FILES, "index.html"}
+    shown = [[text for _, text in row] for row in Page(folder / "index.html").rows]
+    assert ["80%", "PINS", "70.0 ± 2.0 (72.7)", "45.0 (57.1)", ""] in shown
+    with (folder / "table-1-to-9-scores.csv").open(encoding="utf-8") as file:
+        rows = {
+            (r["dataset"], r["arch"], r["pruner"], r["metric"], r["sparsity"]): r
+            for r in csv.DictReader(file)
+        }
+    assert len(rows) == 7
+    one = rows["cola", "bert-base", "PINS", "matthews", "0.8"]
+    assert (one["published"], one["difference"]) == ("0.571", "-0.121")
+
+
+def test_a_study_of_other_data_sets_has_nothing_to_show(tmp_path: Path) -> None:
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [ROWS[-1]])
+    assert scores.tables(study(), tmp_path) == []
+    assert scores.tables(study(), tmp_path / "nowhere") == []
