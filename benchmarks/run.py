@@ -35,6 +35,10 @@ def _texts() -> str | None:
     return None if there else "set PRUNESCOPE_DATA to the folder with the papers' texts"
 
 
+def _slurm() -> str | None:
+    return None if shutil.which("slurmctld", path=f"{os.environ['PATH']}:/usr/sbin") else "there is no SLURM"
+
+
 def _browser() -> str | None:
     found = any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
     return None if found else "there is no Chromium"
@@ -81,6 +85,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "analysis": Benchmark("tables of the PIE paper's grid"),
     "audit": Benchmark("the audit of two sets of models"),
     "orchestration": Benchmark("Snakemake over the grids"),
+    "submission": Benchmark("jobs handed to SLURM", ("--jobs", "1000"), ("--add",), lacks=_slurm),
     "site": Benchmark("the pages at the papers' size", *_to("site"), lacks=_browser),
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a virtual environment with the pinned packages and prunescope itself.
-#   sh envs/install.sh PYTHON FOLDER [cpu|cuda]
+#   sh envs/install.sh PYTHON FOLDER [cpu|cuda|rocmN.M]
+# rocmN.M: PyTorch's builds for AMD GPUs; which releases N.M it builds for is on pytorch.org/get-started.
 set -eu
 
 python=$1
@@ -17,6 +18,14 @@ if sys.version_info < (3, 11):
              "name one with `make PYTHON=python3.12 ...`")
 CHECK
 
+case $variant in
+    cpu | cuda | rocm[0-9]*.[0-9]*) ;;
+    *)
+        echo "prunescope: VARIANT=$variant: must be cpu, cuda or rocm with its release, for example rocm7.1" >&2
+        exit 2
+        ;;
+esac
+
 echo "prunescope: installing into $folder (a few minutes the first time)"
 "$python" -m venv "$folder" 2>/dev/null || {
     echo "prunescope: $python cannot make virtual environments; on Debian: apt install python3-venv" >&2
@@ -27,6 +36,10 @@ pip="$folder/bin/python -m pip --disable-pip-version-check install -qq"
 if [ "$variant" = cuda ]; then
     $pip "torch==$torch"
     $pip --no-deps "torchvision==$vision"
+elif [ "$variant" != cpu ]; then
+    # Builds for AMD GPUs are on PyTorch's own index alone. What they need beside it (Triton for ROCm) is there too.
+    $pip --index-url "https://download.pytorch.org/whl/$variant" "torch==$torch"
+    $pip --index-url "https://download.pytorch.org/whl/$variant" --no-deps "torchvision==$vision"
 else
     # The CPU build is a tenth of the size. Where no index in use has it, PyTorch's own does; where
     # that cannot be reached either, the package index's build works on CPUs as well.

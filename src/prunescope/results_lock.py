@@ -99,7 +99,7 @@ class ResultsLock:
                     f"{self.results}: in use by {last}; wait for that run or stop it there; if it is no more, clear "
                     "the lock with `prunescope unlock` and the same --configfile"
                 )
-            self.path.unlink(missing_ok=True)
+            self._put_aside(last)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # A link, and not an exclusive open: whoever reads the lock then finds it whole.
@@ -120,6 +120,22 @@ class ResultsLock:
                 f"{self.path}: could not be written ({error.strerror}); free space or choose another results folder"
             ) from None
         return last
+
+    def _put_aside(self, last: Holder) -> None:
+        """Remove the lock of ``last``, unless another run has done so meanwhile and holds the tree itself."""
+        aside = self.path.with_name(f".lock.{socket.gethostname()}.{os.getpid()}")
+        try:
+            self.path.rename(aside)
+            found = Holder(**json.loads(aside.read_text(encoding="utf-8")))
+            if found != last:
+                os.link(aside, self.path)
+            aside.unlink()
+        except OSError:
+            found = None
+        if found != last:
+            raise UserError(
+                f"{self.results}: another run took hold of it at this moment; run again later"
+            ) from None
 
     def note_snakemake(self, pid: int) -> None:
         """Say which Snakemake process works for the holder, which must be this process."""

@@ -181,10 +181,9 @@ class Site:
         return found
 
     def trainer(self, number: int) -> int:
-        """The process that trains networks for one of SLURM's jobs."""
+        """The process that trains networks for one of SLURM's jobs; 0 where there is none yet."""
         processes = [*self.trainers("train"), *self.trainers("prune")]
-        (pid,) = (pid for pid in processes if self.variable(pid, "SLURM_JOB_ID") == str(number))
-        return pid
+        return next((pid for pid in processes if self.variable(pid, "SLURM_JOB_ID") == str(number)), 0)
 
     @staticmethod
     def variable(pid: int, name: str) -> str:
@@ -193,6 +192,16 @@ class Site:
             if entry.startswith(f"{name}="):
                 return entry.partition("=")[2]
         return ""
+
+    @staticmethod
+    def catches(pid: int, number: signal.Signals) -> bool:
+        """Whether a process has a handler for a signal: a network in training has."""
+        status = Path(f"/proc/{pid}/status")
+        try:
+            masks = dict(line.split(":\t") for line in status.read_text().splitlines() if ":\t" in line)
+        except OSError:
+            return False
+        return bool(int(masks["SigCgt"], 16) >> (number - 1) & 1)
 
     @property
     def snakemake_process(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import socket
@@ -39,31 +40,47 @@ class Found:
 
 
 def faults_of_jobs() -> Found:
-    """A job is killed, one requeued, one cancelled, one out of time; the node is drained; one job always fails."""
+    """Jobs are killed, cancelled, requeued, warned, out of time; the node is drained; one job always fails."""
     found = Found()
     with temporary_cluster() as (cluster, folder):
-        # No such file: fails whenever it is tried.
-        absent = {"source": "mnist", "path": "nowhere"}
-        grid = [*STUDY["grid"], {**STUDY["grid"][0], "datasets": ["absent"]}]
-        site = Site(
-            cluster, folder, {**STUDY, "datasets": {**STUDY["datasets"], "absent": absent}, "grid": grid}
-        )
-        run = site.start(TABLES, TABLES.replace("digits", "absent"))
+        # No such file: encoding texts for this network fails whenever it is tried.
+        prose = {
+            "source": "docstrings",
+            "libraries": ["snakemake", "jinja2"],
+            "per_library": 40,
+            "max_tokens": 16,
+        }
+        study = copy.deepcopy(STUDY)
+        study["datasets"]["prose"] = prose
+        study["archs"]["bilstm"] = {"family": "bilstm", "vectors_path": "nowhere.txt", "vectors": 8}
+        study["grid"].append({**STUDY["grid"][0], "datasets": ["prose"], "archs": ["bilstm"]})
+        site = Site(cluster, folder, study)
+        run = site.start(TABLES, TABLES.replace("digits", "prose"))
 
         site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
         found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.trainers("train")}
-        time.sleep(2)
-        killed, requeued = site.running("train")
-        os.kill(site.trainer(killed), signal.SIGKILL)
-        cluster.client("scontrol", "requeue", str(requeued))
-        found.facts["requeued"] = requeued
-
-        site.wait_for(lambda: site.trainers("prune"), "a pruned network")
-        cancelled = site.running("prune")[0]
-        what = {number: comment for number, comment, _ in cluster.jobs()}[cancelled]
+        killed, cancelled = site.running("train")
+        os.kill(site.wait_for(lambda: site.trainer(killed), "its process"), signal.SIGKILL)
         cluster.client("scancel", str(cancelled))
+        requeued = site.wait_for(
+            lambda: [job for job in site.running("train") if job not in (killed, cancelled)], "a second try"
+        )[0]
+        site.wait_for(lambda: site.trainer(requeued), "its process")
+        cluster.client("scontrol", "requeue", str(requeued))
+
+        warned = site.wait_for(lambda: site.running("prune"), "a pruned network")[0]
+        what = {number: comment for number, comment, _ in cluster.jobs()}[warned]
+        site.wait_for(
+            lambda: site.catches(site.trainer(warned), signal.SIGUSR1), "training that heeds a warning"
+        )
+        cluster.client("scancel", "--signal=USR1", str(warned))
         late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned network")[0]
-        cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=00:00:01")
+        # One that hangs heeds no warning; SLURM's signals would wake it, so it is stopped again and again. Limits are
+        # in minutes.
+        hanging = site.wait_for(lambda: site.trainer(late), "its process")
+        cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=1")
+        hang(site, hanging, late)
+        found.facts.update(requeued=requeued, warned=warned)
 
         site.wait_for(lambda: site.running("cell"), "analysis")
         host = socket.gethostname().split(".")[0]
@@ -74,6 +91,9 @@ def faults_of_jobs() -> Found:
 
         found.facts["code"] = site.finish(run)
         found.look(site)
+        found.facts["model logs"] = "".join(
+            path.read_text() for path in sorted((site.results / "logs" / "prune").rglob("*.log"))
+        )
     return found
 
 
@@ -87,7 +107,7 @@ def faults_of_the_main_process() -> Found:
         site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
         os.kill(site.snakemake_process, signal.SIGKILL)
 
-        site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+        site.wait_for(lambda: site.trainers("prune"), "a pruned network")
         snakemake = site.snakemake_process
         run.kill()
         run.wait()
@@ -131,7 +151,7 @@ def full_disk() -> Found:
             run = site.start(TABLES)
             site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
 
-            site.wait_for(lambda: len(site.trainers("prune")) == 2, "two pruned networks at once")
+            site.wait_for(lambda: site.trainers("prune"), "a pruned network")
             fill(site.results)
             found.facts["full"] = (site.finish(run), site.said)
             (site.results / "filler").unlink()
@@ -166,6 +186,17 @@ def profile_alone() -> Found:
         found.logs = done.stdout + done.stderr
         found.facts["requests"] = requests(cluster)
     return found
+
+
+def hang(site: Site, pid: int, number: int) -> None:
+    """Keep a process from going on until SLURM has ended its job."""
+    while number in site.running("prune"):
+        for _ in range(20):
+            try:
+                os.kill(pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                return
+            time.sleep(0.05)
 
 
 def requests(cluster: Cluster) -> list[list[str]]:

@@ -94,18 +94,15 @@ def test_two_jobs_at_once_see_different_gpus(jobs: Found) -> None:
     assert jobs.facts["gpus"] == {"0", "1"}
 
 
-def test_killed_job_runs_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
-    states = sorted(jobs.submitted("train").values())
-    assert states == [["COMPLETED"], ["FAILED", "COMPLETED"]]
-    assert (
-        jobs.facts["requeued"],
-        "COMPLETED",
-    ) in {(number, state) for number, _, state in jobs.jobs}
+def test_killed_and_cancelled_jobs_run_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
+    assert sorted(jobs.submitted("train").values()) == [["CANCELLED", "COMPLETED"], ["FAILED", "COMPLETED"]]
+    assert (jobs.facts["requeued"], "COMPLETED") in {(number, state) for number, _, state in jobs.jobs}
 
 
-def test_cancelled_job_and_one_out_of_time_run_again(jobs: Found) -> None:
-    states = sorted(jobs.submitted("prune").values())
-    assert states == [["CANCELLED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
+def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jobs: Found) -> None:
+    assert sorted(jobs.submitted("prune").values()) == [["FAILED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
+    assert (jobs.facts["warned"], "FAILED") in {(number, state) for number, _, state in jobs.jobs}
+    assert "where it was stopped" in jobs.facts["model logs"]
 
 
 def test_drained_node_is_waited_for(jobs: Found) -> None:
@@ -115,11 +112,12 @@ def test_drained_node_is_waited_for(jobs: Found) -> None:
 
 def test_job_that_always_fails_is_reported_with_its_log(jobs: Found) -> None:
     assert jobs.facts["code"] == 1
-    assert jobs.submitted("dataset")["rule_dataset_wildcards_absent"] == ["FAILED"] * 4
-    last = jobs.said[jobs.said.index("failed: dataset") :]
-    assert "results/data/absent/" in last
-    assert "log: results/logs/dataset/absent.log" in last
-    assert "path: nowhere: no such file or folder" in last
+    assert jobs.submitted("encode")["rule_encode_wildcards_prose_bilstm"] == ["FAILED"] * 4
+    assert jobs.said.count("failed: ") == 1
+    last = jobs.said[jobs.said.index("failed: encode") :]
+    assert "results/data/prose/inputs/bilstm.safetensors" in last
+    assert "log: results/logs/encode/prose/bilstm.log" in last
+    assert "nowhere.txt: " in last
 
 
 def test_tables_after_faults_of_the_main_process(main: Found, undisturbed: dict[str, bytes]) -> None:
@@ -129,13 +127,15 @@ def test_tables_after_faults_of_the_main_process(main: Found, undisturbed: dict[
 
 def test_snakemake_is_started_again_and_waits_for_its_jobs(main: Found) -> None:
     assert "Snakemake was killed (SIGKILL); starting it again" in main.said
-    assert "2 jobs of the last run are at work; waiting for them" in main.said
+    assert "jobs of the last run are at work; waiting for them" in main.said
     assert list(main.submitted("train").values()) == [["COMPLETED"]] * 2
 
 
 def test_jobs_that_ended_unwatched_are_kept(main: Found) -> None:
-    assert list(main.submitted("prune").values()) == [["COMPLETED"]] * 2
-    assert "2 jobs had ended unwatched; their results are kept" in main.said
+    for states in main.submitted("prune").values():
+        # One that had not started may have been taken out of the queue, to be submitted anew.
+        assert states in (["COMPLETED"], ["CANCELLED", "COMPLETED"])
+    assert "jobs had ended unwatched; their results are kept" in main.said
 
 
 def test_a_controller_that_is_away_loses_no_job(main: Found) -> None:

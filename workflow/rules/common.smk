@@ -4,6 +4,7 @@
 import functools
 import json
 import re
+import signal
 import sys
 
 from prunescope.archs import RUNNING
@@ -36,6 +37,10 @@ except UserError as error:
 LAYOUT = Layout(STUDY.results)
 if workflow.is_main_process:
     tell_of_holder(STUDY.results)
+else:
+    # SLURM's warning before the time limit goes to every process of a job's step. The one that trains keeps its
+    # progress and ends; this one would die of it, and take the other along.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 CELLS = {
     (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
     for cell in STUDY.cells

@@ -296,6 +296,8 @@ def _read(text: str, outcome: Outcome) -> bool:
     *lines, outcome.watch.rest = pending.split("\n")
     changed = False
     for line in lines:
+        if outcome.watch.quotes.hides(line):
+            continue
         outcome.watch.read(line)
         changed |= outcome.progress.read(line, time.monotonic())
     return changed

@@ -15,6 +15,29 @@ _RULE = re.compile(r"^rule (\S+):$")
 _STATUS = re.compile(r"SLURM status is: '(\w+)'")
 
 
+@dataclass
+class Quotes:
+    """Tells the logs of failed jobs, which Snakemake quotes between bars, from what it says itself.
+
+    A job's log is that of a Snakemake too, with numbers of its own.
+    """
+
+    _announced: bool = False
+    _bar: str = ""
+
+    def hides(self, line: str) -> bool:
+        """Whether a line is quoted."""
+        line = line.rstrip("\n")
+        if self._bar:
+            if line == self._bar:
+                self._bar = ""
+            return True
+        if self._announced and line and not line.strip("="):
+            self._bar = line
+        self._announced = line.startswith("Logfile ") and line.endswith(":")
+        return bool(self._bar)
+
+
 @dataclass(frozen=True)
 class Submission:
     """One job as SLURM knows it. ``job``: Snakemake's number, ``log``: SLURM's file."""
@@ -50,6 +73,7 @@ class Watch:
     local: set[str] = field(default_factory=set)
     missing: dict[str, float] = field(default_factory=dict)
     rest: str = ""
+    quotes: Quotes = field(default_factory=Quotes)
     _block: str = ""
     _failure: Failure | None = None
     _logs: dict[str, str] = field(default_factory=dict)
