@@ -26,6 +26,8 @@ rule train:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
+        # Not a parameter: another interval makes nothing anew.
+        checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -34,7 +36,7 @@ rule train:
         " --test {output.test:q} --train {output.train:q} --early {output.early:q}"
         " --metrics {output.metrics:q} --checkpoint {output.checkpoint:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
+        " --interval {resources.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
 
 
@@ -58,6 +60,8 @@ rule prune:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
+        # Not a parameter: another interval makes nothing anew.
+        checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -66,7 +70,7 @@ rule prune:
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
+        " --interval {resources.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
 
 
@@ -93,6 +97,8 @@ rule level:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
+        # Not a parameter: another interval makes nothing anew.
+        checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
         version=VERSION["model"],
@@ -101,5 +107,5 @@ rule level:
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
         " --models {output.models:q} --dense {input.dense:q} {input.below:q}"
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {STUDY.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
+        " --interval {resources.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
