@@ -20,8 +20,8 @@ include: "workflow/rules/tune.smk"
 
 
 onstart:
-    hold_results()
     refuse_impossible_networks()
+    hold_results()
 
 
 localrules:
