@@ -1,4 +1,4 @@
-"""Which GPU of a machine a job takes, where several jobs share several: the one with the most memory left.
+"""Which GPU of a machine a job takes, and when: the one with the most memory left of what others have asked for.
 
 What jobs ask for is written in a folder of the machine, a file a job, which its process keeps locked: a lock ends with
 its process, however that ends. Where a scheduler (SLURM) or a person has set what GPUs a job sees, nothing is chosen.
@@ -56,7 +56,7 @@ def one_gpu(
 ) -> Iterator[Gpu | None]:
     """While this lasts, one GPU is this process's: the only one it sees. None where there is nothing to choose.
 
-    Waits until ``memory_mb`` are left on one, or one is free altogether.
+    Waits until ``memory_mb`` are left on one, or one is free altogether: so many jobs share one GPU, too, as fit.
 
     Args:
         folder: of the machine, shared by all jobs of this user; None: below the temporary folder.
@@ -66,7 +66,7 @@ def one_gpu(
         yield None
         return
     found = gpus() if known is None else known
-    if len(found) < 2:
+    if not found:
         yield None
         return
     place = folder or Path(tempfile.gettempdir()) / f"prunescope-gpus-{os.getuid()}"

@@ -23,12 +23,12 @@ def _none_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def job(folder: Path, memory: int) -> subprocess.Popen[str]:
+def job(folder: Path, memory: int, gpus: int = 2) -> subprocess.Popen[str]:
     """Another job, in a process of its own: says its GPU and holds it until a line comes."""
     code = (
         "import os, sys\nfrom pathlib import Path\nfrom prunescope.gpus import Gpu, one_gpu\n"
         f"two = [Gpu('GPU-a', 1000, {CHOSEN[0]!r}), Gpu('GPU-b', 1500, {CHOSEN[0]!r})]\n"
-        f"with one_gpu({memory}, Path({str(folder)!r}), two):\n"
+        f"with one_gpu({memory}, Path({str(folder)!r}), two[:{gpus}]):\n"
         f"    print(os.environ[{CHOSEN[0]!r}], flush=True)\n    sys.stdin.readline()\n"
     )
     return subprocess.Popen(
@@ -64,14 +64,27 @@ def test_jobs_spread_and_wait_and_what_a_killed_one_held_is_free(tmp_path):
         process.stdout.close()
 
 
+def test_one_gpu_is_shared_by_as_many_as_fit(tmp_path):
+    jobs = [job(tmp_path, 400, 1), job(tmp_path, 400, 1)]
+    assert [process.stdout.readline() for process in jobs] == ["GPU-a\n", "GPU-a\n"]
+    waiting = job(tmp_path, 400, 1)
+    time.sleep(1)
+    assert claims(tmp_path) == {"GPU-a": 800}
+    jobs[0].communicate("\n")
+    assert waiting.stdout.readline() == "GPU-a\n"
+    for process in (jobs[1], waiting):
+        process.communicate("\n")
+    assert claims(tmp_path) == {}
+
+
 def test_more_than_a_gpu_has_gets_one_alone(tmp_path):
     with one_gpu(5000, tmp_path, TWO) as gpu:
         assert gpu == TWO[1]
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_nothing_is_chosen_where_it_was_already_or_there_is_one(tmp_path, monkeypatch, name):
-    with one_gpu(10, tmp_path, TWO[:1]) as gpu:
+def test_nothing_is_chosen_where_it_was_already_or_there_is_none(tmp_path, monkeypatch, name):
+    with one_gpu(10, tmp_path, []) as gpu:
         assert gpu is None
     monkeypatch.setenv(name, "3")
     with one_gpu(10, tmp_path, TWO) as gpu:
