@@ -18,10 +18,11 @@ from prunescope.pruning.mask import Masks, ScoreError
 from prunescope.seeds import stream
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import DivergedError, Trainee
+from prunescope.training.pruning_curve import PruningCurve
 
 
 class PrunedGradually(StepHook):
-    """Prunes a network to ``amount`` in ``epochs`` of training.
+    """Prunes a network to ``amount`` in ``epochs`` of training, and notes the loss in its ``pruning_curve``.
 
     Raises:
         UserError: the schedule leaves no step to prune in, or a ratio that the network cannot reach.
@@ -41,6 +42,12 @@ class PrunedGradually(StepHook):
         )
         seed = stream(trainee.seed, "prune", "scores", 1)
         self._pruning = GradualPruning(watcher_for(pruner.criterion, settings, pool, seed), schedule)
+        self._curve = PruningCurve(
+            steps - schedule.cool_down,
+            lambda step: 1 - schedule.remaining(step) / schedule.size,
+            pool.device,
+            lambda: trainee.pruning_curve,
+        )
 
     @property
     def final(self) -> bool:
@@ -48,6 +55,9 @@ class PrunedGradually(StepHook):
 
     def before_forward(self) -> None:
         self._pruning.before_forward()
+
+    def after_backward(self, loss: Tensor, examples: int) -> None:
+        self._curve.add(loss, examples)
 
     def before_step(self, lr: float) -> None:
         self._pruning.before_step(lr)
@@ -66,7 +76,8 @@ class PrunedGradually(StepHook):
         return self._pruning.masks()
 
     def state(self) -> dict[str, Tensor]:
-        return self._pruning.state()
+        return self._pruning.state() | self._curve.state()
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self._pruning.load_state(state)
+        self._curve.load_state(state)

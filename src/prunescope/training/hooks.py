@@ -27,6 +27,9 @@ class StepHook:
         """A scalar that is added to the task's loss of this batch, or None. ``index``: its examples' numbers."""
         return None
 
+    def after_backward(self, loss: Tensor, examples: int) -> None:
+        """Gradients are there. ``loss``: the task's mean loss over the batch's ``examples``, a detached scalar."""
+
     def before_step(self, lr: float) -> None:
         """Gradients are final, clipped; the optimizer steps next, at this learning rate."""
 

@@ -18,7 +18,7 @@ from prunescope.files import atomic_path
 from prunescope.training.watch import State
 
 #: Raised when the form of these files changes.
-_FORM = 1
+_FORM = 2
 
 
 def write(

@@ -23,6 +23,7 @@ from prunescope.training.batches import TrainingData, augmenting, epoch_batches
 from prunescope.training.hooks import StepHook
 from prunescope.training.learning_rate import learning_rates
 from prunescope.training.memory import backward, in_batches
+from prunescope.training.pruning_curve import PruningPoint
 from prunescope.training.task import Loss, judged, loss_for
 from prunescope.training.watch import Place, Watch
 
@@ -56,7 +57,8 @@ class Trainee:
     """A network in training: its weights, its optimizer, its masks, its hooks, its curve so far.
 
     ``masks`` is None before anything is pruned. They are of prunable weights; where whole filters are pruned
-    also of the normalization, the biases and the classifier's weights that go with them. ``skipping``: a resumed
+    also of the normalization, the biases and the classifier's weights that go with them. ``pruning_curve``: what
+    gradual pruning notes of the loss. ``skipping``: a resumed
     job passes by what it did before; until it is back where it was, recipes leave the network alone. ``parts``: in
     how many a batch is trained, more than one where a GPU's memory is short (``memory``).
     """
@@ -69,6 +71,7 @@ class Trainee:
     masks: Masks | None = None
     hooks: list[StepHook] = field(default_factory=list)
     curve: list[Epoch] = field(default_factory=list)
+    pruning_curve: list[PruningPoint] = field(default_factory=list)
     examples_seen: int = 0
     seconds: float = 0.0
     watch: Watch = field(default_factory=Watch)
@@ -196,6 +199,8 @@ def _train_epoch(
             for hook in trainee.hooks:
                 hook.before_forward()
             loss = backward(trainee, index, batch, losses)
+            for hook in trainee.hooks:
+                hook.after_backward(loss, len(index))
             for name, pruned in gone.items():
                 gradient = weights[name].grad
                 if gradient is not None:

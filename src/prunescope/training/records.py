@@ -54,11 +54,21 @@ def record_of(job: ModelJob, trainee: Trainee, scores: dict[str, Any]) -> dict[s
             }
             for epoch in trainee.curve
         ],
+        **_while_pruned(trainee),
         "micro_batches": trainee.parts,
         "seconds": trainee.seconds,
         "samples_per_second": trainee.examples_seen / trainee.seconds if trainee.seconds else None,
         "peak_memory_mb": _peak_memory(trainee),
     }
+
+
+def _while_pruned(trainee: Trainee) -> dict[str, Any]:
+    """By column, for brevity; nothing of networks that were not pruned gradually."""
+    points = trainee.pruning_curve
+    if not points:
+        return {}
+    columns = ("step", "sparsity", "loss")
+    return {"pruning_curve": {name: [getattr(point, name) for point in points] for name in columns}}
 
 
 def _peak_memory(trainee: Trainee) -> float:

@@ -33,6 +33,7 @@ from prunescope.training import left
 from prunescope.training.checkpoint import give_state, mask_tensors, trainee_tensors
 from prunescope.training.lockstep import Trainer
 from prunescope.training.loop import DivergedError, Epoch, Stretch, Trainee
+from prunescope.training.pruning_curve import PruningPoint
 from prunescope.training.recipes import Recipe
 from prunescope.training.watch import Course, State, Watch
 
@@ -273,6 +274,7 @@ class Progress(Watch):
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
             trainees[seed] = {
                 "curve": [[one.phase, one.epoch, one.loss, one.validation_loss] for one in trainee.curve],
+                "pruning_curve": [[one.step, one.sparsity, one.loss] for one in trainee.pruning_curve],
                 "examples_seen": trainee.examples_seen,
                 "seconds": trainee.seconds,
                 "parts": trainee.parts,
@@ -304,6 +306,7 @@ class Progress(Watch):
         for number, hook in enumerate(trainee.hooks):
             hook.load_state(_below(f"hook/{number}/", tensors))
         trainee.curve = [Epoch(*line) for line in facts["curve"]]
+        trainee.pruning_curve = [PruningPoint(*line) for line in facts["pruning_curve"]]
         trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
         trainee.parts = facts["parts"]
 

@@ -24,7 +24,7 @@ from prunescope.artifacts import SeedBlock
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob
 from prunescope.pruners import PRUNERS, UNPRUNED
-from prunescope.training import left
+from prunescope.training import left, pruning_curve
 from prunescope.training.blocks import BlockOutputs, Kept, run_block
 from prunescope.training.collected import Collected
 from prunescope.training.resume import Progress, Stopped
@@ -189,6 +189,28 @@ def test_a_job_that_is_killed_again_and_again_leaves_the_same_bytes(make, counte
             except Killed:
                 pass
         same(whole, whole.parent / folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("gradual, its own teacher", [3, 6, 9]), ("gradual, gates and noise", [4, 8, 12])],
+)
+def test_a_point_of_the_loss_while_pruned_may_be_half_gathered(make, counted, monkeypatch, name, steps):
+    monkeypatch.setattr(pruning_curve, "MOST", 3)
+    family, pruner, more = JOBS[name]
+    run = make(family, pruner, **more)
+    whole = run("whole", None)
+    total = counted.steps
+    for last in (1, 2, 3, 8, total // 2 + 2):
+        counted.again(last)
+        with pytest.raises(Killed):
+            run(f"killed-{last}")
+        counted.again(10**9)
+        same(whole, run(f"killed-{last}"))
+    for model in json.loads((whole / "metrics.json").read_text())["models"]:
+        assert model["pruning_curve"]["step"] == steps
+        assert len(model["pruning_curve"]["loss"]) == len(model["pruning_curve"]["sparsity"]) == 3
+        assert model["pruning_curve"]["sparsity"][-1] == pytest.approx(0.9, abs=1e-3)
 
 
 def test_what_was_trained_before_is_not_trained_again(make, counted, capfd):
