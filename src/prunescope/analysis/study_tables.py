@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar
 
+from prunescope.analysis.pruning_loss import LossPoint
 from prunescope.analysis.study_alphas import Alpha, AlphaTest
 from prunescope.analysis.study_keys import Key, percent
 from prunescope.pruners import UNPRUNED
@@ -33,6 +34,7 @@ _READ = (
     "alpha",
     "recall_variance",
     "task_metrics",
+    "pruning_loss",
 )
 
 #: Fields of ``StudyTables`` that are not values by cell.
@@ -72,8 +74,8 @@ class StudyTables:
     ``own``: mean scores by the data sets' own metrics. ``bins``: EL2N bins, least influential first. ``ratios``:
     readability of PIEs over that of all texts, by measure. ``classes``: in index order. ``variances``: of recall
     over classes, mean over models.
-    ``pruning_ratios``: as reached. ``tests``: between alphas. As far as known: ``families`` and ``depths`` by
-    arch, ``sources`` by data set.
+    ``pruning_ratios``: as reached. ``losses``: while pruned gradually, by step. ``tests``: between alphas. As far as
+    known: ``families`` and ``depths`` by arch, ``sources`` by data set.
     """
 
     scores: Mapping[Key, Score] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class StudyTables:
     alphas: Mapping[Key, Alpha] = field(default_factory=dict)
     variances: Mapping[Key, float] = field(default_factory=dict)
     pruning_ratios: Mapping[Key, float] = field(default_factory=dict)
+    losses: Mapping[Key, tuple[LossPoint, ...]] = field(default_factory=dict)
     tests: Sequence[AlphaTest] = ()
     families: Mapping[str, str] = field(default_factory=dict)
     depths: Mapping[str, int] = field(default_factory=dict)
@@ -109,6 +112,9 @@ class StudyTables:
         bins: dict[Key, list[Part]] = {}
         for key, (number, examples, pies, _) in rows["el2n_bins"]:
             bins.setdefault(key, []).append(Part(str(number), int(examples), int(pies)))
+        losses: dict[Key, list[LossPoint]] = {}
+        for key, (step, reached, mean, *_) in rows["pruning_loss"]:
+            losses.setdefault(key, []).append(LossPoint(int(step), float(reached), float(mean)))
         own: dict[Key, dict[str, float]] = {}
         for key, (metric, mean, *_) in rows["task_metrics"]:
             if mean not in (None, ""):
@@ -133,6 +139,7 @@ class StudyTables:
                 for key, row in rows[name]
                 if row[0] is not None
             },
+            losses={key: tuple(points) for key, points in losses.items()},
             tests=tests,
             families=families,
             depths=depths or {},

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import against_papers, seed_tables
+from prunescope.analysis import against_papers, pruning_loss, seed_tables
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
 from prunescope.analysis.alpha_variants import (
@@ -46,6 +46,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "alpha_variants": VARIANT_COLUMNS,
     "alpha_intensification": INTENSIFICATION_COLUMNS,
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
+    "pruning_loss": pruning_loss.COLUMNS,
     **seed_tables.COLUMNS,
 }
 
@@ -65,10 +66,17 @@ class _Network:
 
 @dataclass(frozen=True)
 class CellResults:
-    """One cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>`` with ``test`` and ``train`` audits."""
+    """One cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>`` with ``test`` and ``train`` audits.
+
+    ``models``: the records of its models, as far as known.
+    """
 
     folder: Path
-    reached: Mapping[str, float]
+    models: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def reached(self) -> Mapping[str, float]:
+        return _means(self.models)
 
     @property
     def dataset(self) -> str:
@@ -170,8 +178,8 @@ def collect(
     Raises:
         UserError: a cell has no audit, or a path does not end as a cell's does.
     """
-    reached, unpruned = _reached(metrics)
-    found = sorted((_cell(path, reached) for path in cells), key=lambda cell: cell.order)
+    known, unpruned = _known(metrics)
+    found = sorted((_cell(path, known) for path in cells), key=lambda cell: cell.order)
     tables: dict[str, list[list[Any]]] = {name: [] for name in COLUMNS}
     for (dataset, arch), network in sorted(_networks(found, unpruned).items()):
         key = [dataset, arch, UNPRUNED, 0.0]
@@ -193,6 +201,7 @@ def collect(
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     summary, key = cell.summary, cell.key
     ratio = cell.reached.get("ratio")
+    tables["pruning_loss"].extend([*key, *row] for row in pruning_loss.rows(cell.models, cell.folder))
     tables["effectiveness"].append([*key, cell.metric, *_spread(cell.scores("pruned"))])
     tables["task_metrics"].extend([*key, m, *_spread(found)] for m, found in cell.metrics("pruned").items())
     tables["pie_share"].append([*key, *(summary[name] for name in COLUMNS["pie_share"])])
@@ -214,15 +223,14 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
         tables["recall_variance"].append([*key, ratio, _variance(recalls), len(recalls)])
 
 
-def _cell(path: Path, reached: Mapping[tuple[str, ...], Mapping[str, float]]) -> CellResults:
+def _cell(path: Path, known: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]]) -> CellResults:
     folder = Path(path)
     if len(folder.parts) < 4:
         raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
     own = folder / "models.json"
     if own.exists():
-        models = [model for _, model in _models([own])]
-        return CellResults(folder, _means(models))
-    return CellResults(folder, reached.get(folder.parts[-4:], {}))
+        return CellResults(folder, [model for _, model in _models([own])])
+    return CellResults(folder, known.get(folder.parts[-4:], ()))
 
 
 def _networks(
@@ -250,10 +258,12 @@ def _networks(
     return networks
 
 
-def _reached(
+def _known(
     metrics: Sequence[Path],
-) -> tuple[dict[tuple[str, ...], Mapping[str, float]], dict[tuple[str, str], dict[int, Mapping[str, Any]]]]:
-    """Reached amounts by cell, and the unpruned models' test scores by network and seed."""
+) -> tuple[
+    dict[tuple[str, ...], list[Mapping[str, Any]]], dict[tuple[str, str], dict[int, Mapping[str, Any]]]
+]:
+    """Records of models by cell, and the unpruned models' test scores by network and seed."""
     models: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     unpruned: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
     for record, model in _models(metrics):
@@ -261,7 +271,7 @@ def _reached(
         models.setdefault(key, []).append(model)
         if record["pruner"] == UNPRUNED and not model["diverged"]:
             unpruned.setdefault(key[:2], {})[model["seed"]] = model["scores"]["test"]
-    return {key: _means(found) for key, found in models.items()}, unpruned
+    return models, unpruned
 
 
 def _models(paths: Iterable[Path]) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:

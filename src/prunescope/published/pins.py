@@ -19,6 +19,9 @@ PINS = "PINS"
 RIVALS = ("GMP", "L0", "SMvP", "PST", "PLATON")
 PRUNERS = (*RIVALS, PINS)
 
+#: Criteria that figures of the paper set side by side; the first two are its own, the second as printed in Eq. 11.
+CRITERIA = (PINS, "PINS-plain", "GMP", "sensitivity")
+
 #: PINS with the other two objectives of Table 6.
 PLAIN, DISTILLED = "PINS-task", "PINS-distilled"
 

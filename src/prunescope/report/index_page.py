@@ -34,6 +34,7 @@ TABLES: dict[str, str] = {
     "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",
     "agreement.csv": "loyalty to the unpruned model, and flips by direction",
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
+    "pruning_loss.csv": "loss of the task while networks are pruned gradually",
     "published.csv": "the papers' printed numbers beside ours",
     "published_tests.csv": "the recall paper's tests between alphas beside ours",
     "claims.csv": "the papers' claims and whether they hold here",

@@ -149,8 +149,8 @@ def printed_study() -> StudyTables:
 @pytest.mark.parametrize("name", sorted(PAPERS[pins.PAPER].judges))
 def test_the_papers_own_numbers_bear_out_what_it_claims_of_them(name: str) -> None:
     finding = judge(printed_study(), CLAIMS[name])
-    # Table 5's sparsities cannot be told apart, so its numbers are not among the data.
-    assert finding.verdict == ("not measured" if name == "PINS-08" else "holds"), finding
+    # Table 5's sparsities cannot be told apart, so its numbers are not among the data; losses are in a figure alone.
+    assert finding.verdict == ("not measured" if name in ("PINS-08", "PINS-13") else "holds"), finding
 
 
 def test_published_rows_stand_beside_what_was_measured() -> None:

@@ -56,6 +56,7 @@ EXPECTED = {
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
     "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
+    "pruning_loss": [],
     "alpha_across": [],
     "balance_across": [],
     "alpha_intervals": ["digits--lenet5", "docstrings--bilstm"],

@@ -10,6 +10,7 @@ from prunescope.analysis.claims import (
     pie_on_pies,
     pie_scores,
     pie_shares,
+    pins_loss,
     pins_objectives,
     pins_scores,
     pins_tasks,
@@ -48,7 +49,7 @@ def recall_scope(study: StudyTables) -> StudyTables:
 
 def pins_scope(study: StudyTables) -> StudyTables:
     """The PINS paper speaks of pretrained transformers, and of gradual pruning."""
-    pruners = {*pins.PRUNERS, pins.PLAIN, pins.DISTILLED, UNPRUNED}
+    pruners = {*pins.PRUNERS, *pins.CRITERIA, pins.PLAIN, pins.DISTILLED, UNPRUNED}
     families = ("encoder", "causal-lm")
     return study.only(lambda key: study.family(key.arch) in families and key.pruner in pruners)
 
@@ -91,6 +92,7 @@ PAPERS: dict[str, PaperJudges] = {
             "PINS-08": pins_scores.light_pruning_improves,
             "PINS-09": pins_objectives.self_regularization_is_best,
             "PINS-10": pins_objectives.criterion_alone_beats_rivals,
+            "PINS-13": pins_loss.loss_falls_most,
         },
     ),
     recall.PAPER: PaperJudges(

@@ -1,0 +1,134 @@
+"""The loss while networks are pruned: rows worked by hand, and the verdict on it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prunescope.analysis import pruning_loss
+from prunescope.analysis.claims.registry import judge
+from prunescope.analysis.pruning_loss import LossPoint
+from prunescope.analysis.study_tables import Key, StudyTables
+from prunescope.analysis.tables import CELL, COLUMNS, collect
+from prunescope.errors import UserError
+from prunescope.published.printed import claims
+
+CLAIM = next(claim for claim in claims() if claim.id == "PINS-13")
+
+
+def model(seed: int, losses: list[float], diverged: bool = False) -> dict[str, Any]:
+    curve = {"step": [2, 4], "sparsity": [0.0, 0.9], "loss": losses}
+    return {"seed": seed, "diverged": diverged, "pruning_curve": curve}
+
+
+def test_means_over_seeds_by_hand() -> None:
+    models = [model(0, [1.0, 0.5]), model(1, [2.0, 0.5]), model(2, [9.0, 9.0], diverged=True)]
+    assert pruning_loss.rows(models, "here") == [
+        [2, 0.0, 1.5, pytest.approx(0.5**0.5), 2],
+        [4, 0.9, 0.5, 0.0, 2],
+    ]
+    assert pruning_loss.rows(models[:1], "here") == [[2, 0.0, 1.0, None, 1], [4, 0.9, 0.5, None, 1]]
+    assert pruning_loss.rows(list(reversed(models)), "here") == pruning_loss.rows(models, "here")
+    # What was trained before losses were noted, or by other pruners.
+    assert pruning_loss.rows([{"seed": 0, "diverged": False}], "here") == []
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        {"step": [2, 4], "sparsity": [0.0, 0.8], "loss": [1.0, 1.0]},
+        {"step": [2, 4], "sparsity": [0.0, 0.9], "loss": [1.0]},
+        {"step": [2, 4], "loss": [1.0, 1.0]},
+        [1, 2],
+    ],
+)
+def test_a_curve_that_does_not_fit_is_named(curve: Any) -> None:
+    damaged = model(1, []) | {"pruning_curve": curve}
+    with pytest.raises(UserError, match=r"here: the pruning_curve of seed 1 .* train the cell again"):
+        pruning_loss.rows([model(0, [1.0, 0.5]), damaged], "here")
+
+
+def test_the_table_has_a_row_per_point(tmp_path: Path) -> None:
+    folder = tmp_path / "cells" / "d" / "net" / "GMP" / "sparsity-900permille"
+    (folder / "test").mkdir(parents=True)
+    nothing = ("n_examples", "n_pies", "pie_share", "dense_score_on_pies", "pruned_score_on_pies")
+    (folder / "test" / "summary.json").write_text(
+        json.dumps({"task": "single-label", "metric": "accuracy", **dict.fromkeys(nothing)})
+    )
+    (folder / "test" / "scores.csv").write_text("seed,score_dense,score_pruned,flips\n")
+    models = [
+        model(seed, [1.0 + seed, 0.5]) | {"sparsity": 0.9, "ratio": 5.0, "settings": {}} for seed in (0, 1)
+    ]
+    keys = {"dataset": "d", "arch": "net", "pruner": "GMP", "amount": "sparsity-900permille"}
+    (folder / "models.json").write_text(json.dumps({**keys, "models": models}))
+    collect([folder], tmp_path / "tables")
+    with open(tmp_path / "tables" / "pruning_loss.csv", newline="", encoding="utf-8") as stream:
+        header, *found = csv.reader(stream)
+    assert tuple(header) == (*CELL, *COLUMNS["pruning_loss"])
+    assert [row[:7] for row in found] == [
+        ["d", "net", "GMP", "0.9", "2", "0.0", "1.5"],
+        ["d", "net", "GMP", "0.9", "4", "0.9", "0.5"],
+    ]
+
+
+def study(curves: dict[str, list[float]], *, steps: tuple[int, ...] = (2, 4, 6)) -> StudyTables:
+    """``sst PINS``: data set and pruner at 80 %, with losses before weights go, and in the two points after."""
+    reached = (0.0, 0.5, 0.8)
+    return StudyTables(
+        losses={
+            Key(name.split()[0], "enc", name.split()[1], 0.8): tuple(map(LossPoint, steps, reached, losses))
+            for name, losses in curves.items()
+        },
+        families={"enc": "encoder"},
+    )
+
+
+HELD = {"sst PINS": [9.0, 0.4, 0.2], "sst GMP": [0.1, 0.5, 0.3], "sst sensitivity": [0.1, 0.6, 0.6]}
+
+
+def test_the_criterion_must_have_the_lowest_loss() -> None:
+    held = judge(study(HELD), CLAIM)
+    assert held.verdict == "holds"
+    # The steps before the first weight goes say nothing of the criterion.
+    assert held.evidence == (
+        "PINS has the lowest mean loss in 1 of 1 networks and amounts (0.3 against 0.4 of the best of GMP and "
+        "sensitivity, in the mean); memory and time of self-regularization are measured by benchmarks/gradual.py"
+    )
+    lost = judge(study(HELD | {"sst GMP": [9.0, 0.3, 0.2]}), CLAIM)
+    assert lost.verdict == "fails"
+    assert "lowest mean loss in 0 of 1" in lost.evidence
+
+
+def test_the_plain_formula_is_told_and_judged_where_it_is_alone() -> None:
+    both = HELD | {"sst PINS-plain": [1.0, 2.0, 2.0]}
+    assert judge(study(both), CLAIM).verdict == "holds"
+    assert "PINS-plain has the lowest mean loss in 0 of 1" in judge(study(both), CLAIM).evidence
+    del both["sst PINS"]
+    assert judge(study(both), CLAIM).verdict == "fails"
+
+
+def test_what_cannot_be_compared_is_not_measured() -> None:
+    for nothing in ({"sst PINS": [1.0, 1.0, 1.0]}, {"sst GMP": [1.0, 1.0, 1.0]}, {}):
+        assert judge(study(nothing), CLAIM).verdict == "not measured"
+    other = study({"sst GMP": [1.0, 1.0, 1.0]}, steps=(2, 4, 7))
+    mixed = StudyTables(
+        losses={**study({"sst PINS": [1.0, 0.1, 0.1]}).losses, **other.losses}, families={"enc": "encoder"}
+    )
+    assert judge(mixed, CLAIM).verdict == "not measured"
+    pictures = StudyTables(losses=study(HELD).losses, families={"enc": "lenet5"})
+    assert judge(pictures, CLAIM).verdict == "not measured"
+
+
+def test_a_fifth_may_be_exceptions() -> None:
+    curves: dict[str, list[float]] = {}
+    for number in range(5):
+        curves[f"d{number} PINS"] = [1.0, 0.4, 0.4]
+        curves[f"d{number} GMP"] = [1.0, 0.5, 0.5]
+    curves["d0 GMP"] = [1.0, 0.1, 0.1]
+    assert judge(study(curves), CLAIM).verdict == "holds"
+    curves["d1 GMP"] = [1.0, 0.1, 0.1]
+    assert judge(study(curves), CLAIM).verdict == "fails"
