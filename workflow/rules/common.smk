@@ -67,6 +67,7 @@ TABLES = [
     "agreement",
     "spearman_pies",
     "pruning_loss",
+    "objectives",
     "published",
     "published_tests",
     "claims",

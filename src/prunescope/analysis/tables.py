@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import against_papers, pruning_loss, seed_tables
+from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
 from prunescope.analysis.alpha_variants import (
@@ -47,11 +47,15 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "alpha_intensification": INTENSIFICATION_COLUMNS,
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
     "pruning_loss": pruning_loss.COLUMNS,
+    "objectives": objectives.COLUMNS,
     **seed_tables.COLUMNS,
 }
 
 #: recalls of one seed by class, scores by seed
 Recalls = dict[int, dict[str, float]]
+
+#: What a job records, and one of its models
+Record = tuple[Mapping[str, Any], Mapping[str, Any]]
 
 
 @dataclass
@@ -68,11 +72,12 @@ class _Network:
 class CellResults:
     """One cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>`` with ``test`` and ``train`` audits.
 
-    ``models``: the records of its models, as far as known.
+    ``models`` and ``settings``: the records of its models and of their job, as far as known.
     """
 
     folder: Path
     models: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, Any]
 
     @cached_property
     def reached(self) -> Mapping[str, float]:
@@ -190,11 +195,18 @@ def collect(
     for cell in found:
         if not cell.dense:
             _add(tables, cell)
+    analysis = analysis or Analysis()
+    of_objectives = [
+        objectives.ObjectiveCell(cell.key, cell.amount, how, cell.metric, partial(cell.scores, "pruned"))
+        for cell in found
+        if (how := cell.settings.get("composition")) is not None
+    ]
+    tables["objectives"] += objectives.rows(of_objectives, analysis.confidence, sources)
     for name, rows in tables.items():
         rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
     alphas = [one for cell in found if (one := alpha_cell(cell)) is not None]
-    write_tests(out / "alpha_tests.csv", alphas, analysis or Analysis())
+    write_tests(out / "alpha_tests.csv", alphas, analysis)
     against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found], sources)
 
 
@@ -223,14 +235,17 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
         tables["recall_variance"].append([*key, ratio, _variance(recalls), len(recalls)])
 
 
-def _cell(path: Path, known: Mapping[tuple[str, ...], Sequence[Mapping[str, Any]]]) -> CellResults:
+def _cell(path: Path, known: Mapping[tuple[str, ...], Sequence[Record]]) -> CellResults:
     folder = Path(path)
     if len(folder.parts) < 4:
         raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
     own = folder / "models.json"
     if own.exists():
-        return CellResults(folder, [model for _, model in _models([own])])
-    return CellResults(folder, known.get(folder.parts[-4:], ()))
+        found: Sequence[Record] = list(_models([own]))
+    else:
+        found = known.get(folder.parts[-4:], ())
+    settings = found[0][0].get("settings") if found else None
+    return CellResults(folder, [model for _, model in found], settings or {})
 
 
 def _networks(
@@ -260,21 +275,19 @@ def _networks(
 
 def _known(
     metrics: Sequence[Path],
-) -> tuple[
-    dict[tuple[str, ...], list[Mapping[str, Any]]], dict[tuple[str, str], dict[int, Mapping[str, Any]]]
-]:
+) -> tuple[dict[tuple[str, ...], list[Record]], dict[tuple[str, str], dict[int, Mapping[str, Any]]]]:
     """Records of models by cell, and the unpruned models' test scores by network and seed."""
-    models: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    models: dict[tuple[str, ...], list[Record]] = {}
     unpruned: dict[tuple[str, str], dict[int, Mapping[str, Any]]] = {}
     for record, model in _models(metrics):
         key = (record["dataset"], record["arch"], record["pruner"], record["amount"])
-        models.setdefault(key, []).append(model)
+        models.setdefault(key, []).append((record, model))
         if record["pruner"] == UNPRUNED and not model["diverged"]:
             unpruned.setdefault(key[:2], {})[model["seed"]] = model["scores"]["test"]
     return models, unpruned
 
 
-def _models(paths: Iterable[Path]) -> Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+def _models(paths: Iterable[Path]) -> Iterable[Record]:
     for path in paths:
         record = read_json(path)
         try:

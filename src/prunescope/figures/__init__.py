@@ -16,6 +16,7 @@ FAMILIES: dict[str, str] = {
     "accuracy_alpha": "Accuracy against recall distortion",
     "balance": "Recall balance of classes",
     "pruning_loss": "Loss while pruned gradually",
+    "objectives": "Objectives of training while pruned",
     "alpha_across": "Recall distortion (α) across networks and data sets",
     "balance_across": "Recall balance across networks and data sets",
     "alpha_intervals": "Intervals of recall distortion (α)",

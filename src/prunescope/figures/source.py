@@ -19,7 +19,20 @@ from prunescope.pruners import PRUNERS, UNPRUNED
 
 #: Columns that are names even where they look like numbers or like missing values.
 _NAMES = frozenset(
-    {"dataset", "arch", "pruner", "metric", "measure", "verdict", "class", "family", "varied", "fixed"}
+    {
+        "dataset",
+        "arch",
+        "pruner",
+        "metric",
+        "measure",
+        "verdict",
+        "class",
+        "family",
+        "varied",
+        "fixed",
+        "base",
+        "objective",
+    }
 )
 
 

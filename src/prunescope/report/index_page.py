@@ -35,6 +35,7 @@ TABLES: dict[str, str] = {
     "agreement.csv": "loyalty to the unpruned model, and flips by direction",
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
     "pruning_loss.csv": "loss of the task while networks are pruned gradually",
+    "objectives.csv": "score of one way of pruning under several objectives",
     "published.csv": "the papers' printed numbers beside ours",
     "published_tests.csv": "the recall paper's tests between alphas beside ours",
     "claims.csv": "the papers' claims and whether they hold here",

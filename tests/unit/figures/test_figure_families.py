@@ -57,6 +57,7 @@ EXPECTED = {
     "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
     "pruning_loss": [],
+    "objectives": [],
     "alpha_across": [],
     "balance_across": [],
     "alpha_intervals": ["digits--lenet5", "docstrings--bilstm"],

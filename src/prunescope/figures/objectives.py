@@ -1,0 +1,141 @@
+"""Scores of one way of pruning under several objectives: PINS paper, Table 6 as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from prunescope.figures import layout
+from prunescope.figures.layout import Picture
+from prunescope.figures.source import Source, seeds_text
+from prunescope.figures.style import DENSE_COLOUR, pretty_metric
+
+CELL = ("dataset", "arch", "pruner", "sparsity")
+COLUMNS = (
+    *CELL,
+    "base",
+    "objective",
+    "metric",
+    "mean",
+    "std",
+    "ci_low",
+    "ci_high",
+    "confidence",
+    "n_seeds",
+    "published",
+)
+#: Objectives in the order of the paper's table: colour, marker.
+LOOKS = {
+    "task": ("#0072B2", "o"),
+    "distilled": ("#D55E00", "s"),
+    "self-regularized": ("#6A1B9A", "*"),
+}
+_APART = 0.24
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per way of pruning and arch: a panel per data set, a group per sparsity."""
+    table = source.table("objectives.csv", COLUMNS)
+    table = table[table["mean"].notna()]
+    if table.empty:
+        source.skip("objectives", "no pruner was run under two objectives")
+        return
+    dense = source.table("effectiveness.csv", (*CELL, "metric", "mean"))
+    dense = dense[dense["pruner"] == "none"]
+    for base, arch in dict.fromkeys(zip(table["base"], table["arch"], strict=True)):
+        rows = table[(table["base"] == base) & (table["arch"] == arch)]
+        merged = rows.merge(
+            dense[["dataset", "arch", "metric", "mean"]].rename(columns={"mean": "unpruned"}),
+            on=["dataset", "arch", "metric"],
+            how="left",
+        )
+        yield _picture(base, arch, merged)
+
+
+def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
+    datasets = list(dict.fromkeys(rows["dataset"]))
+    names = [name for name in LOOKS if name in set(rows["objective"])]
+    figure, axes = layout.panels(len(datasets), height=2.2)
+    for panel, dataset in zip(axes, datasets, strict=True):
+        here = rows[rows["dataset"] == dataset]
+        at = here["sparsity"].round(3)
+        amounts = sorted(set(at))
+        for place, amount in enumerate(amounts):
+            _group(panel, place, here[at == amount], names)
+        panel.set_xticks(range(len(amounts)), [f"{100 * amount:.4g}%" for amount in amounts])
+        panel.set_xlim(-0.6, len(amounts) - 0.4)
+        _limits(panel, here)
+        layout.percent_axis(panel)
+        panel.set_title(dataset)
+        panel.set_ylabel(pretty_metric(here["metric"].iloc[0]))
+    layout.outer_labels(axes, 3, "sparsity", None)
+    layout.legend_below(figure, _handles(rows, names))
+    title = f"Objectives of training while pruned: {base} · {arch}"
+    figure.suptitle(title)
+    return Picture(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
+
+
+def _group(panel: Any, place: int, here: pd.DataFrame, names: list[str]) -> None:
+    """The objectives of one sparsity side by side, with what is printed of them."""
+    if here["unpruned"].notna().any():
+        panel.hlines(
+            here["unpruned"].iloc[0],
+            place - 0.42,
+            place + 0.42,
+            color=DENSE_COLOUR,
+            linewidth=1.1,
+            zorder=1.5,
+        )
+    for number, name in enumerate(names):
+        for row in here[here["objective"] == name].to_dict("records"):
+            x = place + _APART * (number - (len(names) - 1) / 2)
+            colour, marker = LOOKS[name]
+            panel.vlines(x, row["ci_low"], row["ci_high"], color=colour, linewidth=0.9, alpha=0.6)
+            panel.vlines(
+                x, row["mean"] - row["std"], row["mean"] + row["std"], color=colour, linewidth=3.0, alpha=0.4
+            )
+            panel.plot([x], [row["mean"]], color=colour, marker=marker, linestyle="", zorder=3)
+            panel.plot(
+                [x + 0.09], [row["published"]], marker="D", markersize=4, linestyle="",
+                markerfacecolor="white", markeredgecolor=DENSE_COLOUR, zorder=2.5,
+            )  # fmt: skip
+
+
+def _limits(panel: Any, rows: pd.DataFrame) -> None:
+    """By scores and their deviations: intervals of few seeds are wider than what is to be told apart."""
+    spread = rows["std"].fillna(0.0)
+    known = pd.concat([rows["mean"] - spread, rows["mean"] + spread, rows["published"], rows["unpruned"]])
+    low, high = float(known.min()), float(known.max())
+    margin = max(0.12 * (high - low), 0.005)
+    panel.set_ylim(low - margin, high + margin)
+
+
+def _handles(rows: pd.DataFrame, names: list[str]) -> list[Any]:
+    handles = [
+        layout.line_handle(name, color=LOOKS[name][0], marker=LOOKS[name][1], linestyle="") for name in names
+    ]
+    if rows["unpruned"].notna().any():
+        handles.append(layout.line_handle("unpruned", color=DENSE_COLOUR, linewidth=1.1))
+    if rows["published"].notna().any():
+        handles.append(
+            layout.line_handle(
+                "printed in the paper", marker="D", linestyle="", markerfacecolor="white",
+                markeredgecolor=DENSE_COLOUR,
+            )
+        )  # fmt: skip
+    return handles
+
+
+def _caption(base: str, rows: pd.DataFrame) -> str:
+    caption = (
+        f"Score on the test split against sparsity, a panel per data set, for networks pruned as {base} prunes and "
+        "trained for the task alone, also to answer as the unpruned network does (distilled), or as their own best state so "
+        f"far does (self-regularized); means over {seeds_text(rows['n_seeds'].tolist())}. Thick lines: one standard "
+        f"deviation; thin lines: {100 * rows['confidence'].iloc[0]:g} % t interval of the mean, which of few seeds may "
+        "leave the panel."
+    )
+    if rows["published"].notna().any():
+        caption += " Diamonds: what the PINS paper prints (Table 6)."
+    return caption
