@@ -68,6 +68,8 @@ TABLES = [
     "spearman_pies",
     "pruning_loss",
     "objectives",
+    "who_pays",
+    "who_pays_classes",
     "published",
     "published_tests",
     "claims",

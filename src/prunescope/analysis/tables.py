@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables
+from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables, who_pays
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
 from prunescope.analysis.alpha_variants import (
@@ -48,6 +48,8 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
     "pruning_loss": pruning_loss.COLUMNS,
     "objectives": objectives.COLUMNS,
+    "who_pays": who_pays.COLUMNS,
+    "who_pays_classes": who_pays.CLASS_COLUMNS,
     **seed_tables.COLUMNS,
 }
 
@@ -102,6 +104,11 @@ class CellResults:
     @property
     def dense(self) -> bool:
         return self.pruner == UNPRUNED
+
+    @property
+    def composition(self) -> Mapping[str, Any]:
+        """How it was pruned; empty where that is not known."""
+        return self.settings.get("composition") or {}
 
     @property
     def sparsity(self) -> float | None:
@@ -196,12 +203,7 @@ def collect(
         if not cell.dense:
             _add(tables, cell)
     analysis = analysis or Analysis()
-    of_objectives = [
-        objectives.ObjectiveCell(cell.key, cell.amount, how, cell.metric, partial(cell.scores, "pruned"))
-        for cell in found
-        if (how := cell.settings.get("composition")) is not None
-    ]
-    tables["objectives"] += objectives.rows(of_objectives, analysis.confidence, sources)
+    _add_between_pruners(tables, [cell for cell in found if not cell.dense], analysis, sources)
     for name, rows in tables.items():
         rows.sort(key=lambda row: (row[0], row[1], row[2] != UNPRUNED))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
@@ -233,6 +235,28 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
         tables["alpha_intensification"].extend([*key, *row] for row in intensification_rows(test, ratio))
         recalls = cell.recalls("pruned")
         tables["recall_variance"].append([*key, ratio, _variance(recalls), len(recalls)])
+
+
+def _add_between_pruners(
+    tables: dict[str, list[list[Any]]],
+    cells: Sequence[CellResults],
+    analysis: Analysis,
+    sources: Mapping[str, str] | None,
+) -> None:
+    """Tables whose rows need several cells of a network."""
+    of_objectives = [
+        objectives.ObjectiveCell(cell.key, cell.amount, how, cell.metric, partial(cell.scores, "pruned"))
+        for cell in cells
+        if (how := cell.composition)
+    ]
+    tables["objectives"] += objectives.rows(of_objectives, analysis.confidence, sources)
+    payers = [
+        who_pays.Payer(cell.key, cell.amount, cell.folder, cell.composition.get("criterion"))
+        for cell in cells
+    ]
+    overlaps, classes = who_pays.rows(payers, analysis.confidence)
+    tables["who_pays"] += overlaps
+    tables["who_pays_classes"] += classes
 
 
 def _cell(path: Path, known: Mapping[tuple[str, ...], Sequence[Record]]) -> CellResults:

@@ -15,6 +15,7 @@ FAMILIES: dict[str, str] = {
     "alpha": "Recall distortion (α)",
     "accuracy_alpha": "Accuracy against recall distortion",
     "balance": "Recall balance of classes",
+    "who_pays": "Who pays, against magnitude pruning",
     "pruning_loss": "Loss while pruned gradually",
     "objectives": "Objectives of training while pruned",
     "alpha_across": "Recall distortion (α) across networks and data sets",

@@ -131,10 +131,10 @@ def _handles(rows: pd.DataFrame, names: list[str]) -> list[Any]:
 def _caption(base: str, rows: pd.DataFrame) -> str:
     caption = (
         f"Score on the test split against sparsity, a panel per data set, for networks pruned as {base} prunes and "
-        "trained for the task alone, also to answer as the unpruned network does (distilled), or as their own best state so "
-        f"far does (self-regularized); means over {seeds_text(rows['n_seeds'].tolist())}. Thick lines: one standard "
-        f"deviation; thin lines: {100 * rows['confidence'].iloc[0]:g} % t interval of the mean, which of few seeds may "
-        "leave the panel."
+        "trained for the task alone, also to answer as the unpruned network does (distilled), or as their own best "
+        f"state so far does (self-regularized); means over {seeds_text(rows['n_seeds'].tolist())}. Thick lines: one "
+        f"standard deviation; thin lines: {100 * rows['confidence'].iloc[0]:g} % t interval of the mean, which of few "
+        "seeds may leave the panel."
     )
     if rows["published"].notna().any():
         caption += " Diamonds: what the PINS paper prints (Table 6)."

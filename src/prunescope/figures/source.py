@@ -32,6 +32,7 @@ _NAMES = frozenset(
         "fixed",
         "base",
         "objective",
+        "reference",
     }
 )
 

@@ -36,6 +36,8 @@ TABLES: dict[str, str] = {
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
     "pruning_loss.csv": "loss of the task while networks are pruned gradually",
     "objectives.csv": "score of one way of pruning under several objectives",
+    "who_pays.csv": "PIEs that pruners share with magnitude pruning, and how many by chance",
+    "who_pays_classes.csv": "change of recall by class, under magnitude pruning and under other pruners",
     "published.csv": "the papers' printed numbers beside ours",
     "published_tests.csv": "the recall paper's tests between alphas beside ours",
     "claims.csv": "the papers' claims and whether they hold here",

@@ -56,6 +56,7 @@ EXPECTED = {
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
     "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
+    "who_pays": [],
     "pruning_loss": [],
     "objectives": [],
     "alpha_across": [],

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prunescope.analysis.csv_text import write_csv
+from prunescope.figures.registry import draw
+from prunescope.figures.who_pays import CLASS_COLUMNS, COLUMNS
+
+
+def overlap(
+    pruner: str, jaccard: float | None, chance: float | None, sparsity: float = 0.9
+) -> tuple[Any, ...]:
+    return ("d", "net", pruner, sparsity, "GMP", 100, 10, 12, 5, jaccard, chance)
+
+
+def change(
+    pruner: str, name: str, support: int, reference: float, other: float, sure: bool
+) -> tuple[Any, ...]:
+    apart = other - reference
+    beyond = (apart - 0.01, apart + 0.01) if sure else (-1.0, 1.0)
+    ends = (reference, reference - 0.3, reference + 0.3, other, other - 0.3, other + 0.3)
+    return ("d", "net", pruner, 0.9, "GMP", name, support, *ends, *beyond, 0.99, 3)
+
+
+def pictures(tmp_path: Path, overlaps: list[Any], classes: list[Any]) -> list[Any]:
+    from prunescope.figures import who_pays
+    from prunescope.figures.source import Source
+
+    write_csv(tmp_path / "who_pays.csv", COLUMNS, overlaps)
+    write_csv(tmp_path / "who_pays_classes.csv", CLASS_COLUMNS, classes)
+    return list(who_pays.draw(Source.of(tmp_path, [])))
+
+
+def test_overlaps_and_dumbbells(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+    from matplotlib.colors import to_hex
+
+    classes = [
+        change("PINS", "few", 5, -0.1, 0.2, True),
+        change("PINS", "many", 50, -0.2, -0.1, False),
+        change("sensitivity", "few", 5, -0.1, 0.0, False),
+        change("sensitivity", "many", 50, -0.2, -0.2, False),
+    ]
+    (picture,) = pictures(tmp_path, [overlap("sensitivity", 0.25, 0.05), overlap("PINS", 0.5, 0.06)], classes)
+    assert picture.stem == "d--net--90percent"
+    shared, pins, sensitivity = [axes for axes in picture.figure.axes if axes.get_visible()]
+    assert [patch.get_width() for patch in shared.patches] == [0.5, 0.25]
+    assert [label.get_text() for label in shared.get_yticklabels()] == ["PINS", "sensitivity"]
+    assert (pins.get_title(), sensitivity.get_title()) == ("PINS", "sensitivity")
+    # Classes by support; the first series is the reference.
+    assert [label.get_text() for label in pins.get_yticklabels()] == ["many", "few"]
+    _, reference, other = pins.lines
+    assert list(reference.get_xdata()) == [-0.2, -0.1]
+    assert list(other.get_xdata()) == [-0.1, 0.2]
+    joined = pins.collections[0]
+    assert [to_hex(colour) for colour in joined.get_colors()] == ["#c3c8cf", "#3c4043"]
+    assert pins.get_xlim() == sensitivity.get_xlim() == pytest.approx((-0.27, 0.27))
+    assert "dark line" in picture.caption
+    assert "those" not in picture.caption
+    plt.close("all")
+
+
+def test_of_many_classes_those_that_differ_most(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    classes = [change("PINS", f"c{n:02d}", 100 - n, 0.0, n / 100, False) for n in range(20)]
+    (picture,) = pictures(tmp_path, [], classes)
+    (panel,) = [axes for axes in picture.figure.axes if axes.get_visible()]
+    assert [label.get_text() for label in panel.get_yticklabels()] == [f"c{n:02d}" for n in range(8, 20)]
+    assert "Of 20 classes those 12" in picture.caption
+    assert len(picture.data) == 20
+    plt.close("all")
+
+
+def test_without_classes_there_are_the_overlaps_alone(tmp_path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    first, second = pictures(tmp_path, [overlap("PINS", 0.5, 0.06), overlap("PINS", 0.2, 0.1, 0.5)], [])
+    assert [first.stem, second.stem] == ["d--net--50percent", "d--net--90percent"]
+    assert "recall" not in first.caption
+    plt.close("all")
+
+
+def test_nothing_to_compare(tmp_path: Path) -> None:
+    write_csv(tmp_path / "who_pays.csv", COLUMNS, [])
+    write_csv(tmp_path / "who_pays_classes.csv", CLASS_COLUMNS, [])
+    index = draw("who_pays", tmp_path, [], tmp_path / "out")
+    assert index["figures"] == []
+    assert [one["what"] for one in index["skipped"]] == ["who_pays"]
