@@ -84,9 +84,9 @@ VERSION = {
     "model": 1,
     "el2n": 1,
     "cell": 5,
-    "tables": 8,
+    "tables": 9,
     "figures": 9,
-    "paper": 3,
+    "paper": 4,
     "report": 6,
     "tune": 1,
 }

@@ -29,6 +29,7 @@ RECALL_FILES: dict[str, str] = {
 #: Files of the PINS paper's folder.
 PINS_FILES: dict[str, str] = {
     "table-1-to-9-scores.csv": "scores by the data sets' own metrics beside the printed ones (Tables 1 to 6, 8, 9)",
+    "table-7-efficiency.csv": "time, storage and accuracy on RTE, as far as they are measured",
 }
 
 #: Everything below the folder ``paper``.

@@ -149,8 +149,10 @@ def printed_study() -> StudyTables:
 @pytest.mark.parametrize("name", sorted(PAPERS[pins.PAPER].judges))
 def test_the_papers_own_numbers_bear_out_what_it_claims_of_them(name: str) -> None:
     finding = judge(printed_study(), CLAIMS[name])
-    # Table 5's sparsities cannot be told apart, so its numbers are not among the data; losses are in a figure alone.
-    assert finding.verdict == ("not measured" if name in ("PINS-08", "PINS-13") else "holds"), finding
+    # Table 5's sparsities cannot be told apart, so its numbers are not among the data; losses are in a figure
+    # alone, and storage and time are no part of a study.
+    nothing = ("PINS-08", "PINS-11", "PINS-13")
+    assert finding.verdict == ("not measured" if name in nothing else "holds"), finding
 
 
 def test_published_rows_stand_beside_what_was_measured() -> None:
@@ -166,3 +168,13 @@ def test_published_rows_stand_beside_what_was_measured() -> None:
     assert [row[:9] for row in published_rows(ours)] == [
         ("PINS", table, "cola", "bert-base", "PINS", 0.8, "score_mean", 0.571, 0.5) for table in ("1", "6")
     ]
+
+
+def test_storage_and_time_are_not_measured_and_the_loss_is_told() -> None:
+    nothing = verdict("PINS-11", {})
+    assert nothing.verdict == "not measured"
+    assert "prunescope export" in nothing.evidence
+    assert "score changes" not in nothing.evidence
+    told = verdict("PINS-11", {"RTE none 0": 0.693, "RTE PINS 80": 0.69, "RTE PINS 90": 0.5})
+    assert told.verdict == "not measured"
+    assert told.evidence.endswith("the score changes, in points: RTE (enc, 80%) −0.3")

@@ -14,7 +14,7 @@ from printed_pages import Page
 
 from prunescope.config import Study, study_from
 from prunescope.printed import PINS_FILES
-from prunescope.printed.pins import pages, scores
+from prunescope.printed.pins import efficiency, pages, scores
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 ROWS = [
@@ -83,6 +83,52 @@ def test_the_page_and_the_file_say_the_same(tmp_path: Path) -> None:
     assert len(rows) == 7
     one = rows["cola", "bert-base", "PINS", "matthews", "0.8"]
     assert (one["published"], one["difference"]) == ("0.571", "-0.121")
+
+
+UNPRUNED_RTE = ("rte", "bert-base", "none", 0.0, "accuracy", 0.66, 0.02, 3)
+
+
+def test_efficiency_has_what_was_measured_and_says_what_was_not(tmp_path: Path) -> None:
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    paper, own = efficiency.tables(study(), tmp_path)
+    assert (paper.number, paper.dataset, paper.arch) == ("7", "rte", "bert-base")
+    assert (own.number, own.arch) == ("", "mine")
+    assert paper.rows == [("none", 0.0), ("PINS", 0.8)]
+    assert paper.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", 0.69, None, 0.7)
+    assert paper.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", 0.693, None, 0.66)
+    assert paper.of("PINS", 0.8, "megabytes") == efficiency.Entry("PINS", 0.8, "megabytes", 38.0, 8.9, None)
+    # A network that is not the paper's has no printed numbers; what is not there is no number.
+    assert own.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", None, None, 0.6)
+    assert own.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", None, None, None)
+    assert "results/models/rte/mine/PINS/sparsity-800permille/seeds-A-B" in own.export
+
+
+def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
+    write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    folder = tmp_path / "paper" / "pins"
+    folder.mkdir(parents=True)
+    (folder.parent / "index.html").touch()
+    pages.write(study(), tables=tmp_path / "tables", folder=folder, out=folder)
+    seen = Page(folder / "index.html")
+    shown = [[text for _, text in row] for row in seen.rows]
+    assert ["0%", "unpruned", "not measured (0.11)", "not measured (340)", "66.0 (69.3)"] in shown
+    assert [
+        *("80%", "PINS", "not measured (0.041, 2.7 times)", "not measured (38, 8.9 times)"),
+        "70.0 (69.0)",
+    ] in shown
+    assert ["80%", "PINS", "not measured", "not measured", "60.0"] in shown
+    assert "python benchmarks/inference.py" in seen.text
+    with (folder / "table-7-efficiency.csv").open(encoding="utf-8") as file:
+        rows = {(r["arch"], r["pruner"], r["quantity"]): r for r in csv.DictReader(file)}
+    assert len(rows) == 12
+    one = rows["bert-base", "PINS", "seconds"]
+    assert (one["table"], one["published"], one["gain"], one["ours"]) == ("7", "0.041", "2.7", "")
+
+
+def test_a_study_without_rte_has_no_efficiency(tmp_path: Path) -> None:
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [row for row in ROWS if row[0] != "rte"])
+    assert efficiency.tables(study(), tmp_path) == []
+    assert efficiency.tables(study(), tmp_path / "nowhere") == []
 
 
 def test_a_study_of_other_data_sets_has_nothing_to_show(tmp_path: Path) -> None:

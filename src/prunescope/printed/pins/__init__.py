@@ -1,1 +1,1 @@
-"""The score tables of the PINS paper."""
+"""The tables of the PINS paper."""

@@ -1,4 +1,4 @@
-"""The PINS paper's folder: its score tables as CSV, and a page that lays them out as it prints them."""
+"""The PINS paper's folder: its tables as CSV, and a page that lays them out as it prints them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config import Study
 from prunescope.printed import PINS_FILES
-from prunescope.printed.pins import scores
+from prunescope.printed.pins import efficiency, scores
 from prunescope.report import page
 
 
@@ -27,6 +27,8 @@ def write(study: Study, *, tables: Path, folder: Path, out: Path) -> bool:
     title = study.title or study.name
     found = scores.tables(study, tables)
     write_csv(folder / "table-1-to-9-scores.csv", *scores.csv_rows(found))
+    sizes = efficiency.tables(study, tables)
+    write_csv(folder / "table-7-efficiency.csv", *efficiency.csv_rows(sizes))
     text = page.render(
         "pins.html",
         title=f"{title}, as the PINS paper prints it",
@@ -35,6 +37,7 @@ def write(study: Study, *, tables: Path, folder: Path, out: Path) -> bool:
         papers=page.link(out.parent / "index.html", where),
         style=page.asset("printed.css"),
         tables=found,
+        sizes=sizes,
         files=PINS_FILES,
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
