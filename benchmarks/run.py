@@ -44,6 +44,13 @@ def _browser() -> str | None:
     return None if found else "there is no Chromium"
 
 
+def _history() -> str | None:
+    from embedded import FIRST
+
+    there = subprocess.run(["git", "-C", HERE, "cat-file", "-e", f"{FIRST}^{{commit}}"], capture_output=True)
+    return None if there.returncode == 0 else f"revision {FIRST} is not in this copy"
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """``brief``, ``thorough``: arguments; ``device``: whether it takes one. ``lacks``: why it cannot run, or None."""
@@ -83,6 +90,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "vectors": Benchmark("reading word vectors"),
     "inference": Benchmark("pruned networks on a CPU", *_to("inference-cpu")),
     "analysis": Benchmark("tables of the PIE paper's grid"),
+    "embedded": Benchmark("the embedded study, before any work on speed and now", lacks=_history),
     "audit": Benchmark("the audit of two sets of models"),
     "orchestration": Benchmark("Snakemake over the grids"),
     "submission": Benchmark("jobs handed to SLURM", ("--jobs", "1000"), ("--add",), lacks=_slurm),
