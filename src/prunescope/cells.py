@@ -25,7 +25,7 @@ class CellInputs:
 
     For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
     training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
-    texts, None for pictures.
+    texts, None for pictures. ``weights``: measures of the pruned models' weights, none where a study does without.
     """
 
     dense_test: Sequence[Path]
@@ -35,10 +35,11 @@ class CellInputs:
     el2n: Path | None
     metrics: Sequence[Path]
     readability: Path | None
+    weights: Sequence[Path] = ()
 
 
 def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int) -> None:
-    """Write ``test/``, ``train/`` (audits without a page) and ``models.json`` into ``out``.
+    """Write ``test/``, ``train/`` (audits without a page), ``weights.json`` and ``models.json`` into ``out``.
 
     ``models.json`` comes last and holds the metrics of the cell's models, by seed.
 
@@ -71,6 +72,13 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
                 seed_statistics=False,
                 **common,
             )
+    if inputs.weights:
+        # Here: the import is a good part of a small cell, and most cells do without.
+        from prunescope.weights.stored import join
+
+        join(inputs.weights, out / "weights.json", seeds)
+    else:
+        (out / "weights.json").unlink(missing_ok=True)
     write_json(out / "models.json", models)
 
 

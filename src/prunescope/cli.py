@@ -247,6 +247,14 @@ def _stage_commands(commands: Any) -> None:
     tuned.add_argument("--out", required=True, type=Path, metavar="DIR")
     tuned.set_defaults(run=_tuned)
 
+    weights = commands.add_parser(
+        "weights", help="stage: measure the weights that a block of networks is left with"
+    )
+    weights.add_argument("--models", required=True, type=Path, metavar="FILE")
+    weights.add_argument("--metrics", required=True, type=Path, metavar="FILE")
+    weights.add_argument("--out", required=True, type=Path, metavar="FILE")
+    weights.set_defaults(run=_weights)
+
     el2n = commands.add_parser("el2n", help="stage: EL2N scores, which the cells of a network share")
     el2n.add_argument("--early", required=True, nargs="+", type=Path, metavar="FILE")
     el2n.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
@@ -258,6 +266,7 @@ def _stage_commands(commands: Any) -> None:
         cell.add_argument(f"--{name}", required=True, nargs="+", type=Path, metavar="FILE")
     cell.add_argument("--el2n", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
+    cell.add_argument("--weights", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
     cell.add_argument("--confidence", type=float, default=0.99)
     cell.add_argument("--bins", type=int, default=20)
@@ -473,6 +482,13 @@ def _tuned(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _weights(arguments: argparse.Namespace) -> int:
+    from prunescope.weights.job import measure
+
+    measure(arguments.models, arguments.metrics, arguments.out)
+    return 0
+
+
 def _el2n(arguments: argparse.Namespace) -> int:
     from prunescope.cells import without_pandas, write_el2n
 
@@ -492,6 +508,7 @@ def _cell(arguments: argparse.Namespace) -> int:
         el2n=arguments.el2n[0] if arguments.el2n else None,
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
+        weights=arguments.weights,
     )
     with without_pandas():
         analyse(

@@ -49,7 +49,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
     """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
-    readability report results search site tables train tune tuned""".split()  # noqa: SIM905
+    readability report results search site tables train tune tuned weights""".split()  # noqa: SIM905
 )
 
 
@@ -231,6 +231,11 @@ class Study(Spec):
         True,
         description="keep unpruned networks with optimizer state, so that later additions start from them",
     )
+    weight_statistics: tuple[str, ...] = Field(
+        (),
+        description="archs whose weights, as pruning leaves them, are measured: how many, where, how large, of what "
+        "rank",
+    )
     job_minutes: float | None = Field(
         None,
         gt=0,
@@ -276,6 +281,12 @@ class Study(Spec):
                     merged_training(self.archs[arch].training, settings)
                 except ValidationError as error:
                     raise ValueError(f"{key}.{first_problem(error)}") from None
+        distinct("weight_statistics", self.weight_statistics)
+        for name in self.weight_statistics:
+            if name not in self.archs:
+                raise ValueError(
+                    f"weight_statistics: unknown arch {name!r}; there are {listed(self.archs, 40)}"
+                )
         for number, grid in enumerate(self.grid):
             self._check_grid(f"grid.{number}", grid)
         self._check_overlaps()

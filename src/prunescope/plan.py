@@ -40,6 +40,9 @@ PAPERS = {
 #: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
 JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
 
+#: ... and to measure one weight (``weight_statistics``): ranks of matrices of 768 by 768 take most of it.
+SECONDS_PER_WEIGHT = 3e-7
+
 #: What disk space is counted for, by how logits are stored.
 _DISK = {
     stored: f"prediction tables, logits in {stored} (bytes a row measured, compressed)"
@@ -98,10 +101,16 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
         cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
         training_jobs = len(blocks(layout, study, cell))
-        cell_jobs = training_jobs + 1
+        measuring_jobs = training_jobs if cell.arch in study.weight_statistics else 0
+        cell_jobs = training_jobs + measuring_jobs + 1
         partitions["gpu"]["jobs"] += training_jobs
         partitions["gpu"]["hours"] += cell_seconds / 3600
-        partitions["cpu"]["jobs"] += 1
+        partitions["cpu"]["jobs"] += 1 + measuring_jobs
+        if measuring_jobs:
+            seconds_measuring = (
+                measuring_jobs * JOB_SECONDS + count * network["n_prunable"] * SECONDS_PER_WEIGHT
+            )
+            partitions["cpu"]["hours"] += seconds_measuring / 3600
         partitions["cpu"]["hours"] += (JOB_SECONDS + 2 * cell_tables / TABLE_BYTES_PER_SECOND) / 3600
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
         empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}

@@ -13,7 +13,7 @@ from prunescope.config import load_study, study_from
 from prunescope.datasets import Digits, Docstrings, Reuters
 from prunescope.declared import declared
 from prunescope.errors import UserError
-from prunescope.layout import Layout, fill
+from prunescope.layout import Layout, blocks, fill
 from prunescope.plan import check_ratios, make_plan, plan_text
 
 
@@ -35,6 +35,19 @@ def test_models_and_jobs(plan):
     assert plan["jobs"] == numbers + prose + 2 + 2 + 1 + 4 + 6 == 42
     rows = {row["dataset"]: (row["models"], row["jobs"]) for row in plan["datasets"]}
     assert rows == {"numbers": (20, numbers), "prose": (6, prose)}
+
+
+def test_measuring_weights_is_a_job_a_block(study_dict, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = study_from(study_dict)
+    arch = study.cells[0].arch
+    before, after = make_plan(study), make_plan(study_from({**study_dict, "weight_statistics": [arch]}))
+    jobs = sum(len(blocks(Layout("results"), study, cell)) for cell in study.cells if cell.arch == arch)
+    assert jobs > 4
+    assert after["jobs"] == before["jobs"] + jobs
+    assert after["partitions"]["cpu"]["jobs"] == before["partitions"]["cpu"]["jobs"] + jobs
+    assert after["partitions"]["cpu"]["hours"] > before["partitions"]["cpu"]["hours"]
+    assert after["partitions"]["gpu"] == before["partitions"]["gpu"]
 
 
 def test_networks(plan):

@@ -28,6 +28,7 @@ LADDER: dict[str, Any] = {
     "name": "ladder",
     "seeds": [0, 1],
     "keep_models": False,
+    "weight_statistics": ["lenet5"],
     "datasets": {"digits": STUDY["datasets"]["digits"]},
     "archs": {"lenet5": STUDY["archs"]["lenet5"]},
     "grid": [
@@ -58,6 +59,7 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "train": 1,
         "level": 3,
         "prune": 2,
+        "weights": 6,
         "el2n": 1,
         "cell": 6,
         **CLOSING,
@@ -114,10 +116,25 @@ def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(ladder: Work
     assert "LTH at level 3" in (ladder.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
 
 
+def test_weights_are_measured_before_their_networks_go(ladder: Workspace) -> None:
+    tables = ladder.results / "tables"
+    whole = [row for row in rows(tables / "weights.csv") if not row["layer"]]
+    left = {(row["pruner"], round(float(row["sparsity"]), 3)): float(row["left_share"]) for row in whole}
+    zeros = {("none", 0.0): 0, ("LTH", 0.2): 4062, ("LTH", 0.36): 7312, ("LTH", 0.488): 9911}
+    for key, count in zeros.items():
+        assert left[key] == pytest.approx(1 - count / 20_310)
+    assert len(left) == 6
+    assert {row["n_seeds"] for row in whole} == {"2"}
+    # A whole filter is a row of its matrix; single weights leave no row empty.
+    empty = {row["pruner"]: float(row["empty_rows"]) for row in whole}
+    assert empty["CHIP"] > 0.1 > empty["MP"]
+    assert {row["pruner"] for row in rows(tables / "weight_values.csv")} == {"none", "LTH", "CHIP", "MP"}
+
+
 def test_another_level_starts_from_the_last(ladder: Workspace, tmp_path: Path) -> None:
     workspace = ladder.copy(tmp_path / "run")
     workspace.write(climbed_to(5))
-    assert workspace.jobs() == {"level": 2, "cell": 2, **CLOSING}
+    assert workspace.jobs() == {"level": 2, "weights": 2, "cell": 2, **CLOSING}
     workspace.write(climbed_to(2))
     assert workspace.jobs() == CLOSING
 
@@ -125,13 +142,21 @@ def test_another_level_starts_from_the_last(ladder: Workspace, tmp_path: Path) -
 def test_what_is_added_or_lost(ladder: Workspace, tmp_path: Path) -> None:
     workspace = ladder.copy(tmp_path / "run")
     workspace.write(climbed_to(3, seeds=[0, 1, 2]))
-    assert workspace.jobs() == {"train": 1, "level": 3, "prune": 2, "el2n": 1, "cell": 6, **CLOSING}
+    assert workspace.jobs() == {
+        "train": 1,
+        "level": 3,
+        "prune": 2,
+        "weights": 6,
+        "el2n": 1,
+        "cell": 6,
+        **CLOSING,
+    }
     workspace.write(LADDER)
     table = network_of(workspace, 2).parent / "test.parquet"
     content = table.read_bytes()
     table.unlink()
     # The level goes on from the one below, which is there, and those above it start from it.
-    assert workspace.jobs() == {"level": 2, "cell": 2, **CLOSING}
+    assert workspace.jobs() == {"level": 2, "weights": 2, "cell": 2, **CLOSING}
     assert workspace.snakemake().returncode == 0
     assert table.read_bytes() == content
     assert tables_of(workspace.results) == tables_of(ladder.results)
@@ -143,7 +168,7 @@ def test_settings_of_the_ladder_run_all_of_it_again(ladder: Workspace, tmp_path:
     workspace.write(
         climbed_to(3, datasets={"digits": {"source": "digits", "training": {"lenet5": {"rewind_epochs": 1}}}})
     )
-    assert workspace.jobs() == {"level": 3, "cell": 3, **CLOSING}
+    assert workspace.jobs() == {"level": 3, "weights": 3, "cell": 3, **CLOSING}
 
 
 def test_killed_on_the_ladder_it_goes_on_to_the_same_bytes(ladder: Workspace, tmp_path: Path) -> None:

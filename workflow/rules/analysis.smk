@@ -27,6 +27,7 @@ rule cell:
         el2n=el2n_of,
         metrics=pruned_files("metrics.json"),
         readability=readability_of,
+        weights=weights_of,
     output:
         test=LAYOUT.cell("test/summary.json"),
         train=LAYOUT.cell("train/summary.json"),
@@ -44,6 +45,7 @@ rule cell:
         "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
         " --el2n {input.el2n:q} --metrics {input.metrics:q} --readability {input.readability:q}"
+        " --weights {input.weights:q}"
         " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
         ' --out "$(dirname {output.models:q})" > {log:q} 2>&1'
 

@@ -74,6 +74,8 @@ TABLES = [
     "published_tests",
     "claims",
     "claims_by_cell",
+    "weights",
+    "weight_values",
 ]
 
 # Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of
@@ -82,6 +84,7 @@ VERSION = {
     "data": 1,
     "encode": 1,
     "model": 1,
+    "weights": 1,
     "el2n": 1,
     "cell": 5,
     "tables": 9,
@@ -265,6 +268,19 @@ def readability_of(wildcards):
     return LAYOUT.data("readability.parquet").format(dataset=wildcards.dataset)
 
 
+def weights_of(wildcards):
+    """Measures of a cell's weights; only of archs for which the study asks."""
+    cell = cell_of(wildcards)
+    wanted = cell.arch in STUDY.weight_statistics
+    return files_of(cell, "weights.json") if wanted else []
+
+
+def networks_of(wildcards):
+    """A block's networks, as training or pruning leaves them."""
+    dense = wildcards.pruner == UNPRUNED
+    return LAYOUT.model("checkpoint.safetensors" if dense else "models.safetensors")
+
+
 def in_scope(wildcards):
     """The cells of the whole study, or of the one data set that the scope names."""
     return [
@@ -326,6 +342,7 @@ def site_settings(wildcards):
             "checkpoint_seconds",
             "job_minutes",
             "tune",
+            "weight_statistics",
         },
     )
 

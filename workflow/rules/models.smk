@@ -109,3 +109,21 @@ rule level:
         ' --progress "$(dirname {output.metrics:q})/unfinished"'
         " --interval {resources.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
         " --threads {threads} > {log:q} 2>&1"
+
+
+# Its networks stay until they are measured, even where nothing else keeps them.
+rule weights:
+    input:
+        models=networks_of,
+        metrics=LAYOUT.model("metrics.json"),
+    output:
+        LAYOUT.model("weights.json"),
+    log:
+        LAYOUT.log("weights", "dataset", "arch", "pruner", "amount", "block"),
+    conda:
+        CONDA
+    params:
+        version=VERSION["weights"],
+    shell:
+        "prunescope weights --models {input.models:q} --metrics {input.metrics:q}"
+        " --out {output:q} > {log:q} 2>&1"

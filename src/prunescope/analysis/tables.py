@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables, who_pays
+from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables, weight_tables, who_pays
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
 from prunescope.analysis.alpha_variants import (
@@ -51,6 +51,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "who_pays": who_pays.COLUMNS,
     "who_pays_classes": who_pays.CLASS_COLUMNS,
     **seed_tables.COLUMNS,
+    **weight_tables.COLUMNS,
 }
 
 #: recalls of one seed by class, scores by seed
@@ -202,6 +203,8 @@ def collect(
     for cell in found:
         if not cell.dense:
             _add(tables, cell)
+        for name, rows_found in weight_tables.rows(cell.folder).items():
+            tables[name].extend([*cell.key, *row] for row in rows_found)
     analysis = analysis or Analysis()
     _add_between_pruners(tables, [cell for cell in found if not cell.dense], analysis, sources)
     for name, rows in tables.items():
