@@ -33,6 +33,8 @@ _NAMES = frozenset(
         "base",
         "objective",
         "reference",
+        "layer_name",
+        "matrix",
     }
 )
 

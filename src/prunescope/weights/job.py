@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,8 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
             for seed, layers in sorted(kept.items()):
                 network = _Network(models, metrics, file, seed, layers, family)
                 if not found:
-                    matrices, shown = _matrices(network), _shown(network)
+                    matrices = _matrices(network)
+                    shown = _shown(network, matrices)
                 found.append(_measured(network))
     except FileNotFoundError:
         raise UserError(f"{models}: no such file; run the job again that trains these networks") from None
@@ -97,8 +98,9 @@ def _matrices(network: _Network) -> tuple[Matrix, ...]:
     return tuple(found)
 
 
-def _shown(network: _Network) -> Shown:
-    name = list(network.layers)[middle(len(network.layers))]
+def _shown(network: _Network, matrices: Sequence[Matrix]) -> Shown:
+    place = middle([one.layer for one in matrices], [one.rows * one.columns for one in matrices])
+    name = matrices[place].name
     return Shown(seed=network.seed, name=name, pattern=Packed.of(network.matrix(name) != 0))
 
 

@@ -78,6 +78,15 @@ def as_matrix(name: str, weight: np.ndarray, family: str | None) -> np.ndarray:
     return np.ascontiguousarray(weight.reshape(len(weight), -1))
 
 
-def middle(count: int) -> int:
-    """Which of a network's matrices is shown: the one in the middle of their order, of two the later."""
-    return count // 2
+def middle(layers: Sequence[int], sizes: Sequence[int]) -> int:
+    """Which of a network's matrices is shown: the one in the middle of the layer that has the middle weight.
+
+    Of two in the middle the later. In BERT-base that is the output of the seventh layer's attention.
+
+    Args:
+        layers: the layer of each matrix; sizes: weights of each, both in the network's order.
+    """
+    ends = np.cumsum(sizes)
+    layer = layers[int(np.searchsorted(ends, ends[-1] / 2))]
+    places = [place for place, one in enumerate(layers) if one == layer]
+    return places[len(places) // 2]

@@ -178,7 +178,17 @@ def test_layers_by_name() -> None:
     assert layer_and_matrix("head.0.weight") == ("head.0", "head.0")
     assert short_names(["lstm.l0", "lstm.l1", "head.0"]) == ["l0", "l1", "head.0"]
     assert short_names(["lm.transformer.h.0", "lm.transformer.h.1"]) == ["1", "2"]
-    assert [middle(count) for count in (1, 2, 3, 13)] == [0, 1, 1, 6]
+
+
+def test_the_matrix_that_is_shown() -> None:
+    # BERT-base: twelve layers of six matrices and the pooler, by number of weights in 768^2.
+    sizes = [1, 1, 1, 1, 4, 4] * 12 + [1]
+    layers = [place // 6 + 1 for place in range(73)]
+    assert middle(layers, sizes) == 6 * 6 + 3
+    # LeNet-5: the 10,155th of 20,310 weights is in the third.
+    assert middle([1, 2, 3, 4], [150, 2400, 7680, 10080]) == 2
+    assert middle([1, 1, 2], [30, 30, 10]) == 1
+    assert middle([1], [5]) == 0
 
 
 def test_matrices_have_a_row_per_output() -> None:

@@ -1,0 +1,92 @@
+"""Layers along an axis, and a line per pruner: what figures of weights share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from prunescope.figures import layout
+from prunescope.figures.source import Source, pruners_of
+from prunescope.figures.style import look
+from prunescope.pruners import UNPRUNED
+from prunescope.weights.names import short_names
+
+COLUMNS = (
+    *("dataset", "arch", "pruner", "sparsity", "layer", "layer_name", "matrix", "n_matrices", "n_seeds"),
+    *("left_share", "left_share_std", "rank_share", "rank_share_std"),
+)
+
+#: Numbers of layers along an axis, at most; of more, every second has a label, or every third, and so on.
+_NUMBERS = 13
+#: Letters of names along an axis; more are set aslant.
+_LETTERS = 34
+
+
+def of_layers(source: Source) -> pd.DataFrame:
+    """The rows of weights.csv that are of whole layers; an empty table where a study has none, which is noted."""
+    path = source.tables / "weights.csv"
+    table = source.table("weights.csv", COLUMNS)
+    if table.empty and path.exists():
+        source.skip("weights", "the study does not measure weights (weight_statistics)")
+    return table[table["layer"].notna() & (table["matrix"] == "")]
+
+
+def handles_of(rows: pd.DataFrame) -> list[Any]:
+    """What a legend says of the pruners, and of the unpruned networks where they are drawn."""
+    names = pruners_of(rows)
+    found = [layout.line_handle(name, **look(name).plot()) for name in names]
+    if (rows["pruner"] == UNPRUNED).any():
+        found.insert(0, layout.line_handle("unpruned", **look(UNPRUNED).plot()))
+    return found
+
+
+def levels_of(rows: pd.DataFrame) -> list[float]:
+    """Sparsities, ascending, that pruned networks of these rows have."""
+    return sorted({round(float(value), 3) for value in rows[rows["pruner"] != UNPRUNED]["sparsity"]})
+
+
+def at_level(rows: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The pruned networks of a sparsity, which as reached may differ in far decimals, and the unpruned ones."""
+    return rows[(rows["sparsity"].round(3) == level) | (rows["pruner"] == UNPRUNED)]
+
+
+def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> None:
+    """A line per pruner over the layers, with standard deviations; of the unpruned networks, without."""
+    rows = at_level(rows, level)
+    names = pruners_of(rows)
+    for pruner in (UNPRUNED, *names):
+        line = rows[rows["pruner"] == pruner].sort_values("layer", kind="stable")
+        style = look(pruner)
+        # Side by side by a little, so that their spreads can be told apart.
+        shift = 0.0 if pruner == UNPRUNED else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
+        x = line["layer"] + shift
+        panel.plot(x, line[column], clip_on=False, **style.plot())
+        spread = line[f"{column}_std"].fillna(0.0)
+        if pruner != UNPRUNED:
+            panel.vlines(
+                x, line[column] - spread, line[column] + spread, color=style.colour, linewidth=0.9, alpha=0.6
+            )
+
+
+def layer_axis(panel: Any, rows: pd.DataFrame) -> None:
+    """An x axis of the layers of one network by their short names."""
+    layers = rows.drop_duplicates("layer").sort_values("layer", kind="stable")
+    places = [int(layer) for layer in layers["layer"]]
+    names = short_names([str(name) for name in layers["layer_name"]])
+    words = [place for place, name in zip(places, names, strict=True) if not name.isdecimal()]
+    numbers = [place for place in places if place not in words]
+    step = next(n for n in range(1, len(places) + 1) if len(numbers[::n]) <= _NUMBERS)
+    # A word beside a number needs its room.
+    crowded = len(places) > _NUMBERS / 2
+    kept = [n for n in numbers[::step] if not crowded or not any(abs(n - word) <= step for word in words)]
+    shown = [(place, name) for place, name in zip(places, names, strict=True) if place in (*words, *kept)]
+    panel.set_xticks([place for place, _ in shown], [name for _, name in shown])
+    panel.set_xticks(places, minor=True)
+    panel.tick_params(axis="x", which="minor", length=1.5)
+    if sum(len(names[place - places[0]]) + 1 for place in words) > _LETTERS:
+        panel.tick_params(axis="x", labelrotation=45)
+        for label in panel.get_xticklabels():
+            label.set_ha("right")
+            label.set_rotation_mode("anchor")
+    panel.set_xlim(places[0] - 0.5, places[-1] + 0.5)

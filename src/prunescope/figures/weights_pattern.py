@@ -1,0 +1,138 @@
+"""Where weights are left in one matrix: PINS paper, figure 1."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prunescope.config import Amount
+from prunescope.errors import UserError
+from prunescope.figures import layout
+from prunescope.figures.layout import Picture
+from prunescope.figures.source import CellFiles, Source, ordered_key
+from prunescope.weights.measures import concentration
+from prunescope.weights.patterns import Packed
+from prunescope.weights.stored import LISTS, Weights
+
+_COLUMNS = 4
+
+#: Panels of matrices with sides further apart than this are stretched to it.
+_STRETCH = 2.5
+
+
+@dataclass(frozen=True)
+class _Shown:
+    cell: CellFiles
+    name: str
+    seed: int
+    pattern: Packed
+    measures: dict[str, float | int | None]
+
+
+def draw(source: Source) -> Iterator[Picture]:
+    """A picture per (dataset, arch) and amount, a panel per pruner, and one of random places."""
+    found: dict[tuple[str, str, Amount], list[_Shown]] = {}
+    for cell in source.cells:
+        shown = _read(cell)
+        if shown is not None:
+            found.setdefault((cell.dataset, cell.arch, cell.amount), []).append(shown)
+    if not found:
+        source.skip("weights_pattern", "the study does not measure weights (weight_statistics)")
+    for (dataset, arch, amount), cells in found.items():
+        yield _picture(dataset, arch, amount, sorted(cells, key=lambda one: ordered_key(one.cell.pruner)))
+
+
+def _read(cell: CellFiles) -> _Shown | None:
+    path = cell.path / "weights.json"
+    if not path.exists():
+        return None
+    weights = Weights.read(path)
+    shown = weights.shown
+    if shown is None:
+        return None
+    place = next((i for i, matrix in enumerate(weights.matrices) if matrix.name == shown.name), None)
+    model = next((model for model in weights.models if model.seed == shown.seed), None)
+    if place is None or model is None:
+        raise UserError(f"{path}: not measures of weights; delete it and run again")
+    measures = {name: getattr(model, name)[place] for name in LISTS}
+    return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
+
+
+def _picture(dataset: str, arch: str, amount: Amount, cells: Sequence[_Shown]) -> Picture:
+    first = cells[0].pattern
+    left = round(float(np.mean([int(one.measures["left"] or 0) for one in cells])))
+    ratio = min(max(first.rows / first.columns, 1 / _STRETCH), _STRETCH)
+    count = len(cells) + 1
+    width = 6.6 / min(count, _COLUMNS)
+    # Less for a legend, which there is none of.
+    height = 0.55 + min(width * ratio, 2.6) - 0.45 / ceil(count / _COLUMNS)
+    figure, axes = layout.panels(count, columns=_COLUMNS, height=height, share_y=True, share_x=True)
+    for panel, one in zip(axes, cells, strict=False):
+        _draw(panel, one.pattern.picture(), one.pattern, ratio)
+        _heading(panel, one.cell.pruner, one.measures["row_gini"], one.measures["row_gini_random"])
+    random = _random(first.rows, first.columns, left)
+    _draw(axes[-1], Packed.of(random).picture(), first, ratio)
+    chance = concentration(random)
+    _heading(axes[-1], "random places", chance.gini, chance.random)
+    layout.outer_labels(axes, _COLUMNS, "input", "output")
+    title = f"Where weights are left: {dataset} · {arch}, {amount.text}"
+    figure.suptitle(title)
+    seeds = sorted({one.seed for one in cells})
+    names = dict.fromkeys(one.name for one in cells)
+    caption = (
+        f"The weights that are left (dark) of one matrix, {', '.join(names)} ({first.rows:,} outputs by "
+        f"{first.columns:,} inputs), in the middle of the network, after pruning the network to "
+        f"{amount.text}; seed {', '.join(map(str, seeds))}, a panel per pruner. Grey: several places drawn as one. "
+        "Below each name: the Gini coefficient of the number of weights by row "
+        "(0: every row has as many, near 1: few rows have all), in brackets its mean if as many stood in random "
+        f"places. Last panel: {left:,} weights in random places, as many as the pruners leave in the mean."
+    )
+    data = pd.DataFrame(
+        {
+            "dataset": one.cell.dataset,
+            "arch": one.cell.arch,
+            "pruner": one.cell.pruner,
+            "amount": one.cell.amount.token,
+            "seed": one.seed,
+            "matrix": one.name,
+            "rows": one.pattern.rows,
+            "columns": one.pattern.columns,
+            **one.measures,
+        }
+        for one in cells
+    )
+    return Picture(f"{dataset}--{arch}--{amount.token}", title, caption, figure, data)
+
+
+def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> None:
+    panel.grid(False)
+    panel.imshow(
+        picture,
+        cmap="Greys",
+        vmin=0.0,
+        vmax=1.0,
+        extent=(0, pattern.columns, pattern.rows, 0),
+        aspect=ratio * pattern.columns / pattern.rows,
+    )
+    panel.set_xticks([0, pattern.columns])
+    panel.set_yticks([0, pattern.rows])
+    for spine in panel.spines.values():
+        spine.set_visible(True)
+
+
+def _heading(panel: Any, name: str, gini: Any, random: Any) -> None:
+    told = "nothing is left" if gini is None else f"row Gini {gini:.2f} ({random:.2f})"
+    panel.set_title(f"{name}\n", loc="left")
+    panel.text(0.0, 1.03, told, transform=panel.transAxes, fontsize=7.2, color="#3c4043", va="bottom")
+
+
+def _random(rows: int, columns: int, left: int) -> np.ndarray:
+    """``left`` True in random places of (rows, columns), the same ones every time."""
+    found = np.zeros(rows * columns, dtype=bool)
+    found[np.random.default_rng(0).choice(rows * columns, size=left, replace=False)] = True
+    return found.reshape(rows, columns)
