@@ -268,6 +268,12 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "pie_share_by_seeds": "n_models pie_share low high noise_floor",
             "agreement": "loyalty_mean loyalty_std loyalty_between_seeds flips_mean flips_to_wrong "
             "flips_to_right n_seeds flips_share",
+            "pruning_loss": "step reached mean std n_seeds",
+            "objectives": "base objective metric mean std ci_low ci_high confidence n_seeds published",
+            "who_pays": "reference n_examples n_pies_reference n_pies n_both jaccard jaccard_by_chance",
+            "who_pays_classes": "reference class support change_reference change_reference_low change_reference_high "
+            "change change_low change_high difference difference_low difference_high confidence "
+            "n_seeds",
             "weights": "layer layer_name matrix rows columns n_matrices n_seeds left_share left_share_std rank "
             "rank_std rank_share rank_share_std empty_rows empty_rows_std empty_columns empty_columns_std row_gini "
             "row_gini_std column_gini column_gini_std row_gini_random column_gini_random",

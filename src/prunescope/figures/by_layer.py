@@ -57,6 +57,8 @@ def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> No
     names = pruners_of(rows)
     for pruner in (UNPRUNED, *names):
         line = rows[rows["pruner"] == pruner].sort_values("layer", kind="stable")
+        if line.empty:
+            continue
         style = look(pruner)
         # Side by side by a little, so that their spreads can be told apart.
         shift = 0.0 if pruner == UNPRUNED else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
