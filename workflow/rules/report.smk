@@ -5,6 +5,8 @@ rule figures:
     input:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
+        # All of them, so that a table that a newer version adds is made in an older results tree.
+        all_tables=[LAYOUT.scoped(f"tables/{table}.csv") for table in TABLES],
     output:
         *[
             report(
@@ -57,6 +59,11 @@ rule site:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
         figures=LAYOUT.scoped("figures/figures.json"),
+        # As in rule figures.
+        further=[
+            *[LAYOUT.scoped(f"figures/{family}") for family in FAMILIES],
+            *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
+        ],
         cards=cards,
     output:
         LAYOUT.scoped("index.html"),
