@@ -42,6 +42,8 @@ CLASS_COLUMNS = (
 )
 #: Classes that are drawn at most: those in which pruners differ most.
 _CLASSES = 12
+#: Amounts of a network that are drawn at most: a picture of many pruners takes seconds, the tables have all.
+_AMOUNTS = 3
 _PANELS = 3
 #: Lines between the two points of a class: where their difference is beyond doubt, and else.
 _APART, _TOGETHER = "#3c4043", "#c3c8cf"
@@ -50,7 +52,10 @@ _SHIFT = 0.14
 
 
 def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch, sparsity): overlaps of PIEs, and a panel per pruner for the classes."""
+    """A picture per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
+
+    Of more than three sparsities, the lowest, the middle and the highest are drawn.
+    """
     overlaps = source.table("who_pays.csv", COLUMNS)
     classes = source.table("who_pays_classes.csv", CLASS_COLUMNS)
     if overlaps.empty and classes.empty:
@@ -60,7 +65,7 @@ def draw(source: Source) -> Iterator[Picture]:
     amounts = both["sparsity"].round(3)
     for dataset, arch in pairs(both):
         own = (both["dataset"] == dataset) & (both["arch"] == arch)
-        for amount in sorted(set(amounts[own].dropna())):
+        for amount in _spread(sorted(set(amounts[own].dropna()))):
             parts = [
                 table[
                     (table["dataset"] == dataset)
@@ -70,6 +75,14 @@ def draw(source: Source) -> Iterator[Picture]:
                 for table in (overlaps, classes)
             ]
             yield _picture(dataset, arch, amount, *parts)
+
+
+def _spread(amounts: list[float]) -> list[float]:
+    """All amounts, or the first, middle and last of many."""
+    if len(amounts) <= _AMOUNTS:
+        return amounts
+    places = np.linspace(0, len(amounts) - 1, _AMOUNTS).round().astype(int)
+    return [amounts[place] for place in places]
 
 
 def _picture(
