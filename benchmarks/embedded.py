@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from machine import processor
 
 ROOT = Path(__file__).resolve().parents[1]
+LOG = Path(__file__).resolve().parent / "results" / "log"
 
 #: The last revision before any work on speed.
 FIRST = "c9bf5e8"
@@ -112,7 +113,8 @@ def snakemake(code: Path, study: Path, folder: Path, cores: int, targets: list[s
     Raises:
         SystemExit: the study fails; its log is named.
     """
-    log = folder / "snakemake.log"
+    log = LOG / f"embedded-{folder.name}.txt"
+    log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "snakemake", "--snakefile", code / "Snakefile", "--directory", folder]
     command += ["--configfile", study, "--cores", str(cores), *targets]
     environment = os.environ | {
@@ -124,7 +126,7 @@ def snakemake(code: Path, study: Path, folder: Path, cores: int, targets: list[s
     with log.open("ab") as stream:
         done = subprocess.run(command, cwd=folder, env=environment, stdout=stream, stderr=subprocess.STDOUT)
     if done.returncode:
-        raise SystemExit(f"benchmarks/embedded.py: the study failed; see {log.read_text()[-2000:]}")
+        raise SystemExit(f"benchmarks/embedded.py: the study failed; see {log}")
     return {
         "wall_s": round(time.perf_counter() - started, 1),
         "cpu_s": round(children_seconds() - used, 1),
