@@ -35,6 +35,23 @@ LOG = Path(__file__).resolve().parent / "results" / "log"
 #: The last revision before any work on speed.
 FIRST = "c9bf5e8"
 
+#: Put before the older code's first import of transformers: it does not know a torchvision that is built for another
+#: PyTorch than the one beside it, as a package index's is beside the one for CPUs.
+STARTUP = """
+import importlib.util, sys
+
+class Before:
+    def find_spec(self, name, path=None, target=None):
+        if name == "transformers":
+            sys.meta_path.remove(self)
+            spec = importlib.util.spec_from_file_location("vision", {vision!r})
+            vision = sys.modules["vision_of_after"] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(vision)
+            vision.prepare_torchvision()
+
+sys.meta_path.insert(0, Before())
+"""
+
 #: What Snakemake is asked for, in order.
 PARTS = {"models_and_cells": ["results/cells.txt"], "tables_figures_pages": []}
 
@@ -50,6 +67,8 @@ def main() -> int:
         folder = Path(name).resolve()
         with checked_out(args.before, folder / "code") as before:
             study = before / "config.yaml"
+            vision = str(ROOT / "src" / "prunescope" / "vision.py")
+            (before / "src" / "sitecustomize.py").write_text(STARTUP.format(vision=vision), encoding="utf-8")
             runs = {
                 side: whole_study(code, study, folder / side, args.cores)
                 for side, code in {"before": before, "after": ROOT}.items()
