@@ -322,7 +322,7 @@ def results(tmp_path: Path, summary: dict[str, Any], models: dict[str, Any], row
     if rows:
         text = "\n".join(["seed,accuracy_dense,accuracy_pruned,alpha", *rows])
         (folder / "test" / "alpha.csv").write_text(text + "\n")
-    return CellResults(folder, {})
+    return CellResults(folder, [], {})
 
 
 def test_a_cell_read(tmp_path: Path) -> None:
