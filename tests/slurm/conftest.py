@@ -196,12 +196,16 @@ class Site:
     @staticmethod
     def catches(pid: int, number: signal.Signals) -> bool:
         """Whether a process has a handler for a signal: a network in training has."""
-        status = Path(f"/proc/{pid}/status")
-        try:
-            masks = dict(line.split(":\t") for line in status.read_text().splitlines() if ":\t" in line)
-        except OSError:
-            return False
-        return bool(int(masks["SigCgt"], 16) >> (number - 1) & 1)
+        return _in_mask(pid, "SigCgt", number)
+
+    @staticmethod
+    def awaits(pid: int, number: signal.Signals) -> bool:
+        """Whether a signal was sent to a process that has not had it yet, because it is stopped."""
+        return _in_mask(pid, "ShdPnd", number)
+
+    @staticmethod
+    def stopped(pid: int) -> bool:
+        return _status(pid).get("State", "").startswith("T")
 
     @property
     def snakemake_process(self) -> int:
@@ -229,6 +233,19 @@ class Site:
             process.send_signal(signal.SIGTERM)
             process.wait(20)
             raise AssertionError(f"no end after {seconds} s:\n{self.logs[-8000:]}") from None
+
+
+def _status(pid: int) -> dict[str, str]:
+    """``/proc/<pid>/status``; empty where there is no such process."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return {}
+    return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+
+
+def _in_mask(pid: int, mask: str, number: signal.Signals) -> bool:
+    return bool(int(_status(pid).get(mask, "0"), 16) >> (number - 1) & 1)
 
 
 def _words(pid: int, file: str) -> list[str]:

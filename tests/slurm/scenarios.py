@@ -70,10 +70,15 @@ def faults_of_jobs() -> Found:
 
         warned = site.wait_for(lambda: site.running("prune"), "a pruned network")[0]
         what = {number: comment for number, comment, _ in cluster.jobs()}[warned]
-        site.wait_for(
-            lambda: site.catches(site.trainer(warned), signal.SIGUSR1), "training that heeds a warning"
+        heeds = site.wait_for(
+            lambda: next((pid for pid in [site.trainer(warned)] if site.catches(pid, signal.SIGUSR1)), 0),
+            "training that heeds a warning",
         )
+        # It waits for the warning, so that it cannot be finished before the warning arrives.
+        os.kill(heeds, signal.SIGSTOP)
         cluster.client("scancel", "--signal=USR1", str(warned))
+        site.wait_for(lambda: site.awaits(heeds, signal.SIGUSR1) or not site.stopped(heeds), "the warning")
+        os.kill(heeds, signal.SIGCONT)
         late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned network")[0]
         # One that hangs heeds no warning; SLURM's signals would wake it, so it is stopped again and again. Limits are
         # in minutes.
