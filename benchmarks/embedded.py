@@ -5,8 +5,8 @@
 The older revision is checked out beside this one (a git worktree, taken away at the end). Both run its study from
 nothing: first until every cell is analysed, then what is left (tables, figures, pages). Timed: wall seconds, and
 processor seconds of Snakemake and all its jobs; on a busy machine only the latter tell. Both use the packages of this
-environment, with one thread a job. Afterwards it is counted how many predictions differ, so that a gain of time that
-changed the networks would be seen.
+environment, with one thread a job. Afterwards it is counted in how many rows of the prediction tables a logit differs, so
+that a gain of time that changed the networks would be seen.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> int:
                 side: whole_study(code, study, folder / side, args.cores)
                 for side, code in {"before": before, "after": ROOT}.items()
             }
-        changed = changed_predictions(folder / "before", folder / "after")
+        changed = changed_rows(folder / "before", folder / "after")
     result = {
         "what": "the embedded study of an older revision, by its code and by this one's",
         "before": args.before,
@@ -85,7 +85,7 @@ def main() -> int:
             }
             for part in runs["after"]
         },
-        "predictions": changed,
+        "rows_of_predictions": changed,
         "command": f"python benchmarks/embedded.py --before {args.before} --cores {args.cores}",
         "date": f"{datetime.date.today():%Y-%m-%d}",
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
@@ -158,19 +158,22 @@ def children_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def changed_predictions(before: Path, after: Path) -> dict[str, int]:
-    """How many rows of all prediction tables of test examples there are, and how many differ in prediction."""
+def changed_rows(before: Path, after: Path) -> dict[str, int]:
+    """How many rows the prediction tables of test examples have, and in how many a logit is another number."""
     rows = changed = 0
     for path in sorted(before.glob("results/models/*/*/*/*/*/test.parquet")):
-        other = after / path.relative_to(before)
-        columns = ["seed", "example", "prediction"]
-        one, two = (pq.read_table(file, columns=columns).to_pandas() for file in (path, other))
-        both = one.merge(two, on=["seed", "example"], validate="one_to_one")
-        if len(both) != len(one) or len(both) != len(two):
+        one, two = (_logits(file) for file in (path, after / path.relative_to(before)))
+        if one.keys() != two.keys():
             raise SystemExit(f"benchmarks/embedded.py: {path.relative_to(before)}: other examples or seeds")
-        rows += len(both)
-        changed += int((both["prediction_x"].astype(str) != both["prediction_y"].astype(str)).sum())
+        rows += len(one)
+        changed += sum(one[key] != two[key] for key in one)
     return {"rows": rows, "changed": changed}
+
+
+def _logits(path: Path) -> dict[tuple[int, int], tuple[float, ...]]:
+    table = pq.read_table(path, columns=["seed", "example", "logits"])
+    seeds, examples, logits = (table[name].to_pylist() for name in table.column_names)
+    return {(seed, example): tuple(row) for seed, example, row in zip(seeds, examples, logits, strict=True)}
 
 
 if __name__ == "__main__":
