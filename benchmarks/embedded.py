@@ -5,8 +5,8 @@
 The older revision is checked out beside this one (a git worktree, taken away at the end). Both run its study from
 nothing: first until every cell is analysed, then what is left (tables, figures, pages). Timed: wall seconds, and
 processor seconds of Snakemake and all its jobs; on a busy machine only the latter tell. Both use the packages of this
-environment, with one thread a job. Afterwards it is counted in how many rows of the prediction tables a logit differs, so
-that a gain of time that changed the networks would be seen.
+environment, with one thread a job. Afterwards it is counted in how many rows of the prediction tables a logit differs,
+so that a gain of time that changed the networks would be seen.
 """
 
 from __future__ import annotations
