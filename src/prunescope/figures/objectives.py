@@ -7,25 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.analysis.objectives import COLUMNS as OBJECTIVE_COLUMNS
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, pretty_metric
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
-COLUMNS = (
-    *CELL,
-    "base",
-    "objective",
-    "metric",
-    "mean",
-    "std",
-    "ci_low",
-    "ci_high",
-    "confidence",
-    "n_seeds",
-    "published",
-)
+COLUMNS = (*CELL, *OBJECTIVE_COLUMNS)
 #: Objectives in the order of the paper's table: colour, marker.
 LOOKS = {
     "task": ("#0072B2", "o"),

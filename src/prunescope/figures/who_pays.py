@@ -8,22 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prunescope.analysis.who_pays import COLUMNS as PAYS_COLUMNS
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
-COLUMNS = (
-    *CELL,
-    "reference",
-    "n_examples",
-    "n_pies_reference",
-    "n_pies",
-    "n_both",
-    "jaccard",
-    "jaccard_by_chance",
-)
+COLUMNS = (*CELL, *PAYS_COLUMNS)
 CLASS_COLUMNS = (
     *CELL,
     "reference",
