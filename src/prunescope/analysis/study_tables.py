@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 from prunescope.analysis.pruning_loss import LossPoint
 from prunescope.analysis.study_alphas import Alpha, AlphaTest
 from prunescope.analysis.study_keys import Key, percent
-from prunescope.analysis.weight_tables import Spread
+from prunescope.analysis.weight_tables import Spread, Storage
 from prunescope.pruners import UNPRUNED
 from prunescope.published import recall
 
@@ -76,7 +76,8 @@ class StudyTables:
     ``own``: mean scores by the data sets' own metrics. ``bins``: EL2N bins, least influential first. ``ratios``:
     readability of PIEs over that of all texts, by measure. ``classes``: in index order. ``variances``: of recall
     over classes, mean over models.
-    ``pruning_ratios``: as reached. ``losses``: while pruned gradually, by step. ``weights``: of whole networks.
+    ``pruning_ratios``: as reached. ``losses``: while pruned gradually, by step. ``weights``, ``storage``: of whole
+    networks.
     ``tests``: between alphas. As far as known: ``families`` and ``depths`` by arch, ``sources`` by data set.
     """
 
@@ -92,6 +93,7 @@ class StudyTables:
     pruning_ratios: Mapping[Key, float] = field(default_factory=dict)
     losses: Mapping[Key, tuple[LossPoint, ...]] = field(default_factory=dict)
     weights: Mapping[Key, Spread] = field(default_factory=dict)
+    storage: Mapping[Key, Storage] = field(default_factory=dict)
     tests: Sequence[AlphaTest] = ()
     families: Mapping[str, str] = field(default_factory=dict)
     depths: Mapping[str, int] = field(default_factory=dict)
@@ -144,6 +146,7 @@ class StudyTables:
             },
             losses={key: tuple(points) for key, points in losses.items()},
             weights={key: found for key, row in rows["weights"] if (found := Spread.of(row)) is not None},
+            storage={key: size for key, row in rows["weights"] if (size := Storage.of(row)) is not None},
             tests=tests,
             families=families,
             depths=depths or {},

@@ -15,7 +15,8 @@ from prunescope.weights.measures import edges
 from prunescope.weights.stored import Matrix, Model, Weights
 
 #: What has a mean and a standard deviation over models. Nothing is left to chance in ``_random``: means alone.
-SPREAD = ("left_share", "rank", "rank_share", "empty_rows", "empty_columns", "row_gini", "column_gini")
+CONCENTRATION = ("empty_rows", "empty_columns", "row_gini", "column_gini")
+SPREAD = ("left_share", "rank", "rank_share", *CONCENTRATION, "megabytes")
 RANDOM = ("row_gini_random", "column_gini_random")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("layer", "layer_name", "matrix", "rows", "columns", "n_matrices", "n_seeds"),
         *(column for name in SPREAD for column in (name, f"{name}_std")),
         *RANDOM,
+        "megabytes_float32",
     ),
     "weight_values": ("low", "high", "share", "share_std", "n_seeds"),
 }
@@ -49,11 +51,38 @@ class Spread:
         return cls(*map(float, values))
 
 
+@dataclass(frozen=True)
+class Storage:
+    """Of the prunable weights of a whole network, in the mean over seeds, in 10^6 bytes.
+
+    ``dense``: float32, as the PINS paper counts (Table 7); ``sparse``: as `prunescope export` writes them.
+    """
+
+    dense: float
+    sparse: float
+
+    @property
+    def gain(self) -> float:
+        """How many times smaller."""
+        return self.dense / self.sparse
+
+    @classmethod
+    def of(cls, row: Sequence[Any]) -> Storage | None:
+        """From a row of ``weights`` after the columns of the cell; None for one of a layer or a matrix."""
+        found = dict(zip(COLUMNS["weights"], row, strict=True))
+        dense, sparse = found["megabytes_float32"], found["megabytes"]
+        if found["layer"] not in ("", None) or dense in ("", None) or sparse in ("", None):
+            return None
+        return cls(float(dense), float(sparse))
+
+
 def rows(folder: Path) -> dict[str, list[list[Any]]]:
     """Rows of a cell by table, without the columns of the cell; none where its weights were not measured.
 
     ``weights``: for the whole network (without a layer), for each layer (without a matrix), and for each matrix. Those
-    of several matrices have the mean of their ranks and concentrations, and what is left of all their weights.
+    of several matrices have the mean of their ranks and concentrations, and what is left of all their weights and what
+    these take. ``megabytes`` (10^6 bytes): 8-bit weights in compressed sparse rows, as `prunescope export` writes them;
+    ``megabytes_float32``: as they were trained, zeros and all.
 
     ``weight_values``: what share of all weights that are left has magnitudes from ``low`` to below ``high``; bins in
     which no model has any are left out.
@@ -92,7 +121,8 @@ def _row(weights: Weights, names: list[Any], places: list[int]) -> list[Any]:
     found = [_of_model(model, matrices, places) for model in weights.models]
     spread = [value for name in SPREAD for value in _mean_and_std([one[name] for one in found])]
     random = [_mean_and_std([one[name] for one in found])[0] for name in RANDOM]
-    return [*names, len(places), len(found), *spread, *random]
+    dense = 4e-6 * sum(one.rows * one.columns for one in matrices)
+    return [*names, len(places), len(found), *spread, *random, dense]
 
 
 def _of_model(model: Model, matrices: Sequence[Matrix], places: Sequence[int]) -> dict[str, float | None]:
@@ -106,9 +136,11 @@ def _of_model(model: Model, matrices: Sequence[Matrix], places: Sequence[int]) -
                 for place, one in zip(places, matrices, strict=True)
             ]
         ),
+        "megabytes": sum(model.bytes_exported[place] for place in places) / 1e6,
     }
-    others = [name for name in (*SPREAD, *RANDOM) if name not in found]
-    return found | {name: _mean([getattr(model, name)[place] for place in places]) for name in others}
+    return found | {
+        name: _mean([getattr(model, name)[place] for place in places]) for name in (*CONCENTRATION, *RANDOM)
+    }
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

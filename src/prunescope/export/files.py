@@ -86,6 +86,11 @@ def compress(tensors: Mapping[str, np.ndarray], prunable: set[str], about: Mappi
     return Exported(matrices, scales, shapes, others, dict(about))
 
 
+def stored_bytes(weight: np.ndarray) -> int:
+    """What a prunable tensor, (rows, ...) float32, takes in an exported file, its scales included."""
+    return compress({"": weight}, {""}, {}).matrix_bytes
+
+
 def write(path: Path | str, exported: Exported) -> None:
     """Write atomically.
 

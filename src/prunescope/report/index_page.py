@@ -38,7 +38,7 @@ TABLES: dict[str, str] = {
     "objectives.csv": "score of one way of pruning under several objectives",
     "who_pays.csv": "PIEs that pruners share with magnitude pruning, and how many by chance",
     "who_pays_classes.csv": "change of recall by class, under magnitude pruning and under other pruners",
-    "weights.csv": "what pruning leaves of weight matrices: share, rank, concentration on rows and columns",
+    "weights.csv": "what pruning leaves of weight matrices: share, rank, concentration on rows and columns, megabytes",
     "weight_values.csv": "how large the weights are that are left",
     "published.csv": "the papers' printed numbers beside ours",
     "published_tests.csv": "the recall paper's tests between alphas beside ours",

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from prunescope.errors import UserError
+from prunescope.export.files import stored_bytes
 from prunescope.files import read_json
 from prunescope.weights.measures import concentration, magnitudes, n_bins, rank
 from prunescope.weights.names import as_matrix, layer_and_matrix, middle
@@ -35,21 +36,22 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{metrics}: not the metrics of a block of models; delete it and run again") from None
     matrices: tuple[Matrix, ...] = ()
-    found: list[Model] = []
+    measured: list[Model] = []
     shown: Shown | None = None
     try:
         with safe_open(models, framework="numpy") as file:
             for seed, layers in sorted(kept.items()):
                 network = _Network(models, metrics, file, seed, layers, family)
-                if not found:
-                    matrices = _matrices(network)
+                model, shapes = _measured(network)
+                if not measured:
+                    matrices = _matrices(network, shapes)
                     shown = _shown(network, matrices)
-                found.append(_measured(network))
+                measured.append(model)
     except FileNotFoundError:
         raise UserError(f"{models}: no such file; run the job again that trains these networks") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{models}: damaged ({error}); delete it and run again") from None
-    Weights(matrices=matrices, models=tuple(found), shown=shown).write(out)
+    Weights(matrices=matrices, models=tuple(measured), shown=shown).write(out)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,8 @@ class _Network:
     layers: Mapping[str, Mapping[str, Any]]
     family: str
 
-    def matrix(self, name: str) -> np.ndarray:
-        """(outputs, inputs), with as many zeros as the metrics say."""
+    def weight(self, name: str) -> np.ndarray:
+        """A prunable tensor in its own shape, with as many zeros as the metrics say."""
         where = f"{self.models}: seed {self.seed}"
         try:
             weight = self.file.get_tensor(f"{self.seed}/model/{name}")
@@ -79,19 +81,22 @@ class _Network:
                 f"{where}: {name} has {zeros} zeros of {weight.size} weights, but {self.metrics.name} says "
                 f"{told[0]} of {told[1]}; {_AGAIN}"
             )
+        return np.asarray(weight)
+
+    def matrix(self, name: str, weight: np.ndarray) -> np.ndarray:
+        """(outputs, inputs) of a weight of this name."""
         return as_matrix(name, weight, self.family)
 
 
 _AGAIN = "delete both files and run again"
 
 
-def _matrices(network: _Network) -> tuple[Matrix, ...]:
+def _matrices(network: _Network, shapes: Sequence[tuple[int, int]]) -> tuple[Matrix, ...]:
     numbers: dict[str, int] = {}
     found = []
-    for name in network.layers:
+    for name, (rows, columns) in zip(network.layers, shapes, strict=True):
         layer, matrix = layer_and_matrix(name)
         number = numbers.setdefault(layer, len(numbers) + 1)
-        rows, columns = network.matrix(name).shape
         found.append(
             Matrix(name=name, layer=number, layer_name=layer, matrix=matrix, rows=rows, columns=columns)
         )
@@ -101,15 +106,23 @@ def _matrices(network: _Network) -> tuple[Matrix, ...]:
 def _shown(network: _Network, matrices: Sequence[Matrix]) -> Shown:
     place = middle([one.layer for one in matrices], [one.rows * one.columns for one in matrices])
     name = matrices[place].name
-    return Shown(seed=network.seed, name=name, pattern=Packed.of(network.matrix(name) != 0))
+    return Shown(
+        seed=network.seed, name=name, pattern=Packed.of(network.matrix(name, network.weight(name)) != 0)
+    )
 
 
-def _measured(network: _Network) -> Model:
+def _measured(network: _Network) -> tuple[Model, list[tuple[int, int]]]:
+    """The measures, and the shape of each matrix."""
     lists: dict[str, list[Any]] = {name: [] for name in LISTS}
     sizes = np.zeros(n_bins(), dtype=np.int64)
+    shapes: list[tuple[int, int]] = []
     for name in network.layers:
-        matrix = network.matrix(name)
+        weight = network.weight(name)
+        matrix = network.matrix(name, weight)
+        rows, columns = matrix.shape
+        shapes.append((rows, columns))
         left = matrix != 0
+        lists["bytes_exported"].append(stored_bytes(weight))
         lists["left"].append(int(left.sum()))
         lists["rank"].append(rank(matrix))
         for side, pattern in (("row", left), ("column", left.T)):
@@ -118,4 +131,4 @@ def _measured(network: _Network) -> Model:
             lists[f"{side}_gini"].append(spread.gini)
             lists[f"{side}_gini_random"].append(spread.random)
         sizes += magnitudes(matrix)
-    return Model(seed=network.seed, magnitudes=tuple(sizes.tolist()), **lists)
+    return Model(seed=network.seed, magnitudes=tuple(sizes.tolist()), **lists), shapes

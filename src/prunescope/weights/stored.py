@@ -28,12 +28,14 @@ class Model(Spec):
     """What one network is left with.
 
     All but ``magnitudes`` have a value for each of the network's matrices, in their order. ``left``: weights that are
-    not zero. For the others see ``measures``; nulls where nothing is left. ``magnitudes``: of all weights that are
-    left, how many are in each of the bins between ``measures.edges``.
+    not zero; ``bytes_exported``: what they take as `prunescope export` writes them. For the others see ``measures``;
+    nulls where nothing is left. ``magnitudes``: of all weights that are left, how many are in each of the bins between
+    ``measures.edges``.
     """
 
     seed: int
     left: tuple[int, ...]
+    bytes_exported: tuple[int, ...]
     rank: tuple[int, ...]
     empty_rows: tuple[float, ...]
     empty_columns: tuple[float, ...]

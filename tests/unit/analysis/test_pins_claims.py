@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from prunescope.analysis.claims.findings import Finding
 from prunescope.analysis.claims.registry import PAPERS, judge
 from prunescope.analysis.published import published_rows
 from prunescope.analysis.study_tables import Key, Score, StudyTables
+from prunescope.analysis.weight_tables import Storage
 from prunescope.published import pins
 from prunescope.published.printed import claims
 
@@ -173,8 +175,12 @@ def test_published_rows_stand_beside_what_was_measured() -> None:
 def test_storage_and_time_are_not_measured_and_the_loss_is_told() -> None:
     nothing = verdict("PINS-11", {})
     assert nothing.verdict == "not measured"
-    assert "prunescope export" in nothing.evidence
+    assert "benchmarks/inference.py" in nothing.evidence
+    assert nothing.evidence.endswith("storage needs measured weights (weight_statistics)")
     assert "score changes" not in nothing.evidence
     told = verdict("PINS-11", {"RTE none 0": 0.693, "RTE PINS 80": 0.69, "RTE PINS 90": 0.5})
     assert told.verdict == "not measured"
     assert told.evidence.endswith("the score changes, in points: RTE (enc, 80%) −0.3")
+    measured = study({"RTE none 0": 0.693, "RTE PINS 80": 0.69})
+    measured = replace(measured, storage={key("RTE PINS 80"): Storage(dense=340.0, sparse=38.0)})
+    assert "storage shrinks: RTE (enc, 80%) 8.9 times" in judge(measured, CLAIMS["PINS-11"]).evidence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prunescope.analysis.claims.findings import Finding
 from prunescope.analysis.claims.registry import judge
 from prunescope.analysis.study_tables import Key, StudyTables
-from prunescope.analysis.weight_tables import COLUMNS, Spread
+from prunescope.analysis.weight_tables import COLUMNS, Spread, Storage
 from prunescope.published.printed import claims
 
 CLAIM = next(claim for claim in claims() if claim.id == "PINS-12")
@@ -62,6 +62,7 @@ def test_what_lacks_is_not_measured() -> None:
 
 def test_rows_of_whole_networks_are_read() -> None:
     row = dict.fromkeys(COLUMNS["weights"], "0.5") | {"layer": "", "rank": "3.5", "row_gini_random": "0.1"}
+    row["megabytes"] = "0.25"
     cell = ["sst2", "enc", "PINS", 0.8]
     layer = row | {"layer": "1", "rank": "9"}
     empty = row | {"row_gini": ""}
@@ -77,3 +78,7 @@ def test_rows_of_whole_networks_are_read() -> None:
         {},
     )
     assert study.weights == {Key("sst2", "enc", "PINS", 0.8): Spread(3.5, 0.5, 0.1)}
+    # A network that has no concentration, as nothing is left of it, takes room all the same.
+    assert study.storage == dict.fromkeys(
+        (Key("sst2", "enc", "PINS", 0.8), Key("sst2", "enc", "GMP", 0.8)), Storage(dense=0.5, sparse=0.25)
+    )

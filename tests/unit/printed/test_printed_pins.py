@@ -12,11 +12,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_study import write_csv
 from printed_pages import Page
 
+from prunescope.analysis.weight_tables import COLUMNS as WEIGHT_COLUMNS
 from prunescope.config import Study, study_from
 from prunescope.printed import PINS_FILES
 from prunescope.printed.pins import efficiency, pages, scores
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
+OF_WEIGHTS = WEIGHT_COLUMNS["weights"]
 ROWS = [
     ("cola", "bert-base", "none", 0.0, "matthews", 0.5, 0.01, 3),
     ("cola", "bert-base", "none", 0.0, "accuracy", 0.8, 0.01, 3),
@@ -97,10 +99,40 @@ def test_efficiency_has_what_was_measured_and_says_what_was_not(tmp_path: Path) 
     assert paper.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", 0.69, None, 0.7)
     assert paper.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", 0.693, None, 0.66)
     assert paper.of("PINS", 0.8, "megabytes") == efficiency.Entry("PINS", 0.8, "megabytes", 38.0, 8.9, None)
+    assert paper.of("PINS", 0.8, "seconds") == efficiency.Entry("PINS", 0.8, "seconds", 0.041, 2.7, None)
     # A network that is not the paper's has no printed numbers; what is not there is no number.
     assert own.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", None, None, 0.6)
     assert own.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", None, None, None)
     assert "results/models/rte/mine/PINS/sparsity-800permille/seeds-A-B" in own.export
+
+
+def weights(*cells: tuple[str, str, float, float]) -> list[tuple[object, ...]]:
+    """Rows of weights.csv on RTE: arch, pruner, sparsity, megabytes; of 40 in float32. Half of it is a layer."""
+    rows: list[tuple[object, ...]] = []
+    for arch, pruner, sparsity, megabytes in cells:
+        for layer, share in (("", 1.0), ("1", 0.5)):
+            known = {"layer": layer, "megabytes": share * megabytes, "megabytes_float32": share * 40}
+            rows.append(("rte", arch, pruner, sparsity, *(known.get(name, 1) for name in OF_WEIGHTS)))
+    return rows
+
+
+def test_storage_is_that_of_the_measured_weights(tmp_path: Path) -> None:
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    write_csv(
+        tmp_path / "weights.csv",
+        ("dataset", "arch", "pruner", "sparsity", *OF_WEIGHTS),
+        weights(
+            ("bert-base", "none", 0.0, 11.0), ("bert-base", "PINS", 0.8, 4.0), ("bert-base", "PINS", 0.9, 2.0)
+        ),
+    )
+    paper, own = efficiency.tables(study(), tmp_path)
+    found = paper.of("PINS", 0.8, "megabytes")
+    assert found == efficiency.Entry("PINS", 0.8, "megabytes", 38.0, 8.9, 4.0, 10.0)
+    # An unpruned network is counted as it was trained.
+    assert paper.of("none", 0.0, "megabytes") == efficiency.Entry(
+        "none", 0.0, "megabytes", 340.0, 1.0, 40.0, 1.0
+    )
+    assert own.of("PINS", 0.8, "megabytes") == efficiency.Entry("PINS", 0.8, "megabytes", None, None, None)
 
 
 def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
@@ -108,6 +140,11 @@ def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
     folder = tmp_path / "paper" / "pins"
     folder.mkdir(parents=True)
     (folder.parent / "index.html").touch()
+    write_csv(
+        tmp_path / "tables" / "weights.csv",
+        ("dataset", "arch", "pruner", "sparsity", *OF_WEIGHTS),
+        weights(("mine", "none", 0.0, 11.0), ("mine", "PINS", 0.8, 3.2)),
+    )
     pages.write(study(), tables=tmp_path / "tables", folder=folder, out=folder)
     seen = Page(folder / "index.html")
     shown = [[text for _, text in row] for row in seen.rows]
@@ -116,12 +153,15 @@ def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
         *("80%", "PINS", "not measured (0.041, 2.7 times)", "not measured (38, 8.9 times)"),
         "70.0 (69.0)",
     ] in shown
-    assert ["80%", "PINS", "not measured", "not measured", "60.0"] in shown
+    assert ["80%", "PINS", "not measured", "3.2, 12.5 times", "60.0"] in shown
+    assert ["0%", "unpruned", "not measured", "40.0", "not measured"] in shown
     assert "python benchmarks/inference.py" in seen.text
     with (folder / "table-7-efficiency.csv").open(encoding="utf-8") as file:
         rows = {(r["arch"], r["pruner"], r["quantity"]): r for r in csv.DictReader(file)}
     assert len(rows) == 12
     one = rows["bert-base", "PINS", "seconds"]
+    small = rows["mine", "PINS", "megabytes"]
+    assert (small["published"], small["ours"], small["our_gain"]) == ("", "3.2", "12.5")
     assert (one["table"], one["published"], one["gain"], one["ours"]) == ("7", "0.041", "2.7", "")
 
 

@@ -70,6 +70,9 @@ def test_measures_by_hand(tmp_path: Path) -> None:
     first, second = found.models
     assert (first.seed, first.left, first.rank) == (0, (8, 1, 0), (2, 1, 0))
     assert (first.empty_rows, first.empty_columns) == ((0.25, 0.5, 1.0), (0.0, 0.75, 1.0))
+    # A byte per weight and two of bits for 16 (one for 8), or a byte of gap per weight; 4 (rows + 1) where rows start,
+    # 4 a row for its scale.
+    assert first.bytes_exported == (8 + 2 + 20 + 16, 1 + 1 + 12 + 8, 0 + 0 + 20 + 16)
     assert first.row_gini == (20 / 64, 0.5, None)
     assert first.column_gini == (12 / 64, 0.75, None)
     # One weight is always in one row alone.
@@ -100,6 +103,10 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert whole["rank_share"] == pytest.approx(((2 / 4 + 1 / 2 + 0) / 3 + 1) / 2)
     assert layer["left_share"] == pytest.approx((9 / 24 + 1) / 2)
     assert layer["rank"] == pytest.approx((1.5 + 3) / 2)
+    # Room adds up; the second network has all of its 16, 8 and 16 weights.
+    assert whole["megabytes"] == pytest.approx(((46 + 22 + 36) + (54 + 29 + 54)) / 2 / 1e6)
+    assert whole["megabytes_float32"] == pytest.approx(4 * 40 / 1e6)
+    assert (layer["megabytes_float32"], first["megabytes_float32"]) == (4 * 24 / 1e6, 4 * 16 / 1e6)
     assert layer["row_gini"] == pytest.approx(((20 / 64 + 0.5) / 2 + 0) / 2)
     assert (first["rows"], first["columns"], first["rank"]) == (4, 4, 3)
     # The second layer of seed 0 has no weight and so no concentration: the mean is seed 1's.
@@ -211,7 +218,7 @@ def test_blocks_of_different_networks_are_refused(tmp_path: Path) -> None:
 
 def test_every_list_has_a_column() -> None:
     columns = set(weight_tables.COLUMNS["weights"])
-    assert set(LISTS) - {"left"} <= columns
+    assert set(LISTS) - {"left", "bytes_exported"} <= columns
 
 
 def test_tables_of_a_study_have_the_rows(tmp_path: Path) -> None:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from prunescope.analysis.csv_text import number, read_csv
+from prunescope.analysis.weight_tables import COLUMNS as COLUMNS_OF
+from prunescope.analysis.weight_tables import Storage
 from prunescope.config import Amount, Study
 from prunescope.layout import CELL
 from prunescope.pruners import UNPRUNED
 from prunescope.published import pins
 
-COLUMNS = ("table", "dataset", "arch", "pruner", "sparsity", "quantity", "published", "gain", "ours")
+COLUMNS = (
+    "table",
+    "dataset",
+    "arch",
+    "pruner",
+    "sparsity",
+    "quantity",
+    "published",
+    "gain",
+    "ours",
+    "our_gain",
+)
 
 _DATASET, _ARCH = "RTE", "BERT-base"
 _SAME = 1e-6
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A number of the table. ``published`` and ``gain``: of the paper's network; ``ours``: None if not measured."""
+    """A number of the table. ``published``, ``gain``: of the paper's network; ours: None if not measured.
+
+    A gain is how many times better than unpruned.
+    """
 
     pruner: str
     sparsity: float
@@ -28,6 +46,7 @@ class Entry:
     published: float | None
     gain: float | None
     ours: float | None
+    our_gain: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,9 +71,11 @@ class Table:
 
 
 def tables(study: Study, folder: Path) -> list[Table]:
-    """A table for each network that was trained on RTE, from ``task_metrics.csv`` in ``folder``.
+    """A table for each network that was trained on RTE, from ``task_metrics.csv`` and ``weights.csv`` in ``folder``.
 
-    A study measures accuracies. Time and storage are no part of its results: no job of it exports or times networks.
+    Storage is that of the prunable weights: of an unpruned network in float32, of a pruned one as `prunescope export`
+    writes them. It is known where the study measures weights (``weight_statistics``). Time is no part of a study's
+    results: no job of it times networks.
     """
     path = folder / "task_metrics.csv"
     rows = [row for row in read_csv(path) if row["metric"] == "accuracy"] if path.exists() else []
@@ -64,6 +85,7 @@ def tables(study: Study, folder: Path) -> list[Table]:
         for row in rows
         if pins.dataset_name(row["dataset"], sources.get(row["dataset"])) == _DATASET
     }
+    storage = _storage(folder / "weights.csv")
     found = []
     for dataset, arch in dict.fromkeys((key[0], key[1]) for key in ours):
         printed = pins.arch_name(arch) == _ARCH
@@ -74,7 +96,7 @@ def tables(study: Study, folder: Path) -> list[Table]:
                 one.quantity,
                 one.value if printed else None,
                 one.gain if printed else None,
-                _near(ours, dataset, arch, one) if one.quantity == "accuracy" else None,
+                *_measured(one, _near(ours, dataset, arch, one), _near(storage, dataset, arch, one)),
             )
             for one in pins.efficiency()
         ]
@@ -88,13 +110,33 @@ def csv_rows(found: Iterable[Table]) -> tuple[tuple[str, ...], list[list[object]
     for table in found:
         for one in table.entries:
             place = [table.number, table.dataset, table.arch, one.pruner, one.sparsity]
-            rows.append([*place, one.quantity, one.published, one.gain, one.ours])
+            rows.append([*place, one.quantity, one.published, one.gain, one.ours, one.our_gain])
     return COLUMNS, rows
 
 
+def _storage(path: Path) -> dict[tuple[str, str, str, float], Storage]:
+    found = {}
+    for row in read_csv(path) if path.exists() else []:
+        storage = Storage.of([row[name] for name in COLUMNS_OF["weights"]])
+        if storage is not None:
+            found[row["dataset"], row["arch"], row["pruner"], number(row["sparsity"]) or 0.0] = storage
+    return found
+
+
+def _measured(
+    one: pins.Efficiency, accuracy: float | None, storage: Storage | None
+) -> tuple[float | None, float | None]:
+    """The number, and how many times better than unpruned it is."""
+    if one.quantity == "accuracy":
+        return accuracy, None
+    if one.quantity != "megabytes" or storage is None:
+        return None, None
+    return (storage.dense, 1.0) if one.pruner == UNPRUNED else (storage.sparse, storage.gain)
+
+
 def _near(
-    ours: dict[tuple[str, str, str, float], float | None], dataset: str, arch: str, one: pins.Efficiency
-) -> float | None:
+    ours: Mapping[tuple[str, str, str, float], _T], dataset: str, arch: str, one: pins.Efficiency
+) -> _T | None:
     for key, value in ours.items():
         if key[:3] == (dataset, arch, one.pruner) and abs(key[3] - one.sparsity) < _SAME:
             return value
