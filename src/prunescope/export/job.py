@@ -79,7 +79,8 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     model = build(job.architecture, data.shape, seed)
     checkpoint.load(seed, model)
     names = set(prunable(model))
-    tensors = {name: value.numpy() for name, value in model.state_dict().items()}
+    # Copies: the network is filled with what is read back.
+    tensors = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     about = {key: record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}
     about |= {"seed": seed, "architecture": job.architecture.model_dump(mode="json")}
     write(out, compress(tensors, names, about))

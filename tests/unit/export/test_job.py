@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from prunescope.archs import Training
@@ -91,6 +92,24 @@ def test_the_way_back(trained, tmp_path, family):
     assert float(from_file.std()) > 0
     assert outcome.largest_difference < 0.05
     assert outcome.agreement > 0.9
+
+
+def test_sparsity_is_the_networks_not_that_after_rounding(trained, tmp_path):
+    folder, inputs = trained("lenet5")
+    path = folder / "models.safetensors"
+    with safe_open(path, framework="numpy") as file:
+        tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    weight = tensors["3/model/fc1.weight"]
+    row = weight[int(np.argmax((weight != 0).sum(axis=1)))]
+    # All but the largest of a row become so small that 8 bits do not tell them from zero.
+    row[(row != 0) & (np.abs(row) < np.abs(row).max())] = 1e-12
+    save_file(tensors, path, metadata=about)
+    outcome = job.export(path, folder / "metrics.json", inputs, 3, tmp_path / "small.safetensors")
+    exported = files.read(tmp_path / "small.safetensors")
+    state = Checkpoint(path).weights(3)
+    zeros = sum(int((state[name] == 0).sum()) for name in exported.matrices)
+    assert outcome.sparsity == zeros / sum(state[name].numel() for name in exported.matrices)
+    assert sum(int((exported.weights()[name] == 0).sum()) for name in exported.matrices) > zeros
 
 
 def test_command(trained, tmp_path, capsys):
