@@ -85,6 +85,10 @@ def _sentences(path: Path) -> Iterator[tuple[list[str], list[str]]]:
             continue
         if len(cells) < 2:
             raise UserError(f"{path}: line {number}: has a word but no tag; correct the line")
+        if cells[-1] not in CLASSES:
+            raise UserError(
+                f"{path}: line {number}: unknown tag {cells[-1]!r}; give one of {listed(CLASSES)}"
+            )
         words.append(cells[0])
         tags.append(cells[-1])
     if words:
@@ -95,6 +99,10 @@ def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], wh
     texts: list[str] = []
     labels: list[np.ndarray] = []
     for number, (words, tags) in enumerate(sentences, 1):
+        if not isinstance(words, list) or not isinstance(tags, list) or None in words:
+            raise UserError(
+                f"{where}: sentence {number}: must be a list of words and a list of their tags; correct it"
+            )
         if len(words) != len(tags):
             raise UserError(
                 f"{where}: sentence {number}: {len(tags)} tags for {len(words)} words; give each one a tag"

@@ -84,9 +84,9 @@ def _together(pairs: list[_Pair]) -> Answered:
 def _read(source: str, path: Path) -> Iterator[_Pair]:
     reader: Callable[[Path], Iterator[_Pair]] = {"e2e": _e2e, "dart": _dart}.get(source, _webnlg)
     empty = True
-    for record, text in reader(path):
-        if not record.strip() or not text.strip():
-            raise UserError(f"{path}: an empty record or text; remove it")
+    for number, (record, text) in enumerate(reader(path), 1):
+        if not isinstance(text, str) or not record.strip() or not text.strip():
+            raise UserError(f"{path}: text {number} is missing or empty, or has no record; remove it")
         empty = False
         yield record, " ".join(text.split())
     if empty:
@@ -138,7 +138,8 @@ def _webnlg_xml(path: Path) -> Iterator[_Pair]:
                 # Later releases hold Russian texts too.
                 if text.get("lang", "en") in ("en", ""):
                     yield _triples(triples), text.text or ""
-    except (ElementTree.ParseError, OSError, TypeError) as error:
+    # An encoding that is unknown or not supported is one of the last two.
+    except (ElementTree.ParseError, OSError, TypeError, LookupError, ValueError) as error:
         raise _malformed(path, "WebNLG", error) from None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,18 @@ from prunescope.data.numbers import assemble_numbers, number_of
 from prunescope.data.splits import stratified
 from prunescope.data.tables import DataSet
 from prunescope.datasets import Glue
-from prunescope.errors import UserError
+from prunescope.errors import UserError, listed
 
 HUB = "nyu-mll/glue"
 
 #: The commit of the hub's Parquet files that is read unless ``revision`` names another.
 REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
-#: Scores from 0 to 5 fall into strata of one each; the highest holds 5 too.
-_HIGHEST_BAND = 4
+#: Scores from 0 to this fall into strata of one each; the highest stratum holds it too.
+_HIGHEST = 5
+
+#: What hidden labels are.
+_HIDDEN = ("-1", "-1.0")
 
 
 @dataclass
@@ -83,7 +87,7 @@ def build(name: str, spec: Glue) -> DataSet:
 
 def _stratum(task: GlueTask, label: tuple[float, ...]) -> int:
     # Of scores, bands: every score a stratum of its own would leave most of them without validation examples.
-    return int(label[0]) if task.classes else min(int(label[0]), _HIGHEST_BAND)
+    return int(label[0]) if task.classes else min(int(label[0]), _HIGHEST - 1)
 
 
 def _joined(parts: Sequence[Examples]) -> Examples:
@@ -136,15 +140,22 @@ def _split(task: GlueTask, folder: Path, names: Sequence[str], read: _Read) -> E
     if path.suffix == ".tsv":
         rows, dropped = _tsv(path, task)
         if dropped:
-            read.reasons.append(f"{dropped:,} broken lines of {path.name} were left out.")
+            lines = "line" if dropped == 1 else "lines"
+            read.reasons.append(f"{dropped:,} broken {lines} of {path.name} left out.")
     else:
         rows = local.read_rows(path, task.columns)
     return _examples(task, rows)
 
 
 def _found(folder: Path, names: Sequence[str]) -> Path | None:
-    there = (folder / f"{name}{ending}" for name in names for ending in (".tsv", *local.ENDINGS))
-    return next((path for path in there if path.is_file()), None)
+    forms = (".tsv", *local.ENDINGS)
+    there = [path for name in names for ending in forms if (path := folder / f"{name}{ending}").is_file()]
+    whole = [path for path in there if not local.is_subset(path)] or there
+    if len(whole) > 1:
+        raise UserError(
+            f"{folder}: several files of one split: {listed(path.name for path in whole)}; keep one of them"
+        )
+    return whole[0] if whole else None
 
 
 def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
@@ -155,9 +166,11 @@ def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
     Raises:
         UserError: a column is missing, or there are no rows.
     """
-    lines = (line.rstrip("\r\n").split("\t") for line in local.text_lines(path))
-    header: Sequence[str] = task.header or next(lines, [])
-    places = [_place(path, header, names) for names in task.columns]
+    lines: Iterator[list[str]] = (line.rstrip("\r\n").split("\t") for line in local.text_lines(path))
+    header: Sequence[str] = next(lines, [])
+    if header and task.header and not all(set(header) & set(names) for names in task.columns):
+        lines, header = chain([list(header)], lines), task.header
+    places = [list(header).index(local.column(path, header, names)) for names in task.columns]
     cells: dict[str, list[Any]] = {names[0]: [] for names in task.columns}
     dropped = 0
     for row in _nonempty(lines):
@@ -167,7 +180,8 @@ def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
         for column, place in zip(cells.values(), places, strict=True):
             column.append(row[place])
     if not next(iter(cells.values())):
-        raise UserError(f"{path}: has no rows; put the data set's file there")
+        what = f"no rows of {len(header)} cells ({', '.join(header)})" if dropped else "no rows"
+        raise UserError(f"{path}: has {what}; put the data set's file there")
     return local.Rows(str(path), cells), dropped
 
 
@@ -175,25 +189,27 @@ def _nonempty(lines: Iterator[list[str]]) -> Iterator[list[str]]:
     return (row for row in lines if row != [""])
 
 
-def _place(path: Path, header: Sequence[str], names: Sequence[str]) -> int:
-    found = next((name for name in names if name in header), None)
-    if found is None:
-        raise UserError(
-            f"{path}: has no column {' or '.join(map(repr, names))}; its columns are {', '.join(header)}"
-        )
-    return list(header).index(found)
-
-
 def _examples(task: GlueTask, rows: local.Rows) -> Examples:
     labels: list[tuple[float, ...]] = []
     for number, value in enumerate(rows.columns[task.columns[-1][0]], 1):
         where = f"{rows.path}: row {number}"
+        if str(value) in _HIDDEN:
+            raise UserError(
+                f"{where}: its label is hidden ({value}), as in GLUE's test sets; give a set with labels"
+            )
         labels.append(
-            (local.class_number(value, task.classes, where) if task.classes else number_of(value, where),)
+            (local.class_number(value, task.classes, where) if task.classes else _score(value, where),)
         )
     # Some questions of QQP are empty; all of GLUE's own labelled rows count.
     texts = {column: _texts(rows, column) for column in task.inputs}
     return Examples(texts, labels)  # type: ignore[arg-type]
+
+
+def _score(value: Any, where: str) -> float:
+    score = number_of(value, where)
+    if not 0 <= score <= _HIGHEST:
+        raise UserError(f"{where}: label {value!r} is no score from 0 to {_HIGHEST}; correct the row")
+    return score
 
 
 def _texts(rows: local.Rows, column: str) -> list[str]:

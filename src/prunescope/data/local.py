@@ -151,6 +151,9 @@ def class_number(value: Any, classes: Sequence[str], where: str) -> int:
     Raises:
         UserError: there is no such class; the line starts with ``where``.
     """
+    if isinstance(value, float) and value.is_integer():
+        # What a column of numbers becomes where some were missing once.
+        value = int(value)
     text = str(value).strip().lower()
     for number, name in enumerate(classes):
         if text in (name.lower(), str(number)):
@@ -181,15 +184,25 @@ def _chosen(path: Path, columns: Sequence[Sequence[str]], there: Sequence[str]) 
     Raises:
         UserError: none of the names of a column is there.
     """
-    chosen = {}
-    for names in columns:
-        found = next((name for name in names if name in there), None)
-        if found is None:
-            raise UserError(
-                f"{path}: has no column {' or '.join(map(repr, names))}; its columns are {listed(there)}"
-            )
-        chosen[names[0]] = found
-    return chosen
+    return {names[0]: column(path, there, names) for names in columns}
+
+
+def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
+    """The one of a column's possible names that is ``there``, in the header of a file.
+
+    Raises:
+        UserError: none is, or twice; the header is empty.
+    """
+    if not there:
+        raise UserError(f"{path}: is empty; put the data set's file there")
+    found = next((name for name in names if name in there), None)
+    if found is None:
+        raise UserError(
+            f"{path}: has no column {' or '.join(map(repr, names))}; its columns are {listed(there)}"
+        )
+    if list(there).count(found) > 1:
+        raise UserError(f"{path}: has more than one column {found!r}; keep one of them")
+    return found
 
 
 def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:

@@ -6,8 +6,9 @@ Its test set is kept by its authors. Its development set is the test set here, a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from prunescope.data import local
 from prunescope.data.answers import Answered, assemble_answers, part_for_validation
@@ -118,10 +119,14 @@ def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
     for number, (question, context, texts, places) in enumerate(rows, 1):
         if not isinstance(question, str) or not isinstance(context, str):
             raise UserError(f"{where}: question {number}: question and context must be texts; correct it")
+        if not _fit(texts, places):
+            raise UserError(
+                f"{where}: question {number}: its answers are no texts with a place each; correct it"
+            )
         pairs = [
             (text, place)
             for text, place in zip(texts, places, strict=True)
-            if context[place : place + len(text)] == text and text
+            if place >= 0 and context[place : place + len(text)] == text and text
         ]
         if not texts:
             raise UserError(
@@ -135,3 +140,12 @@ def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
             labels.append([text for text, _ in pairs])
             starts.append([place for _, place in pairs])
     return Answered({"question": questions, "context": contexts}, labels, starts)
+
+
+def _fit(texts: Sequence[Any], places: Sequence[Any]) -> bool:
+    """Whether there is a whole number for every text."""
+    return (
+        len(texts) == len(places)
+        and all(isinstance(text, str) for text in texts)
+        and all(isinstance(place, int) for place in places)
+    )

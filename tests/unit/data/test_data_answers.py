@@ -91,6 +91,40 @@ def test_bad_questions(tmp_path: Path, content: str | None, said: str) -> None:
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"text": None, "answer_start": 0},
+        {"text": 4, "answer_start": 0},
+        {"text": "Oslo", "answer_start": None},
+        {"text": "Oslo", "answer_start": "0"},
+        {"text": "Oslo", "answer_start": 0.0},
+    ],
+)
+def test_answers_without_text_or_place(tmp_path: Path, answer: dict[str, Any]) -> None:
+    squad_files(tmp_path, "json")
+    (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, {"question": "x?", "answers": [answer]}]))
+    with pytest.raises(UserError, match="question 3: its answers are no texts with a place each"):
+        squad.build("q", Squad(source="squad", path=str(tmp_path)))
+
+
+def test_more_answers_than_places(tmp_path: Path) -> None:
+    squad_files(tmp_path, "parquet")
+    row = {"question": "x?", "context": CONTEXT, "answers": {"text": ["Oslo", "Norway"], "answer_start": [0]}}
+    (tmp_path / "validation.parquet").unlink()
+    (tmp_path / "validation.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UserError, match="question 1: its answers are no texts with a place each"):
+        squad.build("q", Squad(source="squad", path=str(tmp_path)))
+
+
+def test_a_place_before_the_paragraph_is_none(tmp_path: Path) -> None:
+    """Counted from the end, as Python does, the text would stand there."""
+    squad_files(tmp_path, "json")
+    wrong = {"question": "x?", "answers": [{"text": "Oslo", "answer_start": -len(CONTEXT)}]}
+    (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, wrong]))
+    assert len(squad.build("q", Squad(source="squad", path=str(tmp_path))).tables["test"]) == 2
+
+
 def test_answers_that_stand_elsewhere_are_left_out_and_counted(tmp_path: Path) -> None:
     squad_files(tmp_path, "json")
     wrong = {"question": "x?", "answers": [{"text": "Oslo", "answer_start": 1}]}
@@ -143,6 +177,18 @@ def test_bad_tags(tmp_path: Path, content: str, said: str) -> None:
     for name in ("train.txt", "valid.txt", "test.txt"):
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=said):
+        conll.build("t", Conll2003(source="conll2003", path=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("words", "tags"),
+    [(None, [0]), (["a"], None), ("a", ["O"]), ("EU", "O O"), ([None], [0])],
+)
+def test_rows_that_are_no_lists_of_words_and_tags(tmp_path: Path, words: Any, tags: Any) -> None:
+    rows = [{"tokens": ["EU"], "ner_tags": ["B-ORG"]}, {"tokens": words, "ner_tags": tags}]
+    for name in ("train", "validation", "test"):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    with pytest.raises(UserError, match="sentence 2: must be a list of words and a list of their tags"):
         conll.build("t", Conll2003(source="conll2003", path=str(tmp_path)))
 
 
@@ -215,10 +261,19 @@ def test_records(tmp_path: Path, form: str) -> None:
     ("source", "name", "content", "said"),
     [
         ("e2e", "testset_w_refs.csv", "mr,ref\nnothing,a text\n", "'nothing' is no record such as name"),
-        ("e2e", "testset_w_refs.csv", "mr,ref\nname[a], \n", "an empty record or text"),
+        ("e2e", "testset_w_refs.csv", "mr,ref\nname[a], \n", "text 1 is missing or empty"),
+        ("e2e", "testset_w_refs.csv", "", "is empty; put the data set's file there"),
+        (
+            "dart",
+            "dart-v1-full-test.json",
+            '[{"tripleset": [["a", "b", "c"]], "annotations": [{"text": "x"}, {"text": null}]}]',
+            "text 2 is missing",
+        ),
         ("dart", "dart-v1-full-test.json", '[{"tripleset": []}]', "not of DART's form"),
         ("webnlg", "test.json", "[]", "not of WebNLG's form"),
         ("webnlg", "test.json", '{"entries": []}', "has no records"),
+        ("webnlg", "test.xml", '<?xml version="1.0" encoding="shift_jis"?><a/>', "not of WebNLG's form"),
+        ("webnlg", "test.xml", '<?xml version="1.0" encoding="foo"?><a/>', "not of WebNLG's form"),
     ],
 )
 def test_bad_records(tmp_path: Path, source: str, name: str, content: str, said: str) -> None:

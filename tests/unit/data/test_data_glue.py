@@ -118,13 +118,14 @@ def test_lines_without_their_cells_are_counted_and_empty_questions_stay(tmp_path
         file.write("7\t1\t2\tcut off\n8\t1\t2\t\twhat?\t1\n")
     data = glue.build("q", Glue(source="glue_qqp", path=str(tmp_path)))
     assert len(data.tables["train"]) + len(data.tables["validation"]) == N + 1
-    assert "1 broken lines of train.tsv were left out." in data.notes
+    assert "1 broken line of train.tsv left out." in data.notes
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("0\ta\tb\tmaybe", "row 41: unknown label 'maybe'"),
+        ("0\ta\tb\t-1", r"row 41: its label is hidden \(-1\)"),
         (None, "none of validation, dev"),
     ],
 )
@@ -138,12 +139,73 @@ def test_bad_files_are_named(tmp_path: Path, line: str | None, said: str) -> Non
         glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
 
 
-def test_scores_that_are_no_numbers(tmp_path: Path) -> None:
-    for name in ("train", "dev"):
-        write_tsv("glue_stsb", tmp_path / f"{name}.tsv", name)
-    (tmp_path / "dev.tsv").write_text("sentence1\tsentence2\tscore\na\tb\tnan\n")
-    with pytest.raises(UserError, match="row 1: label 'nan' is not a number"):
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ("nan", "row 1: label 'nan' is not a number"),
+        ("5.01", "row 1: label '5.01' is no score from 0 to 5"),
+        ("-0.5", "row 1: label '-0.5' is no score from 0 to 5"),
+        ("-1.0", r"row 1: its label is hidden \(-1.0\)"),
+    ],
+)
+def test_scores_that_are_none(tmp_path: Path, score: str, said: str) -> None:
+    write_tsv("glue_stsb", tmp_path / "train.tsv", "train")
+    (tmp_path / "dev.tsv").write_text(f"sentence1\tsentence2\tscore\na\tb\t{score}\n")
+    with pytest.raises(UserError, match=said):
         glue.build("s", Glue(source="glue_stsb", path=str(tmp_path)))
+
+
+@pytest.mark.parametrize("header", ["source\tlabel\tmark\tsentence", "sentence\tlabel"])
+def test_cola_with_a_header(tmp_path: Path, header: str) -> None:
+    write_tsv("glue_cola", tmp_path / "train.tsv", "train")
+    row = {"source": "gj04", "label": "1", "mark": "", "sentence": 'He said "no.'}
+    line = "\t".join(row[name] for name in header.split("\t"))
+    (tmp_path / "dev.tsv").write_text(f"{header}\n{line}\n")
+    test = glue.build("c", Glue(source="glue_cola", path=str(tmp_path))).tables["test"]
+    assert test.texts == {"sentence": [row["sentence"]]}
+    assert test.labels.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "is empty"),
+        ("index\tsentence1\tsentence1\tsentence2\tlabel\n", "more than one column 'sentence1'"),
+        ("sentence1\tsentence2\tlabel\na\tb\n", r"no rows of 3 cells \(sentence1, sentence2, label\)"),
+    ],
+)
+def test_files_without_use(tmp_path: Path, content: str, said: str) -> None:
+    write_tsv("glue_rte", tmp_path / "train.tsv", "train")
+    (tmp_path / "dev.tsv").write_text(content)
+    with pytest.raises(UserError, match=said):
+        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+
+
+def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
+    write_tsv("glue_rte", tmp_path / "train.tsv", "train")
+    twice = pa.table([["a"], ["b"], ["c"], [1]], names=["sentence1", "sentence1", "sentence2", "label"])
+    pq.write_table(twice, tmp_path / "validation.parquet")
+    with pytest.raises(UserError, match="more than one column 'sentence1'"):
+        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+
+
+def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
+    for name in ("train", "dev"):
+        write_tsv("glue_rte", tmp_path / f"{name}.tsv", name)
+    write_parquet("glue_rte", tmp_path / "validation.parquet", "validation")
+    with pytest.raises(UserError, match=r"several files of one split: validation\.parquet, dev\.tsv"):
+        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+
+
+def test_classes_as_floats(tmp_path: Path) -> None:
+    """As pandas writes numbers of a column that once had gaps."""
+    write_tsv("glue_rte", tmp_path / "train.tsv", "train")
+    pq.write_table(
+        pa.table({"sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [1.0, 0.0]}),
+        tmp_path / "validation.parquet",
+    )
+    data = glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+    assert data.tables["test"].labels.tolist() == [1, 0]
 
 
 def test_the_hub_is_asked_for_one_task_at_a_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
