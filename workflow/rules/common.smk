@@ -88,7 +88,7 @@ VERSION = {
     "el2n": 1,
     "cell": 5,
     "tables": 10,
-    "figures": 9,
+    "figures": 10,
     "paper": 5,
     "report": 6,
     "tune": 1,

@@ -121,15 +121,20 @@ def outer_labels(axes: Sequence[Any], columns: int, x: str | None, y: str | None
 def legend_below(
     figure: Any, handles: Sequence[Any], *, columns: int | None = None, title: str | None = None
 ) -> None:
-    """A legend under all panels, where it cannot cover data."""
-    figure.legend(
-        handles=list(handles),
-        loc="outside lower center",
-        ncols=min(columns or int(figure.get_figwidth()), len(handles)),
-        title=title,
-        handlelength=2.6,
-        columnspacing=1.4,
-    )
+    """A legend under all panels, where it cannot cover data, in fewer columns if the figure is too narrow."""
+    for used in range(min(columns or int(figure.get_figwidth()), len(handles)), 0, -1):
+        legend = figure.legend(
+            handles=list(handles),
+            loc="outside lower center",
+            ncols=used,
+            title=title,
+            handlelength=2.6,
+            columnspacing=1.4,
+        )
+        # Some room to spare: rounded to whole pixels, text is wider at some resolutions than at others.
+        if used == 1 or legend.get_window_extent().width <= 0.92 * figure.bbox.width:
+            return
+        legend.remove()
 
 
 def line_handle(label: str, **style: Any) -> Any:

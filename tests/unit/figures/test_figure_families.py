@@ -6,6 +6,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
@@ -16,7 +17,7 @@ from prunescope.errors import UserError
 from prunescope.figures import FAMILIES, layout
 from prunescope.figures.registry import draw, draw_all
 from prunescope.figures.source import CellFiles, seeds_text
-from prunescope.figures.style import LOOKS, look, ordered
+from prunescope.figures.style import LOOKS, look, ordered, styled
 from prunescope.pruners import PRUNERS
 
 
@@ -317,3 +318,31 @@ def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:
     assert labelled == ["20%", "70%", "90%", "99%"]
     assert bare == [0.5]
     assert shown in ([], [""])
+
+
+@pytest.mark.parametrize("dpi", [72, 100, 160])
+@pytest.mark.parametrize(("count", "columns"), [(3, 3), (12, None), (23, None), (40, 9)])
+def test_a_legend_is_never_wider_than_its_figure(count: int, columns: int | None, dpi: int) -> None:
+    with styled():
+        figure, _ = layout.panels(3)
+        names = ["noise floor (half of the models)", *(f"sensitivity {i}" for i in range(count - 1))]
+        handles = [layout.line_handle(name, color="black") for name in names]
+        layout.legend_below(figure, handles, columns=columns)
+        figure.set_dpi(dpi)
+        figure.canvas.draw()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert [text.get_text() for text in legend.get_texts()] == names
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert box.y1 <= min(axes.get_window_extent().y0 for axes in figure.axes)
+        plt.close(figure)
+
+
+def test_a_legend_that_fits_keeps_its_columns() -> None:
+    with styled():
+        figure, _ = layout.panels(3)
+        layout.legend_below(figure, [layout.line_handle(name, color="black") for name in "abcdefg"], columns=4)
+        figure.canvas.draw()
+        lefts = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
+        assert len(lefts) == 4
+        plt.close(figure)
