@@ -161,6 +161,13 @@ def plain(array: Array) -> Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
+def strings(array: Array, path: Path, column: str) -> None:
+    """Raises: UserError: the column holds something other than strings, or missing values."""
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        raise UserError(f"{path}: column {column!r} must hold strings, not {array.type}")
+    no_nulls(array, path, column)
+
+
 def whole_numbers(array: Array, path: Path, column: str) -> np.ndarray:
     """(n,) int64 from integers, from floats without a fraction as pandas writes them, or from their text.
 

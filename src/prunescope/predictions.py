@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from prunescope.arrow import Array, class_indices, class_sets, lists, no_nulls, objects, plain, whole_numbers
+from prunescope.arrow import (
+    Array,
+    class_indices,
+    class_sets,
+    is_list,
+    lists,
+    no_nulls,
+    objects,
+    plain,
+    strings,
+    whole_numbers,
+)
 from prunescope.errors import UserError
 from prunescope.table_meta import TableMeta
 
@@ -93,7 +104,7 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
     """A label or prediction column of a prediction table, in the form ``Predictions`` keeps.
 
     Raises:
-        UserError: wrong type, missing values, a class out of range, a label that is NaN.
+        UserError: wrong type, missing values, a class out of range, a label that is NaN, no accepted answer.
     """
     n_classes = len(meta.classes)
     if meta.task == "single-label":
@@ -112,5 +123,14 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
         lengths, flat = lists(array, path, column)
         indices = class_indices(whole_numbers(flat, path, column), n_classes, path, column)
         return objects(np.split(indices, np.cumsum(lengths)[:-1]) if len(lengths) else [])
-    no_nulls(plain(array), path, column)
-    return objects(plain(array).to_pylist())
+    array = plain(array)
+    if column == "label" and is_list(array.type):
+        lengths, flat = lists(array, path, column)
+        strings(flat, path, column)
+        if not lengths.all():
+            raise UserError(
+                f"{path}: column {column!r} has an empty list; give each example at least one accepted answer"
+            )
+    else:
+        strings(array, path, column)
+    return objects(array.to_pylist())

@@ -7,7 +7,7 @@ keep codes into one shared vocabulary, and the codes are resolved at the end.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,9 @@ from prunescope.errors import UserError, listed
 #: Larger integers are taken for identifiers of classes rather than indices.
 LARGEST_INDEX = 9999
 
+
+#: Scores are kept as float32.
+_LARGEST = float(np.finfo(np.float32).max)
 
 #: An index as people and pandas write it; ``007`` is a name.
 _INDEX = re.compile(r"(0|[1-9][0-9]*)(\.0*)?")
@@ -85,7 +88,8 @@ class Vocabulary:
     def task(self) -> str:
         """What the values look like, where no prediction table says it.
 
-        Several labels if any value holds ``|``; numbers with a fraction mean regression.
+        Several labels if any value holds ``|``; numbers with a fraction mean regression, also where they are
+        only the labels: what else stands in a prediction is then wrong.
 
         Raises:
             UserError: missing values.
@@ -93,10 +97,9 @@ class Vocabulary:
         if self.lists or any("|" in value for value in self.values):
             return "multi-label"
         self._refuse_missing()
-        numbers = [_number(value) for value in self.values]
-        if all(x is not None for x in numbers) and any(x is not None and not x.is_integer() for x in numbers):
-            return "regression"
-        return "single-label"
+        labels = set().union(*(seen for (_, column), seen in self.columns.items() if column == "label"))
+        scores = any(_are_scores(values) for values in (self.values, labels))
+        return "regression" if scores else "single-label"
 
     def classes(self, task: str) -> tuple[str, ...]:
         """Class names: indices 0 to the largest if all values are such, else the sorted names.
@@ -138,6 +141,10 @@ class Vocabulary:
                 f"{self.where(self.values[0])} cannot tell classes of tokens; give prediction tables"
             )
         if task in ("text", "span"):
+            if self.lists:
+                raise UserError(
+                    f"{self.where(self.values[0])} holds lists of answers; give a prediction table, which says its task"
+                )
             return np.array(self.values, dtype=object)
         if task != "multi-label":
             self._refuse_missing(classes)
@@ -191,8 +198,10 @@ class Vocabulary:
 
     def _finite(self, value: str) -> float:
         number = _number(value)
-        if number is None or not np.isfinite(number):
-            raise UserError(f"{self.where(value)} holds {value!r}, which is not a number")
+        if number is None or not abs(number) <= _LARGEST:
+            raise UserError(
+                f"{self.where(value)} holds {value!r}, which is not a number (or too large for one)"
+            )
         return number
 
     def _refuse_missing(self, classes: Sequence[str] = ()) -> None:
@@ -205,6 +214,12 @@ class Vocabulary:
 
 def _split(value: str) -> list[str]:
     return [part.strip() for part in value.split("|") if part.strip()]
+
+
+def _are_scores(values: Collection[str]) -> bool:
+    """All of them numbers, and some with a fraction."""
+    numbers = [_number(value) for value in values]
+    return None not in numbers and any(x is not None and not x.is_integer() for x in numbers)
 
 
 def _number(text: str) -> float | None:

@@ -276,8 +276,88 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "n_seeds",
             "weights": "layer layer_name matrix rows columns n_matrices n_seeds left_share left_share_std rank "
             "rank_std rank_share rank_share_std empty_rows empty_rows_std empty_columns empty_columns_std row_gini "
-            "row_gini_std column_gini column_gini_std row_gini_random column_gini_random",
+            "row_gini_std column_gini column_gini_std megabytes megabytes_std row_gini_random column_gini_random "
+            "megabytes_float32",
             "weight_values": "low high share share_std n_seeds",
             "spearman_pies": "n_examples n_spearman_pies n_both mean_spearman",
         }.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("high", "column 'prediction' holds 'high', which is not a number"),
+        ("90%", "column 'prediction' holds '90%', which is not a number"),
+        ("1e39", "column 'prediction' holds '1e39', which is not a number"),
+    ],
+)
+def test_a_prediction_beside_scores_that_is_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str, said: str
+) -> None:
+    """One wrong cell does not make scores into classes."""
+    right = written(tmp_path / "a.csv", HEADER + "0,1.5,1.4\n1,2,2.25\n2,4,4\n")
+    wrong = written(tmp_path / "b.csv", HEADER + f"0,1.5,1.4\n1,2,{value}\n2,4,4\n")
+    assert summary_of(audited(tmp_path, right, right))["task"] == "regression"
+    assert said in refused(capsys, right, wrong, tmp_path / "other")
+
+
+def answers(path: Path, label: Any, prediction: Any, task: str = "span", **meta: Any) -> Path:
+    """A prediction table of one model, written without this package."""
+    columns = {
+        "seed": pa.array([0] * len(label), pa.int32()),
+        "example": pa.array(range(len(label)), pa.int64()),
+        "label": label,
+        "prediction": prediction,
+    }
+    said = json.dumps({"task": task, "classes": [], **meta})
+    pq.write_table(pa.table(columns).replace_schema_metadata({"prunescope": said}), path)
+    return path
+
+
+@pytest.mark.parametrize("task", ["span", "text"])
+@pytest.mark.parametrize(
+    ("label", "prediction", "said"),
+    [
+        (pa.array([["a"], []]), pa.array(["a", "b"]), "column 'label' has an empty list"),
+        (pa.array([["a"], [None]]), pa.array(["a", "b"]), "column 'label' has 1 missing values"),
+        (pa.array([[1], [2]]), pa.array(["a", "b"]), "column 'label' must hold strings, not int64"),
+        (pa.array([["a"], ["b"]]), pa.array([1, 2]), "column 'prediction' must hold strings, not int64"),
+        (
+            pa.array([["a"], ["b"]]),
+            pa.array([["a"], ["b"]]),
+            "column 'prediction' must hold strings, not list",
+        ),
+    ],
+)
+def test_answers_that_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str, label: Any, prediction: Any, said: str
+) -> None:
+    wrong = answers(tmp_path / "a.parquet", label, prediction, task)
+    assert said in refused(capsys, wrong, wrong, tmp_path / "out")
+
+
+def test_lists_of_answers_without_a_task_beside_a_table_of_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label, prediction = pa.array([["a b", "b"], ["c"]]), pa.array(["b", "c"])
+    dense = answers(tmp_path / "a.parquet", label, prediction)
+    plain = tmp_path / "b.parquet"
+    pq.write_table(pa.table({"example": [0, 1], "label": label, "prediction": prediction}), plain)
+    assert "holds lists of answers; give a prediction table" in refused(
+        capsys, dense, plain, tmp_path / "out"
+    )
+
+
+def test_a_metric_that_its_task_has_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    label, prediction = pa.array([["a"]]), pa.array(["a"])
+    wrong = answers(tmp_path / "a.parquet", label, prediction, metrics=["pearson"])
+    line = refused(capsys, wrong, wrong, tmp_path / "out")
+    assert "a.parquet: metric 'pearson': unknown for task span; there are f1, exact_match\n" in line
+
+
+@pytest.mark.filterwarnings("error")
+def test_sentences_without_tokens_have_no_accuracy(tmp_path: Path) -> None:
+    none = pa.array([[], []], pa.list_(pa.int32()))
+    empty = answers(tmp_path / "a.parquet", none, none, "tokens", classes=["O"], metrics=["accuracy"])
+    assert summary_of(audited(tmp_path, empty, empty))["task_metrics"]["accuracy"]["dense"] is None

@@ -41,8 +41,10 @@ def task_scores(
                 found[name] = _mean_accuracy(side, parts)
             continue
         if name not in known:
+            there = (*known, "mean_accuracy") if side.task == "single-label" else known
+            where = f"{side.sources[0]}: " if side.sources else ""
             raise UserError(
-                f"metric {name!r}: unknown for task {side.task}; there are {listed((*known, 'mean_accuracy'))}"
+                f"{where}metric {name!r}: unknown for task {side.task}; there are {listed(there)}"
             )
         measure = known[name]
         found[name] = np.array(
@@ -157,7 +159,8 @@ def _entities(measure: str) -> Metric:
 
 
 def _token_accuracy(label: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) -> float:
-    return float(np.mean(np.concatenate(list(label)) == np.concatenate(list(prediction))))
+    right = np.concatenate(list(label)) == np.concatenate(list(prediction))
+    return float(np.mean(right)) if len(right) else float("nan")
 
 
 def _references(label: np.ndarray) -> Any:
