@@ -43,10 +43,12 @@ import pyarrow.parquet as pq
 
 from machine import processor
 from made_tables import Truth, make_cell, make_data
-from prunescope.config import Cell, Study, load_study
+from prunescope.config import load_study
 from prunescope.declared import declared
+from prunescope.grid import Cell
 from prunescope.layout import Layout, fill
 from prunescope.plan import make_plan
+from prunescope.study import Study
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -30,8 +30,8 @@ from typing import Any
 import torch
 
 from machine import processor
+from prunescope.amounts import Amount
 from prunescope.archs import Encoder, Training
-from prunescope.config import Amount
 from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.pruners import PRUNERS, Pruner
 from prunescope.training.batches import Split, TrainingData

@@ -21,14 +21,15 @@ import pyarrow.parquet as pq
 
 from prunescope.analysis.readability import MEASURES
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
-from prunescope.config import Cell, Study, seed_blocks
 from prunescope.data.card import card, card_text
 from prunescope.data.facts import PIE_PAPER
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataSet, DataTable, TableInfo, write_table
 from prunescope.declared import Declared, declared
+from prunescope.grid import Cell
 from prunescope.jobs import model_job
-from prunescope.layout import Layout, block_name, block_seeds, fill
+from prunescope.layout import Layout, block_name, block_seeds, fill, seed_blocks
+from prunescope.study import Study
 
 #: Labels an example has on average, of data sets with several.
 LABELS = {"reuters": 1.1, "aapd": 2.4}

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.amounts import Amount
 from prunescope.analysis.readability import MEASURES
-from prunescope.config import Amount, Cell, Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.grid import Cell
+from prunescope.study import Study
 
 #: Test and training examples and classes of the papers' data sets.
 SIZES = {

@@ -518,8 +518,8 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 
 def _tables(arguments: argparse.Namespace) -> int:
+    from prunescope.analysis.spec import Analysis
     from prunescope.analysis.tables import collect
-    from prunescope.config import Analysis
 
     analysis = _parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
     sources = _parsed(TypeAdapter(dict[str, str]), arguments.sources, "--sources")
@@ -549,7 +549,7 @@ def _site(arguments: argparse.Namespace) -> int:
 
 
 def _report_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
-    from prunescope.config import Study
+    from prunescope.study import Study
 
     return {
         "study": _parsed(TypeAdapter(Study), arguments.settings, "--settings"),

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from math import log2
 from typing import Literal
 
-from prunescope.config import Cell, Study
 from prunescope.datasets import Aapd, Answers, Dataset, Docstrings, Reuters
+from prunescope.grid import Cell
 from prunescope.layout import keeps_models
+from prunescope.study import Study
 
 Stored = Literal["float32", "float16"]
 

@@ -6,10 +6,12 @@ from typing import Any, Literal
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
+from prunescope.amounts import Amount
 from prunescope.archs import Arch, Training
-from prunescope.config import Amount, Cell, Study
+from prunescope.grid import Cell
 from prunescope.pruners import Pruner
 from prunescope.spec import Spec
+from prunescope.study import Study
 
 
 class ModelJob(Spec):

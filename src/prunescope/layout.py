@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from prunescope.config import Amount, Cell, Study, seed_blocks
+from prunescope.amounts import Amount
 from prunescope.errors import UserError
+from prunescope.grid import Cell
 from prunescope.resources import block_size
+from prunescope.study import Study
 
 CELL = "{dataset}/{arch}/{pruner}/{amount}"
 
@@ -107,6 +109,17 @@ def block_seeds(block: str) -> tuple[int, ...]:
     """Inverse of ``block_name``: every seed of the block."""
     first, last = block.split("-")
     return tuple(range(int(first), int(last) + 1))
+
+
+def seed_blocks(seeds: tuple[int, ...], size: int) -> list[tuple[int, int]]:
+    """Sorted seeds cut into runs of at most ``size`` consecutive numbers, as (first, last)."""
+    blocks: list[tuple[int, int]] = []
+    for seed in sorted(seeds):
+        if blocks and seed == blocks[-1][1] + 1 and seed - blocks[-1][0] < size:
+            blocks[-1] = (blocks[-1][0], seed)
+        else:
+            blocks.append((seed, seed))
+    return blocks
 
 
 def seeds_name(seeds: tuple[int, ...]) -> str:

@@ -12,16 +12,17 @@ from prunescope.archs import (
     CausalLM,
     Encoder,
 )
-from prunescope.config import Cell, Study
 from prunescope.data.facts import PICTURES, PIE_PAPER
 from prunescope.data.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.declared import declared
 from prunescope.disk import network_bytes, table_bytes
 from prunescope.encoder_types import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.errors import UserError, listed
+from prunescope.grid import Cell
 from prunescope.layout import Layout, blocks
 from prunescope.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.resources import block_size
+from prunescope.study import Study
 from prunescope.work import forward_flops, rate_of, work_of
 
 if TYPE_CHECKING:

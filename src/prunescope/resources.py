@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 
 from prunescope.archs import Arch, Stackable
-from prunescope.config import Cell, Study
 from prunescope.datasets import Dataset
 from prunescope.declared import declared
+from prunescope.grid import Cell
 from prunescope.rates import Rates
 from prunescope.sizes import gpu_mb, host_mb, prunable_sizes
+from prunescope.study import Study
 from prunescope.work import forward_flops, rate_of, work_of
 
 #: A job may take so many times as long as estimated, and this long besides, in minutes, before it is ended: rates may

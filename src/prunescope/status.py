@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Cell, Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
+from prunescope.grid import Cell
 from prunescope.layout import Layout, block_seeds, blocks, fill
 from prunescope.progress import duration
 from prunescope.remaining import Done, Kind, seconds_left
+from prunescope.study import Study
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from prunescope.archs import (
     fine_tuning_epochs,
     rewinding_epochs,
 )
-from prunescope.config import Cell, Study
 from prunescope.declared import Declared, declared, mean_tokens
+from prunescope.grid import Cell
 from prunescope.rates import Rate, Rates, Work
+from prunescope.study import Study
 
 
 def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:

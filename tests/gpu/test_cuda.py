@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from prunescope.amounts import Amount
 from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training
-from prunescope.config import Amount
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.pruners import PRUNERS
 from prunescope.pruning.mask import full_masks, prune

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from prunescope.amounts import Amount
 from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet, Training
-from prunescope.config import Amount
 from prunescope.models.registry import Shape, build
 from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for

@@ -15,19 +15,13 @@ import jsonschema
 import pytest
 import yaml
 
-from prunescope.config import (
-    DENSE,
-    RESERVED,
-    Amount,
-    Cell,
-    json_schema,
-    load_study,
-    seed_blocks,
-    study_from,
-)
+from prunescope.amounts import DENSE, Amount
+from prunescope.config import json_schema, load_study, study_from
 from prunescope.errors import UserError
+from prunescope.grid import Cell
 from prunescope.jobs import ModelJob, model_job
 from prunescope.pruners import PRUNERS
+from prunescope.study import RESERVED
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
@@ -334,21 +328,6 @@ def test_training_of_a_data_set_changes_what_it_names(study_dict):
 
 def test_results_lose_a_final_slash(study_dict):
     assert study_from({**study_dict, "results": "out/"}).results == "out"
-
-
-@pytest.mark.parametrize(
-    ("seeds", "size", "expected"),
-    [
-        ((0, 1, 2, 3), 4, [(0, 3)]),
-        ((0, 1, 2, 3, 4), 2, [(0, 1), (2, 3), (4, 4)]),
-        ((3, 1, 0), 2, [(0, 1), (3, 3)]),
-        ((0, 2, 4), 3, [(0, 0), (2, 2), (4, 4)]),
-        ((5, 6, 7, 9, 10), 2, [(5, 6), (7, 7), (9, 10)]),
-        ((), 2, []),
-    ],
-)
-def test_seed_blocks(seeds, size, expected):
-    assert seed_blocks(seeds, size) == expected
 
 
 def test_the_schema_file_is_the_one_the_code_generates():

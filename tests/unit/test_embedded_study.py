@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.config import Study, load_study
+from prunescope.config import load_study
 from prunescope.pruners import PRUNERS
+from prunescope.study import Study
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.config import Study, load_study
+from prunescope.config import load_study
 from prunescope.plan import make_plan
+from prunescope.study import Study
 
 STUDIES = Path(__file__).parents[2] / "studies"
 

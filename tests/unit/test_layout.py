@@ -9,8 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prunescope.config import Amount, Cell, Study, study_from
+from prunescope.amounts import Amount
+from prunescope.config import study_from
 from prunescope.errors import UserError
+from prunescope.grid import Cell
 from prunescope.layout import (
     CellFolder,
     Layout,
@@ -21,7 +23,9 @@ from prunescope.layout import (
     dense_cell,
     fill,
     keeps_models,
+    seed_blocks,
 )
+from prunescope.study import Study
 
 LAYOUT = Layout("out")
 
@@ -57,6 +61,21 @@ def test_names(study_dict):
 @given(st.integers(0, 10**6), st.integers(0, 20))
 def test_block_names_round_trip(first, more):
     assert block_seeds(block_name(first, first + more)) == tuple(range(first, first + more + 1))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "size", "expected"),
+    [
+        ((0, 1, 2, 3), 4, [(0, 3)]),
+        ((0, 1, 2, 3, 4), 2, [(0, 1), (2, 3), (4, 4)]),
+        ((3, 1, 0), 2, [(0, 1), (3, 3)]),
+        ((0, 2, 4), 3, [(0, 0), (2, 2), (4, 4)]),
+        ((5, 6, 7, 9, 10), 2, [(5, 6), (7, 7), (9, 10)]),
+        ((), 2, []),
+    ],
+)
+def test_seed_blocks(seeds, size, expected):
+    assert seed_blocks(seeds, size) == expected
 
 
 def test_adding_a_seed_trains_only_the_new_one(study_dict, tmp_path):

@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from prunescope.cli import main
-from prunescope.config import Study, study_from
+from prunescope.config import study_from
 from prunescope.layout import Layout, fill
 from prunescope.status import status_of, status_text
+from prunescope.study import Study
 
 LAYOUT = Layout("results")
 

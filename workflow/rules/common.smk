@@ -7,8 +7,9 @@ import re
 import signal
 import sys
 
+from prunescope.amounts import AMOUNT_TOKEN
 from prunescope.archs import RUNNING
-from prunescope.config import AMOUNT_TOKEN, UNPRUNED, study_from
+from prunescope.config import study_from
 from prunescope.encoder_types import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
@@ -26,6 +27,7 @@ from prunescope.layout import (
     seeds_name,
 )
 from prunescope.printed import FILES as PAPER_FILES
+from prunescope.pruners import UNPRUNED
 from prunescope.resources import resources_of
 from prunescope.tuning.job import tune_job
 

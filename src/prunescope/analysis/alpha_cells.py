@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.stats import mean
-from prunescope.config import Amount
 from prunescope.files import read_json
 from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TypeVar
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import AlphaCell, unpruned_accuracies
 from prunescope.analysis.alpha_order import default_networks, levels
 from prunescope.analysis.ttests import Alternative
-from prunescope.config import Amount
 from prunescope.pruners import PRUNERS
 
 #: The pruners of Table 9, in its order.

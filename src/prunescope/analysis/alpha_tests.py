@@ -10,9 +10,9 @@ from prunescope.analysis.alpha_cells import AlphaCell
 from prunescope.analysis.alpha_comparisons import Comparison, comparisons
 from prunescope.analysis.corrections import bonferroni, holm
 from prunescope.analysis.csv_text import write_csv
+from prunescope.analysis.spec import Analysis
 from prunescope.analysis.stats import mean
 from prunescope.analysis.ttests import TTest, independent, paired
-from prunescope.config import Analysis
 
 COLUMNS = (
     "family",

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from prunescope.amounts import Amount
 from prunescope.analysis.stats import mean, std, t_interval
-from prunescope.config import Amount
 from prunescope.published import pins
 
 #: The columns after those of the cell. ``base``: the name that stands for the pruners that differ in objective only.

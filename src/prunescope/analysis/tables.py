@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from prunescope.amounts import Amount
 from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables, weight_tables, who_pays
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
@@ -26,8 +27,8 @@ from prunescope.analysis.alpha_variants import (
 )
 from prunescope.analysis.csv_text import number, read_csv, write_csv
 from prunescope.analysis.distortion import mean_recall_variance
+from prunescope.analysis.spec import Analysis
 from prunescope.analysis.stats import mean, std
-from prunescope.config import Amount, Analysis
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.pruners import UNPRUNED

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.stats import t_interval
-from prunescope.config import Amount
 from prunescope.errors import UserError
 
 #: The columns after those of the cell.

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.amounts import Amount
 from prunescope.analysis.slopes import pooled_slope
-from prunescope.config import Amount
 from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
 from prunescope.figures.layout import Picture, legend_below, line_handle
 from prunescope.figures.rows import NAMES

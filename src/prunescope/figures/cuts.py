@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import AlphaCell, read_alpha_cell, unpruned_accuracies
 from prunescope.analysis.alpha_order import default_networks, easiest_first, smallest_first
-from prunescope.config import Amount
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.figures.cuts import Cut, Group
 from prunescope.figures.source import CellFiles
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH

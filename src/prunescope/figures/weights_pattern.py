@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.errors import UserError
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from prunescope.config import Study
 from prunescope.files import atomic_directory
 from prunescope.printed.pie import pages as pie
 from prunescope.printed.pins import pages as pins
@@ -13,6 +12,7 @@ from prunescope.printed.recall import pages as recall
 from prunescope.printed.results import Results
 from prunescope.published.printed import PAPERS
 from prunescope.report import page
+from prunescope.study import Study
 
 
 def build(

@@ -8,14 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.stats import mean
-from prunescope.config import Amount, Study
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
+from prunescope.study import Study
 
 #: Tables that the paper's are laid out from; one that is not there leaves its cells blank.
 TABLES = (

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from torch import nn
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.pruners import Pruner

@@ -10,7 +10,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels
 from prunescope.pruning.independence import channel_independence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.pruners import Pruner
 
 #: Zeros after a round: per layer, or one number over all layers together.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.published import SIGN, SIGNIFICANT
-from prunescope.config import Amount
 from prunescope.published import pie, printed, recall
 from prunescope.report import page
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Study
 from prunescope.figures.style import look
 from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
+from prunescope.study import Study
 
 #: PIEs in a cell's table; the example explorer has all of them.
 MOST_PIES = 100

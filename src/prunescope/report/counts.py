@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prunescope.config import Cell
+from prunescope.grid import Cell
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.gather import Key, key_of
 from prunescope.report.sentences import count

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.csv_text import write_csv
-from prunescope.config import Study
 from prunescope.errors import UserError
 from prunescope.report import page
 from prunescope.report.cell_page import file_name
@@ -22,6 +21,7 @@ from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, pictures_of, png, tiled
 from prunescope.report.sentences import count
 from prunescope.report.texts import texts_of
+from prunescope.study import Study
 
 #: Examples of a split on the page; all are in the CSV beside it.
 MOST = 12_000

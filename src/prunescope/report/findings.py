@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
 
 #: Why no seed of a network has an alpha.

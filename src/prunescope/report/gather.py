@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Cell, Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
+from prunescope.grid import Cell
 from prunescope.layout import CellFolder
 from prunescope.pruners import UNPRUNED
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.findings import CellNumbers
+from prunescope.study import Study
 
 Key = tuple[str, str, str, str]
 

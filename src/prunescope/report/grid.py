@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Cell
 from prunescope.figures.style import look
+from prunescope.grid import Cell
 from prunescope.report import cell_page, page
 from prunescope.report.counts import STATES, CellCount
 from prunescope.report.findings import CellNumbers

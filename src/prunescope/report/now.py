@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from prunescope.analysis.tables import collect
-from prunescope.config import Cell, Study
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
+from prunescope.grid import Cell
 from prunescope.layout import Layout, fill
 from prunescope.report.gather import Key, key_of
 from prunescope.report.site import build
 from prunescope.status import blocks_of
+from prunescope.study import Study
 
 #: The folder below the results; the workflow's own tables and pages stay as they are.
 FOLDER = "so-far"

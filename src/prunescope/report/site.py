@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prunescope.config import Cell, Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_text
+from prunescope.grid import Cell
 from prunescope.report import cell_page, explorer, figures_page, index_page, often, page, papers_page
 from prunescope.report.against_papers import section as against_section
 from prunescope.report.audit_files import AuditFiles, Pie
@@ -21,6 +21,7 @@ from prunescope.report.gather import Gathered, gather, key_of
 from prunescope.report.images import PictureTable, pictures_of_test
 from prunescope.report.often import Tally
 from prunescope.report.texts import texts_of_test
+from prunescope.study import Study
 
 
 @dataclass

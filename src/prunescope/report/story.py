@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.config import Study
 from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import count, is_share, metric_name, number, percent, score_text
+from prunescope.study import Study
 
 #: What a pruner's criterion is called in a sentence.
 CRITERIA = {

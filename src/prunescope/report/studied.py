@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from prunescope.config import Amount, Cell
+from prunescope.amounts import Amount
+from prunescope.grid import Cell
 from prunescope.report.sentences import count
 
 

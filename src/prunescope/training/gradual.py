@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from torch import Tensor
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.pruners import Pruner
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps

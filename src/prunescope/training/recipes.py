@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import fine_tuning_epochs, rewinding_epochs
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable

@@ -7,8 +7,8 @@ import json
 from typing import Literal
 
 from prunescope.archs import Arch, Training, without_running
-from prunescope.config import Study
 from prunescope.spec import Spec
+from prunescope.study import Study
 from prunescope.tuning.spec import Space
 
 #: Training settings that are of no concern to an unpruned network's score.

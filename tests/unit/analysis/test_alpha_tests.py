@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import AlphaCell, alpha_cell, unpruned_accuracies
 from prunescope.analysis.alpha_comparisons import Comparison, comparisons
 from prunescope.analysis.alpha_tests import COLUMNS, test_rows, write_tests
+from prunescope.analysis.spec import Analysis
 from prunescope.analysis.tables import CellResults
-from prunescope.config import Amount, Analysis
 
 test_rows.__test__ = False  # type: ignore[attr-defined]
 pytestmark = pytest.mark.filterwarnings("error")

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, precision_score
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_variants import (
     INTENSIFICATION_COLUMNS,
     VARIANT_COLUMNS,
@@ -20,11 +21,12 @@ from prunescope.analysis.alpha_variants import (
     variant_slopes,
 )
 from prunescope.analysis.class_scores import COLUMNS
+from prunescope.analysis.spec import Analysis
 from prunescope.analysis.tables import collect
 from prunescope.analysis.ttests import independent, paired
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
-from prunescope.config import Amount, Analysis, study_from
+from prunescope.config import study_from
 from prunescope.figures.registry import draw_all
 from prunescope.report.findings import CellNumbers, overall_sentences
 from prunescope.report.site import build

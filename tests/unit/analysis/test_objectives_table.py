@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.objectives import COLUMNS, ObjectiveCell, rows
 from prunescope.analysis.tables import collect
-from prunescope.config import Amount
 from prunescope.pruners import PRUNERS, Pruner
 
 PINS = PRUNERS["PINS"]

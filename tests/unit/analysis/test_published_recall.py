@@ -13,10 +13,10 @@ from scipy import stats
 
 from prunescope.analysis import against_papers
 from prunescope.analysis.published import published_rows
+from prunescope.analysis.spec import Analysis
 from prunescope.analysis.study_alphas import Alpha, AlphaTest
 from prunescope.analysis.study_tables import Key, Score, StudyTables
 from prunescope.analysis.tables import collect
-from prunescope.config import Analysis
 
 NETWORK = Key("cifar10", "resnet56", "none", 0.0)
 SOURCES = {"kaggle": "fashion_mnist", "tiny": "cifar10"}

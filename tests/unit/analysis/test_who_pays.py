@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.who_pays import CLASS_COLUMNS, COLUMNS, Payer, by_chance, rows
-from prunescope.config import Amount
 from prunescope.errors import UserError
 
 HALF = Amount.of_sparsity(0.5)

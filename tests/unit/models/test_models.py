@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import BiLSTM, Encoder, LeNet5
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.pruners import PRUNERS

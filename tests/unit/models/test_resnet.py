@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch import nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import ResNet, Training
-from prunescope.config import Amount
 from prunescope.declared import Declared
 from prunescope.errors import UserError
 from prunescope.jobs import ModelJob

@@ -10,7 +10,7 @@ import numpy as np
 from fake_study import write_csv, write_json
 from scipy import stats
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 
 #: Parameters, and mean recall of the unpruned models: the easier the data set, the higher.
 SIZES = {"lenet5": 60, "resnet20": 270, "resnet32": 460, "resnet44": 660, "resnet56": 850, "resnet110": 1700}

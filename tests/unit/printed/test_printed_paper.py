@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 from printed_pages import Page, table
 
+from prunescope.amounts import Amount
 from prunescope.cli import main
-from prunescope.config import Amount, Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw
@@ -25,6 +25,7 @@ from prunescope.printed import FILES
 from prunescope.printed.build import build
 from prunescope.printed.pie import browser
 from prunescope.printed.results import Network, Place, Results
+from prunescope.study import Study
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 

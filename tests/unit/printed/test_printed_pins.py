@@ -13,9 +13,10 @@ from fake_study import write_csv
 from printed_pages import Page
 
 from prunescope.analysis.weight_tables import COLUMNS as WEIGHT_COLUMNS
-from prunescope.config import Study, study_from
+from prunescope.config import study_from
 from prunescope.printed import PINS_FILES
 from prunescope.printed.pins import efficiency, pages, scores
+from prunescope.study import Study
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 OF_WEIGHTS = WEIGHT_COLUMNS["weights"]

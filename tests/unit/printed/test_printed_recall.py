@@ -19,15 +19,17 @@ from fake_study import study, write_csv, write_json
 from printed_pages import Page, table
 from recall_cells import SIZES, Drawn, draw, variance
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import read_alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
-from prunescope.config import Amount, Analysis, Study
+from prunescope.analysis.spec import Analysis
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.figures.registry import draw as draw_family
 from prunescope.printed import RECALL_FILES
 from prunescope.printed.build import build
 from prunescope.printed.pictures import plain
+from prunescope.study import Study
 
 SHARED = Path(__file__).parents[4] / "shared" / "published" / "recall_pvalues.csv"
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import ResNet
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices, channels_of
 from prunescope.models.lenet import LeNet5

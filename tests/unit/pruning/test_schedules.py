@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.config import DENSE, Amount, study_from
+from prunescope.amounts import DENSE, Amount
+from prunescope.config import study_from
 from prunescope.errors import UserError
 from prunescope.pruners import PRUNERS, Pruner
 from prunescope.pruning.gradual.steps import check_schedules

@@ -13,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import stdtrit
 
+from prunescope.amounts import Amount
 from prunescope.analysis import seed_tables
 from prunescope.analysis.seed_findings import seed_findings
 from prunescope.analysis.seed_stats import COLUMNS
 from prunescope.artifacts import Predictions
-from prunescope.config import Amount, Study, study_from
+from prunescope.config import study_from
+from prunescope.study import Study
 
 MEASURES = (
     "automated_readability_index",

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_study import results_tree, study
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
 from prunescope.printed.build import build as build_paper

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fake_study import study, write_pies
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.report import explorer
 from prunescope.report.explorer_votes import Ranked, chosen, ranked, read_votes

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
 from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences

@@ -15,8 +15,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_study import results_tree, study, write_csv
 from test_report_pages import Page, check_links
 
+from prunescope.amounts import Amount
 from prunescope.analysis.printed_spread import spreads
-from prunescope.config import Amount
 from prunescope.figures.registry import draw_all
 from prunescope.report import counts, grid, papers_page, story
 from prunescope.report.cell_page import ModelsFile

@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import Encoder, Training
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.registry import build, prunable
 from prunescope.pruners import PRUNERS, Pruner

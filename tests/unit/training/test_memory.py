@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope.amounts import Amount
 from prunescope.archs import Training
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
 from prunescope.pruners import PRUNERS

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from prunescope.amounts import Amount
 from prunescope.archs import ResNet, Training
-from prunescope.config import Amount
 from prunescope.models.registry import build, prunable
 from prunescope.pruners import PRUNERS
 from prunescope.training.loop import Trainee, copied_state

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from prunescope.amounts import Amount
 from prunescope.archs import Training
-from prunescope.config import Amount
 from prunescope.models.registry import prunable
 from prunescope.pruners import PRUNERS
 from prunescope.training import pruning_curve

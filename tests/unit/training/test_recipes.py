@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from prunescope.amounts import Amount
 from prunescope.archs import Training
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import prunable

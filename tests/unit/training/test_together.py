@@ -15,8 +15,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from prunescope.amounts import Amount
 from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet, Training
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.models.registry import build, prunable
 from prunescope.pruners import PRUNERS, Pruner

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.config import Study
 from prunescope.data.published import COVERED, covering_power_of_two, token_counts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.files import read_json
 from prunescope.published import pie
+from prunescope.study import Study
 
 
 @dataclass(frozen=True)

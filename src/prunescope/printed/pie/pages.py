@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.csv_text import write_csv
-from prunescope.config import Study
 from prunescope.printed import PIE_FILES, pictures
 from prunescope.printed.pie import browser, datasets, disagreements, previews, scores
 from prunescope.printed.pie.figures import FIGURES
@@ -17,6 +16,7 @@ from prunescope.report import page
 from prunescope.report.images import pictures_of_test
 from prunescope.report.sentences import metric_name
 from prunescope.report.texts import texts_of_test
+from prunescope.study import Study
 
 _SAMPLES = 2
 

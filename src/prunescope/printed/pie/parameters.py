@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.printed.results import Network, Results, models
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from prunescope.config import Amount
+from prunescope.amounts import Amount
 from prunescope.printed.pie.marks import Mark, OnPies, extremes
 from prunescope.printed.results import Network, Place, Results
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.weight_tables import COLUMNS as COLUMNS_OF
 from prunescope.analysis.weight_tables import Storage
-from prunescope.config import Amount, Study
 from prunescope.layout import CELL
 from prunescope.pruners import UNPRUNED
 from prunescope.published import pins
+from prunescope.study import Study
 
 COLUMNS = (
     "table",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunescope.analysis.csv_text import write_csv
-from prunescope.config import Study
 from prunescope.printed import PINS_FILES
 from prunescope.printed.pins import efficiency, scores
 from prunescope.report import page
+from prunescope.study import Study
 
 
 def write(study: Study, *, tables: Path, folder: Path, out: Path) -> bool:

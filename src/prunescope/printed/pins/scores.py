@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from prunescope.analysis.csv_text import number, read_csv
-from prunescope.config import Study
 from prunescope.pruners import UNPRUNED
 from prunescope.published import pins
+from prunescope.study import Study
 
 #: The paper's order of methods; further ones follow by name.
 _ORDER = (UNPRUNED, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)

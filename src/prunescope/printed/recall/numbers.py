@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import AlphaCell
 from prunescope.analysis.stats import mean, std
-from prunescope.config import Amount
 from prunescope.printed.recall import paper
 from prunescope.printed.results import Network, Place, Results
 

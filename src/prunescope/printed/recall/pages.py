@@ -8,12 +8,12 @@ from pathlib import Path
 
 from prunescope.analysis.alpha_cells import AlphaCell, read_alpha_cell
 from prunescope.analysis.csv_text import write_csv
-from prunescope.config import Study
 from prunescope.printed import RECALL_FILES, pictures
 from prunescope.printed.recall import numbers, pvalues
 from prunescope.printed.recall.paper import FIGURES
 from prunescope.printed.results import Results
 from prunescope.report import page
+from prunescope.study import Study
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from prunescope.amounts import Amount
 from prunescope.analysis.alpha_cells import AlphaCell, unpruned_accuracies
 from prunescope.analysis.alpha_order import default_networks, easiest_first, smallest_first
 from prunescope.analysis.csv_text import number, read_csv
-from prunescope.config import Amount
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.printed.recall import paper

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from prunescope.archs import fine_tuning_epochs
-from prunescope.config import Study
 from prunescope.declared import declared
 from prunescope.errors import UserError
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
+from prunescope.study import Study
 
 
 def check_schedules(study: Study) -> None:
