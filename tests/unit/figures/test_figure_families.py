@@ -341,7 +341,8 @@ def test_a_legend_is_never_wider_than_its_figure(count: int, columns: int | None
 def test_a_legend_that_fits_keeps_its_columns() -> None:
     with styled():
         figure, _ = layout.panels(3)
-        layout.legend_below(figure, [layout.line_handle(name, color="black") for name in "abcdefg"], columns=4)
+        handles = [layout.line_handle(name, color="black") for name in "abcdefg"]
+        layout.legend_below(figure, handles, columns=4)
         figure.canvas.draw()
         lefts = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
         assert len(lefts) == 4
