@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-from prunescope import __version__, cli
+from prunescope import __version__
 from prunescope.cli import build_parser, main
+from prunescope.commands import users
 from prunescope.errors import UserError
 
 
@@ -85,7 +86,7 @@ def test_exit_codes(capsys, monkeypatch, error, code, line):
     def fail(_: argparse.Namespace) -> int:
         raise error
 
-    monkeypatch.setattr(cli, "_schema", fail)
+    monkeypatch.setattr(users, "_schema", fail)
     got, out, err = run(capsys, "schema")
     assert (got, out) == (code, "")
     assert err.startswith(line)
@@ -96,7 +97,7 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     def fail(_: argparse.Namespace) -> int:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_schema", fail)
+    monkeypatch.setattr(users, "_schema", fail)
     with pytest.raises(ZeroDivisionError):
         main(["schema"])
 
@@ -145,11 +146,12 @@ def test_an_ended_job_leaves_no_half_file(tmp_path):
     code = (
         "import os, signal, sys\n"
         "from prunescope import cli, files\n"
+        "from prunescope.commands import users\n"
         "def write(_):\n"
         "    with files.atomic_path(sys.argv[1]) as temporary:\n"
         "        temporary.write_text('half')\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "cli._schema = write\n"
+        "users._schema = write\n"
         "cli.main(['schema'])"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path / "file"], check=False)

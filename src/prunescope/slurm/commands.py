@@ -14,10 +14,8 @@ from pathlib import Path
 from prunescope.errors import UserError
 
 
-def add_commands(parser: argparse.ArgumentParser, parser_class: type[argparse.ArgumentParser]) -> None:
-    commands = parser.add_subparsers(
-        dest="action", required=True, metavar="ACTION", parser_class=parser_class
-    )
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
     setup = commands.add_parser(
         "setup",

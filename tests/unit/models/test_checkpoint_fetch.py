@@ -55,10 +55,11 @@ def test_jobs_do_not_ask_the_hub(command):
     code = (
         "import os, sys\n"
         "from prunescope import cli\n"
+        "from prunescope.commands import data, models\n"
         "def look(*_):\n"
         "    assert 'huggingface_hub' not in sys.modules\n"
         "    sys.exit('offline' if os.environ.get('HF_HUB_OFFLINE') == '1' else 'online')\n"
-        "cli._parsed = look\n"
+        "data.parsed = models.parsed = look\n"
         f"cli.main({arguments(command)!r})\n"
     )
     env = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}

@@ -1,0 +1,38 @@
+"""What stages are told in arguments: settings as JSON, lists of folders in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from prunescope.errors import UserError
+
+T = TypeVar("T")
+
+
+def parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
+    """The settings that ``option`` gives as JSON ``text``.
+
+    Raises:
+        UserError: they are none; the line names the option and the key.
+    """
+    from prunescope.config import first_problem
+
+    try:
+        return adapter.validate_json(text)
+    except ValidationError as error:
+        raise UserError(f"{option}: {first_problem(error)}") from None
+
+
+def listed_folders(path: Path) -> list[Path]:
+    """The folders that a file names, one a line.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        return [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None

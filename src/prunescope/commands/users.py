@@ -1,0 +1,170 @@
+"""What a person calls: an audit, and everything around a study."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add_commands(commands: Any) -> None:
+    """Add them to the ``commands`` of the parser."""
+    from prunescope import audit
+
+    who_pays = commands.add_parser(
+        "audit",
+        help="who pays: compare any pair of models from their predictions alone",
+        description="Compares the predictions of two models (or of several seeds of each) on the same "
+        "examples and writes tables and a report of who pays for the compression.",
+    )
+    audit.add_arguments(who_pays)
+    who_pays.set_defaults(run=audit.run)
+
+    plan = commands.add_parser("plan", help="what a study will take: models, jobs, GPU hours, disk")
+    _config_argument(plan)
+    plan.add_argument("--json", action="store_true", help="as JSON")
+    plan.add_argument(
+        "--rates",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="measured rates of one device (benchmarks/rates.py); without, assumed ones of a data-centre GPU",
+    )
+    plan.set_defaults(run=_plan)
+
+    status = commands.add_parser("status", help="what of a study is done, running, failed; the time left")
+    _config_argument(status)
+    status.add_argument("--json", action="store_true", help="as JSON")
+    status.set_defaults(run=_status)
+
+    report = commands.add_parser(
+        "report",
+        help="pages of a study as far as it has come",
+        description="Writes tables, figures and pages of the networks that are analysed into RESULTS/so-far, while the "
+        "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
+    )
+    _config_argument(report)
+    report.set_defaults(run=_report)
+
+    pack = commands.add_parser("pack", help="the pages of a study and all files they lead to, as one zip")
+    _config_argument(pack)
+    pack.add_argument("--out", type=Path, metavar="FILE", help="default: NAME-report.zip")
+    pack.set_defaults(run=_pack)
+
+    run = commands.add_parser(
+        "run",
+        help="run a study with Snakemake, showing progress and the time left",
+        description="Starts Snakemake with the arguments after `--` and shows what is done and how long "
+        "the rest will take. The full output goes to a log file, named at the end.",
+    )
+    _config_argument(run)
+    run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
+    run.set_defaults(run=_run)
+
+    from prunescope.slurm import commands as slurm
+
+    slurm.add_commands(
+        commands.add_parser("slurm", help="run a study on a SLURM cluster, unattended (docs/cluster.md)")
+    )
+
+    unlock = commands.add_parser(
+        "unlock", help="clear the lock of a run that is no more, and say who held it"
+    )
+    _config_argument(unlock)
+    unlock.set_defaults(run=slurm.unlock)
+
+    export = commands.add_parser(
+        "export",
+        help="a pruned network as a small file: 8-bit weights in compressed sparse rows",
+        description="Writes one network of a study in the form of docs/export.md, reads it back and says how much "
+        "smaller it is and what of its predictions changes.",
+    )
+    export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
+    export.add_argument("--seed", required=True, type=int)
+    export.add_argument(
+        "--inputs",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="the encoded data set: results/data/DATASET/inputs/ARCH.safetensors",
+    )
+    export.add_argument("--out", required=True, type=Path, metavar="FILE")
+    export.set_defaults(run=_export)
+
+    schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")
+    schema.set_defaults(run=_schema)
+
+
+def _config_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        default=Path("config.yaml"),
+        metavar="FILE",
+        help="study (default: %(default)s)",
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.plan import make_plan, plan_text
+    from prunescope.rates import read_rates
+
+    plan = make_plan(load_study(arguments.configfile), read_rates(arguments.rates))
+    print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.status import status_of, status_text
+
+    status = status_of(load_study(arguments.configfile), Path.cwd())
+    print(json.dumps(status, indent=2) if arguments.json else status_text(status))
+    return 0
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.report.now import report
+
+    page, problems = report(load_study(arguments.configfile), Path.cwd())
+    if problems:
+        print(f"{len(problems)} files are missing or cannot be read; the page names them", file=sys.stderr)
+    print(f"report: {page}")
+    return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    from prunescope.config import load_study
+    from prunescope.report.pack import pack
+
+    study = load_study(arguments.configfile)
+    out = arguments.out or Path(f"{study.name}-report.zip")
+    count = pack(Path(study.results) / "index.html", out)
+    print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from prunescope.progress import run_study
+
+    return run_study(arguments.configfile, arguments.snakemake)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from prunescope.export import job
+
+    outcome = job.export(args.models, args.models.with_name("metrics.json"), args.inputs, args.seed, args.out)
+    print(job.summary(outcome, args.out))
+    return 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from prunescope.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
