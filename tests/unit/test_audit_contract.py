@@ -269,6 +269,7 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "agreement": "loyalty_mean loyalty_std loyalty_between_seeds flips_mean flips_to_wrong "
             "flips_to_right n_seeds flips_share",
             "pruning_loss": "step reached mean std n_seeds",
+            "layer_collapse": "layer n_weights n_collapsed n_seeds",
             "objectives": "base objective metric mean std ci_low ci_high confidence n_seeds published",
             "who_pays": "reference n_examples n_pies_reference n_pies n_both jaccard jaccard_by_chance",
             "who_pays_classes": "reference class support change_reference change_reference_low change_reference_high "

@@ -69,6 +69,7 @@ TABLES = [
     "agreement",
     "spearman_pies",
     "pruning_loss",
+    "layer_collapse",
     "objectives",
     "who_pays",
     "who_pays_classes",
@@ -92,7 +93,7 @@ VERSION = {
     "tables": 10,
     "figures": 10,
     "paper": 5,
-    "report": 6,
+    "report": 7,
     "tune": 1,
 }
 

@@ -16,7 +16,15 @@ from typing import Any
 import numpy as np
 
 from prunescope.amounts import Amount
-from prunescope.analysis import against_papers, objectives, pruning_loss, seed_tables, weight_tables, who_pays
+from prunescope.analysis import (
+    against_papers,
+    layer_collapse,
+    objectives,
+    pruning_loss,
+    seed_tables,
+    weight_tables,
+    who_pays,
+)
 from prunescope.analysis.alpha_cells import alpha_cell
 from prunescope.analysis.alpha_tests import write_tests
 from prunescope.analysis.alpha_variants import (
@@ -48,6 +56,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "alpha_intensification": INTENSIFICATION_COLUMNS,
     "recall_variance": ("ratio", "mean_recall_variance", "n_seeds"),
     "pruning_loss": pruning_loss.COLUMNS,
+    "layer_collapse": layer_collapse.COLUMNS,
     "objectives": objectives.COLUMNS,
     "who_pays": who_pays.COLUMNS,
     "who_pays_classes": who_pays.CLASS_COLUMNS,
@@ -219,6 +228,8 @@ def collect(
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     summary, key = cell.summary, cell.key
     ratio = cell.reached.get("ratio")
+    empty = layer_collapse.collapsed(cell.models, cell.folder)
+    tables["layer_collapse"].extend([*key, *row] for row in empty)
     tables["pruning_loss"].extend([*key, *row] for row in pruning_loss.rows(cell.models, cell.folder))
     tables["effectiveness"].append([*key, cell.metric, *_spread(cell.scores("pruned"))])
     tables["task_metrics"].extend([*key, m, *_spread(found)] for m, found in cell.metrics("pruned").items())

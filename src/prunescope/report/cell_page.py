@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.layer_collapse import Collapsed, collapsed
+from prunescope.errors import UserError
 from prunescope.figures.style import look
 from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
@@ -52,6 +54,14 @@ class ModelsFile:
             {"seed": model["seed"], **{name: model.get(name) for name in names}}
             for model in self.value.get("models", [])
         ]
+
+    @property
+    def collapsed(self) -> list[Collapsed]:
+        """Layers without any weight left; none where the record does not say."""
+        try:
+            return collapsed(self.value.get("models", []), self.path)
+        except UserError:
+            return []
 
     @property
     def blocks(self) -> list[str]:
@@ -124,6 +134,7 @@ def render(
         f"{sentences.count(audit.summary.get('n_seeds'), 'pair')} of models compared on "
         f"{sentences.count(audit.summary.get('n_examples'), 'test example')}."
     )
+    empty = models.collapsed if models is not None else []
     gaps = _gaps(audit, train, models, folder)
     if problems is not None:
         problems += gaps
@@ -141,6 +152,7 @@ def render(
         contents=parts.contents(
             body,
             *pictured,
+            *([("collapse", "Layer collapse")] if empty else []),
             *([("curves", "Curves")] if drawn else []),
             *([("training", "Training")] if losses else []),
             ("settings", "Settings"),
@@ -152,6 +164,7 @@ def render(
         pruner=_settings(pruner),
         training=study.training(cell.dataset, cell.arch).model_dump() if trained else {},
         models=models.models if models is not None else [],
+        collapsed=empty,
         versions=_versions(models),
         files=links,
         sheet=sheet,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prunescope.amounts import Amount
+from prunescope.analysis.layer_collapse import Collapsed
 from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
 
 #: Why no seed of a network has an alpha.
@@ -86,6 +87,21 @@ def network_sentences(cells: Sequence[CellNumbers], constant: float | None = Non
             f"{count(most.summary['n_pies'], 'example')} ({percent(most.summary['pie_share'])})."
         )
     return found + [text for text in (_on_pies(cells), _alphas(cells)) if text]
+
+
+def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int = 4) -> list[str]:
+    """About empty layers in cells of one (dataset, arch): none, or one sentence that names ``of`` of the cells."""
+    found = [(name, layers) for name, layers in cells if layers]
+    if not found:
+        return []
+    told = [f"{name} ({_layers(layers)})" for name, layers in found[:of]]
+    more = f", and {len(found) - of} more" if len(found) > of else ""
+    return [f"Layer collapse: pruning leaves no weight at all in a layer under {', '.join(told)}{more}."]
+
+
+def _layers(found: Sequence[Collapsed]) -> str:
+    first = found[0].layer.removesuffix(".weight")
+    return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"
 
 
 def overall_sentences(cells: Sequence[CellNumbers]) -> list[str]:

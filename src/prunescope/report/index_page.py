@@ -9,8 +9,8 @@ from prunescope.analysis.csv_text import read_csv
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.report import against_papers, cell_page, counts, grid, often, page, story
-from prunescope.report.findings import CellNumbers, network_sentences, overall
-from prunescope.report.gather import Key
+from prunescope.report.findings import CellNumbers, collapse_sentences, network_sentences, overall
+from prunescope.report.gather import Key, key_of
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.report.studied import studied
 
@@ -35,6 +35,7 @@ TABLES: dict[str, str] = {
     "agreement.csv": "loyalty to the unpruned model, and flips by direction",
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
     "pruning_loss.csv": "loss of the task while networks are pruned gradually",
+    "layer_collapse.csv": "layers that pruning left without any weight, and in how many models",
     "objectives.csv": "score of one way of pruning under several objectives",
     "who_pays.csv": "PIEs that pruners share with magnitude pruning, and how many by chance",
     "who_pays_classes.csv": "change of recall by class, under magnitude pruning and under other pruners",
@@ -124,9 +125,17 @@ def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str
         {
             "dataset": dataset,
             "arch": arch,
-            "sentences": network_sentences(
-                [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)], constants.get(dataset)
-            ),
+            "sentences": [
+                *network_sentences(
+                    [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)], constants.get(dataset)
+                ),
+                *collapse_sentences(
+                    (c.name, record.collapsed)
+                    for c in numbers
+                    if (c.dataset, c.arch) == (dataset, arch)
+                    and (record := site.got.records.get(key_of(c))) is not None
+                ),
+            ],
         }
         for dataset, arch in dict.fromkeys((cell.dataset, cell.arch) for cell in numbers)
     ]

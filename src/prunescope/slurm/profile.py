@@ -9,9 +9,9 @@ import platformdirs
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from prunescope.config import first_problem
 from prunescope.errors import UserError
 from prunescope.files import write_text
+from prunescope.spec import problem_line
 
 #: Names of partitions, accounts and the like: nothing that a shell or Snakemake would read as more than a name.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*(,[A-Za-z0-9][A-Za-z0-9_.:@+-]*)*$"
@@ -41,7 +41,7 @@ def read_site(path: Path) -> Site:
     try:
         return Site.model_validate(raw or {})
     except ValidationError as error:
-        raise UserError(f"{path}: {first_problem(error)}") from None
+        raise UserError(f"{path}: {problem_line(error, Site, {}, {})}") from None
 
 
 def render(profile: dict[str, Any], site: Site) -> dict[str, Any]:

@@ -230,6 +230,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
     record = json.loads(damaged.read_text())
     record["models"][2]["diverged"] = True
     record["models"] = record["models"][:3]
+    for model in record["models"][:2]:
+        model["layers"] |= {"fc2.weight": {"size": 1200, "zeros": 1200, "sparsity": 1.0}}
     write_json(damaged, record)
     # The unpruned models have a cell of their own, with nothing to see in the report.
     for dense in found["dense"]:
@@ -306,6 +308,20 @@ def test_cell_page(site: tuple[Path, dict[str, list[Path]]]) -> None:
     assert "../../cells/digits/lenet5/MP/ratio-400percent/models.json" in found.addresses
     assert "el2n" in found.ids
     assert "../../index.html" in found.addresses
+
+
+def test_empty_layers_are_told(site: tuple[Path, dict[str, list[Path]]]) -> None:
+    results, found = site
+    name = f"{found['cells'][0].parent.name} at ratio 4"
+    page, other = (
+        Page((results / "report" / "cells" / f"digits--lenet5--{pruner}--ratio-400percent.html").read_text())
+        for pruner in ("MP", "RP")
+    )
+    assert "Layer collapse: pruning leaves no weight at all in one layer." in page.text
+    assert "fc2.weight1,2002 of 2" in page.text
+    assert ("collapse" in page.ids, "collapse" in other.ids) == (True, False)
+    index = Page((results / "index.html").read_text())
+    assert f"pruning leaves no weight at all in a layer under {name} (fc2)." in index.text
 
 
 def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:

@@ -58,6 +58,13 @@ def test_wrong_values_are_named(tmp_path: Path, text: str, name: str) -> None:
         read_site(tmp_path / "site.yaml")
 
 
+def test_an_unknown_key_is_told_with_those_of_a_site(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("partition: gpu")
+    with pytest.raises(UserError, match=r"partition: unknown key; allowed here: .*gpu_partition") as told:
+        read_site(tmp_path / "site.yaml")
+    assert "datasets" not in str(told.value)
+
+
 def test_set_up_writes_where_snakemake_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert set_up(SHIPPED) == tmp_path / "snakemake" / "slurm" / "config.yaml" == installed_profile()

@@ -1,0 +1,56 @@
+"""Layers that pruning leaves without any weight: rows of ``layer_collapse.csv``.
+
+Tanaka et al. 2020, "Pruning neural networks without any data by iteratively conserving synaptic flow", call it layer
+collapse: a layer that everything passes through makes the network's output a constant once it is empty, long before
+the network as a whole is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from prunescope.errors import UserError
+
+#: The columns after those of the cell. ``n_collapsed``: models in which the layer is empty, of ``n_seeds``.
+COLUMNS = ("layer", "n_weights", "n_collapsed", "n_seeds")
+
+
+class Collapsed(NamedTuple):
+    """A prunable weight of ``n_weights`` numbers, all of them zero in ``n_collapsed`` of ``n_seeds`` models."""
+
+    layer: str
+    n_weights: int
+    n_collapsed: int
+    n_seeds: int
+
+
+def collapsed(models: Iterable[Mapping[str, Any]], where: object) -> list[Collapsed]:
+    """Layers that are empty in any model, in the network's order; none for most networks.
+
+    Args:
+        models: records of a cell's models, with the ``size`` and the ``zeros`` of each of their ``layers``. Those that
+            diverged, or that have none recorded, are left out.
+        where: what to name in an error.
+
+    Raises:
+        UserError: a record is damaged.
+    """
+    sizes: dict[str, int] = {}
+    empty: dict[str, int] = {}
+    n_seeds = 0
+    for model in models:
+        layers = model.get("layers")
+        if layers is None or model["diverged"]:
+            continue
+        n_seeds += 1
+        try:
+            for name, layer in layers.items():
+                size = sizes.setdefault(name, int(layer["size"]))
+                if int(layer["zeros"]) == size:
+                    empty[name] = empty.get(name, 0) + 1
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise UserError(
+                f"{where}: the layers of seed {model['seed']} are damaged; train the cell again"
+            ) from None
+    return [Collapsed(name, size, empty[name], n_seeds) for name, size in sizes.items() if name in empty]

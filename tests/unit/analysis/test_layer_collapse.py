@@ -1,0 +1,71 @@
+"""Layers that pruning leaves empty: by hand, in the study's table, and in words."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prunescope.analysis.layer_collapse import COLUMNS, Collapsed, collapsed
+from prunescope.analysis.tables import CELL, collect
+from prunescope.errors import UserError
+from prunescope.report.findings import collapse_sentences
+
+
+def model(seed: int, *zeros: int, diverged: bool = False) -> dict[str, Any]:
+    """Layers a, b, c of 4, 6 and 8 weights."""
+    layers = {
+        f"{name}.weight": {"size": size, "zeros": gone}
+        for name, size, gone in zip("abc", (4, 6, 8), zeros, strict=True)
+    }
+    return {"seed": seed, "diverged": diverged, "layers": layers}
+
+
+def test_by_hand() -> None:
+    models = [model(0, 4, 5, 8), model(1, 3, 5, 8), model(2, 4, 6, 8, diverged=True)]
+    found = [Collapsed("a.weight", 4, 1, 2), Collapsed("c.weight", 8, 2, 2)]
+    assert collapsed(models, "here") == found
+    assert [set(collapsed(list(reversed(models)), "here"))] == [set(found)]
+    assert collapsed([model(0, 3, 5, 7)], "here") == []
+    # Records without layers, and models that diverged, have none.
+    assert collapsed([{"seed": 0, "diverged": False}, {"seed": 1, "diverged": True}], "here") == []
+
+
+@pytest.mark.parametrize("layers", [["a"], {"a": {"size": 4}}, {"a": 3}, {"a": {"size": "x", "zeros": 1}}])
+def test_a_damaged_record_is_named(layers: Any) -> None:
+    with pytest.raises(UserError, match=r"here: the layers of seed 3 are damaged; train the cell again"):
+        collapsed([{"seed": 3, "diverged": False, "layers": layers}], "here")
+
+
+def test_the_table_has_the_empty_layers(tmp_path: Path) -> None:
+    folder = tmp_path / "cells" / "d" / "net" / "GMP" / "sparsity-900permille"
+    (folder / "test").mkdir(parents=True)
+    nothing = ("n_examples", "n_pies", "pie_share", "dense_score_on_pies", "pruned_score_on_pies")
+    (folder / "test" / "summary.json").write_text(
+        json.dumps({"task": "single-label", "metric": "accuracy", **dict.fromkeys(nothing)})
+    )
+    (folder / "test" / "scores.csv").write_text("seed,score_dense,score_pruned,flips\n")
+    reached = {"sparsity": 0.9, "ratio": 5.0, "settings": {}}
+    models = [model(0, 4, 5, 7) | reached, model(1, 3, 5, 7) | reached]
+    keys = {"dataset": "d", "arch": "net", "pruner": "GMP", "amount": "sparsity-900permille"}
+    (folder / "models.json").write_text(json.dumps({**keys, "models": models}))
+    collect([folder], tmp_path / "tables")
+    with open(tmp_path / "tables" / "layer_collapse.csv", newline="", encoding="utf-8") as stream:
+        assert list(csv.reader(stream)) == [
+            [*CELL, *COLUMNS],
+            ["d", "net", "GMP", "0.9", "a.weight", "4", "1", "2"],
+        ]
+
+
+def test_in_words() -> None:
+    one, other = Collapsed("bert.pooler.dense.weight", 9, 3, 3), Collapsed("b.weight", 9, 1, 3)
+    assert collapse_sentences([("GMP at 80%", []), ("PINS at 80%", [])]) == []
+    assert collapse_sentences([("GMP at 80%", [one]), ("PST at 80%", [one, other]), ("PINS at 80%", [])]) == [
+        "Layer collapse: pruning leaves no weight at all in a layer under GMP at 80% (bert.pooler.dense), "
+        "PST at 80% (bert.pooler.dense and 1 other)."
+    ]
+    many = collapse_sentences([(f"p{i}", [one]) for i in range(6)], of=2)
+    assert many[0].endswith("p1 (bert.pooler.dense), and 4 more.")
