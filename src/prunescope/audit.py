@@ -207,12 +207,17 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     metrics, parts = own_metrics(dense)
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
     if before:
+        on_pies = [task_scores(side, metrics, parts, pies.is_pie) for side in (dense, pruned)]
         summary["task_metrics"] = {
             name: {
                 "dense": _mean(before[name]),
                 "pruned": _mean(after[name]),
                 "dense_std": _std(before[name]),
                 "pruned_std": _std(after[name]),
+                "dense_on_pies": _mean(on_pies[0][name]),
+                "pruned_on_pies": _mean(on_pies[1][name]),
+                "change": change_interval(before[name], after[name], confidence),
+                "change_on_pies": change_interval(on_pies[0][name], on_pies[1][name], confidence),
             }
             for name in before
         }

@@ -28,6 +28,11 @@ def told(summary: Mapping[str, Any]) -> str:
         f"differently over {seeds}{dropped}",
         f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
     ]
+    lines += [
+        f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
+        for name, own in (summary.get("task_metrics") or {}).items()
+        if name != summary["metric"]
+    ]
     lines[1:1] = _firmness(summary)
     alpha = summary.get("alpha")
     if alpha and alpha["mean"] is None:

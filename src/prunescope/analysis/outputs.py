@@ -189,7 +189,10 @@ def _write_pies(path: Path, results: Results) -> None:
     }
     if pies.differing is not None:
         columns["n_tokens_differing"] = pa.array(pies.differing)
-    meta = json.dumps({"task": dense.task, "classes": list(dense.classes)})
+    said = {"task": dense.task, "classes": list(dense.classes)}
+    if "tolerance" in results.summary:
+        said["tolerance"] = results.summary["tolerance"]
+    meta = json.dumps(said)
     _write_parquet(path, pa.table(columns).replace_schema_metadata({METADATA_KEY: meta}))
 
 

@@ -147,6 +147,14 @@ class CellResults:
         """The data set's own metric if it has one, else the task's."""
         return next(iter(self.summary.get("task_metrics") or ()), str(self.summary["metric"]))
 
+    @property
+    def on_pies(self) -> list[float | None]:
+        """Mean scores of unpruned and pruned models on the PIEs, by ``metric``."""
+        own = self.summary.get("task_metrics")
+        if own:
+            return [own[self.metric].get(f"{side}_on_pies") for side in ("dense", "pruned")]
+        return [self.summary[f"{side}_score_on_pies"] for side in ("dense", "pruned")]
+
     def metrics(self, side: str) -> dict[str, dict[int, float]]:
         """Test scores by the data set's own metrics and seed; those without a value are left out."""
         path = self.folder / "test" / "task_metrics.csv"
@@ -234,8 +242,7 @@ def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
     tables["effectiveness"].append([*key, cell.metric, *_spread(cell.scores("pruned"))])
     tables["task_metrics"].extend([*key, m, *_spread(found)] for m, found in cell.metrics("pruned").items())
     tables["pie_share"].append([*key, *(summary[name] for name in COLUMNS["pie_share"])])
-    on_pies = [summary[name] for name in ("metric", "dense_score_on_pies", "pruned_score_on_pies", "n_pies")]
-    tables["effectiveness_on_pies"].append([*key, *on_pies])
+    tables["effectiveness_on_pies"].append([*key, cell.metric, *cell.on_pies, summary["n_pies"]])
     for name, part, file in (("el2n_bins", "train", "el2n.csv"), ("readability", "test", "readability.csv")):
         tables[name].extend([*key, *row] for row in cell.rows(part, file, COLUMNS[name]))
     for name, found in seed_tables.rows(summary, cell.folder / "test").items():

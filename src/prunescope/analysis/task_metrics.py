@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,28 @@ Metric = Callable[[np.ndarray, np.ndarray, Sequence[str]], float]
 
 
 def task_scores(
-    side: Predictions, metrics: Sequence[str], parts: Mapping[str, int] | None = None
+    side: Predictions,
+    metrics: Sequence[str],
+    parts: Mapping[str, int] | None = None,
+    where: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """(S,) float64 by metric: each model's score, NaN where it has none.
 
     Args:
+        where: (n,) bool, the examples that count; all of them by default.
         metrics: names in ``METRICS`` of the side's task, or ``mean_accuracy``: the mean of the accuracies of
             the ``parts``, which follow one another in the split with so many examples each.
 
     Raises:
         UserError: a metric is unknown, or the parts are not those of the split.
     """
+    if where is not None:
+        side = replace(
+            side,
+            examples=side.examples[where],
+            label=side.label[where],
+            prediction=side.prediction[:, where],
+        )
     known = METRICS[side.task]
     found: dict[str, np.ndarray] = {}
     for name in metrics:
@@ -42,9 +54,9 @@ def task_scores(
             continue
         if name not in known:
             there = (*known, "mean_accuracy") if side.task == "single-label" else known
-            where = f"{side.sources[0]}: " if side.sources else ""
+            source = f"{side.sources[0]}: " if side.sources else ""
             raise UserError(
-                f"{where}metric {name!r}: unknown for task {side.task}; there are {listed(there)}"
+                f"{source}metric {name!r}: unknown for task {side.task}; there are {listed(there)}"
             )
         measure = known[name]
         found[name] = np.array(

@@ -41,7 +41,7 @@ def draw(source: Source) -> Iterator[Picture]:
                 **look(pruner).plot(),
             )
         layout.sparsity_axis(panel, rows["sparsity"])
-        layout.percent_axis(panel)
+        layout.score_axis(panel, metric)
         panel.set_title(f"{dataset} · {arch}")
         panel.set_ylabel(pretty_metric(metric))
     layout.outer_labels(axes, 3, "sparsity", None)

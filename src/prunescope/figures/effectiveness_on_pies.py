@@ -51,9 +51,10 @@ def _picture(dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) 
         panel.plot(line["sparsity"], line["dense"], color=PIE_COLOUR, marker="s")
         panel.plot(line["sparsity"], line["pruned"], color=PIE_COLOUR, linestyle=_PRUNED_LINE, marker="s")
         layout.sparsity_axis(panel, pies["sparsity"], narrow=True)
-        layout.percent_axis(panel)
+        layout.score_axis(panel, metric)
         panel.set_title(pruner)
-    layout.outer_labels(axes, _PANELS, "sparsity", pretty_metric(metric))
+    name = pretty_metric(metric)
+    layout.outer_labels(axes, _PANELS, "sparsity", name)
     layout.legend_below(
         figure,
         [
@@ -67,8 +68,8 @@ def _picture(dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) 
     title = f"Score on PIEs and on all examples: {dataset} · {arch}"
     figure.suptitle(title)
     caption = (
-        f"{pretty_metric(metric).capitalize()} on the test split against sparsity, a panel per pruner: on "
-        "all examples (blue circles) and on the PIEs of that pruner and sparsity alone (orange squares), "
+        f"{name[:1].upper()}{name[1:]} on the test split against sparsity, a panel per pruner: on all examples "
+        "(blue circles) and on the PIEs of that pruner and sparsity alone (orange squares), "
         "for unpruned (solid) and pruned models (dotted); mean over "
         f"{seeds_text(scores['n_seeds'].tolist())}. No orange point means no PIEs."
     )

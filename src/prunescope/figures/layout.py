@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.figures.style import FULL_WIDTH
+from prunescope.figures.style import CORRELATIONS, FULL_WIDTH
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,15 @@ def percent_axis(axes: Any) -> None:
     """Fractions on the y axis, read as percent, with no more decimals than the ticks need."""
     axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
     axes.locator_params(axis="y", nbins=6)
+
+
+def score_axis(axes: Any, metric: str) -> None:
+    """Scores on the y axis: percent, but correlations as they are."""
+    if metric in CORRELATIONS:
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.4g}")
+        axes.locator_params(axis="y", nbins=6)
+    else:
+        percent_axis(axes)
 
 
 def from_zero(axes: Sequence[Any], values: Iterable[float]) -> None:

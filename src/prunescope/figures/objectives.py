@@ -56,7 +56,7 @@ def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
         panel.set_xticks(range(len(amounts)), [f"{100 * amount:.4g}%" for amount in amounts])
         panel.set_xlim(-0.6, len(amounts) - 0.4)
         _limits(panel, here)
-        layout.percent_axis(panel)
+        layout.score_axis(panel, here["metric"].iloc[0])
         panel.set_title(dataset)
         panel.set_ylabel(pretty_metric(here["metric"].iloc[0]))
     layout.outer_labels(axes, 3, "sparsity", None)

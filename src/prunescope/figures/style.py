@@ -97,6 +97,14 @@ def ordered(pruners: Iterable[str]) -> list[str]:
     return sorted(set(pruners), key=lambda name: (rank.get(name, len(rank)), name))
 
 
+#: Scores that are no shares, and so are not read as percent.
+CORRELATIONS = {
+    "pearson": "Pearson correlation",
+    "spearman": "Spearman correlation",
+    "matthews": "Matthews correlation",
+}
+
+
 def pretty_metric(metric: str) -> str:
     """``macro-f1`` and the like as a reader writes them; other names as they are."""
     known = {
@@ -105,8 +113,12 @@ def pretty_metric(metric: str) -> str:
         "f1macro": "macro F1",
         "f1": "F1",
         "microf1": "micro F1",
-        "pearson": "Pearson correlation",
-        "matthews": "Matthews correlation",
+        "meanaccuracy": "accuracy of the parts",
+        **CORRELATIONS,
+        "bleu": "BLEU",
+        "rougel": "ROUGE-L",
+        "meteor": "METEOR",
+        "chrf": "chrF",
     }
     key = metric.lower().replace("-", "").replace("_", "").replace(" ", "")
     return known.get(key, metric.replace("_", " "))

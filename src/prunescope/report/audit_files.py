@@ -13,6 +13,8 @@ from typing import Any
 
 from prunescope.errors import UserError
 from prunescope.files import read_json
+from prunescope.report.leading import leading_name, led
+from prunescope.report.right import is_right
 
 Row = Mapping[str, Any]
 
@@ -38,7 +40,8 @@ FILES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Pie:
-    """One pruning-identified exemplar, its classes by name; ``row``: its place among all examples."""
+    """One pruning-identified exemplar, its classes by name; ``row``: its place among all examples;
+    ``dense_right``, ``pruned_right``: whether the vote is the label."""
 
     row: int
     example: int
@@ -47,6 +50,8 @@ class Pie:
     pruned_vote: str
     dense_agreement: float | None
     pruned_agreement: float | None
+    dense_right: bool
+    pruned_right: bool
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class AuditFiles:
 
     @cached_property
     def summary(self) -> Mapping[str, Any]:
-        """``summary.json``.
+        """``summary.json``, its score being the data set's leading metric (``leading.led``).
 
         Raises:
             UserError: it is missing or not a JSON object.
@@ -85,7 +90,7 @@ class AuditFiles:
         value = read_json(path)
         if not isinstance(value, dict):
             raise UserError(f"{path}: not a JSON object; delete it and run again")
-        return value
+        return led(value)
 
     def _rows(self, name: str) -> list[Row]:
         try:
@@ -136,6 +141,10 @@ class AuditFiles:
         found: dict[int, dict[str, Any]] = {}
         for row in self._rows("scores.csv"):
             found[int(row["seed"])] = {**row, "alpha": None}
+        leading = leading_name(self.summary)
+        for row in self._rows("task_metrics.csv") if leading else []:
+            if row["metric"] == leading and int(row["seed"]) in found:
+                found[int(row["seed"])] |= {"score_dense": row["dense"], "score_pruned": row["pruned"]}
         for row in self._rows("alpha.csv"):
             entry = found.setdefault(
                 int(row["seed"]),
@@ -192,7 +201,9 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
         # Not as a data set: the folders' names are no columns.
         table = pq.ParquetFile(path).read()
         metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
-        classes = json.loads(metadata).get("classes") or classes
+        said = json.loads(metadata)
+        classes = said.get("classes") or classes
+        rule = str(said.get("task")), said.get("tolerance")
         table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
         table = table.filter(pc.fill_null(table["is_pie"], False))
         total = pc.add(
@@ -214,15 +225,17 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
             class_text(row["pruned_vote"], classes),
             row["dense_agreement"],
             row["pruned_agreement"],
+            *(is_right(rule[0], row["label"], row[vote], rule[1]) for vote in ("dense_vote", "pruned_vote")),
         )
         for row in found
     ]
 
 
 def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
-    """A label or vote as text: class names for indices, several joined by commas."""
+    """A label or vote as text: class names for indices, several joined by commas, several answers by ``|``."""
     if isinstance(value, list | tuple):
-        return ", ".join(class_text(part, classes) for part in value) if value else "(no class)"
+        mark = " | " if any(isinstance(part, str) for part in value) else ", "
+        return mark.join(class_text(part, classes) for part in value) if value else "(no class)"
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
         return str(classes[value])
     if isinstance(value, float):

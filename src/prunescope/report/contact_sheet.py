@@ -90,8 +90,8 @@ def how_many(shown: int, total: int) -> str:
 
 def who_is_right(pies: Sequence[Pie]) -> str:
     """Whether the majorities of unpruned or of pruned models have the true class, over all PIEs."""
-    dense = sum(pie.dense_vote == pie.label for pie in pies)
-    pruned = sum(pie.pruned_vote == pie.label for pie in pies)
+    dense = sum(pie.dense_right for pie in pies)
+    pruned = sum(pie.pruned_right for pie in pies)
     return (
         f"Of {count(len(pies), 'PIE')}, the unpruned majority is right on {count(dense)}, the pruned one on "
         f"{count(pruned)} and neither on {count(len(pies) - dense - pruned)}."

@@ -165,11 +165,27 @@ def _votes_payload(votes: Votes, shown: Ranked) -> dict[str, Any]:
         "sets": [list(parts) for parts in votes.codes.sets],
         "examples": shown.example.tolist(),
         "labels": votes.label[shown.start].tolist(),
+        "classes": votes.has_classes,
+        # Where labels are classes, the vote that is the label is right.
+        "right": None if votes.has_classes else _right(votes, shown),
         "pruners": shown.n_pruners.tolist(),
         "votes": [
             table[start:stop].ravel().tolist() for start, stop in zip(shown.start, shown.stop, strict=True)
         ],
     }
+
+
+def _right(votes: Votes, shown: Ranked) -> list[list[int]]:
+    """Of each example, the votes that are right, by code."""
+    found = []
+    for start, stop in zip(shown.start, shown.stop, strict=True):
+        here = slice(start, stop)
+        dense, pruned = (
+            votes.dense[here][votes.dense_right[here]],
+            votes.pruned[here][votes.pruned_right[here]],
+        )
+        found.append(sorted({*dense.tolist(), *pruned.tolist()}))
+    return found
 
 
 def _bins(cells: Sequence[tuple[CellNumbers, Path]], split: str, bins: int) -> dict[str, dict[int, float]]:
@@ -284,7 +300,8 @@ def _write_csv(
 ) -> None:
     """Every PIE of the split; the EL2N bin is the mean over networks."""
     names, sets = list(votes.codes.names), list(votes.codes.sets)
-    label_of = [", ".join(names[part] for part in parts) for parts in sets]
+    mark = ", " if votes.has_classes else " | "
+    label_of = [mark.join(names[part] for part in parts) for parts in sets]
 
     def mean_bin(example: int) -> float | None:
         known = [held[example] for held in bins.values() if example in held]

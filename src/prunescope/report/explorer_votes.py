@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,12 @@ import numpy as np
 from prunescope.analysis.el2n import bin_of
 from prunescope.errors import UserError
 from prunescope.report.audit_files import class_text
+from prunescope.report.right import is_right
 
+#: Tasks whose labels are numbers or texts.
+_WITHOUT_CLASSES = ("regression", "span", "text")
+
+_SIDES = ("dense_vote", "pruned_vote")
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
 
 
@@ -54,7 +59,8 @@ class Votes:
     """One entry per (PIE, network), by example, then by network.
 
     example, cell, dense, pruned, label: (m,) int; ``cell`` counts the networks as they were given, the last three
-    are codes · dense_agreement, pruned_agreement: (m,) whole percent, -1 where there is none.
+    are codes · dense_agreement, pruned_agreement: (m,) whole percent, -1 where there is none · dense_right,
+    pruned_right: (m,) bool, whether the vote is the label · has_classes: whether labels are classes.
     """
 
     example: np.ndarray
@@ -64,7 +70,10 @@ class Votes:
     pruned: np.ndarray
     dense_agreement: np.ndarray
     pruned_agreement: np.ndarray
+    dense_right: np.ndarray
+    pruned_right: np.ndarray
     codes: Codes
+    has_classes: bool
 
 
 def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
@@ -74,40 +83,63 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
         tables: ``pies.parquet`` of each network.
     """
     codes = Codes()
+    has_classes = True
     parts: list[tuple[np.ndarray, ...]] = []
     for number, path in enumerate(tables):
         try:
-            pies, classes = _pies(path)
+            pies, said = _pies(path)
         except UserError as error:
             problems.append(str(error))
             continue
+        has_classes = said.get("task") not in _WITHOUT_CLASSES
+        classes = [str(name) for name in said.get("classes") or []]
         example = pies["example"].to_numpy(zero_copy_only=False).astype(np.int64)
+        label, *votes = (codes.column(pies[name], classes) for name in ("label", *_SIDES))
         parts.append(
             (
                 example,
                 np.full(len(example), number, dtype=np.int64),
-                *(codes.column(pies[name], classes) for name in ("label", "dense_vote", "pruned_vote")),
+                label,
+                *votes,
                 *(_percent(pies[name]) for name in ("dense_agreement", "pruned_agreement")),
+                *(
+                    vote == label if has_classes else _right(pies["label"], pies[name], said)
+                    for name, vote in zip(_SIDES, votes, strict=True)
+                ),
             )
         )
     if not parts:
-        parts = [tuple(np.zeros(0, dtype=np.int64) for _ in range(7))]
+        parts = [
+            (*(np.zeros(0, dtype=np.int64) for _ in range(7)), *(np.zeros(0, dtype=bool) for _ in range(2)))
+        ]
     whole = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     order = np.lexsort((whole[1], whole[0]))
-    example, cell, label, dense, pruned, before, after = (column[order] for column in whole)
-    return Votes(example, cell, label, dense, pruned, before, after, codes)
+    example, cell, label, dense, pruned, before, after, dense_right, pruned_right = (
+        column[order] for column in whole
+    )
+    return Votes(
+        example, cell, label, dense, pruned, before, after, dense_right, pruned_right, codes, has_classes
+    )
 
 
-def _pies(path: Path) -> tuple[Any, list[str]]:
+def _right(label: Any, vote: Any, said: Mapping[str, Any]) -> np.ndarray:
+    """Whether each vote is the label, of two columns and what their table says of itself."""
+    task, tolerance = str(said.get("task")), said.get("tolerance")
+    pairs = zip(label.to_pylist(), vote.to_pylist(), strict=True)
+    return np.array([is_right(task, true, made, tolerance) for true, made in pairs], dtype=bool)
+
+
+def _pies(path: Path) -> tuple[Any, Mapping[str, Any]]:
+    """The PIEs' columns, and what the table says of itself."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     try:
         table = pq.ParquetFile(path).read(columns=list(_COLUMNS))
-        classes = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")).get("classes") or []
+        said = dict(json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")))
         kept = table.filter(pc.fill_null(table["is_pie"], False)).combine_chunks()
-        return {name: _flat(kept[name]) for name in _COLUMNS}, [str(name) for name in classes]
+        return {name: _flat(kept[name]) for name in _COLUMNS}, said
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:

@@ -42,17 +42,18 @@ class CellNumbers:
 
 
 def network_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:
-    """About the cells of one (dataset, arch); ``constant`` is the score of a constant answer."""
+    """About the cells of one (dataset, arch); ``constant`` is the task's score of a constant answer."""
     found: list[str] = []
     scored = [cell for cell in cells if cell.change is not None]
     if scored:
         metric = metric_name(scored[0].summary)
+        by_task = scored[0].summary.get("task_metric") in (None, scored[0].summary.get("metric"))
         best = max(scored, key=lambda cell: cell.change or 0.0)
         worst = min(scored, key=lambda cell: cell.change or 0.0)
         text = f"Unpruned {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}"
         text += (
             f" (a constant answer: {score_text(constant, scored[0].summary)}). "
-            if constant is not None
+            if constant is not None and by_task
             else ". "
         )
         if best is worst:

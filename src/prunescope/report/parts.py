@@ -49,6 +49,7 @@ def body(
         "metric": sentences.metric_name(summary),
         "story": sentences.story(summary),
         "tiles": tiles(summary),
+        "own_metrics": own_metrics(summary),
         "by_seeds": {
             "chart": by_seeds_chart(audit.by_seeds),
             "sentences": [
@@ -61,7 +62,7 @@ def body(
             ],
         },
         "spearman_sentence": sentences.spearman_sentence(summary),
-        "class_sentence": sentences.class_sentence(audit.classes),
+        "class_sentence": sentences.class_sentence(audit.classes, summary.get("task")),
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
         "has_alpha": any(row["alpha"] is not None for row in audit.seeds),
@@ -158,6 +159,22 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
             "note": sentences.count(n, "example"),
         }
     )
+    return found
+
+
+def own_metrics(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row for each of the data set's own metrics; none where the leading one, which the page tells, is alone."""
+    own = summary.get("task_metrics")
+    if not isinstance(own, Mapping) or len(own) < 2:
+        return []
+    found = []
+    for name, row in own.items():
+        of = {"metric": name}
+        texts = {
+            key: sentences.score_text(row.get(key), of)
+            for key in ("dense", "pruned", "dense_on_pies", "pruned_on_pies")
+        }
+        found.append({"name": sentences.metric_name(of), **texts})
     return found
 
 

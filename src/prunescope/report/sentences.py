@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prunescope.figures.style import CORRELATIONS, pretty_metric
 from prunescope.report.audit_files import ClassRow
 
 #: A difference smaller than this, in points, is called the same.
@@ -57,13 +58,17 @@ def count(amount: float | None, noun: str = "", plural: str | None = None) -> st
 def metric_name(summary: Mapping[str, Any]) -> str:
     """What the summary's scores are, as a reader writes it."""
     by_task = {"single-label": "accuracy", "multi-label": "macro_f1"}
-    name = str(summary.get("metric") or by_task.get(str(summary.get("task")), "score"))
-    return {"macro_f1": "macro F1", "pearson": "Pearson correlation"}.get(name, name.replace("_", " "))
+    return pretty_metric(str(summary.get("metric") or by_task.get(str(summary.get("task")), "score")))
 
 
 def is_share(summary: Mapping[str, Any]) -> bool:
     """Whether scores read as percent; correlations and the like do not."""
-    return metric_name(summary) in ("accuracy", "macro F1", "exact match")
+    return metric_name(summary) not in (*CORRELATIONS.values(), "score")
+
+
+def counts_examples(summary: Mapping[str, Any]) -> bool:
+    """Whether the score is the share of examples that are right, whose changes flips are."""
+    return metric_name(summary) in ("accuracy", "exact match") and summary.get("task") != "tokens"
 
 
 def score_text(value: float | None, summary: Mapping[str, Any]) -> str:
@@ -103,13 +108,17 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
     if flips == 0:
         return "No single example changes between right and wrong in any seed."
-    text = (
-        f"Behind it, {count(flips)} of {count(n, 'example')} ({percent(flips / n)}) change between right "
-        "and wrong in the average seed"
+    between = (
+        "right and wrong"
+        if summary.get("tolerance") is None
+        else "within and beyond the tolerance of their label"
     )
-    if metric_name(summary) in ("accuracy", "exact match") and dense is not None and pruned is not None:
+    text = (
+        f"Behind it, {count(flips)} of {count(n, 'example')} ({percent(flips / n)}) change between {between} "
+        "in the average seed"
+    )
+    if counts_examples(summary) and dense is not None and pruned is not None:
         net = abs(pruned - dense) * n
-        # Accuracy times n counts examples, so the net change and the flips compare.
         if net >= 0.5 and flips / net >= 1.5:
             text += f", {flips / net:.1f} times as many as the change of the mean shows"
         elif net < 0.5:
@@ -123,12 +132,22 @@ def pies_sentence(summary: Mapping[str, Any]) -> str:
     if pies is None or n is None:
         return "The majority votes could not be compared."
     if pies == 0:
-        return f"The models' majority vote changes for none of {count(n, 'example')}: there are no PIEs."
+        return f"{_vote_changes(summary)} for none of {count(n, 'example')}: there are no PIEs."
+    tokens = ""
+    if summary.get("n_token_pies") is not None:
+        tokens = f", on {count(summary['n_token_pies'])} of {count(summary.get('n_tokens'), 'token')}"
     return (
-        f"The models' majority vote changes for {count(pies)} of {count(n, 'example')} "
-        f"({percent(summary.get('pie_share'))}): {'this one is' if pies == 1 else 'these are'} the "
+        f"{_vote_changes(summary)} for {count(pies)} of {count(n, 'example')} "
+        f"({percent(summary.get('pie_share'))}){tokens}: {'this one is' if pies == 1 else 'these are'} the "
         "pruning-identified exemplars, PIEs."
     )
+
+
+def _vote_changes(summary: Mapping[str, Any]) -> str:
+    tolerance = summary.get("tolerance")
+    if tolerance is None:
+        return "The models' majority vote changes"
+    return f"The models' median score changes by more than the tolerance, {tolerance:.3g},"
 
 
 def noise_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -260,17 +279,18 @@ def story(summary: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def class_sentence(classes: Sequence[ClassRow]) -> str | None:
-    """The class whose share of the PIEs exceeds its share of the examples most."""
+def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str | None:
+    """The class whose share of the PIEs exceeds its share of the examples most; of tags, both are tokens."""
+    things, paying = ("tokens", "tokens whose vote changes") if task == "tokens" else ("examples", "PIEs")
     known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
     if not any(row.n_pies for row in known) or len(known) < 2:
         return None
     worst = max(known, key=lambda row: (row.share_of_pies or 0.0) - (row.share_of_examples or 0.0))
     if (worst.share_of_pies or 0.0) <= (worst.share_of_examples or 0.0):
-        return "Every class has the same share of the PIEs as of the examples."
+        return f"Every class has the same share of the {paying} as of the {things}."
     text = (
-        f"“{worst.name}” pays most beyond its share: {percent(worst.share_of_examples)} of the examples, "
-        f"{percent(worst.share_of_pies)} of the PIEs"
+        f"“{worst.name}” pays most beyond its share: {percent(worst.share_of_examples)} of the {things}, "
+        f"{percent(worst.share_of_pies)} of the {paying}"
     )
     if worst.recall_dense is not None and worst.recall_pruned is not None:
         text += f"; its recall goes from {percent(worst.recall_dense)} to {percent(worst.recall_pruned)}"

@@ -72,7 +72,7 @@ def headlines(study: Study, cells: Sequence[CellNumbers], most: int = MOST) -> l
 
 def _hidden(cell: CellNumbers | None) -> float:
     """Score lost on PIEs beyond the mean loss, weighted with how many examples these are beyond the noise floor."""
-    if cell is None or cell.change is None or not is_share(cell.summary):
+    if cell is None or cell.change is None:
         return 0.0
     on_pies = change_on_pies(cell)
     if on_pies is None:
@@ -99,11 +99,14 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
     )
     change, on_pies = cell.change or 0.0, change_on_pies(cell) or 0.0
     text = f"At {_amount(cell)}, {pruner_words(study, cell.pruner)} "
-    text += f"{_costs(change)} {metric_name(summary)} of {cell.arch} on {cell.dataset} on average"
-    text += _interval(summary.get("change"))
+    shares = is_share(summary)
+    text += f"{_costs(change, shares)} {metric_name(summary)} of {cell.arch} on {cell.dataset} on average"
+    text += _interval(summary.get("change"), shares)
     share = percent(summary.get("pie_share"))
-    text += f", and {_costs(on_pies, verb=False)} on the {share} of {noun} on which majorities disagree"
-    text += _interval(summary.get("change_on_pies"), _share_interval(summary))
+    text += (
+        f", and {_costs(on_pies, shares, verb=False)} on the {share} of {noun} on which majorities disagree"
+    )
+    text += _interval(summary.get("change_on_pies"), shares, _share_interval(summary))
     floor = summary.get("noise_floor")
     tables = ["effectiveness.csv", "effectiveness_on_pies.csv", "pie_share.csv"]
     if isinstance(floor, Mapping) and floor.get("mean") is not None:
@@ -120,23 +123,25 @@ def _amount(cell: CellNumbers) -> str:
     return f"{cell.amount.text} sparsity" if cell.amount.kind == "sparsity" else cell.amount.text
 
 
-def _costs(change: float, verb: bool = True) -> str:
-    size = f"{abs(100 * change):.1f} points"
+def _costs(change: float, shares: bool, verb: bool = True) -> str:
+    """``shares``: whether scores are shares, whose changes are told in points."""
+    size = f"{abs(100 * change):.1f} points" if shares else f"{abs(change):.3f}"
     if change <= 0:
         return f"costs {size} of" if verb else size
     return f"gains {size} of" if verb else f"gains {size}"
 
 
-def _interval(change: Any, more: str = "") -> str:
+def _interval(change: Any, shares: bool, more: str = "") -> str:
     """``(99% interval 1.0 to 4.2 points)`` of what is lost, with what else belongs in the brackets."""
     parts = []
     if isinstance(change, Mapping) and change.get("ci_low") is not None and change.get("ci_high") is not None:
-        ends = sorted((-100 * change["ci_low"], -100 * change["ci_high"]))
+        scale, unit, digits = (100, " points", 1) if shares else (1, "", 3)
+        ends = sorted((-scale * change["ci_low"], -scale * change["ci_high"]))
         if (change.get("mean") or 0.0) > 0:
             ends = sorted(-end for end in ends)
-        low, high = (f"{end:.1f}".replace("-", "−") for end in ends)
+        low, high = (f"{end:.{digits}f}".replace("-", "−") for end in ends)
         seeds = f", {count(change['n_seeds'], 'seed')}" if change.get("n_seeds") else ""
-        parts.append(f"{100 * change['confidence']:g}% interval {low} to {high} points{seeds}")
+        parts.append(f"{100 * change['confidence']:g}% interval {low} to {high}{unit}{seeds}")
     elif isinstance(change, Mapping):
         parts.append("one seed, no interval")
     if more:

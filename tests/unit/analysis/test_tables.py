@@ -21,10 +21,10 @@ N = 40
 LABEL = np.random.default_rng(0).integers(0, 3, N).astype(np.int32)
 
 
-def predictions(path: Path, seeds: tuple[int, ...], noise: float, split: str = "test") -> Path:
+def predictions(path: Path, seeds: tuple[int, ...], noise: float, split: str = "test", **extra: Any) -> Path:
     shared = np.random.default_rng(1).normal(size=(N, 3))
     shared[np.arange(N), LABEL] += 1.5
-    meta = TableMeta("single-label", ("a", "b", "c"), split=split)
+    meta = TableMeta("single-label", ("a", "b", "c"), split=split, extra=extra)
     blocks = (
         SeedBlock(
             s, LABEL, (shared + noise * np.random.default_rng(s).normal(size=(N, 3))).astype(np.float32)
@@ -143,6 +143,25 @@ def test_pies_alpha_and_variance(tmp_path: Path, study: dict[str, Path]) -> None
     assert [(r["pruner"], r["ratio"]) for r in rows] == [("none", "1.0"), ("MP", "3.9"), ("MP", "6.0")]
     assert float(rows[0]["mean_recall_variance"]) == pytest.approx(recalls["recall_dense"].var().mean())
     assert float(rows[2]["mean_recall_variance"]) == pytest.approx(recalls["recall_pruned"].var().mean())
+
+
+def test_the_leading_metric_stands_in_both_tables_of_scores(tmp_path: Path) -> None:
+    dense, pruned = (
+        predictions(tmp_path / f"{name}.parquet", (0, 1), noise, metrics=["matthews", "accuracy"])
+        for name, noise in (("dense", 0.2), ("pruned", 1.5))
+    )
+    folder = tmp_path / "cells" / "zoo" / "net" / "MP" / "sparsity-900permille"
+    summary = audit([dense], [pruned], folder / "test", report=False)
+    collect([folder], tmp_path / "tables")
+    (on_pies,) = table(tmp_path / "tables", "effectiveness_on_pies")
+    own = summary["task_metrics"]["matthews"]
+    assert own["pruned_on_pies"] != summary["pruned_score_on_pies"]
+    assert (on_pies["metric"], float(on_pies["dense"]), float(on_pies["pruned"])) == (
+        "matthews",
+        own["dense_on_pies"],
+        own["pruned_on_pies"],
+    )
+    assert {row["metric"] for row in table(tmp_path / "tables", "effectiveness")} == {"matthews"}
 
 
 def test_el2n_comes_from_the_training_split(tmp_path: Path, study: dict[str, Path]) -> None:

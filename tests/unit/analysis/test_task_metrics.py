@@ -118,12 +118,19 @@ def test_an_audit_puts_them_beside_its_own_score(tmp_path: Path) -> None:
         write_predictions(tmp_path / f"{name}.parquet", meta, blocks)
     summary = audit([tmp_path / "dense.parquet"], [tmp_path / "pruned.parquet"], tmp_path / "out")
     assert (summary["metric"], summary["dense_score"], summary["pruned_score"]) == ("accuracy", 1.0, 0.5)
-    assert summary["task_metrics"]["f1"] == {
+    own = summary["task_metrics"]["f1"]
+    changes = {name: own.pop(name) for name in ("change", "change_on_pies")}
+    assert own == {
         "dense": 1.0,
         "pruned": pytest.approx(2 / 3),
         "dense_std": 0.0,
         "pruned_std": 0.0,
+        # The first and the last example.
+        "dense_on_pies": 1.0,
+        "pruned_on_pies": 0.0,
     }
+    assert changes["change"]["mean"] == pytest.approx(-1 / 3)
+    assert changes["change_on_pies"]["mean"] == -1
     assert json.loads((tmp_path / "out/summary.json").read_text())["task_metrics"]["matthews"]["dense"] == 1
     lines = (tmp_path / "out/task_metrics.csv").read_text().splitlines()
     assert lines[:2] == ["seed,metric,dense,pruned", "0,f1,1.0,0.6666666666666666"]

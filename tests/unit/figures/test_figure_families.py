@@ -17,7 +17,7 @@ from prunescope.errors import UserError
 from prunescope.figures import FAMILIES, layout
 from prunescope.figures.registry import draw, draw_all
 from prunescope.figures.source import CellFiles, seeds_text
-from prunescope.figures.style import LOOKS, look, ordered, styled
+from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, styled
 from prunescope.pruners import PRUNERS
 
 
@@ -301,6 +301,21 @@ def test_mean_skips_pruners_without_pies(tmp_path: Path) -> None:
     with open(tmp_path / "out" / "snli--bert.csv", newline="", encoding="utf-8") as stream:
         means = {r["sparsity"]: float(r["ratio"]) for r in csv.DictReader(stream) if "mean" in r["pruner"]}
     assert means == {"0.5": pytest.approx(1.15), "0.9": pytest.approx(1.5)}
+
+
+def test_correlations_are_not_read_as_percent() -> None:
+    """The ticks of a score's axis, and what a reader calls it."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots()
+    try:
+        for metric, tick in (("matthews", "0.5"), ("spearman", "0.5"), ("bleu", "50%"), ("accuracy", "50%")):
+            layout.score_axis(axes, metric)
+            assert axes.yaxis.get_major_formatter()(0.5, None) == tick
+    finally:
+        plt.close(figure)
+    names = [pretty_metric(name) for name in ("bleu", "rouge_l", "chrf", "spearman", "exact_match")]
+    assert names == ["BLEU", "ROUGE-L", "chrF", "Spearman correlation", "exact match"]
 
 
 def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:

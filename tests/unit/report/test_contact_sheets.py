@@ -112,7 +112,7 @@ def test_tables_without_pictures(tmp_path: Path) -> None:
 
 
 def pie(example: int, dense: str, pruned: str, a: float = 1.0, b: float = 0.5, label: str = "cat") -> Pie:
-    return Pie(example, example, label, dense, pruned, a, b)
+    return Pie(example, example, label, dense, pruned, a, b, dense == label, pruned == label)
 
 
 def test_who_is_right_by_hand() -> None:

@@ -54,7 +54,10 @@
     if (className) made.className = className;
     return made;
   };
-  const classes = (split, code) => split.sets[code].map((name) => split.names[name]).join(", ") || "(no class)";
+  const classes = (split, code) =>
+    split.sets[code].map((name) => split.names[name]).join(split.classes ? ", " : " | ") || "(no class)";
+  const isRight = (split, place, code) =>
+    (split.right ? split.right[place].includes(code) : code === split.labels[place]);
   const votesOf = (split, place, keep) => {
     const flat = split.votes[place], votes = [];
     for (let i = 0; i < flat.length; i += VOTE) {
@@ -76,9 +79,9 @@
     return { dense: most[0], pruned: most[1], agreements: [mean(votes, 3), mean(votes, 4)] };
   };
 
-  const vote = (split, code, label, share) => {
+  const vote = (split, place, code, share) => {
     const cell = element("td");
-    const right = code === label;
+    const right = isRight(split, place, code);
     cell.append(element("bdi", classes(split, code), right ? "right" : "wrong"));
     if (right) {
       const mark = element("span", " ✓", "right");
@@ -162,10 +165,10 @@
     what.append(split.picture ? shownPicture(split, entry, place, classes(split, label)) : shownText(textOf(split, place)));
     const truth = element("td");
     truth.append(element("bdi", classes(split, label)));
-    made.append(number, what, truth, vote(split, dense, label, agreements[0]), vote(split, pruned, label, agreements[1]),
+    made.append(number, what, truth, vote(split, place, dense, agreements[0]), vote(split, place, pruned, agreements[1]),
       networks(split, entry, place, votes));
     if (hasBins(split)) made.append(element("td", binText(split, place), "n"));
-    [...made.cells].slice(2).forEach((cell, column) => { cell.dataset.label = heads[column]; });
+    [...made.cells].slice(2).forEach((cell, column) => { cell.dataset.label = column ? heads[column] : truthName(split); });
     if (hasMeasures(split)) {
       const values = MEASURES.map((name) => split.measures[name]?.[place] ?? null);
       const cell = element("td", values.map((value) => (value === null ? "–" : value)).join(" · "), "n");
@@ -174,6 +177,7 @@
     }
     return made;
   };
+  const truthName = (split) => (split.classes ? "true class" : "label");
   const heads = ["true class", "unpruned models say", "pruned models say", "PIE of", "EL2N bin"];
   const hasBins = (split) => Object.keys(split.bins).length > 0;
   const hasMeasures = (split) => Object.keys(split.measures).length > 0;
@@ -188,6 +192,7 @@
     body.replaceChildren(...rows.map((row) => line(split, entry, row)));
     document.getElementById("bin-column").hidden = !hasBins(split);
     document.getElementById("grade-column").hidden = !hasMeasures(split);
+    document.getElementById("truth-column").textContent = truthName(split);
     document.getElementById("what-column").textContent = split.picture ? "picture" : "text";
     say(found.length ? `${(first + 1).toLocaleString("en")} to ${last.toLocaleString("en")} of ${found.length.toLocaleString("en")}` : "none");
     back.disabled = page === 0;
@@ -204,12 +209,13 @@
   });
   const fits = (split, entry, row, wanted) => {
     const label = split.labels[row.place];
+    const [dense, pruned] = [isRight(split, row.place, row.dense), isRight(split, row.place, row.pruned)];
     if (wanted.class !== "" && !split.sets[label].includes(Number(wanted.class))) return false;
     if (wanted.under === "one" && split.pruners[row.place] !== 1) return false;
     if (wanted.under === "many" && split.pruners[row.place] < Math.max(2, Math.ceil(entry.n_pruners / 2))) return false;
-    if (wanted.right === "dense" && row.dense !== label) return false;
-    if (wanted.right === "pruned" && row.pruned !== label) return false;
-    return wanted.right !== "neither" || (row.dense !== label && row.pruned !== label);
+    if (wanted.right === "dense" && !dense) return false;
+    if (wanted.right === "pruned" && !pruned) return false;
+    return wanted.right !== "neither" || (!dense && !pruned);
   };
   const searched = async (split, entry, words, mine) => {
     for (let number = 0; entry.texts && number < split.chunks.length; number += 1) {
@@ -285,7 +291,9 @@
     fill("network", distinct(0));
     fill("pruner", distinct(1));
     fill("pruned", distinct(2));
-    const there = new Set(split.labels.flatMap((label) => split.sets[label]));
+    // Numbers and texts are too many to choose from.
+    const there = new Set(split.classes ? split.labels.flatMap((label) => split.sets[label]) : []);
+    form.elements.class.closest("label").hidden = !split.classes;
     const sorted = [...there].sort((a, b) => split.names[a].localeCompare(split.names[b], "en", { numeric: true }));
     fill("class", sorted.map((name) => [name, split.names[name]]));
     const sort = form.elements.sort;

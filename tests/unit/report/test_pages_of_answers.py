@@ -1,0 +1,220 @@
+"""Pages of scores, tags, spans and texts: the data set's own metrics, and right votes that are not written alike."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+from prunescope.audit import audit
+from prunescope.config import Amount, study_from
+from prunescope.report import explorer, sentences, story
+from prunescope.report.audit_files import AuditFiles
+from prunescope.report.findings import CellNumbers, network_sentences
+from prunescope.report.leading import led
+
+TAGS = ("O", "B-PER", "I-PER")
+#: By task: its data set's metrics, labels, and what the unpruned and the pruned models of both seeds say.
+TASKS: dict[str, tuple[tuple[str, ...], Any, Any, Any]] = {
+    "regression": (("pearson", "spearman"), [0.0, 1.0, 2.0, 4.0], [0.1, 1.1, 2.1, 3.5], [0.1, 2.0, 2.1, 4.1]),
+    "tokens": (
+        ("f1", "accuracy"),
+        [[0, 1, 2, 0], [1, 0, 0], [0, 0, 0]],
+        [[0, 1, 2, 0], [1, 0, 0], [0, 0, 0]],
+        [[0, 0, 0, 0], [1, 0, 0], [0, 1, 0]],
+    ),
+    "span": (
+        ("f1", "exact_match"),
+        [["The Beatles", "Beatles (band)"], ["in 1999"], ["x"]],
+        ["beatles", "1999", "x"],
+        ["the big Beatles", "In 1999!", "x"],
+    ),
+    "text": (
+        ("bleu", "chrf"),
+        [["Ann has a dog.", "A dog is Ann's."], ["Bo runs."]],
+        ["Ann has a dog.", "Bo"],
+        ["Ann", "Bo runs."],
+    ),
+}
+
+
+def audited(folder: Path, task: str) -> Path:
+    metrics, label, *sides = TASKS[task]
+    classes = TAGS if task == "tokens" else ()
+    meta = TableMeta(task, classes, dataset="made", split="test", extra={"metrics": list(metrics)})
+    for name, made in zip(("dense", "pruned"), sides, strict=True):
+        values = np.array(made, dtype=np.float32) if task == "regression" else made
+        true = np.array(label, dtype=np.float32) if task == "regression" else label
+        blocks = [SeedBlock(seed, true, prediction=values) for seed in (0, 1)]
+        write_predictions(folder / f"{name}.parquet", meta, blocks)
+    audit([folder / "dense.parquet"], [folder / "pruned.parquet"], folder / "test")
+    return folder / "test"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_page_speaks_of_the_data_sets_own_metric(tmp_path: Path, task: str) -> None:
+    folder = audited(tmp_path, task)
+    page = (folder / "report.html").read_text()
+    name = {"regression": "Pearson correlation", "tokens": "F1", "span": "F1", "text": "BLEU"}[task]
+    assert f"Mean {name} over 2 seeds" in page
+    assert f"On the PIEs, {name} goes from" in page
+    assert f'<th scope="col" class="n">{name} unpruned</th>' in page
+    second = {
+        "regression": "Spearman correlation",
+        "tokens": "accuracy",
+        "span": "exact match",
+        "text": "chrF",
+    }
+    assert f'<th scope="row">{second[task]}</th>' in page
+    raw = json.loads((folder / "summary.json").read_text())
+    own = raw["task_metrics"][TASKS[task][0][0]]
+    files = AuditFiles(folder)
+    assert files.summary["dense_score"] == own["dense"] == files.seeds[0]["score_dense"]
+    assert files.summary["pruned_score_on_pies"] == own["pruned_on_pies"]
+    assert files.summary["task_metric"] == raw["metric"]
+
+
+def test_the_metrics_of_the_pies_are_theirs_alone(tmp_path: Path) -> None:
+    own = json.loads((audited(tmp_path, "tokens") / "summary.json").read_text())["task_metrics"]
+    # The PIEs are the first and the third sentence, which hold one entity of two.
+    assert own["f1"]["dense"] == own["f1"]["dense_on_pies"] == 1
+    assert own["f1"]["pruned"] == pytest.approx(2 * 1 / (2 + 2))
+    assert own["f1"]["pruned_on_pies"] == 0
+    assert own["accuracy"]["pruned_on_pies"] == pytest.approx(4 / 7)
+    assert own["f1"]["change_on_pies"]["mean"] == -1
+
+
+def test_without_pies_there_are_no_scores_on_them(tmp_path: Path) -> None:
+    meta = TableMeta("text", (), extra={"metrics": ["bleu", "rouge_l", "meteor", "chrf"]})
+    for name in ("a", "b"):
+        blocks = [SeedBlock(0, [["Ann runs."]], prediction=["Ann runs."])]
+        write_predictions(tmp_path / f"{name}.parquet", meta, blocks)
+    summary = audit([tmp_path / "a.parquet"], [tmp_path / "b.parquet"], tmp_path / "out")
+    for own in summary["task_metrics"].values():
+        assert own["dense_on_pies"] is own["pruned_on_pies"] is own["change_on_pies"] is None
+
+
+@pytest.mark.parametrize(
+    ("task", "right"),
+    [
+        # The tolerance is 0.171, a tenth of the labels' standard deviation.
+        ("regression", {1: (True, False), 3: (False, True)}),
+        ("tokens", {0: (True, False), 2: (True, False)}),
+        ("span", {0: (True, False), 1: (False, True)}),
+        ("text", {0: (True, False), 1: (False, True)}),
+    ],
+)
+def test_right_votes_are_marked(tmp_path: Path, task: str, right: dict[int, tuple[bool, bool]]) -> None:
+    folder = audited(tmp_path, task)
+    found = {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}
+    assert found == right
+    page = (folder / "report.html").read_text()
+    assert page.count('aria-label="right"') == sum(map(sum, right.values()))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path, task: str) -> None:
+    folder = audited(tmp_path, task)
+    study = study_from(
+        {
+            "name": "s",
+            "seeds": [0, 1],
+            "datasets": {"made": {"source": "docstrings", "libraries": ["jinja2", "yaml"], "max_tokens": 8}},
+            "archs": {"bilstm": {"family": "bilstm", "vectors": 4}},
+            "grid": [{"datasets": ["made"], "archs": ["bilstm"], "pruners": ["MP"], "sparsities": [0.9]}],
+        }
+    )
+    numbers = CellNumbers(
+        "made", "bilstm", "MP", Amount.parse("sparsity-900permille"), AuditFiles(folder).summary
+    )
+    out = tmp_path / "examples"
+    out.mkdir()
+    explorer.write(study, [(numbers, tmp_path)], {}, out, [])
+    text = (out / "made--test.js").read_text()
+    key, content = json.loads(f"[{text[len('prunescope.split(') : -3]}]")
+    assert key == "made--test"
+    assert content["classes"] == (task == "tokens")
+    if task == "tokens":
+        assert content["right"] is None
+        return
+    pies = {pie.example: pie for pie in AuditFiles(folder).pies}
+    for place, example in enumerate(content["examples"]):
+        _, dense, pruned, *_ = content["votes"][place]
+        right = content["right"][place]
+        assert (dense in right, pruned in right) == (pies[example].dense_right, pies[example].pruned_right)
+
+
+def test_several_answers_are_told_apart(tmp_path: Path) -> None:
+    page = (audited(tmp_path, "span") / "report.html").read_text()
+    assert "The Beatles | Beatles (band)" in page
+
+
+def test_votes_on_scores_and_tags_are_told_as_what_they_are(tmp_path: Path) -> None:
+    scores = sentences.story(AuditFiles(audited(tmp_path / "scores", "regression")).summary)
+    assert scores[1].startswith(
+        "Behind it, 2 of 4 examples (50.0%) change between within and beyond the tolerance"
+    )
+    assert scores[2].startswith(
+        "The models' median score changes by more than the tolerance, 0.171, for 2 of 4"
+    )
+    page = (audited(tmp_path / "tags", "tokens") / "report.html").read_text()
+    assert "changes for 2 of 3 examples (66.7%), on 3 of 10 tokens: these are" in page
+    assert (
+        "“I-PER” pays most beyond its share: 10.0% of the tokens, 33.3% of the tokens whose vote changes."
+        in page
+    )
+
+
+def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> None:
+    summary = {"task": "tokens", "metric": "accuracy", "n_flips_mean": 30, "n_examples": 100}
+    text = sentences.flips_sentence({**summary, "dense_score": 0.9, "pruned_score": 0.85})
+    assert text == "Behind it, 30 of 100 examples (30.0%) change between right and wrong in the average seed."
+
+
+def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:
+    summary = AuditFiles(audited(tmp_path, "text")).summary
+    cell = CellNumbers("made", "gpt", "MP", Amount.parse("sparsity-900permille"), summary)
+    assert "constant" not in network_sentences([cell], 0.5)[0]
+    summary = AuditFiles(audited(tmp_path / "scores", "regression")).summary
+    cell = CellNumbers("made", "bert", "MP", Amount.parse("sparsity-900permille"), summary)
+    assert "(a constant answer: 0.000)" in network_sentences([cell], 0.0)[0]
+
+
+def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
+    change = {"mean": -0.1, "ci_low": -0.15, "ci_high": -0.05, "confidence": 0.99, "n_seeds": 2}
+    summary = led(
+        {
+            "metric": "accuracy",
+            "pie_share": 0.5,
+            "task_metrics": {
+                "matthews": {
+                    "dense": 0.5,
+                    "pruned": 0.4,
+                    "dense_on_pies": 0.3,
+                    "pruned_on_pies": 0.1,
+                    "change": change,
+                    "change_on_pies": None,
+                }
+            },
+        }
+    )
+    cell = CellNumbers("cola", "bert", "MP", Amount.parse("sparsity-900permille"), summary)
+    study = study_from(
+        {
+            "name": "s",
+            "seeds": [0, 1],
+            "datasets": {"cola": {"source": "glue_cola", "path": "x"}},
+            "archs": {"bert": {"family": "encoder"}},
+            "grid": [{"datasets": ["cola"], "archs": ["bert"], "pruners": ["MP"], "sparsities": [0.9]}],
+        }
+    )
+    (found,) = story.headlines(study, [cell])
+    assert found.text == (
+        "At 90% sparsity, magnitude pruning once after training (MP) costs 0.100 of Matthews correlation of bert on "
+        "cola on average (99% interval 0.050 to 0.150, 2 seeds), and 0.200 on the 50.0% of texts on which majorities "
+        "disagree."
+    )
