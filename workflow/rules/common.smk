@@ -93,7 +93,7 @@ VERSION = {
     "tables": 11,
     "figures": 11,
     "paper": 5,
-    "report": 7,
+    "report": 8,
     "tune": 1,
 }
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from prunescope.amounts import Amount
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
-from prunescope.config import Amount, study_from
+from prunescope.config import study_from
 from prunescope.report import explorer, sentences, story
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.findings import CellNumbers, network_sentences
