@@ -98,6 +98,11 @@ VERSION = {
 }
 
 
+#: Added to the number of networks where what changed concerns some pruners alone, by criterion or by the
+#: objective of a gradual one: the others' networks stand.
+PRUNER_VERSION = {"pst": 1}
+
+
 def hold_results():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
     try:
@@ -172,6 +177,13 @@ def job_settings(wildcards):
     """The settings of one block of seeds (jobs.ModelJob)."""
     seeds = block_seeds(wildcards.block)
     return settings_of(model_job(STUDY, cell_of(wildcards), seeds))
+
+
+def pruned_version(wildcards):
+    """The number of pruned networks."""
+    pruner = STUDY.all_pruners[wildcards.pruner]
+    parts = [pruner.criterion, *([pruner.objective] if pruner.is_gradual else [])]
+    return VERSION["model"] + sum(PRUNER_VERSION.get(part, 0) for part in parts)
 
 
 def asked(name):

@@ -64,7 +64,7 @@ rule prune:
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
-        version=VERSION["model"],
+        version=pruned_version,
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"

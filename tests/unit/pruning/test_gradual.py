@@ -149,7 +149,7 @@ def pst():
     def start():
         generator, parameters = torch.Generator().manual_seed(7), []
         for rows, columns in ((4, 5), (3, 4)):
-            a = (torch.rand(rows, RANK, generator=generator).numpy().astype(float) * 2 - 1) / math.sqrt(RANK)
+            a = torch.randn(rows, RANK, generator=generator).numpy().astype(float)
             parameters += [a, np.zeros((RANK, columns)), np.zeros((rows, 1)), np.zeros((1, columns))]
         return parameters
 

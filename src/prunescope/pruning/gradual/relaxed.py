@@ -146,9 +146,9 @@ class Pst(Relaxed):
     """|theta| + alpha1 A B + alpha2 (R + C): magnitude, and a learned part of low rank.
 
     Li et al. 2022 (PST), Eq. 5 to 8: A is (rows, rank), B (rank, columns), R (rows, 1) and C (1, columns),
-    their gradients those of a score behind a straight-through mask, dL/dW' theta. A starts at random, the
-    others at 0. Weights are trained themselves, not through a low-rank update as PST does to spare memory.
-    Tensors of more than two dimensions count as (first, all others).
+    their gradients those of a score behind a straight-through mask, dL/dW' theta. A starts as a standard normal
+    draw, as in the authors' code, the others at 0. Weights are trained themselves, not through a low-rank update as
+    PST does to spare memory. Tensors of more than two dimensions count as (first, all others).
     """
 
     def __init__(
@@ -166,8 +166,7 @@ class Pst(Relaxed):
         learned: list[Tensor] = []
         for value in pool.values():
             rows, columns = value.shape[0], value[0].numel()
-            bound = 1 / math.sqrt(rank)
-            a = (torch.rand(rows, rank, generator=generator) * 2 - 1) * bound
+            a = torch.randn(rows, rank, generator=generator)
             learned += [
                 a.to(value),
                 *(value.new_zeros(s) for s in ((rank, columns), (rows, 1), (1, columns))),
