@@ -40,7 +40,8 @@ class Gradual(Spec):
         0.43, description="with the final count at the end: steps, or below 1 a fraction of all steps"
     )
     window: int = Field(10, ge=1, description="steps whose importance is averaged before it is smoothed")
-    beta1: float = Field(0.85, ge=0, lt=1, description="smoothing of the importance")
+    # At 0 the average is the importance itself, which then never strays from it: every score would be 0.
+    beta1: float = Field(0.85, gt=0, lt=1, description="smoothing of the importance")
     beta2: float = Field(0.95, ge=0, lt=1, description="smoothing of its uncertainty")
     score_lr: float | None = Field(
         None, gt=0, description="learning rate of learned scores; null: that of the weights"

@@ -173,6 +173,12 @@ REFUSED = [
         "pruners.mine.gradual.cool_down: 1.5 is neither a fraction",
         "",
     ),
+    (
+        "pruners.mine",
+        {"criterion": "platon", "scope": "global", "schedule": "gradual", "gradual": {"beta1": 0}},
+        "pruners.mine.gradual.beta1: must be greater than 0",
+        "",
+    ),
     ("pruners.mine.rounds", True, "pruners.mine.rounds: must not be true or false", ""),
     (
         "datasets.numbers.training",
