@@ -100,8 +100,8 @@ def make(case: str, data: TrainingData, place: torch.device) -> Trainee:
     pruner = pruner.model_copy(update={"gradual": schedule})
     trainee.hooks.append(PrunedGradually(trainee, pruner, Amount.of_sparsity(0.8), EPOCHS))
     if pruner.objective == "self-regularized":
-        teacher = Renewed(trainee, None) if case == NEW else SelfTaught(trainee, BATCHES * EPOCHS)
-        trainee.hooks.append(teacher)
+        kind, interval = (Renewed, None) if case == NEW else (SelfTaught, BATCHES * EPOCHS)
+        trainee.hooks.append(kind(trainee, interval, at_start=False))
     return trainee
 
 

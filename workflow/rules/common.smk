@@ -100,7 +100,7 @@ VERSION = {
 
 #: Added to the number of networks where what changed concerns some pruners alone, by criterion or by the
 #: objective of a gradual one: the others' networks stand.
-PRUNER_VERSION = {"pst": 1}
+PRUNER_VERSION = {"pst": 1, "self-regularized": 1}
 
 
 def hold_results():

@@ -98,15 +98,20 @@ class Taught(StepHook):
 class SelfTaught(Taught):
     """The teacher is the network's own best checkpoint so far (PINS paper, Algorithm 1).
 
-    At first it is the network as training begins; every ``interval`` steps the network, as sparse as it then is, is
+    At first it is the network as it is given. Every ``interval`` steps the network, as sparse as it then is, is
     scored on the validation split, and takes the teacher's place if it is better than all before it. Text that is
     written word by word takes too long: of text, the lower validation loss is the better one.
 
+    Args:
+        at_start: score the network as it is given too, as Algorithm 1 does at t = 0. Not where it is yet to be
+            pruned all at once: its place goes to the first pruned one that is scored.
+
     Raises:
         UserError: the data set has no validation split.
+        DivergedError: the outputs of the network as it is given are not finite.
     """
 
-    def __init__(self, trainee: Trainee, interval: int | None) -> None:
+    def __init__(self, trainee: Trainee, interval: int | None, *, at_start: bool) -> None:
         if "validation" not in trainee.data.splits:
             raise UserError(
                 "objective self-regularized: chooses its checkpoints on a validation split, which the data set does "
@@ -117,11 +122,16 @@ class SelfTaught(Taught):
         self.interval = interval or steps
         self.best = float("-inf")
         self._step = 0
+        if at_start and not trainee.skipping:
+            self._judge()
 
     def after_step(self) -> None:
         self._step += 1
-        if self._step % self.interval:
-            return
+        if self._step % self.interval == 0:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Make the network the teacher if it is the best so far."""
         model = self.trainee.model
         was_training = model.training
         with self.trainee.evaluating():

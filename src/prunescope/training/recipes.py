@@ -72,7 +72,7 @@ def pruned(
     """
     before = list(trainee.hooks)
     if pruner.objective == "self-regularized":
-        trainee.hooks.append(SelfTaught(trainee, pruner.objective_steps))
+        trainee.hooks.append(SelfTaught(trainee, pruner.objective_steps, at_start=pruner.is_gradual))
     elif pruner.objective == "distilled":
         if teacher is None and (pruner.needs_trained or trainee.skipping):
             teacher = copy.deepcopy(trainee.model)

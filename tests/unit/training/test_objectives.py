@@ -68,28 +68,44 @@ def test_of_spans_it_is_over_places():
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=1, batch_size=8)
 
 
-def test_the_best_network_so_far_is_the_teacher(make_trainee, monkeypatch):
+FIRST = -1.0  # in place of a step's number: the network as it was given
+
+
+@pytest.mark.parametrize(
+    ("at_start", "scores", "teachers"),
+    [
+        # Scored after steps 2, 4, ...; an equal score does not replace it, no number is no score.
+        (False, [0.5, 0.4, 0.5, float("nan"), 0.6], [FIRST] + [2.0] * 8 + [10.0]),
+        # Algorithm 1: also at t = 0, and what comes later has to be better than that.
+        (True, [0.5, 0.4, 0.5, 0.6, 0.1, 0.7], [FIRST] * 5 + [6.0] * 4 + [10.0]),
+        (True, [float("nan"), 0.4, 0.3, 0.4, 0.4, 0.4], [FIRST] + [2.0] * 9),
+    ],
+)
+def test_the_best_network_so_far_is_the_teacher(make_trainee, monkeypatch, at_start, scores, teachers):
     trainee = make_trainee("encoder", SETTINGS)
-    hook = SelfTaught(trainee, 2)
-    scores = iter([0.5, 0.4, 0.5, float("nan"), 0.6])
-    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
+    given = iter(scores)
+    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(given))
     name, weight = next(iter(trainee.model.named_parameters()))
-    taken = []
+    with torch.no_grad():
+        weight.fill_(FIRST)
     trainee.model.train()
+    hook = SelfTaught(trainee, 2, at_start=at_start)
+    assert trainee.model.training
+    taken = []
     for step in range(1, 11):
         with torch.no_grad():
             weight.fill_(float(step))
         hook.after_step()
         taken.append(float(hook.teacher.state_dict()[name].flatten()[0]))
-    # Scored after steps 2, 4, ...; an equal score does not replace it, no number is no score.
-    assert taken[1:] == [2.0] * 8 + [10.0]
+    assert taken == teachers
+    assert next(given, None) is None
     assert trainee.model.training
     assert not hook.teacher.training
 
 
 def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_trainee):
     plain, taught = make_trainee("encoder", SETTINGS), make_trainee("encoder", SETTINGS)
-    hook = SelfTaught(taught, 1)
+    hook = SelfTaught(taught, 1, at_start=True)
     taught.hooks.append(hook)
     hook.further_loss = lambda index, inputs, *_: hook.teacher(inputs).sum() * 0.0
     for trainee in (plain, taught):
@@ -100,7 +116,7 @@ def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_traine
 
 def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_trainee, monkeypatch):
     trainee = make_trainee("encoder", SETTINGS)
-    hook = SelfTaught(trainee, 5)  # an epoch: 40 examples in batches of 8
+    hook = SelfTaught(trainee, 5, at_start=False)  # an epoch: 40 examples in batches of 8
     trainee.hooks.append(hook)
     scores = iter([0.5, 0.4, 0.6, 0.1])
     monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
@@ -118,11 +134,11 @@ def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_trainee,
 
 def test_a_teacher_s_state_comes_back(make_trainee):
     trainee = make_trainee("encoder", SETTINGS)
-    first = SelfTaught(trainee, 3)
+    first = SelfTaught(trainee, 3, at_start=True)
     trainee.hooks.append(first)
     train(trainee, "train", 1)
     kept = {name: value.clone() for name, value in first.state().items()}
-    second = SelfTaught(make_trainee("encoder", SETTINGS, seed=9), 3)
+    second = SelfTaught(make_trainee("encoder", SETTINGS, seed=9), 3, at_start=True)
     second.load_state(kept)
     assert {name: value.tolist() for name, value in second.state().items()} == {
         name: value.tolist() for name, value in kept.items()
@@ -134,7 +150,7 @@ def test_without_a_validation_split_there_is_nothing_to_choose_by(make_trainee):
     splits = {name: split for name, split in trainee.data.splits.items() if name != "validation"}
     trainee.data = replace(trainee.data, splits=splits)
     with pytest.raises(UserError, match=r"objective self-regularized: .* validation split"):
-        SelfTaught(trainee, None)
+        SelfTaught(trainee, None, at_start=True)
 
 
 def test_learning_rates_rise_and_fall():
