@@ -92,7 +92,7 @@ VERSION = {
     "cell": 6,
     "tables": 11,
     "figures": 11,
-    "paper": 5,
+    "paper": 6,
     "report": 8,
     "tune": 1,
 }

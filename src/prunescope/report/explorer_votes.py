@@ -13,10 +13,7 @@ import numpy as np
 from prunescope.analysis.el2n import bin_of
 from prunescope.errors import UserError
 from prunescope.report.audit_files import class_text
-from prunescope.report.right import is_right
-
-#: Tasks whose labels are numbers or texts.
-_WITHOUT_CLASSES = ("regression", "span", "text")
+from prunescope.report.right import WITHOUT_CLASSES, is_right
 
 _SIDES = ("dense_vote", "pruned_vote")
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
@@ -91,7 +88,7 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
         except UserError as error:
             problems.append(str(error))
             continue
-        has_classes = said.get("task") not in _WITHOUT_CLASSES
+        has_classes = said.get("task") not in WITHOUT_CLASSES
         classes = [str(name) for name in said.get("classes") or []]
         example = pies["example"].to_numpy(zero_copy_only=False).astype(np.int64)
         label, *votes = (codes.column(pies[name], classes) for name in ("label", *_SIDES))

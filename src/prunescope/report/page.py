@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 import prunescope
+from prunescope.figures.style import pretty_metric
 from prunescope.report import sentences, svg
 
 
@@ -41,6 +42,7 @@ def environment() -> jinja2.Environment:
         number=sentences.number,
         count=sentences.count,
         score=sentences.score_text,
+        metric=pretty_metric,
         signed_points=sentences.signed_points,
         sort_key=sort_key,
         meter=svg.bar,

@@ -6,6 +6,9 @@ from typing import Any
 
 from prunescope.analysis.votes import normalized
 
+#: Tasks whose labels are numbers or texts.
+WITHOUT_CLASSES = ("regression", "span", "text")
+
 
 def is_right(task: str, label: Any, vote: Any, tolerance: float | None) -> bool:
     """Whether ``vote`` is the label.

@@ -226,7 +226,8 @@ def test_disagreements_can_be_browsed_and_nothing_in_them_is_markup(paper: Path)
     assert len(data["rows"]) == 10
     # Most agreed first within a cell; a text that recurs is there once, cut.
     assert [row[1] for row in data["rows"][:2]] == [2, 0]
-    assert data["rows"][1] == [0, 0, 1, [1], [1], [0], 0.6, 0.7]
+    assert data["rows"][1] == [0, 0, 1, [1], [1], [0], 0.6, 0.7, 1, 0]
+    assert data["classless"] == []
     assert data["texts"] == [("long " * 400)[: browser.MOST_CHARACTERS] + "…", f"one {BAD}"]
     index = Page(paper / "index.html")
     assert index.tags.count("script") == 1

@@ -13,6 +13,8 @@ from prunescope.amounts import Amount
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
 from prunescope.config import study_from
+from prunescope.printed.pie import browser, disagreements
+from prunescope.printed.results import Network, Place, Results
 from prunescope.report import explorer, sentences, story
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.findings import CellNumbers, network_sentences
@@ -147,6 +149,18 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
         _, dense, pruned, *_ = content["votes"][place]
         right = content["right"][place]
         assert (dense in right, pruned in right) == (pies[example].dense_right, pies[example].pruned_right)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, task: str) -> None:
+    folder = audited(tmp_path, task)
+    place = Place(Network("made", "net"), "MP", Amount.parse("sparsity-900permille"))
+    results = Results(frozenset({place}), {place: tmp_path}, {}, {}, {}, (place.network,))
+    found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
+    page = browser.payload(found)
+    assert page["classless"] == ([] if task == "tokens" else ["made"])
+    right = {row[1]: (bool(row[8]), bool(row[9])) for row in page["rows"]}
+    assert right == {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}
 
 
 def test_several_answers_are_told_apart(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def render(found: Disagreements, drawn: Previews, *, title: str, home: Path, tab
 def payload(found: Disagreements) -> dict[str, Any]:
     """Rows as short lists of numbers; names and texts, which recur, stand once.
 
-    ``rows``: cell, example, text (or -1), true classes, unpruned vote, pruned vote, their agreements.
+    ``rows``: cell, example, text (or -1), true classes, unpruned vote, pruned vote, their agreements, whether they are
+    right. ``classless``: data sets whose labels are no classes.
     """
     cells: dict[tuple[str, ...], int] = {}
     names: dict[str, int] = {}
@@ -77,9 +78,17 @@ def payload(found: Disagreements) -> dict[str, Any]:
                 classes(row.pruned),
                 round(row.dense_agreement, 3),
                 round(row.pruned_agreement, 3),
+                int(row.dense_right),
+                int(row.pruned_right),
             ]
         )
-    return {"cells": [list(key) for key in cells], "names": list(names), "texts": list(texts), "rows": rows}
+    return {
+        "cells": [list(key) for key in cells],
+        "names": list(names),
+        "texts": list(texts),
+        "rows": rows,
+        "classless": sorted({row.place.network.dataset for row in found.shown if not row.has_classes}),
+    }
 
 
 def cut(text: str) -> str:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.printed.results import Network, Place, Results
+from prunescope.report.right import WITHOUT_CLASSES, is_right
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -42,7 +43,10 @@ Names = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Disagreement:
-    """One PIE of one cell, classes by name; the text is None where the data set has none."""
+    """One PIE of one cell, classes by name; the text is None where the data set has none.
+
+    ``dense_right``, ``pruned_right``: whether the vote is the label · ``has_classes``: whether labels are classes.
+    """
 
     place: Place
     example: int
@@ -52,6 +56,9 @@ class Disagreement:
     pruned: Names
     dense_agreement: float
     pruned_agreement: float
+    dense_right: bool
+    pruned_right: bool
+    has_classes: bool
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ def write(
                 votes = folder / "test" / "pies.parquet"
                 if not votes.exists():
                     continue
-                table, classes = _pies(votes)
-                rows = [_row(place, row, classes, known) for row in table.to_pylist()]
+                table, said = _pies(votes)
+                rows = [_row(place, row, said, known) for row in table.to_pylist()]
                 shown += heapq.nsmallest(quotas[votes], rows, key=_agreed_first)
                 parts.append(_arrow(rows, places, dictionary))
             if parts:
@@ -166,16 +173,26 @@ def _count(votes: Path) -> int:
     return int(pc.sum(pc.fill_null(table["is_pie"], False)).as_py() or 0)
 
 
-def _pies(votes: Path) -> tuple[pa.Table, Names]:
-    """The PIEs among a cell's votes, and the names of the classes."""
+@dataclass(frozen=True)
+class _Said:
+    """What a table of votes says of itself."""
+
+    task: str
+    classes: Names
+    tolerance: float | None
+
+
+def _pies(votes: Path) -> tuple[pa.Table, _Said]:
+    """The PIEs among a cell's votes, and what their table says of itself."""
     table = _read(votes, list(_COLUMNS))
     try:
-        classes = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")).get("classes") or ()
+        held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
+        said = _Said(str(held.get("task")), tuple(map(str, held.get("classes") or ())), held.get("tolerance"))
     except (ValueError, AttributeError):
         raise UserError(
             f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
         ) from None
-    return table.filter(pc.fill_null(table["is_pie"], False)), tuple(map(str, classes))
+    return table.filter(pc.fill_null(table["is_pie"], False)), said
 
 
 def _read(votes: Path, columns: list[str]) -> pa.Table:
@@ -187,19 +204,23 @@ def _read(votes: Path, columns: list[str]) -> pa.Table:
         raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
 
 
-def _row(
-    place: Place, row: Mapping[str, Any], classes: Names, texts: Mapping[int, str] | None
-) -> Disagreement:
+def _row(place: Place, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None) -> Disagreement:
     example = int(row["example"])
+    dense, pruned = (
+        is_right(said.task, row["label"], row[vote], said.tolerance) for vote in ("dense_vote", "pruned_vote")
+    )
     return Disagreement(
         place,
         example,
         texts.get(example) if texts is not None else None,
-        names(row["label"], classes),
-        names(row["dense_vote"], classes),
-        names(row["pruned_vote"], classes),
+        names(row["label"], said.classes),
+        names(row["dense_vote"], said.classes),
+        names(row["pruned_vote"], said.classes),
         float(row["dense_agreement"]),
         float(row["pruned_agreement"]),
+        dense,
+        pruned,
+        said.task not in WITHOUT_CLASSES,
     )
 
 

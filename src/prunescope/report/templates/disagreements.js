@@ -1,9 +1,9 @@
 "use strict";
 // Filters, sorts and pages the rows embedded as JSON. Everything enters the page as text, never as HTML.
 (() => {
-  const CELL = 0, EXAMPLE = 1, TEXT = 2, TRUE = 3, DENSE = 4, PRUNED = 5, DENSE_SHARE = 6, PRUNED_SHARE = 7;
+  const CELL = 0, EXAMPLE = 1, TEXT = 2, TRUE = 3, DENSE = 4, PRUNED = 5, DENSE_SHARE = 6, PRUNED_SHARE = 7, DENSE_RIGHT = 8, PRUNED_RIGHT = 9;
   const PER_PAGE = 50;
-  const { cells, names, texts, rows, pictures } = JSON.parse(document.getElementById("data").textContent);
+  const { cells, names, texts, rows, classless, pictures } = JSON.parse(document.getElementById("data").textContent);
   const lower = texts.map((text) => text.toLowerCase());
   const form = document.getElementById("choices");
   const parts = [...form.querySelectorAll("select[data-part]")];
@@ -31,11 +31,10 @@
     if (className) made.className = className;
     return made;
   };
-  const classes = (value) => (value.length ? value.map((name) => names[name]).join(", ") : "(no class)");
-  const vote = (row, side, share) => {
-    const right = row[side].join() === row[TRUE].join();
+  const classes = (value, mark = ", ") => (value.length ? value.map((name) => names[name]).join(mark) : "(no class)");
+  const vote = (row, side, share, right) => {
     const cell = document.createElement("td");
-    cell.append(element("bdi", classes(row[side]), right ? "right" : "wrong"), ` (${Math.round(100 * row[share])}%)`);
+    cell.append(element("bdi", classes(row[side]), row[right] ? "right" : "wrong"), ` (${Math.round(100 * row[share])}%)`);
     return cell;
   };
   // One picture: a window on the file that holds all of its data set.
@@ -74,8 +73,8 @@
       made.append(cell);
     }
     const truth = document.createElement("td");
-    truth.append(element("bdi", classes(row[TRUE])));
-    made.append(truth, vote(row, DENSE, DENSE_SHARE), vote(row, PRUNED, PRUNED_SHARE));
+    truth.append(element("bdi", classes(row[TRUE], classless.includes(dataset) ? " | " : ", ")));
+    made.append(truth, vote(row, DENSE, DENSE_SHARE, DENSE_RIGHT), vote(row, PRUNED, PRUNED_SHARE, PRUNED_RIGHT));
     return made;
   };
   const show = () => {
@@ -106,7 +105,9 @@
     const dataset = parts[0].value;
     const there = new Set();
     for (const row of rows) {
-      if (dataset === "" || cells[row[CELL]][0] === dataset) row[TRUE].forEach((name) => there.add(name));
+      const own = cells[row[CELL]][0];
+      // Numbers and texts are too many to choose from.
+      if ((dataset === "" || own === dataset) && !classless.includes(own)) row[TRUE].forEach((name) => there.add(name));
     }
     const kept = chosenClass.value;
     const sorted = [...there].sort((a, b) => names[a].localeCompare(names[b], "en", { numeric: true }));
