@@ -257,6 +257,22 @@ def test_as_the_equations_say(criterion):
 
 
 @pytest.mark.parametrize("criterion", OURS)
+def test_where_nothing_is_to_go_everything_stays(criterion):
+    """So little of so few weights that it rounds to none."""
+    toy = Toy()
+    pool = Pool({"w1": toy.w1, "w2": toy.w2})
+    engine = GradualPruning(OURS[criterion](pool), CubicSchedule(SIZE, SIZE, 6, 1, 2))
+    for _ in range(6):
+        engine.before_forward()
+        toy.zero_grad()
+        toy(torch.from_numpy(X)).sum().backward()
+        engine.before_step(LR)
+        engine.after_step()
+    assert all(bool(mask.all()) for mask in engine.masks().values())
+    assert all(bool((weight != 0).all()) for weight in toy.parameters())
+
+
+@pytest.mark.parametrize("criterion", OURS)
 def test_exact_sparsity_at_the_end(criterion):
     toy, engine = trained(criterion)
     masks = engine.masks()

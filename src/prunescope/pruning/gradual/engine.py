@@ -52,7 +52,8 @@ class GradualPruning:
         """
         self._step += 1
         left = self.schedule.remaining(self._step)
-        if self._settled or left == self.schedule.size:
+        ends = self.schedule.settled(self._step)
+        if self._settled or (left == self.schedule.size and not ends):
             self.watcher.leave(self.kept)
             return
         scores = self.watcher.scores()
@@ -60,7 +61,7 @@ class GradualPruning:
         if not bool(torch.isfinite(scores.sum(dtype=torch.float64))):
             raise ScoreError("scores of gradual pruning are not finite")
         self.kept = highest(scores, left)
-        if self.schedule.settled(self._step):
+        if ends:
             self._settled = True
             self.watcher.settle(self.kept)
         else:
