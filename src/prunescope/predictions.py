@@ -104,7 +104,7 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
     """A label or prediction column of a prediction table, in the form ``Predictions`` keeps.
 
     Raises:
-        UserError: wrong type, missing values, a class out of range, a label that is NaN, no accepted answer.
+        UserError: wrong type, missing values, a class out of range, a label that is NaN.
     """
     n_classes = len(meta.classes)
     if meta.task == "single-label":
@@ -127,10 +127,6 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
     if column == "label" and is_list(array.type):
         lengths, flat = lists(array, path, column)
         strings(flat, path, column)
-        if not lengths.all():
-            raise UserError(
-                f"{path}: column {column!r} has an empty list; give each example at least one accepted answer"
-            )
     else:
         strings(array, path, column)
     return objects(array.to_pylist())

@@ -320,7 +320,6 @@ def answers(path: Path, label: Any, prediction: Any, task: str = "span", **meta:
 @pytest.mark.parametrize(
     ("label", "prediction", "said"),
     [
-        (pa.array([["a"], []]), pa.array(["a", "b"]), "column 'label' has an empty list"),
         (pa.array([["a"], [None]]), pa.array(["a", "b"]), "column 'label' has 1 missing values"),
         (pa.array([[1], [2]]), pa.array(["a", "b"]), "column 'label' must hold strings, not int64"),
         (pa.array([["a"], ["b"]]), pa.array([1, 2]), "column 'prediction' must hold strings, not int64"),
@@ -336,6 +335,21 @@ def test_answers_that_are_none(
 ) -> None:
     wrong = answers(tmp_path / "a.parquet", label, prediction, task)
     assert said in refused(capsys, wrong, wrong, tmp_path / "out")
+
+
+@pytest.mark.parametrize("task", ["span", "text"])
+def test_an_example_without_an_accepted_answer_is_wrong_whatever_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    label = pa.array([["a"], []])
+    dense = answers(tmp_path / "a.parquet", label, pa.array(["a", "b"]), task)
+    pruned = answers(tmp_path / "b.parquet", label, pa.array(["a", ""]), task)
+    summary = summary_of(audited(tmp_path, dense, pruned))
+    assert (summary["dense_score"], summary["pruned_score"], summary["n_pies"]) == (0.5, 0.5, 1)
+    # Metrics that compare with the accepted answers have nothing to compare with.
+    wrong = answers(tmp_path / "c.parquet", label, pa.array(["a", "b"]), task, metrics=["exact_match"])
+    line = refused(capsys, wrong, wrong, tmp_path / "other")
+    assert "c.parquet: column 'label' has an empty list; its metrics (exact_match) need" in line
 
 
 def test_lists_of_answers_without_a_task_beside_a_table_of_answers(

@@ -36,7 +36,7 @@ def task_scores(
             the ``parts``, which follow one another in the split with so many examples each.
 
     Raises:
-        UserError: a metric is unknown, or the parts are not those of the split.
+        UserError: a metric is unknown, an example has no accepted answer, or the parts are not those of the split.
     """
     if where is not None:
         side = replace(
@@ -46,6 +46,12 @@ def task_scores(
             prediction=side.prediction[:, where],
         )
     known = METRICS[side.task]
+    source = f"{side.sources[0]}: " if side.sources else ""
+    if metrics and side.task in ("span", "text") and not all(len(accepted) for accepted in side.label):
+        raise UserError(
+            f"{source}column 'label' has an empty list; its metrics ({listed(metrics)}) need at least one accepted "
+            "answer to each example"
+        )
     found: dict[str, np.ndarray] = {}
     for name in metrics:
         if name == "mean_accuracy" and side.task == "single-label":
@@ -54,7 +60,6 @@ def task_scores(
             continue
         if name not in known:
             there = (*known, "mean_accuracy") if side.task == "single-label" else known
-            source = f"{side.sources[0]}: " if side.sources else ""
             raise UserError(
                 f"{source}metric {name!r}: unknown for task {side.task}; there are {listed(there)}"
             )
