@@ -184,8 +184,21 @@ class Encoder(Spec):
         0.02, gt=0, description="standard deviation of the initial weights; narrow networks need more"
     )
     dropout: float = Field(0.1, ge=0, lt=1)
+    prune_pooler: bool = Field(
+        True,
+        description="whether the pooler's matrix is among the prunable weights, as in the PIE paper; false: those of "
+        "the encoder's layers alone, as in the PINS paper",
+    )
     training: Training = Training()
     block: int = Field(1, ge=1, description="seeds trained by one job")
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # As in Stackable: what was trained from the text without this setting stands.
+        settings: dict[str, Any] = whole(self)
+        if self.prune_pooler:
+            settings.pop("prune_pooler", None)
+        return settings
 
     @model_validator(mode="after")
     def _divisible(self) -> Encoder:

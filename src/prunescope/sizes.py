@@ -50,7 +50,7 @@ def shapes(arch: Arch, facts: Declared, *, per_token: bool = False) -> dict[str,
             block = dict.fromkeys(("query", "key", "value", "output"), square)
             block |= {"up": (arch.intermediate, arch.hidden), "down": (arch.hidden, arch.intermediate)}
             found = _repeated("layer", arch.layers, block)
-            return found if per_token else {**found, "pooler": square}
+            return found if per_token or not arch.prune_pooler else {**found, "pooler": square}
     raise TypeError(f"no sizes for {type(arch).__name__}")
 
 
@@ -81,7 +81,7 @@ def parameters(arch: Arch, facts: Declared, *, per_token: bool = False) -> int:
             h = arch.hidden
             block = 5 * h + arch.intermediate + 4 * h
             tables = (arch.vocabulary + arch.positions + 2) * h + 2 * h
-            pooler = 0 if per_token else h
+            pooler = 0 if per_token else h if arch.prune_pooler else h * h + h
             return weights + arch.layers * block + tables + pooler + outputs * h + outputs
     raise TypeError(f"no sizes for {type(arch).__name__}")
 

@@ -30,6 +30,8 @@ CASES: list[tuple[Arch, Declared, bool]] = [
     (BiLSTM(family="bilstm", layers=3, hidden=7, head=(9, 8, 5), vectors=11), TEXTS, False),
     (Encoder(family="encoder"), TEXTS, False),
     (Encoder(family="encoder", hidden=64, heads=4, intermediate=100, layers=3), TEXTS, True),
+    (Encoder(family="encoder", layers=3, prune_pooler=False), TEXTS, False),
+    (Encoder(family="encoder", layers=3, prune_pooler=False), TEXTS, True),
     (CausalLM(family="causal-lm", layers=3), TEXTS, False),
 ]
 

@@ -39,6 +39,7 @@ class Encoder(nn.Module):
         head_std: float = 0.02,
         pair_separator: int | None = None,
         per_token: bool = False,
+        prune_pooler: bool = True,
         **settings: Any,
     ) -> None:
         """
@@ -48,6 +49,7 @@ class Encoder(nn.Module):
             head_std: standard deviation of the initial weights of the layers added here.
             pair_separator: id of the piece behind the first text of a pair, to give a network its token types;
                 None for single texts and for networks that have none.
+            prune_pooler: whether the pooler's matrix may be pruned.
         """
         super().__init__()
         if pretrained is None:
@@ -73,8 +75,13 @@ class Encoder(nn.Module):
         self._base = pretrained.base_model_prefix
         self.add_module(self._base, pretrained)
         self.pooler = None
-        if not per_token and getattr(pretrained, "pooler", None) is None:
+        own = getattr(pretrained, "pooler", None) is not None
+        if not per_token and not own:
             self.pooler = _linear(hidden, hidden, head_std)
+        #: Modules whose weights are not prunable, besides the classifier.
+        self.unpruned: tuple[str, ...] = ()
+        if not per_token and not prune_pooler:
+            self.unpruned = (f"{self._base}.pooler" if own else "pooler",)
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
 

@@ -76,6 +76,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             head_std=arch.initializer_range,
             pair_separator=shape.separator,
             per_token=shape.per_token,
+            prune_pooler=arch.prune_pooler,
             vocab_size=shape.vocabulary,
             max_position_embeddings=arch.positions,
             hidden_size=arch.hidden,
@@ -111,6 +112,7 @@ def pretrained_encoder(arch: Encoder, shape: Shape, base: Any) -> encoder.Encode
         head_std=arch.initializer_range,
         pair_separator=shape.separator if takes_token_types(base.config) else None,
         per_token=shape.per_token,
+        prune_pooler=arch.prune_pooler,
     )
 
 
@@ -124,11 +126,13 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
 
     Weight matrices (and convolution kernels) of all layers but embeddings, biases, normalization and
     the final classifier (PIE paper, appendix A.3; recall paper, after ShrinkBench). Every LSTM
-    weight matrix, of each direction and layer, input and recurrent, is a layer of its own.
+    weight matrix, of each direction and layer, input and recurrent, is a layer of its own. Nor those of the
+    modules that the network names in ``unpruned``, if it does.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     final_layer = model.get_submodule(str(model.final_layer))
-    excluded = embeddings | {id(parameter) for parameter in final_layer.parameters()}
+    apart = [final_layer, *(model.get_submodule(name) for name in getattr(model, "unpruned", ()))]
+    excluded = embeddings | {id(parameter) for module in apart for parameter in module.parameters()}
     return {
         name: parameter
         for name, parameter in model.named_parameters()

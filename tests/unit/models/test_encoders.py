@@ -157,6 +157,9 @@ def test_what_is_prunable(kind: str, folder: Path) -> None:
         "embeddings" in name or name.endswith(POSITION_NAMES) for name in others - {"classifier.weight"}
     )
     assert model.classifier.weight.shape == (3, 8)
+    # The PINS paper prunes layers only: the pooler, whoever made it, stays.
+    apart = build(arch.model_copy(update={"prune_pooler": False}), shape_of(PretrainedPieces(arch)), 0)
+    assert list(prunable(apart)) == [name for name in prunable(model) if name != POOLER[kind]]
 
 
 def test_lower_layers_are_the_checkpoints(kind: str, folder: Path) -> None:
