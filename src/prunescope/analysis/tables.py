@@ -35,6 +35,7 @@ from prunescope.analysis.alpha_variants import (
 )
 from prunescope.analysis.csv_text import number, read_csv, write_csv
 from prunescope.analysis.distortion import mean_recall_variance
+from prunescope.analysis.leading import led
 from prunescope.analysis.spec import Analysis
 from prunescope.analysis.stats import mean, std
 from prunescope.errors import UserError
@@ -145,15 +146,13 @@ class CellResults:
     @property
     def metric(self) -> str:
         """The data set's own metric if it has one, else the task's."""
-        return next(iter(self.summary.get("task_metrics") or ()), str(self.summary["metric"]))
+        return str(led(self.summary)["metric"])
 
     @property
     def on_pies(self) -> list[float | None]:
         """Mean scores of unpruned and pruned models on the PIEs, by ``metric``."""
-        own = self.summary.get("task_metrics")
-        if own:
-            return [own[self.metric].get(f"{side}_on_pies") for side in ("dense", "pruned")]
-        return [self.summary[f"{side}_score_on_pies"] for side in ("dense", "pruned")]
+        summary = led(self.summary)
+        return [summary["dense_score_on_pies"], summary["pruned_score_on_pies"]]
 
     def metrics(self, side: str) -> dict[str, dict[int, float]]:
         """Test scores by the data set's own metrics and seed; those without a value are left out."""

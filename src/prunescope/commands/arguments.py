@@ -1,7 +1,8 @@
-"""What stages are told in arguments: settings as JSON, lists of folders in files."""
+"""Arguments that commands share: the study, settings as JSON, lists of folders in files."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,6 +11,17 @@ from pydantic import TypeAdapter, ValidationError
 from prunescope.errors import UserError
 
 T = TypeVar("T")
+
+
+def add_configfile(parser: argparse.ArgumentParser, default: str = "config.yaml") -> None:
+    """Add ``--configfile``, the study that a command is about."""
+    parser.add_argument(
+        "--configfile",
+        type=Path,
+        default=Path(default),
+        metavar="FILE",
+        help="study (default: %(default)s)",
+    )
 
 
 def parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from prunescope.commands.arguments import add_configfile
+
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
@@ -23,7 +25,7 @@ def add_commands(commands: Any) -> None:
     who_pays.set_defaults(run=audit.run)
 
     plan = commands.add_parser("plan", help="what a study will take: models, jobs, GPU hours, disk")
-    _config_argument(plan)
+    add_configfile(plan)
     plan.add_argument("--json", action="store_true", help="as JSON")
     plan.add_argument(
         "--rates",
@@ -36,7 +38,7 @@ def add_commands(commands: Any) -> None:
     plan.set_defaults(run=_plan)
 
     status = commands.add_parser("status", help="what of a study is done, running, failed; the time left")
-    _config_argument(status)
+    add_configfile(status)
     status.add_argument("--json", action="store_true", help="as JSON")
     status.set_defaults(run=_status)
 
@@ -46,11 +48,11 @@ def add_commands(commands: Any) -> None:
         description="Writes tables, figures and pages of the networks that are analysed into RESULTS/so-far, while the "
         "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
     )
-    _config_argument(report)
+    add_configfile(report)
     report.set_defaults(run=_report)
 
     pack = commands.add_parser("pack", help="the pages of a study and all files they lead to, as one zip")
-    _config_argument(pack)
+    add_configfile(pack)
     pack.add_argument("--out", type=Path, metavar="FILE", help="default: NAME-report.zip")
     pack.set_defaults(run=_pack)
 
@@ -60,7 +62,7 @@ def add_commands(commands: Any) -> None:
         description="Starts Snakemake with the arguments after `--` and shows what is done and how long "
         "the rest will take. The full output goes to a log file, named at the end.",
     )
-    _config_argument(run)
+    add_configfile(run)
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
@@ -73,7 +75,7 @@ def add_commands(commands: Any) -> None:
     unlock = commands.add_parser(
         "unlock", help="clear the lock of a run that is no more, and say who held it"
     )
-    _config_argument(unlock)
+    add_configfile(unlock)
     unlock.set_defaults(run=slurm.unlock)
 
     export = commands.add_parser(
@@ -96,16 +98,6 @@ def add_commands(commands: Any) -> None:
 
     schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")
     schema.set_defaults(run=_schema)
-
-
-def _config_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--configfile",
-        type=Path,
-        default=Path("config.yaml"),
-        metavar="FILE",
-        help="study (default: %(default)s)",
-    )
 
 
 def _plan(arguments: argparse.Namespace) -> int:

@@ -11,9 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.leading import leading_name, led
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.report.leading import leading_name, led
 from prunescope.report.right import is_right
 
 Row = Mapping[str, Any]

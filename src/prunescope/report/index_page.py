@@ -120,24 +120,22 @@ def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[
 
 
 def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
-    numbers = site.numbers
+    networks: dict[tuple[str, str], list[CellNumbers]] = {}
+    for cell in site.numbers:
+        networks.setdefault((cell.dataset, cell.arch), []).append(cell)
+    records = site.got.records
     return [
         {
             "dataset": dataset,
             "arch": arch,
             "sentences": [
-                *network_sentences(
-                    [c for c in numbers if (c.dataset, c.arch) == (dataset, arch)], constants.get(dataset)
-                ),
+                *network_sentences(cells, constants.get(dataset)),
                 *collapse_sentences(
-                    (c.name, record.collapsed)
-                    for c in numbers
-                    if (c.dataset, c.arch) == (dataset, arch)
-                    and (record := site.got.records.get(key_of(c))) is not None
+                    (cell.name, records[key_of(cell)].collapsed) for cell in cells if key_of(cell) in records
                 ),
             ],
         }
-        for dataset, arch in dict.fromkeys((cell.dataset, cell.arch) for cell in numbers)
+        for (dataset, arch), cells in networks.items()
     ]
 
 

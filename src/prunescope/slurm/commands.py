@@ -11,7 +11,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from prunescope.commands.arguments import add_configfile
 from prunescope.errors import UserError
+
+#: What a cluster is for.
+_STUDY = "studies/full.yaml"
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +37,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
         "watching and leaves running jobs alone; the same command goes on from there.",
     )
-    _configfile(run)
+    add_configfile(run, _STUDY)
     run.add_argument(
         "--background",
         action="store_true",
@@ -57,22 +61,12 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     run.set_defaults(run=_run)
 
     status = commands.add_parser("status", help="the study's jobs in the queue, and what is done")
-    _configfile(status)
+    add_configfile(status, _STUDY)
     status.set_defaults(run=_status)
 
     cancel = commands.add_parser("cancel", help="stop the run and take all its jobs out of the queue")
-    _configfile(cancel)
+    add_configfile(cancel, _STUDY)
     cancel.set_defaults(run=_cancel)
-
-
-def _configfile(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--configfile",
-        type=Path,
-        default=Path("studies/full.yaml"),
-        metavar="FILE",
-        help="study (default: %(default)s)",
-    )
 
 
 def _seconds(text: str) -> float:

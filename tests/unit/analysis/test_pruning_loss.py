@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from bare_cell import bare_cell
 
 from prunescope.analysis import pruning_loss
 from prunescope.analysis.claims.registry import judge
@@ -53,18 +57,7 @@ def test_a_curve_that_does_not_fit_is_named(curve: Any) -> None:
 
 
 def test_the_table_has_a_row_per_point(tmp_path: Path) -> None:
-    folder = tmp_path / "cells" / "d" / "net" / "GMP" / "sparsity-900permille"
-    (folder / "test").mkdir(parents=True)
-    nothing = ("n_examples", "n_pies", "pie_share", "dense_score_on_pies", "pruned_score_on_pies")
-    (folder / "test" / "summary.json").write_text(
-        json.dumps({"task": "single-label", "metric": "accuracy", **dict.fromkeys(nothing)})
-    )
-    (folder / "test" / "scores.csv").write_text("seed,score_dense,score_pruned,flips\n")
-    models = [
-        model(seed, [1.0 + seed, 0.5]) | {"sparsity": 0.9, "ratio": 5.0, "settings": {}} for seed in (0, 1)
-    ]
-    keys = {"dataset": "d", "arch": "net", "pruner": "GMP", "amount": "sparsity-900permille"}
-    (folder / "models.json").write_text(json.dumps({**keys, "models": models}))
+    folder = bare_cell(tmp_path, [model(seed, [1.0 + seed, 0.5]) for seed in (0, 1)])
     collect([folder], tmp_path / "tables")
     with open(tmp_path / "tables" / "pruning_loss.csv", newline="", encoding="utf-8") as stream:
         header, *found = csv.reader(stream)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from prunescope.amounts import Amount
+from prunescope.analysis.leading import led
 from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
 from prunescope.audit import audit
 from prunescope.config import study_from
@@ -18,7 +19,6 @@ from prunescope.printed.results import Network, Place, Results
 from prunescope.report import explorer, sentences, story
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.findings import CellNumbers, network_sentences
-from prunescope.report.leading import led
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the unpruned and the pruned models of both seeds say.

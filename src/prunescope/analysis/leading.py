@@ -1,4 +1,4 @@
-"""The score that a page speaks of: the data set's own leading metric where it has one, else the task's score."""
+"""The score that tables and pages speak of: the data set's leading metric where it has one, else the task's score."""
 
 from __future__ import annotations
 
