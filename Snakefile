@@ -1,5 +1,5 @@
 # prunescope: every pruner on every data set under every analysis. A contents page; the rules are in
-# workflow/rules, the names of all files in src/prunescope/layout.py, the settings in config.yaml.
+# workflow/rules, the names of all files in src/prunescope/paths.py, the settings in config.yaml.
 
 
 # Loaded only where no --configfile is given: Snakemake would merge the two, and studies must not.

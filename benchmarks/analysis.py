@@ -43,12 +43,12 @@ import pyarrow.parquet as pq
 
 from machine import processor
 from made_tables import Truth, make_cell, make_data
-from prunescope.config import load_study
-from prunescope.declared import declared
-from prunescope.grid import Cell
-from prunescope.layout import Layout, fill
-from prunescope.plan import make_plan
-from prunescope.study import Study
+from prunescope.config.grid import Cell
+from prunescope.config.load import load_study
+from prunescope.config.study import Study
+from prunescope.paths import Layout, fill
+from prunescope.planning.declared import declared
+from prunescope.planning.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -269,7 +269,7 @@ def beside_plain(study: Study, root: Path, cell: Cell) -> dict[str, Any]:
         "dataset": cell.dataset,
         "arch": cell.arch,
         "pruner": cell.pruner,
-        "amount": cell.amount.token,
+        "amount": cell.compression.token,
         "cell": ours,
         "el2n": el2n,
         "plain": plain,
@@ -343,7 +343,7 @@ def of_each_dataset(study: Study) -> list[Cell]:
     """A cell in the middle of each data set's amounts."""
     chosen: dict[str, Cell] = {}
     for cell in study.cells:
-        if not cell.dense and cell.amount.value == 0.5:
+        if not cell.dense and cell.compression.value == 0.5:
             chosen.setdefault(cell.dataset, cell)
     return list(chosen.values())
 

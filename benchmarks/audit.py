@@ -33,7 +33,7 @@ SPEED_LIMIT = 8
 AUDIT = """
 import sys
 from pathlib import Path
-from prunescope.audit import audit
+from prunescope.analysis.audit import audit
 dense, pruned, out = map(Path, sys.argv[1:])
 audit(sorted(dense.glob("*.parquet")), sorted(pruned.glob("*.parquet")), out, report=False)
 """
@@ -106,7 +106,7 @@ def main() -> int:
 
 def make_tables(folder: Path, seeds: int, n: int, n_classes: int, noise: float) -> None:
     """Models whose logits share a signal and differ by noise, in files of five seeds."""
-    from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+    from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
     shared = np.random.default_rng(0)
     label = shared.integers(0, n_classes, n).astype(np.int32)

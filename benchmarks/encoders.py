@@ -34,7 +34,7 @@ import torch
 from torch import nn
 
 from machine import processor, spent
-from prunescope.archs import Encoder, Training
+from prunescope.config.architectures import Encoder, Training
 from prunescope.data.facts import PIE_PAPER
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.training.batches import Split, TrainingData, shuffled

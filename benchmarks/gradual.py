@@ -30,10 +30,10 @@ from typing import Any
 import torch
 
 from machine import processor
-from prunescope.amounts import Amount
-from prunescope.archs import Encoder, Training
+from prunescope.config.architectures import Encoder, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.pruners import PRUNERS, Pruner
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import Trainee, train
@@ -98,7 +98,7 @@ def make(case: str, data: TrainingData, place: torch.device) -> Trainee:
         return trainee
     schedule = pruner.gradual.model_copy(update={"warm_up": 0, "cool_down": 0})
     pruner = pruner.model_copy(update={"gradual": schedule})
-    trainee.hooks.append(PrunedGradually(trainee, pruner, Amount.of_sparsity(0.8), EPOCHS))
+    trainee.hooks.append(PrunedGradually(trainee, pruner, Compression.of_sparsity(0.8), EPOCHS))
     if pruner.objective == "self-regularized":
         kind, interval = (Renewed, None) if case == NEW else (SelfTaught, BATCHES * EPOCHS)
         trainee.hooks.append(kind(trainee, interval, at_start=False))

@@ -39,7 +39,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from machine import processor
-from prunescope.archs import Encoder
+from prunescope.config.architectures import Encoder
 from prunescope.export.files import compress
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.pruning.mask import apply_masks, full_masks, prune

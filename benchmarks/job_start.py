@@ -49,7 +49,7 @@ ABOUT = {
 CODE = {
     "python": "pass",
     "command_line": "from prunescope.cli import build_parser; build_parser()",
-    "cell_job_imports": "import prunescope.cli, prunescope.cells",
+    "cell_job_imports": "import prunescope.cli, prunescope.analysis.cells",
     "model_job_imports": "import prunescope.cli, prunescope.training.blocks",
     "model_job_with_inputs": """
 import sys, torch, prunescope.cli
@@ -58,7 +58,7 @@ training_data(load_inputs(sys.argv[1]), trim=True, device=torch.device("cpu"))
 """,
     "model_job_with_bert": """
 import torch, prunescope.cli, prunescope.training.blocks
-from prunescope.archs import Encoder
+from prunescope.config.architectures import Encoder
 from prunescope.models.registry import Shape, build
 build(Encoder(family="encoder"), Shape(classes=2, vocabulary=30522, length=512), 0)
 """,

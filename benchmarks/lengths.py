@@ -4,7 +4,7 @@
 
 FOLDER holds the data sets' texts as Parquet files and `bert_base_uncased_vocab/vocab.txt`. Texts are as they come,
 cut to the paper's length with [CLS] and [SEP]; of SNLI and AAPD only a part, or another split, of the training
-texts may be there, and the result says what was counted. `prunescope.plan.MEAN_PIECES` has these numbers.
+texts may be there, and the result says what was counted. `prunescope.planning.plan.MEAN_PIECES` has these numbers.
 """
 
 from __future__ import annotations

@@ -20,16 +20,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.readability import MEASURES
-from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
+from prunescope.config.grid import Cell
+from prunescope.config.jobs import model_job
+from prunescope.config.study import Study
 from prunescope.data.card import card, card_text
 from prunescope.data.facts import PIE_PAPER
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataSet, DataTable, TableInfo, write_table
-from prunescope.declared import Declared, declared
-from prunescope.grid import Cell
-from prunescope.jobs import model_job
-from prunescope.layout import Layout, block_name, block_seeds, fill, seed_blocks
-from prunescope.study import Study
+from prunescope.paths import Layout, block_name, block_seeds, fill, seed_blocks
+from prunescope.planning.declared import Declared, declared
+from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 #: Labels an example has on average, of data sets with several.
 LABELS = {"reuters": 1.1, "aapd": 2.4}
@@ -111,13 +111,13 @@ def make_cell(
 
 def seeds_of(cell: Cell, file: str, truth: Truth, seeds: tuple[int, ...]) -> Iterator[SeedBlock]:
     size = truth.base.shape
-    pruned = 0.0 if cell.dense else cell.amount.value
+    pruned = 0.0 if cell.dense else cell.compression.value
     margin = np.float32((0.4 if file == "early" else 1.0) * (1 - 0.5 * pruned))
-    own = generator(cell.dataset, cell.arch, cell.pruner, cell.amount.token, file)
+    own = generator(cell.dataset, cell.arch, cell.pruner, cell.compression.token, file)
     base = truth.base + np.float32(0.2 + pruned) * own.standard_normal(size, dtype=np.float32)
     base *= margin
     for seed in seeds:
-        rng = generator(cell.dataset, cell.arch, cell.pruner, cell.amount.token, file, seed)
+        rng = generator(cell.dataset, cell.arch, cell.pruner, cell.compression.token, file, seed)
         logits = rng.standard_normal(size, dtype=np.float32)
         logits *= np.float32(0.7)
         logits += base
@@ -132,7 +132,7 @@ def meta(study: Study, cell: Cell, file: str, epoch: str) -> TableMeta:
         dataset=cell.dataset,
         arch=cell.arch,
         pruner=cell.pruner,
-        sparsity=cell.amount.value,
+        sparsity=cell.compression.value,
         split="test" if file == "test" else "train",
         epoch=epoch,
         threshold={str(seed): 0.45 for seed in cell.seeds} if source in LABELS else None,
@@ -141,7 +141,7 @@ def meta(study: Study, cell: Cell, file: str, epoch: str) -> TableMeta:
 
 def metrics(study: Study, cell: Cell, block: str) -> dict[str, object]:
     """As long as a real one: a record per layer, and the training curve."""
-    source, value = study.datasets[cell.dataset].source, cell.amount.value
+    source, value = study.datasets[cell.dataset].source, cell.compression.value
     job = model_job(study, cell, block_seeds(block))
     layers = {
         f"encoder.layer.{i}.weight": {"size": 589824, "zeros": round(589824 * value), "sparsity": value}
@@ -163,7 +163,12 @@ def metrics(study: Study, cell: Cell, block: str) -> dict[str, object]:
         "peak_memory_mb": 4000.0,
     }
     return {
-        **{"dataset": cell.dataset, "arch": cell.arch, "pruner": cell.pruner, "amount": cell.amount.token},
+        **{
+            "dataset": cell.dataset,
+            "arch": cell.arch,
+            "pruner": cell.pruner,
+            "amount": cell.compression.token,
+        },
         "task": "multi-label" if source in LABELS else "single-label",
         "classes": list(meta(study, cell, "test", "final").classes),
         "models": [{"seed": seed, **model} for seed in block_seeds(block)],

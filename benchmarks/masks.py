@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from machine import processor, spent
-from prunescope.archs import Encoder, Training
+from prunescope.config.architectures import Encoder, Training
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.pruning.criteria import CRITERIA, Evidence
 from prunescope.pruning.mask import full_masks, prune, set_to_zero

@@ -101,7 +101,7 @@ sys.exit(cli.main(sys.argv[1:]))
 
 def study(models: int) -> dict[str, Any]:
     """A study of about that many models; nothing of it is ever read or trained."""
-    n_datasets, n_archs, n_pruners, n_amounts, n_seeds = SHAPES[models]
+    n_datasets, n_archs, n_pruners, n_compressions, n_seeds = SHAPES[models]
     datasets = [f"reuters-{number}" for number in range(n_datasets)]
     archs = {
         f"arch-{number}": {"family": "bilstm", "hidden": 100, "vectors": 300, "block": BLOCKS[number % 2]}
@@ -121,7 +121,7 @@ def study(models: int) -> dict[str, Any]:
                 "datasets": datasets,
                 "archs": list(archs),
                 "pruners": PRUNERS[:n_pruners],
-                "sparsities": sorted(SPARSITIES[:n_amounts]),
+                "sparsities": sorted(SPARSITIES[:n_compressions]),
             }
         ],
     }

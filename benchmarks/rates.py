@@ -24,15 +24,15 @@ from statistics import median
 import torch
 
 from machine import processor, spent
-from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, Training
-from prunescope.config import load_study
-from prunescope.declared import Declared, declared, mean_tokens
+from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, Training
+from prunescope.config.load import load_study
 from prunescope.models.registry import Shape, build, masks_padding, prunable
-from prunescope.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
+from prunescope.planning.declared import Declared, declared, mean_tokens
+from prunescope.planning.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
+from prunescope.planning.work import forward_flops
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device
 from prunescope.training.loop import Trainee, logits_of, mean_loss, train
-from prunescope.work import forward_flops
 from texts import made_texts, profile
 
 ROOT = Path(__file__).resolve().parents[1]

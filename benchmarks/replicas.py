@@ -26,7 +26,7 @@ from typing import Any
 import torch
 
 from machine import processor, timed
-from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
 from prunescope.models.registry import Shape, build, prunable
 from prunescope.models.stacked import stacked_forward
 from prunescope.training.batches import Split, TrainingData

@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def measure(config: Path, share: float, root: Path) -> dict[str, Any]:
-    from prunescope.config import load_study
+    from prunescope.config.load import load_study
     from prunescope.report.site import build
 
     study = load_study(config)
@@ -109,8 +109,8 @@ def measure(config: Path, share: float, root: Path) -> dict[str, Any]:
 
 def _against_papers(tables: Path) -> None:
     """Every printed number with one of ours beside it."""
-    from prunescope.analysis.published import COLUMNS
-    from prunescope.published import pie, recall
+    from prunescope.papers.comparison import COLUMNS
+    from prunescope.papers.numbers import pie, recall
 
     rows = [
         (n.paper, n.table, n.dataset, n.arch, n.pruner, n.sparsity or 1 - 1 / (n.ratio or 1), n.quantity, n.value,

@@ -12,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.amounts import Amount
 from prunescope.analysis.readability import MEASURES
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
-from prunescope.grid import Cell
-from prunescope.study import Study
 
 #: Test and training examples and classes of the papers' data sets.
 SIZES = {
@@ -68,19 +68,19 @@ def make(root: Path, study: Study, share: float) -> tuple[list[Path], list[Path]
     cells: list[Path] = []
     rows: dict[str, list[list[Any]]] = {name: [] for name in _COLUMNS}
     for cell in study.cells:
-        folder = root / "cells" / cell.dataset / cell.arch / cell.pruner / cell.amount.token
+        folder = root / "cells" / cell.dataset / cell.arch / cell.pruner / cell.compression.token
         cells.append(folder)
         _models(folder, cell)
         if cell.dense:
             continue
         classes = [f"class {i}" for i in range(SIZES[cell.dataset][2])]
-        damage = 0.03 + 0.25 * _sparsity(cell.amount) ** 6
+        damage = 0.03 + 0.25 * _sparsity(cell.compression) ** 6
         for split in ("test", "train"):
             key = (cell.dataset, split)
             n_pies = _votes(folder / split, hardness[key], labels[key], classes, damage, split, rng)
             _summary(folder / split, cell, len(labels[key]), n_pies, damage, classes, rng)
         for name, row in _rows(cell, damage):
-            rows[name].append([cell.dataset, cell.arch, cell.pruner, _sparsity(cell.amount), *row])
+            rows[name].append([cell.dataset, cell.arch, cell.pruner, _sparsity(cell.compression), *row])
     for name, columns in _COLUMNS.items():
         own = rows[name]
         write_rows(root / "tables" / f"{name}.csv", ("dataset", "arch", "pruner", "sparsity", *columns), own)
@@ -102,10 +102,10 @@ _COLUMNS = {
 }
 
 
-def _sparsity(amount: Amount) -> float:
-    if amount.kind == "level":
-        return float(1 - 0.8**amount.value)
-    return float(amount.value if amount.kind == "sparsity" else 1 - 1 / amount.value)
+def _sparsity(compression: Compression) -> float:
+    if compression.kind == "level":
+        return float(1 - 0.8**compression.value)
+    return float(compression.value if compression.kind == "sparsity" else 1 - 1 / compression.value)
 
 
 def _text(rng: np.random.Generator, characters: int) -> str:
@@ -257,12 +257,12 @@ def _models(folder: Path, cell: Cell) -> None:
         for i in range(40)
     ]
     names = ("dataset", "arch", "pruner")
-    value = {name: getattr(cell, name) for name in names} | {"amount": cell.amount.token}
+    value = {name: getattr(cell, name) for name in names} | {"amount": cell.compression.token}
     models = [
         {
             "seed": seed,
             "diverged": False,
-            "sparsity": _sparsity(cell.amount),
+            "sparsity": _sparsity(cell.compression),
             "ratio": 2.0,
             "epochs": epochs,
             "seconds": 60.0,

@@ -3,7 +3,7 @@
     python benchmarks/vectors.py [--megabytes 300] [--wanted 4000] [--out FILE]
 
 Makes a file in GloVe's form (300 numbers a word, 300 MB by default), reads the vectors of ``wanted``
-words of it (a study's words are a few per cent of GloVe 840B's) with ``prunescope.data.vectors``, and the
+words of it (a study's words are a few per cent of GloVe 840B's) with ``prunescope.data.encoding.vectors``, and the
 same by a loop that splits every line into a dict of arrays. Each runs in a process of its own; its wall time
 and peak memory, imports included, go into a JSON file. Fails where the vectors differ.
 """
@@ -32,7 +32,7 @@ OURS = """
 import sys
 from pathlib import Path
 import numpy as np
-from prunescope.data.vectors import read_vectors
+from prunescope.data.encoding.vectors import read_vectors
 path, vocabulary, out = sys.argv[1:]
 words = ["<pad>", "<unk>", *Path(vocabulary).read_text().split()]
 np.save(out, read_vectors(Path(path), words, 300)[1][2:])
@@ -52,7 +52,7 @@ np.save(out, np.stack([vectors[word] for word in Path(vocabulary).read_text().sp
 """
 
 #: What importing alone takes, which both numbers hold.
-NOTHING = "import sys, numpy, prunescope.data.vectors"
+NOTHING = "import sys, numpy, prunescope.data.encoding.vectors"
 
 
 def main() -> int:

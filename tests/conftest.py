@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if TYPE_CHECKING:
-    from prunescope.archs import Arch, Training
+    from prunescope.config.architectures import Arch, Training
     from prunescope.training.batches import TrainingData
     from prunescope.training.loop import Trainee
 
@@ -21,7 +21,7 @@ SIZES = {"train": 40, "validation": 16, "test": 12}
 
 
 def tiny_arch(family: str) -> Arch:
-    from prunescope.archs import BiLSTM, Encoder, LeNet5
+    from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
 
     if family == "lenet5":
         return LeNet5(family="lenet5")

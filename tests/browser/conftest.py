@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "report"))
-
-from fake_study import audit_folder, results_tree, study, write_csv, write_json
-
 from prunescope.analysis.readability import MEASURES
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.figures.registry import draw_all
-from prunescope.printed.build import build as build_paper
+from prunescope.papers.build import build as build_paper
 from prunescope.report.audit_page import render
 from prunescope.report.site import build
+from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json
 
 #: Set where these tests must run, so that a browser that is missing is a failure and not a skip.
 REQUIRED = "PRUNESCOPE_BROWSER_TESTS"

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prunescope.analysis.classes import class_counts
-from prunescope.analysis.distortion import distortion, mean_recall_variance
+from prunescope.analysis.alpha.distortion import distortion, mean_recall_variance
 from prunescope.analysis.effectiveness import correct, flips, macro_f1, scores
 from prunescope.analysis.el2n import bin_of, bin_rows, errors
-from prunescope.analysis.readability import MEASURES, compare, count_tokens
-from prunescope.analysis.stats import t_interval
-from prunescope.analysis.votes import (
+from prunescope.analysis.pies.classes import class_counts
+from prunescope.analysis.pies.votes import (
     class_votes,
     default_tolerance,
     find_pies,
@@ -23,7 +21,9 @@ from prunescope.analysis.votes import (
     text_votes,
     token_votes,
 )
-from prunescope.artifacts import Predictions
+from prunescope.analysis.readability import MEASURES, compare, count_tokens
+from prunescope.analysis.stats import t_interval
+from prunescope.predictions.store import Predictions
 
 
 def side(task: str, label: Any, prediction: Any, classes: tuple[str, ...] = ("a", "b", "c")) -> Predictions:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.amounts import Amount
-from prunescope.archs import Arch, BiLSTM, Encoder, LeNet5, Training
+from prunescope.config.architectures import Arch, BiLSTM, Encoder, LeNet5, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import Shape, build, prunable
-from prunescope.pruners import PRUNERS
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import Trainee, copied_state, logits_of
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.recipes import prune_and_train, train_dense
 
 pytestmark = [
     pytest.mark.gpu,
@@ -58,8 +58,8 @@ def pruned(arch: str, place: str, pruner: str) -> tuple[np.ndarray, dict[str, to
     trainee = Trainee(model, data, Training(lr=5e-3, epochs=4, batch_size=32, clip_norm=1.0), 3)
     start = copied_state(model)
     if PRUNERS[pruner].needs_trained:
-        train_unpruned(trainee)
-    prune_and_train(trainee, PRUNERS[pruner], Amount.of_sparsity(0.7), start)
+        train_dense(trainee)
+    prune_and_train(trainee, PRUNERS[pruner], Compression.of_sparsity(0.7), start)
     weights = {name: weight.detach().cpu() for name, weight in prunable(model).items()}
     return logits_of(model, data, "test").numpy(), weights
 
@@ -105,11 +105,11 @@ def test_selection_equals_the_cpu_s() -> None:
 
 def test_block_job_on_a_gpu(tmp_path: Path) -> None:
     """The stage itself, from an encoded data set to tables, on the GPU."""
-    from prunescope.artifacts import read_predictions
-    from prunescope.data.encode import encode
+    from prunescope.config.datasets import Digits
+    from prunescope.config.jobs import ModelJob
+    from prunescope.data.encoding.encode import encode
     from prunescope.data.registry import build as build_dataset
-    from prunescope.datasets import Digits
-    from prunescope.jobs import ModelJob
+    from prunescope.predictions.store import read_predictions
     from prunescope.training.blocks import BlockOutputs, run_block
 
     digits = Digits(source="digits")

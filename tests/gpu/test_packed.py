@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from prunescope.archs import Encoder, Training
+from prunescope.config.architectures import Encoder, Training
 from prunescope.models.packed import attention_by_length, fused_attention, fused_works, packed
 from prunescope.models.precision import outputs
 from prunescope.models.registry import Shape, build, prunable

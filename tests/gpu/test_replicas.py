@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from prunescope.amounts import Amount
-from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import Shape, build
 from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for
-from prunescope.pruners import PRUNERS
 from prunescope.training.batches import Pixels, Split, TrainingData
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import Stretch, Trainee, copied_state, logits_of
-from prunescope.training.recipes import Recipe, pruned, unpruned
+from prunescope.training.recipes import Recipe, dense, pruned
 from prunescope.training.together import Together
 
 pytestmark = [
@@ -71,8 +71,8 @@ def networks(arch: str, data: TrainingData, settings: Training, count: int = 5) 
 
 def recipe(trainee: Trainee, pruner: str) -> Recipe:
     start = copied_state(trainee.model)
-    yield from unpruned(trainee)
-    yield from pruned(trainee, PRUNERS[pruner], Amount.of_sparsity(0.5), start)
+    yield from dense(trainee)
+    yield from pruned(trainee, PRUNERS[pruner], Compression.of_sparsity(0.5), start)
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

@@ -179,7 +179,7 @@ def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
     ("module", "foreign"),
     [
         (
-            "prunescope.cells",
+            "prunescope.analysis.cells",
             {"torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "textstat"},
         ),
         (
@@ -187,7 +187,7 @@ def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
             {"transformers", "pandas", "matplotlib", "sklearn", "datasets", "optuna"},
         ),
         (
-            "prunescope.config",
+            "prunescope.config.load",
             {"torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "pyarrow"},
         ),
     ],

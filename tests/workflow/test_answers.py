@@ -89,8 +89,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 def table(workspace: Workspace, dataset: str, pruner: str = "none") -> Any:
-    amount = "sparsity-0permille" if pruner == "none" else "sparsity-900permille"
-    folder = workspace.results / "models" / dataset / ARCH[dataset] / pruner / amount / "seeds-0-1"
+    compression = "sparsity-0permille" if pruner == "none" else "sparsity-900permille"
+    folder = workspace.results / "models" / dataset / ARCH[dataset] / pruner / compression / "seeds-0-1"
     return pq.read_table(folder / "test.parquet")
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from prunescope.config import study_from
-from prunescope.plan import make_plan
+from prunescope.config.load import study_from
+from prunescope.planning.plan import make_plan
 
 from .conftest import STUDY, Workspace
 from .test_reruns import CLOSING

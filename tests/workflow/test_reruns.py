@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.config import study_from
-from prunescope.plan import make_plan
+from prunescope.config.load import study_from
+from prunescope.planning.plan import make_plan
 
 from .conftest import STUDY, Workspace, changed
 

@@ -110,9 +110,9 @@ def test_pictures_of_pies_are_in_the_pages(finished: Workspace) -> None:
     results = finished.results
     for cell in ("IMP-FT--sparsity-900permille", "RP-AI--sparsity-500permille"):
         page = (results / f"report/cells/digits--lenet5--{cell}.html").read_text()
-        pruner, amount = cell.split("--")
+        pruner, compression = cell.split("--")
         summary = json.loads(
-            (results / f"cells/digits/lenet5/{pruner}/{amount}/test/summary.json").read_text()
+            (results / f"cells/digits/lenet5/{pruner}/{compression}/test/summary.json").read_text()
         )
         assert page.count('<img src="data:image/png;base64,') == min(summary["n_pies"], 96)
     assert (

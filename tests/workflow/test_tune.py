@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.config import load_study, study_from
+from prunescope.config.load import load_study, study_from
 from prunescope.tuning.job import tune_job
 from prunescope.tuning.search import search
 

@@ -7,16 +7,16 @@ import re
 import signal
 import sys
 
-from prunescope.amounts import AMOUNT_TOKEN
-from prunescope.archs import RUNNING
-from prunescope.config import study_from
-from prunescope.encoder_types import from_hub
+from prunescope.config.compression import COMPRESSION_TOKEN
+from prunescope.config.architectures import RUNNING
+from prunescope.config.load import study_from
+from prunescope.config.checkpoints import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
-from prunescope.holding import hold, tell_of_holder
-from prunescope.jobs import model_job
-from prunescope.layout import (
+from prunescope.running.holding import hold, tell_of_holder
+from prunescope.config.jobs import model_job
+from prunescope.paths import (
     Layout,
     block_seeds,
     blocks,
@@ -26,9 +26,9 @@ from prunescope.layout import (
     keeps_models,
     seeds_name,
 )
-from prunescope.printed import FILES as PAPER_FILES
-from prunescope.pruners import UNPRUNED
-from prunescope.resources import resources_of
+from prunescope.papers import FILES as PAPER_FILES
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.planning.resources import resources_of
 from prunescope.tuning.job import tune_job
 
 try:
@@ -44,7 +44,7 @@ else:
     # progress and ends; this one would die of it, and take the other along.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 CELLS = {
-    (cell.dataset, cell.arch, cell.pruner, cell.amount.token): cell
+    (cell.dataset, cell.arch, cell.pruner, cell.compression.token): cell
     for cell in STUDY.cells
 }
 
@@ -114,8 +114,8 @@ def hold_results():
 def refuse_impossible_networks():
     # Asked at the start of a run alone: parameters are counted with torch, whose import no dry run
     # and no job should wait for.
-    from prunescope.plan import check_checkpoints, check_ratios
-    from prunescope.pruning.gradual.steps import check_schedules
+    from prunescope.planning.plan import check_checkpoints, check_ratios
+    from prunescope.planning.schedules import check_schedules
 
     try:
         check_checkpoints(STUDY)
@@ -140,8 +140,8 @@ def any_of(names):
 wildcard_constraints:
     dataset=any_of(STUDY.datasets),
     arch=any_of(STUDY.archs),
-    pruner=any_of([*STUDY.all_pruners, UNPRUNED]),
-    amount=AMOUNT_TOKEN.replace("(", "(?:"),
+    pruner=any_of([*STUDY.all_pruners, NO_PRUNER]),
+    amount=COMPRESSION_TOKEN.replace("(", "(?:"),
     block=r"\d+-\d+",
     seeds=r"\d+[-+x][-+0-9a-f]+",
     scope=f"(only/({any_of(STUDY.datasets)})/)?",
@@ -210,7 +210,7 @@ def blocks_of(cell):
 def dense_checkpoint(wildcards):
     """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
-    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_unpruned:
+    if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_dense:
         return []
     return blocks_of_seeds(below, "checkpoint.safetensors", wildcards.block)
 
@@ -292,7 +292,7 @@ def weights_of(wildcards):
 
 def networks_of(wildcards):
     """A block's networks, as training or pruning leaves them."""
-    dense = wildcards.pruner == UNPRUNED
+    dense = wildcards.pruner == NO_PRUNER
     return LAYOUT.model("checkpoint.safetensors" if dense else "models.safetensors")
 
 

@@ -18,7 +18,7 @@ rule train:
     log:
         LAYOUT.log("train", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
-        pruner=UNPRUNED,
+        pruner=NO_PRUNER,
     conda:
         CONDA
     threads: 1

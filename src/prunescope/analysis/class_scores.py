@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prunescope.analysis.distortion import hits_by_class
-from prunescope.artifacts import Predictions
+from prunescope.analysis.alpha.distortion import hits_by_class
+from prunescope.predictions.store import Predictions
 
 COLUMNS = ("seed", "class", "precision_dense", "precision_pruned", "f1_dense", "f1_pruned")
 

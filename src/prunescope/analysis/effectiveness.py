@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.analysis.votes import normalized
-from prunescope.artifacts import Predictions
+from prunescope.analysis.pies.votes import normalized
+from prunescope.predictions.store import Predictions
 
 #: The score of each task.
 METRICS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.artifacts import Predictions, iter_logits
 from prunescope.errors import UserError
+from prunescope.predictions.store import Predictions, iter_logits
 
 #: Tasks whose outputs are probabilities of classes of a whole example.
 TASKS = ("single-label", "multi-label")

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.el2n import el2n
-from prunescope.arrow import METADATA_KEY, Source
-from prunescope.artifacts import Predictions, read_predictions
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
+from prunescope.predictions.arrow import METADATA_KEY, Source
+from prunescope.predictions.store import Predictions, read_predictions
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.amounts import Amount
 from prunescope.analysis.stats import mean, std, t_interval
-from prunescope.published import pins
+from prunescope.config.compression import Compression
+from prunescope.papers.numbers import pins
 
 #: The columns after those of the cell. ``base``: the name that stands for the pruners that differ in objective only.
 COLUMNS = (
@@ -34,7 +34,7 @@ class ObjectiveCell:
     """A pruned cell: its key (dataset, arch, pruner, sparsity), how it was pruned; asked for, scores by seed."""
 
     key: tuple[Any, ...]
-    amount: Amount
+    compression: Compression
     composition: Mapping[str, Any]
     metric: str
     scores: Callable[[], Mapping[int, float]]
@@ -43,7 +43,7 @@ class ObjectiveCell:
     def way(self) -> str:
         """All of the composition but what it was trained for."""
         rest = {name: v for name, v in self.composition.items() if not name.startswith("objective")}
-        return json.dumps([rest, *self.key[:2], self.amount.token], sort_keys=True)
+        return json.dumps([rest, *self.key[:2], self.compression.token], sort_keys=True)
 
     @property
     def objective(self) -> str:

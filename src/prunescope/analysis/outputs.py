@@ -12,16 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis import class_scores, classes, el2n, readability, seed_stats
+from prunescope.analysis import class_scores, el2n, readability
+from prunescope.analysis.alpha.distortion import Distortion
 from prunescope.analysis.class_scores import ClassScores
-from prunescope.analysis.classes import ClassCount
 from prunescope.analysis.csv_text import write_csv
-from prunescope.analysis.distortion import Distortion
-from prunescope.analysis.seed_findings import SeedFindings
-from prunescope.analysis.votes import Pies
-from prunescope.arrow import METADATA_KEY, Array
-from prunescope.artifacts import Predictions, column_of
+from prunescope.analysis.pies import classes, seed_stats
+from prunescope.analysis.pies.classes import ClassCount
+from prunescope.analysis.pies.seed_findings import SeedFindings
+from prunescope.analysis.pies.votes import Pies
 from prunescope.files import atomic_path
+from prunescope.predictions.arrow import METADATA_KEY, Array
+from prunescope.predictions.store import Predictions, column_of
 
 RECALL_COLUMNS = (
     "seed",

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.arrow import Source, whole_numbers
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
-from prunescope.texts import Texts, read_texts
+from prunescope.predictions.arrow import Source, whole_numbers
+from prunescope.predictions.texts import Texts, read_texts
 
 FORMULAS = (
     "automated_readability_index",

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.effectiveness import correct, macro_f1, pearson, score_name, scores
-from prunescope.analysis.votes import normalized
-from prunescope.artifacts import Predictions
+from prunescope.analysis.pies.votes import normalized
 from prunescope.errors import UserError, listed
+from prunescope.predictions.store import Predictions
 
 #: Of one model: labels, predictions, names of the classes -> score.
 Metric = Callable[[np.ndarray, np.ndarray, Sequence[str]], float]

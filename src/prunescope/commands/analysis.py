@@ -42,7 +42,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _el2n(arguments: argparse.Namespace) -> int:
-    from prunescope.cells import without_pandas, write_el2n
+    from prunescope.analysis.cells import without_pandas, write_el2n
 
     with without_pandas():
         write_el2n(arguments.early, arguments.out, arguments.seeds)
@@ -50,7 +50,7 @@ def _el2n(arguments: argparse.Namespace) -> int:
 
 
 def _cell(arguments: argparse.Namespace) -> int:
-    from prunescope.cells import CellInputs, analyse, without_pandas
+    from prunescope.analysis.cells import CellInputs, analyse, without_pandas
 
     inputs = CellInputs(
         dense_test=arguments.dense_test,
@@ -70,8 +70,8 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 
 def _tables(arguments: argparse.Namespace) -> int:
-    from prunescope.analysis.spec import Analysis
-    from prunescope.analysis.tables import collect
+    from prunescope.analysis.tables.collect import collect
+    from prunescope.config.analysis import Analysis
 
     analysis = parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
     sources = parsed(TypeAdapter(dict[str, str]), arguments.sources, "--sources")

@@ -30,7 +30,7 @@ def parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
     Raises:
         UserError: they are none; the line names the option and the key.
     """
-    from prunescope.config import first_problem
+    from prunescope.config.load import first_problem
 
     try:
         return adapter.validate_json(text)

@@ -44,16 +44,16 @@ def add_commands(commands: Any) -> None:
 
 
 def _dataset(arguments: argparse.Namespace) -> int:
+    from prunescope.config.datasets import Dataset
     from prunescope.data.registry import build
-    from prunescope.datasets import Dataset
 
     build(arguments.name, parsed(TypeAdapter(Dataset), arguments.settings, "--settings"), arguments.out)
     return 0
 
 
 def _pretrained(arguments: argparse.Namespace) -> int:
-    from prunescope.archs import Arch, CausalLM, Encoder
-    from prunescope.checkpoint_fetch import fetch
+    from prunescope.config.architectures import Arch, CausalLM, Encoder
+    from prunescope.models.checkpoint_fetch import fetch
 
     arch = parsed(TypeAdapter(Arch), arguments.settings, "--settings")
     if not isinstance(arch, Encoder | CausalLM) or arch.pretrained is None:
@@ -66,9 +66,9 @@ def _pretrained(arguments: argparse.Namespace) -> int:
 
 def _encode(arguments: argparse.Namespace) -> int:
     without_hub()
-    from prunescope.archs import Arch
-    from prunescope.data.encode import encode
-    from prunescope.datasets import Dataset
+    from prunescope.config.architectures import Arch
+    from prunescope.config.datasets import Dataset
+    from prunescope.data.encoding.encode import encode
 
     dataset = parsed(TypeAdapter(Dataset), arguments.dataset_settings, "--dataset-settings")
     arch = parsed(TypeAdapter(Arch), arguments.arch_settings, "--arch-settings")

@@ -86,11 +86,11 @@ def _seconds(text: str) -> float:
 
 def _model(arguments: argparse.Namespace) -> int:
     without_hub()
-    from prunescope.jobs import ModelJob
+    from prunescope.config.jobs import ModelJob
 
     job = parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
     use_threads(arguments.threads)
-    from prunescope.gpus import one_gpu
+    from prunescope.running.gpus import one_gpu
     from prunescope.training.blocks import BlockOutputs, Kept, run_block
 
     outputs = BlockOutputs(
@@ -130,7 +130,7 @@ def _tuned(arguments: argparse.Namespace) -> int:
 
 
 def _weights(arguments: argparse.Namespace) -> int:
-    from prunescope.weights.job import measure
+    from prunescope.export.weights_job import measure
 
     measure(arguments.models, arguments.metrics, arguments.out)
     return 0

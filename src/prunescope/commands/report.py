@@ -46,7 +46,7 @@ def _figures(arguments: argparse.Namespace) -> int:
 
 
 def _paper(arguments: argparse.Namespace) -> int:
-    from prunescope.printed.build import build
+    from prunescope.papers.build import build
 
     build(**_report_inputs(arguments))
     return 0
@@ -60,7 +60,7 @@ def _site(arguments: argparse.Namespace) -> int:
 
 
 def _report_inputs(arguments: argparse.Namespace) -> dict[str, Any]:
-    from prunescope.study import Study
+    from prunescope.config.study import Study
 
     return {
         "study": parsed(TypeAdapter(Study), arguments.settings, "--settings"),

@@ -13,7 +13,7 @@ from prunescope.commands.arguments import add_configfile
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope import audit
+    from prunescope.analysis import audit
 
     who_pays = commands.add_parser(
         "audit",
@@ -66,7 +66,7 @@ def add_commands(commands: Any) -> None:
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
-    from prunescope.slurm import commands as slurm
+    from prunescope.commands import slurm
 
     slurm.add_commands(
         commands.add_parser("slurm", help="run a study on a SLURM cluster, unattended (docs/cluster.md)")
@@ -101,9 +101,9 @@ def add_commands(commands: Any) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from prunescope.config import load_study
-    from prunescope.plan import make_plan, plan_text
-    from prunescope.rates import read_rates
+    from prunescope.config.load import load_study
+    from prunescope.planning.plan import make_plan, plan_text
+    from prunescope.planning.rates import read_rates
 
     plan = make_plan(load_study(arguments.configfile), read_rates(arguments.rates))
     print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
@@ -111,8 +111,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from prunescope.config import load_study
-    from prunescope.status import status_of, status_text
+    from prunescope.config.load import load_study
+    from prunescope.running.status import status_of, status_text
 
     status = status_of(load_study(arguments.configfile), Path.cwd())
     print(json.dumps(status, indent=2) if arguments.json else status_text(status))
@@ -120,7 +120,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _report(arguments: argparse.Namespace) -> int:
-    from prunescope.config import load_study
+    from prunescope.config.load import load_study
     from prunescope.report.now import report
 
     page, problems = report(load_study(arguments.configfile), Path.cwd())
@@ -131,7 +131,7 @@ def _report(arguments: argparse.Namespace) -> int:
 
 
 def _pack(arguments: argparse.Namespace) -> int:
-    from prunescope.config import load_study
+    from prunescope.config.load import load_study
     from prunescope.report.pack import pack
 
     study = load_study(arguments.configfile)
@@ -142,7 +142,7 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from prunescope.progress import run_study
+    from prunescope.running.progress import run_study
 
     return run_study(arguments.configfile, arguments.snakemake)
 
@@ -156,7 +156,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    from prunescope.config import json_schema
+    from prunescope.config.load import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return 0

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from prunescope.arrow import objects
 from prunescope.data.splits import SPLITS, sample, stratified
 from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError
+from prunescope.predictions.arrow import objects
 
 
 @dataclass(frozen=True)

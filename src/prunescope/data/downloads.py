@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
-from prunescope.vision import prepare_torchvision
 
 
 def download_folder(source: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prunescope.published import pie
+from prunescope.papers.numbers import pie
 
 #: CoNLL-2003's tags, in the order of the hub's numbers.
 CONLL_CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")

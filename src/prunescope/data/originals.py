@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from prunescope.config.datasets import Aapd, Reuters
 from prunescope.data import local
 from prunescope.data.archives import unpack
 from prunescope.data.fetch import cache_folder, fetch, locked
-from prunescope.datasets import Aapd, Reuters
 from prunescope.errors import UserError
 
 

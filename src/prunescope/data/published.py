@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from prunescope.data.encoding.words import basic_english
 from prunescope.data.facts import PIE_PAPER
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import DataTable
-from prunescope.data.words import basic_english
 
 #: Share of the texts that the length rule covers (PIE paper, section 4.1 and appendix A.2).
 COVERED = 0.85

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from prunescope import datasets
-from prunescope.data import (
+from prunescope.config import datasets
+from prunescope.data.card import card, card_text
+from prunescope.data.sources import (
     aapd,
     cifar,
     conll,
@@ -21,7 +22,6 @@ from prunescope.data import (
     snli,
     squad,
 )
-from prunescope.data.card import card, card_text
 from prunescope.data.tables import DataSet, write_table
 from prunescope.files import write_json, write_text
 
@@ -86,7 +86,7 @@ def _data_to_text(name: str, spec: datasets.Dataset) -> DataSet:
 
 
 #: ``source`` of a data set in the configuration -> what reads it. A new source is one row here
-#: and one class in ``prunescope.datasets``.
+#: and one class in ``prunescope.config.datasets``.
 LOADERS: dict[str, Callable[[str, datasets.Dataset], DataSet]] = {
     "digits": _digits,
     "docstrings": _docstrings,

@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.arrow import objects
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
+from prunescope.predictions.arrow import objects
 
 #: Key of the JSON object in the Parquet schema's metadata.
 KEY = b"prunescope"

@@ -12,14 +12,14 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from prunescope.archs import Arch
-from prunescope.data.encode import load_inputs
+from prunescope.config.architectures import Arch
+from prunescope.config.jobs import ModelJob
+from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.export.files import Exported, compress, read, write
 from prunescope.files import read_json
-from prunescope.jobs import ModelJob
 from prunescope.models.registry import Shape, build, masks_padding, prunable
-from prunescope.predictions import LOGIT_TASKS, decide
+from prunescope.predictions.arrays import LOGIT_TASKS, decide
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.checkpoint import Checkpoint
 from prunescope.training.decoding import answers_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.analysis.alpha_cells import AlphaCell
+from prunescope.analysis.alpha.cells import AlphaCell
 from prunescope.analysis.stats import mean, standard_error
 from prunescope.figures import layout
 from prunescope.figures.cuts import NO_ALPHA, Measured
@@ -67,7 +67,7 @@ def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
         if alpha.ratio is not None and alpha.ratio <= HIGHEST * _ROUNDING:
             accuracies, alphas = list(alpha.accuracy_pruned.values()), list(alpha.alpha.values())
             spread = (mean(accuracies), standard_error(accuracies), mean(alphas), standard_error(alphas))
-            found.append((*key, cell.amount.token, alpha.ratio, *spread, len(accuracies), len(alphas)))
+            found.append((*key, cell.compression.token, alpha.ratio, *spread, len(accuracies), len(alphas)))
     return pd.DataFrame(found, columns=list(COLUMNS)).sort_values("ratio", ignore_index=True, kind="stable")
 
 

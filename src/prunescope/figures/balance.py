@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.amounts import Amount
-from prunescope.analysis.slopes import pooled_slope
+from prunescope.analysis.alpha.slopes import pooled_slope
+from prunescope.config.compression import Compression
 from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
 from prunescope.figures.layout import Picture, legend_below, line_handle
 from prunescope.figures.rows import NAMES
@@ -19,7 +19,7 @@ from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 COLUMNS = ("seed", "class", "support", "recall_dense", "recall_pruned", "balance_dense", "balance_pruned")
 #: A group's name and an amount.
-Panel = tuple[str, Amount]
+Panel = tuple[str, Compression]
 #: What is fitted to all points of a panel, the same in each of its rows.
 FITTED = ("panel_alpha", "panel_r2", "panel_accuracy")
 _PANELS = 6
@@ -43,7 +43,9 @@ def matrix(cut: Cut) -> Picture:
     """A panel for every cell: groups in columns, amounts in rows; many groups in several blocks."""
     import matplotlib.pyplot as plt
 
-    found = {(group.name, cell.amount): (cell, _points(cell)) for group in cut.groups for cell in group.cells}
+    found = {
+        (group.name, cell.compression): (cell, _points(cell)) for group in cut.groups for cell in group.cells
+    }
     tables = [table for _, table in found.values()]
     grid = panel_grid(cut)
     rows, columns = len(grid), len(grid[0])
@@ -65,14 +67,14 @@ def matrix(cut: Cut) -> Picture:
             if place is None:
                 panel.set_visible(False)
                 continue
-            name, amount = place
+            name, compression = place
             cell, table = found[place]
             after = max(_reach([table["balance_pruned"]]), before)
             fitted = _scatter(panel, cell, table, before, after)
             outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)
             beyond += int(outside.sum())
             parts.append(table.assign(**cell_names(cell), **fitted)[[*NAMES, *FITTED, *COLUMNS]])
-            panel.set_title(f"{name}{between}{amount.text}", fontsize=7.4)
+            panel.set_title(f"{name}{between}{compression.text}", fontsize=7.4)
             if not any(line[:column]):
                 panel.set_ylabel("after pruning", fontsize=7.4)
             below = grid[row + 1][column] if row + 1 < rows else None
@@ -113,23 +115,25 @@ def panel_grid(cut: Cut) -> list[list[Panel | None]]:
     A group that shares no amount with any other has nothing to stand beside: its panels go along rows of
     their own, after the others.
     """
-    amounts = {group.name: group.amounts for group in cut.groups}
+    compressions = {group.name: group.compressions for group in cut.groups}
     beside = [
         name
-        for name, own in amounts.items()
-        if any(set(own) & set(other) for key, other in amounts.items() if key != name)
+        for name, own in compressions.items()
+        if any(set(own) & set(other) for key, other in compressions.items() if key != name)
     ]
-    alone = [name for name in amounts if name not in beside]
+    alone = [name for name in compressions if name not in beside]
     columns = math.ceil(len(beside) / math.ceil(len(beside) / _PANELS)) if beside else 0
-    columns = max(columns, 2, *(min(len(amounts[name]), _ALONE) for name in alone))
+    columns = max(columns, 2, *(min(len(compressions[name]), _ALONE) for name in alone))
     grid: list[list[Panel | None]] = []
     for start in range(0, len(beside), columns):
         block = beside[start : start + columns]
-        for amount in sorted({amount for name in block for amount in amounts[name]}):
-            grid.append([(name, amount) if amount in amounts[name] else None for name in block])
+        for compression in sorted({compression for name in block for compression in compressions[name]}):
+            grid.append(
+                [(name, compression) if compression in compressions[name] else None for name in block]
+            )
     for name in alone:
-        for start in range(0, len(amounts[name]), columns):
-            grid.append([(name, amount) for amount in amounts[name][start : start + columns]])
+        for start in range(0, len(compressions[name]), columns):
+            grid.append([(name, compression) for compression in compressions[name][start : start + columns]])
     return [line + [None] * (columns - len(line)) for line in grid]
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.analysis.weights.names import short_names
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.source import Source, pruners_of
 from prunescope.figures.style import look
-from prunescope.pruners import UNPRUNED
-from prunescope.weights.names import short_names
 
 COLUMNS = (
     *("dataset", "arch", "pruner", "sparsity", "layer", "layer_name", "matrix", "n_matrices", "n_seeds"),
@@ -36,36 +36,36 @@ def handles_of(rows: pd.DataFrame) -> list[Any]:
     """What a legend says of the pruners, and of the unpruned networks where they are drawn."""
     names = pruners_of(rows)
     found = [layout.line_handle(name, **look(name).plot()) for name in names]
-    if (rows["pruner"] == UNPRUNED).any():
-        found.insert(0, layout.line_handle("unpruned", **look(UNPRUNED).plot()))
+    if (rows["pruner"] == NO_PRUNER).any():
+        found.insert(0, layout.line_handle("unpruned", **look(NO_PRUNER).plot()))
     return found
 
 
 def levels_of(rows: pd.DataFrame) -> list[float]:
     """Sparsities, ascending, that pruned networks of these rows have."""
-    return sorted({round(float(value), 3) for value in rows[rows["pruner"] != UNPRUNED]["sparsity"]})
+    return sorted({round(float(value), 3) for value in rows[rows["pruner"] != NO_PRUNER]["sparsity"]})
 
 
 def at_level(rows: pd.DataFrame, level: float) -> pd.DataFrame:
     """The pruned networks of a sparsity, which as reached may differ in far decimals, and the unpruned ones."""
-    return rows[(rows["sparsity"].round(3) == level) | (rows["pruner"] == UNPRUNED)]
+    return rows[(rows["sparsity"].round(3) == level) | (rows["pruner"] == NO_PRUNER)]
 
 
 def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> None:
     """A line per pruner over the layers, with standard deviations; of the unpruned networks, without."""
     rows = at_level(rows, level)
     names = pruners_of(rows)
-    for pruner in (UNPRUNED, *names):
+    for pruner in (NO_PRUNER, *names):
         line = rows[rows["pruner"] == pruner].sort_values("layer", kind="stable")
         if line.empty:
             continue
         style = look(pruner)
         # Side by side by a little, so that their spreads can be told apart.
-        shift = 0.0 if pruner == UNPRUNED else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
+        shift = 0.0 if pruner == NO_PRUNER else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
         x = line["layer"] + shift
         panel.plot(x, line[column], clip_on=False, **style.plot())
         spread = line[f"{column}_std"].fillna(0.0)
-        if pruner != UNPRUNED:
+        if pruner != NO_PRUNER:
             panel.vlines(
                 x, line[column] - spread, line[column] + spread, color=style.colour, linewidth=0.9, alpha=0.6
             )

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prunescope.amounts import Amount
-from prunescope.analysis.alpha_cells import AlphaCell, read_alpha_cell, unpruned_accuracies
-from prunescope.analysis.alpha_order import default_networks, easiest_first, smallest_first
+from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
+from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
+from prunescope.config.compression import Compression
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
 
@@ -25,8 +25,8 @@ class Group:
     cells: tuple[CellFiles, ...]
 
     @property
-    def amounts(self) -> list[Amount]:
-        return [cell.amount for cell in self.cells]
+    def compressions(self) -> list[Compression]:
+        return [cell.compression for cell in self.cells]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def by_dataset(measured: Measured) -> list[Cut]:
     known = [
         (cell, alpha)
         for cell, alpha in measured.cells
-        if alpha.network in unpruned_accuracies(measured.alphas())
+        if alpha.network in dense_accuracies(measured.alphas())
     ]
     defaults = default_networks(alpha for _, alpha in known)
     cuts: list[Cut] = []
@@ -139,16 +139,16 @@ def _of_datasets(stem: str, title: str, found: Sequence[tuple[CellFiles, AlphaCe
 
 
 def _group(name: str, cells: Iterable[CellFiles]) -> Group:
-    found = sorted(cells, key=lambda cell: cell.amount)
+    found = sorted(cells, key=lambda cell: cell.compression)
     return Group(name, found[0].pruner, tuple(found))
 
 
 def _compared(stem: str, title: str, groups: Sequence[Group]) -> list[Cut]:
     """The cut with those amounts that several groups have; none where there is nothing to compare."""
-    counts = Counter(amount for group in groups for amount in group.amounts)
+    counts = Counter(compression for group in groups for compression in group.compressions)
     kept = [
         Group(group.name, group.pruner, cells)
         for group in groups
-        if (cells := tuple(cell for cell in group.cells if counts[cell.amount] > 1))
+        if (cells := tuple(cell for cell in group.cells if counts[cell.compression] > 1))
     ]
     return [Cut(stem, title, tuple(kept))] if kept else []

@@ -34,15 +34,17 @@ def draw(source: Source) -> Iterator[Picture]:
 
 def _picture(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
     networks = list(dict.fromkeys((cell.dataset, cell.arch) for cell, _ in found))
-    amounts = sorted({cell.amount for cell, _ in found})
-    looks = dict(zip(amounts, looks_of(len(amounts)), strict=True))
+    compressions = sorted({cell.compression for cell, _ in found})
+    looks = dict(zip(compressions, looks_of(len(compressions)), strict=True))
     figure, axes = layout.panels(len(networks), columns=_PANELS, height=1.75, share_y=True)
     parts = []
     for panel, network in zip(axes, networks, strict=True):
         own = [(cell, table) for cell, table in found if (cell.dataset, cell.arch) == network]
         for cell, table in own:
-            draw_bins(panel, table, looks[cell.amount])
-            part = table.assign(dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.amount.token)
+            draw_bins(panel, table, looks[cell.compression])
+            part = table.assign(
+                dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.compression.token
+            )
             parts.append(part[["dataset", "arch", "pruner", "amount", *COLUMNS]])
         panel.set_title(" · ".join(network))
         bin_axes(panel, max(int(table["bin"].max()) for _, table in own))
@@ -52,7 +54,7 @@ def _picture(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Pictur
     layout.outer_labels(axes, _PANELS, "EL2N bin", "PIEs (% of bin)")
     layout.legend_below(
         figure,
-        [layout.line_handle(amount.text, **looks[amount]) for amount in amounts],
+        [layout.line_handle(compression.text, **looks[compression]) for compression in compressions],
         title=f"EL2N bin 1: least, {last}: most influential · lines by amount pruned:",
         columns=8,
     )

@@ -50,11 +50,13 @@ def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
     for panel, dataset in zip(axes, datasets, strict=True):
         here = rows[rows["dataset"] == dataset]
         at = here["sparsity"].round(3)
-        amounts = sorted(set(at))
-        for place, amount in enumerate(amounts):
-            _group(panel, place, here[at == amount], names)
-        panel.set_xticks(range(len(amounts)), [f"{100 * amount:.4g}%" for amount in amounts])
-        panel.set_xlim(-0.6, len(amounts) - 0.4)
+        compressions = sorted(set(at))
+        for place, compression in enumerate(compressions):
+            _group(panel, place, here[at == compression], names)
+        panel.set_xticks(
+            range(len(compressions)), [f"{100 * compression:.4g}%" for compression in compressions]
+        )
+        panel.set_xlim(-0.6, len(compressions) - 0.4)
         _limits(panel, here)
         layout.score_axis(panel, here["metric"].iloc[0])
         panel.set_title(dataset)

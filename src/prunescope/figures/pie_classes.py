@@ -43,7 +43,9 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     parts: list[pd.DataFrame] = []
     seeds: list[float] = []
     for panel, pruner in zip(axes, names, strict=True):
-        own = sorted((pair for pair in found if pair[0].pruner == pruner), key=lambda pair: pair[0].amount)
+        own = sorted(
+            (pair for pair in found if pair[0].pruner == pruner), key=lambda pair: pair[0].compression
+        )
         chosen = [own[0]] if len(own) == 1 else [own[0], own[-1]]
         handles: list[Any] = []
         panel.bar(places, first["share_of_examples"], color="#c5cbd3", width=0.8, linewidth=0)
@@ -55,9 +57,9 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
                 panel.vlines(where, 0, shares, color=colour, linewidth=1.2)
             handles += panel.plot(
                 where, shares, color=colour, marker=marker, markersize=4.0 if named else 2.2, linewidth=1.0,
-                linestyle="" if named else "-", label=cell.amount.text, clip_on=False,
+                linestyle="" if named else "-", label=cell.compression.text, clip_on=False,
             )  # fmt: skip
-            part = table.assign(pruner=pruner, amount=cell.amount.token)
+            part = table.assign(pruner=pruner, amount=cell.compression.token)
             parts.append(part[["pruner", "amount", *COLUMNS]])
             seeds.append(float(cell.summary.get("n_seeds") or "nan"))
         panel.set_title(pruner)

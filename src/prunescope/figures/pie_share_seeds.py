@@ -31,12 +31,12 @@ def draw(source: Source) -> Iterator[Picture]:
 
 
 def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
-    amounts = sorted({cell.amount for cell, _ in found})
+    compressions = sorted({cell.compression for cell, _ in found})
     names = ordered(cell.pruner for cell, _ in found)
-    figure, axes = layout.panels(len(amounts), height=2.1, share_y=True)
+    figure, axes = layout.panels(len(compressions), height=2.1, share_y=True)
     parts = []
-    for panel, amount in zip(axes, amounts, strict=True):
-        here = [(cell, table) for cell, table in found if cell.amount == amount]
+    for panel, compression in zip(axes, compressions, strict=True):
+        here = [(cell, table) for cell, table in found if cell.compression == compression]
         # Dropped seeds apart, every cell of a network has the same unpruned models.
         control = pd.concat([table for _, table in here]).groupby("n_models")["noise_floor"].mean().dropna()
         panel.plot(control.index, control, color=DENSE_COLOUR, linewidth=1.3, zorder=3)
@@ -49,9 +49,9 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
                 markevery=max(1, len(table) // 6),
             )
             parts.append(
-                table.assign(pruner=cell.pruner, amount=amount.token)[["pruner", "amount", *COLUMNS]]
+                table.assign(pruner=cell.pruner, amount=compression.token)[["pruner", "amount", *COLUMNS]]
             )
-        panel.set_title(amount.text)
+        panel.set_title(compression.text)
         panel.xaxis.get_major_locator().set_params(integer=True)
         layout.percent_axis(panel)
     everything = pd.concat(parts, ignore_index=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
 from prunescope.figures.cuts import Cut, Group
 from prunescope.figures.source import CellFiles
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH
@@ -30,7 +30,7 @@ NAMES = ("dataset", "arch", "pruner", "amount")
 
 def names(cell: CellFiles) -> dict[str, str]:
     """The values of ``NAMES``."""
-    return dict(zip(NAMES, (cell.dataset, cell.arch, cell.pruner, cell.amount.token), strict=True))
+    return dict(zip(NAMES, (cell.dataset, cell.arch, cell.pruner, cell.compression.token), strict=True))
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class Place:
     cell: CellFiles
 
 
-def short(amount: Amount) -> str:
+def short(compression: Compression) -> str:
     """An amount under its place: ``2``, ``90`` (percent)."""
-    return f"{amount.value * 100:g}" if amount.kind == "sparsity" else f"{amount.value:g}"
+    return f"{compression.value * 100:g}" if compression.kind == "sparsity" else f"{compression.value:g}"
 
 
-def kind_label(amounts: Sequence[Amount]) -> str:
+def kind_label(compressions: Sequence[Compression]) -> str:
     """What the numbers of ``short`` are."""
     names = {"sparsity": "sparsity, %", "ratio": "pruning ratio"}
-    kinds = dict.fromkeys(str(amount.kind) for amount in amounts)
+    kinds = dict.fromkeys(str(compression.kind) for compression in compressions)
     return " or ".join(names.get(kind, kind) for kind in kinds)
 
 
@@ -86,7 +86,7 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
             )  # fmt: skip
             for cell in group.cells:
                 places.append(Place(panel, x, cell))
-                ticks.append((x, short(cell.amount)))
+                ticks.append((x, short(cell.compression)))
                 x += 1.0
             x += 1.0
         # x is one beyond the last place's right end; rows with fewer places stand in the middle.
@@ -96,7 +96,9 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
         panel.tick_params(axis="x", length=0)
         panel.set_ylabel(y_label)
         if number == len(rows) - 1:
-            panel.set_xlabel(f"{kind_label([cell.amount for cell in cut.cells])}\n{MARKS}", linespacing=1.7)
+            panel.set_xlabel(
+                f"{kind_label([cell.compression for cell in cut.cells])}\n{MARKS}", linespacing=1.7
+            )
     figure.suptitle(title)
     return figure, places
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
-from prunescope.layout import CellFolder
-from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.paths import CellFolder
 
 #: Columns that are names even where they look like numbers or like missing values.
 _NAMES = frozenset(
@@ -92,8 +92,8 @@ class Source:
     def of(cls, tables: Path, cells: Sequence[Path]) -> Source:
         known = {CellFiles.at(Path(cell)) for cell in cells}
         found = sorted(
-            (cell for cell in known if cell.pruner != UNPRUNED),
-            key=lambda c: (c.dataset, c.arch, ordered_key(c.pruner), c.amount),
+            (cell for cell in known if cell.pruner != NO_PRUNER),
+            key=lambda c: (c.dataset, c.arch, ordered_key(c.pruner), c.compression),
         )
         return cls(Path(tables), tuple(found))
 
@@ -130,7 +130,7 @@ def pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 def pruners_of(table: pd.DataFrame) -> list[str]:
     """The pruners of a table, unpruned models left out."""
-    return [name for name in ordered(table["pruner"]) if name != UNPRUNED]
+    return [name for name in ordered(table["pruner"]) if name != NO_PRUNER]
 
 
 def seeds_text(counts: Sequence[float]) -> str:

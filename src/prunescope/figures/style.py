@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.config.pruners import NO_PRUNER, PRUNERS
 
 #: Width of a figure across both columns of a page, in inches.
 FULL_WIDTH = 7.2
@@ -82,7 +82,7 @@ def look(pruner: str) -> Look:
     A pruner of the user's own gets its look from a hash of its name, so that adding another one
     changes nothing.
     """
-    if pruner == UNPRUNED:
+    if pruner == NO_PRUNER:
         return Look(DENSE_COLOUR, "", "-")
     if pruner in LOOKS:
         return LOOKS[pruner]
@@ -93,7 +93,7 @@ def look(pruner: str) -> Look:
 
 def ordered(pruners: Iterable[str]) -> list[str]:
     """Distinct pruners, unpruned first, then the papers' in their order, then others by name."""
-    rank = {name: position for position, name in enumerate((UNPRUNED, *PRUNERS))}
+    rank = {name: position for position, name in enumerate((NO_PRUNER, *PRUNERS))}
     return sorted(set(pruners), key=lambda name: (rank.get(name, len(rank)), name))
 
 

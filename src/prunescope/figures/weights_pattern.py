@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.amounts import Amount
+from prunescope.analysis.weights.measures import concentration
+from prunescope.analysis.weights.patterns import Packed
+from prunescope.analysis.weights.stored import LISTS, Weights
+from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import CellFiles, Source, ordered_key
-from prunescope.weights.measures import concentration
-from prunescope.weights.patterns import Packed
-from prunescope.weights.stored import LISTS, Weights
 
 _COLUMNS = 4
 
@@ -36,15 +36,17 @@ class _Shown:
 
 def draw(source: Source) -> Iterator[Picture]:
     """A picture per (dataset, arch) and amount, a panel per pruner, and one of random places."""
-    found: dict[tuple[str, str, Amount], list[_Shown]] = {}
+    found: dict[tuple[str, str, Compression], list[_Shown]] = {}
     for cell in source.cells:
         shown = _read(cell)
         if shown is not None:
-            found.setdefault((cell.dataset, cell.arch, cell.amount), []).append(shown)
+            found.setdefault((cell.dataset, cell.arch, cell.compression), []).append(shown)
     if not found:
         source.skip("weights_pattern", "the study does not measure weights (weight_statistics)")
-    for (dataset, arch, amount), cells in found.items():
-        yield _picture(dataset, arch, amount, sorted(cells, key=lambda one: ordered_key(one.cell.pruner)))
+    for (dataset, arch, compression), cells in found.items():
+        yield _picture(
+            dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner))
+        )
 
 
 def _read(cell: CellFiles) -> _Shown | None:
@@ -63,7 +65,7 @@ def _read(cell: CellFiles) -> _Shown | None:
     return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
 
 
-def _picture(dataset: str, arch: str, amount: Amount, cells: Sequence[_Shown]) -> Picture:
+def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[_Shown]) -> Picture:
     first = cells[0].pattern
     left = round(float(np.mean([int(one.measures["left"] or 0) for one in cells])))
     ratio = min(max(first.rows / first.columns, 1 / _STRETCH), _STRETCH)
@@ -80,14 +82,15 @@ def _picture(dataset: str, arch: str, amount: Amount, cells: Sequence[_Shown]) -
     chance = concentration(random)
     _heading(axes[-1], "random places", chance.gini, chance.random)
     layout.outer_labels(axes, _COLUMNS, "input", "output")
-    title = f"Where weights are left: {dataset} · {arch}, {amount.text}"
+    title = f"Where weights are left: {dataset} · {arch}, {compression.text}"
     figure.suptitle(title)
     seeds = sorted({one.seed for one in cells})
     names = dict.fromkeys(one.name for one in cells)
     caption = (
         f"The weights that are left (dark) of one matrix, {', '.join(names)} ({first.rows:,} outputs by "
         f"{first.columns:,} inputs), in the middle of the network, after pruning the network to "
-        f"{amount.text}; seed {', '.join(map(str, seeds))}, a panel per pruner. Grey: several places drawn as one. "
+        f"{compression.text}; seed {', '.join(map(str, seeds))}, a panel per pruner. "
+        "Grey: several places drawn as one. "
         "Below each name: the Gini coefficient of the number of weights by row "
         "(0: every row has as many, near 1: few rows have all), in brackets its mean if as many stood in random "
         f"places. Last panel: {left:,} weights in random places, as many as the pruners leave in the mean."
@@ -97,7 +100,7 @@ def _picture(dataset: str, arch: str, amount: Amount, cells: Sequence[_Shown]) -
             "dataset": one.cell.dataset,
             "arch": one.cell.arch,
             "pruner": one.cell.pruner,
-            "amount": one.cell.amount.token,
+            "amount": one.cell.compression.token,
             "seed": one.seed,
             "matrix": one.name,
             "rows": one.pattern.rows,
@@ -106,7 +109,7 @@ def _picture(dataset: str, arch: str, amount: Amount, cells: Sequence[_Shown]) -
         }
         for one in cells
     )
-    return Picture(f"{dataset}--{arch}--{amount.token}", title, caption, figure, data)
+    return Picture(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
 
 
 def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> None:

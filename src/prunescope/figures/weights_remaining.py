@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prunescope.analysis.weights.measures import BINS_PER_POWER
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.by_layer import at_level, draw_layers, handles_of, layer_axis, levels_of, of_layers
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import look
-from prunescope.pruners import UNPRUNED
-from prunescope.weights.measures import BINS_PER_POWER
 
 _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "share_std", "n_seeds")
 
@@ -72,7 +72,7 @@ def _picture(
 
 
 def _draw_values(panel: Any, values: pd.DataFrame) -> None:
-    for pruner in [UNPRUNED, *pruners_of(values)]:
+    for pruner in [NO_PRUNER, *pruners_of(values)]:
         line = values[(values["pruner"] == pruner) & values["high"].notna() & (values["low"] > 0)]
         if line.empty:
             continue
@@ -85,7 +85,7 @@ def _draw_values(panel: Any, values: pd.DataFrame) -> None:
         centres = 10.0 ** ((np.arange(first, last + 1) + 0.5) / BINS_PER_POWER)
         style = look(pruner)
         panel.plot(centres, density[0], color=style.colour, linestyle=style.line, linewidth=1.1)
-        if pruner != UNPRUNED:
+        if pruner != NO_PRUNER:
             low, high = np.maximum(density[0] - density[1], 0.0), density[0] + density[1]
             panel.fill_between(centres, low, high, color=style.colour, alpha=0.15, linewidth=0)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.analysis.who_pays import COLUMNS as PAYS_COLUMNS
+from prunescope.analysis.pies.who_pays import COLUMNS as PAYS_COLUMNS
 from prunescope.figures import layout
 from prunescope.figures.layout import Picture
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
@@ -35,7 +35,7 @@ CLASS_COLUMNS = (
 #: Classes that are drawn at most: those in which pruners differ most.
 _CLASSES = 12
 #: Amounts of a network that are drawn at most: a picture of many pruners takes seconds, the tables have all.
-_AMOUNTS = 3
+_COMPRESSIONS = 3
 _PANELS = 3
 #: Lines between the two points of a class: where their difference is beyond doubt, and else.
 _APART, _TOGETHER = "#3c4043", "#c3c8cf"
@@ -54,31 +54,31 @@ def draw(source: Source) -> Iterator[Picture]:
         source.skip("who_pays", "no network was pruned by magnitude and by another pruner to the same amount")
         return
     both = pd.concat([overlaps[list(CELL)], classes[list(CELL)]])
-    amounts = both["sparsity"].round(3)
+    compressions = both["sparsity"].round(3)
     for dataset, arch in pairs(both):
         own = (both["dataset"] == dataset) & (both["arch"] == arch)
-        for amount in _spread(sorted(set(amounts[own].dropna()))):
+        for compression in _spread(sorted(set(compressions[own].dropna()))):
             parts = [
                 table[
                     (table["dataset"] == dataset)
                     & (table["arch"] == arch)
-                    & (table["sparsity"].round(3) == amount)
+                    & (table["sparsity"].round(3) == compression)
                 ]
                 for table in (overlaps, classes)
             ]
-            yield _picture(dataset, arch, amount, *parts)
+            yield _picture(dataset, arch, compression, *parts)
 
 
-def _spread(amounts: list[float]) -> list[float]:
+def _spread(compressions: list[float]) -> list[float]:
     """All amounts, or the first, middle and last of many."""
-    if len(amounts) <= _AMOUNTS:
-        return amounts
-    places = np.linspace(0, len(amounts) - 1, _AMOUNTS).round().astype(int)
-    return [amounts[place] for place in places]
+    if len(compressions) <= _COMPRESSIONS:
+        return compressions
+    places = np.linspace(0, len(compressions) - 1, _COMPRESSIONS).round().astype(int)
+    return [compressions[place] for place in places]
 
 
 def _picture(
-    dataset: str, arch: str, amount: float, overlaps: pd.DataFrame, classes: pd.DataFrame
+    dataset: str, arch: str, compression: float, overlaps: pd.DataFrame, classes: pd.DataFrame
 ) -> Picture:
     known = pd.concat([overlaps["reference"], classes["reference"]])
     reference = str(known.iloc[0])
@@ -106,14 +106,14 @@ def _picture(
             **{**look(reference).plot(), "linestyle": "", "markerfacecolor": "white"},
         )
         layout.legend_below(figure, [before, *pruned])
-    title = f"Who pays under other pruners than {reference} at {100 * amount:.4g}%: {dataset} · {arch}"
+    title = f"Who pays under other pruners than {reference} at {100 * compression:.4g}%: {dataset} · {arch}"
     figure.suptitle(title)
     data = overlaps if classes.empty else classes.merge(
         overlaps[[*CELL, "n_pies_reference", "n_pies", "n_both", "jaccard", "jaccard_by_chance"]],
         on=list(CELL),
         how="left",
     )  # fmt: skip
-    stem = f"{dataset}--{arch}--{100 * amount:.4g}percent"
+    stem = f"{dataset}--{arch}--{100 * compression:.4g}percent"
     return Picture(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
 
 

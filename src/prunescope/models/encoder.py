@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.encoder_types import encoder_type
+from prunescope.config.checkpoints import encoder_type
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts, packed_token_types, use_packed_attention
-from prunescope.vision import prepare_torchvision
 
 
 class Encoder(nn.Module):
@@ -79,9 +79,9 @@ class Encoder(nn.Module):
         if not per_token and not own:
             self.pooler = _linear(hidden, hidden, head_std)
         #: Modules whose weights are not prunable, besides the classifier.
-        self.unpruned: tuple[str, ...] = ()
+        self.not_prunable: tuple[str, ...] = ()
         if not per_token and not prune_pooler:
-            self.unpruned = (f"{self._base}.pooler" if own else "pooler",)
+            self.not_prunable = (f"{self._base}.pooler" if own else "pooler",)
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
 

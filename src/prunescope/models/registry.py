@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.archs import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet
+from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet
 from prunescope.errors import UserError
 from prunescope.models import bilstm, causal, encoder, lenet, resnet
 from prunescope.seeds import stream
@@ -66,7 +66,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
                 "`positions` of the arch or lower `max_tokens` of the data set"
             )
         if arch.pretrained is not None:
-            from prunescope.pretrained import load_model
+            from prunescope.models.pretrained import load_model
 
             return pretrained_encoder(arch, shape, load_model(arch))
         return encoder.Encoder(
@@ -86,7 +86,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
             initializer_range=arch.initializer_range,
         )
     if isinstance(arch, CausalLM):
-        from prunescope import causal_checkpoints
+        from prunescope.models import causal_checkpoints
 
         return causal.CausalLM(
             causal_checkpoints.new_model(arch, shape.vocabulary)
@@ -102,7 +102,7 @@ def _build(arch: Arch, shape: Shape) -> nn.Module:
 
 def pretrained_encoder(arch: Encoder, shape: Shape, base: Any) -> encoder.Encoder:
     """The classifier over ``base``, a base model of transformers; its added layers are drawn here."""
-    from prunescope.pretrained import takes_token_types
+    from prunescope.models.pretrained import takes_token_types
 
     return encoder.Encoder(
         shape.classes,
@@ -127,11 +127,11 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     Weight matrices (and convolution kernels) of all layers but embeddings, biases, normalization and
     the final classifier (PIE paper, appendix A.3; recall paper, after ShrinkBench). Every LSTM
     weight matrix, of each direction and layer, input and recurrent, is a layer of its own. Nor those of the
-    modules that the network names in ``unpruned``, if it does.
+    modules that the network names in ``not_prunable``, if it does.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     final_layer = model.get_submodule(str(model.final_layer))
-    apart = [final_layer, *(model.get_submodule(name) for name in getattr(model, "unpruned", ()))]
+    apart = [final_layer, *(model.get_submodule(name) for name in getattr(model, "not_prunable", ()))]
     excluded = embeddings | {id(parameter) for module in apart for parameter in module.parameters()}
     return {
         name: parameter

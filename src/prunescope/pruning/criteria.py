@@ -13,7 +13,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from prunescope.pruners import Criterion
+from prunescope.config.pruners import Criterion
 
 Tensors: TypeAlias = Mapping[str, Tensor]
 

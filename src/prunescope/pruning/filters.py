@@ -10,7 +10,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels
 from prunescope.pruning.independence import channel_independence
@@ -36,7 +36,7 @@ def parameters_left(
 
 
 def filters_to_remove(
-    shapes: Mapping[str, torch.Size], channels: Sequence[Channels], amount: Amount
+    shapes: Mapping[str, torch.Size], channels: Sequence[Channels], compression: Compression
 ) -> Counts:
     """How many channels each layer loses, so that parameters before over parameters left come closest to a ratio.
 
@@ -48,10 +48,10 @@ def filters_to_remove(
         UserError: the ratio is beyond what is left of the network with one channel in each layer.
         ValueError: the amount is no ratio, or there are no channels.
     """
-    if amount.kind != "ratio" or not channels:
-        raise ValueError(f"{amount.text} of {len(channels)} layers with filters")
+    if compression.kind != "ratio" or not channels:
+        raise ValueError(f"{compression.text} of {len(channels)} layers with filters")
     total = sum(shape.numel() for shape in shapes.values())
-    target = Fraction(amount.units, 100)
+    target = Fraction(compression.units, 100)
     # The k-th channel of a layer of n goes once p * n >= k - 1/2.
     steps = sorted(
         (Fraction(2 * k - 1, 2 * one.size), place)
@@ -69,7 +69,7 @@ def filters_to_remove(
     most = ratio(len(steps))
     if target > most:
         raise UserError(
-            f"{amount.text}: with one filter left in each layer, {int(total / most)} of {total} parameters stay; "
+            f"{compression.text}: with one filter left in each layer, {int(total / most)} of {total} parameters stay; "
             f"choose a ratio of at most {int(most * 100) / 100:g}"
         )
     # More removed is a higher ratio: the closest one is the first that reaches the target or the one before.

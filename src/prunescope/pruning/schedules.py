@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from prunescope.amounts import Amount
-from prunescope.pruners import Pruner
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import Pruner
 
 #: Zeros after a round: per layer, or one number over all layers together.
 Zeros = Mapping[str, int] | int
 
 
-def zeros_by_round(pruner: Pruner, amount: Amount, sizes: Mapping[str, int], total: int) -> list[Zeros]:
+def zeros_by_round(
+    pruner: Pruner, compression: Compression, sizes: Mapping[str, int], total: int
+) -> list[Zeros]:
     """Zeros after each of the pruner's rounds; one round unless the schedule is iterative.
 
     A level of a ladder is one round, and what the levels below it pruned is counted in.
@@ -28,7 +30,7 @@ def zeros_by_round(pruner: Pruner, amount: Amount, sizes: Mapping[str, int], tot
     Raises:
         UserError: a ratio that the prunable weights cannot reach.
     """
-    share = amount.share(total, sum(sizes.values()), pruner.step)
+    share = compression.share(total, sum(sizes.values()), pruner.step)
     if pruner.scope == "global":
         size = sum(sizes.values())
         return [_zeros(size, share, r, pruner.rounds) for r in range(1, pruner.rounds + 1)]

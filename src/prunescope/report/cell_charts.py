@@ -26,11 +26,11 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
     Empty where the network was pruned to a single amount: there is no line to draw.
     """
     own = [c for c in study if (c.dataset, c.arch) == (cell.dataset, cell.arch)]
-    own = [c for c in own if c.amount.kind == cell.amount.kind]
-    amounts = sorted({c.amount for c in own})
-    if len({c.amount for c in own if c.pruner == cell.pruner}) < 2:
+    own = [c for c in own if c.compression.kind == cell.compression.kind]
+    compressions = sorted({c.compression for c in own})
+    if len({c.compression for c in own if c.pruner == cell.pruner}) < 2:
         return []
-    by_place = {(c.pruner, c.amount): c for c in own}
+    by_place = {(c.pruner, c.compression): c for c in own}
     pruners = sorted({c.pruner for c in own}, key=lambda name: name != cell.pruner)
     summary = cell.summary
     scored = percent if is_share(summary) else number
@@ -56,8 +56,8 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
             Line(
                 pruner,
                 [
-                    value(by_place[pruner, amount]) if (pruner, amount) in by_place else None
-                    for amount in amounts
+                    value(by_place[pruner, compression]) if (pruner, compression) in by_place else None
+                    for compression in compressions
                 ],
                 look(pruner).colour,
                 faint=pruner != cell.pruner,
@@ -67,8 +67,8 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
         if all(one is None for one in drawn[0].values):
             continue
         said = ", ".join(
-            f"{amount.text}: {text(one)}"
-            for amount, one in zip(amounts, drawn[0].values, strict=True)
+            f"{compression.text}: {text(one)}"
+            for compression, one in zip(compressions, drawn[0].values, strict=True)
             if one is not None
         )
         found.append(
@@ -76,13 +76,13 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
                 "name": name,
                 "chart": svg_lines.lines(
                     drawn,
-                    [amount.text for amount in amounts],
-                    x_label=f"pruned to ({cell.amount.kind})",
+                    [compression.text for compression in compressions],
+                    x_label=f"pruned to ({cell.compression.kind})",
                     y_label=name,
                     label=f"{name} of {cell.pruner} by amount: {said}",
                     text=text,
                     from_zero=name == "share of PIEs",
-                    here=amounts.index(cell.amount),
+                    here=compressions.index(cell.compression),
                     reference=reference,
                 ),
             }

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.layer_collapse import Collapsed, collapsed
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.style import look
 from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
-from prunescope.study import Study
 
 #: PIEs in a cell's table; the example explorer has all of them.
 MOST_PIES = 100
@@ -71,7 +71,7 @@ class ModelsFile:
 
 
 def file_name(cell: CellNumbers) -> str:
-    return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.amount.token}.html"
+    return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.compression.token}.html"
 
 
 def render(
@@ -130,7 +130,7 @@ def render(
     pictured = [("pictures", "Pictures")] if sheet else []
     trained = cell.dataset in study.datasets and cell.arch in study.archs
     what = (
-        f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {cell.amount.text}: "
+        f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {cell.compression.text}: "
         f"{sentences.count(audit.summary.get('n_seeds'), 'pair')} of models compared on "
         f"{sentences.count(audit.summary.get('n_examples'), 'test example')}."
     )
@@ -147,7 +147,7 @@ def render(
         colour=look(cell.pruner).colour,
         losses=(losses := cell_charts.training(models.value.get("models", []) if models is not None else [])),
         blocks=models.blocks if models is not None else [],
-        title=f"{cell.pruner} at {cell.amount.text} · {cell.dataset} · {cell.arch}",
+        title=f"{cell.pruner} at {cell.compression.text} · {cell.dataset} · {cell.arch}",
         what=what,
         contents=parts.contents(
             body,
@@ -158,7 +158,7 @@ def render(
             ("settings", "Settings"),
         ),
         cell=cell,
-        amount=cell.amount.text,
+        amount=cell.compression.text,
         study=study.title or study.name,
         home=page.link(home, where),
         pruner=_settings(pruner),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from prunescope.grid import Cell
+from prunescope.config.grid import Cell
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.gather import Key, key_of
 from prunescope.report.sentences import count
@@ -27,7 +27,7 @@ class CellCount:
 
     @property
     def name(self) -> str:
-        what = "unpruned" if self.cell.dense else f"{self.cell.pruner} at {self.cell.amount.text}"
+        what = "unpruned" if self.cell.dense else f"{self.cell.pruner} at {self.cell.compression.text}"
         return f"{self.cell.dataset} · {self.cell.arch} · {what}"
 
     def number(self, state: str) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.csv_text import write_csv
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.report import page
 from prunescope.report.cell_page import file_name
@@ -21,7 +22,6 @@ from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, pictures_of, png, tiled
 from prunescope.report.sentences import count
 from prunescope.report.texts import texts_of
-from prunescope.study import Study
 
 #: Examples of a split on the page; all are in the CSV beside it.
 MOST = 12_000
@@ -120,7 +120,7 @@ def _split(
     _write_texts(folder / name, name, shown, texts, chunks)
     picture = _write_pictures(folder / name, votes, shown, pictures, chunks)
     payload = {
-        "cells": [[cell.arch, cell.pruner, cell.amount.text, file_name(cell)] for cell, _ in present],
+        "cells": [[cell.arch, cell.pruner, cell.compression.text, file_name(cell)] for cell, _ in present],
         **_votes_payload(votes, shown),
         "bins": {arch: _lookup(known, shown.example) for arch, known in bins.items()},
         "measures": {
@@ -266,7 +266,7 @@ def _write_texts(
         return
     for number, (first, last) in enumerate(_spans(chunks, len(shown))):
         held = [texts.get(example) for example in shown.example[first:last].tolist()]
-        text = script("prunescope.texts", name, number, held)
+        text = script("prunescope.predictions.texts", name, number, held)
         (folder / f"texts-{number}.js").write_text(text, encoding="utf-8")
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prunescope.amounts import Amount
 from prunescope.analysis.layer_collapse import Collapsed
+from prunescope.config.compression import Compression
 from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
 
 #: Why no seed of a network has an alpha.
@@ -21,12 +21,12 @@ class CellNumbers:
     dataset: str
     arch: str
     pruner: str
-    amount: Amount
+    compression: Compression
     summary: Mapping[str, Any]
 
     @property
     def name(self) -> str:
-        return f"{self.pruner} at {self.amount.text}"
+        return f"{self.pruner} at {self.compression.text}"
 
     @property
     def change(self) -> float | None:

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prunescope.config.grid import Cell
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.grid import Cell
-from prunescope.layout import CellFolder
-from prunescope.pruners import UNPRUNED
+from prunescope.paths import CellFolder
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.findings import CellNumbers
-from prunescope.study import Study
 
 Key = tuple[str, str, str, str]
 
@@ -31,7 +31,7 @@ class Gathered:
 
 
 def key_of(cell: Cell | CellNumbers) -> Key:
-    return (cell.dataset, cell.arch, cell.pruner, cell.amount.token)
+    return (cell.dataset, cell.arch, cell.pruner, cell.compression.token)
 
 
 def gather(study: Study, cells: Sequence[Path]) -> Gathered:
@@ -43,7 +43,7 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
     got = Gathered()
     for path in cells:
         folder = CellFolder.at(Path(path))
-        key = (folder.dataset, folder.arch, folder.pruner, folder.amount.token)
+        key = (folder.dataset, folder.arch, folder.pruner, folder.compression.token)
         try:
             record = read_json(folder.path / "models.json")
             if not isinstance(record, dict):
@@ -51,14 +51,14 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
             got.records[key] = ModelsFile(folder.path / "models.json", record)
         except UserError as error:
             got.problems.append(str(error))
-        if folder.pruner == UNPRUNED:
+        if folder.pruner == NO_PRUNER:
             continue
         try:
             summary = AuditFiles(folder.path / "test").summary
         except UserError as error:
             got.problems.append(str(error))
             continue
-        numbers = CellNumbers(folder.dataset, folder.arch, folder.pruner, folder.amount, summary)
+        numbers = CellNumbers(folder.dataset, folder.arch, folder.pruner, folder.compression, summary)
         got.found.append((numbers, folder.path))
     got.found.sort(key=_order(study))
     return got
@@ -77,7 +77,7 @@ def _order(study: Study) -> Any:
             place(datasets, cell.dataset),
             place(archs, cell.arch),
             place(pruners, cell.pruner),
-            cell.amount,
+            cell.compression,
         )
 
     return key

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunescope.config.grid import Cell
 from prunescope.figures.style import look
-from prunescope.grid import Cell
 from prunescope.report import cell_page, page
 from prunescope.report.counts import STATES, CellCount
 from prunescope.report.findings import CellNumbers
@@ -124,8 +124,8 @@ def payload(
                 "dataset": cell.dataset,
                 "arch": cell.arch,
                 "pruner": cell.pruner,
-                "amount": cell.amount.text,
-                "order": [str(cell.amount.kind), cell.amount.value],
+                "amount": cell.compression.text,
+                "order": [str(cell.compression.kind), cell.compression.value],
                 "href": page.link(pages / cell_page.file_name(there), out) if there is not None else None,
                 "metric": metric_name(there.summary) if there is not None else None,
                 "values": values(there, claims.get(key)) if there is not None else {},

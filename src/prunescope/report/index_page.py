@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from prunescope.analysis.csv_text import read_csv
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.report import against_papers, cell_page, counts, grid, often, page, story
+from prunescope.papers import report_comparison as against_papers
+from prunescope.report import cell_page, counts, grid, often, page, story
 from prunescope.report.findings import CellNumbers, collapse_sentences, network_sentences, overall
 from prunescope.report.gather import Key, key_of
 from prunescope.report.sentences import count, is_share, metric_name
@@ -160,7 +161,7 @@ def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
     names = ("pruned_score", "pie_share", "dense_score_on_pies", "pruned_score_on_pies", "task")
     return {
         "cell": cell,
-        "amount": cell.amount.text,
+        "amount": cell.compression.text,
         "summary": {name: cell.summary.get(name) for name in names},
         "metric": metric_name(cell.summary),
         "is_share": is_share(cell.summary),

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunescope.analysis.tables import collect
+from prunescope.analysis.tables.collect import collect
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
-from prunescope.grid import Cell
-from prunescope.layout import Layout, fill
+from prunescope.paths import Layout, fill
 from prunescope.report.gather import Key, key_of
 from prunescope.report.site import build
-from prunescope.status import blocks_of
-from prunescope.study import Study
+from prunescope.running.status import blocks_of
 
 #: The folder below the results; the workflow's own tables and pages stay as they are.
 FOLDER = "so-far"

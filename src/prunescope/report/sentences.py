@@ -44,15 +44,15 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
-def count(amount: float | None, noun: str = "", plural: str | None = None) -> str:
+def count(compression: float | None, noun: str = "", plural: str | None = None) -> str:
     """``1,203 examples``; means keep one decimal where they have one."""
-    if amount is None or not math.isfinite(amount):
+    if compression is None or not math.isfinite(compression):
         return GAP
-    whole = abs(amount - round(amount)) < 0.05
-    text = f"{round(amount):,}" if whole else f"{amount:,.1f}"
+    whole = abs(compression - round(compression)) < 0.05
+    text = f"{round(compression):,}" if whole else f"{compression:,.1f}"
     if not noun:
         return text
-    return f"{text} {noun if whole and round(amount) == 1 else plural or noun + 's'}"
+    return f"{text} {noun if whole and round(compression) == 1 else plural or noun + 's'}"
 
 
 def metric_name(summary: Mapping[str, Any]) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_text
-from prunescope.grid import Cell
-from prunescope.report import cell_page, explorer, figures_page, index_page, often, page, papers_page
-from prunescope.report.against_papers import section as against_section
+from prunescope.papers import report_page as papers_page
+from prunescope.papers.report_comparison import section as against_section
+from prunescope.report import cell_page, explorer, figures_page, index_page, often, page
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.cell_page import Shown
 from prunescope.report.counts import CellCount, Live, counted
@@ -21,7 +23,6 @@ from prunescope.report.gather import Gathered, gather, key_of
 from prunescope.report.images import PictureTable, pictures_of_test
 from prunescope.report.often import Tally
 from prunescope.report.texts import texts_of_test
-from prunescope.study import Study
 
 
 @dataclass
@@ -196,7 +197,7 @@ def _explored(site: Site, cell: CellNumbers, where: Path) -> str | None:
     if not any(split.dataset == cell.dataset for split in site.splits):
         return None
     chosen = {
-        "set": f"{cell.dataset}--test", "network": cell.arch, "pruner": cell.pruner, "pruned": cell.amount.text,
+        "set": f"{cell.dataset}--test", "network": cell.arch, "pruner": cell.pruner, "pruned": cell.compression.text,
     }  # fmt: skip
     return f"{page.link(site.report / 'examples.html', where)}#{page.query(chosen)}"
 

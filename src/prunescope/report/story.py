@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prunescope.config.study import Study
 from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import count, is_share, metric_name, number, percent, score_text
-from prunescope.study import Study
 
 #: What a pruner's criterion is called in a sentence.
 CRITERIA = {
@@ -98,7 +98,7 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
         else "examples"
     )
     change, on_pies = cell.change or 0.0, change_on_pies(cell) or 0.0
-    text = f"At {_amount(cell)}, {pruner_words(study, cell.pruner)} "
+    text = f"At {_compression(cell)}, {pruner_words(study, cell.pruner)} "
     shares = is_share(summary)
     text += f"{_costs(change, shares)} {metric_name(summary)} of {cell.arch} on {cell.dataset} on average"
     text += _interval(summary.get("change"), shares)
@@ -119,8 +119,10 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
     return Statement(f"{text}.", tuple(tables), cell)
 
 
-def _amount(cell: CellNumbers) -> str:
-    return f"{cell.amount.text} sparsity" if cell.amount.kind == "sparsity" else cell.amount.text
+def _compression(cell: CellNumbers) -> str:
+    return (
+        f"{cell.compression.text} sparsity" if cell.compression.kind == "sparsity" else cell.compression.text
+    )
 
 
 def _costs(change: float, shares: bool, verb: bool = True) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from prunescope.amounts import Amount
-from prunescope.grid import Cell
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
 from prunescope.report.sentences import count
 
 
@@ -15,7 +15,7 @@ def studied(cells: Sequence[Cell]) -> str:
     datasets = list(dict.fromkeys(cell.dataset for cell in cells))
     archs = list(dict.fromkeys(cell.arch for cell in cells))
     pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
-    amounts = amounts_text({cell.amount for cell in pruned})
+    compressions = compressions_text({cell.compression for cell in pruned})
     seeds = sorted({len(cell.seeds) for cell in cells})
     models = sum(len(cell.seeds) for cell in cells)
     text = (
@@ -23,13 +23,13 @@ def studied(cells: Sequence[Cell]) -> str:
         f"{count(len(archs), 'kind of network', 'kinds of network')} ({', '.join(archs)})"
     )
     if pruners:
-        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {amounts}"
+        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {compressions}"
     spans = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else count(seeds[0], "seed")
     return f"{text}; {spans} each, {count(models, 'model')} in all."
 
 
-def amounts_text(amounts: Collection[Amount]) -> str:
+def compressions_text(compressions: Collection[Compression]) -> str:
     """``50%, 90%, level 1 to level 20``: the levels of a ladder, which are never left out, as a range."""
-    levels = [amount.text for amount in sorted(amounts) if amount.kind == "level"]
-    texts = [amount.text for amount in sorted(amounts) if amount.kind != "level"]
+    levels = [compression.text for compression in sorted(compressions) if compression.kind == "level"]
+    texts = [compression.text for compression in sorted(compressions) if compression.kind != "level"]
     return ", ".join([*texts, *(levels if len(levels) < 3 else [f"{levels[0]} to {levels[-1]}"])])

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunescope.archs import Training
-from prunescope.data.encode import Inputs
+from prunescope.config.architectures import Training
+from prunescope.data.encoding.encode import Inputs
 from prunescope.models.packed import PackedTexts, packed, sent
 from prunescope.models.registry import Shape
 from prunescope.seeds import stream

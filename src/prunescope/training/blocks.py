@@ -22,14 +22,14 @@ from torch import Tensor
 from prunescope import __version__, code_revision
 from prunescope.analysis.effectiveness import correct, one_model, score_name, scores
 from prunescope.analysis.task_metrics import task_scores
-from prunescope.archs import Stackable
-from prunescope.artifacts import SeedBlock, TableMeta, decide, write_predictions
-from prunescope.data.encode import load_inputs
+from prunescope.config.architectures import Stackable
+from prunescope.config.jobs import ModelJob
+from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
-from prunescope.jobs import ModelJob
 from prunescope.models.registry import build, masks_padding
-from prunescope.predictions import LOGIT_TASKS
+from prunescope.predictions.arrays import LOGIT_TASKS
+from prunescope.predictions.store import SeedBlock, TableMeta, decide, write_predictions
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.collected import Collected
@@ -37,8 +37,8 @@ from prunescope.training.decoding import answers_of, labels_of
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import DivergedError, Trainee, copied_state, logits_of
 from prunescope.training.memory import memory_told
-from prunescope.training.objectives import unpruned_teacher
-from prunescope.training.recipes import Recipe, pruned, unpruned
+from prunescope.training.objectives import dense_teacher
+from prunescope.training.recipes import Recipe, dense, pruned
 from prunescope.training.records import record_of
 from prunescope.training.resume import Progress
 from prunescope.training.threshold import best_threshold
@@ -253,17 +253,17 @@ def _recipe(
             early_logits[trainee.seed] = _logits(trainee, "train")
 
     if job.composition is None:
-        yield from unpruned(trainee, after_epoch)
+        yield from dense(trainee, after_epoch)
         return
     beginning = copied_state(trainee.model)
     if job.composition.needs_trained:
         if starts:
             checkpoints.restore(starts, trainee)
         else:
-            yield from unpruned(trainee)
+            yield from dense(trainee)
     teacher = None
     if starts and job.composition.objective == "distilled" and not job.composition.needs_trained:
-        teacher = unpruned_teacher(trainee, partial(checkpoints.restore, starts))
+        teacher = dense_teacher(trainee, partial(checkpoints.restore, starts))
     yield from pruned(trainee, job.composition, job.target, beginning, teacher)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prunescope.artifacts import SeedBlock
+from prunescope.predictions.store import SeedBlock
 from prunescope.training.watch import State
 
 

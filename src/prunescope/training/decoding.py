@@ -9,10 +9,10 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from prunescope.arrow import objects
-from prunescope.data.byte_pieces import BytePieces
+from prunescope.data.encoding.byte_pairs import BytePieces
 from prunescope.models.causal import CausalLM
 from prunescope.models.precision import outputs
+from prunescope.predictions.arrow import objects
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import DivergedError
 from prunescope.training.memory import in_batches

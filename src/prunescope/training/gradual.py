@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 
 from torch import Tensor
 
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import Pruner
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruners import Pruner
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool
@@ -28,9 +28,9 @@ class PrunedGradually(StepHook):
         UserError: the schedule leaves no step to prune in, or a ratio that the network cannot reach.
     """
 
-    def __init__(self, trainee: Trainee, pruner: Pruner, amount: Amount, epochs: int) -> None:
+    def __init__(self, trainee: Trainee, pruner: Pruner, compression: Compression, epochs: int) -> None:
         pool = Pool(prunable(trainee.model))
-        share = amount.share(count_parameters(trainee.model), pool.size)
+        share = compression.share(count_parameters(trainee.model), pool.size)
         steps = epochs * -(-len(trainee.data.splits["train"]) // trainee.settings.batch_size)
         settings = pruner.gradual
         schedule = CubicSchedule(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 
 
 def learning_rates(

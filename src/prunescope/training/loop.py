@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
 from prunescope.pruning.mask import Masks, apply_masks, set_to_zero

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
-from prunescope.predictions import LOGIT_TASKS
+from prunescope.predictions.arrays import LOGIT_TASKS
 from prunescope.training.hooks import StepHook
 from prunescope.training.loop import Trainee, mean_loss
 from prunescope.training.scoring import score_on
@@ -159,7 +159,7 @@ class SelfTaught(Taught):
         return score_on(self.trainee, "validation")
 
 
-def unpruned_teacher(trainee: Trainee, make: Callable[[Trainee], None]) -> nn.Module:
+def dense_teacher(trainee: Trainee, make: Callable[[Trainee], None]) -> nn.Module:
     """The unpruned network of a trainee at initialization; ``make`` trains or restores a copy of the trainee."""
     dense = Trainee(copy.deepcopy(trainee.model), trainee.data, trainee.settings, trainee.seed)
     make(dense)

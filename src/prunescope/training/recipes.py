@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import fine_tuning_epochs, rewinding_epochs
+from prunescope.config.architectures import fine_tuning_epochs, rewinding_epochs
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import Pruner
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruners import Pruner
 from prunescope.pruning.criteria import CRITERIA, Evidence
 from prunescope.pruning.filters import filter_masks, filters_to_remove, independence_of_filters
 from prunescope.pruning.gradients import accumulated_gradients
@@ -29,23 +29,25 @@ from prunescope.training.batches import augmenting
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import Stretch, Trainee, train
 from prunescope.training.memory import backward
-from prunescope.training.objectives import SelfTaught, Taught, unpruned_teacher
+from prunescope.training.objectives import SelfTaught, Taught, dense_teacher
 
 #: What is done to one network between the pieces of training that it yields.
 Recipe: TypeAlias = Iterator[Stretch]
 
 
-def train_unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> None:
+def train_dense(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> None:
     """Follow ``unpruned`` with this network alone."""
-    _alone(trainee, unpruned(trainee, after_epoch))
+    _alone(trainee, dense(trainee, after_epoch))
 
 
-def prune_and_train(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> None:
+def prune_and_train(
+    trainee: Trainee, pruner: Pruner, compression: Compression, start: Mapping[str, Tensor]
+) -> None:
     """Follow ``pruned`` with this network alone."""
-    _alone(trainee, pruned(trainee, pruner, amount, start))
+    _alone(trainee, pruned(trainee, pruner, compression, start))
 
 
-def unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> Recipe:
+def dense(trainee: Trainee, after_epoch: Callable[[int], None] | None = None) -> Recipe:
     """Train for the settings' epochs. What every pruner after initialization starts from."""
     yield Stretch("train", trainee.settings.epochs, after_epoch=after_epoch)
 
@@ -53,7 +55,7 @@ def unpruned(trainee: Trainee, after_epoch: Callable[[int], None] | None = None)
 def pruned(
     trainee: Trainee,
     pruner: Pruner,
-    amount: Amount,
+    compression: Compression,
     start: Mapping[str, Tensor],
     teacher: nn.Module | None = None,
 ) -> Recipe:
@@ -76,34 +78,36 @@ def pruned(
     elif pruner.objective == "distilled":
         if teacher is None and (pruner.needs_trained or trainee.skipping):
             teacher = copy.deepcopy(trainee.model)
-        trainee.hooks.append(Taught(trainee, teacher or unpruned_teacher(trainee, train_unpruned)))
+        trainee.hooks.append(Taught(trainee, teacher or dense_teacher(trainee, train_dense)))
     yield from (
-        _gradually(trainee, pruner, amount)
+        _gradually(trainee, pruner, compression)
         if pruner.is_gradual
-        else _in_rounds(trainee, pruner, amount, start)
+        else _in_rounds(trainee, pruner, compression, start)
     )
     trainee.hooks = before
 
 
-def _gradually(trainee: Trainee, pruner: Pruner, amount: Amount) -> Recipe:
+def _gradually(trainee: Trainee, pruner: Pruner, compression: Compression) -> Recipe:
     settings = trainee.settings
     epochs, lr_factor = settings.epochs, 1.0
     if pruner.needs_trained:
         epochs, lr_factor = fine_tuning_epochs(settings), settings.finetune_lr_factor
-    pruning = PrunedGradually(trainee, pruner, amount, epochs)
+    pruning = PrunedGradually(trainee, pruner, compression, epochs)
     # First of the hooks: what others look at after a step is pruned.
     trainee.hooks.insert(0, pruning)
     yield Stretch("gradual", epochs, lr_factor)
     trainee.set_masks(pruning.masks())
 
 
-def _in_rounds(trainee: Trainee, pruner: Pruner, amount: Amount, start: Mapping[str, Tensor]) -> Recipe:
+def _in_rounds(
+    trainee: Trainee, pruner: Pruner, compression: Compression, start: Mapping[str, Tensor]
+) -> Recipe:
     settings = trainee.settings
-    rounds = _rounds(trainee, pruner, amount)
+    rounds = _rounds(trainee, pruner, compression)
     first = 1
     if pruner.is_ladder:
-        check_level_below(trainee, pruner, amount)
-        first = amount.units
+        check_level_below(trainee, pruner, compression)
+        first = compression.units
     if pruner.schedule == "at-init":
         prune_now(trainee, pruner, rounds[0], 1)
         yield Stretch("train", settings.epochs)
@@ -139,29 +143,29 @@ def prune_now(trainee: Trainee, pruner: Pruner, zeros: Zeros, round_: int) -> No
     trainee.set_masks(prune(scores, masks, dict(zeros) if not isinstance(zeros, int) else zeros))
 
 
-def _rounds(trainee: Trainee, pruner: Pruner, amount: Amount) -> list[Zeros]:
+def _rounds(trainee: Trainee, pruner: Pruner, compression: Compression) -> list[Zeros]:
     if pruner.structure == "filters":
         shapes = {name: parameter.shape for name, parameter in trainee.model.named_parameters()}
-        return [filters_to_remove(shapes, channels_of(trainee.model), amount)]
+        return [filters_to_remove(shapes, channels_of(trainee.model), compression)]
     sizes = {name: weight.numel() for name, weight in prunable(trainee.model).items()}
-    return zeros_by_round(pruner, amount, sizes, count_parameters(trainee.model))
+    return zeros_by_round(pruner, compression, sizes, count_parameters(trainee.model))
 
 
-def check_level_below(trainee: Trainee, pruner: Pruner, amount: Amount) -> None:
+def check_level_below(trainee: Trainee, pruner: Pruner, compression: Compression) -> None:
     """Refuse to climb to a level from anything but the one below it; level 1 starts from unpruned networks.
 
     Raises:
         UserError: the network has more or fewer pruned weights than the level below.
     """
-    below = Amount.of_level(amount.units - 1)
+    below = Compression.of_level(compression.units - 1)
     (expected,) = _rounds(trainee, pruner, below)
     wanted = expected if isinstance(expected, int) else sum(expected.values())
     found = sum(int((~mask).sum()) for mask in (trainee.masks or {}).values())
     if found != wanted:
         source = f"the networks of level {below.units}" if below.units else "unpruned networks"
         raise UserError(
-            f"{amount.text}, seed {trainee.seed}: starts from {source}, with {wanted} pruned weights, but was given "
-            f"one with {found}; give the file that {source} are in"
+            f"{compression.text}, seed {trainee.seed}: starts from {source}, with {wanted} pruned weights, but "
+            f"was given one with {found}; give the file that {source} are in"
         )
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from prunescope.jobs import ModelJob
+from prunescope.config.jobs import ModelJob
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruning.amounts import removal
+from prunescope.pruning.compression import removal
 from prunescope.pruning.filters import channels_kept
 from prunescope.training.loop import Trainee
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from prunescope.analysis.effectiveness import one_model
 from prunescope.analysis.task_metrics import leading_score
-from prunescope.artifacts import decide
-from prunescope.predictions import LOGIT_TASKS
+from prunescope.predictions.arrays import LOGIT_TASKS
+from prunescope.predictions.store import decide
 from prunescope.training.decoding import answers_of
 from prunescope.training.loop import DivergedError, Trainee, logits_of
 

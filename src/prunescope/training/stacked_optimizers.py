@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.training.loop import Trainee
 from prunescope.training.stack import Layout
 

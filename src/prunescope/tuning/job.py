@@ -6,10 +6,10 @@ import hashlib
 import json
 from typing import Literal
 
-from prunescope.archs import Arch, Training, without_running
-from prunescope.spec import Spec
-from prunescope.study import Study
-from prunescope.tuning.spec import Space
+from prunescope.config.architectures import Arch, Training, without_running
+from prunescope.config.spec import Spec
+from prunescope.config.study import Study
+from prunescope.config.tuning import Space
 
 #: Training settings that are of no concern to an unpruned network's score.
 _WITHOUT_EFFECT = ("finetune_epochs", "finetune_lr_factor", "early_fraction")

@@ -12,10 +12,10 @@ import yaml
 
 from prunescope import __version__
 from prunescope.analysis.csv_text import write_csv
-from prunescope.config import study_from
+from prunescope.config.load import study_from
 from prunescope.errors import UserError
 from prunescope.files import read_json, write_json, write_text
-from prunescope.published import pie
+from prunescope.papers.numbers import pie
 from prunescope.tuning.evaluation import Evaluation, ranked
 from prunescope.tuning.job import TuneJob
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from prunescope.analysis.task_metrics import leading_metric
-from prunescope.archs import Training
-from prunescope.data.encode import load_inputs
+from prunescope.config.architectures import Training
+from prunescope.data.encoding.encode import load_inputs
 from prunescope.models.registry import masks_padding
 from prunescope.training.batches import training_data
 from prunescope.training.blocks import choose_device

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from prunescope.archs import Arch, Training
+from prunescope.config.architectures import Arch, Training
 from prunescope.models.registry import build
 from prunescope.training.batches import TrainingData
 from prunescope.training.loop import DivergedError, Trainee, logits_of
-from prunescope.training.recipes import train_unpruned
+from prunescope.training.recipes import train_dense
 from prunescope.training.scoring import score_on
 from prunescope.training.threshold import best_threshold
 
@@ -34,7 +34,7 @@ def validation_score(
         DivergedError: the loss or the logits are not finite.
     """
     trainee = Trainee(build(architecture, data.shape, seed).to(device), data, training, seed)
-    train_unpruned(trainee, after_epoch)
+    train_dense(trainee, after_epoch)
     threshold = 0.5
     if data.task == "multi-label":
         chosen = training.threshold_split

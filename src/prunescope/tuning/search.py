@@ -18,9 +18,9 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from prunescope.archs import Training, merged_training
+from prunescope.config.architectures import Training, merged_training
 from prunescope.errors import UserError
-from prunescope.progress import QUIET, duration
+from prunescope.running.progress import QUIET, duration
 from prunescope.seeds import stream
 from prunescope.training.loop import DivergedError
 from prunescope.tuning.evaluation import Evaluation

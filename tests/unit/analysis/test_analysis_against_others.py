@@ -15,12 +15,12 @@ from hypothesis.extra import numpy as hnp
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from prunescope.analysis.distortion import distortion
+from prunescope.analysis.alpha.distortion import distortion
 from prunescope.analysis.effectiveness import correct, flips, macro_f1, pearson, score, score_name, scores
 from prunescope.analysis.el2n import bin_of, errors
+from prunescope.analysis.pies.votes import class_votes, find_pies, set_votes
 from prunescope.analysis.stats import t_interval
-from prunescope.analysis.votes import class_votes, find_pies, set_votes
-from prunescope.artifacts import Predictions
+from prunescope.predictions.store import Predictions
 
 
 def single(label: np.ndarray, prediction: np.ndarray, n_classes: int) -> Predictions:

@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import t, ttest_rel
 
 from prunescope.analysis.changes import change_interval
-from prunescope.analysis.claims.by_cell import of_cell, rows
-from prunescope.analysis.study_tables import Key, OnPies, Score, StudyTables
+from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
+from prunescope.papers.claims.by_cell import of_cell, rows
 
 
 def test_interval_is_that_of_paired_differences() -> None:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from bare_cell import bare_cell
+from tests.support.bare_cell import bare_cell
 
 from prunescope.analysis.layer_collapse import COLUMNS, Collapsed, collapsed
-from prunescope.analysis.tables import CELL, collect
+from prunescope.analysis.tables.collect import CELL, collect
 from prunescope.errors import UserError
 from prunescope.report.findings import collapse_sentences
 

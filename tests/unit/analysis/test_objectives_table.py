@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from prunescope.amounts import Amount
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.objectives import COLUMNS, ObjectiveCell, rows
-from prunescope.analysis.tables import collect
-from prunescope.pruners import PRUNERS, Pruner
+from prunescope.analysis.tables.collect import collect
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 
 PINS = PRUNERS["PINS"]
 
@@ -36,7 +36,9 @@ def cell(
     sparsity: float = 0.8,
 ) -> ObjectiveCell:
     key = (dataset, arch, pruner, sparsity)
-    return ObjectiveCell(key, Amount.of_sparsity(sparsity), composition, "accuracy", scores_of({**values}))
+    return ObjectiveCell(
+        key, Compression.of_sparsity(sparsity), composition, "accuracy", scores_of({**values})
+    )
 
 
 def found(cells: list[ObjectiveCell], **more: Any) -> list[dict[str, Any]]:
@@ -83,8 +85,8 @@ def test_what_differs_in_more_than_the_objective_is_no_pair(other: ObjectiveCell
     def never() -> Mapping[int, float]:
         raise AssertionError("scores that are not needed are read")
 
-    first = ObjectiveCell(PAIR[0].key, PAIR[0].amount, PAIR[0].composition, "accuracy", never)
-    second = ObjectiveCell(other.key, other.amount, other.composition, "accuracy", never)
+    first = ObjectiveCell(PAIR[0].key, PAIR[0].compression, PAIR[0].composition, "accuracy", never)
+    second = ObjectiveCell(other.key, other.compression, other.composition, "accuracy", never)
     assert rows([first, second], 0.95) == []
 
 

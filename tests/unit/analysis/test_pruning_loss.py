@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import csv
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from bare_cell import bare_cell
+from tests.support.bare_cell import bare_cell
 
 from prunescope.analysis import pruning_loss
-from prunescope.analysis.claims.registry import judge
 from prunescope.analysis.pruning_loss import LossPoint
-from prunescope.analysis.study_tables import Key, StudyTables
-from prunescope.analysis.tables import CELL, COLUMNS, collect
+from prunescope.analysis.tables.collect import CELL, COLUMNS, collect
+from prunescope.analysis.tables.study import Key, StudyTables
 from prunescope.errors import UserError
-from prunescope.published.printed import claims
+from prunescope.papers.claims.registry import judge
+from prunescope.papers.numbers.printed import claims
 
 CLAIM = next(claim for claim in claims() if claim.id == "PINS-13")
 

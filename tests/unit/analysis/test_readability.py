@@ -22,7 +22,7 @@ from prunescope.analysis.readability import (
     write_scores,
 )
 from prunescope.errors import UserError
-from prunescope.texts import Texts, read_texts
+from prunescope.predictions.texts import Texts, read_texts
 
 PROSE = "The quick brown fox jumps over the lazy dog. It was an extraordinarily considerable achievement!"
 

@@ -15,14 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prunescope import archs
-from prunescope.data import byte_pieces, conll, data_to_text, pieces, squad
+from prunescope.config import architectures as archs
+from prunescope.config.datasets import Conll2003, Dataset, DataToText, Squad
 from prunescope.data.card import card, card_text
-from prunescope.data.encode import encode, load_inputs
-from prunescope.data.encode_answers import IGNORED, continued, tagged, windows
+from prunescope.data.encoding import byte_pairs as byte_pieces
+from prunescope.data.encoding import subwords as pieces
+from prunescope.data.encoding.answers import IGNORED, continued, tagged, windows
+from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.registry import build
+from prunescope.data.sources import conll, data_to_text, squad
 from prunescope.data.tables import DataTable, TableInfo, read_table
-from prunescope.datasets import Conll2003, Dataset, DataToText, Squad
 from prunescope.errors import UserError
 
 CONTEXT = "Oslo is the capital of Norway, a land of fjords."
@@ -366,7 +368,7 @@ def test_tags_stand_at_the_first_piece_of_a_word() -> None:
 def test_bytes_are_cut_the_same_everywhere_and_back(tmp_path: Path) -> None:
     texts = ["In Paris, ça va! " * 3, "the cat sat on the mat", "low lower lowest"]
     program = (
-        "import hashlib, json; from prunescope.data.byte_pieces import learn; "
+        "import hashlib, json; from prunescope.data.encoding.byte_pairs import learn; "
         f"print(hashlib.sha256(learn({texts!r}, 300).to_str().encode()).hexdigest())"
     )
     digests = {

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.archs import BiLSTM, Encoder, LeNet5
-from prunescope.data import pieces, words
-from prunescope.data.encode import encode, load_inputs
+from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
+from prunescope.config.datasets import Digits, Docstrings
+from prunescope.data.encoding import subwords as pieces
+from prunescope.data.encoding import words
+from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.published import covering_power_of_two
 from prunescope.data.registry import build
 from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
-from prunescope.datasets import Digits, Docstrings
 from prunescope.errors import UserError
 from prunescope.training.batches import training_data
 
@@ -294,9 +295,9 @@ def test_empty_texts_count_as_one_padding(tmp_path: Path) -> None:
 _AGAIN = """
 import sys
 from pathlib import Path
-from prunescope.archs import BiLSTM, Encoder
-from prunescope.datasets import Docstrings
-from prunescope.data.encode import encode
+from prunescope.config.architectures import BiLSTM, Encoder
+from prunescope.config.datasets import Docstrings
+from prunescope.data.encoding.encode import encode
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 spec = Docstrings(source="docstrings")
 encode(folder, "zoo", "bilstm", spec, BiLSTM.model_validate_json(sys.argv[3]), out / "bilstm.safetensors")

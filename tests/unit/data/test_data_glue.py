@@ -12,15 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.config import study_from
-from prunescope.data import glue
-from prunescope.data.encode import encode, load_inputs
-from prunescope.data.glue_tasks import TASKS
+from prunescope.config.datasets import GLUE, Glue
+from prunescope.config.load import study_from
+from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.registry import build
+from prunescope.data.sources import glue
+from prunescope.data.sources.glue_tasks import TASKS
 from prunescope.data.tables import DataSet, read_table
-from prunescope.datasets import GLUE, Glue
-from prunescope.declared import declared
 from prunescope.errors import UserError
+from prunescope.planning.declared import declared
 
 from .test_data_published import REAL
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prunescope.data import aapd, originals, reuters
+from prunescope.config.datasets import Aapd, Dataset, Reuters
+from prunescope.data import originals
 from prunescope.data.archives import unpack
-from prunescope.datasets import Aapd, Dataset, Reuters
+from prunescope.data.sources import aapd, reuters
 from prunescope.errors import UserError
 
 

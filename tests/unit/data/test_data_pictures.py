@@ -23,13 +23,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from prunescope import datasets
-from prunescope.data import cifar, downloads, mnist
-from prunescope.data.encode import encode, load_inputs
-from prunescope.data.pictures import channel_statistics
+from prunescope.config import datasets
+from prunescope.config.datasets import Cifar10, Cifar100, FashionMnist, Mnist
+from prunescope.data import downloads
+from prunescope.data.encoding.encode import encode, load_inputs
+from prunescope.data.images import channel_statistics
 from prunescope.data.registry import build
+from prunescope.data.sources import cifar, mnist
 from prunescope.data.tables import DataSet, read_table
-from prunescope.datasets import Cifar10, Cifar100, FashionMnist, Mnist
 from prunescope.errors import UserError
 
 SHARED = Path(os.environ.get("PRUNESCOPE_DATA") or Path(__file__).parents[3].parent / "shared/data")
@@ -209,7 +210,7 @@ def test_channel_statistics_are_those_of_all_pixels() -> None:
 def test_encoded_pictures_carry_the_training_split_s_statistics(tmp_path: Path) -> None:
     import torch
 
-    from prunescope.archs import LeNet5
+    from prunescope.config.architectures import LeNet5
     from prunescope.training.batches import training_data
 
     write_parquet(tmp_path, COLOUR)
@@ -234,7 +235,7 @@ def test_encoded_pictures_carry_the_training_split_s_statistics(tmp_path: Path) 
 def test_digits_are_scaled_and_nothing_else(tmp_path: Path) -> None:
     import torch
 
-    from prunescope.archs import LeNet5
+    from prunescope.config.architectures import LeNet5
     from prunescope.training.batches import augmenting, training_data
 
     spec = datasets.Digits(source="digits")

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.data import aapd, imdb, reuters, snli
+from prunescope.config.datasets import Aapd, Imdb, Reuters, Snli
 from prunescope.data.published import beside_table_7, token_counts
 from prunescope.data.registry import build
+from prunescope.data.sources import aapd, imdb, reuters, snli
 from prunescope.data.splits import SPLITS, sample
 from prunescope.data.tables import DataSet, read_table
-from prunescope.datasets import Aapd, Imdb, Reuters, Snli
 from prunescope.errors import UserError
 
 REVIEWS = {
@@ -328,7 +328,8 @@ def test_folders_in_the_layout_of_the_hub(tmp_path: Path) -> None:
         )
     # A process of its own: offline is decided when the hub's packages are imported.
     code = (
-        "import sys, json\nfrom prunescope.data import imdb, snli\nfrom prunescope.datasets import Imdb, Snli\n"
+        "import sys, json\nfrom prunescope.data.sources import imdb, snli\n"
+        "from prunescope.config.datasets import Imdb, Snli\n"
         "imdb.HUB, snli.HUB = sys.argv[1:]\n"
         "a, b = imdb.build('i', Imdb(source='imdb')), snli.build('s', Snli(source='snli'))\n"
         "print(json.dumps([{s: len(t) for s, t in d.tables.items()} for d in (a, b)]))\n"

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunescope.data import docstrings, prose
-from prunescope.data.sources import docstrings as docstrings_of
-from prunescope.data.sources import find_library, source_files
-from prunescope.datasets import Docstrings
+from prunescope.config.datasets import Docstrings
+from prunescope.data.sources import docstrings, prose
+from prunescope.data.sources.libraries import docstrings as docstrings_of
+from prunescope.data.sources.libraries import find_library, source_files
 from prunescope.errors import UserError
 
 SYLLABLES = ["ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu"]

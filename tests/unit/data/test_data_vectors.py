@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prunescope.archs import BiLSTM, Encoder
-from prunescope.data import vectors as vectors_module
-from prunescope.data.encode import encode, load_inputs
+from prunescope.config.architectures import BiLSTM, Encoder
+from prunescope.config.datasets import Imdb
+from prunescope.data.encoding import vectors as vectors_module
+from prunescope.data.encoding.encode import encode, load_inputs
+from prunescope.data.encoding.vectors import read_vectors
 from prunescope.data.registry import build
-from prunescope.data.vectors import read_vectors
-from prunescope.datasets import Imdb
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.seeds import stream
-from prunescope.vision import prepare_torchvision
 
 VOCABULARY = ["<pad>", "<unk>", "film", "good", "bad", "rare"]
 GLOVE = "the 9 9 9\nbad 1 2 3\n. . . 5 5 5\nfilm 3 2 1\ncafé 1 1 1\ngood 0.5 -1e-2 2\nbad 7 7 7\n"
@@ -278,7 +278,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     ],
 )
 def test_other_sizes(checkpoint: Path, changes: dict[str, int], said: str) -> None:
-    from prunescope.pretrained import load_model
+    from prunescope.models.pretrained import load_model
 
     with pytest.raises(UserError, match=said):
         load_model(encoder(checkpoint).model_copy(update=changes))
@@ -288,7 +288,7 @@ def test_checkpoints_that_are_refused(checkpoint: Path, monkeypatch: Any) -> Non
     import torch
     from safetensors.torch import load_file, save_file
 
-    from prunescope.pretrained import load_model
+    from prunescope.models.pretrained import load_model
 
     weights = checkpoint / "model.safetensors"
     tensors = load_file(weights)

@@ -12,13 +12,13 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
-from prunescope.archs import Training
 from prunescope.cli import main
-from prunescope.data.encode import load_inputs
+from prunescope.config.architectures import Training
+from prunescope.config.jobs import ModelJob
+from prunescope.config.pruners import PRUNERS
+from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.export import files, job
-from prunescope.jobs import ModelJob
-from prunescope.pruners import PRUNERS
 from prunescope.training.batches import training_data
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.checkpoint import Checkpoint

@@ -2,23 +2,19 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from tests.support.fake_study import results_tree, study, write_csv
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-
-from fake_study import results_tree, study, write_csv
-
+from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES, layout
 from prunescope.figures.registry import draw, draw_all
 from prunescope.figures.source import CellFiles, seeds_text
 from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, styled
-from prunescope.pruners import PRUNERS
 
 
 @pytest.fixture(scope="module")
@@ -124,12 +120,12 @@ def test_scatter_panels_tell_slope_fit_and_accuracy(tree: tuple[Path, list[Path]
 
 
 def test_models_without_a_slope_still_have_an_accuracy() -> None:
-    from prunescope.analysis.alpha_cells import AlphaCell
+    from prunescope.analysis.alpha.cells import AlphaCell
     from prunescope.figures import accuracy_alpha
 
     place = CellFiles.at(Path("cells/digits/lenet5/RP/ratio-400percent"))
     cell = AlphaCell(
-        *("digits", "lenet5", "RP", place.amount),
+        *("digits", "lenet5", "RP", place.compression),
         alpha={0: 1.5, 2: 2.5},
         accuracy_dense={0: 0.8, 1: 0.9, 2: 1.0},
         seeds=frozenset((0, 1, 2)),
@@ -212,8 +208,13 @@ def test_further_pruners_keep_their_look() -> None:
 
 def test_cell_paths() -> None:
     cell = CellFiles.at(Path("results/cells/digits/lenet5/MP/ratio-1000percent/test"))
-    assert (cell.dataset, cell.arch, cell.pruner, cell.amount.text) == ("digits", "lenet5", "MP", "ratio 10")
-    assert CellFiles.at(Path("c/digits/lenet5/MP/sparsity-995permille")).amount.text == "99.5%"
+    assert (cell.dataset, cell.arch, cell.pruner, cell.compression.text) == (
+        "digits",
+        "lenet5",
+        "MP",
+        "ratio 10",
+    )
+    assert CellFiles.at(Path("c/digits/lenet5/MP/sparsity-995permille")).compression.text == "99.5%"
     with pytest.raises(UserError, match="not a cell"):
         CellFiles.at(Path("digits"))
 

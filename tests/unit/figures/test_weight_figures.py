@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,18 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from tests.support.fake_study import results_tree, study
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
-
-from fake_study import results_tree, study
-
-from prunescope.analysis.tables import collect
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.weights.stored import join
+from prunescope.export.weights_job import measure
 from prunescope.figures import by_layer, weights_pattern, weights_rank, weights_remaining
 from prunescope.figures.layout import Picture
 from prunescope.figures.registry import draw
 from prunescope.figures.source import Source
-from prunescope.weights.job import measure
-from prunescope.weights.stored import join
 
 SIDE = 8
 SHARES = {"none": 1.0, "MP": 0.5, "RP": 0.25}

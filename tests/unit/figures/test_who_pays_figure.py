@@ -87,8 +87,8 @@ def test_without_classes_there_are_the_overlaps_alone(tmp_path: Path) -> None:
 def test_of_many_amounts_the_lowest_the_middle_and_the_highest(tmp_path: Path) -> None:
     import matplotlib.pyplot as plt
 
-    amounts = (0.2, 0.5, 0.7, 0.8, 0.9)
-    drawn = pictures(tmp_path, [overlap("PINS", 0.5, 0.06, amount) for amount in amounts], [])
+    compressions = (0.2, 0.5, 0.7, 0.8, 0.9)
+    drawn = pictures(tmp_path, [overlap("PINS", 0.5, 0.06, compression) for compression in compressions], [])
     assert [one.stem for one in drawn] == [f"d--net--{percent}percent" for percent in (20, 70, 90)]
     plt.close("all")
 

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_encoders import OTHERS, save_checkpoint
-
-from prunescope.archs import CausalLM, Encoder
-from prunescope.causal_checkpoints import load_model, load_pieces
-from prunescope.config import study_from
-from prunescope.data.byte_pieces import learn
-from prunescope.data.encode_answers import tagged, windows
+from prunescope.config.architectures import CausalLM, Encoder
+from prunescope.config.datasets import Squad
+from prunescope.config.load import study_from
+from prunescope.data.encoding.answers import tagged, windows
+from prunescope.data.encoding.byte_pairs import learn
 from prunescope.data.tables import DataTable, TableInfo
-from prunescope.datasets import Squad
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.causal import CausalLM as Network
+from prunescope.models.causal_checkpoints import load_model, load_pieces
+from prunescope.models.pretrained import PretrainedPieces
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.plan import make_plan
-from prunescope.pretrained import PretrainedPieces
-from prunescope.vision import prepare_torchvision
+from prunescope.planning.plan import make_plan
 
 prepare_torchvision()
 

@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.tiny_encoders import save_checkpoint
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_encoders import save_checkpoint
-
-from prunescope.archs import Encoder
-from prunescope.checkpoint_fetch import fetch
 from prunescope.cli import main
+from prunescope.config.architectures import Encoder
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
-from prunescope.vision import prepare_torchvision
+from prunescope.models.checkpoint_fetch import fetch
 
 
 @pytest.fixture
@@ -77,7 +74,7 @@ def arguments(command: str) -> list[str]:
 
 
 def sized(folder: Path) -> Encoder:
-    from prunescope.encoder_types import checkpoint_sizes, encoder_type
+    from prunescope.config.checkpoints import checkpoint_sizes, encoder_type
 
     raw: dict[str, Any] = json.loads((folder / "config.json").read_text())
     sizes = checkpoint_sizes(raw, encoder_type(raw, str(folder)))

@@ -11,22 +11,19 @@ from typing import Any
 
 import pytest
 import torch
+from tests.support.tiny_encoders import OTHERS, ROBERTAS, save_checkpoint
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_encoders import OTHERS, ROBERTAS, save_checkpoint
-
-from prunescope.archs import Encoder
-from prunescope.config import study_from
-from prunescope.encoder_types import ENCODER_TYPES, checkpoint_sizes, with_checkpoint_sizes
+from prunescope.config.architectures import Encoder
+from prunescope.config.checkpoints import ENCODER_TYPES, checkpoint_sizes, with_checkpoint_sizes
+from prunescope.config.load import study_from
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
+from prunescope.models.pretrained import PretrainedPieces, load_model
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.plan import check_checkpoints, make_plan, plan_text
-from prunescope.pretrained import PretrainedPieces, load_model
+from prunescope.planning.plan import check_checkpoints, make_plan, plan_text
 from prunescope.seeds import stream
-from prunescope.vision import prepare_torchvision
 
 # These tests import transformers themselves.
 prepare_torchvision()

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import BiLSTM, Encoder, LeNet5
+from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.pruners import PRUNERS
 from prunescope.pruning.schedules import zeros_by_round
 
 #: PIE paper, Table 5 (IMDB, SNLI, Reuters, AAPD).
@@ -49,11 +49,11 @@ def test_shares_removed_of_the_pie_paper(arch, classes):
     total = count_parameters(model)
     sizes = {name: weight.numel() for name, weight in prunable(model).items()}
     for sparsity, printed in REMOVED[arch].items():
-        amount = Amount.of_sparsity(sparsity)
-        zeros = zeros_by_round(PRUNERS["IMP-WR"], amount, sizes, total)[-1]
+        compression = Compression.of_sparsity(sparsity)
+        zeros = zeros_by_round(PRUNERS["IMP-WR"], compression, sizes, total)[-1]
         removed = sum(zeros.values()) / total
         assert abs(100 * removed - printed) < 1, (sparsity, removed)
-    twenty = zeros_by_round(PRUNERS["IMP-WR"], Amount.of_sparsity(0.2), sizes, total)[-1]
+    twenty = zeros_by_round(PRUNERS["IMP-WR"], Compression.of_sparsity(0.2), sizes, total)[-1]
     if arch == "bert":
         assert f"{sum(twenty.values()) / total:.1%}" == "15.6%"
 
@@ -186,7 +186,7 @@ def test_encoder_too_short_for_its_texts():
 
 @pytest.mark.parametrize("family", ["lenet5", "bilstm", "encoder"])
 def test_a_seed_is_a_network(family, make_trainee):
-    from prunescope.archs import Training
+    from prunescope.config.architectures import Training
 
     torch.manual_seed(1)
     before = torch.get_rng_state()

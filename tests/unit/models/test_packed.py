@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from tiny_encoders import OTHERS, save_checkpoint
-
-from prunescope.archs import Encoder
-from prunescope.encoder_types import ENCODER_TYPES, with_checkpoint_sizes
+from prunescope.config.architectures import Encoder
+from prunescope.config.checkpoints import ENCODER_TYPES, with_checkpoint_sizes
+from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
 from prunescope.models.packed import (
@@ -25,9 +22,8 @@ from prunescope.models.packed import (
     packed,
     packed_token_types,
 )
+from prunescope.models.pretrained import PretrainedPieces
 from prunescope.models.registry import Shape, build, prunable
-from prunescope.pretrained import PretrainedPieces
-from prunescope.vision import prepare_torchvision
 
 # tiny_encoders imports transformers itself.
 prepare_torchvision()

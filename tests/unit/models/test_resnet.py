@@ -13,17 +13,17 @@ from safetensors.numpy import save_file
 from safetensors.torch import load_file
 from torch import nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import ResNet, Training
-from prunescope.declared import Declared
+from prunescope.config.architectures import ResNet, Training
+from prunescope.config.compression import Compression
+from prunescope.config.jobs import ModelJob
+from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.errors import UserError
-from prunescope.jobs import ModelJob
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
+from prunescope.planning.declared import Declared
+from prunescope.planning.work import forward_flops
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.loop import Trainee, copied_state
-from prunescope.training.recipes import prune_and_train, rewind, train_unpruned
-from prunescope.work import forward_flops
+from prunescope.training.recipes import prune_and_train, rewind, train_dense
 
 #: He et al. 2016, Table 6 (millions), and the exact counts of option A.
 PUBLISHED = {
@@ -64,7 +64,9 @@ def test_ratio_50_of_resnet_20_is_nearly_everything() -> None:
     with torch.device("meta"):
         model = network(20)
     size = sum(weight.numel() for weight in prunable(model).values())
-    assert float(Amount.of_ratio(50).share(count_parameters(model), size)) == pytest.approx(0.9874, abs=5e-5)
+    assert float(Compression.of_ratio(50).share(count_parameters(model), size)) == pytest.approx(
+        0.9874, abs=5e-5
+    )
 
 
 def test_option_b_projects_and_its_projections_are_prunable() -> None:
@@ -157,11 +159,11 @@ def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def test_pruning_alone_leaves_the_statistics_as_trained(trainee: Trainee) -> None:
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     trained = statistics(trainee.model)
     nothing = Pruner(criterion="magnitude", scope="global", schedule="one-shot")
     object.__setattr__(trainee, "settings", trainee.settings.model_copy(update={"finetune_epochs": 0}))
-    prune_and_train(trainee, nothing, Amount.of_sparsity(0.9), start)
+    prune_and_train(trainee, nothing, Compression.of_sparsity(0.9), start)
     after = statistics(trainee.model)
     assert all(torch.equal(trained[name], after[name]) for name in trained)
     for name, value in trainee.model.named_parameters():
@@ -171,7 +173,7 @@ def test_pruning_alone_leaves_the_statistics_as_trained(trainee: Trainee) -> Non
 
 def test_rewinding_takes_the_statistics_back_too(trainee: Trainee) -> None:
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     assert int(trainee.model.get_buffer("bn1.num_batches_tracked")) > 0
     rewind(trainee, start)
     assert int(trainee.model.get_buffer("bn1.num_batches_tracked")) == 0
@@ -180,7 +182,7 @@ def test_rewinding_takes_the_statistics_back_too(trainee: Trainee) -> None:
 
 def test_the_kept_checkpoint_has_the_statistics_of_its_epoch(trainee: Trainee) -> None:
     states = []
-    train_unpruned(trainee, after_epoch=lambda _: states.append(statistics(trainee.model)))
+    train_dense(trainee, after_epoch=lambda _: states.append(statistics(trainee.model)))
     losses = [epoch.validation_loss for epoch in trainee.curve]
     best = states[int(np.argmin(losses))]
     kept = statistics(trainee.model)
@@ -210,7 +212,7 @@ def test_a_whole_job_on_eight_random_pictures(tmp_path: Path, pruner: str) -> No
         folder = tmp_path / name
         folder.mkdir()
         job = ModelJob(
-            dataset="d", arch="resnet", pruner=pruner if pruned else UNPRUNED,
+            dataset="d", arch="resnet", pruner=pruner if pruned else NO_PRUNER,
             amount="ratio-1000percent" if pruned else "sparsity-0permille", seeds=(0, 1),
             architecture=ResNet(family="resnet", depth=8), training=settings,
             composition=PRUNERS[pruner] if pruned else None,

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet
+from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet
 from prunescope.models.registry import Shape, build
 from prunescope.models.stacked import stacked_forward
 from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution

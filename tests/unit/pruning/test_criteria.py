@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.pruners import PRUNERS, UNDECAYED_DECAY, Pruner
+from prunescope.config.pruners import PRUNERS, UNDECAYED_DECAY, Pruner
 from prunescope.pruning.criteria import CRITERIA, Evidence
 
 RNG = np.random.default_rng(0)

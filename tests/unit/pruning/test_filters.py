@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import ResNet
+from prunescope.config.architectures import ResNet
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices, channels_of
 from prunescope.models.lenet import LeNet5
 from prunescope.models.registry import Shape, build, count_parameters, prunable
 from prunescope.models.resnet import Block
-from prunescope.pruners import PRUNERS, Pruner
-from prunescope.pruning.amounts import removal
+from prunescope.pruning.compression import removal
 from prunescope.pruning.filters import (
     channels_kept,
     filter_masks,
@@ -191,17 +191,17 @@ TOY_SHAPES = {"a.weight": torch.Size([4, 1]), "b.weight": torch.Size([2, 4]), "c
     ],
 )
 def test_counts_by_hand(ratio, a, b):
-    assert filters_to_remove(TOY_SHAPES, TOY, Amount.of_ratio(ratio)) == {"a": a, "b": b}
+    assert filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(ratio)) == {"a": a, "b": b}
 
 
 def test_what_cannot_be_reached():
     with pytest.raises(UserError) as caught:
-        filters_to_remove(TOY_SHAPES, TOY, Amount.of_ratio(4.67))
+        filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(4.67))
     assert str(caught.value) == (
         "ratio 4.67: with one filter left in each layer, 3 of 14 parameters stay; choose a ratio of at most 4.66"
     )
     with pytest.raises(ValueError, match="50% of 2 layers"):
-        filters_to_remove(TOY_SHAPES, TOY, Amount.of_sparsity(0.5))
+        filters_to_remove(TOY_SHAPES, TOY, Compression.of_sparsity(0.5))
 
 
 @pytest.mark.parametrize("depth", [8, 20, 56])
@@ -210,7 +210,7 @@ def test_ratios_of_the_paper_on_residual_networks(depth, ratio):
     with torch.device("meta"):
         model = resnet(depth)
     channels, shapes = channels_of(model), shapes_of(model)
-    counts = filters_to_remove(shapes, channels, Amount.of_ratio(ratio))
+    counts = filters_to_remove(shapes, channels, Compression.of_ratio(ratio))
     total = count_parameters(model)
 
     def reached(removed: dict[str, int]) -> Fraction:
@@ -233,7 +233,7 @@ def test_ratios_of_the_paper_on_residual_networks(depth, ratio):
     assert max(shares) - min(shares) <= 1 / 16
     error = abs(reached(counts) - Fraction(round(ratio * 100), 100))
     assert float(error) / ratio < {8: 0.05, 20: 0.03, 56: 0.005}[depth]
-    taken = removal(CHIP, Amount.of_ratio(ratio), model)
+    taken = removal(CHIP, Compression.of_ratio(ratio), model)
     assert Fraction(total, total - taken.parameters) == reached(counts)
     size = sum(weight.numel() for weight in prunable(model).values())
     zeros = (

@@ -81,7 +81,7 @@ def test_weights_without_a_say_have_zero_gradients():
 
 
 def test_recurrent_networks_have_the_same_gradients(make_trainee):
-    from prunescope.archs import Training
+    from prunescope.config.architectures import Training
     from prunescope.models.registry import prunable
 
     trainee = make_trainee("bilstm", Training())

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
+from prunescope.config.gradual import Gradual
 from prunescope.errors import UserError
-from prunescope.gradual import Gradual
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool

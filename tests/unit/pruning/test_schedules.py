@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prunescope.amounts import DENSE, Amount
-from prunescope.config import study_from
+from prunescope.config.compression import DENSE, Compression
+from prunescope.config.load import study_from
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
-from prunescope.pruners import PRUNERS, Pruner
-from prunescope.pruning.gradual.steps import check_schedules
+from prunescope.planning.schedules import check_schedules
 from prunescope.pruning.schedules import zeros_by_round
 
 
@@ -38,15 +38,15 @@ def half_even(value: Fraction) -> int:
 )  # 22.5, 13.5, 2.5, 3.5, 0.5, 31.5, 49.5, 2.4
 def test_final_counts_round_half_to_even(sparsity, size, zeros):
     for name in ("MP-AI", "IMP-WR", "RP"):
-        rounds = zeros_by_round(PRUNERS[name], Amount.of_sparsity(sparsity), {"w": size}, 10**6)
+        rounds = zeros_by_round(PRUNERS[name], Compression.of_sparsity(sparsity), {"w": size}, 10**6)
         assert rounds[-1] == {"w": zeros}
-    assert zeros_by_round(PRUNERS["MP"], Amount.of_sparsity(sparsity), {"w": size}, 10**6) == [zeros]
+    assert zeros_by_round(PRUNERS["MP"], Compression.of_sparsity(sparsity), {"w": size}, 10**6) == [zeros]
 
 
 @given(st.integers(1, 999), st.integers(1, 10**7), st.integers(1, 6))
 def test_rounds_take_the_same_share_of_what_is_left(permille, size, rounds):
     pruner = Pruner(criterion="magnitude", schedule="iterative", rounds=rounds)
-    counts = [z["w"] for z in zeros_by_round(pruner, Amount("sparsity", permille), {"w": size}, size)]
+    counts = [z["w"] for z in zeros_by_round(pruner, Compression("sparsity", permille), {"w": size}, size)]
     assert len(counts) == rounds
     assert counts == sorted(counts)
     assert counts[-1] == half_even(Fraction(permille, 1000) * size)
@@ -60,22 +60,24 @@ def test_rounds_take_the_same_share_of_what_is_left(permille, size, rounds):
 
 def test_three_rounds_to_ninety_percent_by_hand():
     # (1 - p)^3 = 0.1: 46.4 % stay each time, so 464.16, 215.44 and 100 of 1,000 are left.
-    rounds = zeros_by_round(PRUNERS["IMP-WR"], Amount.of_sparsity(0.9), {"a": 1000, "b": 10}, 5000)
+    rounds = zeros_by_round(PRUNERS["IMP-WR"], Compression.of_sparsity(0.9), {"a": 1000, "b": 10}, 5000)
     assert rounds == [{"a": 536, "b": 5}, {"a": 785, "b": 8}, {"a": 900, "b": 9}]
 
 
 def test_global_scope_counts_over_all_layers():
     pruner = Pruner(criterion="magnitude", scope="global", schedule="iterative", rounds=3)
-    assert zeros_by_round(pruner, Amount.of_sparsity(0.9), {"a": 600, "b": 400}, 5000) == [536, 785, 900]
+    assert zeros_by_round(pruner, Compression.of_sparsity(0.9), {"a": 600, "b": 400}, 5000) == [536, 785, 900]
     # Per layer 2.5 + 2.5 rounds to 2 + 2; together it is 5.
-    assert zeros_by_round(PRUNERS["MP"], Amount.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [5]
-    assert zeros_by_round(PRUNERS["RP"], Amount.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [{"a": 2, "b": 2}]
+    assert zeros_by_round(PRUNERS["MP"], Compression.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [5]
+    assert zeros_by_round(PRUNERS["RP"], Compression.of_sparsity(0.5), {"a": 5, "b": 5}, 20) == [
+        {"a": 2, "b": 2}
+    ]
 
 
 def test_ratio_counts_all_parameters():
     # 100 parameters, 80 of them prunable; half of all are 50 zeros, 62.5 % of the prunable ones.
-    assert Amount.of_ratio(2).share(100, 80) == Fraction(5, 8)
-    assert zeros_by_round(PRUNERS["MP"], Amount.of_ratio(2), {"a": 30, "b": 50}, 100) == [50]
+    assert Compression.of_ratio(2).share(100, 80) == Fraction(5, 8)
+    assert zeros_by_round(PRUNERS["MP"], Compression.of_ratio(2), {"a": 30, "b": 50}, 100) == [50]
 
 
 def test_resnet20_at_ratio_50_is_98_74_percent_of_its_prunable_weights():
@@ -83,15 +85,15 @@ def test_resnet20_at_ratio_50_is_98_74_percent_of_its_prunable_weights():
     normalization = 2 * (7 * 16 + 6 * 32 + 6 * 64)
     total = convolutions + normalization + 650
     assert total == 269_722
-    share = Amount.of_ratio(50).share(total, convolutions)
+    share = Compression.of_ratio(50).share(total, convolutions)
     assert f"{float(share):.2%}" == "98.74%"
-    zeros = zeros_by_round(PRUNERS["MP"], Amount.of_ratio(50), {"all": convolutions}, total)[0]
+    zeros = zeros_by_round(PRUNERS["MP"], Compression.of_ratio(50), {"all": convolutions}, total)[0]
     assert total / (total - zeros) == pytest.approx(50, abs=0.01)
 
 
 def test_unreachable_ratio_names_the_highest_possible_one():
     with pytest.raises(UserError) as caught:
-        zeros_by_round(PRUNERS["MP"], Amount.of_ratio(5), {"w": 80}, 100)
+        zeros_by_round(PRUNERS["MP"], Compression.of_ratio(5), {"w": 80}, 100)
     assert str(caught.value) == (
         "ratio 5: asks for 80 zeros but only 80 of 100 parameters are prunable; choose a ratio below 5"
     )
@@ -99,22 +101,31 @@ def test_unreachable_ratio_names_the_highest_possible_one():
 
 @given(st.integers(0, 999) | st.none(), st.integers(101, 100_000))
 def test_amount_tokens_round_trip(permille, percent):
-    amounts = [Amount("ratio", percent), Amount("level", percent)]
-    for amount in ([] if permille is None else [Amount("sparsity", permille)]) + amounts:
-        assert Amount.parse(amount.token) == amount
-        made = {"sparsity": Amount.of_sparsity, "ratio": Amount.of_ratio, "level": Amount.of_level}
-        assert made[amount.kind](amount.value if amount.kind != "level" else amount.units) == amount
+    compressions = [Compression("ratio", percent), Compression("level", percent)]
+    for compression in ([] if permille is None else [Compression("sparsity", permille)]) + compressions:
+        assert Compression.parse(compression.token) == compression
+        made = {
+            "sparsity": Compression.of_sparsity,
+            "ratio": Compression.of_ratio,
+            "level": Compression.of_level,
+        }
+        assert (
+            made[compression.kind](compression.value if compression.kind != "level" else compression.units)
+            == compression
+        )
 
 
 def test_amount_spellings():
-    assert Amount.of_sparsity(0.9).token == "sparsity-900permille"
-    assert Amount.of_sparsity(0.1 + 0.2).token == "sparsity-300permille"
-    assert Amount.of_ratio(10).token == "ratio-1000percent"
-    assert Amount.of_ratio(8.27).token == "ratio-827percent"
-    assert (Amount.of_level(7).token, Amount.of_level(7).text) == ("level-7", "level 7")
-    assert sorted(Amount.of_level(k) for k in (10, 9, 2)) == [Amount.of_level(k) for k in (2, 9, 10)]
+    assert Compression.of_sparsity(0.9).token == "sparsity-900permille"
+    assert Compression.of_sparsity(0.1 + 0.2).token == "sparsity-300permille"
+    assert Compression.of_ratio(10).token == "ratio-1000percent"
+    assert Compression.of_ratio(8.27).token == "ratio-827percent"
+    assert (Compression.of_level(7).token, Compression.of_level(7).text) == ("level-7", "level 7")
+    assert sorted(Compression.of_level(k) for k in (10, 9, 2)) == [
+        Compression.of_level(k) for k in (2, 9, 10)
+    ]
     assert DENSE.token == "sparsity-0permille"
-    assert Amount.of_sparsity(0.9) == Amount.of_sparsity(0.90)
+    assert Compression.of_sparsity(0.9) == Compression.of_sparsity(0.90)
 
 
 @pytest.mark.parametrize(
@@ -132,14 +143,14 @@ def test_amount_spellings():
 )
 def test_foreign_tokens_are_refused(token):
     with pytest.raises(UserError, match="not an amount such as"):
-        Amount.parse(token)
+        Compression.parse(token)
 
 
 def test_amounts_finer_than_paths_are_refused():
     with pytest.raises(UserError, match=r"sparsities: 0.9995 has more decimals"):
-        Amount.of_sparsity(0.9995)
+        Compression.of_sparsity(0.9995)
     with pytest.raises(UserError, match=r"ratios: 8.271 has more decimals"):
-        Amount.of_ratio(8.271)
+        Compression.of_ratio(8.271)
 
 
 #: Table 12 of the recall paper: the ratio at each level, of the weights that are pruned.
@@ -152,10 +163,10 @@ TABLE_12 = [
 def test_levels_leave_what_the_recall_paper_prints():
     lth = PRUNERS["LTH"]
     for level, ratio in enumerate(TABLE_12, start=1):
-        share = Amount.of_level(level).share(10**9, 10**9, lth.step)
+        share = Compression.of_level(level).share(10**9, 10**9, lth.step)
         assert share == 1 - Fraction(4**level, 5**level)
         assert float(1 / (1 - share)) == pytest.approx(ratio, abs=0.0051)
-        (zeros,) = zeros_by_round(lth, Amount.of_level(level), {"a": 600_000, "b": 400_000}, 10**7)
+        (zeros,) = zeros_by_round(lth, Compression.of_level(level), {"a": 600_000, "b": 400_000}, 10**7)
         assert zeros == round(1_000_000 * (1 - Fraction(4, 5) ** level))
 
 
@@ -163,7 +174,7 @@ def test_levels_leave_what_the_recall_paper_prints():
 def test_levels_only_ever_remove(size, percent, levels):
     pruner = Pruner(criterion="magnitude", schedule="ladder", recovery="rewind", level_fraction=percent / 100)
     counts = [
-        zeros_by_round(pruner, Amount.of_level(k), {"w": size}, size)[0]["w"] for k in range(levels + 1)
+        zeros_by_round(pruner, Compression.of_level(k), {"w": size}, size)[0]["w"] for k in range(levels + 1)
     ]
     assert counts[0] == 0
     assert counts == sorted(counts)

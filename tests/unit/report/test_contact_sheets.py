@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +15,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_study import results_tree, study
-
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
-from prunescope.printed.build import build as build_paper
-from prunescope.printed.pie import previews
+from prunescope.papers.build import build as build_paper
+from prunescope.papers.pie import previews
 from prunescope.report import contact_sheet, often
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
 from prunescope.report.site import build
+from tests.support.fake_study import results_tree, study
 
 N = 160
 GRID = [
@@ -124,7 +120,7 @@ def test_who_is_right_by_hand() -> None:
 
 
 def cell(pruner: str, ratio: float) -> CellNumbers:
-    return CellNumbers("zoo", "net", pruner, Amount.of_ratio(ratio), {"n_examples": 50})
+    return CellNumbers("zoo", "net", pruner, Compression.of_ratio(ratio), {"n_examples": 50})
 
 
 def test_counting_by_hand() -> None:

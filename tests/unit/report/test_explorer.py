@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,15 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_study import study, write_pies
-
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.report import explorer
 from prunescope.report.explorer_votes import Ranked, chosen, ranked, read_votes
 from prunescope.report.findings import CellNumbers
+from tests.support.fake_study import study, write_pies
 
 CLASSES = ("cat", "dog", "</script>")
 #: Votes by network: example -> (unpruned, pruned); the label of example e is e % 3.
@@ -49,7 +45,7 @@ def cell(root: Path, pruner: str, votes: dict[int, tuple[int, int]]) -> tuple[Ce
         "single-label",
     )
     numbers = CellNumbers(
-        "docstrings", "bilstm", pruner, Amount.parse("sparsity-900permille"), {"n_examples": 6}
+        "docstrings", "bilstm", pruner, Compression.parse("sparsity-900permille"), {"n_examples": 6}
     )
     return numbers, folder
 
@@ -116,7 +112,7 @@ def test_texts_are_whole_and_stay_in_their_string(
     written: tuple[Path, list[explorer.Split], list[str]],
 ) -> None:
     out, _, _ = written
-    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.texts")
+    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.predictions.texts")
     assert number == 0
     assert isinstance(texts, list)
     assert texts[0] == "text 0"

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_study import results_tree, study
-from test_report_pages import check_links
-
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
 from prunescope.report.pack import pack
 from prunescope.report.site import build
+from tests.support.fake_study import results_tree, study
+from tests.unit.report.test_report_pages import check_links
 
 
 def test_unpacked_pages_are_whole(tmp_path: Path) -> None:

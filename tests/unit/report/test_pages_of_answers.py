@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from prunescope.amounts import Amount
+from prunescope.analysis.audit import audit
 from prunescope.analysis.leading import led
-from prunescope.artifacts import SeedBlock, TableMeta, write_predictions
-from prunescope.audit import audit
-from prunescope.config import study_from
-from prunescope.printed.pie import browser, disagreements
-from prunescope.printed.results import Network, Place, Results
+from prunescope.config.compression import Compression
+from prunescope.config.load import study_from
+from prunescope.papers.pie import browser, disagreements
+from prunescope.papers.results import Network, Place, Results
+from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import explorer, sentences, story
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.findings import CellNumbers, network_sentences
@@ -132,7 +132,7 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
         }
     )
     numbers = CellNumbers(
-        "made", "bilstm", "MP", Amount.parse("sparsity-900permille"), AuditFiles(folder).summary
+        "made", "bilstm", "MP", Compression.parse("sparsity-900permille"), AuditFiles(folder).summary
     )
     out = tmp_path / "examples"
     out.mkdir()
@@ -154,7 +154,7 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
 @pytest.mark.parametrize("task", TASKS)
 def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, task: str) -> None:
     folder = audited(tmp_path, task)
-    place = Place(Network("made", "net"), "MP", Amount.parse("sparsity-900permille"))
+    place = Place(Network("made", "net"), "MP", Compression.parse("sparsity-900permille"))
     results = Results(frozenset({place}), {place: tmp_path}, {}, {}, {}, (place.network,))
     found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
     page = browser.payload(found)
@@ -192,10 +192,10 @@ def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> No
 
 def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:
     summary = AuditFiles(audited(tmp_path, "text")).summary
-    cell = CellNumbers("made", "gpt", "MP", Amount.parse("sparsity-900permille"), summary)
+    cell = CellNumbers("made", "gpt", "MP", Compression.parse("sparsity-900permille"), summary)
     assert "constant" not in network_sentences([cell], 0.5)[0]
     summary = AuditFiles(audited(tmp_path / "scores", "regression")).summary
-    cell = CellNumbers("made", "bert", "MP", Amount.parse("sparsity-900permille"), summary)
+    cell = CellNumbers("made", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
     assert "(a constant answer: 0.000)" in network_sentences([cell], 0.0)[0]
 
 
@@ -217,7 +217,7 @@ def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
             },
         }
     )
-    cell = CellNumbers("cola", "bert", "MP", Amount.parse("sparsity-900permille"), summary)
+    cell = CellNumbers("cola", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
     study = study_from(
         {
             "name": "s",

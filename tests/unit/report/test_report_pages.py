@@ -2,24 +2,20 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-import fake_study
-from fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
-
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
-from prunescope.printed.build import build as build_paper
+from prunescope.papers.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
 from prunescope.report.site import build
+from tests.support import fake_study
+from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 
 _VOID = {"meta", "link", "input", "img", "br", "line", "rect", "circle", "hr"}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.amounts import Amount
+from prunescope.config.compression import Compression
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
 from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
@@ -189,7 +189,7 @@ def test_numbers() -> None:
 
 
 def _cell(pruner: str, permille: int, **changes: object) -> CellNumbers:
-    return CellNumbers("digits", "lenet5", pruner, Amount("sparsity", permille), {**SUMMARY, **changes})
+    return CellNumbers("digits", "lenet5", pruner, Compression("sparsity", permille), {**SUMMARY, **changes})
 
 
 def test_network_findings_name_the_extremes() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from prunescope.analysis.effectiveness import correct
-from prunescope.analysis.votes import normalized
-from prunescope.artifacts import SeedBlock, TableMeta, read_predictions, write_predictions
+from prunescope.analysis.pies.votes import normalized
+from prunescope.predictions.store import SeedBlock, TableMeta, read_predictions, write_predictions
 from prunescope.report.right import is_right
 
 NAMES = ("a", "b", "c")

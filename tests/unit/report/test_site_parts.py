@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fake_study import results_tree, study, write_csv
-from test_report_pages import Page, check_links
-
-from prunescope.amounts import Amount
-from prunescope.analysis.printed_spread import spreads
+from prunescope.config.compression import Compression
 from prunescope.figures.registry import draw_all
-from prunescope.report import counts, grid, papers_page, story
+from prunescope.papers import report_page as papers_page
+from prunescope.papers.printed_spread import spreads
+from prunescope.report import counts, grid, story
 from prunescope.report.cell_page import ModelsFile
 from prunescope.report.findings import CellNumbers
 from prunescope.report.gather import key_of
 from prunescope.report.site import build
 from prunescope.report.svg_lines import Line, lines, scatter
+from tests.support.fake_study import results_tree, study, write_csv
+from tests.unit.report.test_report_pages import Page, check_links
 
 GRID = [{"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "ratios": [4, 10]},
         {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.5, 0.9]}]  # fmt: skip
@@ -32,7 +29,9 @@ GRID = [{"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "
 def cell(pruner: str = "IMP-WR", **summary: object) -> CellNumbers:
     known = {"metric": "accuracy", "dense_score": 0.9, "pruned_score": 0.87, "n_seeds": 4, "pie_share": 0.16}
     known |= {"dense_score_on_pies": 0.6, "pruned_score_on_pies": 0.19}
-    return CellNumbers("docstrings", "bilstm", pruner, Amount.parse("sparsity-900permille"), known | summary)
+    return CellNumbers(
+        "docstrings", "bilstm", pruner, Compression.parse("sparsity-900permille"), known | summary
+    )
 
 
 FLOOR = {"mean": 0.04, "low": 0.03, "high": 0.05, "excess": 0.1, "pie_share_half": 0.14, "verdict": ">"}
@@ -87,7 +86,7 @@ def test_every_model_is_counted_once() -> None:
 
 def test_grid_has_cells_that_are_not_there_too(tmp_path: Path) -> None:
     settings = study(grid=GRID)
-    there = CellNumbers("digits", "lenet5", "MP", Amount.parse("ratio-400percent"), cell().summary)
+    there = CellNumbers("digits", "lenet5", "MP", Compression.parse("ratio-400percent"), cell().summary)
     counted = counts.counted(settings.cells, {})
     found = grid.payload(
         [there], counted, {key_of(there): (3, 4)}, tmp_path / "cells", tmp_path / "index.html"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
+from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import prunable
-from prunescope.pruners import PRUNERS
 from prunescope.training import recipes
 from prunescope.training.augment import crop_flip, cropped
 from prunescope.training.batches import Pixels, Split, augmenting

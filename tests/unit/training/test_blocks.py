@@ -16,11 +16,11 @@ import torch
 from safetensors.numpy import load_file, save_file
 from sklearn.metrics import f1_score
 
-from prunescope.archs import Training
-from prunescope.artifacts import read_predictions
+from prunescope.config.architectures import Training
+from prunescope.config.jobs import ModelJob
+from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
-from prunescope.jobs import ModelJob
-from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.predictions.store import read_predictions
 from prunescope.training.blocks import BlockOutputs, in_groups, replicas_together, run_block
 from prunescope.training.loop import logits_of, train
 
@@ -53,35 +53,35 @@ def run(tmp_path: Path, tiny: SimpleNamespace) -> Callable[..., Path]:
     def job(
         family: str,
         seeds: tuple[int, ...],
-        pruner: str = UNPRUNED,
+        pruner: str = NO_PRUNER,
         *,
         dense: list[Path] | None = None,
         task: str = "single-label",
         settings: Training = SETTINGS,
-        amount: str = "sparsity-900permille",
+        compression: str = "sparsity-900permille",
         stored: Literal["float32", "float16"] = "float32",
         **running: Any,
     ) -> Path:
         folder = tmp_path / str(next(number))
         folder.mkdir()
-        unpruned = pruner == UNPRUNED
+        is_dense = pruner == NO_PRUNER
         spec = ModelJob(
             dataset="d",
             arch=family,
             pruner=pruner,
-            amount="sparsity-0permille" if unpruned else amount,
+            amount="sparsity-0permille" if is_dense else compression,
             seeds=seeds,
             architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
-            composition=None if unpruned else PRUNERS[pruner],
+            composition=None if is_dense else PRUNERS[pruner],
             logits=stored,
         )
         outputs = BlockOutputs(
             test=folder / "test.parquet",
             train=folder / "train.parquet",
             metrics=folder / "metrics.json",
-            early=folder / "early.parquet" if unpruned else None,
-            checkpoint=folder / "checkpoint.safetensors" if unpruned else None,
+            early=folder / "early.parquet" if is_dense else None,
+            checkpoint=folder / "checkpoint.safetensors" if is_dense else None,
             models=folder / "models.safetensors",
         )
         run_block(spec, inputs_file(tiny, tmp_path, family, task), outputs, dense=dense or [], device="cpu")
@@ -257,14 +257,14 @@ def test_a_diverged_seed_is_named_and_has_no_rows(run, lr):
 def test_one_diverged_seed_does_not_stop_the_others(run, monkeypatch):
     from prunescope.training import blocks
 
-    whole = blocks.unpruned
+    whole = blocks.dense
 
     def broken(trainee, after_epoch=None):
         yield from whole(trainee, after_epoch)
         if trainee.seed == 1:
             next(trainee.model.parameters()).data.fill_(math.nan)
 
-    monkeypatch.setattr(blocks, "unpruned", broken)
+    monkeypatch.setattr(blocks, "dense", broken)
     folder = run("lenet5", (0, 1, 2))
     assert meta(folder, "test.parquet")["diverged"] == [1]
     assert sorted(set(pq.read_table(folder / "test.parquet")["seed"].to_pylist())) == [0, 2]
@@ -276,7 +276,7 @@ def test_one_diverged_seed_does_not_stop_the_others(run, monkeypatch):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is there")
 def test_a_device_that_is_not_there_is_refused(tmp_path, tiny):
     job = ModelJob(
-        dataset="d", arch="lenet5", pruner=UNPRUNED, amount="sparsity-0permille", seeds=(0,),
+        dataset="d", arch="lenet5", pruner=NO_PRUNER, amount="sparsity-0permille", seeds=(0,),
         architecture=tiny.arch("lenet5"), training=SETTINGS,
     )  # fmt: skip
     outputs = BlockOutputs(*(tmp_path / name for name in ("test", "train", "metrics")))
@@ -355,7 +355,7 @@ def test_the_same_job_together_writes_the_same_bytes(run):
 def test_when_seeds_are_trained_together(tiny):
     def trained(family: str, place: str, seeds: tuple[int, ...], **running: Any) -> str:
         job = ModelJob(
-            dataset="d", arch=family, pruner=UNPRUNED, amount="sparsity-0permille", seeds=seeds,
+            dataset="d", arch=family, pruner=NO_PRUNER, amount="sparsity-0permille", seeds=seeds,
             architecture=tiny.arch(family).model_copy(update=running), training=SETTINGS,
         )  # fmt: skip
         found = replicas_together(job, torch.device(place))
@@ -405,15 +405,15 @@ def models_of(folder: Path) -> dict[str, np.ndarray]:
 
 def test_a_ladder_is_climbed_from_file_to_file_whatever_the_blocks(run):
     dense = run("lenet5", (0, 1, 2)) / "checkpoint.safetensors"
-    one = run("lenet5", (0, 1, 2), "LTH", dense=[dense], amount="level-1")
+    one = run("lenet5", (0, 1, 2), "LTH", dense=[dense], compression="level-1")
     whole = [one / "models.safetensors"]
-    two = run("lenet5", (0, 1, 2), "LTH", dense=whole, amount="level-2")
+    two = run("lenet5", (0, 1, 2), "LTH", dense=whole, compression="level-2")
     # Another cut of the same seeds, from files that hold others too.
-    parts = [run("lenet5", s, "LTH", dense=[dense], amount="level-1") for s in ((0,), (1, 2))]
+    parts = [run("lenet5", s, "LTH", dense=[dense], compression="level-1") for s in ((0,), (1, 2))]
     again = run(
-        "lenet5", (2, 1), "LTH", dense=[part / "models.safetensors" for part in parts], amount="level-2"
+        "lenet5", (2, 1), "LTH", dense=[part / "models.safetensors" for part in parts], compression="level-2"
     )
-    inline = run("lenet5", (1,), "LTH", amount="level-1")
+    inline = run("lenet5", (1,), "LTH", compression="level-1")
     assert np.array_equal(logits(inline, "test.parquet", 1), logits(one, "test.parquet", 1))
     for seed in (1, 2):
         assert np.array_equal(logits(two, "test.parquet", seed), logits(again, "test.parquet", seed))
@@ -438,18 +438,18 @@ def test_a_ladder_is_climbed_from_file_to_file_whatever_the_blocks(run):
 
 def test_a_level_without_the_one_below_is_refused_before_anything_is_trained(run, tmp_path):
     with pytest.raises(UserError) as caught:
-        run("lenet5", (0,), "LTH", amount="level-2")
+        run("lenet5", (0,), "LTH", compression="level-2")
     assert str(caught.value) == (
         "LTH level-2: starts from the networks of level 1; give their models.safetensors with --dense"
     )
     dense = run("lenet5", (0,)) / "checkpoint.safetensors"
     with pytest.raises(UserError, match="level 2, seed 0: starts from the networks of level 1, with 4062"):
-        run("lenet5", (0,), "LTH", dense=[dense], amount="level-2")
-    one = run("lenet5", (0,), "LTH", dense=[dense], amount="level-1") / "models.safetensors"
+        run("lenet5", (0,), "LTH", dense=[dense], compression="level-2")
+    one = run("lenet5", (0,), "LTH", dense=[dense], compression="level-1") / "models.safetensors"
     with pytest.raises(UserError, match="no network of seed 1"):
-        run("lenet5", (0, 1), "LTH", dense=[one], amount="level-2")
+        run("lenet5", (0, 1), "LTH", dense=[one], compression="level-2")
     with pytest.raises(UserError, match="level 3, seed 0: starts from the networks of level 2"):
-        run("lenet5", (0,), "LTH", dense=[one], amount="level-3")
+        run("lenet5", (0,), "LTH", dense=[one], compression="level-3")
     assert not [path for path in tmp_path.glob("*/metrics.json") if path.parent.name in ("0", "2", "4", "5")]
 
 
@@ -457,13 +457,13 @@ def test_a_seed_that_diverged_stays_so_on_every_level_above(run):
     settings = Training(optimizer="sgd", lr=1e18, epochs=1, batch_size=8)
     dense = run("lenet5", (0,), settings=settings) / "checkpoint.safetensors"
     for level in (1, 2):
-        folder = run("lenet5", (0,), "LTH", settings=settings, dense=[dense], amount=f"level-{level}")
+        folder = run("lenet5", (0,), "LTH", settings=settings, dense=[dense], compression=f"level-{level}")
         assert metrics(folder)["models"][0]["reason"] == "the network that this seed starts from diverged"
         dense = folder / "models.safetensors"
 
 
 def test_a_job_that_removes_filters_says_what_is_left(run):
-    folder = run("lenet5", (0, 1), "CHIP", amount="ratio-400percent")
+    folder = run("lenet5", (0, 1), "CHIP", compression="ratio-400percent")
     for seed, record in enumerate(metrics(folder)["models"]):
         tensors = {name[8:]: value for name, value in models_of(folder).items() if name[0] == str(seed)}
         # Of the parameters that are left, none is zero: what is zero has gone.
@@ -483,7 +483,7 @@ def test_a_ladder_is_climbed_together_as_it_is_alone(run):
     for kind in ("alone", "together"):
         below = run("lenet5", (0, 2), replicas=kind) / "checkpoint.safetensors"
         for level in (1, 2):
-            folder = run("lenet5", (0, 2), "LTH", dense=[below], amount=f"level-{level}", replicas=kind)
+            folder = run("lenet5", (0, 2), "LTH", dense=[below], compression=f"level-{level}", replicas=kind)
             below = folder / "models.safetensors"
             folders[kind, level] = folder
     for level in (1, 2):

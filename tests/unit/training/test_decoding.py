@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.models.registry import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.decoding import answers_of, best_span

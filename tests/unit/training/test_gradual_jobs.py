@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
-from prunescope.archs import Training
-from prunescope.jobs import ModelJob
-from prunescope.pruners import PRUNERS, UNPRUNED, Pruner
+from prunescope.config.architectures import Training
+from prunescope.config.jobs import ModelJob
+from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.training.blocks import BlockOutputs, run_block
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=3, batch_size=8)
@@ -45,7 +45,7 @@ def run(tmp_path: Path, tiny: SimpleNamespace):
         spec = ModelJob(
             dataset="d",
             arch="a",
-            pruner=UNPRUNED if composition is None else "P",
+            pruner=NO_PRUNER if composition is None else "P",
             amount="sparsity-0permille" if composition is None else "sparsity-900permille",
             seeds=seeds,
             architecture=tiny.arch("lenet5").model_copy(update=running),

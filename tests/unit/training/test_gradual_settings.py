@@ -22,17 +22,17 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from prunescope.amounts import Amount
-from prunescope.archs import Training
-from prunescope.gradual import Gradual
+from prunescope.config.architectures import Training
+from prunescope.config.compression import Compression
+from prunescope.config.gradual import Gradual
+from prunescope.config.pruners import Pruner
 from prunescope.models.registry import Shape, prunable
-from prunescope.pruners import Pruner
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.seeds import stream
 from prunescope.training.batches import Split, TrainingData, epoch_batches
 from prunescope.training.learning_rate import learning_rates
 from prunescope.training.loop import Trainee, copied_state
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.recipes import prune_and_train, train_dense
 
 CRITERIA = ["magnitude", "sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0"]
 LEARNED = ("movement", "pst", "l0")
@@ -297,7 +297,7 @@ def pruner_of(draw: random.Random, criterion: str, task: str, steps: int) -> Pru
     )
 
 
-def drawn(criterion: str, number: int) -> tuple[Trainee, Pruner, Amount, int]:
+def drawn(criterion: str, number: int) -> tuple[Trainee, Pruner, Compression, int]:
     """A network with its data, a pruner, how far to prune, and the steps that it takes."""
     draw = random.Random(f"{criterion} {number}")
     torch.manual_seed(number)
@@ -323,7 +323,7 @@ def drawn(criterion: str, number: int) -> tuple[Trainee, Pruner, Amount, int]:
     steps = settings.epochs * -(-len(data.splits["train"]) // settings.batch_size)
     pruner = pruner_of(draw, criterion, task, steps)
     trainee = Trainee(model, data, settings, draw.randrange(1000))
-    return trainee, pruner, Amount.of_sparsity(draw.choice([0.3, 0.5, 0.8, 0.9, 0.985])), steps
+    return trainee, pruner, Compression.of_sparsity(draw.choice([0.3, 0.5, 0.8, 0.9, 0.985])), steps
 
 
 def loss(task: str, logits: Tensor, labels: Tensor) -> Tensor:
@@ -362,16 +362,16 @@ def minimized(
 @pytest.mark.parametrize("number", range(8))
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_step_is_what_the_equations_say(monkeypatch, criterion, number):
-    trainee, pruner, amount, steps = drawn(criterion, number)
+    trainee, pruner, compression, steps = drawn(criterion, number)
     model, data, settings = trainee.model, trainee.data, trainee.settings
     if pruner.needs_trained:
-        train_unpruned(trainee)
+        train_dense(trainee)
     first = copy.deepcopy(model)
     size = sum(weight.numel() for weight in prunable(model).values())
     waits = [
         round(w * steps) if w < 1 else int(w) for w in (pruner.gradual.warm_up, pruner.gradual.cool_down)
     ]
-    left = size - round(Fraction(amount.units, 1000) * size)
+    left = size - round(Fraction(compression.units, 1000) * size)
     slow = Slow(trainee, pruner, steps, (waits[0], waits[1]), left)
     seen: list[tuple[np.ndarray, dict[str, Tensor]]] = []
     after_step = GradualPruning.after_step
@@ -382,7 +382,7 @@ def test_every_step_is_what_the_equations_say(monkeypatch, criterion, number):
         seen.append((kept, copied_state(model)))
 
     monkeypatch.setattr(GradualPruning, "after_step", noted)
-    prune_and_train(trainee, pruner, amount, {})
+    prune_and_train(trainee, pruner, compression, {})
     assert trainee.masks is not None
     assert len(seen) == steps
     assert sum(int(mask.sum()) for mask in trainee.masks.values()) == left

@@ -16,15 +16,15 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import Encoder, Training
+from prunescope.config.architectures import Encoder, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.registry import build, prunable
-from prunescope.pruners import PRUNERS, Pruner
 from prunescope.training.batches import order_of
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import DivergedError, Trainee, copied_state, train
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.recipes import prune_and_train, train_dense
 
 EPOCHS, BATCH, LR, CLIP, DECAY = 3, 8, 4e-3, 0.5, 0.1
 SETTINGS = Training(
@@ -37,7 +37,7 @@ SETTINGS = Training(
     lr_warm_up=0.2,
     lr_decay="linear",
 )
-MOST = Amount.of_sparsity(0.8)
+MOST = Compression.of_sparsity(0.8)
 STEPS = 15  # 40 examples, 5 batches an epoch
 WINDOW, BETA1, BETA2 = 2, 0.85, 0.95
 NAMED = ["PINS", "PINS-plain", "GMP", "sensitivity", "PLATON", "SMvP", "PST", "L0"]
@@ -250,7 +250,7 @@ def test_any_pruner_may_have_an_unpruned_teacher(make_trainee, name):
     for trainee, pruner in ((plain, PRUNERS[name]), (taught, distilled)):
         start = copied_state(trainee.model)
         if pruner.needs_trained:
-            train_unpruned(trainee)
+            train_dense(trainee)
         prune_and_train(trainee, pruner, MOST, start)
         assert trainee.hooks == []
     a, b = plain.model.state_dict(), taught.model.state_dict()
@@ -264,7 +264,7 @@ def test_from_a_trained_network_it_goes_on_with_fine_tuning(make_trainee):
     trainee = make_trainee("lenet5", settings)
     pruner = short("GMP", start="trained")
     assert pruner.needs_trained
-    train_unpruned(trainee)
+    train_dense(trainee)
     prune_and_train(trainee, pruner, MOST, {})
     assert [(epoch.phase, epoch.epoch) for epoch in trainee.curve] == [
         ("train", 1),

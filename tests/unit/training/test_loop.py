@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.models.registry import prunable
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.seeds import stream

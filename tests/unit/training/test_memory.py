@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.amounts import Amount
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
-from prunescope.pruners import PRUNERS
 from prunescope.training.loop import copied_state, logits_of, mean_loss, train
 from prunescope.training.memory import backward, in_batches, memory_told
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.recipes import prune_and_train, train_dense
 
 SETTINGS = Training(optimizer="sgd", lr=0.05, epochs=2, batch_size=16, clip_norm=1.0, finetune_epochs=1)
 
@@ -57,7 +57,7 @@ def test_training_in_parts_is_training_whole(make_trainee, capfd, family, task, 
             if isinstance(module, nn.Dropout):
                 module.p = 0.0  # its draws depend on the size of a batch
         limited(trainee.model, limit)
-        train_unpruned(trainee)
+        train_dense(trainee)
         sides.append(trainee)
     whole, parts = sides
     assert (whole.parts, parts.parts) == (1, {9: 2, 4: 4, 1: 16}[most])
@@ -132,16 +132,16 @@ def test_scores_by_gradient_are_of_the_same_batch(make_trainee):
     for most in (10**6, 5):
         trainee = make_trainee("bilstm", SETTINGS)
         start = copied_state(trainee.model)
-        train_unpruned(trainee)
+        train_dense(trainee)
         limited(trainee.model, most)
-        prune_and_train(trainee, PRUNERS["GP"], Amount.of_sparsity(0.5), start)
+        prune_and_train(trainee, PRUNERS["GP"], Compression.of_sparsity(0.5), start)
         sides.append(trainee)
     agree = sum(int((sides[0].masks[n] == sides[1].masks[n]).sum()) for n in sides[0].masks)
     assert agree == sum(mask.numel() for mask in sides[0].masks.values())
 
 
 def test_a_network_with_batch_normalization_is_not_cut(make_trainee):
-    from prunescope.archs import ResNet
+    from prunescope.config.architectures import ResNet
     from prunescope.models.registry import build
     from prunescope.training.loop import Trainee
 

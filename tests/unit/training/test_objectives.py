@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.errors import UserError
 from prunescope.training.learning_rate import learning_rates
 from prunescope.training.loop import train

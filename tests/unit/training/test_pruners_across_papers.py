@@ -7,17 +7,17 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from prunescope.amounts import Amount
-from prunescope.archs import ResNet, Training
+from prunescope.config.architectures import ResNet, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import build, prunable
-from prunescope.pruners import PRUNERS
 from prunescope.training.loop import Trainee, copied_state
-from prunescope.training.recipes import prune_and_train, train_unpruned
+from prunescope.training.recipes import prune_and_train, train_dense
 
 SETTINGS = Training(
     optimizer="sgd", lr=0.02, epochs=1, batch_size=8, weight_decay=5e-4, finetune_epochs=1, clip_norm=1.0
 )
-MOST = Amount.of_sparsity(0.9)
+MOST = Compression.of_sparsity(0.9)
 
 
 def resnet(data: Trainee) -> Trainee:
@@ -42,7 +42,7 @@ def test_every_pruner_prunes_every_network(
     composition = PRUNERS[name]
     start = copied_state(trainee.model)
     if composition.needs_trained:
-        train_unpruned(trainee)
+        train_dense(trainee)
     prune_and_train(trainee, composition, MOST, start)
     weights = prunable(trainee.model)
     sizes = {layer: weight.numel() for layer, weight in weights.items()}
@@ -69,8 +69,8 @@ def test_pruners_of_the_recall_paper_on_several_labels(
 ) -> None:
     trainee = make_trainee("bilstm", SETTINGS, task="multi-label")
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
-    prune_and_train(trainee, PRUNERS[name], Amount.of_ratio(2), start)
+    train_dense(trainee)
+    prune_and_train(trainee, PRUNERS[name], Compression.of_ratio(2), start)
     total = sum(p.numel() for p in trainee.model.parameters())
     left = sum(int((p != 0).sum()) for p in prunable(trainee.model).values())
     left += total - sum(p.numel() for p in prunable(trainee.model).values())

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunescope.amounts import Amount
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import prunable
-from prunescope.pruners import PRUNERS
 from prunescope.training import pruning_curve
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.hooks import StepHook
@@ -23,7 +23,7 @@ from prunescope.training.recipes import prune_and_train
 from prunescope.training.watch import Watch
 
 SETTINGS = Training(optimizer="adamw", lr=4e-3, epochs=3, batch_size=12, clip_norm=0.5)
-MOST = Amount.of_sparsity(0.8)
+MOST = Compression.of_sparsity(0.8)
 #: 40 examples in batches of 12, the last of 4: 4 batches an epoch; a cool-down of .43 of 12 steps.
 STEPS, FINAL = 12, 7
 

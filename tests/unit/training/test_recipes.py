@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from prunescope.amounts import Amount
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import prunable
-from prunescope.pruners import PRUNERS, Pruner
 from prunescope.pruning import criteria
 from prunescope.pruning.filters import channels_kept, independence_of_filters
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import DivergedError, Trainee, copied_state, train
-from prunescope.training.recipes import prune_and_train, rewind, train_unpruned
+from prunescope.training.recipes import prune_and_train, rewind, train_dense
 
-HALF, MOST = Amount.of_sparsity(0.5), Amount.of_sparsity(0.9)
+HALF, MOST = Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)
 ADAM = Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, clip_norm=1.0, finetune_epochs=1)
 SGD = Training(optimizer="sgd", lr=0.05, epochs=2, batch_size=8, weight_decay=5e-4, finetune_epochs=1)
 
@@ -55,14 +55,14 @@ def test_going_on_from_a_checkpoint_is_training_it_all(make_trainee, tmp_path, f
     def inline(seed: int) -> Trainee:
         trainee = make(seed=seed)
         start = copied_state(trainee.model)
-        train_unpruned(trainee)
+        train_dense(trainee)
         prune_and_train(trainee, composition, MOST, start)
         return trainee
 
     tensors: dict[str, torch.Tensor] = {}
     for seed in (4, 1):  # a block of other seeds around it, in any order
         dense = make(seed=seed)
-        train_unpruned(dense)
+        train_dense(dense)
         tensors |= checkpoint.trainee_tensors(dense)
         torch.rand(seed)
     path = tmp_path / "checkpoint.safetensors"
@@ -85,7 +85,7 @@ def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
     keep = trainee.set_masks
     trainee.set_masks = lambda m: (masks.append(m), keep(m))
     if composition.needs_trained:
-        train_unpruned(trainee)
+        train_dense(trainee)
     prune_and_train(trainee, composition, MOST, start)
     zeros = layer_zeros(trainee)
     sizes = {"conv1.weight": 150, "conv2.weight": 2400, "fc1.weight": 7680, "fc2.weight": 10_080}
@@ -108,7 +108,7 @@ def test_every_pruner_reaches_its_sparsity_exactly(make_trainee, name):
 def climb(
     trainee: Trainee, pruner: Pruner, level: int, start: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    prune_and_train(trainee, pruner, Amount.of_level(level), start)
+    prune_and_train(trainee, pruner, Compression.of_level(level), start)
     assert trainee.masks is not None
     return {name: mask.clone() for name, mask in trainee.masks.items()}
 
@@ -125,7 +125,7 @@ def test_a_ladder_prunes_what_each_level_has_trained_and_starts_anew(make_traine
     pruner = PRUNERS["LTH"].model_copy(update={"scope": scope})
     trainee = make_trainee("lenet5", SGD.model_copy(update={"rewind_epochs": 3}))
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     left = {name: torch.ones_like(w, dtype=torch.bool) for name, w in prunable(trainee.model).items()}
     for level in (1, 2, 3):
         trained = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
@@ -155,7 +155,7 @@ def test_a_ladder_goes_on_from_the_file_of_the_level_below_alone(make_trainee, t
     lth = PRUNERS["LTH"]
     trainee = make_trainee("lenet5", SGD, seed=1)
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     for level in (1, 2):
         climb(trainee, lth, level, start)
     path = tmp_path / "models.safetensors"
@@ -179,7 +179,7 @@ def test_a_level_starts_from_the_one_below_and_no_other(make_trainee):
     lth = PRUNERS["LTH"]
     trainee = make_trainee("lenet5", SGD)
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     with pytest.raises(UserError) as caught:
         climb(trainee, lth, 2, start)
     assert str(caught.value) == (
@@ -197,8 +197,8 @@ def test_a_level_starts_from_the_one_below_and_no_other(make_trainee):
 def test_filters_are_pruned_with_all_that_hangs_on_them(make_trainee):
     trainee = make_trainee("lenet5", SGD)
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
-    prune_and_train(trainee, PRUNERS["CHIP"], Amount.of_ratio(4), start)
+    train_dense(trainee)
+    prune_and_train(trainee, PRUNERS["CHIP"], Compression.of_ratio(4), start)
     # 21,195 parameters with 3 classes. A quarter of them stays: half of the channels of each layer but a few.
     kept = channels_kept(trainee.masks, channels_of(trainee.model))
     model = trainee.model
@@ -217,7 +217,7 @@ def test_filters_are_pruned_with_all_that_hangs_on_them(make_trainee):
 
 def test_the_least_independent_filters_go(make_trainee, monkeypatch):
     trainee = make_trainee("lenet5", SGD)
-    train_unpruned(trainee)
+    train_dense(trainee)
     seen = []
     whole = type(trainee.data.splits["train"]).batch
     monkeypatch.setattr(
@@ -247,9 +247,9 @@ def test_filters_by_what_their_weights_are_worth(make_trainee, criterion, schedu
     trainee = make_trainee("lenet5", SGD)
     start = copied_state(trainee.model)
     if schedule == "one-shot":
-        train_unpruned(trainee)
+        train_dense(trainee)
     weights = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
-    prune_and_train(trainee, pruner, Amount.of_ratio(2), start)
+    prune_and_train(trainee, pruner, Compression.of_ratio(2), start)
     kept = channels_kept(trainee.masks, channels_of(trainee.model))
     assert kept["conv2"] < 16
     if criterion == "magnitude":  # the L1 norm of a filter
@@ -314,7 +314,7 @@ def test_undecayed_pruning_by_the_total_gradient_is_gradient_pruning_by_the_data
 def test_scores_come_from_the_network_as_it_is_before_rewinding(make_trainee, monkeypatch):
     trainee = make_trainee("bilstm", SGD)
     start = copied_state(trainee.model)
-    train_unpruned(trainee)
+    train_dense(trainee)
     # What pruning and rewinding leave, before training hides it.
     monkeypatch.setattr("prunescope.training.recipes.train", lambda *arguments, **settings: None)
     trained = {name: w.detach().clone() for name, w in prunable(trainee.model).items()}
@@ -336,7 +336,7 @@ def test_rewinding_does_not_alias_the_beginning(make_trainee):
     kept = {name: value.clone() for name, value in start.items()}
     live = {value.data_ptr() for value in trainee.model.state_dict().values()}
     assert not live & {value.data_ptr() for value in start.values()}
-    train_unpruned(trainee)
+    train_dense(trainee)
     old = trainee.optimizer
     prune_and_train(trainee, PRUNERS["IMP-WR"], HALF, start)
     assert all(torch.equal(start[name], kept[name]) for name in start)
@@ -359,7 +359,7 @@ def test_rewound_networks_are_trained_and_tuned_ones_go_on(make_trainee, monkeyp
         trainee = make_trainee("lenet5", settings)
         start = copied_state(trainee.model)
         if PRUNERS[pruner].needs_trained:
-            train_unpruned(trainee)
+            train_dense(trainee)
         prune_and_train(trainee, PRUNERS[pruner], HALF, start)
     rounds = ["round-1", "round-2", "round-3"]
     assert calls == [
@@ -376,10 +376,10 @@ def test_rewound_networks_are_trained_and_tuned_ones_go_on(make_trainee, monkeyp
 def test_pruning_at_the_beginning_has_the_order_of_training_unpruned(make_trainee, monkeypatch):
     """What differs between them is the mask alone."""
     monkeypatch.setattr(recipes, "prune_now", lambda *_: None)
-    pruned, unpruned = make_trainee("lenet5", SGD), make_trainee("lenet5", SGD)
+    pruned, dense = make_trainee("lenet5", SGD), make_trainee("lenet5", SGD)
     prune_and_train(pruned, PRUNERS["MP-AI"], HALF, copied_state(pruned.model))
-    train_unpruned(unpruned)
-    assert same(pruned, unpruned)
+    train_dense(dense)
+    assert same(pruned, dense)
 
 
 @pytest.mark.parametrize(

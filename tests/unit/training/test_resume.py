@@ -18,12 +18,12 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from prunescope.archs import Training
-from prunescope.arrow import objects
-from prunescope.artifacts import SeedBlock
+from prunescope.config.architectures import Training
+from prunescope.config.jobs import ModelJob
+from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
-from prunescope.jobs import ModelJob
-from prunescope.pruners import PRUNERS, UNPRUNED
+from prunescope.predictions.arrow import objects
+from prunescope.predictions.store import SeedBlock
 from prunescope.training import left, pruning_curve
 from prunescope.training.blocks import BlockOutputs, Kept, run_block
 from prunescope.training.collected import Collected
@@ -49,13 +49,13 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
 
     def job(
         family: str,
-        pruner: str = UNPRUNED,
+        pruner: str = NO_PRUNER,
         *,
         seeds: tuple[int, ...] = (0, 1),
         task: str = "single-label",
         settings: Training = SETTINGS,
         dense: tuple[Path, ...] = (),
-        amount: str = "sparsity-900permille",
+        compression: str = "sparsity-900permille",
         objective: str | None = None,
         **running: Any,
     ) -> Callable[..., Path]:
@@ -68,15 +68,15 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
             about["augment"] = "crop-flip"
         inputs = tmp_path / f"{family}-{task}.safetensors"
         save_file(tiny.arrays(family, task), inputs, metadata={"prunescope": json.dumps(about)})
-        unpruned = pruner == UNPRUNED
-        composition = None if unpruned else PRUNERS[pruner]
+        is_dense = pruner == NO_PRUNER
+        composition = None if is_dense else PRUNERS[pruner]
         if composition is not None and objective is not None:
             composition = composition.model_copy(update={"objective": objective})
         spec = ModelJob(
             dataset="d",
             arch=family,
             pruner=pruner,
-            amount="sparsity-0permille" if unpruned else amount,
+            amount="sparsity-0permille" if is_dense else compression,
             seeds=seeds,
             architecture=tiny.arch(family).model_copy(update=running),
             training=settings,
@@ -90,8 +90,8 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
                 test=folder / "test.parquet",
                 train=folder / "train.parquet",
                 metrics=folder / "metrics.json",
-                early=folder / "early.parquet" if unpruned else None,
-                checkpoint=folder / "checkpoint.safetensors" if unpruned else None,
+                early=folder / "early.parquet" if is_dense else None,
+                checkpoint=folder / "checkpoint.safetensors" if is_dense else None,
                 models=folder / "models.safetensors",
             )
             kept = None if interval is None else Kept(folder / "unfinished", interval)
@@ -151,14 +151,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
 SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
 JOBS = {
-    "unpruned, pictures that are changed": ("lenet5", UNPRUNED, {"settings": SGD}),
-    "unpruned, dropout, best epoch": ("encoder", UNPRUNED, {"settings": BEST}),
+    "unpruned, pictures that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
+    "unpruned, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
     "one-shot, fine-tuned": ("lenet5", "UP", {"settings": SGD}),
     "iterative, rewound, several labels": ("bilstm", "IMP-WR", {"task": "multi-label", "settings": BEST}),
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
     "at initialization": ("bilstm", "RP-AI", {}),
-    "filters": ("lenet5", "CHIP", {"amount": "ratio-200percent"}),
-    "a ladder's first level": ("lenet5", "LTH", {"amount": "level-1"}),
+    "filters": ("lenet5", "CHIP", {"compression": "ratio-200percent"}),
+    "a ladder's first level": ("lenet5", "LTH", {"compression": "level-1"}),
     "gradual, its own teacher": ("encoder", "PINS", {}),
     "gradual, averages": ("bilstm", "PLATON", {}),
     "gradual, learned scores": ("lenet5", "SMvP", {}),
@@ -167,7 +167,7 @@ JOBS = {
     "distilled from what it was": ("lenet5", "MP", {"objective": "distilled", "settings": SGD}),
     "distilled at initialization": ("encoder", "RP-AI", {"objective": "distilled"}),
     "together": ("lenet5", "IMP-FT", {"settings": BEST, "replicas": "together"}),
-    "together in parts": ("bilstm", UNPRUNED, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
+    "together in parts": ("bilstm", NO_PRUNER, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.archs import Training
+from prunescope.config.architectures import Training
 from prunescope.models.encoder import Encoder
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs

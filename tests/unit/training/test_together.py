@@ -15,17 +15,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunescope.amounts import Amount
-from prunescope.archs import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.registry import build, prunable
-from prunescope.pruners import PRUNERS, Pruner
 from prunescope.pruning.mask import ScoreError, full_masks, prune
 from prunescope.training.batches import Pixels, Split, TrainingData, augmenting, shuffled
 from prunescope.training.graphs import WARM_UP
 from prunescope.training.lockstep import follow, train_each
 from prunescope.training.loop import DivergedError, Stretch, Trainee, copied_state, logits_of
-from prunescope.training.recipes import pruned, rewind, unpruned
+from prunescope.training.recipes import dense, pruned, rewind
 from prunescope.training.together import Stack, Together
 
 ARCHS: dict[str, Arch] = {
@@ -50,7 +50,7 @@ OPTIMIZERS = {
 
 #: One of each kind: rewound, fine-tuned, at the start, in one shot over all layers, by gradients, by chance.
 KINDS = ("IMP-WR", "IIBP-FT", "RP-AI", "MP", "UP")
-HALF = Amount.of_sparsity(0.5)
+HALF = Compression.of_sparsity(0.5)
 SEEDS = (4, 0, 7)
 
 
@@ -80,12 +80,12 @@ def networks(
     return [Trainee(model, facts, settings, seed) for model, seed in zip(models, seeds, strict=True)]
 
 
-def whole(trainee: Trainee, pruner: Pruner | None, amount: Amount = HALF) -> Any:
+def whole(trainee: Trainee, pruner: Pruner | None, compression: Compression = HALF) -> Any:
     start = copied_state(trainee.model)
     if pruner is None or pruner.needs_trained:
-        yield from unpruned(trainee)
+        yield from dense(trainee)
     if pruner is not None:
-        yield from pruned(trainee, pruner, amount, start)
+        yield from pruned(trainee, pruner, compression, start)
 
 
 def both(
@@ -93,13 +93,13 @@ def both(
     facts: TrainingData,
     settings: Training,
     pruner: Pruner | None,
-    amount: Amount = HALF,
+    compression: Compression = HALF,
     **more: Any,
 ) -> tuple[list[Trainee], list[Trainee]]:
     """The same networks through a whole recipe, each alone and all together."""
     alone, stacked = (networks(arch, facts, settings, **more) for _ in range(2))
     for trainees, trainer in ((alone, train_each), (stacked, Together(32))):
-        ends = follow([(t, whole(t, pruner, amount)) for t in trainees], trainer)
+        ends = follow([(t, whole(t, pruner, compression)) for t in trainees], trainer)
         assert ends == [None] * len(trainees)
     return alone, stacked
 
@@ -152,7 +152,7 @@ def test_pruning_and_training_together_is_doing_it_alone(data, arch, pruner):
 def test_pruning_filters_together_is_doing_it_alone(data, arch):
     # Biases and batch normalization of filters that are gone are masked, too.
     alone, stacked = both(
-        arch, data(arch, double=True), OPTIMIZERS["sgd"], PRUNERS["CHIP"], amount=Amount.of_ratio(2)
+        arch, data(arch, double=True), OPTIMIZERS["sgd"], PRUNERS["CHIP"], compression=Compression.of_ratio(2)
     )
     for a, b in zip(alone, stacked, strict=True):
         assert b.masks.keys() - prunable(b.model).keys()

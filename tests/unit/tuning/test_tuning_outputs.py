@@ -12,17 +12,17 @@ import torch
 import yaml
 from safetensors.numpy import save_file
 
-from prunescope.archs import Training
-from prunescope.config import load_study, study_from
+from prunescope.config.architectures import Training
+from prunescope.config.jobs import ModelJob
+from prunescope.config.load import load_study, study_from
+from prunescope.config.tuning import Space
 from prunescope.errors import UserError
-from prunescope.jobs import ModelJob
-from prunescope.published import pie
+from prunescope.papers.numbers import pie
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.tuning.evaluation import Evaluation
 from prunescope.tuning.job import TuneJob, tune_job
 from prunescope.tuning.outputs import write_search, write_tuned
 from prunescope.tuning.run import run_search
-from prunescope.tuning.spec import Space
 
 ROOT = Path(__file__).parents[3]
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.archs import LeNet5, Training
+from prunescope.config.architectures import LeNet5, Training
+from prunescope.config.tuning import EpochRange, RateRange, Space
 from prunescope.errors import UserError
 from prunescope.training.loop import DivergedError
 from prunescope.tuning.evaluation import Evaluation, ranked
 from prunescope.tuning.job import TuneJob
 from prunescope.tuning.search import search
-from prunescope.tuning.spec import EpochRange, RateRange, Space
 
 SPACE = Space(epochs=EpochRange(min=3, max=9), lr=RateRange(min=1e-5, max=1e-1), batch_size=(16, 32))
 

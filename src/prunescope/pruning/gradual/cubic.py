@@ -52,6 +52,6 @@ class CubicSchedule:
         return step >= self.steps - self.cool_down
 
 
-def in_steps(amount: float, steps: int) -> int:
+def in_steps(compression: float, steps: int) -> int:
     """A duration as steps: fractions below 1 are of all ``steps``, other numbers are steps."""
-    return round(amount * steps) if amount < 1 else int(amount)
+    return round(compression * steps) if compression < 1 else int(compression)

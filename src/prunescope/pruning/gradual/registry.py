@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from prunescope.gradual import Gradual
+from prunescope.config.gradual import Gradual
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.relaxed import HardConcrete, Movement, Pst
 from prunescope.pruning.gradual.watchers import Magnitude, Pins, Platon, Sensitivity, SmoothedPins, Watcher

@@ -1,0 +1,110 @@
+"""The slopes alpha of one cell by seed, with what decides which cells are compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prunescope.analysis.csv_text import number, read_csv
+from prunescope.analysis.stats import mean
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.files import read_json
+from prunescope.paths import CellFolder
+
+if TYPE_CHECKING:
+    from prunescope.analysis.tables.collect import CellResults
+
+
+@dataclass(frozen=True)
+class AlphaCell:
+    """A pruned cell of a single-label data set.
+
+    alpha, accuracy_dense, accuracy_pruned: by seed, ascending; seeds without a value (missing, diverged,
+    alpha null) are left out. seeds: every seed of the cell, those too. family, parameters: of the
+    architecture; ratio: what was reached, the mean over models that did not diverge; None where the cell
+    does not tell.
+    """
+
+    dataset: str
+    arch: str
+    pruner: str
+    compression: Compression
+    alpha: Mapping[int, float]
+    accuracy_dense: Mapping[int, float]
+    seeds: frozenset[int]
+    n_classes: int
+    family: str | None = None
+    parameters: int | None = None
+    accuracy_pruned: Mapping[int, float] = field(default_factory=dict)
+    ratio: float | None = None
+
+    @property
+    def place(self) -> str:
+        """As in the results folder: dataset/arch/pruner/amount."""
+        return f"{self.dataset}/{self.arch}/{self.pruner}/{self.compression.token}"
+
+    @property
+    def network(self) -> tuple[str, str]:
+        return (self.dataset, self.arch)
+
+
+def alpha_cell(cell: CellResults) -> AlphaCell | None:
+    """What a cell says of alpha; None for unpruned models and for tasks that have no recall."""
+    return None if cell.dense else _read(CellFolder.at(cell.folder), cell.summary)
+
+
+def read_alpha_cell(path: Path) -> AlphaCell | None:
+    """The same from a cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>``.
+
+    Raises:
+        UserError: the path does not end as a cell's does, or there is no summary of its test split.
+    """
+    where = CellFolder.at(path)
+    return (
+        None if where.pruner == NO_PRUNER else _read(where, read_json(where.path / "test" / "summary.json"))
+    )
+
+
+def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
+    if summary["task"] != "single-label":
+        return None
+    path = cell.path / "test" / "alpha.csv"
+    # A cell none of whose models can be compared has no such table.
+    rows = read_csv(path) if path.exists() else []
+    diverged = summary.get("diverged") or {}
+    record = cell.path / "models.json"
+    models: Mapping[str, Any] = read_json(record) if record.exists() else {}
+    known = models.get("models") or []
+    seeds = {int(row["seed"]) for row in rows} | {int(model["seed"]) for model in known}
+    return AlphaCell(
+        dataset=cell.dataset,
+        arch=cell.arch,
+        pruner=cell.pruner,
+        compression=cell.compression,
+        alpha=_by_seed(rows, "alpha"),
+        accuracy_dense=_by_seed(rows, "accuracy_dense"),
+        seeds=frozenset(seeds.union(*diverged.values())),
+        n_classes=int(summary.get("n_classes") or 0),
+        family=((models.get("settings") or {}).get("architecture") or {}).get("family"),
+        parameters=next((model["parameters"] for model in known if "parameters" in model), None),
+        accuracy_pruned=_by_seed(rows, "accuracy_pruned"),
+        ratio=mean([float(m["ratio"]) for m in known if m.get("ratio") and not m.get("diverged")]),
+    )
+
+
+def dense_accuracies(cells: Iterable[AlphaCell]) -> dict[tuple[str, str], float]:
+    """Mean accuracy of the unpruned models of each (dataset, arch), over the seeds of all its cells."""
+    by_network: dict[tuple[str, str], dict[int, float]] = {}
+    for cell in cells:
+        by_network.setdefault(cell.network, {}).update(cell.accuracy_dense)
+    means = {name: mean([found[seed] for seed in sorted(found)]) for name, found in by_network.items()}
+    return {name: value for name, value in means.items() if value is not None}
+
+
+def _by_seed(rows: Iterable[Mapping[str, str]], column: str) -> dict[int, float]:
+    found = {int(row["seed"]): number(row[column]) for row in rows}
+    return {s: v for s, v in sorted(found.items()) if v is not None and math.isfinite(v)}

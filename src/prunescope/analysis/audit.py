@@ -1,0 +1,364 @@
+"""``prunescope audit``: who pays, from predictions alone, for any pair of models.
+
+It knows nothing of how the models were made. Everything is computed first and written then, into
+a folder that appears as a whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.analysis import readability
+from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis.audit_text import told
+from prunescope.analysis.changes import change_interval
+from prunescope.analysis.class_scores import class_scores
+from prunescope.analysis.csv_text import null
+from prunescope.analysis.effectiveness import correct, flips, score_name, scores
+from prunescope.analysis.el2n_file import About, read_scores, scores_of
+from prunescope.analysis.outputs import FILES, Results, is_audit, write
+from prunescope.analysis.pies.agreement import flips_by_direction
+from prunescope.analysis.pies.classes import class_counts
+from prunescope.analysis.pies.seed_findings import seed_findings
+from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
+from prunescope.analysis.stats import mean, std
+from prunescope.analysis.task_metrics import own_metrics, task_scores
+from prunescope.errors import UserError, listed
+from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.store import Predictions, read_sides
+from prunescope.predictions.texts import Texts, read_texts
+
+
+def audit(
+    dense: Sequence[Path],
+    pruned: Sequence[Path],
+    out: Path,
+    *,
+    early: Sequence[Path] = (),
+    texts: Path | None = None,
+    text_columns: Sequence[str] = (),
+    confidence: float = 0.99,
+    bins: int = 20,
+    report: bool = True,
+    readability_scores: Path | None = None,
+    el2n_scores: Path | None = None,
+    seeds: Collection[int] | None = None,
+    tolerance: float | None = None,
+    similarity: float | None = None,
+    processes: int = 1,
+    replace: bool = False,
+    seed_statistics: bool = True,
+) -> dict[str, Any]:
+    """Compare paired models and write tables (and a report) of who pays into ``out``.
+
+    Args:
+        dense, pruned: prediction tables, or users' own CSV or Parquet tables, of each side.
+        out: a new or empty folder, or one an earlier audit wrote, which is replaced.
+        early: the dense models' predictions early in training, for EL2N.
+        texts, text_columns: the examples' texts, for readability and the report.
+        confidence: of the t interval of alpha, 0 to 1.
+        bins: of EL2N scores.
+        readability_scores: a file of ``readability.write_scores`` that spares scoring ``texts``.
+        el2n_scores: a file of ``el2n_file.write_scores``, instead of ``early``.
+        seeds: only these models; the others of the files are left aside and not counted as dropped.
+        tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
+        similarity: span, text: see ``votes.find_pies``.
+        processes: for scoring texts.
+        seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
+        replace: put the results in the place of whatever ``out`` holds; for callers whose folder it is.
+
+    Returns:
+        What stands in ``summary.json``.
+
+    Raises:
+        UserError: an input is missing, damaged, or does not fit the others; ``out`` holds
+            something else; nothing is left to compare. No folder is left behind then.
+    """
+    if not 0 < confidence < 1:
+        raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
+    if bins < 1:
+        raise UserError(f"--bins: {bins} is not a number of bins; try 20")
+    if not replace:
+        _check_free(out)
+    table = _texts(texts, text_columns)
+    sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
+    read = read_sides(sides)
+    pair = _paired(read["dense"], read["pruned"], seeds)
+    if tolerance is None and pair.dense.task == "regression":
+        tolerance = default_tolerance(pair.dense.label)
+    results = _analyse(pair, confidence, tolerance or 0.0, similarity)
+    if seed_statistics:
+        results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
+    scores = None
+    if early:
+        scores = scores_of(early, read["early"], seeds)
+    elif el2n_scores is not None:
+        scores = read_scores(el2n_scores, pair.dense)
+    if scores is not None:
+        results.el2n, results.bins = scores.el2n, bins
+    if table is not None and texts is not None:
+        table = table.of(pair.dense.examples, texts)
+    measured = None
+    if readability_scores is not None:
+        measured = readability.read_scores(readability_scores, pair.dense.examples)
+    elif table is not None:
+        measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+    if measured is not None:
+        results.readability = readability.compare(measured, results.pies.is_pie)
+    known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
+    if scores is not None:
+        known["early"] = scores.about
+    summary = {
+        **results.summary,
+        **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
+        **({"el2n_seeds": scores.about.seeds} if scores else {}),
+        "models": {name: side.described for name, side in known.items()},
+        "sources": {name: list(side.sources) for name, side in known.items()},
+    }
+    # The target itself, should it be a link to a folder elsewhere.
+    with atomic_directory(out.resolve()) as folder:
+        write(folder, results)
+        write_json(folder / "summary.json", summary)
+        if report:
+            from prunescope.report.audit_page import render
+
+            shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
+            write_text(folder / "report.html", render(folder, shown))
+    return summary
+
+
+class NothingToCompareError(UserError):
+    """Every seed is missing or diverged on one side at least."""
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
+
+    dense: Predictions
+    pruned: Predictions
+    n_dropped: int
+    diverged: Mapping[str, Sequence[int]]
+
+
+def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> _Pair:
+    dense, pruned = dense.chosen(seeds), pruned.chosen(seeds)
+    common = np.intersect1d(dense.seeds, pruned.seeds)
+    diverged = set(dense.diverged) | set(pruned.diverged)
+    common = common[~np.isin(common, sorted(diverged))]
+    named = set(dense.seeds.tolist()) | set(pruned.seeds.tolist()) | diverged
+    if not len(common):
+        lines = [
+            f"{name} {listed(side.seeds.tolist()) or 'none'}"
+            + (f" (diverged: {listed(side.diverged)})" if side.diverged else "")
+            for name, side in (("dense", dense), ("pruned", pruned))
+        ]
+        raise NothingToCompareError(
+            f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
+            "models pair by seed"
+        )
+    return _Pair(
+        dense.only(common),
+        pruned.only(common),
+        len(named) - len(common),
+        {"dense": list(dense.diverged), "pruned": list(pruned.diverged)},
+    )
+
+
+def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
+    dense, pruned = pair.dense, pair.pruned
+    pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
+    right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
+    flipped = flips(right_dense, right_pruned)
+    score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
+    dense_on_pies = scores(dense, right_dense, pies.is_pie)
+    pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
+    single = dense.task == "single-label"
+    recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
+    n, n_pies = len(dense.examples), int(pies.is_pie.sum())
+    summary: dict[str, Any] = {
+        "task": dense.task,
+        "metric": score_name(dense.task),
+        "n_examples": n,
+        "n_seeds": len(dense.seeds),
+        "n_seeds_dropped": pair.n_dropped,
+        "seeds": dense.seeds.tolist(),
+        "diverged": pair.diverged,
+        "n_classes": len(dense.classes),
+        "n_pies": n_pies,
+        "pie_share": n_pies / n,
+        "dense_score": _mean(score_dense),
+        "pruned_score": _mean(score_pruned),
+        "dense_score_std": _std(score_dense),
+        "pruned_score_std": _std(score_pruned),
+        "dense_score_on_pies": _mean(dense_on_pies),
+        "pruned_score_on_pies": _mean(pruned_on_pies),
+        "change": change_interval(score_dense, score_pruned, confidence),
+        "change_on_pies": change_interval(dense_on_pies, pruned_on_pies, confidence),
+        "n_flips_mean": float(np.mean(flipped)),
+        "flips": vars(flips_by_direction(right_dense, right_pruned)),
+    }
+    metrics, parts = own_metrics(dense)
+    before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
+    if before:
+        on_pies = [task_scores(side, metrics, parts, pies.is_pie) for side in (dense, pruned)]
+        summary["task_metrics"] = {
+            name: {
+                "dense": _mean(before[name]),
+                "pruned": _mean(after[name]),
+                "dense_std": _std(before[name]),
+                "pruned_std": _std(after[name]),
+                "dense_on_pies": _mean(on_pies[0][name]),
+                "pruned_on_pies": _mean(on_pies[1][name]),
+                "change": change_interval(before[name], after[name], confidence),
+                "change_on_pies": change_interval(on_pies[0][name], on_pies[1][name], confidence),
+            }
+            for name in before
+        }
+    summary |= _particulars(dense, pies, tolerance, similarity)
+    if recall is not None:
+        summary["alpha"] = _alpha(recall, confidence)
+    return Results(
+        summary=summary,
+        dense=dense,
+        pruned=pruned,
+        pies=pies,
+        scores=(score_dense, score_pruned, flipped),
+        classes=class_counts(dense, pies),
+        distortion=recall,
+        class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
+        task_metrics={name: (before[name], after[name]) for name in before},
+    )
+
+
+def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
+    """What only some tasks have."""
+    if side.task == "regression":
+        return {"tolerance": tolerance}
+    if side.task == "tokens" and pies.differing is not None:
+        return {"n_tokens": sum(map(len, side.label)), "n_token_pies": int(pies.differing.sum())}
+    if side.task in ("span", "text"):
+        return {"similarity": similarity}
+    return {}
+
+
+def _alpha(recall: Distortion, confidence: float) -> dict[str, Any]:
+    interval = recall.interval(confidence)
+    left_out = int(np.isnan(recall.alpha).sum())
+    return {
+        "mean": interval.mean,
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "confidence": confidence,
+        "verdict": interval.verdict,
+        "n_seeds": len(recall.alpha) - left_out,
+        "n_left_out": left_out,
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """Mean over models; null where one of them has no score."""
+    center = mean(values)
+    return None if center is None else null(center)
+
+
+def _std(values: np.ndarray) -> float | None:
+    spread = std(values)
+    return None if spread is None else null(spread)
+
+
+def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
+    if path is None:
+        if columns:
+            raise UserError("--text-column: names a column of no file; give --texts FILE too")
+        return None
+    return read_texts(path, columns)
+
+
+def _check_free(out: Path) -> None:
+    try:
+        if not out.is_dir():
+            if out.exists():
+                raise UserError(f"{out}: is a file; choose another --out folder")
+            return
+        held = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
+    foreign = [name for name in held if name not in FILES and not name.startswith(_HOUSEKEEPING)]
+    # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
+    # ours is not the summary: workflow tools remove their outputs before they run a job again.
+    if foreign or (held and not is_audit(out)):
+        raise UserError(
+            f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
+            "choose another --out folder or empty it"
+        )
+
+
+#: What workflow tools and file managers leave in a folder.
+_HOUSEKEEPING = (".snakemake", ".DS_Store", ".nfs")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``prunescope audit``."""
+
+    def files(name: str, text: str, required: bool = False) -> None:
+        parser.add_argument(
+            name,
+            nargs="+",
+            action="extend",
+            type=Path,
+            metavar="FILE",
+            required=required,
+            default=[],
+            help=text,
+        )
+
+    files(
+        "--dense", "predictions of the models as they were: prediction tables, or CSV/Parquet", required=True
+    )
+    files("--pruned", "predictions of the same models compressed, paired by seed", required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    files("--early", "predictions of the dense models early in training, for EL2N")
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="texts (CSV, Parquet, JSON Lines), for readability"
+    )
+    parser.add_argument(
+        "--text-column",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.99, help="of the interval of alpha (default: %(default)s)"
+    )
+    parser.add_argument("--bins", type=int, default=20, help="of EL2N scores (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code.
+
+    Raises:
+        UserError: as ``audit``.
+    """
+    summary = audit(
+        args.dense,
+        args.pruned,
+        args.out,
+        early=args.early,
+        texts=args.texts,
+        text_columns=args.text_column,
+        confidence=args.confidence,
+        bins=args.bins,
+        processes=readability.available_processes(),
+    )
+    print(told(summary))
+    print(f"report: {args.out / 'report.html'}")
+    return 0

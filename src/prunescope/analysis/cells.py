@@ -1,0 +1,175 @@
+"""One cell of the grid, analysed: audits of its test and training split, and what its models were."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from typing import Any
+
+from prunescope.analysis import el2n_file
+from prunescope.analysis.audit import NothingToCompareError, audit
+from prunescope.analysis.csv_text import write_csv
+from prunescope.analysis.effectiveness import score_name
+from prunescope.analysis.outputs import SCORE_COLUMNS
+from prunescope.errors import DamagedFileError, UserError
+from prunescope.files import atomic_directory, read_json, write_json
+
+
+@dataclass(frozen=True)
+class CellInputs:
+    """Files of every block of the pruned models, and of the unpruned ones they are compared with.
+
+    For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
+    training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
+    texts, None for pictures. ``weights``: measures of the pruned models' weights, none where a study does without.
+    """
+
+    dense_test: Sequence[Path]
+    pruned_test: Sequence[Path]
+    dense_train: Sequence[Path]
+    pruned_train: Sequence[Path]
+    el2n: Path | None
+    metrics: Sequence[Path]
+    readability: Path | None
+    weights: Sequence[Path] = ()
+
+
+def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int) -> None:
+    """Write ``test/``, ``train/`` (audits without a page), ``weights.json`` and ``models.json`` into ``out``.
+
+    ``models.json`` comes last and holds the metrics of the cell's models, by seed.
+
+    Raises:
+        UserError: a table is refused. A damaged one is moved aside first, so that the next run of
+            the workflow makes it anew.
+    """
+    models = _models(inputs.metrics, set(seeds))
+    common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds, "report": False}
+    # Snakemake takes away the files it knows before it runs a job again; the others are still there.
+    common["replace"] = True
+    with _damaged_aside(), _empty_where_nothing_is_left(out, models, len(seeds)):
+        audit(
+            inputs.dense_test,
+            inputs.pruned_test,
+            out / "test",
+            readability_scores=inputs.readability,
+            **common,
+        )
+        # The training split serves EL2N; it can have hundreds of thousands of examples. Texts are not even
+        # written for them.
+        if models["task"] == "text":
+            _write_empty(out / "train", models, 0)
+        else:
+            audit(
+                inputs.dense_train,
+                inputs.pruned_train,
+                out / "train",
+                el2n_scores=inputs.el2n,
+                seed_statistics=False,
+                **common,
+            )
+    if inputs.weights:
+        # Here: the import is a good part of a small cell, and most cells do without.
+        from prunescope.analysis.weights.stored import join
+
+        join(inputs.weights, out / "weights.json", seeds)
+    else:
+        (out / "weights.json").unlink(missing_ok=True)
+    write_json(out / "models.json", models)
+
+
+def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
+    """Write the EL2N scores that cells of unpruned models with these seeds share.
+
+    Args:
+        early: every block's predictions of the unpruned models early in training.
+
+    Raises:
+        UserError: as ``analyse``.
+    """
+    with _damaged_aside():
+        el2n_file.write_scores(early, out, seeds)
+
+
+@contextmanager
+def without_pandas() -> Iterator[None]:
+    """Keep pyarrow from loading pandas, which it does to ask whether an array is one of pandas' own.
+
+    Nothing of the analysis of a cell uses pandas; loading it takes as long as a small cell. For a process that does
+    nothing else: pyarrow does not ask again.
+    """
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not loaded here")
+
+
+@contextmanager
+def _damaged_aside() -> Iterator[None]:
+    try:
+        yield
+    except DamagedFileError as error:
+        aside = error.path.with_name(f"{error.path.name}.damaged")
+        error.path.replace(aside)
+        raise UserError(f"{error}; moved to {aside.name}: run again to make it anew") from None
+
+
+@contextmanager
+def _empty_where_nothing_is_left(out: Path, models: dict[str, Any], n_seeds: int) -> Iterator[None]:
+    """That no seed can be compared is a result, not a failure: the cell is there and says so."""
+    try:
+        yield
+    except NothingToCompareError:
+        for split in ("test", "train"):
+            _write_empty(out / split, models, n_seeds)
+
+
+def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:
+    """The audit of a cell that has no seed to compare: what is known, and nulls."""
+    unknown = ("n_examples", "n_pies", "pie_share", "dense_score", "pruned_score", "n_flips_mean")
+    on_pies = ("dense_score_on_pies", "pruned_score_on_pies")
+    summary: dict[str, Any] = {"task": models["task"], "metric": score_name(models["task"])}
+    summary |= {"n_seeds": 0, "n_seeds_dropped": n_seeds, "seeds": []}
+    summary |= dict.fromkeys((*unknown, *on_pies))
+    with atomic_directory(folder) as temporary:
+        write_csv(temporary / "scores.csv", SCORE_COLUMNS, [])
+        write_json(temporary / "summary.json", summary)
+
+
+def _models(paths: Sequence[Path], seeds: set[int]) -> dict[str, Any]:
+    """The blocks' metrics as one record; what differs between blocks (device, versions) as lists."""
+    records = [read_json(path) for path in paths]
+    models = [
+        {**model, "file": str(path)}
+        for path, record in zip(paths, records, strict=True)
+        for model in record["models"]
+        if model["seed"] in seeds
+    ]
+    first = records[0]
+    return {
+        **{key: first[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes", "settings")},
+        "devices": sorted({record["device"] for record in records}),
+        "versions": _distinct([record["versions"] for record in records]),
+        "revisions": sorted({record["revision"] for record in records}),
+        "models": sorted(models, key=lambda model: int(model["seed"])),
+    }
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    kept: list[Any] = []
+    for value in values:
+        if value not in kept:
+            kept.append(value)
+    return kept

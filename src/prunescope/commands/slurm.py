@@ -1,0 +1,186 @@
+"""``prunescope slurm``: arguments -> one call."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from prunescope.commands.arguments import add_configfile
+from prunescope.errors import UserError
+
+#: What a cluster is for.
+_STUDY = "studies/full.yaml"
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    setup = commands.add_parser(
+        "setup",
+        help="write Snakemake's profile, with this site's values",
+        description="Writes the profile that `snakemake --profile slurm` reads, from config.yaml and site.yaml.",
+    )
+    setup.add_argument(
+        "--source", type=Path, default=Path("profiles/slurm"), metavar="DIR", help="default: %(default)s"
+    )
+    setup.set_defaults(run=_setup)
+
+    run = commands.add_parser(
+        "run",
+        help="run a study, unattended: restarts Snakemake where it hangs or is killed, never runs a job twice",
+        description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
+        "watching and leaves running jobs alone; the same command goes on from there.",
+    )
+    add_configfile(run, _STUDY)
+    run.add_argument(
+        "--background",
+        action="store_true",
+        help="return at once and go on after logout; what it says goes to RESULTS/logs/slurm-run.log",
+    )
+    run.add_argument(
+        "--patience",
+        type=_seconds,
+        default=400.0,
+        metavar="SECONDS",
+        help="how long Snakemake may miss that a job has ended, before it is started again (default: 400)",
+    )
+    run.add_argument(
+        "--interval",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="between two looks at the queue (default: 30)",
+    )
+    run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
+    run.set_defaults(run=_run)
+
+    status = commands.add_parser("status", help="the study's jobs in the queue, and what is done")
+    add_configfile(status, _STUDY)
+    status.set_defaults(run=_status)
+
+    cancel = commands.add_parser("cancel", help="stop the run and take all its jobs out of the queue")
+    add_configfile(cancel, _STUDY)
+    cancel.set_defaults(run=_cancel)
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise argparse.ArgumentTypeError("must be a number of seconds above 0")
+    return value
+
+
+def _setup(arguments: argparse.Namespace) -> int:
+    from prunescope.running.slurm.profile import set_up
+
+    target = set_up(arguments.source)
+    print(f"{target}: written; `snakemake --profile slurm` and `prunescope slurm run` read it")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from prunescope.config.load import load_study
+    from prunescope.running.slurm.supervisor import Supervision, supervise
+
+    study = load_study(arguments.configfile)
+    results = Path(study.results)
+    if arguments.background:
+        return _in_background(results)
+    return supervise(
+        Supervision(
+            arguments.configfile,
+            results,
+            tuple(arguments.snakemake),
+            patience=arguments.patience,
+            interval=arguments.interval,
+        )
+    )
+
+
+def _in_background(results: Path) -> int:
+    log = results / "logs" / "slurm-run.log"
+    command = [sys.executable, "-m", "prunescope", *(word for word in sys.argv[1:] if word != "--background")]
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as record:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=record, stderr=record, start_new_session=True
+            )
+    except OSError as error:
+        raise UserError(f"{log}: could not be written ({error.strerror})") from None
+    # Long enough to learn of what stops it at once: another run, a profile that is not there.
+    time.sleep(2)
+    if process.poll() not in (None, 0):
+        raise UserError(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
+    print(f"runs in the background as process {process.pid}; what it says: {log}")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from prunescope.config.load import load_study
+    from prunescope.running.results_lock import ResultsLock
+    from prunescope.running.slurm import queue
+    from prunescope.running.status import status_of, status_text
+
+    study = load_study(arguments.configfile)
+    results = Path(study.results)
+    holder = ResultsLock(results).holder()
+    if holder is None:
+        print("no run holds this results tree")
+    else:
+        print(f"held by {holder}" + ("" if holder.lives else "; that process is gone"))
+    try:
+        living = [job for job in queue.jobs_of(results, Path.cwd()) if job.lives]
+    except queue.QueueError as error:
+        print(f"queue: no answer ({error})")
+    else:
+        counts = Counter((job.rule.partition("_wildcards_")[0], job.state) for job in living)
+        print(f"queue: {len(living)} jobs")
+        for (rule, state), count in sorted(counts.items()):
+            print(f"  {rule:<16}{state.lower():<12}{count:>6}")
+    print(status_text(status_of(study, Path.cwd())))
+    return 0
+
+
+def _cancel(arguments: argparse.Namespace) -> int:
+    from prunescope.config.load import load_study
+    from prunescope.running.results_lock import ResultsLock
+    from prunescope.running.slurm import queue
+
+    results = Path(load_study(arguments.configfile).results)
+    holder = ResultsLock(results).holder()
+    if holder is not None and holder.lives:
+        if not holder.here:
+            raise UserError(
+                f"{results}: in use by {holder}; run this there, or it would submit its jobs again"
+            )
+        os.kill(holder.pid, signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while holder.lives:
+            if time.monotonic() > deadline:
+                raise UserError(f"process {holder.pid} does not end; kill it, then run this again")
+            time.sleep(0.1)
+    try:
+        living = [job for job in queue.jobs_of(results, Path.cwd()) if job.lives]
+        queue.cancel(living)
+    except queue.QueueError as error:
+        raise UserError(f"queue: no answer ({error}); run this again later") from None
+    print(f"{len(living)} jobs cancelled; what they finished is kept")
+    return 0
+
+
+def unlock(arguments: argparse.Namespace) -> int:
+    """``prunescope unlock``."""
+    from prunescope.config.load import load_study
+    from prunescope.running.results_lock import ResultsLock
+
+    results = Path(load_study(arguments.configfile).results)
+    holder = ResultsLock(results).clear()
+    print(f"{results}: {f'cleared; it was held by {holder}' if holder else 'not locked'}")
+    return 0

@@ -1,0 +1,181 @@
+"""The kinds of pretrained text encoders, and their sizes as a checkpoint's config.json has them.
+
+Nothing here imports transformers or goes to the network: a study's settings are read with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prunescope.config.architectures import Arch
+from prunescope.errors import UserError
+
+#: Settings of an arch -> what most checkpoints call them; these decide the number of parameters.
+_NAMES = {
+    "hidden": "hidden_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "intermediate": "intermediate_size",
+    "vocabulary": "vocab_size",
+}
+SIZES = (*_NAMES, "positions")
+
+_BERT_DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+@dataclass(frozen=True)
+class EncoderType:
+    """What prunescope must know of one ``model_type`` of transformers.
+
+    ``names``: where sizes stand in its configuration, if elsewhere than BERT's. ``dropouts``: the settings
+    that an arch's one dropout sets. ``token_types``: its tokenizer numbers the two texts of a pair 0 and 1.
+    ``positions_after_padding``: its first position has the number of the padding piece plus one, so that many
+    rows of its table of positions are no token's. ``packs``: its attention can be told to keep texts that stand
+    one behind the other apart (models.packed).
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    dropouts: tuple[str, ...] = _BERT_DROPOUTS
+    token_types: bool = False
+    positions_after_padding: bool = False
+    packs: bool = True
+
+
+_ROBERTA = EncoderType(positions_after_padding=True)
+
+#: By ``model_type``: encoders of whole texts that transformers' AutoModel loads without code of the checkpoint.
+ENCODER_TYPES: dict[str, EncoderType] = {
+    "albert": EncoderType(token_types=True),
+    "bert": EncoderType(token_types=True),
+    "camembert": _ROBERTA,
+    "distilbert": EncoderType(
+        names={"hidden": "dim", "layers": "n_layers", "heads": "n_heads", "intermediate": "hidden_dim"},
+        dropouts=("dropout", "attention_dropout"),
+    ),
+    "electra": EncoderType(token_types=True),
+    "modernbert": EncoderType(dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout")),
+    # Its attention adds a bias by distance, which it counts along the whole row.
+    "mpnet": EncoderType(positions_after_padding=True, packs=False),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+}
+
+#: Checkpoints whose sizes are the defaults of ``archs.Encoder``, known without a look at them.
+BERT_BASE = ("bert-base-uncased", "google-bert/bert-base-uncased")
+
+
+def encoder_type(config: Mapping[str, Any], place: str) -> EncoderType:
+    """What is known of a checkpoint's type.
+
+    Args:
+        config: its config.json.
+        place: what the user calls the checkpoint.
+
+    Raises:
+        UserError: it is no text encoder of a supported type.
+    """
+    kind = config.get("model_type")
+    if kind not in ENCODER_TYPES or config.get("is_decoder") or config.get("is_encoder_decoder"):
+        what = (
+            f"its model type is {kind!r}"
+            if kind not in ENCODER_TYPES
+            else f"it is a decoder of type {kind!r}"
+        )
+        raise UserError(f"{place}: {what}; choose a text encoder: {', '.join(ENCODER_TYPES)}")
+    return ENCODER_TYPES[kind]
+
+
+def checkpoint_sizes(config: Mapping[str, Any], kind: EncoderType) -> dict[str, int]:
+    """Sizes by the arch's names for them; those that ``config`` leaves out are left out.
+
+    ``positions`` is the longest text in tokens.
+    """
+    names = {**_NAMES, **kind.names}
+    sizes = {ours: config[theirs] for ours, theirs in names.items() if theirs in config}
+    if "max_position_embeddings" in config:
+        unused = (config.get("pad_token_id", 1) or 0) + 1 if kind.positions_after_padding else 0
+        sizes["positions"] = config["max_position_embeddings"] - unused
+    return sizes
+
+
+def checkpoint_folder(place: str) -> Path | None:
+    """The local folder that ``pretrained`` names; None for a hub id.
+
+    Raises:
+        UserError: an environment variable in it is not set, or nothing is there.
+    """
+    if _is_hub_id(place):
+        return None
+    # Here rather than above: data.local brings pyarrow, which a study without checkpoints does not need.
+    from prunescope.data.local import expanded
+
+    return expanded(place)
+
+
+def from_hub(arch: Arch) -> bool:
+    """Whether an arch goes on from a pretrained network that is fetched from the hub."""
+    place = getattr(arch, "pretrained", None)
+    return place is not None and _is_hub_id(place)
+
+
+def _is_hub_id(place: str) -> bool:
+    return "$" not in place and not place.startswith(("/", ".", "~"))
+
+
+def checkpoint_config_file(place: str, revision: str | None) -> Path | None:
+    """The checkpoint's config.json in its folder or the hub's cache; None if the hub would have to be asked.
+
+    Raises:
+        UserError: the folder is not there.
+    """
+    folder = checkpoint_folder(place)
+    if folder is not None:
+        return folder / "config.json"
+    from huggingface_hub import try_to_load_from_cache
+
+    try:
+        found = try_to_load_from_cache(place, "config.json", revision=revision)
+    except ValueError:  # no name that the hub could have
+        return None
+    return Path(found) if isinstance(found, str) else None
+
+
+def with_checkpoint_sizes(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """A study as parsed, its pretrained encoders' sizes filled in where they are not given.
+
+    From the checkpoint's config.json, if it lies in a local folder or in the hub's cache. A study without its
+    checkpoints can still be read: sizes that are not known here are left out, as is all that is malformed,
+    and the checkpoint is held against the settings when it is loaded.
+    """
+    archs = raw.get("archs")
+    if not isinstance(archs, Mapping):
+        return dict(raw)
+    return {**raw, "archs": {name: _with_sizes(arch) for name, arch in archs.items()}}
+
+
+def _with_sizes(arch: Any) -> Any:
+    if not isinstance(arch, Mapping) or arch.get("family") != "encoder":
+        return arch
+    place, revision = arch.get("pretrained"), arch.get("revision")
+    if not isinstance(place, str) or not isinstance(revision, str | None) or all(s in arch for s in SIZES):
+        return arch
+    return {**_known_sizes(place, revision), **arch}
+
+
+def _known_sizes(place: str, revision: str | None) -> dict[str, int]:
+    try:
+        path = checkpoint_config_file(place, revision)
+        if path is not None:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            return checkpoint_sizes(config, encoder_type(config, place))
+    except (UserError, OSError, ValueError, AttributeError):
+        return {}
+    if place in BERT_BASE:
+        from prunescope.config.architectures import Encoder
+
+        return {name: Encoder.model_fields[name].default for name in SIZES}
+    return {}

@@ -1,0 +1,69 @@
+"""The grid of a study: blocks of combinations as settings, and the cells that they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
+
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.spec import Spec
+
+
+class Grid(Spec):
+    """A block of the study: every combination of what it lists."""
+
+    datasets: tuple[str, ...] = Field(min_length=1)
+    archs: tuple[str, ...] = Field(min_length=1)
+    pruners: tuple[str, ...] = Field((), description="empty: unpruned models only")
+    sparsities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="fractions of the prunable weights that become zero"
+    )
+    ratios: tuple[Annotated[float, Field(gt=1)], ...] = Field(
+        (), description="all parameters before over parameters left after; instead of sparsities"
+    )
+    levels: int | None = Field(
+        None,
+        ge=1,
+        le=100,
+        description="for pruners that climb a ladder, how far: every level from 1 to this one",
+    )
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] | None = Field(
+        None, description="instead of the study's seeds"
+    )
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One (dataset, arch, pruner, amount) with its seeds; the unpruned one has pruner ``none``."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    compression: Compression
+    seeds: tuple[int, ...]
+
+    @property
+    def dense(self) -> bool:
+        return self.pruner == NO_PRUNER
+
+
+def grid_compressions(grid: Grid) -> tuple[Compression, ...]:
+    """The amounts of one grid entry, in its order."""
+    return (
+        *(Compression.of_sparsity(sparsity) for sparsity in grid.sparsities),
+        *(Compression.of_ratio(ratio) for ratio in grid.ratios),
+        *(Compression.of_level(number) for number in range(1, (grid.levels or 0) + 1)),
+    )
+
+
+def pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Compression]]:
+    """The (dataset, arch, pruner, amount) of one grid entry, without the unpruned ones."""
+    for dataset in grid.datasets:
+        for arch in grid.archs:
+            for pruner in grid.pruners:
+                for compression in grid_compressions(grid):
+                    yield dataset, arch, pruner, compression

@@ -1,0 +1,137 @@
+"""Whether a block of a grid fits what the study has: names, amounts, pruners, networks and data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prunescope.config.architectures import (
+    FAMILIES_WITH_FILTERS,
+    FAMILY_ANSWERS,
+    FAMILY_INPUT,
+    Arch,
+    CausalLM,
+    Encoder,
+    merged_training,
+    training_problem,
+)
+from prunescope.config.compression import Compression
+from prunescope.config.datasets import Dataset
+from prunescope.config.grid import Grid, grid_compressions, pruned_cells
+from prunescope.config.pruners import Pruner
+from prunescope.config.spec import distinct
+from prunescope.errors import UserError, listed
+
+
+def check_grid(
+    key: str,
+    grid: Grid,
+    datasets: Mapping[str, Dataset],
+    archs: Mapping[str, Arch],
+    pruners: Mapping[str, Pruner],
+) -> None:
+    """Refuse an entry of the grid that names what is not there, or what does not go together.
+
+    Args:
+        key: where the entry stands, such as ``grid.0``.
+        datasets, archs, pruners: what it may name.
+
+    Raises:
+        ValueError: it does; the line begins with the key.
+    """
+    known: dict[str, Mapping[str, Any]] = {"datasets": datasets, "archs": archs, "pruners": pruners}
+    for field, names in known.items():
+        chosen = getattr(grid, field)
+        distinct(f"{key}.{field}", chosen)
+        for name in chosen:
+            if name not in names:
+                raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names, 40)}")
+    given = [name for name in ("sparsities", "ratios", "levels") if getattr(grid, name)]
+    if len(given) > 1:
+        raise ValueError(f"{key}: give sparsities, ratios or levels, not {' and '.join(given)}")
+    if grid.pruners and not given:
+        raise ValueError(f"{key}: pruners need sparsities, ratios or levels")
+    for name in grid.pruners:
+        _check_pruner(key, grid, name, pruners[name], archs)
+    distinct(f"{key}.sparsities", grid.sparsities)
+    distinct(f"{key}.ratios", grid.ratios)
+    if grid.seeds is not None:
+        if not grid.seeds:
+            raise ValueError(f"{key}.seeds: the list is empty; leave it out to use the study's seeds")
+        distinct(f"{key}.seeds", grid.seeds)
+    try:
+        grid_compressions(grid)
+    except UserError as error:
+        raise ValueError(f"{key}.{error}") from None
+    for dataset in grid.datasets:
+        for arch in grid.archs:
+            _check_pair(key, dataset, datasets[dataset], arch, archs[arch])
+
+
+def check_overlaps(grids: Iterable[Grid]) -> None:
+    """Refuse cells that two entries list.
+
+    Raises:
+        ValueError: there is one; the line names it.
+    """
+    seen: set[tuple[str, str, str, Compression]] = set()
+    for grid in grids:
+        for dataset, arch, pruner, compression in pruned_cells(grid):
+            if (dataset, arch, pruner, compression) in seen:
+                raise ValueError(
+                    f"grid: {dataset}, {arch}, {pruner}, {compression.kind} {compression.value:g} is listed by two "
+                    "entries; keep it in one"
+                )
+            seen.add((dataset, arch, pruner, compression))
+
+
+def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mapping[str, Arch]) -> None:
+    """Levels are of ladders and ladders have levels; filters are removed to ratios, where there are any."""
+    elsewhere = "put it into another grid entry"
+    if pruner.is_ladder and not grid.levels:
+        raise ValueError(
+            f"{key}: pruner {name!r} climbs a ladder, whose amounts are levels; give `levels`, or {elsewhere}"
+        )
+    if grid.levels and not pruner.is_ladder:
+        raise ValueError(
+            f"{key}: levels are of pruners with schedule ladder, which {name!r} does not have; {elsewhere}"
+        )
+    if pruner.structure == "filters" and not grid.ratios:
+        raise ValueError(
+            f"{key}: pruner {name!r} removes whole filters, as many as a ratio asks for; give `ratios`, or "
+            f"{elsewhere}"
+        )
+    for arch in grid.archs if pruner.structure == "filters" else ():
+        if archs[arch].family not in FAMILIES_WITH_FILTERS:
+            raise ValueError(
+                f"{key}: pruner {name!r} removes filters, which arch {arch!r} does not have; use it with "
+                f"the families {listed(sorted(FAMILIES_WITH_FILTERS))}"
+            )
+
+
+def _check_pair(key: str, dataset: str, data: Dataset, arch: str, network: Arch) -> None:
+    """A network takes what the data set has, at its length, answers as it asks and can be trained as set."""
+    takes, has = FAMILY_INPUT[network.family], data.input
+    if takes != has:
+        raise ValueError(
+            f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
+            "put them into different grid entries"
+        )
+    answers = data.answers
+    if answers not in FAMILY_ANSWERS[network.family]:
+        fit = [name for name, says in FAMILY_ANSWERS.items() if answers in says]
+        raise ValueError(
+            f"{key}: data set {dataset!r} asks for {answers}, which arch {arch!r} of family "
+            f"{network.family!r} does not give; choose one of family {listed(fit)}"
+        )
+    # Every data set of texts has this setting; without it the length is known once the texts are.
+    longest = getattr(data, "max_tokens", None)
+    if isinstance(network, Encoder | CausalLM) and longest is not None and longest > network.positions:
+        raise ValueError(
+            f"{key}: data set {dataset!r} has texts of up to {longest} tokens but arch {arch!r} only "
+            f"{network.positions} positions; raise `positions` or lower `max_tokens`"
+        )
+    training = merged_training(network.training, data.training.get(arch, {}))
+    problem = training_problem(network, training, answers)
+    if problem is not None:
+        raise ValueError(f"{key}: training of arch {arch!r} on data set {dataset!r}: {problem}")

@@ -1,0 +1,194 @@
+"""A study: what is trained, how it is pruned, what is analysed. Typed, frozen, checked at once.
+
+The JSON schema in ``workflow/schemas/config.schema.json`` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from prunescope.config.analysis import Analysis
+from prunescope.config.architectures import Arch, Training, merged_training
+from prunescope.config.compression import DENSE, Compression
+from prunescope.config.datasets import Dataset
+from prunescope.config.grid import Cell, Grid, grid_compressions, pruned_cells
+from prunescope.config.grid_checks import check_grid, check_overlaps
+from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
+from prunescope.config.spec import Spec, distinct, problem_line
+from prunescope.config.tuning import Tune
+from prunescope.errors import listed
+
+#: Names become folder names and Snakemake targets.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+#: Snakemake's rules and targets, and folders, that a data set may not be called by.
+RESERVED = frozenset(
+    """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
+    readability report results search site tables train tune tuned weights""".split()  # noqa: SIM905
+)
+
+
+class Study(Spec):
+    """A whole configuration file."""
+
+    name: str = Field(description="what the study is called in the report")
+    title: str | None = Field(None, description="one line above the report")
+    results: str = Field("results", min_length=1, description="folder for everything the study leaves")
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(min_length=1)
+    datasets: dict[str, Dataset] = Field(min_length=1)
+    archs: dict[str, Arch] = Field(min_length=1)
+    pruners: dict[str, Pruner] = Field(
+        default_factory=dict, description="compositions beyond the papers' own names"
+    )
+    grid: tuple[Grid, ...] = Field(min_length=1)
+    analysis: Analysis = Analysis()
+    tune: Tune | None = Field(None, description="what `snakemake tune` searches")
+    logits: Literal["float32", "float16"] = Field(
+        "float32",
+        description="how prediction tables store raw outputs; float16 halves the largest part of a study's disk, "
+        "keeps predictions made before rounding beside them, and is faster to analyse. EL2N's tables stay float32",
+    )
+    keep_models: bool = Field(True, description="keep the pruned networks' weights")
+    keep_dense_checkpoints: bool = Field(
+        True,
+        description="keep unpruned networks with optimizer state, so that later additions start from them",
+    )
+    weight_statistics: tuple[str, ...] = Field(
+        (),
+        description="archs whose weights, as pruning leaves them, are measured: how many, where, how large, of what "
+        "rank",
+    )
+    job_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="archs without `block` of their own: a job takes as many seeds as train in this time, by assumed "
+        "rates of a data-centre GPU; null: one seed",
+    )
+    checkpoint_seconds: float = Field(
+        300.0,
+        ge=0,
+        description="how often a job that trains keeps its progress, besides when it is asked to end",
+    )
+
+    @field_validator("results")
+    @classmethod
+    def _plain_folder(cls, value: str) -> str:
+        if set("{}*\n") & set(value) or value.startswith("-") or not value.strip("/. "):
+            raise ValueError("must name a folder, without braces or stars or a leading dash")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        for kind, names in (("datasets", self.datasets), ("archs", self.archs), ("pruners", self.pruners)):
+            for name in names:
+                if not NAME.fullmatch(name):
+                    raise ValueError(
+                        f"{kind}.{name}: names are letters, digits, '.', '_' and '-', and start with a letter or digit"
+                    )
+        for name in self.datasets:
+            if name in RESERVED:
+                raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
+        for name in self.pruners:
+            if name in PRUNERS or name == NO_PRUNER:
+                raise ValueError(
+                    f"pruners.{name}: the name is taken by a built-in pruner; choose another one"
+                )
+        distinct("seeds", self.seeds)
+        for name, dataset in self.datasets.items():
+            for arch, settings in dataset.training.items():
+                key = f"datasets.{name}.training.{arch}"
+                if arch not in self.archs:
+                    raise ValueError(f"{key}: unknown arch; there are {listed(self.archs, 40)}")
+                try:
+                    merged_training(self.archs[arch].training, settings)
+                except ValidationError as error:
+                    raise ValueError(f"{key}.{problem_line(error, Training, {}, {})}") from None
+        distinct("weight_statistics", self.weight_statistics)
+        for name in self.weight_statistics:
+            if name not in self.archs:
+                raise ValueError(
+                    f"weight_statistics: unknown arch {name!r}; there are {listed(self.archs, 40)}"
+                )
+        for number, grid in enumerate(self.grid):
+            check_grid(f"grid.{number}", grid, self.datasets, self.archs, self.all_pruners)
+        check_overlaps(self.grid)
+        self._check_spaces()
+        self._check_tested()
+        return self
+
+    def _check_spaces(self) -> None:
+        for dataset, spaces in (self.tune.spaces if self.tune else {}).items():
+            if dataset not in self.datasets:
+                raise ValueError(
+                    f"tune.spaces.{dataset}: unknown data set; there are {listed(self.datasets, 40)}"
+                )
+            for arch in spaces:
+                if arch not in self.archs:
+                    raise ValueError(
+                        f"tune.spaces.{dataset}.{arch}: unknown arch; there are {listed(self.archs, 40)}"
+                    )
+
+    @cached_property
+    def tuned(self) -> tuple[tuple[str, str], ...]:
+        """Every (dataset, arch) of the grid that has a search space."""
+        spaces = self.tune.spaces if self.tune else {}
+        pairs = dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells)
+        return tuple((dataset, arch) for dataset, arch in pairs if arch in spaces.get(dataset, {}))
+
+    def _check_tested(self) -> None:
+        tested = self.analysis.tested_amounts or ()
+        distinct("analysis.tested_amounts", tested)
+        known = {
+            compression.value
+            for grid in self.grid
+            for compression in grid_compressions(grid)
+            if compression.kind != "level"
+        }
+        for value in tested:
+            if value not in known:
+                there = ", ".join(f"{compression:g}" for compression in sorted(known)) or "none"
+                raise ValueError(f"analysis.tested_amounts: {value:g} is in no grid entry; there are {there}")
+
+    @cached_property
+    def all_pruners(self) -> dict[str, Pruner]:
+        """The built-in pruners and the study's own, by name."""
+        return {**PRUNERS, **self.pruners}
+
+    def training(self, dataset: str, arch: str) -> Training:
+        """Training settings of an arch on a data set: the arch's, with the data set's changes."""
+        return merged_training(self.archs[arch].training, self.datasets[dataset].training.get(arch, {}))
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every cell of the grid, unpruned ones first within their (dataset, arch).
+
+        The unpruned models of a (dataset, arch) cover the seeds of all grid entries that use it.
+        """
+        dense: dict[tuple[str, str], set[int]] = {}
+        pruned: dict[tuple[str, str], list[Cell]] = {}
+        for grid in self.grid:
+            seeds = tuple(sorted(grid.seeds if grid.seeds is not None else self.seeds))
+            for dataset in grid.datasets:
+                for arch in grid.archs:
+                    dense.setdefault((dataset, arch), set()).update(seeds)
+            for dataset, arch, pruner, compression in pruned_cells(grid):
+                pruned.setdefault((dataset, arch), []).append(Cell(dataset, arch, pruner, compression, seeds))
+        cells: list[Cell] = []
+        for (dataset, arch), seeds_of in dense.items():
+            cells.append(Cell(dataset, arch, NO_PRUNER, DENSE, tuple(sorted(seeds_of))))
+            cells.extend(pruned.get((dataset, arch), []))
+        return tuple(cells)
+
+    @cached_property
+    def cell_at(self) -> dict[tuple[str, str, str, Compression], Cell]:
+        """Every cell by its dataset, arch, pruner and amount."""
+        return {(cell.dataset, cell.arch, cell.pruner, cell.compression): cell for cell in self.cells}
+
+    @cached_property
+    def dense_cells(self) -> dict[tuple[str, str], Cell]:
+        """The unpruned cell of every (dataset, arch) of the grid."""
+        return {(cell.dataset, cell.arch): cell for cell in self.cells if cell.dense}

@@ -1,0 +1,106 @@
+"""The data set ``aapd``: arXiv abstracts and their subjects (Yang et al. 2018)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prunescope.config.datasets import Aapd
+from prunescope.data import local
+from prunescope.data.corpus import Examples, assemble
+from prunescope.data.originals import folder_of
+from prunescope.data.splits import SPLITS, sample
+from prunescope.data.tables import DataSet
+from prunescope.errors import UserError
+
+#: The 54 subjects, as arXiv spells them.
+CLASSES = tuple(
+    """
+    cmp-lg cond-mat.dis-nn cond-mat.stat-mech cs.AI cs.CC cs.CE cs.CG cs.CL cs.CR cs.CV cs.CY cs.DB
+    cs.DC cs.DL cs.DM cs.DS cs.FL cs.GT cs.HC cs.IR cs.IT cs.LG cs.LO cs.MA cs.MM cs.MS cs.NA cs.NE
+    cs.NI cs.PF cs.PL cs.RO cs.SC cs.SE cs.SI cs.SY math.CO math.IT math.LO math.NA math.NT math.OC
+    math.PR math.ST nlin.AO physics.data-an physics.soc-ph q-bio.NC q-bio.QM quant-ph stat.AP stat.ME
+    stat.ML stat.TH
+    """.split()  # noqa: SIM905
+)
+
+#: Where there is no training split, this share of the validation split is validation still.
+_VALIDATION = 0.2
+
+#: What the original files call the splits.
+_ORIGINAL = {"train": "train", "validation": "val", "test": "test"}
+
+
+def build(name: str, spec: Aapd) -> DataSet:
+    """Abstracts from ``path``: the original ``text_*`` and ``label_*`` files, or Parquet, CSV, JSON lines.
+
+    Without ``path``, from the original archive that ``url`` and ``sha256`` name.
+
+    Raises:
+        UserError: a file is missing or unusable, or names a subject that is not among the 54.
+    """
+    folder, versions = folder_of(spec)
+    reasons: list[str] = []
+    found = {
+        split: _read(folder, split, reasons)
+        for split in SPLITS
+        if split != "train" or spec.train_from == "train"
+    }
+    if spec.train_from == "validation":
+        held = found["validation"]
+        chosen = sample(held.contents(), held.labels, round(len(held) * (1 - _VALIDATION)))
+        found["train"] = held.rows(chosen)
+        found["validation"] = held.rows(sorted(set(range(len(held))) - set(chosen)))
+        reasons.append(
+            "The training split is not used (train_from: validation): four fifths of the validation split are "
+            "trained on."
+        )
+    return assemble(name, "aapd", "multi-label", CLASSES, found, spec.max_examples, versions, reasons)
+
+
+def _read(folder: Path, split: str, reasons: list[str]) -> Examples:
+    part = _ORIGINAL[split]
+    if (folder / f"text_{part}").is_file():
+        return _original(folder / f"text_{part}", folder / f"label_{part}")
+    path = local.split_file(folder, split)
+    if path is None:
+        error = local.missing_split(folder, split)
+        raise UserError(f"{error}, or set train_from: validation") if split == "train" else error
+    if local.is_subset(path):
+        reasons.append(f"{path.name} is a part of the {split} split only.")
+    rows = local.read_rows(path, (("text",), ("labels", "label")))
+    names = [
+        local.names_of(value, f"{path}: row {number}")
+        for number, value in enumerate(rows.columns["labels"], 1)
+    ]
+    return Examples({"text": local.text_column(rows, "text")}, [
+        _label(value, f"{path}: row {number}") for number, value in enumerate(names, 1)
+    ])  # fmt: skip
+
+
+def _original(texts: Path, labels: Path) -> Examples:
+    if not labels.is_file():
+        raise UserError(f"{labels}: no such file; it belongs beside {texts.name}")
+    abstracts = [line.rstrip("\r\n") for line in local.text_lines(texts)]
+    subjects = [line.split() for line in local.text_lines(labels)]
+    if len(abstracts) != len(subjects):
+        raise UserError(
+            f"{labels}: {len(subjects)} lines, but {texts.name} has {len(abstracts)}; fetch both files again"
+        )
+    for number, abstract in enumerate(abstracts, 1):
+        if not abstract.strip():
+            raise UserError(f"{texts}: line {number}: an empty text; remove it here and in {labels.name}")
+    return Examples({"text": abstracts}, [
+        _label(value, f"{labels}: line {number}") for number, value in enumerate(subjects, 1)
+    ])  # fmt: skip
+
+
+_NUMBERS = {name.lower(): number for number, name in enumerate(CLASSES)}
+
+
+def _label(names: list[str], where: str) -> tuple[int, ...]:
+    if not names:
+        raise UserError(f"{where}: has no label; remove the row")
+    for name in names:
+        if name.lower() not in _NUMBERS:
+            raise UserError(f"{where}: unknown label {name!r}; give arXiv subjects such as cs.IT or math.IT")
+    return tuple(sorted({_NUMBERS[name.lower()] for name in names}))

@@ -1,0 +1,140 @@
+"""The data set ``conll2003``: sentences with a tag for every word (Tjong Kim Sang and De Meulder 2003)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from prunescope.config.datasets import Conll2003
+from prunescope.data import local
+from prunescope.data.answers import Answered, assemble_answers
+from prunescope.data.corpus import from_hub
+from prunescope.data.facts import CONLL_CLASSES as CLASSES
+from prunescope.data.splits import SPLITS
+from prunescope.data.tables import DataSet
+from prunescope.errors import UserError, listed
+
+HUB = "eriktks/conll2003"
+
+#: The hub's own conversion to Parquet: the repository itself holds a script, which is not run.
+REVISION = "refs/convert/parquet"
+
+METRICS = ("f1", "precision", "recall", "accuracy")
+
+_COLUMNS = (("tokens", "words"), ("ner_tags", "ner", "tags"))
+
+#: What files in column form are called.
+_FILES = {
+    "train": ("eng.train", "train.txt", "train.conll"),
+    "validation": ("eng.testa", "valid.txt", "dev.txt", "valid.conll", "dev.conll"),
+    "test": ("eng.testb", "test.txt", "test.conll"),
+}
+
+#: Between documents.
+_DOCUMENT = "-DOCSTART-"
+
+
+def build(name: str, spec: Conll2003) -> DataSet:
+    """Sentences from ``path`` (column form, Parquet or JSON lines) or the hub.
+
+    Raises:
+        UserError: a file is missing or unusable, or the hub cannot be reached.
+    """
+    versions: dict[str, str] = {}
+    if spec.path is None:
+        columns = [names[0] for names in _COLUMNS]
+        found, versions = from_hub(
+            HUB, spec.revision or REVISION, lambda _, rows: _from_rows(rows), SPLITS, columns
+        )
+    else:
+        folder = local.expanded(spec.path)
+        found = {split: _from_folder(folder, split) for split in SPLITS}
+    return assemble_answers(name, "tokens", CLASSES, found, spec.max_examples, METRICS, versions, ())
+
+
+def _from_folder(folder: Path, split: str) -> Answered:
+    for file in _FILES[split]:
+        if (folder / file).is_file():
+            return _answered(_sentences(folder / file), str(folder / file))
+    path = local.split_file(folder, split)
+    if path is None:
+        raise UserError(
+            f"{folder}: no {split} split; put it there as {' or '.join(_FILES[split])}, or as a table with columns "
+            "tokens and ner_tags"
+        )
+    return _from_rows(local.read_rows(path, _COLUMNS))
+
+
+def _from_rows(rows: local.Rows) -> Answered:
+    pairs = zip(rows.columns["tokens"], rows.columns["ner_tags"], strict=True)
+    return _answered(pairs, rows.path)
+
+
+def _sentences(path: Path) -> Iterator[tuple[list[str], list[str]]]:
+    """Words and tags of each sentence: a word a line, its tag in the last column, a blank line in between."""
+    words: list[str] = []
+    tags: list[str] = []
+    for number, line in enumerate(local.text_lines(path), 1):
+        cells = line.split()
+        if not cells or cells[0] == _DOCUMENT:
+            if words:
+                yield words, tags
+            words, tags = [], []
+            continue
+        if len(cells) < 2:
+            raise UserError(f"{path}: line {number}: has a word but no tag; correct the line")
+        if cells[-1] not in CLASSES:
+            raise UserError(
+                f"{path}: line {number}: unknown tag {cells[-1]!r}; give one of {listed(CLASSES)}"
+            )
+        words.append(cells[0])
+        tags.append(cells[-1])
+    if words:
+        yield words, tags
+
+
+def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], where: str) -> Answered:
+    texts: list[str] = []
+    labels: list[np.ndarray] = []
+    for number, (words, tags) in enumerate(sentences, 1):
+        if not isinstance(words, list) or not isinstance(tags, list) or None in words:
+            raise UserError(
+                f"{where}: sentence {number}: must be a list of words and a list of their tags; correct it"
+            )
+        if len(words) != len(tags):
+            raise UserError(
+                f"{where}: sentence {number}: {len(tags)} tags for {len(words)} words; give each one a tag"
+            )
+        if not words:
+            continue
+        # A word with a blank inside could not be told from two in the table.
+        parts = ["_".join(str(word).split()) or "_" for word in words]
+        numbers = [_number(tag, f"{where}: sentence {number}") for tag in tags]
+        texts.append(" ".join(parts))
+        labels.append(np.array(_begun(numbers), dtype=np.int32))
+    return Answered({"text": texts}, labels)
+
+
+def _number(tag: str | int, where: str) -> int:
+    if isinstance(tag, int) and 0 <= tag < len(CLASSES):
+        return tag
+    if tag in CLASSES:
+        return CLASSES.index(str(tag))
+    raise UserError(f"{where}: unknown tag {tag!r}; give one of {listed(CLASSES)}, or its number")
+
+
+def _begun(tags: Sequence[int]) -> list[int]:
+    """With a B where an entity begins: the original files have one only between two entities of a kind.
+
+    >>> _begun([2, 2, 0, 6, 5, 6])  # I-PER I-PER O I-LOC B-LOC I-LOC
+    [1, 2, 0, 5, 5, 6]
+    """
+    result, before = [], 0
+    for tag in tags:
+        inside = tag > 0 and tag % 2 == 0
+        begins = inside and before not in (tag, tag - 1)
+        result.append(tag - 1 if begins else tag)
+        before = tag
+    return result

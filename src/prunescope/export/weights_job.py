@@ -1,0 +1,134 @@
+"""The job that measures the weights that a block of networks is left with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from prunescope.analysis.weights.measures import concentration, magnitudes, n_bins, rank
+from prunescope.analysis.weights.names import as_matrix, layer_and_matrix, middle
+from prunescope.analysis.weights.patterns import Packed
+from prunescope.analysis.weights.stored import LISTS, Matrix, Model, Shown, Weights
+from prunescope.errors import UserError
+from prunescope.export.files import stored_bytes
+from prunescope.files import read_json
+
+
+def measure(models: Path, metrics: Path, out: Path) -> None:
+    """Write what the weights of a block of networks are like into ``out`` (``Weights``).
+
+    Args:
+        models: networks (``models.safetensors``, ``checkpoint.safetensors``); metrics: of the same job, whose
+            records say which weights are prunable and how many of them are zero.
+
+    Raises:
+        UserError: a file is missing or damaged, or the two are not of the same networks.
+    """
+    record = read_json(metrics)
+    try:
+        family = record["settings"]["architecture"]["family"]
+        kept = {int(model["seed"]): model["layers"] for model in record["models"] if not model["diverged"]}
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{metrics}: not the metrics of a block of models; delete it and run again") from None
+    matrices: tuple[Matrix, ...] = ()
+    measured: list[Model] = []
+    shown: Shown | None = None
+    try:
+        with safe_open(models, framework="numpy") as file:
+            for seed, layers in sorted(kept.items()):
+                network = _Network(models, metrics, file, seed, layers, family)
+                model, shapes = _measured(network)
+                if not measured:
+                    matrices = _matrices(network, shapes)
+                    shown = _shown(network, matrices)
+                measured.append(model)
+    except FileNotFoundError:
+        raise UserError(f"{models}: no such file; run the job again that trains these networks") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{models}: damaged ({error}); delete it and run again") from None
+    Weights(matrices=matrices, models=tuple(measured), shown=shown).write(out)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """One network's prunable weights, read one at a time."""
+
+    models: Path
+    metrics: Path
+    file: Any
+    seed: int
+    layers: Mapping[str, Mapping[str, Any]]
+    family: str
+
+    def weight(self, name: str) -> np.ndarray:
+        """A prunable tensor in its own shape, with as many zeros as the metrics say."""
+        where = f"{self.models}: seed {self.seed}"
+        try:
+            weight = self.file.get_tensor(f"{self.seed}/model/{name}")
+        except SafetensorError:
+            raise UserError(f"{where}: no {name}, which {self.metrics.name} lists; {_AGAIN}") from None
+        if not np.isfinite(weight).all():
+            raise UserError(f"{where}: {name} is not finite; {_AGAIN}")
+        told = (int(self.layers[name]["zeros"]), int(self.layers[name]["size"]))
+        zeros = weight.size - int(np.count_nonzero(weight))
+        if (zeros, weight.size) != told:
+            raise UserError(
+                f"{where}: {name} has {zeros} zeros of {weight.size} weights, but {self.metrics.name} says "
+                f"{told[0]} of {told[1]}; {_AGAIN}"
+            )
+        return np.asarray(weight)
+
+    def matrix(self, name: str, weight: np.ndarray) -> np.ndarray:
+        """(outputs, inputs) of a weight of this name."""
+        return as_matrix(name, weight, self.family)
+
+
+_AGAIN = "delete both files and run again"
+
+
+def _matrices(network: _Network, shapes: Sequence[tuple[int, int]]) -> tuple[Matrix, ...]:
+    numbers: dict[str, int] = {}
+    found = []
+    for name, (rows, columns) in zip(network.layers, shapes, strict=True):
+        layer, matrix = layer_and_matrix(name)
+        number = numbers.setdefault(layer, len(numbers) + 1)
+        found.append(
+            Matrix(name=name, layer=number, layer_name=layer, matrix=matrix, rows=rows, columns=columns)
+        )
+    return tuple(found)
+
+
+def _shown(network: _Network, matrices: Sequence[Matrix]) -> Shown:
+    place = middle([one.layer for one in matrices], [one.rows * one.columns for one in matrices])
+    name = matrices[place].name
+    return Shown(
+        seed=network.seed, name=name, pattern=Packed.of(network.matrix(name, network.weight(name)) != 0)
+    )
+
+
+def _measured(network: _Network) -> tuple[Model, list[tuple[int, int]]]:
+    """The measures, and the shape of each matrix."""
+    lists: dict[str, list[Any]] = {name: [] for name in LISTS}
+    sizes = np.zeros(n_bins(), dtype=np.int64)
+    shapes: list[tuple[int, int]] = []
+    for name in network.layers:
+        weight = network.weight(name)
+        matrix = network.matrix(name, weight)
+        rows, columns = matrix.shape
+        shapes.append((rows, columns))
+        left = matrix != 0
+        lists["bytes_exported"].append(stored_bytes(weight))
+        lists["left"].append(int(left.sum()))
+        lists["rank"].append(rank(matrix))
+        for side, pattern in (("row", left), ("column", left.T)):
+            spread = concentration(pattern)
+            lists[f"empty_{side}s"].append(spread.empty)
+            lists[f"{side}_gini"].append(spread.gini)
+            lists[f"{side}_gini_random"].append(spread.random)
+        sizes += magnitudes(matrix)
+    return Model(seed=network.seed, magnitudes=tuple(sizes.tolist()), **lists), shapes

@@ -1,0 +1,259 @@
+"""Table 1 of the PIE paper: examples on which the majorities of pruned and unpruned models disagree."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from prunescope.errors import UserError
+from prunescope.files import atomic_path
+from prunescope.papers.results import Network, Place, Results
+from prunescope.report.right import WITHOUT_CLASSES, is_right
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+#: Several classes are joined by ``|``, as in the tables that an audit reads; no class is an empty field.
+SCHEMA = pa.schema(
+    [
+        ("dataset", _NAME),
+        ("arch", _NAME),
+        ("pruner", _NAME),
+        ("amount", _NAME),
+        ("example", pa.int64()),
+        ("text", _NAME),
+        ("true_classes", _NAME),
+        ("dense_vote", _NAME),
+        ("pruned_vote", _NAME),
+        ("dense_agreement", pa.float64()),
+        ("pruned_agreement", pa.float64()),
+    ]
+)
+_COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
+
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """One PIE of one cell, classes by name; the text is None where the data set has none.
+
+    ``dense_right``, ``pruned_right``: whether the vote is the label · ``has_classes``: whether labels are classes.
+    """
+
+    place: Place
+    example: int
+    text: str | None
+    true: Names
+    dense: Names
+    pruned: Names
+    dense_agreement: float
+    pruned_agreement: float
+    dense_right: bool
+    pruned_right: bool
+    has_classes: bool
+
+
+@dataclass(frozen=True)
+class Disagreements:
+    """``total``: PIEs of all cells; ``shown``: those for pages, by cell, most agreed first."""
+
+    total: int
+    shown: tuple[Disagreement, ...]
+
+
+def write(
+    results: Results,
+    texts: Callable[[str], Mapping[int, str] | None],
+    path: Path,
+    *,
+    most: int,
+) -> Disagreements:
+    """Write every PIE of every test split into ``path``, and keep some for pages.
+
+    A row group holds one network's, with each text once.
+
+    Args:
+        results: its cells' ``test/pies.parquet`` are read; a cell that has none has no rows.
+        texts: texts of a data set's test split by example.
+        path: the Parquet file to write, with the columns of ``SCHEMA``.
+        most: rows to keep for pages. Cells share them evenly; what one does not use goes to others.
+            Those of a cell go by the sum of both agreements, then by example.
+
+    Raises:
+        UserError: a cell's votes cannot be read.
+    """
+    folders = {
+        network: [
+            (Place(network, pruner, compression), results.folders[Place(network, pruner, compression)])
+            for pruner in results.pruners(network)
+            for compression in results.compressions(network)
+            if Place(network, pruner, compression) in results.folders
+        ]
+        for network in results.networks
+    }
+    every = [path / "test" / "pies.parquet" for cells in folders.values() for _, path in cells]
+    counts = [_count(votes) for votes in every]
+    quotas = dict(zip(every, shares(counts, most), strict=True))
+    shown: list[Disagreement] = []
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_options()) as writer:
+        dataset, known = "", None
+        for network, cells in folders.items():
+            if network.dataset != dataset:
+                dataset, known = network.dataset, texts(network.dataset)
+            parts = []
+            # One dictionary for all cells: texts are long, and every cell has many of them.
+            dictionary = pa.array(list((known or {}).values()), pa.string())
+            places = {example: place for place, example in enumerate(known or {})}
+            for place, folder in cells:
+                votes = folder / "test" / "pies.parquet"
+                if not votes.exists():
+                    continue
+                table, said = _pies(votes)
+                rows = [_row(place, row, said, known) for row in table.to_pylist()]
+                shown += heapq.nsmallest(quotas[votes], rows, key=_agreed_first)
+                parts.append(_arrow(rows, places, dictionary))
+            if parts:
+                whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+                writer.write_table(whole, row_group_size=max(len(whole), 1))
+    return Disagreements(sum(counts), tuple(shown))
+
+
+def shares(counts: Sequence[int], most: int) -> list[int]:
+    """How many rows each of several lists gets of ``most``: evenly, but none more than it has.
+
+    >>> shares([2, 100, 100], 52)
+    [2, 25, 25]
+    """
+    left, found = most, [0] * len(counts)
+    order = sorted(range(len(counts)), key=lambda place: (counts[place], place))
+    for done, place in enumerate(order):
+        found[place] = min(counts[place], left // (len(order) - done))
+        left -= found[place]
+    return found
+
+
+def samples(shown: Sequence[Disagreement], per_network: int) -> list[Disagreement]:
+    """A few examples of each network, every one of another cell and another text, the most agreed first."""
+    by_network: dict[Network, list[Disagreement]] = {}
+    for row in shown:
+        by_network.setdefault(row.place.network, []).append(row)
+    chosen = []
+    for rows in by_network.values():
+        cells: set[Place] = set()
+        examples: set[int] = set()
+        for row in sorted(rows, key=_agreed_first):
+            if len(cells) < per_network and row.place not in cells and row.example not in examples:
+                cells.add(row.place)
+                examples.add(row.example)
+                chosen.append(row)
+    return chosen
+
+
+def _agreed_first(row: Disagreement) -> tuple[float, int]:
+    return (-(row.dense_agreement + row.pruned_agreement), row.example)
+
+
+def _options() -> dict[str, Any]:
+    # Long texts outgrow the usual page of a dictionary, and would be written once per cell.
+    return {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True}
+
+
+def _count(votes: Path) -> int:
+    if not votes.exists():
+        return 0
+    table = _read(votes, ["is_pie"])
+    return int(pc.sum(pc.fill_null(table["is_pie"], False)).as_py() or 0)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a table of votes says of itself."""
+
+    task: str
+    classes: Names
+    tolerance: float | None
+
+
+def _pies(votes: Path) -> tuple[pa.Table, _Said]:
+    """The PIEs among a cell's votes, and what their table says of itself."""
+    table = _read(votes, list(_COLUMNS))
+    try:
+        held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
+        said = _Said(str(held.get("task")), tuple(map(str, held.get("classes") or ())), held.get("tolerance"))
+    except (ValueError, AttributeError):
+        raise UserError(
+            f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
+        ) from None
+    return table.filter(pc.fill_null(table["is_pie"], False)), said
+
+
+def _read(votes: Path, columns: list[str]) -> pa.Table:
+    try:
+        # Not as a data set: the folders' names are no columns.
+        return pq.ParquetFile(votes).read(columns=columns)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
+
+
+def _row(place: Place, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None) -> Disagreement:
+    example = int(row["example"])
+    dense, pruned = (
+        is_right(said.task, row["label"], row[vote], said.tolerance) for vote in ("dense_vote", "pruned_vote")
+    )
+    return Disagreement(
+        place,
+        example,
+        texts.get(example) if texts is not None else None,
+        names(row["label"], said.classes),
+        names(row["dense_vote"], said.classes),
+        names(row["pruned_vote"], said.classes),
+        float(row["dense_agreement"]),
+        float(row["pruned_agreement"]),
+        dense,
+        pruned,
+        said.task not in WITHOUT_CLASSES,
+    )
+
+
+def names(value: Any, classes: Names) -> Names:
+    """A label or vote as names of classes; numbers and texts of other tasks as they are written."""
+    if isinstance(value, list | tuple):
+        return tuple(name for part in value for name in names(part, classes))
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
+        return (classes[value],)
+    if isinstance(value, float):
+        return (f"{value:.4g}",)
+    return () if value is None else (str(value),)
+
+
+def _arrow(rows: Sequence[Disagreement], places: Mapping[int, int], texts: pa.Array) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        "dataset": [row.place.network.dataset for row in rows],
+        "arch": [row.place.network.arch for row in rows],
+        "pruner": [row.place.pruner for row in rows],
+        "amount": [row.place.compression.text for row in rows],
+        "example": [row.example for row in rows],
+        "true_classes": ["|".join(row.true) for row in rows],
+        "dense_vote": ["|".join(row.dense) for row in rows],
+        "pruned_vote": ["|".join(row.pruned) for row in rows],
+        "dense_agreement": [row.dense_agreement for row in rows],
+        "pruned_agreement": [row.pruned_agreement for row in rows],
+    }
+    arrays = {
+        name: pa.array(values, pa.string()).dictionary_encode()
+        if SCHEMA.field(name).type == _NAME
+        else pa.array(values, SCHEMA.field(name).type)
+        for name, values in columns.items()
+    }
+    indices = pa.array([places.get(row.example) for row in rows], pa.int32())
+    arrays["text"] = pa.DictionaryArray.from_arrays(indices, texts)
+    return pa.table([arrays[part.name] for part in SCHEMA], schema=SCHEMA)

@@ -1,0 +1,202 @@
+"""The report's section that puts a study beside the papers: claims, and how far numbers are apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from prunescope.analysis.csv_text import number, read_csv
+from prunescope.config.compression import Compression
+from prunescope.papers.comparison import SIGN, SIGNIFICANT
+from prunescope.papers.numbers import pie, printed, recall
+from prunescope.report import page
+
+
+class Unit(NamedTuple):
+    """How differences of a quantity are shown: times ``factor``, with so many digits; and the numbers
+    themselves, unscaled."""
+
+    factor: float
+    digits: int
+    digits_of_numbers: int
+    name: str
+
+
+POINTS = Unit(100, 1, 3, "points")
+PLAIN = Unit(1, 2, 3, "")
+VARIANCE = Unit(1, 4, 4, "")
+
+#: Quantities of published.csv as a reader knows them.
+QUANTITIES = {
+    "pie_share": ("share of PIEs", POINTS),
+    "score_mean": ("score, mean over seeds", POINTS),
+    "score_std": ("score, standard deviation over seeds", POINTS),
+    "dense_score_on_pies": ("score on PIEs, unpruned", POINTS),
+    "pruned_score_on_pies": ("score on PIEs, pruned", POINTS),
+    "accuracy": ("accuracy, pruned", POINTS),
+    "alpha": ("intensification α", PLAIN),
+    "mean_recall_variance": ("variance of recall, pruned", VARIANCE),
+    **{f"unpruned_accuracy_for_{name}": ("accuracy, unpruned", POINTS) for name in recall.PRUNERS},
+    **{
+        f"unpruned_recall_variance_for_{name}": ("variance of recall, unpruned", VARIANCE)
+        for name in recall.PRUNERS
+    },
+}
+
+#: What each of the recall paper's tables of tests compares.
+COMPARED = {
+    "1": "neighbouring ratios, MP, by size of the network",
+    "2": "neighbouring ratios, UP, by size of the network",
+    "3": "neighbouring ratios, MP, by data set",
+    "4": "neighbouring ratios, by pruner",
+    "5": "neighbouring sizes of the network, MP",
+    "6": "neighbouring sizes of the network, UP",
+    "7": "data sets of neighbouring complexity, MP",
+    "8": "pruners",
+    "9": "MP and UP at every size of the network",
+}
+
+#: So many of a table's tests whose outcome is another one are named.
+_NAMED = 3
+
+
+def section(tables: Path, out: Path) -> dict[str, Any] | None:
+    """What the template prints, or None where nothing has been compared.
+
+    Args:
+        tables: folder of the cross-study tables; without ``published.csv`` and ``claims.csv`` there is no
+            section.
+        out: the page, for its links.
+    """
+    published, tests, claims = (tables / f"{name}.csv" for name in ("published", "published_tests", "claims"))
+    if not published.exists() or not claims.exists():
+        return None
+    numbers, judged = read_csv(published), read_csv(claims)
+    measured = [claim for claim in judged if claim["verdict"] != "not measured"]
+    if not numbers and not measured:
+        return None
+    waiting: dict[str, list[dict[str, str]]] = {}
+    for claim in judged:
+        if claim["verdict"] == "not measured":
+            waiting.setdefault(claim["evidence"], []).append(claim)
+    papers = {claim.id: claim.paper for claim in printed.claims()}
+    return {
+        "measured": measured,
+        "open": waiting,
+        "n_open": len(judged) - len(measured),
+        "holds": sum(claim["verdict"] == "holds" for claim in measured),
+        "papers": {paper: printed.PAPERS[paper] for paper in dict.fromkeys(papers.values())},
+        "numbers": _summary(numbers),
+        "doubtful": _doubtful(numbers),
+        "tests": _tests(read_csv(tests)) if tests.exists() else [],
+        "links": [
+            {"href": page.link(path, out), "name": path.name}
+            for path in (published, tests, claims)
+            if path.exists()
+        ],
+    }
+
+
+def _summary(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """By table and quantity: cells with both numbers, mean and largest absolute difference."""
+    by_quantity: dict[tuple[str, str, str], list[tuple[float, dict[str, str]]]] = {}
+    units: dict[str, Unit] = {}
+    for row in rows:
+        difference = number(row["difference"])
+        if difference is not None and not row["quantity"].startswith((SIGNIFICANT, SIGN)):
+            quantity = row["quantity"]
+            name, unit = QUANTITIES.get(quantity, (quantity.replace("_", " "), PLAIN))
+            units[name] = unit
+            by_quantity.setdefault((row["paper"], row["table"], name), []).append((difference, row))
+    found = []
+    for (paper, table, quantity), differences in by_quantity.items():
+        largest, row = max(differences, key=lambda pair: abs(pair[0]))
+        unit = units[quantity]
+        found.append(
+            {
+                "paper": paper,
+                "table": table,
+                "quantity": quantity,
+                "unit": unit.name,
+                "cells": len(differences),
+                "mean": _shown(sum(abs(d) for d, _ in differences) / len(differences), unit),
+                "largest": _shown(largest, unit, signed=True),
+                "where": {name: row[name] for name in ("dataset", "arch", "pruner")},
+                "sparsity": float(row["sparsity"]),
+                "published": f"{float(row['published']):.{unit.digits_of_numbers}f}",
+                "ours": f"{float(row['ours']):.{unit.digits_of_numbers}f}",
+            }
+        )
+    return found
+
+
+def _shown(value: float, unit: Unit, signed: bool = False) -> str:
+    """A difference in its unit; with a true minus sign."""
+    text = f"{value * unit.factor:{'+' if signed else ''}.{unit.digits}f}"
+    if not float(text):
+        text = text.lstrip("+-")
+    return text.replace("-", "\u2212")
+
+
+def _tests(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+    """By table: tests with an outcome, how many are as significant as printed, and which are not; and of
+    those whose sign the paper says, how many have it."""
+    by_table: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        by_table.setdefault(row["table"], []).append(row)
+    found = []
+    for table, own in by_table.items():
+        decided = [row for row in own if row["ours_significant"]]
+        apart = [row for row in decided if row["ours_significant"] != row["published_significant"]]
+        signed = [row for row in own if row["published_sign"] and row["ours_sign"]]
+        found.append(
+            {
+                "table": table,
+                "compared": COMPARED[table],
+                "tests": len(decided),
+                "without": len(own) - len(decided),
+                "same": len(decided) - len(apart),
+                "significant_here": sum(row["ours_significant"] == "true" for row in decided),
+                "significant_printed": sum(row["published_significant"] == "true" for row in decided),
+                "signed": len(signed),
+                "same_sign": sum(row["published_sign"] == row["ours_sign"] for row in signed),
+                "apart": [_named(row) for row in apart[:_NAMED]],
+                "more": max(len(apart) - _NAMED, 0),
+            }
+        )
+    return found
+
+
+def _named(row: dict[str, str]) -> str:
+    """``mnist · lenet5 · MP · ratio 2 against 4: p 0.001 here, 0.389 printed``."""
+    sides = [row[name].split("/") for name in ("cell_a", "cell_b")]
+    places = [[*side[:3], f"{Compression.parse(side[3]).text}"] for side in sides]
+    told = []
+    for one, other in zip(*places, strict=True):
+        told.append(one if one == other else f"{one} against {other.removeprefix('ratio ')}")
+    p = float(row["ours_p"])
+    ours = "<0.001" if p < 0.001 else f"{p:.3f}"
+    return f"{' · '.join(told)}: p {ours} here, {row['published_p']} printed"
+
+
+def _doubtful(rows: Sequence[dict[str, str]]) -> int:
+    """How many of the printed numbers compared are inferred rather than read."""
+    unsure = {
+        (n.table, n.dataset.casefold(), n.arch.casefold(), n.pruner, n.sparsity, n.quantity)
+        for n in pie.printed()
+        if n.doubtful
+    }
+    return sum(
+        (
+            row["table"],
+            row["dataset"].casefold(),
+            row["arch"].casefold(),
+            row["pruner"],
+            float(row["sparsity"]),
+            row["quantity"],
+        )
+        in unsure
+        for row in rows
+        if row["paper"] == pie.PAPER and row["difference"]
+    )

@@ -1,0 +1,190 @@
+"""The names of all paths below a study's results folder, for the workflow and ``prunescope status``.
+
+Braces are wildcards: ``{dataset}`` and so on are filled in by Snakemake, or by ``fill``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
+from prunescope.errors import UserError
+from prunescope.planning.resources import block_size
+
+CELL = "{dataset}/{arch}/{pruner}/{amount}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """``results``: the folder, as written in the study (relative paths stay relative)."""
+
+    results: str
+
+    def data(self, file: str) -> str:
+        """A file of a data set: ``train.parquet``, ``card.json``, ..."""
+        return f"{self.results}/data/{{dataset}}/{file}"
+
+    @property
+    def inputs(self) -> str:
+        """A data set encoded for an arch."""
+        return f"{self.results}/data/{{dataset}}/inputs/{{arch}}.safetensors"
+
+    @property
+    def pretrained(self) -> str:
+        """What an arch's pretrained network was when it was fetched from the hub."""
+        return f"{self.results}/pretrained/{{arch}}.json"
+
+    def model(self, file: str) -> str:
+        """A file of one block of seeds: ``test.parquet``, ``metrics.json``, ..."""
+        return f"{self.results}/models/{CELL}/seeds-{{block}}/{file}"
+
+    def cell(self, file: str = "") -> str:
+        """A file of the analysis of one cell, or its folder."""
+        return f"{self.results}/cells/{CELL}" + (f"/{file}" if file else "")
+
+    @property
+    def el2n(self) -> str:
+        """EL2N scores of the training examples, over the unpruned models of some seeds (``seeds_name``)."""
+        return f"{self.results}/cells/{{dataset}}/{{arch}}/el2n-seeds-{{seeds}}.parquet"
+
+    def search(self, file: str) -> str:
+        """A file of the search for one arch on one data set: ``trials.csv``, ``best.json``, ..."""
+        return self.tuning(f"{{dataset}}/{{arch}}/{file}")
+
+    def tuning(self, file: str) -> str:
+        """A file that all searches lead to: ``tuned.yaml``, ``tuning.csv``."""
+        return f"{self.results}/tuning/{file}"
+
+    def log(self, rule: str, *wildcards: str) -> str:
+        return "/".join([self.results, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"
+
+    def scoped(self, file: str) -> str:
+        """A cross-study file: of the whole study, or (``only/<dataset>/``) of one data set."""
+        return f"{self.results}/{{scope}}{file}"
+
+
+def fill(template: str, cell: Cell, block: str | None = None) -> str:
+    """A path of ``cell`` (and of a block of its seeds)."""
+    return template.format(
+        dataset=cell.dataset, arch=cell.arch, pruner=cell.pruner, amount=cell.compression.token, block=block
+    )
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """The folder of a cell's analysis, with what its path says."""
+
+    path: Path
+    dataset: str
+    arch: str
+    pruner: str
+    compression: Compression
+
+    @classmethod
+    def at(cls, path: Path) -> Self:
+        """Inverse of ``Layout.cell``; the cell's ``test`` or ``train`` folder will do as well.
+
+        Raises:
+            UserError: the path does not end as a cell's does.
+        """
+        folder = path.parent if path.name in ("test", "train") else path
+        if len(folder.parts) < 4:
+            raise UserError(f"{path}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
+        dataset, arch, pruner, compression = folder.parts[-4:]
+        return cls(folder, dataset, arch, pruner, Compression.parse(compression))
+
+
+def block_name(first: int, last: int) -> str:
+    return f"{first}-{last}"
+
+
+def block_seeds(block: str) -> tuple[int, ...]:
+    """Inverse of ``block_name``: every seed of the block."""
+    first, last = block.split("-")
+    return tuple(range(int(first), int(last) + 1))
+
+
+def seed_blocks(seeds: tuple[int, ...], size: int) -> list[tuple[int, int]]:
+    """Sorted seeds cut into runs of at most ``size`` consecutive numbers, as (first, last)."""
+    blocks: list[tuple[int, int]] = []
+    for seed in sorted(seeds):
+        if blocks and seed == blocks[-1][1] + 1 and seed - blocks[-1][0] < size:
+            blocks[-1] = (blocks[-1][0], seed)
+        else:
+            blocks.append((seed, seed))
+    return blocks
+
+
+def seeds_name(seeds: tuple[int, ...]) -> str:
+    """A short name of any set of seeds: its runs, or, where these are many, how many seeds and a digest.
+
+    >>> seeds_name((0, 1, 2, 3, 7))
+    '0-3+7-7'
+    """
+    runs = "+".join(block_name(first, last) for first, last in seed_blocks(seeds, len(seeds)))
+    if len(runs) <= 80:
+        return runs
+    return f"{len(seeds)}x{hashlib.sha256(runs.encode()).hexdigest()[:16]}"
+
+
+def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> list[str]:
+    """The blocks of seeds that make up a cell, by name.
+
+    Blocks that are on disk already and hold wanted seeds stay as they are, so that adding or removing
+    seeds, or another block size, trains only what is missing; the seeds that are left are cut into
+    runs of ``resources.block_size``. (Seeds that a block holds beyond the wanted ones are not analysed.)
+    A block that stands is either kept whole or cut again just as it was, so the answer does not
+    change while a study runs. ``workdir``: what a relative results folder is below.
+    """
+    wanted = set(cell.seeds)
+    covered: set[int] = set()
+    kept: list[str] = []
+    for name in _blocks_on_disk(workdir / Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
+        seeds = set(block_seeds(name))
+        if seeds & wanted and not seeds & covered:
+            kept.append(name)
+            wanted -= seeds
+            covered |= seeds
+    size = block_size(study, cell)
+    new = [block_name(first, last) for first, last in seed_blocks(tuple(sorted(wanted)), size)]
+    return sorted(kept + new, key=lambda name: block_seeds(name)[0])
+
+
+def _blocks_on_disk(folder: Path) -> Iterable[str]:
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in folder.iterdir():
+        match = re.fullmatch(r"seeds-(\d+-\d+)", path.name)
+        if match and (path / "metrics.json").is_file():
+            found.append(match[1])
+    # Largest first: of two that overlap, the one that spares more training is kept.
+    return sorted(found, key=lambda name: (-len(block_seeds(name)), block_seeds(name)))
+
+
+def keeps_models(study: Study, pruner: str) -> bool:
+    """Whether a pruner's networks stay on disk.
+
+    Those of a ladder are what the next level starts from, and so stay where either kind of network does.
+    """
+    return study.keep_models or (study.all_pruners[pruner].is_ladder and study.keep_dense_checkpoints)
+
+
+def cell_below(study: Study, cell: Cell) -> Cell:
+    """The cell whose networks ``cell``'s are pruned from: the level below on a ladder, else the unpruned one."""
+    if cell.compression.kind == "level" and cell.compression.units > 1:
+        compression = Compression.of_level(cell.compression.units - 1)
+        return study.cell_at[(cell.dataset, cell.arch, cell.pruner, compression)]
+    return dense_cell(study, cell)
+
+
+def dense_cell(study: Study, cell: Cell) -> Cell:
+    """The unpruned cell that ``cell`` is compared with."""
+    return study.dense_cells[(cell.dataset, cell.arch)]

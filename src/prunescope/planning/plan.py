@@ -1,0 +1,391 @@
+"""What a study will take, before anything runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder
+from prunescope.config.checkpoints import BERT_BASE, SIZES, checkpoint_config_file, from_hub
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
+from prunescope.data.facts import PICTURES, PIE_PAPER
+from prunescope.data.sources.glue_tasks import TASKS as GLUE_TASKS
+from prunescope.errors import UserError, listed
+from prunescope.paths import Layout, blocks
+from prunescope.planning.declared import declared
+from prunescope.planning.disk import network_bytes, table_bytes
+from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
+from prunescope.planning.resources import block_size
+from prunescope.planning.work import forward_flops, rate_of, work_of
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from prunescope.models.registry import Shape
+
+#: Whose data set it is, by source.
+PAPERS = {
+    **dict.fromkeys(PIE_PAPER, "pie"),
+    **dict.fromkeys(PICTURES, "recall"),
+    **dict.fromkeys((*GLUE_TASKS, "squad", "conll2003", "e2e", "dart", "webnlg"), "pins"),
+}
+
+
+#: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
+JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
+
+#: ... and to measure one weight (``weight_statistics``): ranks of matrices of 768 by 768 take most of it.
+SECONDS_PER_WEIGHT = 3e-7
+
+#: What disk space is counted for, by how logits are stored.
+_DISK = {
+    stored: f"prediction tables, logits in {stored} (bytes a row measured, compressed)"
+    for stored in ("float32", "float16")
+}
+
+
+def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
+    """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
+
+    ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
+    ``partitions``: jobs and hours of ``gpu`` (training) and ``cpu`` (all else, on one core; assumed, not measured).
+    ``disk_gb`` (10^9 bytes), ``tables_gb`` of it for prediction tables, are estimates. ``networks`` has one
+    entry per (dataset, arch);
+    ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
+
+    ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
+    unpruned start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
+    model trained from scratch; ``eflop_unpadded``: shared, without padding, null where the mean length is not
+    known; ``eflop_computed``: one of the two, by the arch's ``padding``. ``gpu_hours`` by ``rate``: ``measured``,
+    ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
+    ``job_minutes``: of the shortest and the longest job.
+
+    Args:
+        rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
+
+    Raises:
+        UserError: a ratio that a network cannot reach.
+    """
+    layout = Layout(study.results)
+    networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
+    cut: dict[tuple[str, str], int] = {}
+    for cell in study.cells:
+        pair = (cell.dataset, cell.arch)
+        cut[pair] = max(cut.get(pair, 1), block_size(study, cell))
+    known = {
+        pair: rate_of(study, *pair, network["_forward_flops"], rates or Rates(), cut[pair])
+        for pair, network in networks.items()
+    }
+    work: dict[tuple[str, str], dict[str, Any]] = {}
+    models: Counter[str] = Counter()
+    seconds = disk = 0.0
+    others = _overhead_jobs(study)
+    partitions = {
+        "gpu": {"jobs": 0, "hours": 0.0},
+        "cpu": {"jobs": others, "hours": others * JOB_SECONDS / 3600},
+    }
+    jobs = others
+    per_dataset: dict[str, dict[str, Any]] = {}
+    for cell in study.cells:
+        network, data = networks[(cell.dataset, cell.arch)], declared(study.datasets[cell.dataset])
+        count = len(cell.seeds)
+        models["dense" if cell.dense else "pruned"] += count
+        one = work_of(study, cell, network["_forward_flops"])
+        cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
+        cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
+        cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
+        training_jobs = len(blocks(layout, study, cell))
+        measuring_jobs = training_jobs if cell.arch in study.weight_statistics else 0
+        cell_jobs = training_jobs + measuring_jobs + 1
+        partitions["gpu"]["jobs"] += training_jobs
+        partitions["gpu"]["hours"] += cell_seconds / 3600
+        partitions["cpu"]["jobs"] += 1 + measuring_jobs
+        if measuring_jobs:
+            seconds_measuring = (
+                measuring_jobs * JOB_SECONDS + count * network["n_prunable"] * SECONDS_PER_WEIGHT
+            )
+            partitions["cpu"]["hours"] += seconds_measuring / 3600
+        partitions["cpu"]["hours"] += (JOB_SECONDS + 2 * cell_tables / TABLE_BYTES_PER_SECOND) / 3600
+        seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
+        empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}
+        row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
+        _add_work(work, study, cell, one, cell_seconds, known[(cell.dataset, cell.arch)])
+        row["models"] += count
+        row["jobs"] += cell_jobs
+        row["gpu_hours"] += cell_seconds / 3600
+        row["disk_gb"] += cell_disk / 1e9
+        row["tables_gb"] += cell_tables / 1e9
+    return {
+        "study": study.name,
+        "models": models.total(),
+        "dense_models": models["dense"],
+        "pruned_models": models["pruned"],
+        "jobs": jobs,
+        "gpu_hours": seconds / 3600,
+        "partitions": partitions,
+        "disk_gb": disk / 1e9,
+        "tables_gb": sum(row["tables_gb"] for row in per_dataset.values()),
+        "gpu_hours_by_rate": summed((row["rate"], row["gpu_hours"]) for row in work.values()),
+        "eflop": sum(row["eflop"] for row in work.values()),
+        "basis": {"gpu_hours": _basis(work.values()), "disk_gb": _DISK[study.logits]},
+        "papers": _papers(study, per_dataset.values()),
+        "datasets": list(per_dataset.values()),
+        "work": list(work.values()),
+        "networks": [
+            {key: value for key, value in network.items() if not key.startswith("_")}
+            for network in networks.values()
+        ],
+    }
+
+
+def check_ratios(study: Study) -> None:
+    """Refuse ratios that a network cannot reach. Costs nothing where a study gives none.
+
+    Raises:
+        UserError: the line names the network, the ratio and the largest possible one.
+    """
+    if any(cell.compression.kind == "ratio" for cell in study.cells):
+        _networks(study)
+
+
+def check_checkpoints(study: Study) -> None:
+    """Refuse pretrained encoders whose sizes a study leaves out and that turn out to be other than assumed.
+
+    Costs nothing where sizes are given or the checkpoint was at hand when the study was read.
+
+    Raises:
+        UserError: the line names the checkpoint and its sizes.
+    """
+    for name in sorted({cell.arch for cell in study.cells}):
+        arch = study.archs[name]
+        if isinstance(arch, Encoder) and arch.pretrained and not set(SIZES) <= arch.model_fields_set:
+            from prunescope.models.pretrained import check_sizes_known
+
+            check_sizes_known(arch)
+
+
+def plan_text(plan: dict[str, Any]) -> str:
+    """The plan for a terminal."""
+    lines = [
+        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} unpruned, "
+        f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
+        f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
+        f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
+        "",
+        f"{'partition':<24}{'jobs':>8}{'time':>14}",
+        *(
+            f"{name:<24}{row['jobs']:>8,}{_hours(row['hours']):>14}"
+            for name, row in plan["partitions"].items()
+        ),
+        "",
+        f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}{'of it tables':>14}",
+    ]
+    for row in plan["datasets"]:
+        lines.append(
+            f"{row['dataset']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
+            f"{row['disk_gb']:>9.3g} GB{row['tables_gb']:>11.3g} GB"
+        )
+    if len(plan["papers"]) > 1:
+        lines += ["", f"{'paper':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}"]
+        lines += [
+            f"{row['paper']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
+            f"{row['disk_gb']:>9.3g} GB"
+            for row in plan["papers"]
+        ]
+    lines += ["", f"{'network':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
+    for row in plan["work"]:
+        shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
+        each = shortest if shortest == longest else f"{shortest} - {longest}"
+        lines.append(
+            f"{row['arch'] + ' on ' + row['dataset']:<36}{row['eflop']:>9.3g}{row['eflop_computed']:>10.3g}"
+            f"{_hours(row['gpu_hours']):>14}"
+            f"{each:>22}   {row['from']}"
+        )
+    lines += ["", f"{'network':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
+    for network in plan["networks"]:
+        shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in network["share_removed"].items())
+        name = f"{network['arch']} on {network['dataset']}"
+        lines.append(f"{name:<36}{network['n_parameters']:>14,}{network['n_prunable']:>14,}   {shares}")
+    assumed = {network["arch"]: network["assumed"] for network in plan["networks"] if "assumed" in network}
+    lines += [f"{arch}: {what}" for arch, what in assumed.items()]
+    return "\n".join(lines)
+
+
+def _hours(hours: float) -> str:
+    return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:,.1f} min"
+
+
+def _overhead_jobs(study: Study) -> int:
+    """Data sets, pretrained networks, encodings, readability, EL2N, and the five that close a study."""
+    used = {cell.dataset for cell in study.cells}
+    pairs = {(cell.dataset, cell.arch) for cell in study.cells}
+    texts = sum(study.datasets[name].input == "text" for name in used)
+    scored = {
+        (cell.dataset, cell.arch, cell.seeds)
+        for cell in study.cells
+        if study.datasets[cell.dataset].answers == "classes"
+    }
+    hub = {arch for _, arch in pairs if from_hub(study.archs[arch])}
+    return (
+        len(used)
+        + len(pairs)
+        + len(hub)
+        + texts
+        + len(scored)
+        + len(("manifest", "tables", "figures", "paper", "site", "all"))
+    )
+
+
+def _networks(study: Study) -> list[dict[str, Any]]:
+    # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
+    import torch
+
+    from prunescope.models.registry import Shape, count_parameters, prunable
+    from prunescope.pruning.compression import removal
+
+    networks = []
+    # One cell stands for all that remove as much: pruners of weights differ in what they remove alone.
+    compressions: dict[tuple[str, str], dict[Any, Cell]] = {}
+    for cell in study.cells:
+        chosen = compressions.setdefault((cell.dataset, cell.arch), {})
+        if not cell.dense:
+            pruner = study.all_pruners[cell.pruner]
+            chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
+    for (dataset, arch), chosen in compressions.items():
+        spec, facts = study.archs[arch], declared(study.datasets[dataset])
+        with torch.device("meta"):
+            shape = Shape(
+                classes=facts.classes,
+                image=facts.image,
+                vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
+                vocabulary=spec.vocabulary if isinstance(spec, Encoder | CausalLM) else 0,
+                per_token=study.datasets[dataset].answers in ("tokens", "span"),
+            )
+            model, assumed = _network(spec, shape)
+        total = count_parameters(model)
+        weights = prunable(model)
+        size = sum(weight.numel() for weight in weights.values())
+        try:
+            removals = [
+                removal(study.all_pruners[chosen[key].pruner], chosen[key].compression, model)
+                for key in sorted(chosen)
+            ]
+        except UserError as error:
+            raise UserError(f"grid: {arch} on {dataset}: {error}") from None
+        networks.append(
+            {
+                "dataset": dataset,
+                "arch": arch,
+                "n_parameters": total,
+                "n_prunable": size,
+                "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
+                **({"assumed": assumed} if assumed else {}),
+                "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
+            }
+        )
+    return networks
+
+
+def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
+    """The network with meaningless weights, and what its sizes rest on if its checkpoint is not at hand."""
+    from prunescope.models.registry import build, pretrained_encoder
+
+    if isinstance(arch, CausalLM):
+        # Counted without its checkpoint, whose sizes are the arch's or it is refused.
+        return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0), None
+    if not isinstance(arch, Encoder) or arch.pretrained is None:
+        return build(arch, shape, 0), None
+    try:
+        config_file = checkpoint_config_file(arch.pretrained, arch.revision)
+    except UserError:
+        config_file = None
+    if config_file is not None:
+        from prunescope.models.pretrained import untrained_model
+
+        return pretrained_encoder(arch, shape, untrained_model(arch)), None
+    bert = build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0)
+    unknown = [name for name in SIZES if name not in arch.model_fields_set]
+    if arch.pretrained in BERT_BASE:
+        return bert, None
+    given = f"counted with the default {listed(unknown)}" if unknown else "counted with the sizes given"
+    return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
+
+
+def _add_work(
+    rows: dict[tuple[str, str], dict[str, Any]],
+    study: Study,
+    cell: Cell,
+    one: Work,
+    seconds: float,
+    rate: Rate,
+) -> None:
+    """Add a cell, whose models take ``seconds`` together, to its row of the plan's ``work``."""
+    count = len(cell.seeds)
+    block = min(block_size(study, cell), count)
+    minutes = seconds / count * block / 60
+    row = rows.setdefault(
+        (cell.dataset, cell.arch),
+        {
+            "dataset": cell.dataset,
+            "arch": cell.arch,
+            "models": 0,
+            "eflop": 0.0,
+            "eflop_unshared": 0.0,
+            "eflop_unpadded": 0.0,
+            "eflop_computed": 0.0,
+            "gpu_hours": 0.0,
+            "rate": rate.basis,
+            "from": basis_text(rate),
+            "device": rate.device,
+            "block": block,
+            "job_minutes": [minutes, minutes],
+        },
+    )
+    row["block"] = max(row["block"], block)
+    row["models"] += count
+    row["eflop"] += count * one.flops / 1e18
+    row["eflop_computed"] += (
+        count * one.computed_flops * (STEP_OVER_FORWARD * one.trained + one.predicted) / 1e18
+    )
+    row["eflop_unshared"] += count * (one.flops + _shared_flops(study, cell, one)) / 1e18
+    if row["eflop_unpadded"] is not None:
+        without = one.flops_without_padding
+        row["eflop_unpadded"] = None if without is None else row["eflop_unpadded"] + count * without / 1e18
+    row["gpu_hours"] += seconds / 3600
+    row["job_minutes"] = [min(row["job_minutes"][0], minutes), max(row["job_minutes"][1], minutes)]
+
+
+def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
+    """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
+    if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
+        return 0.0
+    examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs
+    return STEP_OVER_FORWARD * one.forward_flops * examples
+
+
+def _basis(rows: Iterable[dict[str, Any]]) -> str:
+    """Of which device the hours are, and what they rest on, as part of a sentence."""
+    hours = summed((row["rate"], row["gpu_hours"]) for row in rows)
+    used = [basis for basis, sum_ in hours.items() if sum_]
+    devices = dict.fromkeys(row["device"] for row in rows)
+    where = listed(list(devices))
+    if used == ["assumed"]:
+        return f"{where} (assumed rates, not measured)"
+    words = {"measured": "measured", "scaled": "scaled from measured ones", "assumed": "assumed"}
+    shares = ", ".join(f"{_hours(hours[basis])} {words[basis]}" for basis in used)
+    return f"{where} (by rates: {shares})"
+
+
+def _papers(study: Study, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The data sets' rows, summed by the paper whose data sets they are; ``other`` for the rest."""
+    papers: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        paper = PAPERS.get(study.datasets[row["dataset"]].source, "other")
+        total = papers.setdefault(
+            paper, {"paper": paper, "models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
+        )
+        for key in ("models", "jobs", "gpu_hours", "disk_gb"):
+            total[key] += row[key]
+    return list(papers.values())

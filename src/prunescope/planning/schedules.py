@@ -1,0 +1,31 @@
+"""Whether a study's trainings are long enough for the gradual schedules it gives them."""
+
+from __future__ import annotations
+
+from prunescope.config.architectures import fine_tuning_epochs
+from prunescope.config.study import Study
+from prunescope.errors import UserError
+from prunescope.planning.declared import declared
+from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
+
+
+def check_schedules(study: Study) -> None:
+    """Refuse gradual pruners whose warm-up and cool-down leave no step, by the declared sizes of the data sets.
+
+    These are upper bounds: what passes here may still turn out too short for the data that are found.
+
+    Raises:
+        UserError: the line names the pruner, the network and the steps.
+    """
+    for cell in study.cells:
+        pruner = None if cell.dense else study.all_pruners[cell.pruner]
+        if pruner is None or not pruner.is_gradual:
+            continue
+        training = study.training(cell.dataset, cell.arch)
+        epochs = fine_tuning_epochs(training) if pruner.needs_trained else training.epochs
+        steps = epochs * -(-declared(study.datasets[cell.dataset]).train // training.batch_size)
+        waits = (in_steps(pruner.gradual.warm_up, steps), in_steps(pruner.gradual.cool_down, steps))
+        try:
+            CubicSchedule(1, 0, steps, *waits)
+        except UserError as error:
+            raise UserError(f"pruners.{cell.pruner}: {cell.arch} on {cell.dataset}: {error}") from None

@@ -1,0 +1,132 @@
+"""What models say of every example, as arrays: the form that all analysis takes in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from prunescope.errors import UserError
+from prunescope.predictions.arrow import (
+    Array,
+    class_indices,
+    class_sets,
+    is_list,
+    lists,
+    no_nulls,
+    objects,
+    plain,
+    strings,
+    whole_numbers,
+)
+from prunescope.predictions.metadata import TableMeta
+
+#: Tasks whose predictions follow from one row of raw outputs; elsewhere logits are not read.
+LOGIT_TASKS = ("single-label", "multi-label", "regression")
+
+
+@dataclass
+class Predictions:
+    """The models of one side, seeds and examples ascending; diverged seeds have no rows.
+
+    label: (n,) int32 · (n, C) bool · (n,) float32 · (n,) object (tokens: int arrays; text, span:
+    lists of strings)
+    prediction: (S, n) small int · (S, n, C) bool · (S, n) float32 · (S, n) object
+    """
+
+    task: str
+    classes: tuple[str, ...]
+    seeds: np.ndarray
+    examples: np.ndarray
+    label: np.ndarray
+    prediction: np.ndarray
+    diverged: tuple[int, ...]
+    meta: TableMeta | None
+    sources: tuple[str, ...]
+
+    def only(self, seeds: np.ndarray) -> Predictions:
+        """The same side with some of its seeds; nothing is copied where all are kept."""
+        if np.array_equal(seeds, self.seeds):
+            return self
+        kept = self.prediction[np.isin(self.seeds, seeds)]
+        return Predictions(**{**vars(self), "seeds": np.asarray(seeds), "prediction": kept})
+
+    def chosen(self, seeds: Collection[int] | None) -> Predictions:
+        """The same side without the seeds that are not asked for, diverged ones included; None: all are."""
+        if seeds is None:
+            return self
+        kept = self.only(self.seeds[np.isin(self.seeds, list(seeds))])
+        return Predictions(**{**vars(kept), "diverged": tuple(s for s in self.diverged if s in set(seeds))})
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What the tables say of their models, where they say it."""
+        names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
+        known = {name: getattr(self.meta, name, None) for name in names}
+        return {name: value for name, value in known.items() if value is not None}
+
+
+def decide(logits: np.ndarray, task: str, threshold: float = 0.5) -> np.ndarray:
+    """Predictions from raw outputs (n, C).
+
+    single-label: argmax, the lowest index on ties · multi-label: sigmoid(logit) > threshold, in
+    float64 · regression: the output itself.
+    """
+    if task == "single-label":
+        return np.argmax(logits, axis=1)
+    if task == "multi-label":
+        with np.errstate(over="ignore"):
+            return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))) > threshold)
+    if task == "regression":
+        return np.asarray(logits[:, 0])
+    raise ValueError(f"task {task!r} has no logits")
+
+
+def by_seed(seeds: np.ndarray) -> Iterator[tuple[int, slice | np.ndarray]]:
+    """The rows of each seed in one batch, in their order; slices where the batch is ordered by seed."""
+    if not len(seeds):
+        return
+    order: np.ndarray | None = None
+    if np.any(np.diff(seeds) < 0):
+        order = np.argsort(seeds, kind="stable")
+        seeds = seeds[order]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(seeds)) + 1])
+    ends = np.append(starts[1:], len(seeds))
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        yield int(seeds[start]), slice(start, end) if order is None else order[start:end]
+
+
+def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndarray:
+    """A label or prediction column of a prediction table, in the form ``Predictions`` keeps.
+
+    Raises:
+        UserError: wrong type, missing values, a class out of range, a label that is NaN.
+    """
+    n_classes = len(meta.classes)
+    if meta.task == "single-label":
+        return class_indices(whole_numbers(array, path, column), n_classes, path, column)
+    if meta.task == "multi-label":
+        return class_sets(array, n_classes, path, column)
+    if meta.task == "regression":
+        no_nulls(array, path, column)
+        if not (pa.types.is_floating(array.type) or pa.types.is_integer(array.type)):
+            raise UserError(f"{path}: column {column!r} must hold numbers, not {array.type}")
+        values = array.to_numpy(zero_copy_only=False).astype(np.float32)
+        if column == "label" and not np.isfinite(values).all():
+            raise UserError(f"{path}: column 'label' holds NaN or infinity; drop those examples")
+        return np.asarray(values)
+    if meta.task == "tokens":
+        lengths, flat = lists(array, path, column)
+        indices = class_indices(whole_numbers(flat, path, column), n_classes, path, column)
+        return objects(np.split(indices, np.cumsum(lengths)[:-1]) if len(lengths) else [])
+    array = plain(array)
+    if column == "label" and is_list(array.type):
+        lengths, flat = lists(array, path, column)
+        strings(flat, path, column)
+    else:
+        strings(array, path, column)
+    return objects(array.to_pylist())

@@ -1,0 +1,218 @@
+"""Prediction tables: what one or more models say about every example of one split.
+
+The wall between the half of the package that trains and the half that analyses (file form:
+docs/audit.md): whatever is right of it never sees a model. Reading goes
+batch by batch and keeps predictions only, so that tables larger than memory can be audited.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from prunescope.errors import UserError
+from prunescope.files import atomic_path
+from prunescope.predictions.arrays import Predictions as Predictions
+from prunescope.predictions.arrays import by_seed
+from prunescope.predictions.arrays import decide as decide
+from prunescope.predictions.arrow import METADATA_KEY, Array, Source, matrix, whole_numbers
+from prunescope.predictions.collecting import Side, agree
+from prunescope.predictions.metadata import TableMeta as TableMeta
+from prunescope.predictions.metadata import meta_of
+from prunescope.predictions.user_tables import Vocabulary, resolve
+
+
+@dataclass
+class SeedBlock:
+    """What one model says about examples 0 .. n-1.
+
+    label, prediction: single-label (n,) int · multi-label (n, C) bool · regression (n,) float ·
+    tokens: n sequences of int · text, span: label n lists of strings, prediction n strings.
+    logits: (n, C) float; C = 1 for regression.
+    """
+
+    seed: int
+    label: np.ndarray | Sequence[Any]
+    logits: np.ndarray | None = None
+    prediction: np.ndarray | Sequence[Any] | None = None
+
+
+def write_predictions(
+    path: Path | str, meta: TableMeta, blocks: Iterable[SeedBlock], *, float16: bool = False
+) -> None:
+    """Write a prediction table, one row group per seed, one seed in memory at a time.
+
+    With ``float16`` logits are rounded (and clipped to its range, so that they stay finite) and
+    the predictions, made before rounding, are stored beside them. Such a table says that its logits are
+    finite, so that readers who want predictions alone leave the logits, most of the file, unread.
+
+    Raises:
+        UserError: the file cannot be written.
+        ValueError: seeds are not ascending, a block does not fit the first one, or logits to be rounded are
+            not finite.
+    """
+    stream = iter(blocks)
+    first = next(stream, None)
+    has_logits = first is not None and first.logits is not None
+    stored = first is None or first.prediction is not None or (float16 and has_logits)
+    if float16 and has_logits:
+        meta = replace(meta, finite=True)
+    schema = _schema(meta, has_logits, stored, float16)
+    previous = -1
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            use_dictionary=[name for name in schema.names if name not in ("logits", "example")],
+            # Consecutive numbers: nothing is left of a sixth of a table of three classes.
+            column_encoding={"example": "DELTA_BINARY_PACKED"} if meta.finite else None,
+            write_page_checksum=True,
+        ) as writer,
+    ):
+        for block in chain([] if first is None else [first], stream):
+            if block.seed <= previous:
+                raise ValueError(f"seed {block.seed} follows seed {previous}; seeds must ascend")
+            previous = block.seed
+            rows = _rows(block, meta, schema)
+            writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+
+
+def _schema(meta: TableMeta, has_logits: bool, stored: bool, float16: bool) -> pa.Schema:
+    label: Any = {
+        "single-label": pa.int32(),
+        "multi-label": pa.list_(pa.int32()),
+        "regression": pa.float32(),
+        "tokens": pa.list_(pa.int32()),
+    }.get(meta.task, pa.list_(pa.string()))
+    columns = [("seed", pa.int32()), ("example", pa.int64()), ("label", label)]
+    if has_logits:
+        width = 1 if meta.task == "regression" else len(meta.classes)
+        columns.append(("logits", pa.list_(pa.float16() if float16 else pa.float32(), width)))
+    if stored:
+        columns.append(("prediction", pa.string() if meta.task in ("text", "span") else label))
+    return pa.schema(columns, metadata={METADATA_KEY: json.dumps(meta.to_json(), allow_nan=False)})
+
+
+def _rows(block: SeedBlock, meta: TableMeta, schema: pa.Schema) -> pa.Table:
+    n = len(block.label)
+    if (block.logits is not None) != ("logits" in schema.names):
+        raise ValueError(f"seed {block.seed}: some blocks have logits and others have none")
+    columns: dict[str, Any] = {
+        "seed": pa.array(np.full(n, block.seed, dtype=np.int32)),
+        "example": pa.array(np.arange(n, dtype=np.int64)),
+        "label": column_of(block.label, schema.field("label").type),
+    }
+    if block.logits is not None:
+        kind = schema.field("logits").type
+        values = np.asarray(block.logits, dtype=np.float32)
+        if values.shape != (n, kind.list_size):
+            raise ValueError(f"seed {block.seed}: logits of shape {values.shape}, not {(n, kind.list_size)}")
+        if pa.types.is_float16(kind.value_type):
+            if not np.isfinite(values).all():
+                raise ValueError(f"seed {block.seed}: logits are not finite; leave diverged seeds out")
+            values = np.clip(values, -65504, 65504).astype(np.float16)
+        columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), kind.list_size)
+    if "prediction" in schema.names:
+        made = block.prediction
+        if made is None:
+            if block.logits is None:
+                raise ValueError(f"seed {block.seed}: neither logits nor predictions")
+            made = decide(np.asarray(block.logits), meta.task, meta.threshold_of(block.seed))
+        if len(made) != n:
+            raise ValueError(f"seed {block.seed}: {len(made)} predictions for {n} examples")
+        columns["prediction"] = column_of(made, schema.field("prediction").type)
+    elif block.prediction is not None:
+        raise ValueError(f"seed {block.seed}: some blocks have predictions and others have none")
+    return pa.table(columns, schema=schema)
+
+
+def column_of(values: np.ndarray | Sequence[Any], kind: pa.DataType) -> Array:
+    """Labels or predictions as an Arrow column: sets of classes (n, C) become sorted lists."""
+    if isinstance(values, np.ndarray) and values.ndim == 2:
+        rows, indices = np.nonzero(values)
+        ends = np.searchsorted(rows, np.arange(len(values) + 1))
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(indices, pa.int32())).cast(kind)
+    if isinstance(values, np.ndarray) and values.dtype != object:
+        return pa.array(values).cast(kind)
+    return pa.array([list(v) if isinstance(v, np.ndarray) else v for v in values], kind)
+
+
+def read_predictions(paths: Sequence[Path], *, threshold: float = 0.5) -> Predictions:
+    """Read the models of one side, from prediction tables or users' own tables, rows in any order.
+
+    Raises:
+        UserError: a file is missing, damaged or foreign, or the files do not fit together.
+    """
+    return read_sides({"": paths}, threshold=threshold)[""]
+
+
+def read_sides(sides: Mapping[str, Sequence[Path]], *, threshold: float = 0.5) -> dict[str, Predictions]:
+    """Read several sides of one audit: same task, classes, split, examples and labels in all.
+
+    Raises:
+        UserError: as ``read_predictions``, also where sides do not fit together.
+    """
+    # Before any rows are read: a wrong file among many is told at once.
+    tables = [Path(path) for paths in sides.values() for path in paths]
+    agree([(path, meta) for path in tables if (meta := meta_of(Source(path))) is not None])
+    vocabulary = Vocabulary()
+    read = {name: Side(paths, vocabulary, threshold) for name, paths in sides.items()}
+    metas = [(path, meta) for side in read.values() for path, meta in side.metas]
+    task, classes = (metas[0][1].task, metas[0][1].classes) if metas else (None, None)
+    meaning: np.ndarray | None = None
+    if vocabulary.codes:
+        task, classes, meaning = resolve(vocabulary, task, classes)
+    if task is None or classes is None:
+        path = next(iter(chain.from_iterable(sides.values())))
+        raise UserError(f"{path}: has no rows; write it again")
+    result: dict[str, Predictions] = {}
+    pool: tuple[np.ndarray, np.ndarray, Path] | None = None
+    for name, side in read.items():
+        result[name], pool = side.predictions(task, classes, meaning, pool)
+    return result
+
+
+def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Stream (seed, examples (n,) int64, logits (n, C) float32).
+
+    Tables ordered by seed give each seed once, whole; in others a seed may come in several parts.
+
+    Raises:
+        UserError: a file is not a prediction table, or has no logits.
+    """
+    for path in paths:
+        source = Source(path)
+        meta = meta_of(source)
+        if meta is None or "logits" not in source.columns:
+            raise UserError(f"{path}: has no logits; give a prediction table with a 'logits' column")
+        width = 1 if meta.task == "regression" else len(meta.classes)
+        pending: list[tuple[np.ndarray, np.ndarray]] = []
+        current: int | None = None
+        for batch in source.batches(["seed", "example", "logits"]):
+            seeds = whole_numbers(batch["seed"], path, "seed")
+            examples = whole_numbers(batch["example"], path, "example")
+            logits = matrix(batch["logits"], width, path, "logits")
+            for seed, rows in by_seed(seeds):
+                if current is not None and seed != current:
+                    yield current, *_joined(pending)
+                    pending = []
+                current = seed
+                pending.append((examples[rows], logits[rows]))
+        if current is not None:
+            yield current, *_joined(pending)
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])

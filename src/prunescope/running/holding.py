@@ -1,0 +1,59 @@
+"""What Snakemake does first: hold the results tree until it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from pathlib import Path
+
+from prunescope.errors import UserError
+from prunescope.running.results_lock import ResultsLock
+
+
+def hold(results: str, *, on_slurm: bool) -> None:
+    """Take the lock of a results tree until this process ends; under ``prunescope slurm run``, which has it, nothing.
+
+    Raises:
+        UserError: another run holds it, or (``on_slurm``) jobs of an earlier one are in the queue.
+    """
+    if _supervised(results):
+        return
+    lock = ResultsLock(Path(results))
+    lock.take()
+    atexit.register(lock.release)
+    if on_slurm:
+        _refuse_beside_jobs(Path(results))
+
+
+def tell_of_holder(results: str) -> None:
+    """Say who holds a results tree, if another run does: Snakemake's own message of its lock does not."""
+    holder = ResultsLock(Path(results)).holder()
+    if holder is not None and holder.lives and not _supervised(results):
+        print(
+            f"prunescope: {results}: in use by {holder}; nothing but a dry run starts until that run ends; if it is no "
+            "more, clear the lock with `prunescope unlock` and the same --configfile",
+            file=sys.stderr,
+        )
+
+
+def _supervised(results: str) -> bool:
+    supervisor = os.environ.get("PRUNESCOPE_RESULTS_LOCK")
+    if supervisor is None:
+        return False
+    holder = ResultsLock(Path(results)).holder()
+    return holder is not None and holder.here and str(holder.pid) == supervisor
+
+
+def _refuse_beside_jobs(results: Path) -> None:
+    from prunescope.running.slurm import queue
+
+    try:
+        count = sum(job.lives for job in queue.jobs_of(results, Path.cwd()))
+    except queue.QueueError as error:
+        raise UserError(f"the SLURM queue does not answer ({error}); run again later") from None
+    if count:
+        raise UserError(
+            f"{count} jobs of an earlier run are in the SLURM queue; `prunescope slurm run` waits for them, "
+            "`prunescope slurm cancel` ends them"
+        )

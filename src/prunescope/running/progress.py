@@ -1,0 +1,247 @@
+"""Run Snakemake and say, in a line at a time, what is done and how long the rest will take."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import IO, TextIO
+
+from prunescope.config.load import load_study
+from prunescope.errors import UserError
+from prunescope.running import locks
+
+#: Seconds between lines where the output is not a terminal.
+QUIET = 15.0
+
+_STAT = re.compile(r"^(\S+)\s+(\d+)$")
+_STARTED = re.compile(r"^\s+jobid: (\d+)$")
+_RULE = re.compile(r"^(?:local)?rule (\S+):$")
+_FINISHED = re.compile(r"^Finished jobid: (\d+)")
+_FAILED = re.compile(r"^Error in rule (\S+):$")
+_LOG = re.compile(r"^\s+log: (\S+) \(check log")
+
+
+@dataclass
+class Progress:
+    """What Snakemake's output has told so far. Times are seconds on the caller's clock.
+
+    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number.
+    """
+
+    started: float
+    wanted: Counter[str] = field(default_factory=Counter)
+    running: dict[str, tuple[str, float]] = field(default_factory=dict)
+    finished: Counter[str] = field(default_factory=Counter)
+    spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    failed: dict[str, str] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
+    _rule: str = ""
+    _failing: str = ""
+    _failed_job: str = ""
+    _in_stats: bool = False
+
+    def read(self, line: str, now: float) -> bool:
+        """Take in one line of output; returns whether what is done has changed."""
+        line = line.rstrip("\n")
+        if line.startswith("Job stats:"):
+            self._in_stats = not self.wanted
+            return False
+        if self._in_stats:
+            if match := _STAT.match(line):
+                if match[1] == "total":
+                    self._in_stats = False
+                else:
+                    self.wanted[match[1]] = int(match[2])
+            return False
+        if match := _RULE.match(line):
+            self._rule = match[1]
+        elif match := _STARTED.match(line):
+            if not self._failing:
+                self.running[match[1]] = (self._rule, now)
+                return False
+            self.running.pop(match[1], None)
+            self.failed[match[1]] = self._failing
+            self._failing, self._failed_job = "", match[1]
+            return True
+        elif match := _FINISHED.match(line):
+            rule, began = self.running.pop(match[1], ("", now))
+            self.finished[rule] += 1
+            self.spent[rule] += now - began
+            # A job that failed may have been started again.
+            self.failed.pop(match[1], None)
+            self.logs.pop(match[1], None)
+            return True
+        elif match := _FAILED.match(line):
+            self._failing = match[1]
+        elif match := _LOG.match(line):
+            self.logs[self._failed_job] = match[1]
+        return False
+
+    @property
+    def total(self) -> int:
+        return self.wanted.total()
+
+    @property
+    def done(self) -> int:
+        return self.finished.total()
+
+    def seconds_left(self, now: float) -> float | None:
+        """Jobs left, at the mean time of their rule so far, over the jobs that ran side by side."""
+        spent = sum(self.spent.values()) + sum(now - began for _, began in self.running.values())
+        elapsed = now - self.started
+        if self.done == 0 or elapsed <= 0 or spent <= 0:
+            return None
+        overall = sum(self.spent.values()) / self.done
+        left = 0.0
+        failed = Counter(self.failed.values())
+        for rule, count in self.wanted.items():
+            mean = self.spent[rule] / self.finished[rule] if self.finished[rule] else overall
+            left += max(count - self.finished[rule] - failed[rule], 0) * mean
+        left -= sum(now - began for _, began in self.running.values())
+        return max(left, 0.0) * elapsed / spent
+
+    def line(self, now: float) -> str:
+        share = self.done / self.total if self.total else 0.0
+        left = self.seconds_left(now)
+        text = f"{share:4.0%}  {self.done} of {self.total} jobs, {duration(now - self.started)} passed"
+        if left is not None and self.done < self.total:
+            text += f", about {duration(left)} left"
+        rules = Counter(rule for rule, _ in self.running.values())
+        if rules:
+            text += (
+                "  ("
+                + ", ".join(f"{rule} x {n}" if n > 1 else rule for rule, n in sorted(rules.items()))
+                + ")"
+            )
+        if self.failed:
+            text += f"  {len(self.failed)} failed"
+        return text
+
+
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def snakemake_program() -> str:
+    """Snakemake's path, beside this Python or in PATH.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    if program is None:
+        raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
+    return program
+
+
+def run_study(configfile: Path, arguments: Sequence[str]) -> int:
+    """Run Snakemake on a study; its exit code.
+
+    Its own output goes to ``<results>/logs/run-<time>.log``. Ctrl-C reaches Snakemake too, which
+    stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
+
+    Raises:
+        UserError: the study is not a valid one, Snakemake is not installed, a run is in progress here,
+            or the log cannot be written.
+    """
+    study = load_study(configfile)
+    program = snakemake_program()
+    log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
+    command = [program, "--configfile", str(configfile), *arguments]
+    if locks.is_stale(Path()):
+        print("the last run here was killed; its lock is cleared", file=sys.stderr)
+        subprocess.run([*command, "--unlock"], capture_output=True, check=False)
+    progress = Progress(time.monotonic())
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as record:
+            code = _run(command, record, progress)
+    except OSError as error:
+        raise UserError(
+            f"{log}: could not be written ({error.strerror}); free space or choose another results folder, "
+            "then run the same command again"
+        ) from None
+    if code is None:
+        print(f"\nstopped; run the same command again to go on (log: {log})", file=sys.stderr)
+        return 130
+    _close(progress, code, study.results, log)
+    return code
+
+
+def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:
+    """Snakemake's exit code, or None where it was stopped by Ctrl-C."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        assert process.stdout is not None
+        try:
+            locks.note_holder(Path(), process.pid)
+            _follow(process.stdout, record, progress, sys.stderr)
+            return process.wait()
+        except KeyboardInterrupt:
+            # Read to the end: it would wait for ever to say what it has stopped.
+            record.writelines(process.stdout)
+            return None
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+
+
+def _follow(stream: IO[str], record: TextIO, progress: Progress, out: TextIO) -> None:
+    terminal = out.isatty()
+    shown = 0.0
+    for line in stream:
+        record.write(line)
+        now = time.monotonic()
+        if not progress.read(line, now):
+            continue
+        record.flush()
+        if terminal:
+            width = shutil.get_terminal_size().columns
+            print(f"\r{progress.line(now)[: width - 1]:<{width - 1}}", end="", file=out, flush=True)
+            shown = now
+        elif now - shown >= QUIET or progress.done == progress.total:
+            print(progress.line(now), file=out, flush=True)
+            shown = now
+    if terminal and shown:
+        print(file=out)
+
+
+def _close(progress: Progress, code: int, results: str, log: Path) -> None:
+    out = sys.stderr
+    if code == 0:
+        what = f"{progress.done} jobs" if progress.total else "nothing to do"
+        print(f"done: {what} in {duration(time.monotonic() - progress.started)}", file=out)
+        index = Path(results) / "index.html"
+        if index.is_file():
+            print(f"report: {index.resolve()}", file=out)
+        return
+    tail = log.read_text(encoding="utf-8").strip().splitlines()
+    if progress.failed:
+        for name in dict.fromkeys(progress.logs.values()):
+            lines = (
+                Path(name).read_text(errors="replace").strip().splitlines() if Path(name).is_file() else []
+            )
+            print(f"failed: {name}: {lines[-1] if lines else 'no output'}", file=out)
+        count = len(progress.failed)
+        print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {log}", file=out)
+    else:
+        # Nothing ran: a broken study or workflow, whose own words come last.
+        print("\n".join(tail[-5:]), file=out)
+    print("run the same command again to go on from here", file=out)

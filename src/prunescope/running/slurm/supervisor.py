@@ -1,0 +1,344 @@
+"""Long runs on SLURM: starts Snakemake, notices when it hangs or is gone, and starts it again.
+
+Jobs outlive the process that submitted them. Before Snakemake starts, jobs of an earlier one that wait in the queue are
+taken out of it (they have done nothing yet) and those that run are waited for; so no job runs twice, and what they
+finished is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from prunescope.errors import UserError
+from prunescope.files import write_json, write_text
+from prunescope.running import locks
+from prunescope.running.progress import Progress, snakemake_program
+from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
+from prunescope.running.slurm import queue
+from prunescope.running.slurm.failures import failure_lines
+from prunescope.running.slurm.profile import installed_profile
+from prunescope.running.slurm.watch import Watch
+
+#: Restarts in a row after which no job has ended, before the supervisor gives up.
+FRUITLESS = 5
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """``results``: the tree. ``arguments``: for Snakemake, after the profile and the study.
+
+    ``patience``: seconds after which a job that left the queue without Snakemake noticing means that it hangs; the
+    executor's own longest pause is 180. ``interval``: seconds between looks at the queue.
+    """
+
+    configfile: Path
+    results: Path
+    arguments: Sequence[str] = ()
+    patience: float = 400.0
+    interval: float = 30.0
+
+    @property
+    def run_file(self) -> Path:
+        """What was started last, for the records of what ended unwatched."""
+        return self.results / STATE / "slurm-run.json"
+
+    @property
+    def config_copy(self) -> Path:
+        return self.results / STATE / "slurm-run-config.yaml"
+
+
+@dataclass
+class Outcome:
+    """How one Snakemake process ended. ``code`` is None where it was ended because it hung."""
+
+    code: int | None
+    progress: Progress
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def lost(self) -> str:
+        """Why it is worth starting again; empty where it is not."""
+        if self.code is None:
+            return "Snakemake no longer follows its jobs"
+        if self.code < 0:
+            return f"Snakemake was killed ({signal.Signals(-self.code).name})"
+        if self.code and any(failure.reason == "rejected" for failure in self.watch.failed.values()):
+            return "jobs could not be submitted"
+        return ""
+
+
+def supervise(plan: Supervision) -> int:
+    """Run a study to its end; the exit code: 0 if all is there, 1 if jobs failed for good.
+
+    Raises:
+        UserError: another run holds the results tree, or the profile is not set up.
+    """
+    if not installed_profile().is_file():
+        raise UserError(f"{installed_profile()}: no such file; run `prunescope slurm setup` first")
+    program = snakemake_program()
+    lock = ResultsLock(plan.results)
+    last = lock.take()
+    # A closed terminal ends neither this process nor the run.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stopped)
+    try:
+        _end_orphan(last)
+        return _supervise(plan, program, lock)
+    except KeyboardInterrupt:
+        say(
+            "stopped; jobs that run go on, and the same command finds them again (`prunescope slurm cancel` ends them)"
+        )
+        return 130
+    finally:
+        lock.release()
+
+
+def _stopped(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _supervise(plan: Supervision, program: str, lock: ResultsLock) -> int:
+    fruitless = 0
+    while True:
+        _settle(plan, program)
+        outcome = _run_once(plan, program, lock)
+        if not outcome.lost:
+            return _close(plan, outcome)
+        fruitless = 0 if outcome.watch.finished else fruitless + 1
+        if fruitless >= FRUITLESS:
+            say(f"{outcome.lost}; {fruitless} starts in a row got nothing done")
+            _close(plan, outcome)
+            return 1
+        say(f"{outcome.lost}; starting it again")
+        time.sleep(min(plan.interval * fruitless, 600))
+
+
+def _end_orphan(last: Holder | None) -> None:
+    """End the Snakemake of a supervisor that was killed: nobody would see it hang."""
+    if last is None or not last.snakemake_lives:
+        return
+    say(
+        f"Snakemake (process {last.snakemake}) goes on without the run that started it; ending it to take over"
+    )
+    _kill(last.snakemake)
+    while process_lives(last.snakemake, last.snakemake_started):
+        time.sleep(0.1)
+
+
+def _kill(pid: int) -> None:
+    # A session of its own, so that nothing of it is left that could still submit a job.
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def _settle(plan: Supervision, program: str) -> None:
+    """Bring what an earlier run left to a state that Snakemake can start from."""
+    _await_jobs(plan)
+    if locks.is_stale(Path()):
+        subprocess.run(
+            [program, *_arguments(plan), "--unlock"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+    if plan.run_file.is_file():
+        _record(plan)
+
+
+def _await_jobs(plan: Supervision) -> None:
+    told = -1
+    # A submission may be under way that the end of its process did not stop.
+    time.sleep(1)
+    while True:
+        living = [job for job in _ask(plan) if job.lives]
+        if not living:
+            return
+        waiting = [job for job in living if job.waits]
+        if waiting:
+            _cancel_waiting(waiting)
+        running = len(living) - len(waiting)
+        if running != told and running:
+            say(f"{running} jobs of the last run are at work; waiting for them")
+            told = running
+        time.sleep(min(plan.interval, 10))
+
+
+def _cancel_waiting(jobs: Sequence[queue.QueuedJob]) -> None:
+    try:
+        queue.cancel(jobs, waiting_only=True)
+    except queue.QueueError as error:
+        say(f"scancel: {error}; tried again")
+
+
+def _ask(plan: Supervision) -> list[queue.QueuedJob]:
+    """What the queue holds; asks until it answers."""
+    told = False
+    while True:
+        try:
+            return queue.jobs_of(plan.results, Path.cwd())
+        except queue.QueueError as error:
+            if not told:
+                say(f"the queue does not answer ({error}); asked again every {plan.interval:.0f} s")
+                told = True
+            time.sleep(plan.interval)
+
+
+def _record(plan: Supervision) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "prunescope.running.slurm.records", str(plan.run_file)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        say(
+            f"jobs that ended unwatched could not be recorded ({lines[-1] if lines else 'no message'}); "
+            "their results are kept"
+        )
+    elif done.stdout:
+        say(f"{len(done.stdout.splitlines())} jobs had ended unwatched; their results are kept")
+
+
+def _arguments(plan: Supervision) -> list[str]:
+    return [
+        "--profile",
+        "slurm",
+        "--configfile",
+        str(plan.configfile),
+        "--slurm-jobname-prefix",
+        queue.run_prefix(plan.results),
+        *plan.arguments,
+    ]
+
+
+def _note_run(plan: Supervision) -> None:
+    # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
+    from snakemake.cli import get_argument_parser
+
+    parsed = get_argument_parser().parse_args(list(plan.arguments))
+    # As it is now: the study may be edited before a restart looks at what this run has left.
+    write_text(plan.config_copy, plan.configfile.read_text(encoding="utf-8"))
+    write_json(
+        plan.run_file,
+        {
+            "config": str(plan.config_copy),
+            "snakefile": str(parsed.snakefile) if parsed.snakefile else None,
+            "targets": sorted(parsed.targets),
+            "since": time.time(),
+        },
+    )
+
+
+def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
+    _note_run(plan)
+    log = plan.results / "logs" / f"slurm-{datetime.now():%Y%m%d-%H%M%S}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    say(f"Snakemake's output: {log}")
+    # A file and no pipe: it goes on where this process is killed.
+    with open(log, "ab") as record:
+        process = subprocess.Popen(
+            [program, *_arguments(plan)],
+            stdin=subprocess.DEVNULL,
+            stdout=record,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
+        )
+    try:
+        lock.note_snakemake(process.pid)
+        locks.note_holder(Path(), process.pid)
+        return _follow(plan, process, log)
+    finally:
+        if process.poll() is None:
+            _kill(process.pid)
+            process.wait()
+
+
+def _follow(plan: Supervision, process: subprocess.Popen[bytes], log: Path) -> Outcome:
+    outcome = Outcome(None, Progress(time.monotonic()))
+    looked = shown = time.monotonic()
+    with open(log, encoding="utf-8", errors="replace") as output:
+        while True:
+            code = process.poll()
+            changed = _read(output.read(), outcome)
+            now = time.monotonic()
+            if changed and now - shown >= min(plan.interval, 15):
+                say(outcome.progress.line(now))
+                shown = now
+            if code is not None:
+                outcome.code = code
+                _read(output.read() + "\n", outcome)
+                return outcome
+            if now - looked >= plan.interval:
+                looked = now
+                if _hangs(plan, outcome.watch, now):
+                    return outcome
+            time.sleep(min(1.0, plan.interval))
+
+
+def _read(text: str, outcome: Outcome) -> bool:
+    """Take in whole lines; what is left of a line comes with the next text."""
+    pending = outcome.watch.rest + text
+    *lines, outcome.watch.rest = pending.split("\n")
+    changed = False
+    for line in lines:
+        if outcome.watch.quotes.hides(line):
+            continue
+        outcome.watch.read(line)
+        changed |= outcome.progress.read(line, time.monotonic())
+    return changed
+
+
+def _hangs(plan: Supervision, watch: Watch, now: float) -> bool:
+    try:
+        living = {job.number for job in queue.jobs_of(plan.results, Path.cwd()) if job.lives}
+    except queue.QueueError:
+        # What cannot be seen is not gone: patience starts again when the queue answers.
+        watch.missing.clear()
+        return False
+    watch.compare(living, now)
+    lost = watch.stalled(now, plan.patience)
+    if lost:
+        say(f"{len(lost)} jobs ended {plan.patience:.0f} s ago, and Snakemake has not noticed")
+    return bool(lost)
+
+
+def _close(plan: Supervision, outcome: Outcome) -> int:
+    progress = outcome.progress
+    if outcome.code == 0:
+        say(f"done: {progress.done} jobs" if progress.total else "done: nothing to do")
+        index = plan.results / "index.html"
+        if index.is_file():
+            say(f"report: {index.resolve()}")
+        plan.run_file.unlink(missing_ok=True)
+        plan.config_copy.unlink(missing_ok=True)
+        return 0
+    for line in failure_lines(outcome.watch.failed.values()):
+        say(line)
+    if progress.wanted:
+        say(
+            f"{progress.done} of {progress.total} jobs are done; run the same command again to go on from here"
+        )
+    return 1
+
+
+def say(text: str) -> None:
+    """One line for whoever watches; nobody may."""
+    try:
+        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} {text}", file=sys.stderr, flush=True)
+    except OSError:
+        return

@@ -1,0 +1,155 @@
+"""What of a study is done, running, failed, as its files say."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prunescope.config.grid import Cell
+from prunescope.config.study import Study
+from prunescope.errors import UserError
+from prunescope.files import read_json
+from prunescope.paths import Layout, block_seeds, blocks, fill
+from prunescope.running.progress import duration
+from prunescope.running.remaining import Done, Kind, seconds_left
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of models of a cell and what its files say: ``done``, ``running``, ``failed`` or ``waiting``."""
+
+    cell: Cell
+    name: str
+    seeds: tuple[int, ...]
+    state: str
+    metrics: str
+    log: str
+
+    @property
+    def what(self) -> str:
+        cell = self.cell
+        return f"{cell.dataset} {cell.arch} {cell.pruner} {cell.compression.token} seeds {self.name}"
+
+
+def blocks_of(study: Study, workdir: Path) -> Iterator[Block]:
+    """Every block of a study with its state.
+
+    A block is done when its metrics are there and Snakemake does not have it marked as begun. What is
+    marked is running while Snakemake holds its lock, and else was interrupted and waits for the next
+    run. A block that left a log and nothing else has failed.
+    """
+    layout = Layout(study.results)
+    begun = _begun(workdir)
+    held = any((workdir / ".snakemake" / "locks").glob("*"))
+    for cell in study.cells:
+        for block in blocks(layout, study, cell, workdir):
+            metrics = fill(layout.model("metrics.json"), cell, block)
+            rule = "train" if cell.dense else "prune"
+            log = fill(layout.log(rule, "dataset", "arch", "pruner", "amount", "block"), cell, block)
+            if metrics in begun:
+                state = "running" if held else "waiting"
+            elif (workdir / metrics).is_file():
+                state = "done"
+            else:
+                state = "failed" if (workdir / log).is_file() else "waiting"
+            seeds = tuple(sorted(set(block_seeds(block)) & set(cell.seeds)))
+            yield Block(cell, block, seeds, state, metrics, log)
+
+
+def status_of(study: Study, workdir: Path) -> dict[str, Any]:
+    """Models per data set by state, with failures and diverged seeds by name, and the time that the rest will take."""
+    rows: dict[str, Counter[str]] = {}
+    failed, diverged, damaged = [], [], []
+    done: list[Done] = []
+    left: Counter[Kind] = Counter()
+    for block in blocks_of(study, workdir):
+        cell = block.cell
+        row = rows.setdefault(
+            cell.dataset, Counter({"models": 0, "done": 0, "running": 0, "failed": 0, "waiting": 0})
+        )
+        row["models"] += len(block.seeds)
+        row[block.state] += len(block.seeds)
+        kind = (cell.dataset, cell.arch, cell.pruner)
+        if block.state == "done":
+            path = workdir / block.metrics
+            try:
+                models = read_json(path)["models"]
+                diverged += [
+                    f"{block.what}: seed {m['seed']}: {m['reason']}" for m in models if m["diverged"]
+                ]
+                seconds = sum(float(m.get("seconds") or 0.0) for m in models)
+                done.append(Done(*kind, len(models), seconds, path.stat().st_mtime))
+            except (UserError, KeyError, TypeError):
+                damaged.append(block.metrics)
+            continue
+        left[kind] += len(block.seeds)
+        if block.state == "failed":
+            last = _last_line(workdir / block.log)
+            failed.append({"what": block.what, "log": block.log, "last_line": last})
+    total = sum(rows.values(), Counter())
+    return {
+        "study": study.name,
+        "results": study.results,
+        "models": total["models"],
+        "done": total["done"],
+        "running": total["running"],
+        "failed": total["failed"],
+        "waiting": total["waiting"],
+        "seconds_left": seconds_left(done, left.items()),
+        "report": f"{study.results}/index.html"
+        if (workdir / study.results / "index.html").is_file()
+        else None,
+        "datasets": [{"dataset": name, **counts} for name, counts in rows.items()],
+        "failures": failed,
+        "diverged": diverged,
+        "damaged": damaged,
+    }
+
+
+def status_text(status: dict[str, Any]) -> str:
+    """The status for a terminal."""
+    lines = [
+        f"{status['study']}: {status['done']} of {status['models']} models done, {status['running']} running, "
+        f"{status['failed']} failed, {status['waiting']} waiting",
+        f"{'data set':<24}{'models':>8}{'done':>8}{'running':>9}{'failed':>8}{'waiting':>9}",
+    ]
+    for row in status["datasets"]:
+        lines.append(
+            f"{row['dataset']:<24}{row['models']:>8}{row['done']:>8}{row['running']:>9}{row['failed']:>8}"
+            f"{row['waiting']:>9}"
+        )
+    if status["seconds_left"] is not None:
+        lines.append(
+            f"time left: about {duration(status['seconds_left'])} for the models that are not done, as many at once "
+            "as so far; the analysis comes after them"
+        )
+    for failure in status["failures"]:
+        lines.append(f"failed: {failure['what']}: {failure['last_line']} ({failure['log']})")
+    lines += [f"diverged: {line}" for line in status["diverged"]]
+    lines += [f"damaged: {path}: delete it and run again" for path in status["damaged"]]
+    lines.append(f"report: {status['report']}" if status["report"] else "report: not made yet")
+    return "\n".join(lines)
+
+
+def _begun(workdir: Path) -> set[str]:
+    """Outputs of jobs that Snakemake has marked as begun and not yet as finished."""
+    incomplete = workdir / ".snakemake" / "incomplete"
+    begun = set()
+    for marker in incomplete.glob("**/*"):
+        if marker.is_file():
+            # Long names are cut into folders; joined again they are the path in base64.
+            encoded = "".join(marker.relative_to(incomplete).parts).replace("@", "")
+            try:
+                begun.add(base64.b64decode(encoded, altchars=b"-_").decode())
+            except ValueError:
+                continue
+    return begun
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "no output"

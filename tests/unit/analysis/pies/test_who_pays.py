@@ -1,0 +1,174 @@
+"""Who pays under one pruner against another: by hand, by enumeration, and what must not change anything."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prunescope.analysis.csv_text import write_csv
+from prunescope.analysis.pies.who_pays import CLASS_COLUMNS, COLUMNS, Payer, by_chance, rows
+from prunescope.config.compression import Compression
+from prunescope.errors import UserError
+
+HALF = Compression.of_sparsity(0.5)
+RECALL = ("seed", "class", "support", "recall_dense", "recall_pruned")
+
+
+def payer(
+    root: Path,
+    pruner: str,
+    pies: list[int] | None = None,
+    recalls: list[tuple[int, str, int, float, float]] | None = None,
+    *,
+    n: int = 6,
+    criterion: str | None = None,
+    compression: Compression = HALF,
+    dataset: str = "d",
+) -> Payer:
+    """``pies``: examples of 10, 11, ..., of which there are ``n``."""
+    folder = root / dataset / "net" / pruner / compression.token
+    (folder / "test").mkdir(parents=True)
+    if pies is not None:
+        examples = np.arange(10, 10 + n)
+        table = pa.table({"example": examples, "is_pie": np.isin(examples, pies), "label": [0] * n})
+        pq.write_table(table, folder / "test" / "pies.parquet")
+    if recalls is not None:
+        write_csv(folder / "test" / "recall.csv", RECALL, recalls)
+    return Payer((dataset, "net", pruner, compression.value), compression, folder, criterion)
+
+
+def found(cells: list[Payer], confidence: float = 0.95) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    key = ("dataset", "arch", "pruner", "sparsity")
+    overlaps, classes = rows(cells, confidence)
+    return (
+        [dict(zip((*key, *COLUMNS), row, strict=True)) for row in overlaps],
+        [dict(zip((*key, *CLASS_COLUMNS), row, strict=True)) for row in classes],
+    )
+
+
+def test_overlap_by_hand(tmp_path: Path) -> None:
+    cells = [payer(tmp_path, "PINS", [10, 11, 15]), payer(tmp_path, "GMP", [11, 12])]
+    (one,), classes = found(cells)
+    assert (one["pruner"], one["reference"], one["n_examples"]) == ("PINS", "GMP", 6)
+    assert (one["n_pies_reference"], one["n_pies"], one["n_both"], one["jaccard"]) == (2, 3, 1, 0.25)
+    # Shared 0, 1, 2 with probabilities 3/15, 9/15, 3/15: (9 * 1/4 + 3 * 2/3) / 15.
+    assert one["jaccard_by_chance"] == pytest.approx((9 / 4 + 2) / 15)
+    assert classes == []
+
+
+@pytest.mark.parametrize(("first", "second", "of"), [(2, 3, 6), (0, 3, 5), (5, 5, 5), (4, 4, 6), (1, 6, 7)])
+def test_chance_is_the_mean_over_all_choices(first: int, second: int, of: int) -> None:
+    fixed = set(range(first))
+    values = [
+        len(fixed & set(other)) / len(fixed | set(other))
+        for other in itertools.combinations(range(of), second)
+    ]
+    assert by_chance(first, second, of) == pytest.approx(sum(values) / len(values))
+    assert by_chance(second, first, of) == pytest.approx(sum(values) / len(values))
+
+
+def test_chance_of_large_sets_stays_exact() -> None:
+    # Nearly all weight is where k = first * second / of.
+    assert by_chance(50_000, 40_000, 549_367) == pytest.approx(0.0422, abs=2e-4)
+    assert by_chance(7, 7, 7) == pytest.approx(1.0)
+    assert by_chance(0, 0, 9) is None
+
+
+def test_changes_by_hand(tmp_path: Path) -> None:
+    magnitude = [(0, "a", 4, 0.5, 0.25), (0, "b", 2, 1.0, 1.0), (1, "a", 4, 0.5, 0.75), (1, "b", 2, 1.0, 0.5)]
+    other = [(0, "a", 4, 0.5, 0.5), (0, "b", 2, 1.0, 0.5), (1, "a", 4, 0.5, 1.0), (1, "b", 2, 1.0, 0.0)]
+    cells = [payer(tmp_path, "GMP", recalls=magnitude), payer(tmp_path, "PINS", recalls=other)]
+    overlaps, (a, b) = found(cells)
+    assert overlaps == []
+    assert (a["class"], a["support"], a["n_seeds"], a["confidence"]) == ("a", 4, 2, 0.95)
+    assert (a["change_reference"], a["change"], a["difference"]) == (0.0, 0.25, 0.25)
+    # t(.975, 1) = 12.7062; standard errors .25, .25 and 0.
+    half = 12.7062 * 0.25
+    assert (a["change_reference_low"], a["change_high"]) == (
+        pytest.approx(-half, abs=1e-4),
+        pytest.approx(0.25 + half, abs=1e-4),
+    )
+    assert (a["difference_low"], a["difference_high"]) == (0.25, 0.25)
+    assert (b["change_reference"], b["change"], b["difference"]) == (-0.25, -0.75, -0.5)
+
+
+def random_recalls(rng: np.random.Generator, seeds: list[int]) -> list[tuple[int, str, int, float, float]]:
+    return [(seed, name, 5, rng.random(), rng.random()) for seed in seeds for name in "abc"]
+
+
+def test_only_seeds_that_both_have_count_and_their_order_does_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    first, second = random_recalls(rng, [0, 1, 2, 3]), random_recalls(rng, [1, 2, 3, 4])
+    whole = found(
+        [payer(tmp_path / "1", "GMP", recalls=first), payer(tmp_path / "1", "PINS", recalls=second)]
+    )
+    shared = [
+        payer(tmp_path / "2", "GMP", recalls=[row for row in reversed(first) if row[0] != 0]),
+        payer(tmp_path / "2", "PINS", recalls=[row for row in second if row[0] != 4]),
+    ]
+    assert {row["n_seeds"] for row in whole[1]} == {3}
+
+    def by_class(rows_: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        return {row["class"]: row for row in rows_}
+
+    assert by_class(whole[1]) == by_class(found(list(reversed(shared)))[1])
+    # Other names for the seeds, alike in both cells, change nothing.
+    renamed = {1: 30, 2: 20, 3: 10}
+    turned = [
+        payer(tmp_path / "3", name, recalls=[(renamed[r[0]], *r[1:]) for r in side if r[0] in renamed])
+        for name, side in (("GMP", first), ("PINS", second))
+    ]
+    for name, row in by_class(found(turned)[1]).items():
+        for column, value in by_class(whole[1])[name].items():
+            assert row[column] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_the_same_models_pay_alike(tmp_path: Path) -> None:
+    recalls = random_recalls(np.random.default_rng(1), [0, 1, 2])
+    cells = [payer(tmp_path, name, [10, 13], recalls) for name in ("GMP", "twin")]
+    (one,), classes = found(cells)
+    assert one["jaccard"] == 1.0
+    for row in classes:
+        assert (row["difference"], row["difference_low"], row["difference_high"]) == (0.0, 0.0, 0.0)
+        assert row["change"] == row["change_reference"]
+
+
+def test_who_is_the_reference(tmp_path: Path) -> None:
+    def pairs(*cells: Payer) -> list[tuple[str, str]]:
+        return [(row["pruner"], row["reference"]) for row in found(list(cells))[0]]
+
+    mp, imp, gmp = (payer(tmp_path, name, [10]) for name in ("MP", "IMP-FT", "GMP"))
+    up = payer(tmp_path, "UP", [10])
+    assert pairs(mp, up, imp, gmp) == [("MP", "GMP"), ("UP", "GMP"), ("IMP-FT", "GMP")]
+    assert pairs(mp, up, imp) == [("MP", "IMP-FT"), ("UP", "IMP-FT")]
+    assert pairs(mp, up) == [("UP", "MP")]
+    assert pairs(up) == []
+    mine = payer(tmp_path, "mine", [10], criterion="magnitude")
+    assert pairs(up, mine) == [("UP", "mine")]
+    # Another amount or data set is no pair.
+    assert pairs(payer(tmp_path, "UP", [10], compression=Compression.of_sparsity(0.9)), gmp) == []
+    assert pairs(payer(tmp_path, "UP", [10], dataset="e"), gmp) == []
+
+
+def test_cells_without_models_or_pies(tmp_path: Path) -> None:
+    none = payer(tmp_path, "PINS")
+    assert found([payer(tmp_path, "GMP", [10]), none]) == ([], [])
+    empty = [payer(tmp_path / "empty", name, []) for name in ("GMP", "PINS")]
+    (one,), _ = found(empty)
+    assert (one["n_both"], one["jaccard"], one["jaccard_by_chance"]) == (0, None, None)
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    gmp = payer(tmp_path, "GMP", [10])
+    with pytest.raises(UserError, match=r"has 9 test examples and .*GMP.* 6; delete both"):
+        rows([gmp, payer(tmp_path, "PINS", [10], n=9)], 0.95)
+    broken = payer(tmp_path, "UP", [10])
+    (broken.folder / "test" / "pies.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match=r"UP.*pies\.parquet: cannot be read"):
+        rows([gmp, broken], 0.95)

@@ -1,0 +1,149 @@
+"""A study's numbers beside the printed ones, and both tables as files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
+from prunescope.papers import against_papers
+from prunescope.papers.comparison import published_rows
+
+CELL = Key("reuters", "bilstm", "IMP-FT", 0.9)
+NO_PRUNER = Key("reuters", "bilstm", "none", 0.0)
+#: Printed in Table 4 for the cell
+SHARE = 0.06
+
+
+def study(metric: str = "macro_f1", cell: Key = CELL) -> StudyTables:
+    return StudyTables(
+        scores={NO_PRUNER: Score(metric, 0.741, 0.02), cell: Score(metric, 0.7, None)},
+        pie_shares={cell: 0.25},
+        on_pies={cell: OnPies(0.5, None)},
+    )
+
+
+def test_golden_rows() -> None:
+    """Reuters, BiLSTM of Tables 4, 9 and 10: unpruned .731 and .017; IMP-FT at 90 %."""
+    rows = {(row.table, row.pruner, row.quantity): row for row in published_rows(study())}
+    assert list(rows) == [
+        ("4", "IMP-FT", "pie_share"),
+        ("9", "none", "score_mean"),
+        ("9", "none", "score_std"),
+        ("9", "IMP-FT", "score_mean"),
+        ("9", "IMP-FT", "score_std"),
+        ("10", "IMP-FT", "dense_score_on_pies"),
+        ("10", "IMP-FT", "pruned_score_on_pies"),
+    ]
+    dense = rows["9", "none", "score_mean"]
+    assert dense[:9] == ("PIE", "9", "reuters", "bilstm", "none", 0.0, "score_mean", 0.731, 0.741)
+    assert dense.difference == pytest.approx(0.01)
+    share = rows["4", "IMP-FT", "pie_share"]
+    assert share.published == SHARE
+    assert (share.ours, share.difference) == (0.25, pytest.approx(0.25 - SHARE))
+    # Nothing of ours to compare with: the printed number stands alone.
+    for quantity in (("9", "IMP-FT", "score_std"), ("10", "IMP-FT", "pruned_score_on_pies")):
+        assert rows[quantity][8:] == (None, None)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        study("accuracy"),
+        study(cell=CELL._replace(sparsity=0.8)),
+        study(cell=CELL._replace(pruner="UP")),
+        study(cell=CELL._replace(dataset="topics")),
+        study(cell=CELL._replace(arch="minilm")),
+    ],
+    ids=("metric", "sparsity", "pruner", "dataset", "arch"),
+)
+def test_other_cells_are_not_compared(other: StudyTables) -> None:
+    assert {row.pruner for row in published_rows(other)} <= {"none"}
+
+
+def test_illegible_numbers_have_no_row() -> None:
+    cell = Key("AAPD", "BiLSTM", "RP-AI", 0.9)
+    aapd = StudyTables(
+        scores={cell: Score("macro_f1", 0.5, 0.1)},
+        pie_shares={cell: 0.5},
+        on_pies={cell: OnPies(0.4, 0.3)},
+    )
+    rows = published_rows(aapd)
+    assert [(row.table, row.quantity) for row in rows] == [("4", "pie_share"), ("10", "pruned_score_on_pies")]
+
+
+def cell(root: Path, name: tuple[str, str, str, str], scores: dict[str, list[float]], **summary: Any) -> Path:
+    folder = root.joinpath("cells", *name)
+    (folder / "test").mkdir(parents=True)
+    about = {"task": "multi-label", "n_examples": 10, "n_pies": 2, "pie_share": 0.2, "metric": "macro_f1"}
+    about |= {"dense_score_on_pies": 0.5, "pruned_score_on_pies": 0.25, **summary}
+    (folder / "test" / "summary.json").write_text(json.dumps(about))
+    lines = [f"{i},{d},{p},0" for i, (d, p) in enumerate(zip(scores["dense"], scores["pruned"], strict=True))]
+    (folder / "test" / "scores.csv").write_text(
+        "\n".join(["seed,score_dense,score_pruned,flips", *lines]) + "\n"
+    )
+    (folder / "test" / "classes.csv").write_text(
+        "class,n_examples,share_of_examples,n_pies,share_of_pies\na,8,0.8,1,0.5\nb,2,0.2,1,0.5\n"
+    )
+    models = [{"seed": 0, "diverged": False, "sparsity": 0.9, "ratio": 9.0}]
+    keys = dict(zip(("dataset", "arch", "pruner", "amount"), name, strict=True))
+    family = {"architecture": {"family": "encoder" if name[1] == "tiny" else "bilstm"}}
+    (folder / "models.json").write_text(json.dumps({**keys, "models": models, "settings": family}))
+    return folder
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with open(path, newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_from_cells_to_files(tmp_path: Path) -> None:
+    dense = [0.6, 0.8]
+    cells = [
+        cell(
+            tmp_path, ("Reuters", arch, "IMP-FT", "sparsity-900permille"), {"dense": dense, "pruned": pruned}
+        )
+        for arch, pruned in (("BiLSTM", [0.5, 0.7]), ("tiny", [0.1, 0.1]))
+    ]
+    collect(cells, tmp_path / "tables")
+    published = rows_of(tmp_path / "tables" / "published.csv")
+    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert {row["arch"] for row in published} == {"BiLSTM"}
+    mean = next(r for r in published if r["quantity"] == "score_mean" and r["pruner"] == "IMP-FT")
+    assert float(mean["ours"]) == pytest.approx(0.6)
+    assert float(mean["difference"]) == pytest.approx(0.6 - float(mean["published"]))
+    claims = {row["id"]: row for row in rows_of(tmp_path / "tables" / "claims.csv")}
+    assert len(claims) == 40
+    # The encoder by its record plays BERT; one share each, which are equal.
+    assert claims["PIE-03"]["verdict"] == "fails"
+    assert claims["PIE-03"]["evidence"].startswith("larger for BERT (here tiny) than for BiLSTM in 0 of 1")
+    # 1/2 of the PIEs' labels, 8/10 of all, and a PIE in both classes
+    assert claims["PIE-14"]["verdict"] == "holds"
+    assert claims["REC-01"]["verdict"] == claims["PIE-18"]["verdict"] == "not measured"
+
+
+def test_a_study_that_has_nothing_of_the_papers(tmp_path: Path) -> None:
+    collect([], tmp_path)
+    assert rows_of(tmp_path / "published.csv") == []
+    assert (tmp_path / "published.csv").read_text() == ",".join(against_papers.COLUMNS["published"]) + "\n"
+    assert {row["verdict"] for row in rows_of(tmp_path / "claims.csv")} == {"not measured"}
+
+
+def test_cells_without_models_left(tmp_path: Path) -> None:
+    """All diverged: an audit of nothing, with nulls."""
+    nulls = dict.fromkeys(
+        ("n_examples", "n_pies", "pie_share", "dense_score_on_pies", "pruned_score_on_pies")
+    )
+    name = ("Reuters", "BiLSTM", "IMP-FT", "sparsity-900permille")
+    folder = cell(tmp_path, name, {"dense": [], "pruned": []}, **nulls)
+    (folder / "test" / "classes.csv").unlink()
+    collect([folder], tmp_path / "tables")
+    published = rows_of(tmp_path / "tables" / "published.csv")
+    assert published
+    assert {row["ours"] for row in published} == {""}
+    assert {row["verdict"] for row in rows_of(tmp_path / "tables" / "claims.csv")} == {"not measured"}
