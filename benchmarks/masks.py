@@ -23,8 +23,8 @@ import torch
 
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
+from prunescope.criteria import CRITERIA, Evidence
 from prunescope.models.registry import Shape, build, prunable
-from prunescope.pruning.criteria import CRITERIA, Evidence
 from prunescope.pruning.mask import full_masks, prune, set_to_zero
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device

@@ -174,7 +174,7 @@ def keeps_models(study: Study, pruner: str) -> bool:
 
     Those of a ladder are what the next level starts from, and so stay where either kind of network does.
     """
-    return study.keep_models or (study.all_pruners[pruner].is_ladder and study.keep_dense_checkpoints)
+    return study.keep_models or (study.all_pruners[pruner].in_levels and study.keep_dense_checkpoints)
 
 
 def cell_below(study: Study, cell: Cell) -> Cell:

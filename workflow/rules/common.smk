@@ -98,10 +98,6 @@ VERSION = {
 }
 
 
-#: Added to the number of networks where what changed concerns some pruners alone, by criterion or by the
-#: objective of a gradual one: the others' networks stand.
-PRUNER_VERSION = {"pst": 1, "self-regularized": 1}
-
 
 def hold_results():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
@@ -125,9 +121,9 @@ def refuse_impossible_networks():
         sys.exit(f"prunescope: error: {error}")
 
 
-#: Pruners that climb a ladder, level by level, and the others.
-LADDERS = [name for name, pruner in STUDY.all_pruners.items() if pruner.is_ladder]
-OTHERS = [name for name in STUDY.all_pruners if name not in LADDERS]
+#: Pruners that prune level by level, and the others.
+IN_LEVELS = [name for name, pruner in STUDY.all_pruners.items() if pruner.in_levels]
+OTHERS = [name for name in STUDY.all_pruners if name not in IN_LEVELS]
 
 
 def any_of(names):
@@ -180,10 +176,8 @@ def job_settings(wildcards):
 
 
 def pruned_version(wildcards):
-    """The number of pruned networks."""
-    pruner = STUDY.all_pruners[wildcards.pruner]
-    parts = [pruner.criterion, *([pruner.objective] if pruner.is_gradual else [])]
-    return VERSION["model"] + sum(PRUNER_VERSION.get(part, 0) for part in parts)
+    """The version of pruned models; a pruner's own leaves the others' models as they are."""
+    return VERSION["model"] + STUDY.all_pruners[wildcards.pruner].version
 
 
 def asked(name):
@@ -216,7 +210,7 @@ def dense_checkpoint(wildcards):
 
 
 def level_below(wildcards):
-    """Networks of the ladder's level below that hold this block's seeds; none for its first level."""
+    """Models of the level below that hold this block's seeds; none for its first level."""
     below = cell_below(STUDY, cell_of(wildcards))
     if below.dense:
         return []

@@ -86,15 +86,13 @@ def check_overlaps(grids: Iterable[Grid]) -> None:
 
 
 def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mapping[str, Arch]) -> None:
-    """Levels are of ladders and ladders have levels; filters are removed to ratios, where there are any."""
+    """Levels are of the schedule ``levels`` alone; filters are removed to ratios, where there are any."""
     elsewhere = "put it into another grid entry"
-    if pruner.is_ladder and not grid.levels:
+    if pruner.in_levels and not grid.levels:
+        raise ValueError(f"{key}: pruner {name!r} prunes level by level; give `levels`, or {elsewhere}")
+    if grid.levels and not pruner.in_levels:
         raise ValueError(
-            f"{key}: pruner {name!r} climbs a ladder, whose amounts are levels; give `levels`, or {elsewhere}"
-        )
-    if grid.levels and not pruner.is_ladder:
-        raise ValueError(
-            f"{key}: levels are of pruners with schedule ladder, which {name!r} does not have; {elsewhere}"
+            f"{key}: levels are for pruners with `schedule: levels`, which {name!r} does not have; {elsewhere}"
         )
     if pruner.structure == "filters" and not grid.ratios:
         raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,22 @@ def study_from(raw: Any, name: str = "config") -> Study:
     if not isinstance(raw, Mapping):
         raise UserError(f"{name}: must be a mapping of settings (see config.yaml)")
     try:
-        return Study.model_validate(with_checkpoint_sizes(raw))
+        study = Study.model_validate(with_checkpoint_sizes(raw))
     except ValidationError as error:
         raise UserError(f"{name}: {first_problem(error)}") from None
+    for line in _renamed(raw):
+        print(f"{name}: {line}", file=sys.stderr)
+    return study
+
+
+def _renamed(raw: Mapping[str, Any]) -> list[str]:
+    """A line for each old name that the study uses and that is still read."""
+    pruners = raw.get("pruners") or {}
+    return [
+        f"pruners.{pruner}.schedule: `ladder` is now called `levels`; the old name is still read"
+        for pruner, settings in pruners.items()
+        if settings["schedule"] == "ladder"
+    ]
 
 
 def json_schema() -> dict[str, Any]:

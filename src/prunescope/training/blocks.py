@@ -95,7 +95,7 @@ def run_block(
         UserError: no such device, inputs or checkpoint damaged, or not those of the level below.
         Stopped: asked to end by a signal, after the progress was kept.
     """
-    if job.composition is not None and job.composition.is_ladder and job.target.units > 1 and not dense:
+    if job.composition is not None and job.composition.in_levels and job.target.units > 1 and not dense:
         raise UserError(
             f"{job.pruner} {job.amount}: starts from the networks of level {job.target.units - 1}; give their "
             "models.safetensors with --dense"
@@ -324,7 +324,7 @@ def _collect_weights(job: ModelJob, trainee: Trainee, collected: Collected) -> N
         collected.trained.update(checkpoints.trainee_tensors(trainee))
     else:
         collected.pruned.update(checkpoints.model_tensors(seed, trainee.model))
-        if job.composition.is_ladder:
+        if job.composition.in_levels:
             collected.pruned.update(checkpoints.mask_tensors(trainee))
 
 
