@@ -10,7 +10,6 @@ import sys
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.architectures import RUNNING
 from prunescope.config.load import study_from
-from prunescope.config.checkpoints import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
@@ -158,8 +157,8 @@ def arch_settings(wildcards):
 
 
 def pretrained_of(wildcards):
-    """Proof that an arch's pretrained network was fetched from the hub; none for others and for folders."""
-    return LAYOUT.pretrained if from_hub(STUDY.archs[wildcards.arch]) else []
+    """Proof that an arch's pretrained model was fetched from the hub; none for others and for folders."""
+    return LAYOUT.pretrained if STUDY.archs[wildcards.arch].from_hub else []
 
 
 def cell_of(wildcards):

@@ -11,8 +11,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from prunescope.config.analysis import Analysis
-from prunescope.config.architectures import FAMILIES, Training
-from prunescope.config.checkpoints import with_checkpoint_sizes
+from prunescope.config.architectures import (
+    Training,
+    family_named,
+    family_names,
+    with_checkpoint_sizes,
+)
 from prunescope.config.datasets import SOURCES
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
@@ -87,10 +91,11 @@ _SPECS: dict[str, type[BaseModel]] = {
     "epochs": EpochRange,
     "lr": RateRange,
     **SOURCES,
-    **FAMILIES,
 }
 
 
 def first_problem(error: ValidationError) -> str:
     """The first problem of a study, or of a part of one, as one line, ``key: what is wrong and what is allowed``."""
-    return problem_line(error, Study, _SPECS, {"family": FAMILIES, "source": SOURCES})
+    named = {part for problem in error.errors(include_url=False) for part in problem["loc"]}
+    families = {name: family_named(name) for name in family_names() if name in named}
+    return problem_line(error, Study, {**_SPECS, **families}, {"family": family_names(), "source": SOURCES})

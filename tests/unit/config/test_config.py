@@ -479,7 +479,7 @@ def test_settings_that_mean_nothing_for_a_pruner_are_not_part_of_its_models(
 
 def test_the_old_name_of_levels_is_read_and_its_new_one_said(study_dict, capsys):
     raw = changed(
-        study_dict, "pruners.mine", {"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind"}
+        study_dict, "pruners.old", {"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind"}
     )
     pruner = study_from(raw, "old.yaml").pruners["old"]
     assert pruner.in_levels
