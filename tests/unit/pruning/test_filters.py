@@ -16,8 +16,9 @@ from prunescope.criteria.independence import channel_independence
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices, channels_of
 from prunescope.models.lenet import LeNet5
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.resnet import Block
+from prunescope.models.shape import Shape
 from prunescope.pruning.compression import removal
 from prunescope.pruning.filters import (
     channels_kept,
