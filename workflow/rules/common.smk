@@ -18,7 +18,6 @@ from prunescope.config.jobs import model_job
 from prunescope.paths import (
     Layout,
     block_seeds,
-    blocks,
     cell_below,
     dense_cell,
     fill,
@@ -27,6 +26,7 @@ from prunescope.paths import (
 )
 from prunescope.papers import FILES as PAPER_FILES
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.planning.blocks import blocks
 from prunescope.planning.resources import resources_of
 from prunescope.tuning.job import tune_job
 

@@ -11,7 +11,8 @@ from prunescope.config.study import Study
 from prunescope.data.facts import PICTURES, PIE_PAPER
 from prunescope.data.sources.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.errors import UserError, listed
-from prunescope.paths import Layout, blocks
+from prunescope.paths import Layout
+from prunescope.planning.blocks import blocks
 from prunescope.planning.declared import declared
 from prunescope.planning.disk import network_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed

@@ -12,7 +12,8 @@ from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, LeN
 from prunescope.config.load import study_from
 from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.shape import Shape
-from prunescope.paths import Layout, blocks
+from prunescope.paths import Layout
+from prunescope.planning.blocks import blocks
 from prunescope.planning.declared import Declared
 from prunescope.planning.plan import make_plan, plan_text
 from prunescope.planning.resources import block_size, model_seconds, resources_of
