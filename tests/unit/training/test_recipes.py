@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -13,10 +14,10 @@ import torch
 from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
+from prunescope.criteria import CRITERIA
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import prunable
-from prunescope.pruning import criteria
 from prunescope.pruning.filters import channels_kept, scores_of_maps
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import DivergedError, Trainee, copied_state, train
@@ -412,8 +413,9 @@ def test_gradients_see_different_training_examples_in_evaluation_mode(
 def test_what_the_criteria_are_given(make_trainee, monkeypatch, criterion, gradient):
     trainee = make_trainee("lenet5", SGD)
     given = {}
-    score = criteria.CRITERIA[criterion]
-    monkeypatch.setitem(recipes.CRITERIA, criterion, lambda w, e: given.update(e=e) or score(w, e))
+    score = CRITERIA[criterion]
+    watched = replace(score, function=lambda w, e: given.update(e=e) or score(w, e))
+    monkeypatch.setitem(CRITERIA, criterion, watched)
     pruner = Pruner(
         criterion=criterion, schedule="one-shot", scope="global", gradient=gradient,
         gradient_batches=1, gradient_batch_size=40,
