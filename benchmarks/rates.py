@@ -24,7 +24,7 @@ from statistics import median
 import torch
 
 from machine import processor, spent
-from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, Training
+from prunescope.config.architectures import Arch, Training
 from prunescope.config.load import load_study
 from prunescope.models.registry import build, prunable
 from prunescope.models.shape import Shape
@@ -123,11 +123,11 @@ def measured(
     """
     fresh = (
         arch.model_copy(update={"pretrained": None, "revision": None})
-        if isinstance(arch, Encoder | CausalLM)
+        if hasattr(arch, "pretrained")
         else arch
     )
-    vectors = torch.randn(WORDS, arch.vectors) if isinstance(arch, BiLSTM) else None
-    vocabulary = arch.vocabulary if isinstance(arch, Encoder | CausalLM) else WORDS
+    vectors = torch.randn(WORDS, arch.word_dimensions) if arch.word_dimensions else None
+    vocabulary = arch.vocabulary_size or WORDS
     shape = Shape(
         classes=facts.classes, image=facts.image, vectors=vectors, vocabulary=vocabulary, length=facts.tokens
     )
@@ -138,7 +138,7 @@ def measured(
     settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
 
     def trainee(steps: int) -> Trainee:
-        task = "text" if isinstance(arch, CausalLM) else "single-label"
+        task = "text" if arch.encoding == "continued" else "single-label"
         data = made(
             facts, vocabulary, shape, steps * batch, source, place, settings, arch.masks_padding, task
         )
