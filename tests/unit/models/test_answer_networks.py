@@ -154,7 +154,7 @@ def test_gpt2_from_a_folder(tmp_path: Path) -> None:
     ("changes", "settings", "said"),
     [
         ({}, {"layers": 3}, "has other sizes than the arch; set layers: 2"),
-        ({}, {"vocabulary": 260}, "more pieces than the network|set vocabulary: 300"),
+        ({}, {"vocabulary": 260}, "more tokens than the model|set vocabulary: 300"),
     ],
 )
 def test_other_checkpoints_are_refused(

@@ -324,7 +324,7 @@ def test_layers_in_groups_are_not_cut(tmp_path: Path) -> None:
 def test_padding_that_only_the_tokenizer_knows(tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "roberta", "roberta", pad_token_id=3)
     sizes = {"hidden": 8, "layers": 3, "heads": 2, "intermediate": 16, "vocabulary": 64, "positions": 14}
-    with pytest.raises(UserError, match="pads with piece 1 but its network with 3; set pad_token_id"):
+    with pytest.raises(UserError, match="pads with token 1 but its model with 3; set pad_token_id"):
         PretrainedPieces(arch_of(folder, **sizes))
 
 
@@ -332,7 +332,7 @@ def test_a_tokenizer_that_puts_nothing_around_texts(tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "bert", "bert")
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, "post_processor": None}))
-    with pytest.raises(UserError, match="its tokenizer lacks a piece for padding, or pieces such as"):
+    with pytest.raises(UserError, match="its tokenizer lacks a token for padding, or tokens such as"):
         PretrainedPieces(arch_of(folder))
 
 

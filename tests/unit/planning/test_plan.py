@@ -208,7 +208,7 @@ def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
     assert main(["plan", "--configfile", "study.yaml"]) == 0
     text = capsys.readouterr().out
     assert text.rstrip("\n") == plan_text(plan)
-    assert "small: 26 models (8 unpruned, 18 pruned) in 42 jobs" in text
+    assert "small: 26 models (8 dense, 18 pruned) in 42 jobs" in text
     assert "lenet5 on numbers" in text
     assert "21,386" in text
     assert "0.5: 47.5%" in text
