@@ -187,5 +187,5 @@ class TestDamage:
             files.read(small)
 
     def test_does_not_say_what_it_is(self, small):
-        with pytest.raises(UserError, match="does not say which network"):
+        with pytest.raises(UserError, match="does not say which model"):
             job.load(small, None)

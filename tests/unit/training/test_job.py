@@ -404,7 +404,7 @@ def models_of(folder: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "models.safetensors")
 
 
-def test_a_ladder_is_climbed_from_file_to_file_whatever_the_blocks(run):
+def test_levels_start_from_files_whatever_the_blocks(run):
     dense = run("lenet5", (0, 1, 2)) / "checkpoint.safetensors"
     one = run("lenet5", (0, 1, 2), "LTH", dense=[dense], compression="level-1")
     whole = [one / "models.safetensors"]
@@ -479,7 +479,7 @@ def test_a_job_that_removes_filters_says_what_is_left(run):
     assert "filters" not in metrics(run("lenet5", (0,), "MP"))["models"][0]
 
 
-def test_a_ladder_is_climbed_together_as_it_is_alone(run):
+def test_levels_are_pruned_together_as_alone(run):
     folders = {}
     for kind in ("alone", "together"):
         below = run("lenet5", (0, 2), replicas=kind) / "checkpoint.safetensors"

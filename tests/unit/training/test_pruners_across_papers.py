@@ -26,7 +26,7 @@ def resnet(data: TrainingState) -> TrainingState:
 
 
 @pytest.mark.parametrize(
-    # Ladders climb by levels and filters go to ratios: test_blocks.py.
+    # Levels and ratios of filters: test_job.py.
     "name",
     sorted(
         name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.is_ladder

@@ -115,7 +115,7 @@ def climb(
 
 
 @pytest.mark.parametrize("scope", ["global", "layer"])
-def test_a_ladder_prunes_what_each_level_has_trained_and_starts_anew(make_state, monkeypatch, scope):
+def test_each_level_prunes_trained_weights_and_rewinds(make_state, monkeypatch, scope):
     calls: list[tuple[str, int, dict[str, torch.Tensor], bool]] = []
 
     def note(state, phase):
@@ -152,7 +152,7 @@ def test_a_ladder_prunes_what_each_level_has_trained_and_starts_anew(make_state,
         left = masks
 
 
-def test_a_ladder_goes_on_from_the_file_of_the_level_below_alone(make_state, tmp_path):
+def test_a_level_needs_only_the_file_of_the_level_below(make_state, tmp_path):
     lth = PRUNERS["LTH"]
     state = make_state("lenet5", SGD, seed=1)
     start = copied_state(state.model)

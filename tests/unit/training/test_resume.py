@@ -159,7 +159,7 @@ JOBS = {
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
     "at initialization": ("bilstm", "RP-AI", {}),
     "filters": ("lenet5", "CHIP", {"compression": "ratio-200percent"}),
-    "a ladder's first level": ("lenet5", "LTH", {"compression": "level-1"}),
+    "a first level": ("lenet5", "LTH", {"compression": "level-1"}),
     "gradual, its own teacher": ("encoder", "PINS", {}),
     "gradual, averages": ("bilstm", "PLATON", {}),
     "gradual, learned scores": ("lenet5", "SMvP", {}),
