@@ -81,4 +81,6 @@ def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
     pruner = None if cell.dense else study.all_pruners[cell.pruner]
     facts, every = declared(dataset), per_token(dataset)
     host = host_mb(arch, training, facts, seeds=seeds, dense=cell.dense, per_token=every)
-    return host, gpu_mb(arch, training, facts, replicas=arch.at_once(seeds), pruner=pruner, per_token=every)
+    return host, gpu_mb(
+        arch, training, facts, replicas=min(seeds, arch.most_at_once), pruner=pruner, per_token=every
+    )
