@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -118,3 +119,28 @@ def _not_written(target: Path, error: OSError) -> UserError:
     return UserError(
         f"{target}: could not be written ({reason}); free space or choose another folder, then run again"
     )
+
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+def expanded(path: str) -> Path:
+    """The path with its environment variables and ``~`` filled in.
+
+    Raises:
+        UserError: a variable is not set, or nothing is there.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        found = os.environ.get(name)
+        if not found:
+            raise UserError(
+                f"path: {path}: the environment variable {name} is not set; set it to the folder it stands for"
+            )
+        return found
+
+    result = Path(_VARIABLE.sub(value, path)).expanduser()
+    if not result.exists():
+        raise UserError(f"path: {result}: no such file or folder; see `path` in docs/configuration.md")
+    return result

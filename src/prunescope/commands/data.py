@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
 
 def _dataset(arguments: argparse.Namespace) -> int:
     from prunescope.config.datasets import Dataset
-    from prunescope.data.registry import build
+    from prunescope.data.build import build
 
     build(arguments.name, parsed(TypeAdapter(Dataset), arguments.settings, "--settings"), arguments.out)
     return 0

@@ -13,6 +13,7 @@ from typing import Any
 
 from prunescope.config.architectures import Arch
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 #: Settings of an arch -> what most checkpoints call them; these decide the number of parameters.
 _NAMES = {
@@ -110,9 +111,6 @@ def checkpoint_folder(place: str) -> Path | None:
     """
     if _is_hub_id(place):
         return None
-    # Here rather than above: data.local brings pyarrow, which a study without checkpoints does not need.
-    from prunescope.data.local import expanded
-
     return expanded(place)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from prunescope.config.analysis import Analysis
 from prunescope.config.architectures import FAMILIES, Training
 from prunescope.config.checkpoints import with_checkpoint_sizes
-from prunescope.config.datasets import SOURCES
+from prunescope.config.datasets import sources
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
 from prunescope.config.pruners import Pruner
@@ -72,11 +72,11 @@ _SPECS: dict[str, type[BaseModel]] = {
     "spaces": Space,
     "epochs": EpochRange,
     "lr": RateRange,
-    **SOURCES,
     **FAMILIES,
 }
 
 
 def first_problem(error: ValidationError) -> str:
     """The first problem of a study, or of a part of one, as one line, ``key: what is wrong and what is allowed``."""
-    return problem_line(error, Study, _SPECS, {"family": FAMILIES, "source": SOURCES})
+    known = sources()
+    return problem_line(error, Study, {**_SPECS, **known}, {"family": FAMILIES, "source": known})

@@ -12,13 +12,15 @@ import pytest
 import torch
 
 from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
-from prunescope.config.datasets import Digits, Docstrings
+from prunescope.data.build import build
+from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.encoding import subwords as pieces
 from prunescope.data.encoding import words
 from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.published import covering_power_of_two
-from prunescope.data.registry import build
-from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
+from prunescope.data.sources.digits import Digits
+from prunescope.data.sources.docstrings import Docstrings
+from prunescope.data.tables import read_table, write_table
 from prunescope.errors import UserError
 from prunescope.training.batches import training_data
 
@@ -296,7 +298,7 @@ _AGAIN = """
 import sys
 from pathlib import Path
 from prunescope.config.architectures import BiLSTM, Encoder
-from prunescope.config.datasets import Docstrings
+from prunescope.data.sources.docstrings import Docstrings
 from prunescope.data.encoding.encode import encode
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 spec = Docstrings(source="docstrings")

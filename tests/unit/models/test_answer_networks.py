@@ -11,11 +11,11 @@ import torch
 from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
 from prunescope.config.architectures import CausalLM, Encoder
-from prunescope.config.datasets import Squad
 from prunescope.config.load import study_from
+from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.encoding.answers import tagged, windows
 from prunescope.data.encoding.byte_pairs import learn
-from prunescope.data.tables import DataTable, TableInfo
+from prunescope.data.sources.squad import Squad
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.causal import CausalLM as Network

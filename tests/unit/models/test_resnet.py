@@ -15,11 +15,11 @@ from torch import nn
 
 from prunescope.config.architectures import ResNet, Training
 from prunescope.config.compression import Compression
+from prunescope.config.datasets import Declared
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.planning.declared import Declared
 from prunescope.planning.work import forward_flops
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.loop import Trainee, copied_state

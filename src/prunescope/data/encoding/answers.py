@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from prunescope.config.datasets import Squad
+from prunescope.data.dataset import DataTable
 from prunescope.data.encoding.byte_pairs import BytePieces
-from prunescope.data.tables import DataTable
+from prunescope.data.settings import Spans
 
 #: The label of a place that no loss is taken of (torch's default).
 IGNORED = -100
@@ -48,7 +48,7 @@ def tagged(tokenizer: Tokenizer, table: DataTable, length: int, pad: int) -> Enc
     return {"inputs": inputs, "lengths": lengths, "labels": labels, "words": words}, truth
 
 
-def windows(tokenizer: Tokenizer, table: DataTable, spec: Squad, pad: int) -> Encoded:
+def windows(tokenizer: Tokenizer, table: DataTable, spec: Spans, pad: int) -> Encoded:
     """Questions, each with every window of its paragraph (Devlin et al. 2019, section 4.2).
 
     ``inputs`` (w, L) int32 and ``lengths`` (w,) of w windows; ``labels`` (w, 2) int64, first and last piece of the

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prunescope.config import architectures as archs
-from prunescope.config import datasets
+from prunescope.config.datasets import Dataset
+from prunescope.data.dataset import DataTable
 from prunescope.data.encoding import words
 from prunescope.data.encoding.answers import as_bytes, check, continued, from_bytes, padded, tagged, windows
 from prunescope.data.encoding.byte_pairs import BytePieces
 from prunescope.data.encoding.vectors import read_vectors
 from prunescope.data.images import channel_statistics
-from prunescope.data.local import expanded
 from prunescope.data.published import covering_power_of_two
+from prunescope.data.settings import Images, Spans, Texts
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataTable, read_table
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
-from prunescope.files import atomic_path, write_text
+from prunescope.files import atomic_path, expanded, write_text
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Pieces
@@ -101,7 +102,7 @@ def encode(
     data: Path,
     dataset_name: str,
     arch_name: str,
-    spec: datasets.Dataset,
+    spec: Dataset,
     arch: archs.Arch,
     out: Path,
 ) -> None:
@@ -146,7 +147,7 @@ def encode(
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
-        if isinstance(spec, datasets.Pictures):
+        if isinstance(spec, Images):
             mean, std = channel_statistics(tensors["train.inputs"])
             scale = first.image_scale or 1.0
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
@@ -292,7 +293,7 @@ def _encode_pieces(
 
 def _encode_answers(
     tables: dict[str, DataTable],
-    spec: datasets.Dataset,
+    spec: Dataset,
     arch: archs.Arch,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
@@ -301,7 +302,7 @@ def _encode_answers(
     about["kind"] = "pieces"
     training = [text for column in _columns(tables["train"]) for text in column]
     if isinstance(arch, archs.CausalLM):
-        assert isinstance(spec, datasets.DataToText)
+        assert isinstance(spec, Texts)
         references = [text for answers in tables["train"].labels for text in answers]
         pieces = byte_pieces(arch, [*training, *references])
         size, vocabulary = (
@@ -316,7 +317,7 @@ def _encode_answers(
         cutter, size = _cutter(arch, training)
         vocabulary = cutter.vocabulary
         about |= {"pad": cutter.pad, "cls": cutter.cls, "sep": cutter.sep, "vocabulary_size": size}
-        if isinstance(spec, datasets.Squad):
+        if isinstance(spec, Spans):
             about |= {"max_tokens": spec.max_tokens, "max_answer": spec.max_answer, "parts": 2}
             encoded = {
                 split: windows(cutter.tokenizer, table, spec, cutter.pad) for split, table in tables.items()
