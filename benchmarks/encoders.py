@@ -36,7 +36,8 @@ from torch import nn
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
 from prunescope.config.datasets import sources
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData, shuffled
 from prunescope.training.blocks import choose_device
 from prunescope.training.loop import Trainee, train

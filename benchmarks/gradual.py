@@ -33,7 +33,8 @@ from machine import processor
 from prunescope.config.architectures import Encoder, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import Trainee, train

@@ -59,7 +59,8 @@ training_data(load_inputs(sys.argv[1]), trim=True, device=torch.device("cpu"))
     "model_job_with_bert": """
 import torch, prunescope.cli, prunescope.training.blocks
 from prunescope.config.architectures import Encoder
-from prunescope.models.registry import Shape, build
+from prunescope.models.registry import build
+from prunescope.models.shape import Shape
 build(Encoder(family="encoder"), Shape(classes=2, vocabulary=30522, length=512), 0)
 """,
 }

@@ -23,8 +23,9 @@ import torch
 
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
-from prunescope.models.registry import Shape, build, prunable
-from prunescope.pruning.criteria import CRITERIA, Evidence
+from prunescope.criteria import CRITERIA, Evidence
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune, set_to_zero
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device

@@ -24,12 +24,12 @@ from statistics import median
 import torch
 
 from machine import processor, spent
-from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, Training
+from prunescope.config.architectures import Arch, Training
 from prunescope.config.datasets import Declared
 from prunescope.config.load import load_study
-from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.planning.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
-from prunescope.planning.work import forward_flops
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.blocks import choose_device
 from prunescope.training.loop import Trainee, logits_of, mean_loss, train
@@ -123,24 +123,24 @@ def measured(
     """
     fresh = (
         arch.model_copy(update={"pretrained": None, "revision": None})
-        if isinstance(arch, Encoder | CausalLM)
+        if hasattr(arch, "pretrained")
         else arch
     )
-    vectors = torch.randn(WORDS, arch.vectors) if isinstance(arch, BiLSTM) else None
-    vocabulary = arch.vocabulary if isinstance(arch, Encoder | CausalLM) else WORDS
+    vectors = torch.randn(WORDS, arch.word_dimensions) if arch.word_dimensions else None
+    vocabulary = arch.vocabulary_size or WORDS
     shape = Shape(
         classes=facts.classes, image=facts.image, vectors=vectors, vocabulary=vocabulary, length=facts.tokens
     )
     model = build(fresh, shape, 0).to(place)
     sizes = {name: weight.numel() for name, weight in prunable(model).items()}
-    forward = forward_flops(arch, facts, sizes) * (1.0 if mean is None else mean / facts.tokens)
+    forward = arch.forward_flops(facts, sizes) * (1.0 if mean is None else mean / facts.tokens)
     batch = max(1, min(training.batch_size, int(most // (STEP_OVER_FORWARD * forward))))
     settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
 
     def trainee(steps: int) -> Trainee:
-        task = "text" if isinstance(arch, CausalLM) else "single-label"
+        task = "text" if arch.encoding == "continued" else "single-label"
         data = made(
-            facts, vocabulary, shape, steps * batch, source, place, settings, masks_padding(arch), task
+            facts, vocabulary, shape, steps * batch, source, place, settings, arch.masks_padding, task
         )
         return Trainee(model, data, settings, 0)
 

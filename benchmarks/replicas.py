@@ -27,7 +27,8 @@ import torch
 
 from machine import processor, timed
 from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.models.stacked import stacked_forward
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import Stretch, Trainee, train

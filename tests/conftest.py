@@ -64,7 +64,7 @@ def tiny_arrays(family: str, task: str = "single-label", seed: int = 0) -> dict[
 def tiny_data(family: str, task: str = "single-label") -> TrainingData:
     import torch
 
-    from prunescope.models.registry import Shape
+    from prunescope.models.shape import Shape
     from prunescope.training.batches import Split, TrainingData
 
     arrays = tiny_arrays(family, task)

@@ -11,7 +11,8 @@ import torch
 from prunescope.config.architectures import Arch, BiLSTM, Encoder, LeNet5, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import Trainee, copied_state, logits_of

@@ -10,7 +10,8 @@ import torch
 from prunescope.config.architectures import Encoder, Training
 from prunescope.models.packed import attention_by_length, fused_attention, fused_works, packed
 from prunescope.models.precision import outputs
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.loop import Trainee, train

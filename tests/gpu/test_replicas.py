@@ -8,8 +8,9 @@ import torch
 from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
-from prunescope.models.registry import Shape, build
-from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution
+from prunescope.models.registry import build
+from prunescope.models.shape import Shape
+from prunescope.models.stacked.layers import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for
 from prunescope.training.batches import Pixels, Split, TrainingData
 from prunescope.training.lockstep import follow, train_each

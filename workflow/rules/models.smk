@@ -74,7 +74,7 @@ rule prune:
         " --threads {threads} > {log:q} 2>&1"
 
 
-# A ladder's level starts from the networks of the level below. These are not `ancient`, although they are
+# A level starts from the models of the level below. These are not `ancient`, although they are
 # made anew to the same bytes: Snakemake then misses that a level's own settings have changed.
 rule level:
     input:
@@ -85,11 +85,11 @@ rule level:
         test=LAYOUT.model("test.parquet"),
         train=LAYOUT.model("train.parquet"),
         metrics=LAYOUT.model("metrics.json"),
-        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, LADDERS[0])),
+        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, IN_LEVELS[0])),
     log:
         LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
-        pruner=any_of(LADDERS),
+        pruner=any_of(IN_LEVELS),
     conda:
         CONDA
     threads: 1

@@ -18,7 +18,8 @@ from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.export.files import Exported, compress, read, write
 from prunescope.files import read_json
-from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.predictions.arrays import LOGIT_TASKS, decide
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.checkpoint import Checkpoint
@@ -73,9 +74,7 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
         raise UserError(f"{models}: no network of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
     record = read_json(metrics)
     job = _job(record, metrics)
-    data = training_data(
-        load_inputs(inputs), trim=masks_padding(job.architecture), device=torch.device("cpu")
-    )
+    data = training_data(load_inputs(inputs), trim=job.architecture.masks_padding, device=torch.device("cpu"))
     model = build(job.architecture, data.shape, seed)
     checkpoint.load(seed, model)
     names = set(prunable(model))

@@ -7,6 +7,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prunescope.config import architectures
+from prunescope.data.encoding.tokenizers import load_pieces
+from prunescope.models.causal_checkpoints import load_model, new_model
+from prunescope.models.shape import Shape
+
+
+def build(arch: architectures.CausalLM, shape: Shape) -> CausalLM:
+    return CausalLM(
+        new_model(arch, shape.vocabulary) if arch.pretrained is None else load_model(arch),
+        end=shape.pad,
+        beams=arch.beams,
+        length_penalty=arch.length_penalty,
+        max_new_tokens=arch.max_new_tokens,
+    )
+
+
+def counted(arch: architectures.CausalLM, shape: Shape) -> tuple[CausalLM, None]:
+    """Without its checkpoint, whose sizes are the arch's or it is refused."""
+    return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape), None
+
+
+def fetch(arch: architectures.CausalLM) -> Any:
+    load_pieces(arch)
+    return load_model(arch).config
+
 
 class CausalLM(nn.Module):
     """transformers' GPT-2 with its output layer, which shares the weights of the table of pieces.

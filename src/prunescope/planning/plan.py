@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder
-from prunescope.config.checkpoints import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError, listed
-from prunescope.paths import Layout, blocks
+from prunescope.paths import Layout
+from prunescope.planning.blocks import blocks
 from prunescope.planning.disk import network_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
-from prunescope.planning.work import forward_flops, rate_of, work_of
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from prunescope.models.registry import Shape
+from prunescope.planning.work import rate_of, work_of
 
 #: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
 JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
@@ -148,11 +142,10 @@ def check_checkpoints(study: Study) -> None:
         UserError: the line names the checkpoint and its sizes.
     """
     for name in sorted({cell.arch for cell in study.cells}):
-        arch = study.archs[name]
-        if isinstance(arch, Encoder) and arch.pretrained and not set(SIZES) <= arch.model_fields_set:
-            from prunescope.models.pretrained import check_sizes_known
+        if study.archs[name].sizes_unknown:
+            from prunescope.models.registry import check
 
-            check_sizes_known(arch)
+            check(study.archs[name])
 
 
 def plan_text(plan: dict[str, Any]) -> str:
@@ -216,7 +209,7 @@ def _overhead_jobs(study: Study) -> int:
         for cell in study.cells
         if study.datasets[cell.dataset].answers == "classes"
     }
-    hub = {arch for _, arch in pairs if from_hub(study.archs[arch])}
+    hub = {arch for _, arch in pairs if study.archs[arch].from_hub}
     return (
         len(used)
         + len(pairs)
@@ -231,7 +224,8 @@ def _networks(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import Shape, count_parameters, prunable
+    from prunescope.models.registry import count_parameters, counted, prunable
+    from prunescope.models.shape import Shape
     from prunescope.pruning.compression import removal
 
     networks = []
@@ -248,11 +242,11 @@ def _networks(study: Study) -> list[dict[str, Any]]:
             shape = Shape(
                 classes=facts.classes,
                 image=facts.image,
-                vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
-                vocabulary=spec.vocabulary if isinstance(spec, Encoder | CausalLM) else 0,
+                vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
+                vocabulary=spec.vocabulary_size,
                 per_token=study.datasets[dataset].answers in ("tokens", "span"),
             )
-            model, assumed = _network(spec, shape)
+            model, assumed = counted(spec, shape)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
@@ -271,35 +265,10 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "n_prunable": size,
                 "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
                 **({"assumed": assumed} if assumed else {}),
-                "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
+                "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
             }
         )
     return networks
-
-
-def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
-    """The network with meaningless weights, and what its sizes rest on if its checkpoint is not at hand."""
-    from prunescope.models.registry import build, pretrained_encoder
-
-    if isinstance(arch, CausalLM):
-        # Counted without its checkpoint, whose sizes are the arch's or it is refused.
-        return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0), None
-    if not isinstance(arch, Encoder) or arch.pretrained is None:
-        return build(arch, shape, 0), None
-    try:
-        config_file = checkpoint_config_file(arch.pretrained, arch.revision)
-    except UserError:
-        config_file = None
-    if config_file is not None:
-        from prunescope.models.pretrained import untrained_model
-
-        return pretrained_encoder(arch, shape, untrained_model(arch)), None
-    bert = build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0)
-    unknown = [name for name in SIZES if name not in arch.model_fields_set]
-    if arch.pretrained in BERT_BASE:
-        return bert, None
-    given = f"counted with the default {listed(unknown)}" if unknown else "counted with the sizes given"
-    return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
 
 
 def _add_work(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from prunescope.config.architectures import Arch, Stackable
+from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Dataset
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.planning.rates import Rates
-from prunescope.planning.sizes import gpu_mb, host_mb, prunable_sizes
-from prunescope.planning.work import forward_flops, rate_of, work_of
+from prunescope.planning.sizes import gpu_mb, host_mb
+from prunescope.planning.work import rate_of, work_of
 
 #: A job may take so many times as long as estimated, and this long besides, in minutes, before it is ended: rates may
 #: be assumed ones. A job that is ended goes on in its next try, which is given more.
@@ -43,7 +43,7 @@ def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float
     """Seconds that one model of a cell takes; ``rates`` None: assumed ones of a data-centre GPU."""
     arch = study.archs[cell.arch]
     dataset = study.datasets[cell.dataset]
-    forward = forward_flops(arch, dataset.declared(), _sizes(arch, dataset))
+    forward = arch.forward_flops(dataset.declared(), _sizes(arch, dataset))
     return rate_of(study, cell.dataset, cell.arch, forward, rates or Rates()).seconds(
         work_of(study, cell, forward)
     )
@@ -70,7 +70,7 @@ def per_token(dataset: Dataset) -> bool:
 
 
 def _sizes(arch: Arch, dataset: Dataset) -> dict[str, int]:
-    return prunable_sizes(arch, dataset.declared(), per_token=per_token(dataset))
+    return arch.sizes(dataset.declared(), per_token=per_token(dataset))
 
 
 def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
@@ -79,8 +79,5 @@ def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
     training = study.training(cell.dataset, cell.arch)
     pruner = None if cell.dense else study.all_pruners[cell.pruner]
     facts, every = dataset.declared(), per_token(dataset)
-    at_once = 1
-    if isinstance(arch, Stackable) and arch.replicas != "alone":
-        at_once = min(seeds, arch.together)
     host = host_mb(arch, training, facts, seeds=seeds, dense=cell.dense, per_token=every)
-    return host, gpu_mb(arch, training, facts, replicas=at_once, pruner=pruner, per_token=every)
+    return host, gpu_mb(arch, training, facts, replicas=arch.at_once(seeds), pruner=pruner, per_token=every)

@@ -13,7 +13,8 @@ from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.paths import Layout, block_seeds, blocks, fill
+from prunescope.paths import Layout, block_seeds, fill
+from prunescope.planning.blocks import blocks
 from prunescope.running.progress import duration
 from prunescope.running.remaining import Done, Kind, seconds_left
 

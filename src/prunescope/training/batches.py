@@ -13,7 +13,7 @@ from torch import Tensor
 from prunescope.config.architectures import Training
 from prunescope.data.encoding.encode import Inputs
 from prunescope.models.packed import PackedTexts, packed, sent
-from prunescope.models.registry import Shape
+from prunescope.models.shape import Shape
 from prunescope.seeds import stream
 from prunescope.training.augment import PADDING, crop_flip, cropped
 from prunescope.training.task import labels_tensor, outputs_of

@@ -22,12 +22,11 @@ from torch import Tensor
 from prunescope import __version__, code_revision
 from prunescope.analysis.effectiveness import correct, one_model, score_name, scores
 from prunescope.analysis.task_metrics import task_scores
-from prunescope.config.architectures import Stackable
 from prunescope.config.jobs import ModelJob
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.files import write_json
-from prunescope.models.registry import build, masks_padding
+from prunescope.models.registry import build
 from prunescope.predictions.arrays import LOGIT_TASKS
 from prunescope.predictions.store import SeedBlock, TableMeta, decide, write_predictions
 from prunescope.training import checkpoint as checkpoints
@@ -95,7 +94,7 @@ def run_block(
         UserError: no such device, inputs or checkpoint damaged, or not those of the level below.
         Stopped: asked to end by a signal, after the progress was kept.
     """
-    if job.composition is not None and job.composition.is_ladder and job.target.units > 1 and not dense:
+    if job.composition is not None and job.composition.in_levels and job.target.units > 1 and not dense:
         raise UserError(
             f"{job.pruner} {job.amount}: starts from the networks of level {job.target.units - 1}; give their "
             "models.safetensors with --dense"
@@ -104,7 +103,7 @@ def run_block(
     torch.set_flush_denormal(True)  # pruned networks make many; arithmetic on them is slow
     data = training_data(
         load_inputs(inputs),
-        trim=masks_padding(job.architecture),
+        trim=job.architecture.masks_padding,
         device=place,
         padding=job.training.padding,
     )
@@ -112,7 +111,7 @@ def run_block(
     collected = Collected()
     together = replicas_together(job, place)
     alone = alone_because(job)
-    if alone and isinstance(job.architecture, Stackable) and job.architecture.replicas == "together":
+    if alone and job.architecture.lock_step == "together":
         print(f"{job.dataset} {job.arch} {job.pruner}: {alone}", file=sys.stderr, flush=True)
     groups = in_groups(sorted(job.seeds), 1 if together is None else together.most)
     progress = Progress(
@@ -163,11 +162,11 @@ def owner_of(job: ModelJob, files: Sequence[Path], place: torch.device, *, early
 def replicas_together(job: ModelJob, place: torch.device) -> Together | None:
     """What trains this job's seeds in lock step; None where each is trained alone."""
     architecture = job.architecture
-    if not isinstance(architecture, Stackable) or architecture.replicas == "alone" or alone_because(job):
+    if architecture.lock_step == "alone" or alone_because(job):
         return None
-    if architecture.replicas == "auto" and (place.type != "cuda" or len(job.seeds) == 1):
+    if architecture.lock_step == "auto" and (place.type != "cuda" or len(job.seeds) == 1):
         return None
-    return Together(architecture.together)
+    return Together(architecture.at_once(len(job.seeds)))
 
 
 def alone_because(job: ModelJob) -> str | None:
@@ -324,7 +323,7 @@ def _collect_weights(job: ModelJob, trainee: Trainee, collected: Collected) -> N
         collected.trained.update(checkpoints.trainee_tensors(trainee))
     else:
         collected.pruned.update(checkpoints.model_tensors(seed, trainee.model))
-        if job.composition.is_ladder:
+        if job.composition.in_levels:
             collected.pruned.update(checkpoints.mask_tensors(trainee))
 
 

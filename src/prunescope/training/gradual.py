@@ -41,7 +41,7 @@ class PrunedGradually(StepHook):
             cool_down=in_steps(settings.cool_down, steps),
         )
         seed = stream(trainee.seed, "prune", "scores", 1)
-        self._pruning = GradualPruning(watcher_for(pruner.criterion, settings, pool, seed), schedule)
+        self._pruning = GradualPruning(watcher_for(pruner.declared, settings, pool, seed), schedule)
         self._curve = PruningCurve(
             steps - schedule.cool_down,
             lambda step: 1 - schedule.remaining(step) / schedule.size,

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from prunescope.config.architectures import fine_tuning_epochs, rewinding_epochs
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import Pruner
+from prunescope.criteria import Evidence
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruning.criteria import CRITERIA, Evidence
-from prunescope.pruning.filters import filter_masks, filters_to_remove, independence_of_filters
+from prunescope.pruning.filters import filter_masks, filters_to_remove, scores_of_maps
 from prunescope.pruning.gradients import accumulated_gradients
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.pruning.schedules import Zeros, zeros_by_round
@@ -105,7 +105,7 @@ def _in_rounds(
     settings = trainee.settings
     rounds = _rounds(trainee, pruner, compression)
     first = 1
-    if pruner.is_ladder:
+    if pruner.in_levels:
         check_level_below(trainee, pruner, compression)
         first = compression.units
     if pruner.schedule == "at-init":
@@ -114,7 +114,7 @@ def _in_rounds(
         return
     for number, zeros in enumerate(rounds, start=first):
         prune_now(trainee, pruner, zeros, number)
-        phase = f"{'level' if pruner.is_ladder else 'round'}-{number}"
+        phase = f"{'level' if pruner.in_levels else 'round'}-{number}"
         if pruner.recovery == "rewind":
             rewind(trainee, start)
             yield Stretch(phase, rewinding_epochs(settings))
@@ -177,17 +177,18 @@ def _weight_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, T
         decay=decay,
         generator=torch.Generator().manual_seed(stream(trainee.seed, "prune", "scores", round_)),
     )
-    return CRITERIA[pruner.criterion](current, evidence)
+    scores: dict[str, Tensor] = pruner.declared(current, evidence)
+    return scores
 
 
 def _filter_scores(trainee: Trainee, pruner: Pruner, round_: int) -> dict[str, Tensor]:
     """What each filter is worth, by layer: by its feature maps, or the sum over its weights."""
     channels = channels_of(trainee.model)
-    if pruner.criterion != "channel-independence":
+    if pruner.declared.looks_at != "feature-maps":
         scores = _weight_scores(trainee, pruner, round_)
         return {one.layer: scores[f"{one.layer}.weight"].flatten(1).sum(dim=1) for one in channels}
     batches = _examples(trainee, pruner.map_batches, pruner.map_batch_size, round_)
-    return independence_of_filters(trainee.model, channels, (inputs for _, (inputs, _) in batches))
+    return scores_of_maps(trainee.model, channels, (inputs for _, (inputs, _) in batches), pruner.declared)
 
 
 def rewind(trainee: Trainee, start: Mapping[str, Tensor]) -> None:

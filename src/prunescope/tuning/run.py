@@ -11,7 +11,6 @@ import torch
 from prunescope.analysis.task_metrics import leading_metric
 from prunescope.config.architectures import Training
 from prunescope.data.encoding.encode import load_inputs
-from prunescope.models.registry import masks_padding
 from prunescope.training.batches import training_data
 from prunescope.training.blocks import choose_device
 from prunescope.tuning.job import TuneJob
@@ -38,7 +37,7 @@ def run_search(job: TuneJob, inputs: Path, out: Path, *, device: str = "auto") -
     torch.set_flush_denormal(True)
     data = training_data(
         load_inputs(inputs),
-        trim=masks_padding(job.architecture),
+        trim=job.architecture.masks_padding,
         device=place,
         padding=job.training.padding,
     )

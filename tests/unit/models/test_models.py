@@ -11,7 +11,8 @@ from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.schedules import zeros_by_round
 
 #: PIE paper, Table 5 (IMDB, SNLI, Reuters, AAPD).

@@ -19,8 +19,8 @@ from prunescope.config.datasets import Declared
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.errors import UserError
-from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.planning.work import forward_flops
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.loop import Trainee, copied_state
 from prunescope.training.recipes import prune_and_train, rewind, train_dense
@@ -129,7 +129,7 @@ def test_operations_of_a_forward_pass() -> None:
     facts = Declared(classes=10, train=1, validation=1, test=1, image=(3, 32, 32))
     by_hand = 9 * (3 * 16 + 2 * 16 * 16) * 32**2
     by_hand += 9 * (16 * 32 + 32 * 32) * 16**2 + 9 * (32 * 64 + 64 * 64) * 8**2
-    assert forward_flops(ResNet(family="resnet", depth=8), facts, sizes) == 2 * by_hand
+    assert ResNet(family="resnet", depth=8).forward_flops(facts, sizes) == 2 * by_hand
 
 
 def test_impossible_networks() -> None:

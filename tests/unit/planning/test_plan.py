@@ -14,7 +14,8 @@ from prunescope.data.sources.digits import Digits
 from prunescope.data.sources.docstrings import Docstrings
 from prunescope.data.sources.reuters import Reuters
 from prunescope.errors import UserError
-from prunescope.paths import Layout, blocks, fill
+from prunescope.paths import Layout, fill
+from prunescope.planning.blocks import blocks
 from prunescope.planning.plan import check_ratios, make_plan, plan_text
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from prunescope.config.architectures import Training
-from prunescope.models.registry import Shape
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.decoding import answers_of, best_span
 from prunescope.training.loop import DivergedError, mean_loss

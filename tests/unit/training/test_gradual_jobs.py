@@ -83,18 +83,18 @@ def test_the_same_job_writes_the_same_bytes_and_counts_exactly(run, name):
 
 
 def test_a_seed_that_diverges_is_named_and_the_other_goes_on(run, monkeypatch):
-    from prunescope.pruning.gradual.watchers import Pins
+    from prunescope.pruning.gradual.watchers import Steps
 
-    made, observe = [], Pins.observe
+    made, observe = [], Steps.observe
 
-    def poisoned(self: Pins, lr: float) -> None:
+    def poisoned(self: Steps, lr: float) -> None:
         if self not in made:
             made.append(self)
         observe(self, lr)
         if made.index(self) == 0:
             self._row[7] = float("inf")
 
-    monkeypatch.setattr(Pins, "observe", poisoned)
+    monkeypatch.setattr(Steps, "observe", poisoned)
     folder = run(PRUNERS["PINS-plain"])
     first, second = metrics(folder)["models"]
     assert first["diverged"]

@@ -26,7 +26,8 @@ from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
 from prunescope.config.gradual import Gradual
 from prunescope.config.pruners import Pruner
-from prunescope.models.registry import Shape, prunable
+from prunescope.models.registry import prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.seeds import stream
 from prunescope.training.batches import Split, TrainingData, epoch_batches

@@ -29,7 +29,7 @@ def resnet(data: Trainee) -> Trainee:
     # Ladders climb by levels and filters go to ratios: test_blocks.py.
     "name",
     sorted(
-        name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.is_ladder
+        name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.in_levels
     ),
 )
 @pytest.mark.parametrize("network", ["bilstm", "encoder", "resnet"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -13,11 +14,11 @@ import torch
 from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
+from prunescope.criteria import CRITERIA
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import prunable
-from prunescope.pruning import criteria
-from prunescope.pruning.filters import channels_kept, independence_of_filters
+from prunescope.pruning.filters import channels_kept, scores_of_maps
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import DivergedError, Trainee, copied_state, train
 from prunescope.training.recipes import prune_and_train, rewind, train_dense
@@ -231,9 +232,8 @@ def test_the_least_independent_filters_go(make_trainee, monkeypatch):
     assert [len(index) for index in seen] == [12, 12]
     assert len(set(torch.cat(seen).tolist())) == 24
     trainee.model.load_state_dict(state)
-    scores = independence_of_filters(
-        trainee.model, channels_of(trainee.model), [whole(trainee.data.splits["train"], i)[0] for i in seen]
-    )
+    batches = [whole(trainee.data.splits["train"], i)[0] for i in seen]
+    scores = scores_of_maps(trainee.model, channels_of(trainee.model), batches, pruner.declared)
     for layer, gone in {"conv1": 2, "conv2": 9, "fc1": 1, "fc2": 0}.items():
         lowest = scores[layer].argsort(stable=True)[:gone]
         bias = trainee.masks[f"{layer}.bias"]
@@ -413,8 +413,9 @@ def test_gradients_see_different_training_examples_in_evaluation_mode(
 def test_what_the_criteria_are_given(make_trainee, monkeypatch, criterion, gradient):
     trainee = make_trainee("lenet5", SGD)
     given = {}
-    score = criteria.CRITERIA[criterion]
-    monkeypatch.setitem(recipes.CRITERIA, criterion, lambda w, e: given.update(e=e) or score(w, e))
+    score = CRITERIA[criterion]
+    watched = replace(score, function=lambda w, e: given.update(e=e) or score(w, e))
+    monkeypatch.setitem(CRITERIA, criterion, watched)
     pruner = Pruner(
         criterion=criterion, schedule="one-shot", scope="global", gradient=gradient,
         gradient_batches=1, gradient_batch_size=40,
