@@ -201,7 +201,7 @@ def blocks_of(cell):
 
 
 def dense_checkpoint(wildcards):
-    """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
+    """Checkpoints of the dense models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
     if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_dense:
         return []
@@ -284,7 +284,7 @@ def weights_of(wildcards):
 
 
 def networks_of(wildcards):
-    """A block's networks, as training or pruning leaves them."""
+    """A block's models, as training or pruning leaves them."""
     dense = wildcards.pruner == NO_PRUNER
     return LAYOUT.model("checkpoint.safetensors" if dense else "models.safetensors")
 

@@ -1,4 +1,4 @@
-# Networks: unpruned ones, the shared start of all that prune a trained network, and pruned ones.
+# Models: dense ones, the shared start of all that prune a trained model, and pruned ones.
 # One job is one block of seeds of one cell; it leaves prediction tables, which is all that is read of
 # it from then on. While it trains it keeps its progress in a folder that no rule names: Snakemake takes away the
 # outputs of a job that failed or was killed, and the next try goes on from there.
@@ -26,7 +26,7 @@ rule train:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -60,7 +60,7 @@ rule prune:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -75,7 +75,7 @@ rule prune:
 
 
 # A level starts from the models of the level below. These are not `ancient`, although they are
-# made anew to the same bytes: Snakemake then misses that a level's own settings have changed.
+# rebuilt to the same bytes: Snakemake then misses that a level's own settings have changed.
 rule level:
     input:
         inputs=LAYOUT.inputs,
@@ -97,7 +97,7 @@ rule level:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -111,7 +111,7 @@ rule level:
         " --threads {threads} > {log:q} 2>&1"
 
 
-# Its networks stay until they are measured, even where nothing else keeps them.
+# Its models stay until they are measured, even where nothing else keeps them.
 rule weights:
     input:
         models=networks_of,

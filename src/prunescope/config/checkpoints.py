@@ -32,7 +32,7 @@ class EncoderType:
 
     ``names``: where sizes stand in its configuration, if elsewhere than BERT's. ``dropouts``: the settings
     that an arch's one dropout sets. ``token_types``: its tokenizer numbers the two texts of a pair 0 and 1.
-    ``positions_after_padding``: its first position has the number of the padding piece plus one, so that many
+    ``positions_after_padding``: its first position has the number of the padding token plus one, so that many
     rows of its table of positions are no token's. ``packs``: its attention can be told to keep texts that stand
     one behind the other apart (models.packed).
     """

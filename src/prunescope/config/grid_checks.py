@@ -1,4 +1,4 @@
-"""Whether a block of a grid fits what the study has: names, amounts, pruners, models and data sets."""
+"""Whether a block of a grid fits what the study has: names, compression levels, pruners, models and data sets."""
 
 from __future__ import annotations
 

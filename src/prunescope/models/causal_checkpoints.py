@@ -44,12 +44,12 @@ def load_model(arch: CausalLM) -> Any:
     model, report = load_part(
         AutoModelForCausalLM, arch, config=config, use_safetensors=True, output_loading_info=True
     )
-    # The output layer is the table of pieces again, which files hold once.
+    # The output layer is the token embedding again, which files hold once.
     missing = sorted(name for name in report["missing_keys"] if name != "lm_head.weight")
     if missing or report["mismatched_keys"]:
         what = missing[0] if missing else sorted(map(str, report["mismatched_keys"]))[0]
         raise UserError(
-            f"{arch.pretrained}: lacks weights that the network has, such as {what}; fetch it again"
+            f"{arch.pretrained}: lacks weights that the model has, such as {what}; fetch it again"
         )
     return model.float()
 

@@ -91,7 +91,7 @@ class Encoder(nn.Module):
     The pooled output is that of the encoder's own pooler; where it has none, a dense layer with tanh over
     the first token's last state, which is what BERT's pooler computes.
 
-    Input (B, L) int64 piece ids, padded with ``pad``; padding is masked, so that padding a batch to
+    Input (B, L) int64 token ids, padded with ``pad``; padding is masked, so that padding a batch to
     its longest text gives the same function as padding it to the limit, and so do packed texts, which have none.
     Output logits (B, classes), float32 under autocast too.
 
@@ -119,8 +119,8 @@ class Encoder(nn.Module):
             pretrained: a base model of transformers to go on from; otherwise ``settings`` are those of a new
                 BertModel.
             head_std: standard deviation of the initial weights of the layers added here.
-            pair_separator: id of the piece behind the first text of a pair, to give a network its token types;
-                None for single texts and for networks that have none.
+            pair_separator: id of the token behind the first text of a pair, to give a model its token types;
+                None for single texts and for models that have none.
             prune_pooler: whether the pooler's matrix may be pruned.
         """
         super().__init__()
@@ -215,7 +215,7 @@ class Encoder(nn.Module):
 
 
 def token_types(pieces: Tensor, separator: int, pad: int) -> Tensor:
-    """Which text of a pair a piece is of: 0 up to and with the first separator, then 1, and 0 for padding.
+    """Which text of a pair a token is of: 0 up to and with the first separator, then 1, and 0 for padding.
 
     BERT's rule ([CLS] a [SEP] b [SEP]; Devlin et al. 2019, section 3). Ids (B, L) -> types (B, L), int64.
 

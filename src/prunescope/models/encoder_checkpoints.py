@@ -28,13 +28,13 @@ def load_model(arch: Encoder) -> Any:
     if missing or report["mismatched_keys"]:
         what = missing[0] if missing else sorted(map(str, report["mismatched_keys"]))[0]
         raise UserError(
-            f"{arch.pretrained}: lacks weights that the network has, such as {what}; fetch it again"
+            f"{arch.pretrained}: lacks weights that the model has, such as {what}; fetch it again"
         )
     return model.float()
 
 
 def untrained_model(arch: Encoder) -> Any:
-    """The network of ``load_model`` with random weights, to count them; never from the network.
+    """The model of ``load_model`` with random weights, to count them; never from the network.
 
     Raises:
         UserError: the configuration is not at hand, or does not suit the arch.
@@ -69,7 +69,7 @@ def check_sizes_known(arch: Encoder) -> None:
 
 
 def takes_token_types(config: Any) -> bool:
-    """Whether the network tells the two texts of a pair apart by token types 0 and 1."""
+    """Whether the model tells the two texts of a pair apart by token types 0 and 1."""
     kind = encoder_type({"model_type": config.model_type}, config.model_type)
     return kind.token_types and config.type_vocab_size >= 2
 

@@ -30,7 +30,7 @@ def build(arch: architectures.LeNet5, shape: Shape) -> LeNet5:
 class LeNet5(nn.Module):
     """Two 5 x 5 convolutions (6 and 16 filters), each with ReLU and 2 x 2 max pooling, then 120-84-C.
 
-    The first convolution is padded to keep the size, the second only where the picture is smaller
+    The first convolution is padded to keep the size, the second only where the image is smaller
     than 28 pixels, so that 8 x 8 images leave something to classify.
 
     Input (B, channels, height, width) float; output logits (B, classes).

@@ -16,7 +16,7 @@ from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basi
 from prunescope.planning.resources import block_size
 from prunescope.planning.work import rate_of, work_of
 
-#: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
+#: What a job of the CPU partition is assumed to take: its start, and reading a dense and a pruned model's tables.
 JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
 
 #: ... and to measure one weight (``weight_statistics``): ranks of matrices of 768 by 768 take most of it.
@@ -39,7 +39,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
 
     ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
-    unpruned start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
+    dense start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
     model trained from scratch; ``eflop_unpadded``: shared, without padding, null where the mean length is not
     known; ``eflop_computed``: one of the two, by the arch's ``padding``. ``gpu_hours`` by ``rate``: ``measured``,
     ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
@@ -49,7 +49,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
 
     Raises:
-        UserError: a ratio that a network cannot reach.
+        UserError: a ratio that a model cannot reach.
     """
     layout = Layout(study.results)
     networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
@@ -124,10 +124,10 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
 
 
 def check_ratios(study: Study) -> None:
-    """Refuse ratios that a network cannot reach. Costs nothing where a study gives none.
+    """Refuse ratios that a model cannot reach. Costs nothing where a study gives none.
 
     Raises:
-        UserError: the line names the network, the ratio and the largest possible one.
+        UserError: the line names the model, the ratio and the largest possible one.
     """
     if any(cell.compression.kind == "ratio" for cell in study.cells):
         _networks(study)
@@ -151,7 +151,7 @@ def check_checkpoints(study: Study) -> None:
 def plan_text(plan: dict[str, Any]) -> str:
     """The plan for a terminal."""
     lines = [
-        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} unpruned, "
+        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} dense, "
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
         f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
         f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
@@ -176,7 +176,7 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{row['disk_gb']:>9.3g} GB"
             for row in plan["papers"]
         ]
-    lines += ["", f"{'network':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
+    lines += ["", f"{'model':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
     for row in plan["work"]:
         shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
         each = shortest if shortest == longest else f"{shortest} - {longest}"
@@ -185,7 +185,7 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{_hours(row['gpu_hours']):>14}"
             f"{each:>22}   {row['from']}"
         )
-    lines += ["", f"{'network':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
+    lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
     for network in plan["networks"]:
         shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in network["share_removed"].items())
         name = f"{network['arch']} on {network['dataset']}"
@@ -200,7 +200,7 @@ def _hours(hours: float) -> str:
 
 
 def _overhead_jobs(study: Study) -> int:
-    """Data sets, pretrained networks, encodings, readability, EL2N, and the five that close a study."""
+    """Data sets, pretrained models, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
@@ -316,7 +316,7 @@ def _add_work(
 
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
-    """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
+    """Operations of the dense training that a pruned model starts from instead of repeating it."""
     if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
         return 0.0
     examples = study.datasets[cell.dataset].declared().train * study.training(cell.dataset, cell.arch).epochs

@@ -1,4 +1,4 @@
-"""How fast networks train: measured rates from files, assumed ones where nothing was measured.
+"""How fast models train: measured rates from files, assumed ones where nothing was measured.
 
 A rates file is JSON in the form of ``RatesFile``; ``benchmarks/rates.py`` writes one for the device it runs on.
 """
@@ -36,11 +36,11 @@ ASSUMED_DEVICE = "one data-centre GPU"
 #: Multiplications and additions of a training step over those of a forward pass.
 STEP_OVER_FORWARD = 3
 
-#: How a number came about: timed with this very network and batch, scaled by operations from the most
-#: similar timed network of its family, or assumed.
+#: How a number came about: timed with this very model and batch, scaled by operations from the most
+#: similar timed model of its family, or assumed.
 Basis = Literal["measured", "scaled", "assumed"]
 
-#: Settings of a network that do not change how long a step takes, or are compared in another way.
+#: Settings of a model that do not change how long a step takes, or are compared in another way.
 _FREE_OF_ARCH = frozenset(
     (
         "training",
@@ -62,7 +62,7 @@ _FREE_OF_TRAINING = frozenset(
 
 
 class MeasuredRate(Spec):
-    """What was timed with one network: ``replicas`` of it trained side by side in one process.
+    """What was timed with one model: ``replicas`` of it trained side by side in one process.
 
     ``step_seconds``: a training step of all replicas together, ``training.batch_size`` examples each.
     ``predict_seconds``: an example of one replica, without gradients. ``mean_tokens``: of texts without padding, which
@@ -72,7 +72,7 @@ class MeasuredRate(Spec):
     architecture: Arch
     training: Training
     classes: int = Field(ge=1)
-    tokens: int = Field(0, ge=0, description="length of the texts; 0 for pictures")
+    tokens: int = Field(0, ge=0, description="length of the texts; 0 for images")
     mean_tokens: float | None = Field(None, gt=0)
     image: tuple[int, int, int] | None = None
     replicas: int = Field(1, ge=1)
@@ -189,7 +189,7 @@ class Rates:
         forward_flops: float,
         mean_tokens: float | None = None,
     ) -> Rate:
-        """The rate that comes closest to this network, trained like this, ``block`` seeds a job.
+        """The rate that comes closest to this model, trained like this, ``block`` seeds a job.
 
         Args:
             forward_flops: of an example as it is computed.
@@ -269,7 +269,7 @@ def basis_text(rate: Rate) -> str:
     elif entry.tokens:
         what += f" texts of {entry.tokens} tokens"
     if entry.replicas > 1:
-        what += f", {entry.replicas} networks at once"
+        what += f", {entry.replicas} models at once"
     if rate.basis == "measured":
         return f"measured: {entry.step_seconds:.3g} s a step, {what}"
     return f"scaled by operations from {entry.operations_per_second:.3g} operations/s, {what}"

@@ -17,7 +17,7 @@ from prunescope.planning.work import rate_of, work_of
 #: be assumed ones. A job that is ended goes on in its next try, which is given more.
 _PATIENCE, _START = 3.0, 15
 
-#: What the networks of a block may take of the host, in MB, where its size is chosen here.
+#: What the models of a block may take of the host, in MB, where its size is chosen here.
 MOST_MB = 32_000
 
 
@@ -31,7 +31,7 @@ class Resources:
 
 
 def resources_of(study: Study, cell: Cell, seeds: int, attempt: int = 1) -> Resources:
-    """Of a job that trains ``seeds`` networks of a cell on a GPU, in its ``attempt``-th try (from 1)."""
+    """Of a job that trains ``seeds`` models of a cell on a GPU, in its ``attempt``-th try (from 1)."""
     minutes = seeds * model_seconds(study, cell) / 60
     host, gpu = _memory(study, cell, seeds)
     return Resources(
@@ -52,7 +52,7 @@ def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float
 def block_size(study: Study, cell: Cell) -> int:
     """Seeds of one job of a cell: its arch's ``block``, or as many as take ``job_minutes`` together.
 
-    By assumed rates, so that blocks are a matter of the study alone; fewer where their networks, which a job holds
+    By assumed rates, so that blocks are a matter of the study alone; fewer where their models, which a job holds
     until all are done, would take more than ``MOST_MB`` of the host.
     """
     arch = study.archs[cell.arch]

@@ -13,7 +13,7 @@ from prunescope.planning.rates import Rate, Rates, Work
 
 
 def _epochs(training: Training, study: Study, cell: Cell) -> int:
-    """Epochs that one model of the cell trains by itself, its unpruned start not counted."""
+    """Epochs that one model of the cell trains by itself, its dense start not counted."""
     if cell.dense:
         return training.epochs
     pruner = study.all_pruners[cell.pruner]

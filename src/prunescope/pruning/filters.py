@@ -23,7 +23,7 @@ Counts = dict[str, int]
 def parameters_left(
     shapes: Mapping[str, torch.Size], channels: Sequence[Channels], removed: Mapping[str, int]
 ) -> int:
-    """Parameters that are left when ``removed`` channels of each layer are taken out of the network.
+    """Parameters that are left when ``removed`` channels of each layer are taken out of the model.
 
     ``shapes``: of the parameters that are counted, by name.
     """
@@ -41,12 +41,12 @@ def filters_to_remove(
     """How many channels each layer loses, so that parameters before over parameters left come closest to a ratio.
 
     All layers lose the same fraction p of their channels, each rounded half up, and keep at least one. Layers whose
-    counts would change at the same p change one after the other, in the network's order; every
+    counts would change at the same p change one after the other, in the model's order; every
     such step is tried. At least one channel goes.
 
     Raises:
-        UserError: the ratio is beyond what is left of the network with one channel in each layer.
-        ValueError: the amount is no ratio, or there are no channels.
+        UserError: the ratio is beyond what is left of the model with one channel in each layer.
+        ValueError: the compression level is no ratio, or there are no channels.
     """
     if compression.kind != "ratio" or not channels:
         raise ValueError(f"{compression.text} of {len(channels)} layers with filters")
@@ -83,7 +83,7 @@ def filter_masks(
 ) -> Masks:
     """Masks of every parameter that belongs to a channel; False where it belongs to one that is gone.
 
-    Under them the network computes what it would with these channels taken out: their maps are zero, with
+    Under them the model computes what it would with these channels taken out: their maps are zero, with
     their normalization and bias gone too, and nothing is made of them.
 
     Args:

@@ -40,7 +40,7 @@ class CausalLM(Transformer):
         return self.repeated("h", block)
 
     def forward_flops(self, facts: Facts, sizes: Mapping[str, int]) -> float:
-        # The table of subwords is the output layer, used at every token.
+        # The token embedding is the output layer, used at every token.
         return 2.0 * (sum(sizes.values()) + self.hidden * self.vocabulary) * facts.tokens
 
     def parameters(self, facts: Facts, *, per_token: bool = False) -> int:

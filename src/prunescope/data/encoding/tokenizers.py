@@ -15,7 +15,7 @@ from prunescope.errors import UserError
 class PretrainedPieces:
     """Cuts texts with the checkpoint's own tokenizer.
 
-    ``cls`` and ``sep`` are the pieces around a text, whatever the tokenizer calls them.
+    ``cls`` and ``sep`` are the tokens around a text, whatever the tokenizer calls them.
 
     Raises:
         UserError: the checkpoint or its tokenizer is not there, or does not suit the arch.
@@ -32,13 +32,13 @@ class PretrainedPieces:
         around = list(self._tokenizer("")["input_ids"])
         if None in special or around != special[1:] or max(ids.values()) >= arch.vocabulary:
             raise UserError(
-                f"{arch.pretrained}: its tokenizer lacks a piece for padding, or pieces such as [CLS] and [SEP] "
-                "around a text, or has more pieces than the network; choose another checkpoint"
+                f"{arch.pretrained}: its tokenizer lacks a token for padding, or tokens such as [CLS] and [SEP] "
+                "around a text, or has more tokens than the model; choose another checkpoint"
             )
         if type_of(config, arch).positions_after_padding and special[0] != config.pad_token_id:
-            # Such networks number positions by counting what is not their own padding piece.
+            # Such models number positions by counting what is not their own padding token.
             raise UserError(
-                f"{arch.pretrained}: pads with piece {special[0]} but its network with {config.pad_token_id}; "
+                f"{arch.pretrained}: pads with token {special[0]} but its model with {config.pad_token_id}; "
                 "set pad_token_id in its config.json to the tokenizer's"
             )
         self.pad, self.cls, self.sep = (int(number) for number in special)
@@ -50,14 +50,14 @@ class PretrainedPieces:
 
     @property
     def tokenizer(self) -> Any:
-        """The tokenizers.Tokenizer within, for uses that need the places of pieces."""
+        """The tokenizers.Tokenizer within, for uses that need the offsets of tokens."""
         return self._tokenizer.backend_tokenizer
 
     def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
         """Ids of each text, or pair of texts, cut to ``max_tokens`` as ``data.pieces.Pieces`` does."""
         columns = [list(column) for column in texts]
         cut = {"truncation": "longest_first", "max_length": max_tokens} if max_tokens else {}
-        # Not verbose: uncut texts are counted, so that some are longer than the network takes is expected.
+        # Not verbose: uncut texts are counted, so that some are longer than the model takes is expected.
         rows: list[list[int]] = self._tokenizer(*columns, verbose=False, **cut)["input_ids"]
         return rows
 
@@ -74,7 +74,7 @@ def load_pieces(arch: CausalLM) -> BytePieces:
     tokenizer = load_part(AutoTokenizer, arch)
     if tokenizer.eos_token_id is None or len(tokenizer) > arch.vocabulary:
         raise UserError(
-            f"{arch.pretrained}: its tokenizer has no piece for the end of a text, or more pieces than the "
-            "network; choose another checkpoint"
+            f"{arch.pretrained}: its tokenizer has no token for the end of a text, or more tokens than the "
+            "model; choose another checkpoint"
         )
     return BytePieces(tokenizer.backend_tokenizer, int(tokenizer.eos_token_id))

@@ -1,6 +1,6 @@
 """Criteria that learn what a weight is worth: scores or gates with their own optimizer.
 
-The network computes with effective weights (masked, or gated) while the weights behind them stay and go
+The model computes with effective weights (masked, or gated) while the weights behind them stay and go
 on learning; gradients pass straight through the mask. ``enter`` puts the effective weights in place,
 ``observe`` turns their gradients into those of the weights and of the scores, ``leave`` steps the scores.
 """

@@ -22,7 +22,7 @@ class Watcher(ABC):
     """A criterion as the training loop meets it.
 
     In every step: ``enter`` before the forward pass, ``observe`` once the gradients are final and before
-    the optimizer's step, ``leave`` after it, and ``scores`` when masks are made anew.
+    the optimizer's step, ``leave`` after it, and ``scores`` when masks are chosen.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -44,7 +44,7 @@ class Watcher(ABC):
 
     @contextmanager
     def effective(self, kept: Tensor | None) -> Iterator[None]:
-        """Between steps: the weights are for a while what the network answers with, without noise.
+        """Between steps: the weights are for a while what the model answers with, without noise.
 
         Here they are so already.
         """
@@ -59,7 +59,7 @@ class Watcher(ABC):
         return {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
-        """Go on from what ``state`` gave for a network that is now as it was then."""
+        """Go on from what ``state`` gave for a model that is now as it was then."""
 
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
