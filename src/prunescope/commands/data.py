@@ -1,4 +1,4 @@
-"""Stages that make what networks are trained on; see ``workflow/rules/data.smk``."""
+"""Stages that make what models are trained on; see ``workflow/rules/data.smk``."""
 
 from __future__ import annotations
 

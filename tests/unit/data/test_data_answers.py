@@ -20,8 +20,7 @@ from prunescope.config.datasets import Dataset
 from prunescope.data.build import build
 from prunescope.data.card import card, card_text
 from prunescope.data.dataset import DataTable, TableInfo
-from prunescope.data.encoding import byte_pairs as byte_pieces
-from prunescope.data.encoding import subwords as pieces
+from prunescope.data.encoding import byte_pairs, subwords
 from prunescope.data.encoding.answers import IGNORED, continued, tagged, windows
 from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.sources import conll
@@ -307,7 +306,7 @@ def test_settings_that_are_refused(settings: dict[str, Any], said: str) -> None:
 
 
 def reference_windows(ids: list[int], question: int, size: int, stride: int) -> list[tuple[int, int]]:
-    """The stretches of context pieces of each window, by the rule of the original script, written anew."""
+    """The range of context tokens of each window, by the rule of the original script, written independently."""
     room = size - question - 3
     found, start = [], 0
     while True:
@@ -324,7 +323,7 @@ def test_windows_cover_a_paragraph_and_point_at_the_answer() -> None:
     contexts = [" ".join(rng.choice(words, size)) for size in (5, 23, 60)]
     starts = [[context.index(" ", len(context) // 2) + 1] for context in contexts]
     labels = [[context[s[0] :].split()[0]] for context, s in zip(contexts, starts, strict=True)]
-    cutter = pieces.Pieces(pieces.learn([*words, "which one of them"], 200))
+    cutter = subwords.Subwords(subwords.learn([*words, "which one of them"], 200))
     spec = Squad(source="squad", path="x", max_tokens=20, stride=4, max_question=4, max_answer=3)
     info = TableInfo("q", "train", "span", (), ("question", "context"))
     answers = np.empty(3, dtype=object)
@@ -356,13 +355,13 @@ def test_windows_cover_a_paragraph_and_point_at_the_answer() -> None:
 
 
 def test_tags_stand_at_the_first_piece_of_a_word() -> None:
-    cutter = pieces.Pieces(pieces.learn(["a b c d xa xb"], 15))
+    cutter = subwords.Subwords(subwords.learn(["a b c d xa xb"], 15))
     info = TableInfo("t", "train", "tokens", ("O", "B-PER"), ("text",))
     labels = np.empty(2, dtype=object)
     labels[:] = [np.array([1, 0, 1], np.int32), np.array([0], np.int32)]
     table = DataTable(info, labels, texts={"text": ["ab c d", "x"]})
     arrays, truth = tagged(cutter.tokenizer, table, 5, cutter.pad)
-    # [CLS] ab c d [SEP] would be the words; "ab" is two pieces, so that "d" has no place left.
+    # [CLS] ab c d [SEP] would be the words; "ab" is two tokens, so that there is no room for "d".
     assert arrays["lengths"].tolist() == [5, 3]
     assert arrays["words"].tolist()[0] == [-1, 0, -1, 1, -1]
     assert arrays["labels"].tolist()[0] == [IGNORED, 1, IGNORED, 0, IGNORED]
@@ -380,17 +379,17 @@ def test_bytes_are_cut_the_same_everywhere_and_back(tmp_path: Path) -> None:
         for _ in range(2)
     }
     assert len(digests) == 1
-    cutter = byte_pieces.BytePieces(byte_pieces.learn(texts, 300), byte_pieces.END_ID)
-    assert cutter.vocabulary[0] == byte_pieces.END
+    cutter = byte_pairs.BytePairs(byte_pairs.learn(texts, 300), byte_pairs.END_ID)
+    assert cutter.vocabulary[0] == byte_pairs.END
     for text in [*texts, "unseen ☃"]:
         (ids,) = cutter.numbered([text])
         assert cutter.text([*ids, cutter.end, 5, 6]) == " ".join(text.split())
     with pytest.raises(UserError, match="fewer than the 257"):
-        byte_pieces.learn(texts, 100)
+        byte_pairs.learn(texts, 100)
 
 
 def test_the_loss_is_of_the_text_alone() -> None:
-    cutter = byte_pieces.BytePieces(byte_pieces.learn(["abc"], 257), 0)
+    cutter = byte_pairs.BytePairs(byte_pairs.learn(["abc"], 257), 0)
     info = TableInfo("r", "train", "text", (), ("text",))
     labels = np.empty(2, dtype=object)
     labels[:] = [["xy", "other"], ["z"]]

@@ -72,7 +72,7 @@ def test_a_library_that_is_not_installed_is_named(name: str) -> None:
 
 
 def test_a_library_without_prose_is_refused(library: Path) -> None:
-    with pytest.raises(UserError, match="'zoolib' has only 0 pieces"):
+    with pytest.raises(UserError, match="'zoolib' has only 0 passages"):
         gather(["zoolib"], 20)
 
 
@@ -105,7 +105,7 @@ References
 
 
 def test_prose_is_kept_and_everything_else_goes() -> None:
-    assert list(prose.pieces(DOCSTRING)) == [
+    assert list(prose.passages(DOCSTRING)) == [
         "Compute the distance between the two given points of the plane. The distance is taken along the shortest "
         "way, and it is never negative for any pair of points.",
         "This part has enough words of its own to be one more piece of the prose.",

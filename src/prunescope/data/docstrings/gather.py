@@ -70,8 +70,8 @@ def gather(libraries: Sequence[str], per_library: int) -> list[Texts]:
         candidates: set[str] = set()
         for path in source_files(library):
             for text in docstrings(path):
-                for piece in prose.pieces(text):
-                    bare = prose.without(piece, names)
+                for passage in prose.passages(text):
+                    bare = prose.without(passage, names)
                     if prose.is_prose(bare):
                         candidates.add(bare)
             if len(candidates) >= _CANDIDATES * per_library:
@@ -84,7 +84,7 @@ def gather(libraries: Sequence[str], per_library: int) -> list[Texts]:
                 chosen.append(text)
         if len(chosen) < SMALLEST_CLASS:
             raise UserError(
-                f"libraries: {name!r} has only {len(chosen)} pieces of prose in its docstrings, "
+                f"libraries: {name!r} has only {len(chosen)} passages of prose in its docstrings, "
                 f"{SMALLEST_CLASS} are needed; take it out of the list"
             )
         result.append(Texts(library, tuple(chosen)))
