@@ -139,3 +139,8 @@ def test_unusable_packages_are_named_in_one_line(install: Install, name: str, va
     assert "\n" not in str(error.value)
     # Studies of this package's own sources do without it.
     assert Dataset.model_validate({"source": "digits"}).source == "digits"
+
+
+def test_the_manual_lists_every_source() -> None:
+    manual = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert not [name for name in sources() if f"`{name}`" not in manual]
