@@ -11,13 +11,12 @@ import pkgutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from inspect import isabstract
-from operator import or_
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
-from pydantic_core import core_schema
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import SchemaValidator, core_schema
 
 from prunescope.config.plugins import load_plugin, plugins
 from prunescope.config.spec import Spec
@@ -58,10 +57,12 @@ def _by_source(value: Any) -> Dataset:
     """Settings checked by the class of their source."""
     if isinstance(value, Dataset):
         return value
-    built_in = _built_in()
-    known = isinstance(value, Mapping) and value.get("source") in built_in
-    # Packages are looked for only where a source is not of this one: that takes time.
-    return _union(tuple((built_in if known else sources()).values())).validate_python(value)
+    name = value.get("source") if isinstance(value, Mapping) else None
+    known = _built_in_like(name) if isinstance(name, str) else {}
+    # The other files, and installed packages, are looked at only where that is needed: it takes time.
+    classes = known if name in known else sources()
+    found: Dataset = _validator(tuple(classes.items())).validate_python(value)
+    return found
 
 
 class Dataset(Spec):
@@ -116,13 +117,17 @@ class Dataset(Spec):
     ) -> dict[str, Any]:
         if not isabstract(cls):
             return handler(schema)
-        return handler(_union(tuple(sources().values())).core_schema)
+        return handler(_tagged(sources()))
+
+
+def _tagged(classes: Mapping[str, type[Dataset]]) -> core_schema.CoreSchema:
+    schemas = {name: cls.__pydantic_core_schema__ for name, cls in classes.items()}
+    return core_schema.tagged_union_schema(schemas, discriminator="source")
 
 
 @cache
-def _union(classes: tuple[type[Dataset], ...]) -> TypeAdapter[Dataset]:
-    union: Any = reduce(or_, classes)
-    return TypeAdapter(Annotated[union, Field(discriminator="source")])
+def _validator(classes: tuple[tuple[str, type[Dataset]], ...]) -> SchemaValidator:
+    return SchemaValidator(_tagged(dict(classes)))
 
 
 def sources() -> dict[str, type[Dataset]]:
@@ -139,15 +144,26 @@ def sources() -> dict[str, type[Dataset]]:
     return found
 
 
-@cache
 def _built_in() -> dict[str, type[Dataset]]:
+    return {name: cls for module in _modules() for name, cls in _sources_in(module).items()}
+
+
+def _built_in_like(name: str) -> dict[str, type[Dataset]]:
+    """The sources of the files by whose names ``name`` begins: most often, the one file that has it."""
+    likely = [module for module in _modules() if name.startswith(module)]
+    return {name: cls for module in likely for name, cls in _sources_in(module).items()}
+
+
+@cache
+def _modules() -> tuple[str, ...]:
     package = importlib.import_module(_BUILT_IN)
-    modules = [
-        importlib.import_module(f"{_BUILT_IN}.{module.name}")
-        for module in pkgutil.iter_modules(package.__path__)
-    ]
-    classes = [value for module in modules for value in vars(module).values() if _is_source(value)]
-    return {name: cls for cls in classes for name in names_of(cls)}
+    return tuple(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+@cache
+def _sources_in(module: str) -> dict[str, type[Dataset]]:
+    there = vars(importlib.import_module(f"{_BUILT_IN}.{module}")).values()
+    return {name: cls for cls in there if _is_source(cls) for name in names_of(cls)}
 
 
 def _is_source(value: Any) -> bool:
