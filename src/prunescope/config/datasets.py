@@ -69,8 +69,8 @@ class Dataset(Spec):
     """Settings of a data set, what it is declared to hold, and how its tables are built.
 
     A subclass has ``source``, a ``Literal`` of the names that it is known by, and the methods ``declared`` and
-    ``build``. Its module is imported whenever a study is read: numpy, pyarrow and all else that is slow to import
-    is imported in functions.
+    ``build``. Its module is imported whenever a study that names it is read: numpy, pyarrow and all else that is
+    slow to import is imported in functions.
 
     Validation of this class gives the subclass that ``source`` names.
     """
