@@ -12,7 +12,7 @@ from prunescope.models.shape import Shape
 from prunescope.models.stacked import stacked_forward
 from prunescope.models.stacked.layers import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for, fused_agrees, lstm_layer
-from prunescope.training.stack import Layout, stacked_buffers
+from prunescope.training.stacked import Layout, stacked_buffers
 
 NETWORKS: dict[str, tuple[Arch, bool | None]] = {
     "lenet5": (LeNet5(family="lenet5"), False),

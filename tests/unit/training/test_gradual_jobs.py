@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from prunescope.config.architectures import Training
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
-from prunescope.training.blocks import BlockOutputs, run_block
+from prunescope.training.job import run_block
+from prunescope.training.write import BlockOutputs
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=3, batch_size=8)
 
