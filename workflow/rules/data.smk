@@ -1,5 +1,5 @@
 # Data sets: tables with a card, encodings per arch, readability. What may come from the network, data sets and
-# pretrained networks, is fetched where Snakemake itself runs: nodes of a cluster need not reach the network.
+# pretrained models, is fetched where Snakemake itself runs: nodes of a cluster need not reach the network.
 
 
 rule dataset:
