@@ -68,7 +68,7 @@ def settings_of(spec: BaseModel, exclude: Collection[str] = ()) -> str:
 
 
 def refuse_impossible_models(study: Study) -> None:
-    """Check what needs torch: checkpoints, ratios, schedules. For the start of a run; no dry run and no job waits for it.
+    """Check checkpoints, ratios and schedules, which needs torch: at the start of a run, not in dry runs and jobs.
 
     Raises:
         UserError: a cell of the grid cannot be made; the line names it.
