@@ -83,11 +83,6 @@ VERSION = {
 }
 
 
-#: Added to the number of networks where what changed concerns some pruners alone, by criterion or by the
-#: objective of a gradual one: the others' networks stand.
-PRUNER_VERSION = {"pst": 1, "self-regularized": 1}
-
-
 def start():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
     with errors_in_one_line():
@@ -120,10 +115,8 @@ def kept(path, keep):
 
 
 def pruned_version(wildcards):
-    """The number of pruned models."""
-    pruner = STUDY.all_pruners[wildcards.pruner]
-    parts = [pruner.criterion, *([pruner.objective] if pruner.is_gradual else [])]
-    return VERSION["model"] + sum(PRUNER_VERSION.get(part, 0) for part in parts)
+    """The version of pruned models; a pruner's own leaves the others' models as they are."""
+    return VERSION["model"] + STUDY.all_pruners[wildcards.pruner].version
 
 
 def search_settings(wildcards):

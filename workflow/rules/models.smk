@@ -76,10 +76,10 @@ use rule prune as level with:
         train=LAYOUT.model("train.parquet"),
         metrics=LAYOUT.model("metrics.json"),
         models=kept(
-            LAYOUT.model("models.safetensors"), keeps_models(STUDY, GRID.iterative[0])
+            LAYOUT.model("models.safetensors"), keeps_models(STUDY, GRID.in_levels[0])
         ),
     wildcard_constraints:
-        pruner=any_of(GRID.iterative),
+        pruner=any_of(GRID.in_levels),
 
 
 # Its models stay until they are measured, even where nothing else keeps them.

@@ -39,4 +39,6 @@ def draw(source):
         panel.set_title(f"{dataset} · {arch}")
     layout.outer_labels(axes, 3, "sparsity", "change of the score")
     data = table[["dataset", "arch", "pruner", "sparsity", "change"]]
-    yield Figure("score_change", "Change of the score", "Pruned minus dense score, means over seeds.", figure, data)
+    yield Figure(
+        "score_change", "Change of the score", "Pruned minus dense score, means over seeds.", figure, data
+    )

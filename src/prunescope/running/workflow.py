@@ -16,13 +16,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from prunescope.config.architectures import RUNNING
-from prunescope.config.checkpoints import from_hub
 from prunescope.config.grid import Cell
 from prunescope.config.jobs import model_job
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError, missing_extra
-from prunescope.paths import Layout, block_seeds, blocks, cell_below, dense_cell, fill, seeds_name
+from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
+from prunescope.planning.blocks import blocks
 from prunescope.planning.resources import resources_of
 
 #: Settings that change where files lie and how jobs are cut, and nothing that the report says.
@@ -95,14 +95,14 @@ class WorkflowGrid:
         self._blocks: dict[Cell, list[str]] = {}
 
     @cached_property
-    def iterative(self) -> list[str]:
+    def in_levels(self) -> list[str]:
         """Pruners whose cells start from the level below."""
-        return [name for name, pruner in self.study.all_pruners.items() if pruner.is_ladder]
+        return [name for name, pruner in self.study.all_pruners.items() if pruner.in_levels]
 
     @cached_property
     def others(self) -> list[str]:
         """Pruners whose cells start from the dense model."""
-        return [name for name in self.study.all_pruners if name not in self.iterative]
+        return [name for name in self.study.all_pruners if name not in self.in_levels]
 
     @property
     def datasets(self) -> list[str]:
@@ -155,7 +155,7 @@ class WorkflowGrid:
 
     def pretrained(self, wildcards: Any) -> list[str]:
         """Proof that the pretrained checkpoint of an arch was fetched from the hub; none for others."""
-        return [self.layout.pretrained] if from_hub(self.study.archs[wildcards.arch]) else []
+        return [self.layout.pretrained] if self.study.archs[wildcards.arch].from_hub else []
 
     def dense_checkpoints(self, wildcards: Any) -> list[str]:
         """Checkpoints of the dense models with this block's seeds; none where the pruner asks for none."""

@@ -47,9 +47,9 @@ def test_a_wildcard_is_one_of_the_names_as_they_are_spelled():
 
 
 def test_pruners_that_start_from_a_level_below_are_apart(grid):
-    assert grid.iterative == ["LTH"]
-    assert not set(grid.iterative) & set(grid.others)
-    assert {*grid.iterative, *grid.others} == set(grid.study.all_pruners)
+    assert grid.in_levels == ["LTH"]
+    assert not set(grid.in_levels) & set(grid.others)
+    assert {*grid.in_levels, *grid.others} == set(grid.study.all_pruners)
 
 
 def test_what_a_pruned_block_starts_from(grid):
