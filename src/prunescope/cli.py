@@ -30,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # `prunescope plan | head` has read enough. Not by the signal's default action, which would also end
-        # a job whose download breaks off; and what is still buffered must not complain at exit.
+        # `prunescope plan | head` has read enough. The signal's default action would also end a job whose download
+        # breaks off. What is still buffered must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except UserError as error:
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("prunescope: stopped; run the same command again to go on", file=sys.stderr)
+        print("prunescope: stopped; run the same command again to resume", file=sys.stderr)
         return 130
     return int(code or 0)
 

@@ -1,5 +1,5 @@
-# Data sets: tables with a card, encodings per arch, readability. What may come from the network, data sets and
-# pretrained networks, is fetched where Snakemake itself runs: nodes of a cluster need not reach the network.
+# Data sets: tables with a card, encodings per arch, readability. Downloads (data sets and
+# pretrained checkpoints) happen where Snakemake itself runs: nodes of a cluster need no internet access.
 
 
 rule dataset:

@@ -1,4 +1,4 @@
-# Pictures and pages, from tables alone: touching them retrains nothing.
+# Figures and pages, from tables alone: changing them retrains nothing.
 
 
 rule figures:
