@@ -39,11 +39,12 @@ def draw(source: Source) -> Iterator[Picture]:
             for arch, pruner in dict.fromkeys((cell.arch, cell.pruner) for cell, _ in _by_size(own))
         }
         shown = {key: table for key, table in curves.items() if len(table) > 1}
-        for arch, pruner in curves.keys() - shown.keys():
-            source.skip(
-                f"accuracy and alpha, {dataset} · {arch} · {pruner}",
-                f"no amount up to ratio {HIGHEST:g} with a known ratio",
-            )
+        for arch, pruner in curves:
+            if (arch, pruner) not in shown:
+                source.skip(
+                    f"accuracy and alpha, {dataset} · {arch} · {pruner}",
+                    f"no compression level up to ratio {HIGHEST:g} with a known ratio",
+                )
         if shown:
             yield _picture(dataset, shown)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.figures.style import look
+from prunescope.figures.style import look, ordered
 from prunescope.report import sentences, svg_lines
 from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import is_share, metric_name, number, percent
@@ -31,7 +31,7 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
     if len({c.compression for c in own if c.pruner == cell.pruner}) < 2:
         return []
     by_place = {(c.pruner, c.compression): c for c in own}
-    pruners = sorted({c.pruner for c in own}, key=lambda name: name != cell.pruner)
+    pruners = sorted(ordered(c.pruner for c in own), key=lambda name: name != cell.pruner)
     summary = cell.summary
     scored = percent if is_share(summary) else number
     dense = summary.get("dense_score")

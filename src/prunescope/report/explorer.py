@@ -266,7 +266,7 @@ def _write_texts(
         return
     for number, (first, last) in enumerate(_spans(chunks, len(shown))):
         held = [texts.get(example) for example in shown.example[first:last].tolist()]
-        text = script("prunescope.predictions.texts", name, number, held)
+        text = script("prunescope.texts", name, number, held)
         (folder / f"texts-{number}.js").write_text(text, encoding="utf-8")
 
 
