@@ -53,7 +53,7 @@ def _paper(arguments: argparse.Namespace) -> int:
 
 
 def _site(arguments: argparse.Namespace) -> int:
-    from prunescope.report.site import build
+    from prunescope.site.build import build
 
     build(**_report_inputs(arguments))
     return 0

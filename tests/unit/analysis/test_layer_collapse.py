@@ -12,7 +12,7 @@ from tests.support.bare_cell import bare_cell
 from prunescope.analysis.layer_collapse import COLUMNS, Collapsed, collapsed
 from prunescope.analysis.tables.collect import CELL, collect
 from prunescope.errors import UserError
-from prunescope.report.findings import collapse_sentences
+from prunescope.site.findings import collapse_sentences
 
 
 def model(seed: int, *zeros: int, diverged: bool = False) -> dict[str, Any]:

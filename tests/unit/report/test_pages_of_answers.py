@@ -16,9 +16,10 @@ from prunescope.config.load import study_from
 from prunescope.papers.pie import browser, disagreements
 from prunescope.papers.results import Network, Place, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
-from prunescope.report import explorer, sentences, story
+from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.findings import CellNumbers, network_sentences
+from prunescope.site import explorer, story
+from prunescope.site.findings import CellNumbers, network_sentences
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the unpruned and the pruned models of both seeds say.

@@ -5,7 +5,7 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
-from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
+from prunescope.site.findings import CellNumbers, network_sentences, overall_sentences
 
 SUMMARY = {
     "task": "single-label",

@@ -28,8 +28,8 @@ from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.figures.registry import draw_all
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
-from prunescope.report.findings import CellNumbers, overall_sentences
-from prunescope.report.site import build
+from prunescope.site.build import build
+from prunescope.site.findings import CellNumbers, overall_sentences
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -13,9 +13,9 @@ from prunescope.analysis.stats import mean
 from prunescope.report import contact_sheet, page
 from prunescope.report.audit_files import Pie
 from prunescope.report.contact_sheet import MOST, Tile
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
 from prunescope.report.sentences import count
+from prunescope.site.findings import CellNumbers
 
 #: Pictures of each data set on the study's page.
 FEW = 12

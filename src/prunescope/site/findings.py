@@ -29,6 +29,11 @@ class CellNumbers:
         return f"{self.pruner} at {self.compression.text}"
 
     @property
+    def page(self) -> str:
+        """File name of its page."""
+        return f"{self.dataset}--{self.arch}--{self.pruner}--{self.compression.token}.html"
+
+    @property
     def change(self) -> float | None:
         """Pruned minus unpruned mean score."""
         dense, pruned = self.summary.get("dense_score"), self.summary.get("pruned_score")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES, ON_PAPER_PAGES_ONLY
 from prunescope.files import read_json
 from prunescope.report import page
-
-if TYPE_CHECKING:
-    from prunescope.report.site import Site
+from prunescope.site.inputs import Site
 
 
 def render(site: Site) -> str:

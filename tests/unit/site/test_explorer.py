@@ -13,9 +13,9 @@ import pytest
 
 from prunescope.config.compression import Compression
 from prunescope.data.tables import DataTable, TableInfo, write_table
-from prunescope.report import explorer
-from prunescope.report.explorer_votes import Ranked, chosen, ranked, read_votes
-from prunescope.report.findings import CellNumbers
+from prunescope.site import explorer
+from prunescope.site.explorer_votes import Ranked, chosen, ranked, read_votes
+from prunescope.site.findings import CellNumbers
 from tests.support.fake_study import study, write_pies
 
 CLASSES = ("cat", "dog", "</script>")

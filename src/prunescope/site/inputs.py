@@ -13,11 +13,13 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
+from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.cell_page import ModelsFile
-from prunescope.report.findings import CellNumbers
-
-Key = tuple[str, str, str, str]
+from prunescope.report.images import PictureTable
+from prunescope.site import explorer
+from prunescope.site.findings import CellNumbers
+from prunescope.site.often import Tally
+from prunescope.site.state import CellCount, Key, ModelsFile
 
 
 @dataclass
@@ -28,10 +30,6 @@ class Gathered:
     found: list[tuple[CellNumbers, Path]] = field(default_factory=list)
     records: dict[Key, ModelsFile] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-
-
-def key_of(cell: Cell | CellNumbers) -> Key:
-    return (cell.dataset, cell.arch, cell.pruner, cell.compression.token)
 
 
 def gather(study: Study, cells: Sequence[Path]) -> Gathered:
@@ -81,3 +79,53 @@ def _order(study: Study) -> Any:
         )
 
     return key
+
+
+@dataclass
+class Site:
+    """What all pages are made from; ``out``: the study's page, to which all others are relative."""
+
+    study: Study
+    scope: list[Cell]
+    got: Gathered
+    counts: list[CellCount]
+    tables: Path
+    figures: Path
+    cards: list[Path]
+    out: Path
+    data: dict[str, Path]
+    often: list[tuple[Tally, PictureTable | None]] = field(default_factory=list)
+    splits: list[explorer.Split] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        return self.study.title or self.study.name
+
+    @property
+    def report(self) -> Path:
+        return self.out.parent / "report"
+
+    @property
+    def cells(self) -> Path:
+        return self.report / "cells"
+
+    @property
+    def numbers(self) -> list[CellNumbers]:
+        return [cell for cell, _ in self.got.found]
+
+    def navigation(self, where: Path) -> list[page.Link]:
+        """The pages that every page leads to, as far as they are there."""
+        entries = [
+            ("Findings", self.out, ""),
+            ("Grid", self.out, "#grid"),
+            ("Examples", self.report / "examples.html" if self.splits else None, ""),
+            ("Against the papers", self.report / "papers.html", ""),
+            ("Figures", self.report / "figures.html", ""),
+            ("As the papers print it", self.out.parent / "paper" / "index.html", ""),
+            ("Data and tables", self.out, "#tables"),
+        ]
+        return [
+            page.Link(name, page.link(target, where) + anchor, target == where and not anchor)
+            for name, target, anchor in entries
+            if target is not None and (target.parent != self.out.parent / "paper" or target.exists())
+        ]

@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from prunescope.figures.style import look, ordered
 from prunescope.report import sentences, svg_lines
-from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import is_share, metric_name, number, percent
 from prunescope.report.svg_lines import Line
+from prunescope.site.findings import CellNumbers
 
 Value = Callable[[CellNumbers], float | None]
 Text = Callable[[float], str]

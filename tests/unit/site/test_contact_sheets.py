@@ -20,11 +20,12 @@ from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
 from prunescope.papers.build import build as build_paper
 from prunescope.papers.pie import previews
-from prunescope.report import contact_sheet, often
+from prunescope.report import contact_sheet
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
-from prunescope.report.site import build
+from prunescope.site import often
+from prunescope.site.build import build
+from prunescope.site.findings import CellNumbers
 from tests.support.fake_study import results_tree, study
 
 N = 160

@@ -8,11 +8,10 @@ from typing import Any
 
 from prunescope.config.grid import Cell
 from prunescope.figures.style import look
-from prunescope.report import cell_page, page
-from prunescope.report.counts import STATES, CellCount
-from prunescope.report.findings import CellNumbers
-from prunescope.report.gather import Key, key_of
+from prunescope.report import page
 from prunescope.report.sentences import is_share, metric_name, number, percent, score_text, signed_points
+from prunescope.site.findings import CellNumbers
+from prunescope.site.state import STATES, CellCount, Key, key_of
 
 #: Measures by name: title, what it is, the value at which nothing changes (None: from low to high), and whether high
 #: values are bad.
@@ -126,7 +125,7 @@ def payload(
                 "pruner": cell.pruner,
                 "amount": cell.compression.text,
                 "order": [str(cell.compression.kind), cell.compression.value],
-                "href": page.link(pages / cell_page.file_name(there), out) if there is not None else None,
+                "href": page.link(pages / there.page, out) if there is not None else None,
                 "metric": metric_name(there.summary) if there is not None else None,
                 "values": values(there, claims.get(key)) if there is not None else {},
                 "state": {state: one.number(state) for state in STATES[1:] if one.number(state)}

@@ -16,12 +16,11 @@ from prunescope.analysis.csv_text import write_csv
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.report import page
-from prunescope.report.cell_page import file_name
-from prunescope.report.explorer_votes import Ranked, Votes, chosen, el2n_bins, ranked, read_votes
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, pictures_of, png, tiled
 from prunescope.report.sentences import count
 from prunescope.report.texts import texts_of
+from prunescope.site.explorer_votes import Ranked, Votes, chosen, el2n_bins, ranked, read_votes
+from prunescope.site.findings import CellNumbers
 
 #: Examples of a split on the page; all are in the CSV beside it.
 MOST = 12_000
@@ -120,7 +119,7 @@ def _split(
     _write_texts(folder / name, name, shown, texts, chunks)
     picture = _write_pictures(folder / name, votes, shown, pictures, chunks)
     payload = {
-        "cells": [[cell.arch, cell.pruner, cell.compression.text, file_name(cell)] for cell, _ in present],
+        "cells": [[cell.arch, cell.pruner, cell.compression.text, cell.page] for cell, _ in present],
         **_votes_payload(votes, shown),
         "bins": {arch: _lookup(known, shown.example) for arch, known in bins.items()},
         "measures": {

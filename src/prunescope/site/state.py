@@ -5,17 +5,61 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from prunescope.analysis.layer_collapse import Collapsed, collapsed
 from prunescope.config.grid import Cell
-from prunescope.report.cell_page import ModelsFile
-from prunescope.report.gather import Key, key_of
+from prunescope.errors import UserError
 from prunescope.report.sentences import count
+from prunescope.site.findings import CellNumbers
+
+Key = tuple[str, str, str, str]
 
 #: In the order they are told.
 STATES = ("done", "diverged", "running", "failed", "not analysed", "missing")
 
 #: Of models whose cell is not analysed: what their files say, by cell and seed (one of ``STATES``).
 Live = Mapping[Key, Mapping[int, str]]
+
+
+def key_of(cell: Cell | CellNumbers) -> Key:
+    return (cell.dataset, cell.arch, cell.pruner, cell.compression.token)
+
+
+@dataclass(frozen=True)
+class ModelsFile:
+    """A cell's ``models.json``, the metrics of its models, with its path."""
+
+    path: Path
+    value: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return tuple(str(self.value.get(name)) for name in ("dataset", "arch", "pruner", "amount"))  # type: ignore[return-value]
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """One row per model; quantities that were not recorded are None."""
+        names = ("diverged", "sparsity", "ratio", "seconds", "samples_per_second", "peak_memory_mb")
+        return [
+            {"seed": model["seed"], **{name: model.get(name) for name in names}}
+            for model in self.value.get("models", [])
+        ]
+
+    @property
+    def collapsed(self) -> list[Collapsed]:
+        """Layers without any weight left; none where the record does not say."""
+        try:
+            return collapsed(self.value.get("models", []), self.path)
+        except UserError:
+            return []
+
+    @property
+    def blocks(self) -> list[str]:
+        """Folders of the blocks of seeds that the models are in, as recorded."""
+        files = (model.get("file") for model in self.value.get("models", []))
+        return list(dict.fromkeys(str(Path(file).parent) for file in files if file))
 
 
 @dataclass(frozen=True)

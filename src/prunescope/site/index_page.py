@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prunescope.analysis.csv_text import read_csv
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.papers import report_comparison as against_papers
-from prunescope.report import cell_page, counts, grid, often, page, story
-from prunescope.report.findings import CellNumbers, collapse_sentences, network_sentences, overall
-from prunescope.report.gather import Key, key_of
+from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
-from prunescope.report.studied import studied
-
-if TYPE_CHECKING:
-    from prunescope.report.site import Site
+from prunescope.site import grid, often, state, story
+from prunescope.site.findings import CellNumbers, collapse_sentences, network_sentences, overall
+from prunescope.site.inputs import Site
+from prunescope.site.state import Key, key_of
 
 #: What each table holds, for the list of links.
 TABLES: dict[str, str] = {
@@ -60,7 +61,7 @@ def render(site: Site) -> str:
     data_cards = [card for path in sorted(site.cards) if (card := _card(path, out, site.got.problems))]
     constants = {card["name"]: _constant_score(card["facts"]) for card in data_cards}
     against = _against(site)
-    found_problems = [*counts.problems(site.counts), *dict.fromkeys(site.got.problems)]
+    found_problems = [*state.problems(site.counts), *dict.fromkeys(site.got.problems)]
     often_section = often.section(site.often, site.report / "often", out)
     try:
         claims = claims_by_cell(site.tables / "claims_by_cell.csv")
@@ -81,7 +82,7 @@ def render(site: Site) -> str:
         statements=[_statement(one, there, site) for one in _statements(site)],
         overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
         findings=_by_network(site, constants),
-        state=counts.sentence(site.counts),
+        state=state.sentence(site.counts),
         is_whole=not found_problems,
         problems=found_problems[:MOST_PROBLEMS],
         more_problems=max(len(found_problems) - MOST_PROBLEMS, 0),
@@ -115,7 +116,7 @@ def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[
     return {
         "text": one.text,
         "links": [{"name": name, "href": there[name]} for name in one.tables if name in there],
-        "cell": page.link(site.cells / cell_page.file_name(cell), site.out) if cell is not None else None,
+        "cell": page.link(site.cells / cell.page, site.out) if cell is not None else None,
         "about": cell.name if cell is not None else "",
     }
 
@@ -168,7 +169,7 @@ def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
         "change": cell.change,
         "floor": cell.summary.get("noise_floor"),
         "alpha": cell.alpha,
-        "href": page.link(pages / cell_page.file_name(cell), out),
+        "href": page.link(pages / cell.page, out),
     }
 
 
@@ -209,3 +210,29 @@ def _constant_score(card: Any) -> float | None:
         return float(card["splits"]["test"]["constant_score"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def studied(cells: Sequence[Cell]) -> str:
+    """Data sets, networks, pruners, amounts, seeds and models of a study, from its cells."""
+    pruned = [cell for cell in cells if not cell.dense]
+    datasets = list(dict.fromkeys(cell.dataset for cell in cells))
+    archs = list(dict.fromkeys(cell.arch for cell in cells))
+    pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
+    compressions = compressions_text({cell.compression for cell in pruned})
+    seeds = sorted({len(cell.seeds) for cell in cells})
+    models = sum(len(cell.seeds) for cell in cells)
+    text = (
+        f"{count(len(datasets), 'data set')} ({', '.join(datasets)}), "
+        f"{count(len(archs), 'kind of network', 'kinds of network')} ({', '.join(archs)})"
+    )
+    if pruners:
+        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), pruned to {compressions}"
+    spans = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else count(seeds[0], "seed")
+    return f"{text}; {spans} each, {count(models, 'model')} in all."
+
+
+def compressions_text(compressions: Collection[Compression]) -> str:
+    """``50%, 90%, level 1 to level 20``: the levels of a ladder, which are never left out, as a range."""
+    levels = [compression.text for compression in sorted(compressions) if compression.kind == "level"]
+    texts = [compression.text for compression in sorted(compressions) if compression.kind != "level"]
+    return ", ".join([*texts, *(levels if len(levels) < 3 else [f"{levels[0]} to {levels[-1]}"])])

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.layer_collapse import Collapsed, collapsed
 from prunescope.config.study import Study
-from prunescope.errors import UserError
 from prunescope.figures.style import look
-from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
+from prunescope.report import contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
+from prunescope.site import cell_charts
+from prunescope.site.findings import CellNumbers
+from prunescope.site.state import ModelsFile
 
 #: PIEs in a cell's table; the example explorer has all of them.
 MOST_PIES = 100
@@ -33,45 +33,6 @@ class Shown:
     pies: Sequence[Pie] = ()
     pictures: PictureTable | None = None
     study_cells: Sequence[CellNumbers] = ()
-
-
-@dataclass(frozen=True)
-class ModelsFile:
-    """A cell's ``models.json``, the metrics of its models, with its path."""
-
-    path: Path
-    value: Mapping[str, Any]
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        return tuple(str(self.value.get(name)) for name in ("dataset", "arch", "pruner", "amount"))  # type: ignore[return-value]
-
-    @property
-    def models(self) -> list[dict[str, Any]]:
-        """One row per model; quantities that were not recorded are None."""
-        names = ("diverged", "sparsity", "ratio", "seconds", "samples_per_second", "peak_memory_mb")
-        return [
-            {"seed": model["seed"], **{name: model.get(name) for name in names}}
-            for model in self.value.get("models", [])
-        ]
-
-    @property
-    def collapsed(self) -> list[Collapsed]:
-        """Layers without any weight left; none where the record does not say."""
-        try:
-            return collapsed(self.value.get("models", []), self.path)
-        except UserError:
-            return []
-
-    @property
-    def blocks(self) -> list[str]:
-        """Folders of the blocks of seeds that the models are in, as recorded."""
-        files = (model.get("file") for model in self.value.get("models", []))
-        return list(dict.fromkeys(str(Path(file).parent) for file in files if file))
-
-
-def file_name(cell: CellNumbers) -> str:
-    return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.compression.token}.html"
 
 
 def render(

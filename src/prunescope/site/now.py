@@ -11,9 +11,9 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
 from prunescope.paths import Layout, fill
-from prunescope.report.gather import Key, key_of
-from prunescope.report.site import build
 from prunescope.running.status import blocks_of
+from prunescope.site.build import build
+from prunescope.site.state import Key, key_of
 
 #: The folder below the results; the workflow's own tables and pages stay as they are.
 FOLDER = "so-far"

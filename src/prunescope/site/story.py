@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunescope.config.study import Study
-from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import count, is_share, metric_name, number, percent, score_text
+from prunescope.site.findings import CellNumbers
 
 #: What a pruner's criterion is called in a sentence.
 CRITERIA = {
