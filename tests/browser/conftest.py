@@ -17,7 +17,7 @@ import pytest
 
 from prunescope.analysis.readability import MEASURES
 from prunescope.data.tables import DataTable, TableInfo, write_table
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.papers.build import build as build_paper
 from prunescope.report.audit_page import render
 from prunescope.site.build import build

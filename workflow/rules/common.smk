@@ -12,7 +12,7 @@ from prunescope.config.architectures import RUNNING
 from prunescope.config.load import study_from
 from prunescope.config.checkpoints import from_hub
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES
+from prunescope.figures.registry import families
 from prunescope.files import write_text
 from prunescope.running.holding import hold, tell_of_holder
 from prunescope.config.jobs import model_job
@@ -33,6 +33,7 @@ from prunescope.tuning.job import tune_job
 
 try:
     STUDY = study_from(config)
+    FAMILIES = families()
 except UserError as error:
     sys.exit(f"prunescope: error: {error}")
 

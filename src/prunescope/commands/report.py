@@ -39,7 +39,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from prunescope.figures.registry import draw_all
+    from prunescope.figures.drawing import draw_all
 
     draw_all(arguments.tables, listed_folders(arguments.cells), arguments.out)
     return 0

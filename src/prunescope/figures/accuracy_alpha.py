@@ -11,7 +11,7 @@ from prunescope.analysis.alpha.cells import AlphaCell
 from prunescope.analysis.stats import mean, standard_error
 from prunescope.figures import layout
 from prunescope.figures.cuts import NO_ALPHA, Measured
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -24,8 +24,8 @@ HIGHEST = 10.0
 _ROUNDING = 1.02
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per data set, a panel per network and pruner."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per data set, a panel per network and pruner."""
     measured = Measured.of(source)
     for dataset in dict.fromkeys(cell.dataset for cell in source.cells):
         own = [(cell, alpha) for cell, alpha in measured.cells if cell.dataset == dataset]
@@ -46,7 +46,7 @@ def draw(source: Source) -> Iterator[Picture]:
                     f"no compression level up to ratio {HIGHEST:g} with a known ratio",
                 )
         if shown:
-            yield _picture(dataset, shown)
+            yield _figure(dataset, shown)
 
 
 def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def _by_size(own: Sequence[tuple[CellFiles, AlphaCell]]) -> list[tuple[CellFiles
     return sorted(own, key=lambda pair: (pair[1].parameters or 0, pair[0].arch))
 
 
-def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Picture:
+def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure:
     columns = 2 if len(curves) == 4 else 3
     figure, panels = layout.panels(len(curves), columns=columns, height=2.0)
     for panel, ((arch, pruner), table) in zip(panels, curves.items(), strict=True):
@@ -113,7 +113,7 @@ def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Pictu
         "The dashed line is both: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
         "pruning helps on both counts."
     )
-    return Picture(dataset, title, caption, figure, data)
+    return Figure(dataset, title, caption, figure, data)
 
 
 def _curves(panel: Any, pruner: str, table: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""Normalized recall balance before and after pruning: recall paper, figure 5."""
+"""Normalized recall balance before and after pruning: recall paper, figures 5 to 8."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas as pd
 
 from prunescope.analysis.alpha.slopes import pooled_slope
 from prunescope.config.compression import Compression
-from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
-from prunescope.figures.layout import Picture, legend_below, line_handle
+from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner
+from prunescope.figures.layout import Figure, legend_below, line_handle
 from prunescope.figures.rows import NAMES
 from prunescope.figures.rows import names as cell_names
 from prunescope.figures.source import CellFiles, Source, seeds_text
@@ -29,8 +29,8 @@ _ALONE, _LONG = 4, 14
 _VECTOR_POINTS = 1500
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), panels pruner (columns) by amount (rows)."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), panels pruner (columns) by amount (rows)."""
     cuts = by_pruner(Measured.of(source))
     yield from map(matrix, cuts)
     drawn = {cut.stem for cut in cuts}
@@ -39,7 +39,12 @@ def draw(source: Source) -> Iterator[Picture]:
             source.skip(f"balance, {dataset} · {arch}", NO_ALPHA)
 
 
-def matrix(cut: Cut) -> Picture:
+def draw_across(source: Source) -> Iterator[Figure]:
+    """A figure per pruner and kind of model that has several sizes, then per pruner on several data sets."""
+    yield from map(matrix, across(source))
+
+
+def matrix(cut: Cut) -> Figure:
     """A panel for every cell: groups in columns, amounts in rows; many groups in several blocks."""
     import matplotlib.pyplot as plt
 
@@ -106,7 +111,7 @@ def matrix(cut: Cut) -> Picture:
     )
     if beyond:
         caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."
-    return Picture(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
+    return Figure(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
 
 
 def panel_grid(cut: Cut) -> list[list[Panel | None]]:

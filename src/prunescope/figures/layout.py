@@ -14,7 +14,7 @@ from prunescope.figures.style import CORRELATIONS, FULL_WIDTH
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """A drawn figure with what belongs to it: file stem, title, caption, and its data.
 
     ``shows``: what it sets side by side, where that decides which figure of a paper it is.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.analysis.objectives import COLUMNS as OBJECTIVE_COLUMNS
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, pretty_metric
 
@@ -24,8 +24,8 @@ LOOKS = {
 _APART = 0.24
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per way of pruning and arch: a panel per data set, a group per sparsity."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per way of pruning and arch: a panel per data set, a group per sparsity."""
     table = source.table("objectives.csv", COLUMNS)
     table = table[table["mean"].notna()]
     if table.empty:
@@ -40,10 +40,10 @@ def draw(source: Source) -> Iterator[Picture]:
             on=["dataset", "arch", "metric"],
             how="left",
         )
-        yield _picture(base, arch, merged)
+        yield _figure(base, arch, merged)
 
 
-def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
+def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
     datasets = list(dict.fromkeys(rows["dataset"]))
     names = [name for name in LOOKS if name in set(rows["objective"])]
     figure, axes = layout.panels(len(datasets), height=2.2)
@@ -65,7 +65,7 @@ def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
     layout.legend_below(figure, _handles(rows, names))
     title = f"Objectives of training while pruned: {base} · {arch}"
     figure.suptitle(title)
-    return Picture(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
+    return Figure(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
 
 
 def _group(panel: Any, place: int, here: pd.DataFrame, names: list[str]) -> None:

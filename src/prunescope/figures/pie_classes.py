@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import ordered
 
@@ -19,8 +19,8 @@ _NAMED = 16
 _PANELS = 3
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), a panel per pruner, its least and its most pruned cell."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a panel per pruner, its least and its most pruned cell."""
     for dataset, arch in source.networks():
         found = []
         for cell in source.of_network(dataset, arch):
@@ -30,10 +30,10 @@ def draw(source: Source) -> Iterator[Picture]:
         if not any(table["n_pies"].sum() > 0 for _, table in found):
             source.skip(f"pie_classes, {dataset} · {arch}", "no classes, or no PIEs")
             continue
-        yield _picture(dataset, arch, found)
+        yield _figure(dataset, arch, found)
 
 
-def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
     names = ordered(cell.pruner for cell, _ in found)
     first = found[0][1].sort_values(["n_examples", "class"], ascending=[False, True], kind="stable")
     classes = first["class"].tolist()
@@ -100,7 +100,7 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         "is above its bar, the class pays more than its share. PIEs are majorities over "
         f"{seeds_text(seeds)}."
     )
-    return Picture(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
+    return Figure(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
 
 
 def _clip(name: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -24,8 +24,8 @@ INTERVALS = (
 )
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """One picture, a panel per (dataset, arch), a line per pruner with its intervals, the noise floor."""
+def draw(source: Source) -> Iterator[Figure]:
+    """One figure, a panel per (dataset, arch), a line per pruner with its intervals, the noise floor."""
     table = source.table("pie_share.csv", COLUMNS)
     table = table[(table["pruner"] != "none") & table["pie_share"].notna()]
     if table.empty:
@@ -64,7 +64,7 @@ def draw(source: Source) -> Iterator[Picture]:
     layout.legend_below(figure, handles)
     title = "How many examples pruning changes"
     figure.suptitle(title)
-    yield Picture("pie_share", title, _caption(source, table), figure, table)
+    yield Figure("pie_share", title, _caption(source, table), figure, table)
 
 
 def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:

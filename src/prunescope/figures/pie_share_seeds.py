@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look, ordered
 
 COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch): a panel per amount, a line per pruner."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch): a panel per amount, a line per pruner."""
     for dataset, arch in source.networks():
         found = []
         for cell in source.of_network(dataset, arch):
@@ -27,10 +27,10 @@ def draw(source: Source) -> Iterator[Picture]:
                 f"pie_share_seeds, {dataset} · {arch}", "no votes of two or more models to count anew"
             )
             continue
-        yield _picture(dataset, arch, found)
+        yield _figure(dataset, arch, found)
 
 
-def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
     compressions = sorted({cell.compression for cell, _ in found})
     names = ordered(cell.pruner for cell, _ in found)
     figure, axes = layout.panels(len(compressions), height=2.1, share_y=True)
@@ -70,4 +70,4 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
         "pruned models come from the unpruned one of their seed. Single models: "
         "how often a pruned model differs from its unpruned one, and two unpruned models from each other."
     )
-    return Picture(f"{dataset}--{arch}", title, caption, figure, everything)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, everything)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
@@ -17,8 +17,8 @@ COLUMNS = ("dataset", "arch", "pruner", "sparsity", "step", "reached", "mean", "
 _MARKERS = 9
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch, sparsity): losses above, the sparsity reached below."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch, sparsity): losses above, the sparsity reached below."""
     table = source.table("pruning_loss.csv", COLUMNS)
     if table.empty:
         source.skip("pruning_loss", "no model was pruned gradually with its loss noted")
@@ -28,10 +28,10 @@ def draw(source: Source) -> Iterator[Picture]:
     for (dataset, arch), at in [(pair, at) for pair in pairs(table) for at in sorted(set(table["at"]))]:
         rows = table[(table["dataset"] == dataset) & (table["arch"] == arch) & (table["at"] == at)]
         if not rows.empty:
-            yield _picture(dataset, arch, at, rows.drop(columns="at"))
+            yield _figure(dataset, arch, at, rows.drop(columns="at"))
 
 
-def _picture(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Picture:
+def _figure(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, (above, below) = plt.subplots(
@@ -82,7 +82,7 @@ def _picture(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Picture:
         "share of prunable weights that are gone"
         f"{'; black where pruners share the schedule' if _shared(rows, names) else ''}."
     )
-    return Picture(f"{dataset}--{arch}--{100 * at:.4g}percent", title, caption, figure, rows)
+    return Figure(f"{dataset}--{arch}--{100 * at:.4g}percent", title, caption, figure, rows)
 
 
 def _plain(pruner: str) -> dict[str, Any]:

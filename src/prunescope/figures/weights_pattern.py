@@ -16,7 +16,7 @@ from prunescope.analysis.weights.stored import LISTS, Weights
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, ordered_key
 
 _COLUMNS = 4
@@ -34,8 +34,8 @@ class _Shown:
     measures: dict[str, float | int | None]
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch) and amount, a panel per pruner, and one of random places."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch) and amount, a panel per pruner, and one of random places."""
     found: dict[tuple[str, str, Compression], list[_Shown]] = {}
     for cell in source.cells:
         shown = _read(cell)
@@ -44,9 +44,7 @@ def draw(source: Source) -> Iterator[Picture]:
     if not found:
         source.skip("weights_pattern", "the study does not measure weights (weight_statistics)")
     for (dataset, arch, compression), cells in found.items():
-        yield _picture(
-            dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner))
-        )
+        yield _figure(dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner)))
 
 
 def _read(cell: CellFiles) -> _Shown | None:
@@ -65,7 +63,7 @@ def _read(cell: CellFiles) -> _Shown | None:
     return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
 
 
-def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[_Shown]) -> Picture:
+def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_Shown]) -> Figure:
     first = cells[0].pattern
     left = round(float(np.mean([int(one.measures["left"] or 0) for one in cells])))
     ratio = min(max(first.rows / first.columns, 1 / _STRETCH), _STRETCH)
@@ -109,7 +107,7 @@ def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[
         }
         for one in cells
     )
-    return Picture(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
+    return Figure(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
 
 
 def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> None:

@@ -11,10 +11,17 @@ import pandas as pd
 from prunescope.analysis.weights.measures import BINS_PER_POWER
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
-from prunescope.figures.by_layer import at_level, draw_layers, handles_of, layer_axis, levels_of, of_layers
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import look
+from prunescope.figures.weights_layers import (
+    at_level,
+    draw_layers,
+    handles_of,
+    layer_axis,
+    levels_of,
+    of_layers,
+)
 
 _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "share_std", "n_seeds")
 
@@ -22,8 +29,8 @@ _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "sha
 _CUT_OFF = 0.002
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), a row per sparsity: magnitudes on the left, layers on the right."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a row per sparsity: magnitudes on the left, layers on the right."""
     layers = of_layers(source)
     values = source.table("weight_values.csv", _VALUES)
     for dataset, arch in pairs(layers):
@@ -31,12 +38,10 @@ def draw(source: Source) -> Iterator[Picture]:
         own = values[(values["dataset"] == dataset) & (values["arch"] == arch)]
         levels = levels_of(rows)
         if levels:
-            yield _picture(dataset, arch, rows, own, levels)
+            yield _figure(dataset, arch, rows, own, levels)
 
 
-def _picture(
-    dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]
-) -> Picture:
+def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]) -> Figure:
     figure, axes = layout.panels(2 * len(levels), columns=2, height=2.0)
     limits = _limits(values)
     for place, level in enumerate(levels):
@@ -68,7 +73,7 @@ def _picture(
         "deviation). A row per sparsity of the network, a line per pruner; black: the unpruned networks."
     )
     data = pd.concat([values.assign(panel="values"), rows.assign(panel="layers")], ignore_index=True)
-    return Picture(f"{dataset}--{arch}", title, caption, figure, data)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, data)
 
 
 def _draw_values(panel: Any, values: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from prunescope.analysis.pies.who_pays import COLUMNS as PAYS_COLUMNS
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -43,8 +43,8 @@ _APART, _TOGETHER = "#3c4043", "#c3c8cf"
 _SHIFT = 0.14
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
 
     Of more than three sparsities, the lowest, the middle and the highest are drawn.
     """
@@ -66,7 +66,7 @@ def draw(source: Source) -> Iterator[Picture]:
                 ]
                 for table in (overlaps, classes)
             ]
-            yield _picture(dataset, arch, compression, *parts)
+            yield _figure(dataset, arch, compression, *parts)
 
 
 def _spread(compressions: list[float]) -> list[float]:
@@ -77,9 +77,9 @@ def _spread(compressions: list[float]) -> list[float]:
     return [compressions[place] for place in places]
 
 
-def _picture(
+def _figure(
     dataset: str, arch: str, compression: float, overlaps: pd.DataFrame, classes: pd.DataFrame
-) -> Picture:
+) -> Figure:
     known = pd.concat([overlaps["reference"], classes["reference"]])
     reference = str(known.iloc[0])
     shown = _most_different(classes)
@@ -114,7 +114,7 @@ def _picture(
         how="left",
     )  # fmt: skip
     stem = f"{dataset}--{arch}--{100 * compression:.4g}percent"
-    return Picture(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
+    return Figure(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
 
 
 def _shared(panel: Any, overlaps: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from prunescope.analysis.tables.collect import collect
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.paths import Layout, fill
 from prunescope.running.status import blocks_of
 from prunescope.site.build import build

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.report.pack import pack
 from prunescope.site.build import build
 from tests.support.fake_study import results_tree, study

@@ -112,7 +112,7 @@ def test_texts_are_whole_and_stay_in_their_string(
     written: tuple[Path, list[explorer.Split], list[str]],
 ) -> None:
     out, _, _ = written
-    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.predictions.texts")
+    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.texts")
     assert number == 0
     assert isinstance(texts, list)
     assert texts[0] == "text 0"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from prunescope.config.compression import Compression
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.papers import report_page as papers_page
 from prunescope.papers.printed_spread import spreads
 from prunescope.report.svg_lines import Line, lines, scatter

@@ -26,7 +26,7 @@ from prunescope.analysis.ttests import independent, paired
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.site.build import build
 from prunescope.site.findings import CellNumbers, overall_sentences
