@@ -38,26 +38,26 @@ def build(
 
     ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which
     majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the
-    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per data set of pictures with
-    two or more pruned networks: the examples that are PIEs of most of them.
+    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per image data set with
+    two or more pruned models: the examples that are PIEs of most of them.
 
-    A file that is missing or cannot be read costs what it holds, and is named on the pages.
+    A file that is missing or cannot be read is named on the pages; the rest is written without it.
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
-        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; ``models.json`` in them tells
-            how the models were made. Unpruned ones get no page.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; their ``models.json`` records
+            how the models were made. Dense cells get no page.
         tables: folder of the cross-study tables.
         figures: folder with a folder per figure family, each with its ``figures.json``.
         cards: ``card.json`` files of data sets.
         out: the page to write, such as ``results/index.html``.
-        live: what is known of models that have left no record.
+        live: the state of models without a record.
 
     Returns:
         What was missing or could not be read.
 
     Raises:
-        UserError: a path is not that of a cell, the pictures of a data set are not those that were voted on, or a
+        UserError: a path is not that of a cell, the images of a data set are not those that were voted on, or a
             file cannot be written.
     """
     got = gather(study, cells)
@@ -97,7 +97,7 @@ def _cell_pages(site: Site) -> None:
     with atomic_directory(site.cells) as folder:
         for cell, where in site.got.found:
             shown = Shown(_texts(site, cell.dataset, texts), study_cells=tuple(site.numbers))
-            if _of_pictures(site.study, cell.dataset):
+            if _has_images(site.study, cell.dataset):
                 if cell.dataset not in tallies:
                     pictures = _pictures(site, cell.dataset)
                     tallies[cell.dataset] = (Tally(cell.dataset), pictures)
@@ -133,7 +133,7 @@ def _pictures(site: Site, dataset: str) -> PictureTable | None:
         return None
 
 
-def _of_pictures(study: Study, dataset: str) -> bool:
+def _has_images(study: Study, dataset: str) -> bool:
     return dataset in study.datasets and study.datasets[dataset].input == "image"
 
 
@@ -154,7 +154,7 @@ def _explored(site: Site, cell: CellNumbers, where: Path) -> str | None:
 def _often_pages(site: Site) -> None:
     pages = site.report / "often"
     if not site.often:
-        # None of an earlier run stays behind.
+        # Pages of an earlier run go.
         shutil.rmtree(pages, ignore_errors=True)
         return
     with atomic_directory(pages) as folder:

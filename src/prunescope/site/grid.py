@@ -19,15 +19,15 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     "score": ("score", "Mean score of the pruned models on the test split.", None, False),
     "change": (
         "change of the score",
-        "Mean score of the pruned minus that of the unpruned models.",
+        "Mean score of the pruned minus the dense models.",
         0.0,
         False,
     ),
     "pie_share": ("share of PIEs", "Examples whose majority vote changes.", None, True),
     "excess": (
         "PIEs above the noise floor",
-        "Share of PIEs between halves of the seeds beyond what other seeds change without pruning, in points; "
-        ">, < and ? say whether it is above, below, or not told apart.",
+        "Share of PIEs between halves of the seeds, minus the share without pruning, in points. "
+        ">: above the floor, <: below, ?: not distinguishable.",
         0.0,
         True,
     ),
@@ -39,19 +39,19 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     ),
     "change_on_pies": (
         "change on PIEs",
-        "Mean score of the pruned minus that of the unpruned models on these examples.",
+        "Mean score of the pruned minus the dense models on these examples.",
         0.0,
         False,
     ),
     "alpha": (
         "recall distortion α",
-        "Above 1, differences in recall between classes grow; >, < and ? give the verdict of its interval.",
+        "Above 1, differences in recall between classes grow. >, <, ?: verdict of the interval.",
         1.0,
         True,
     ),
     "claims": (
         "claims that hold",
-        "Of the papers' claims that this network and its unpruned original can decide alone: how many hold.",
+        "Share of the papers' claims that hold, of those that this cell and its dense models can decide alone.",
         None,
         False,
     ),

@@ -1,4 +1,4 @@
-"""What is there of a study's cells, and what is missing or cannot be read."""
+"""What the pages of a study are made from: its cells' results, and what is missing or cannot be read."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ from prunescope.site.state import CellCount, Key, ModelsFile
 
 @dataclass
 class Gathered:
-    """``found``: pruned cells with their folders, in the study's order · ``records``: by (data set, network, pruner,
-    amount) · ``problems``: a line for each file that is missing or cannot be read."""
+    """A study's results.
+
+    found: pruned cells with their folders, in the study's order · records: by (data set, architecture, pruner,
+    compression level) · problems: a line for each file that is missing or cannot be read.
+    """
 
     found: list[tuple[CellNumbers, Path]] = field(default_factory=list)
     records: dict[Key, ModelsFile] = field(default_factory=dict)
@@ -33,7 +36,7 @@ class Gathered:
 
 
 def gather(study: Study, cells: Sequence[Path]) -> Gathered:
-    """Read the summaries and records of cell folders; a file that is not there is noted, not an error.
+    """Read the summaries and records of cell folders; a missing file is noted, not an error.
 
     Raises:
         UserError: a path is not that of a cell.
@@ -63,7 +66,7 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
 
 
 def _order(study: Study) -> Any:
-    """Sorts cells as the study lists its data sets, networks and pruners."""
+    """Sorts cells as the study lists its data sets, architectures and pruners."""
     datasets, archs, pruners = list(study.datasets), list(study.archs), list(study.all_pruners)
 
     def place(names: list[str], name: str) -> tuple[int, str]:
@@ -83,7 +86,7 @@ def _order(study: Study) -> Any:
 
 @dataclass
 class Site:
-    """What all pages are made from; ``out``: the study's page, to which all others are relative."""
+    """What all pages are made from. ``out``: the study's page, to which all others are relative."""
 
     study: Study
     scope: list[Cell]

@@ -1,4 +1,4 @@
-"""Models of a study by state: none that diverged, is missing or still runs goes uncounted."""
+"""Models of a study by state: done, diverged, running, failed or missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prunescope.site.findings import CellNumbers
 
 Key = tuple[str, str, str, str]
 
-#: In the order they are told.
+#: In the order of reports.
 STATES = ("done", "diverged", "running", "failed", "not analysed", "missing")
 
 #: Of models whose cell is not analysed: what their files say, by cell and seed (one of ``STATES``).
@@ -29,7 +29,7 @@ def key_of(cell: Cell | CellNumbers) -> Key:
 
 @dataclass(frozen=True)
 class ModelsFile:
-    """A cell's ``models.json``, the metrics of its models, with its path."""
+    """A cell's ``models.json``: the metrics of its models."""
 
     path: Path
     value: Mapping[str, Any]
@@ -71,7 +71,7 @@ class CellCount:
 
     @property
     def name(self) -> str:
-        what = "unpruned" if self.cell.dense else f"{self.cell.pruner} at {self.cell.compression.text}"
+        what = "dense" if self.cell.dense else f"{self.cell.pruner} at {self.cell.compression.text}"
         return f"{self.cell.dataset} · {self.cell.arch} · {what}"
 
     def number(self, state: str) -> int:
@@ -106,7 +106,7 @@ def totals(counts: Sequence[CellCount]) -> Counter[str]:
 
 
 def sentence(counts: Sequence[CellCount]) -> str:
-    """How many of all models are in which state."""
+    """How many models are in each state."""
     by_state = totals(counts)
     total = by_state.total()
     if not total:
@@ -117,7 +117,7 @@ def sentence(counts: Sequence[CellCount]) -> str:
             "none is missing."
         )
     parts = [f"{count(by_state[state])} {state}" for state in STATES if by_state[state]]
-    return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Numbers are over the models that are done."
+    return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Results cover the models that are done."
 
 
 def problems(counts: Sequence[CellCount]) -> list[str]:
