@@ -25,7 +25,7 @@ _ROUNDING = 1.02
 
 
 def draw(source: Source) -> Iterator[Figure]:
-    """A figure per data set, a panel per network and pruner."""
+    """A figure per data set, a panel per architecture and pruner."""
     measured = Measured.of(source)
     for dataset in dict.fromkeys(cell.dataset for cell in source.cells):
         own = [(cell, alpha) for cell, alpha in measured.cells if cell.dataset == dataset]
@@ -50,9 +50,9 @@ def draw(source: Source) -> Iterator[Figure]:
 
 
 def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
-    """``COLUMNS`` of one network and pruner by ratio, the unpruned models (ratio 1, no alpha) first.
+    """``COLUMNS`` of one architecture and pruner by ratio, the dense models (ratio 1, no alpha) first.
 
-    Means and standard errors are over seeds; the unpruned models are those that its cells have. ``n_seeds`` of them
+    Means and standard errors are over seeds; the dense models are those of its cells. ``n_seeds`` of them
     have an accuracy, ``n_alphas`` a slope: models that are right nowhere have none.
     """
     first, _ = cells[0]
@@ -97,7 +97,7 @@ def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure
                 "α (right, in the pruner's colour)", color="#5f6368", marker="o", markersize=3.4
             ),
             layout.line_handle(
-                "unpruned accuracy, and α = 1", color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2))
+                "dense accuracy, and α = 1", color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2))
             ),
         ],
         columns=3,
@@ -107,11 +107,11 @@ def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure
     data = pd.concat(curves.values(), ignore_index=True)
     fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
-        "Mean accuracy (left axis, from the unpruned models at ratio 1) and mean intensification α (right axis) "
+        "Mean accuracy (left axis, from the dense models at ratio 1) and mean intensification α (right axis) "
         f"up to ratio {HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}"
         f"{', fewer where a model has no α' if fewer else ''}. "
-        "The dashed line is both: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
-        "pruning helps on both counts."
+        "Dashed line: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
+        "pruning improves both."
     )
     return Figure(dataset, title, caption, figure, data)
 

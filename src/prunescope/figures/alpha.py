@@ -34,7 +34,7 @@ def draw_across(source: Source) -> Iterator[Figure]:
 
 
 def boxes(cut: Cut) -> Figure:
-    """A box of every cell's alphas, with the points they are of."""
+    """A box of every cell's alphas, with their points."""
     title = f"Do differences between classes grow? α: {cut.title}"
     figure, places = rows.laid_out(cut, title, "α of each seed")
     parts, values = [], []
@@ -73,7 +73,7 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
         capprops={"color": colour, "linewidth": 0.9},
         zorder=2,
     )
-    # Points side by side instead of at random: the same picture every time.
+    # Points side by side, not jittered at random: the same figure every time.
     offsets = np.linspace(-0.2, 0.2, len(alphas)) if len(alphas) > 1 else np.zeros(1)
     panel.plot(
         place + offsets,
@@ -88,7 +88,7 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
 
 
 def draw_intervals(source: Source) -> Iterator[Figure]:
-    """A picture for each one of boxes: per (dataset, arch), per kind of network with several sizes, and per
+    """A picture for each one of boxes: per (dataset, arch), per kind of model with several sizes, and per
     pruner on several data sets."""
     measured = Measured.of(source)
     if not measured.cells:
@@ -122,7 +122,7 @@ def intervals(cut: Cut) -> Figure:
     caption = (
         f"Mean of α over seeds with its {rows.interval_text(cut.cells)}, {seeds_text(counts)} each; the boxes of α "
         "show the values behind it. Wholly above 1 (>): pruning sets classes further apart; wholly below 1 "
-        "(<): closer together; otherwise (?) it is open. A single seed has no interval."
+        "(<): closer together; otherwise (?) undecided. A single seed has no interval."
     )
     return Figure(cut.stem, title, caption, figure, data, cut.shows)
 

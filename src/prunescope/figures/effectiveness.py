@@ -18,7 +18,7 @@ _PANELS = 4
 
 
 def draw(source: Source) -> Iterator[Figure]:
-    """One figure: mean score with its standard deviation over seeds, unpruned models as a line."""
+    """One figure: mean score with its standard deviation over seeds, dense models as a line."""
     table = source.table("effectiveness.csv", COLUMNS)
     pruned = table[table["pruner"] != "none"]
     if pruned.empty:
@@ -50,16 +50,16 @@ def draw(source: Source) -> Iterator[Figure]:
         panel.set_title(f"{dataset} · {arch}")
         panel.set_ylabel(pretty_metric(metric))
     layout.outer_labels(axes, 3, "sparsity", None)
-    handles = [layout.line_handle("unpruned", color=DENSE_COLOUR, linewidth=1.1)]
+    handles = [layout.line_handle("dense", color=DENSE_COLOUR, linewidth=1.1)]
     handles += [layout.line_handle(name, **look(name).plot()) for name in pruners_of(pruned)]
     layout.legend_below(figure, handles)
     title = "What pruning does to the score"
     figure.suptitle(title)
     caption = (
-        "Score on the test split (higher is better) against sparsity, the share of prunable weights "
-        f"removed; mean over {seeds_text(table['n_seeds'].tolist())}, error bars one standard deviation. "
-        "The black line is the unpruned models' mean, the grey band their standard deviation. The sparsity "
-        "axis is spaced by what is left: equal steps halve it."
+        "Score on the test split (higher is better) against sparsity, the removed share of the prunable "
+        f"weights; mean over {seeds_text(table['n_seeds'].tolist())}, error bars one standard deviation. "
+        "Black line: mean of the dense models; grey band: their standard deviation. On the sparsity "
+        "axis, equal steps halve the remaining weights."
     )
     yield Figure("effectiveness", title, caption, figure, table)
 
@@ -106,9 +106,9 @@ def _figure(dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) -
     layout.legend_below(
         figure,
         [
-            layout.line_handle("all examples, unpruned", color=ALL_COLOUR),
+            layout.line_handle("all examples, dense", color=ALL_COLOUR),
             layout.line_handle("all examples, pruned", color=ALL_COLOUR, linestyle=_PRUNED_LINE, marker="o"),
-            layout.line_handle("PIEs, unpruned", color=PIE_COLOUR, marker="s"),
+            layout.line_handle("PIEs, dense", color=PIE_COLOUR, marker="s"),
             layout.line_handle("PIEs, pruned", color=PIE_COLOUR, linestyle=_PRUNED_LINE, marker="s"),
         ],
         columns=4 if len(names) > 1 else 2,
@@ -117,9 +117,9 @@ def _figure(dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) -
     figure.suptitle(title)
     caption = (
         f"{name[:1].upper()}{name[1:]} on the test split against sparsity, a panel per pruner: on all examples "
-        "(blue circles) and on the PIEs of that pruner and sparsity alone (orange squares), "
-        "for unpruned (solid) and pruned models (dotted); mean over "
-        f"{seeds_text(scores['n_seeds'].tolist())}. No orange point means no PIEs."
+        "(blue circles) and on the PIEs of that pruner and sparsity (orange squares), "
+        "for dense (solid) and pruned models (dotted); mean over "
+        f"{seeds_text(scores['n_seeds'].tolist())}. No orange point: no PIEs."
     )
     shared = scores[["pruner", "sparsity", "mean"]].rename(columns={"mean": "pruned_on_all"})
     data = pies.rename(columns={"dense": "dense_on_pies", "pruned": "pruned_on_pies"})

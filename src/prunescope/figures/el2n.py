@@ -57,7 +57,7 @@ def bin_axes(panel: Any, last: int) -> None:
 
 def _figure(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Figure:
     names = pruners_of(rows)
-    # Reached sparsities of the same study differ in far decimals between networks' layers.
+    # Reached sparsities of one study differ in the last decimals between architectures.
     levels = sorted({round(float(value), 3) for value in rows["sparsity"]})
     looks = dict(zip(levels, looks_of(len(levels)), strict=True))
     last = int(rows["bin"].max())
@@ -90,9 +90,10 @@ def _figure(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> 
 
 
 def draw_by_pruner(source: Source) -> Iterator[Figure]:
-    """A figure per pruner that ran on several networks, a panel per (dataset, arch), a line per amount.
+    """A figure per pruner that ran on several architectures or data sets: a panel per (dataset, arch), a line per
+    compression level.
 
-    The pruners of a single network stand side by side in the pictures of ``el2n``.
+    ``draw`` has the pruners of one architecture side by side.
     """
     by_pruner: dict[str, list[tuple[CellFiles, pd.DataFrame]]] = {}
     for cell in source.cells:
@@ -128,7 +129,7 @@ def _of_pruner(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figu
     layout.legend_below(
         figure,
         [layout.line_handle(compression.text, **looks[compression]) for compression in compressions],
-        title=f"EL2N bin 1: least, {last}: most influential · lines by amount pruned:",
+        title=f"EL2N bin 1: least, {last}: most influential · lines by compression level:",
         columns=8,
     )
     title = f"PIEs by influence on training: {pruner}"
@@ -137,7 +138,7 @@ def _of_pruner(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figu
     caption = (
         f"Training examples sorted by EL2N score early in training into {last} bins of equal size, bin 1 "
         f"the least and bin {last} the most influential; share of each bin that is PIEs of {pruner}, a panel "
-        "per data set and network, a line per amount pruned. Mean EL2N scores and majorities over "
+        "per data set and architecture, a line per compression level. Mean EL2N scores and majorities over "
         f"{seeds_text(seeds)}."
     )
     return Figure(pruner, title, caption, figure, everything)

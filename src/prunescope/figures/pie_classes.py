@@ -20,7 +20,7 @@ _PANELS = 3
 
 
 def draw(source: Source) -> Iterator[Figure]:
-    """A figure per (dataset, arch), a panel per pruner, its least and its most pruned cell."""
+    """A figure per (dataset, arch), a panel per pruner, at its lowest and its highest compression level."""
     for dataset, arch in source.networks():
         found = []
         for cell in source.of_network(dataset, arch):
@@ -28,7 +28,7 @@ def draw(source: Source) -> Iterator[Figure]:
             if table is not None and not table.empty:
                 found.append((cell, table))
         if not any(table["n_pies"].sum() > 0 for _, table in found):
-            source.skip(f"pie_classes, {dataset} · {arch}", "no classes, or no PIEs")
+            source.skip(f"pie_classes, {dataset} · {arch}", "there are no classes or no PIEs")
             continue
         yield _figure(dataset, arch, found)
 
@@ -95,7 +95,7 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
     figure.suptitle(title)
     caption = (
         "Share of each class among all test examples (grey bars) and among the PIEs (points) at each "
-        "pruner's lowest and highest pruning, named above each panel; classes by frequency"
+        "pruner's lowest and highest compression level, named above each panel; classes by frequency"
         f"{'' if named else ' (their names are in the data)'}. Where a point "
         "is above its bar, the class pays more than its share. PIEs are majorities over "
         f"{seeds_text(seeds)}."

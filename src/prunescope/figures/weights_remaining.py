@@ -1,4 +1,4 @@
-"""How large the weights are that are left, and in which layers: PINS paper, figure 4."""
+"""Magnitudes and layers of the remaining weights: PINS paper, figure 4."""
 
 from __future__ import annotations
 
@@ -53,24 +53,24 @@ def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, l
         left.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         left.xaxis.set_minor_formatter(lambda value, _: "")
         left.set_ylim(bottom=0.0)
-        left.set_ylabel("density of weights left")
+        left.set_ylabel("density of remaining weights")
         draw_layers(right, rows, level, "left_share")
         layer_axis(right, rows)
         layout.percent_axis(right)
         layout.from_zero([right], [1.0])
-        right.set_ylabel("weights left (% of layer)")
+        right.set_ylabel("remaining weights (% of layer)")
         for panel in (left, right):
             panel.set_title(f"{100 * level:.3g}% sparsity")
     axes[-2].set_xlabel("absolute value")
     axes[-1].set_xlabel("layer")
     layout.legend_below(figure, handles_of(rows))
-    title = f"Which weights are left: {dataset} · {arch}"
+    title = f"Remaining weights: {dataset} · {arch}"
     figure.suptitle(title)
     caption = (
-        f"Left: absolute values of the weights that are left in all prunable matrices, as a density per power of ten "
+        f"Left: absolute values of the remaining weights in all prunable matrices, as a density per power of ten "
         f"(each line has an area of one), mean over {seeds_text(list(rows['n_seeds']))} (band: standard deviation). "
-        "Right: share of each layer's prunable weights that is left, mean over seeds (upright lines: standard "
-        "deviation). A row per sparsity of the network, a line per pruner; black: the unpruned networks."
+        "Right: remaining share of each layer's prunable weights, mean over seeds (vertical lines: standard "
+        "deviation). A row per sparsity of the model, a line per pruner; black: the dense models."
     )
     data = pd.concat([values.assign(panel="values"), rows.assign(panel="layers")], ignore_index=True)
     return Figure(f"{dataset}--{arch}", title, caption, figure, data)

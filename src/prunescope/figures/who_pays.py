@@ -34,10 +34,10 @@ CLASS_COLUMNS = (
 )
 #: Classes that are drawn at most: those in which pruners differ most.
 _CLASSES = 12
-#: Amounts of a network that are drawn at most: a picture of many pruners takes seconds, the tables have all.
+#: At most this many compression levels are drawn: a figure of many pruners takes seconds, the tables have all.
 _COMPRESSIONS = 3
 _PANELS = 3
-#: Lines between the two points of a class: where their difference is beyond doubt, and else.
+#: Lines between the two points of a class: where their difference is significant, and otherwise.
 _APART, _TOGETHER = "#3c4043", "#c3c8cf"
 #: How far the two intervals of a class are from its line.
 _SHIFT = 0.14
@@ -51,7 +51,9 @@ def draw(source: Source) -> Iterator[Figure]:
     overlaps = source.table("who_pays.csv", COLUMNS)
     classes = source.table("who_pays_classes.csv", CLASS_COLUMNS)
     if overlaps.empty and classes.empty:
-        source.skip("who_pays", "no network was pruned by magnitude and by another pruner to the same amount")
+        source.skip(
+            "who_pays", "no model was pruned by magnitude and by another pruner to the same compression level"
+        )
         return
     both = pd.concat([overlaps[list(CELL)], classes[list(CELL)]])
     compressions = both["sparsity"].round(3)
@@ -70,7 +72,7 @@ def draw(source: Source) -> Iterator[Figure]:
 
 
 def _spread(compressions: list[float]) -> list[float]:
-    """All amounts, or the first, middle and last of many."""
+    """All compression levels, or the first, middle and last of many."""
     if len(compressions) <= _COMPRESSIONS:
         return compressions
     places = np.linspace(0, len(compressions) - 1, _COMPRESSIONS).round().astype(int)
@@ -173,7 +175,7 @@ def _most_different(classes: pd.DataFrame) -> list[str]:
 
 
 def _limit(classes: pd.DataFrame) -> float:
-    """By the changes: intervals of few seeds are wider than what is to be told apart."""
+    """By the changes: intervals of few seeds are wider than the differences to be seen."""
     largest = float(np.nanmax(np.abs(classes[["change", "change_reference"]].to_numpy()), initial=0.0))
     return max(1.35 * largest, 0.02)
 
