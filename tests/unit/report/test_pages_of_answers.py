@@ -66,7 +66,7 @@ def test_a_page_speaks_of_the_data_sets_own_metric(tmp_path: Path, task: str) ->
     name = {"regression": "Pearson correlation", "tokens": "F1", "span": "F1", "text": "BLEU"}[task]
     assert f"Mean {name} over 2 seeds" in page
     assert f"On the PIEs, {name} goes from" in page
-    assert f'<th scope="col" class="n">{name} unpruned</th>' in page
+    assert f'<th scope="col" class="n">{name}, dense</th>' in page
     second = {
         "regression": "Spearman correlation",
         "tokens": "accuracy",

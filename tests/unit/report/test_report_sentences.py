@@ -101,7 +101,7 @@ def test_pies() -> None:
 def test_on_pies_below_and_above() -> None:
     text = sentences.on_pies_sentence(SUMMARY)
     assert text is not None
-    assert "55.0% unpruned to 25.0% pruned; already before pruning that was 35.0 points below" in text
+    assert "55.0% (dense) to 25.0% (pruned); already before pruning that was 35.0 points below" in text
     above = sentences.on_pies_sentence({**SUMMARY, "dense_score_on_pies": 0.95})
     assert above is not None
     assert "5.0 points above" in above
@@ -229,16 +229,16 @@ def test_overall_findings() -> None:
     [
         (">", "pruning changes more votes than other seeds do."),
         ("<", "pruning changes fewer votes than other seeds do."),
-        ("?", "so pruning is not told apart from other seeds."),
+        ("?", "pruning cannot be distinguished from other seeds."),
     ],
 )
 def test_noise_floor(verdict: str, expected: str) -> None:
     floor = {"mean": 0.05, "pie_share_half": 0.0623, "verdict": verdict, "n_models": 4}
     assert sentences.noise_sentence({"noise_floor": floor}) == (
-        "The noise floor: between disjoint groups of 4 unpruned models, 5.0% of the votes differ; between as "
-        f"many unpruned and pruned ones, also of other seeds, 6.2%: {expected}"
+        "Noise floor: between disjoint groups of 4 dense models, 5.0% of the votes differ; between as "
+        f"many dense and pruned models of other seeds, 6.2%: {expected}"
     )
-    assert "two unpruned models, 5.0%" in str(
+    assert "two dense models, 5.0%" in str(
         sentences.noise_sentence({"noise_floor": {**floor, "n_models": 1}})
     )
     assert sentences.noise_sentence({"noise_floor": None}) is None
@@ -250,7 +250,7 @@ def test_loyalty_and_number_of_models() -> None:
     assert sentences.loyalty_sentence({"loyalty": loyalty}) == (
         "Model by model, 87.5% of the predictions stay the same (loyalty)."
     )
-    assert "; 90.0% are the same between unpruned seeds." in str(
+    assert "; 90.0% are the same between dense models of other seeds." in str(
         sentences.loyalty_sentence({"loyalty": {**loyalty, "between_seeds": 0.9}})
     )
     assert sentences.loyalty_sentence({"loyalty": None}) is None

@@ -115,7 +115,7 @@ def pie(example: int, dense: str, pruned: str, a: float = 1.0, b: float = 0.5, l
 def test_who_is_right_by_hand() -> None:
     pies = [pie(0, "cat", "dog"), pie(1, "cat", "cow"), pie(2, "dog", "cat"), pie(3, "dog", "cow")]
     assert contact_sheet.who_is_right(pies) == (
-        "Of 4 PIEs, the unpruned majority is right on 2, the pruned one on 1 and neither on 1."
+        "Of 4 PIEs, the dense majority is right on 2, the pruned one on 1 and neither on 1."
     )
     assert contact_sheet.of_cell("zoo", [], None) is None
 
@@ -220,7 +220,7 @@ def test_a_cell_s_sheet_is_its_pies_with_their_own_pictures(tmp_path: Path) -> N
         pixels = np.asarray(decoded(base64.b64decode(item[0]))).astype(float).ravel()
         assert np.abs(pixels / 255 * 16 - pictures[row["example"]]).max() < 0.05
         assert item[1:3] == ("88", "88")
-        assert item[3] == f"Picture of example {row['example']}, true class {row['label']}"
+        assert item[3] == f"Image of example {row['example']}, true class {row['label']}"
         dense, pruned = (
             f"{row[side]}{' ✓' if row[side] == row['label'] else ''}"
             for side in ("dense_vote", "pruned_vote")

@@ -82,7 +82,7 @@ def test_examples_with_their_votes(written: tuple[Path, list[explorer.Split], li
     assert problems == []
     assert [split.entry["key"] for split in splits] == ["docstrings--test"]
     # Example 0 is a PIE of all three, 2 of two; 3 only of one, as (0, 0) is none.
-    assert splits[0].told == (
+    assert splits[0].summary == (
         "3 of 6 test examples of docstrings are PIEs of at least one of 3 pruned networks (3 pruners): "
         "2 under at least half of the pruners, 1 under one pruner only."
     )
@@ -147,7 +147,7 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     assert len(problems) == 3
     assert all("pies.parquet" in line for line in problems[:2])
     assert "its texts are not shown" in problems[2]
-    assert "of 1 test" not in splits[0].told
+    assert "of 1 test" not in splits[0].summary
 
 
 def test_several_labels_and_none(tmp_path: Path) -> None:

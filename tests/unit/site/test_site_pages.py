@@ -141,7 +141,7 @@ def test_multi_label(tmp_path: Path) -> None:
     text = Page(page_of(tmp_path)).text
     assert "Mean macro F1" in text
     assert "Recall distortion α is" not in text
-    assert "recall unpruned" not in text
+    assert "recall, dense" not in text
 
 
 def test_summary_alone(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text
     problems = found.text.split("Diverged or missing")[1].split("The grid")[0]
     assert "MP at ratio 10: " not in problems
-    assert "unpruned: " not in problems
+    assert "dense: " not in problems
     assert "Of 28 models of the study, 26 done, 1 diverged, 1 missing." in found.text
     assert any(address == "tables/pie_share.csv" for address in found.addresses)
     assert any(address == "data/digits/card.md" for address in found.addresses)
@@ -333,7 +333,7 @@ def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:
     found = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
     assert "Nothing has been analysed yet." in found.text
     assert "bilstm" not in found.text
-    assert "digits · lenet5 · unpruned: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
+    assert "digits · lenet5 · dense: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
 
 
 def test_a_path_that_is_no_cell_is_refused(tmp_path: Path) -> None:
