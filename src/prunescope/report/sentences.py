@@ -211,8 +211,8 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
         return None
     metric = metric_name(summary)
     text = (
-        f"On the PIEs, {metric} goes from {score_text(dense, summary)} (dense) to "
-        f"{score_text(pruned, summary)} (pruned)"
+        f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and "
+        f"{score_text(pruned, summary)} for pruned models"
     )
     if is_share(summary):
         text += change_interval(summary.get("change_on_pies"))

@@ -154,6 +154,8 @@ def _against(site: Site) -> str | None:
     text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
     if found["n_open"]:
         text += f"; {found['n_open']} more are not measured"
+    if not cells:
+        return f"{text}."
     beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
     return f"{text}. {count(cells, 'printed number')} {beside}."
 

@@ -104,7 +104,7 @@ def test_tables_without_pictures(tmp_path: Path) -> None:
     assert pictures_of_test(tmp_path) is None
     info = TableInfo("t", "test", "single-label", ("a", "b"), ("text",))
     write_table(tmp_path / "test.parquet", DataTable(info, np.array([0], np.int32), texts={"text": ["x"]}))
-    with pytest.raises(UserError, match="holds no pictures"):
+    with pytest.raises(UserError, match="has no images"):
         pictures_of_test(tmp_path)
 
 
@@ -140,10 +140,10 @@ def test_counting_by_hand() -> None:
     # A tie of pairs goes to the first by name
     assert (rows[1].pie.dense_vote, rows[1].pie.pruned_vote) == ("cat", "cow")
     (tile, *_) = often.tiles(tally, None, 1)
-    assert tile.notes == ("3 of 4 networks", "2 of 3 pruners")
+    assert tile.notes == ("3 of 4 models", "2 of 3 pruners")
     assert (tile.source, tile.agreement) == (None, "75% → 75%")
     assert tally.sentences == [
-        "3 of 50 test examples are PIEs of at least one of 4 pruned networks (3 pruners); "
+        "3 of 50 test examples are PIEs of at least one of 4 pruned models (3 pruners); "
         "1 pays most often, in 3 of them."
     ]
 
@@ -153,7 +153,7 @@ def test_counting_nothing() -> None:
     tally.add(cell("MP", 2), [])
     tally.add(cell("RP", 2), [])
     assert tally.rows() == []
-    assert tally.sentences == ["No example of zoo is a PIE of any of its 2 pruned networks."]
+    assert tally.sentences == ["No example of zoo is a PIE of any of its 2 pruned models."]
 
 
 def with_pictures(results: Path) -> np.ndarray:
@@ -258,7 +258,7 @@ def test_who_pays_most_often(tmp_path: Path) -> None:
     page = (tmp_path / "report/often/digits.html").read_text(encoding="utf-8")
     items = ITEM.findall(page)
     assert [int(item[7]) for item in items] == [int(row["example"]) for row in rows][: contact_sheet.MOST]
-    assert f"{len(counts)} of {N} test examples are PIEs of at least one of 4 pruned networks" in page
+    assert f"{len(counts)} of {N} test examples are PIEs of at least one of 4 pruned models" in page
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert [item[0] for item in ITEM.findall(index)] == [item[0] for item in items[: often.FEW]]
     assert 'href="report/often/digits.html"' in index
@@ -281,7 +281,7 @@ def test_missing_data_tables_are_said(tmp_path: Path) -> None:
     built(tmp_path, found)
     for name in (CELL, "report/often/digits.html", "index.html"):
         text = (tmp_path / name).read_text(encoding="utf-8")
-        assert "The pictures of digits are not shown: its data table, test.parquet, is not among" in text
+        assert "The images of digits are not shown: its data table, test.parquet, is not among" in text
         assert "data:image/png" not in text
     assert "Of " in (tmp_path / CELL).read_text(encoding="utf-8")
 

@@ -83,7 +83,7 @@ def test_examples_with_their_votes(written: tuple[Path, list[explorer.Split], li
     assert [split.entry["key"] for split in splits] == ["docstrings--test"]
     # Example 0 is a PIE of all three, 2 of two; 3 only of one, as (0, 0) is none.
     assert splits[0].summary == (
-        "3 of 6 test examples of docstrings are PIEs of at least one of 3 pruned networks (3 pruners): "
+        "3 of 6 test examples of docstrings are PIEs of at least one of 3 pruned models (3 pruners): "
         "2 under at least half of the pruners, 1 under one pruner only."
     )
     key, found = content(out / "docstrings--test.js", "prunescope.split")

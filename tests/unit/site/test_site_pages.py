@@ -264,7 +264,7 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     results, _ = site
     found = Page((results / "index.html").read_text(encoding="utf-8"))
     assert "A study that was never run" in found.text
-    assert "5 pruned networks were compared" in found.text
+    assert "5 pruned cells were compared" in found.text
     assert "2 data sets (digits, docstrings)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 diverged (seed 2)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text
@@ -313,7 +313,7 @@ def test_empty_layers_are_told(site: tuple[Path, dict[str, list[Path]]]) -> None
         Page((results / "report" / "cells" / f"digits--lenet5--{pruner}--ratio-400percent.html").read_text())
         for pruner in ("MP", "RP")
     )
-    assert "Layer collapse: pruning leaves no weight at all in one layer." in page.text
+    assert "Layer collapse: pruning removes every weight of one layer." in page.text
     assert "fc2.weight1,2002 of 2" in page.text
     assert ("collapse" in page.ids, "collapse" in other.ids) == (True, False)
     index = Page((results / "index.html").read_text())
@@ -331,7 +331,7 @@ def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:
         out=tmp_path / "index.html",
     )
     found = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert "Nothing has been analysed yet." in found.text
+    assert "No cell is analysed yet." in found.text
     assert "bilstm" not in found.text
     assert "digits · lenet5 · dense: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
 
