@@ -110,11 +110,6 @@ def _layers(found: Sequence[Collapsed]) -> str:
     return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"
 
 
-def overall_sentences(cells: Sequence[CellNumbers]) -> list[str]:
-    """About all cells together."""
-    return [text for text, _ in overall(cells)]
-
-
 def overall(cells: Sequence[CellNumbers]) -> list[tuple[str, tuple[str, ...]]]:
     """About all cells together, each sentence with the tables that its numbers are in."""
     if not cells:

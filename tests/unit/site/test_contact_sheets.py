@@ -371,6 +371,6 @@ def test_browsing_without_the_data_table_says_so(tmp_path: Path) -> None:
     found = site(tmp_path)
     (tmp_path / "data/digits/test.parquet").unlink()
     text = paper(tmp_path, found)
-    assert "The pictures of digits are not shown" in text
+    assert "The images of digits are not shown" in text
     assert 'id="picture-column"' not in text
     assert not list((tmp_path / "paper/pie").glob("*.png"))

@@ -45,7 +45,8 @@ def test_headline_has_every_number_with_its_interval_and_tables() -> None:
         "At 90% sparsity, magnitude pruning in rounds (IMP-WR) costs 3.0 points of accuracy of bilstm on docstrings on "
         "average (99% interval 1.0 to 5.0 points, 4 seeds), and 41.0 points on the 16.0% of texts whose majority "
         "vote changes (99% interval 32.0 to 50.0 points, 4 seeds; their share 13.0% to 19.0% by 95% bootstrap); the "
-        "noise floor is 4.0% (3.0% to 5.0% over ways to halve the seeds); with as many pruned models the share is 14.0%."
+        "noise floor is 4.0% (3.0% to 5.0% over ways to halve the seeds); with as many pruned models the "
+        "share is 14.0%."
     )
     assert story.headline(study(), one).tables == (
         "effectiveness.csv", "effectiveness_on_pies.csv", "pie_share.csv", "pie_intervals.csv",
