@@ -7,7 +7,7 @@ import signal
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.load import study_from
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.figures import FAMILIES
+from prunescope.figures.registry import families
 from prunescope.files import write_text
 from prunescope.papers import FILES as PAPER_FILES
 from prunescope.paths import keeps_models
@@ -23,6 +23,7 @@ from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
     STUDY = study_from(config)
+    FAMILIES = families()
 
 GRID = WorkflowGrid(STUDY)
 LAYOUT = GRID.layout
