@@ -371,9 +371,10 @@ def test_the_embedded_study_has_every_pruner_arch_data_set_and_task():
 def test_no_data_set_can_be_named_as_a_rule():
     workflow = ROOT / "workflow"
     text = "\n".join(
-        path.read_text(encoding="utf-8") for path in [workflow / "Snakefile", *workflow.glob("rules/*.smk")]
+        path.read_text(encoding="utf-8")
+        for path in [ROOT / "workflow/Snakefile", *ROOT.glob("workflow/rules/*.smk")]
     )
-    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", text, flags=re.MULTILINE))
+    rules = set(re.findall(r"^(?:rule|use rule \w+ as) (\w+)(?::| with:)", text, flags=re.MULTILINE))
     assert {"train", "prune", "all"} <= rules
     assert rules <= RESERVED
 
