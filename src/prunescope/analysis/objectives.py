@@ -9,7 +9,6 @@ from typing import Any
 
 from prunescope.analysis.stats import mean, std, t_interval
 from prunescope.config.compression import Compression
-from prunescope.papers.numbers import pins
 
 #: The columns after those of the cell. ``base``: the name that stands for the pruners that differ in objective only.
 COLUMNS = (
@@ -25,8 +24,8 @@ COLUMNS = (
     "published",
 )
 
-#: By the objective of a pruner: whose row of Table 6 it is.
-_PRINTED = {"task": pins.PLAIN, "distilled": pins.DISTILLED, "self-regularized": pins.PINS}
+#: The score that a paper prints for (data set, its source, architecture, sparsity, objective, metric); None if none.
+Published = Callable[[str, str | None, str, float, str, str], float | None]
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,17 @@ class ObjectiveCell:
 
 
 def rows(
-    cells: Iterable[ObjectiveCell], confidence: float, sources: Mapping[str, str] | None = None
+    cells: Iterable[ObjectiveCell],
+    confidence: float,
+    sources: Mapping[str, str] | None = None,
+    published: Published | None = None,
 ) -> list[list[Any]]:
     """Rows (key and ``COLUMNS``) of cells whose way of pruning to their amount has at least two objectives.
 
     Args:
         confidence: of the t interval of the mean over seeds.
-        sources: of data sets, as far as known; tells which are the paper's.
+        sources: of data sets, as far as known.
+        published: what fills the column of this name, for cells that the PINS criterion pruned; empty without.
     """
     groups: dict[str, list[ObjectiveCell]] = {}
     for cell in cells:
@@ -82,20 +85,14 @@ def rows(
                     interval.high,
                     confidence,
                     len(values),
-                    _published(cell, (sources or {}).get(cell.key[0])),
+                    _published(cell, (sources or {}).get(cell.key[0]), published),
                 ]
             )
     return found
 
 
-def _published(cell: ObjectiveCell, source: str | None) -> float | None:
-    """The score of Table 6 that the cell repeats."""
+def _published(cell: ObjectiveCell, source: str | None, published: Published | None) -> float | None:
     dataset, arch, _, sparsity = cell.key
-    if cell.composition.get("criterion") != "pins" or sparsity is None:
+    if published is None or cell.composition.get("criterion") != "pins" or sparsity is None:
         return None
-    place = (pins.dataset_name(dataset, source), pins.arch_name(arch), _PRINTED.get(cell.objective))
-    for n in pins.printed():
-        same = n.table == "6" and (n.dataset, n.arch, n.pruner) == place
-        if same and n.quantity == "score_mean" and n.metric == cell.metric:
-            return n.value if abs((n.sparsity or 0.0) - sparsity) < 1e-6 else None
-    return None
+    return published(dataset, source, arch, sparsity, cell.objective, cell.metric)

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from prunescope.analysis.stats import mean, std
 from prunescope.errors import UserError
 
 #: The columns after those of the cell. ``reached``: sparsity after the step; ``mean`` and ``std``: of the loss.
 COLUMNS = ("step", "reached", "mean", "std", "n_seeds")
-
-
-class LossPoint(NamedTuple):
-    """The mean loss of the steps that end with ``step``, over seeds; ``reached``: the sparsity after it."""
-
-    step: int
-    reached: float
-    loss: float
 
 
 def rows(models: Iterable[Mapping[str, Any]], where: object) -> list[list[Any]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass
-
-from prunescope.papers.numbers import pie
+from importlib import resources
 
 #: CoNLL-2003's tags, in the order of the hub's numbers.
 CONLL_CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
@@ -24,33 +25,36 @@ class Lengths:
 
 @dataclass(frozen=True)
 class Published:
-    """``counts``: examples of training, validation and test. ``max_tokens``: longer texts are cut."""
+    """``counts``: examples of training, validation and test. ``max_tokens``: longer texts are cut.
+
+    ``purpose``: what the data set is for, in the paper's words.
+    """
 
     title: str
     counts: tuple[int, int, int]
     classes: int
     lengths: Lengths
     max_tokens: int
+    purpose: str
 
 
-#: By source. Table 7 of the PIE paper, after preprocessing.
-PIE_PAPER = {
-    facts.dataset.casefold(): Published(
-        facts.dataset,
-        (facts.n_train, facts.n_validation, facts.n_test),
-        facts.n_classes,
-        Lengths(
-            facts.mean_tokens,
-            facts.median_tokens,
-            facts.min_tokens,
-            facts.max_tokens,
-            facts.std_tokens,
-            facts.p85_tokens,
-        ),
-        facts.truncation_tokens,
-    )
-    for facts in pie.datasets().values()
-}
+def _pie_paper() -> dict[str, Published]:
+    text = resources.files("prunescope.data").joinpath("pie_datasets.csv").read_text(encoding="utf-8")
+    return {
+        row["dataset"].casefold(): Published(
+            row["dataset"],
+            (int(row["n_train"]), int(row["n_val"]), int(row["n_test"])),
+            int(row["n_classes"]),
+            Lengths(*(int(row[f"{name}_tokens"]) for name in ("mean", "median", "min", "max", "std", "p85"))),
+            int(row["truncation_tokens"]),
+            row["task"],
+        )
+        for row in csv.DictReader(io.StringIO(text))
+    }
+
+
+#: By source. Tables 2 and 7 of the PIE paper; tokens are counted after preprocessing.
+PIE_PAPER = _pie_paper()
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import pytest
 
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.objectives import COLUMNS, ObjectiveCell, rows
-from prunescope.analysis.tables.collect import collect
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
+from prunescope.papers.against_papers import collect_all
+from prunescope.papers.pins.printed import objective_score
 
 PINS = PRUNERS["PINS"]
 
@@ -43,7 +44,9 @@ def cell(
 
 def found(cells: list[ObjectiveCell], **more: Any) -> list[dict[str, Any]]:
     names = ("dataset", "arch", "pruner", "sparsity", *COLUMNS)
-    return [dict(zip(names, row, strict=True)) for row in rows(cells, 0.95, **more)]
+    return [
+        dict(zip(names, row, strict=True)) for row in rows(cells, 0.95, published=objective_score, **more)
+    ]
 
 
 PAIR = [
@@ -119,7 +122,7 @@ def test_cells_are_grouped_by_what_their_jobs_record(tmp_path: Path) -> None:
         settings = {"composition": under(objective)}
         (folder / "models.json").write_text(json.dumps({**record, "settings": settings, "models": models}))
         folders.append(folder)
-    collect(folders, tmp_path / "tables", sources={"rte": "glue_rte"})
+    collect_all(folders, tmp_path / "tables", sources={"rte": "glue_rte"})
     written = read_csv(tmp_path / "tables" / "objectives.csv")
     assert [(row["pruner"], row["objective"], row["mean"], row["published"]) for row in written] == [
         ("PINS", "self-regularized", "0.75", "0.727"),

@@ -35,7 +35,6 @@ from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.papers import against_papers
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
 
@@ -188,17 +187,20 @@ def collect(
     metrics: Sequence[Path] = (),
     analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
-) -> None:
+    published: objectives.Published | None = None,
+) -> list[CellResults]:
     """Write ``effectiveness.csv``, ``alpha.csv`` and the others (``COLUMNS``) into ``out``.
 
-    And ``alpha_tests.csv``, whose rows compare cells, as ``analysis`` says (by default: its defaults); and,
-    from all of these, ``published.csv``, ``published_tests.csv`` and ``claims.csv``: the study against the
-    papers, which knows its data sets by their ``sources`` or, where these are not given, by their names.
+    And ``alpha_tests.csv``, whose rows compare cells, as ``analysis`` says (by default: its defaults).
+    ``published`` says which scores papers print, for data sets that it knows by their ``sources`` or names.
 
     What each model reached is read from ``models.json`` in the cell's folder, or from ``metrics``.
     Unpruned rows (effectiveness, recall_variance) come from the cell of the unpruned models where
     one is given, else from the dense side of all cells of the network; unpruned models that stand
     only in ``metrics`` add their test scores.
+
+    Returns:
+        The cells, in the tables' order.
 
     Raises:
         UserError: a cell has no audit, or a path does not end as a cell's does.
@@ -218,13 +220,13 @@ def collect(
         for name, rows_found in weight_tables.rows(cell.folder).items():
             tables[name].extend([*cell.key, *row] for row in rows_found)
     analysis = analysis or Analysis()
-    _add_between_pruners(tables, [cell for cell in found if not cell.dense], analysis, sources)
+    _add_between_pruners(tables, [cell for cell in found if not cell.dense], analysis, sources, published)
     for name, rows in tables.items():
         rows.sort(key=lambda row: (row[0], row[1], row[2] != NO_PRUNER))
         write_csv(out / f"{name}.csv", (*CELL, *COLUMNS[name]), rows)
     alphas = [one for cell in found if (one := alpha_cell(cell)) is not None]
     write_tests(out / "alpha_tests.csv", alphas, analysis)
-    against_papers.write(out, tables, [(cell.key, cell.folder) for cell in found], sources)
+    return found
 
 
 def _add(tables: dict[str, list[list[Any]]], cell: CellResults) -> None:
@@ -258,6 +260,7 @@ def _add_between_pruners(
     cells: Sequence[CellResults],
     analysis: Analysis,
     sources: Mapping[str, str] | None,
+    published: objectives.Published | None,
 ) -> None:
     """Tables whose rows need several cells of a network."""
     of_objectives = [
@@ -265,7 +268,7 @@ def _add_between_pruners(
         for cell in cells
         if (how := cell.composition)
     ]
-    tables["objectives"] += objectives.rows(of_objectives, analysis.confidence, sources)
+    tables["objectives"] += objectives.rows(of_objectives, analysis.confidence, sources, published)
     payers = [
         who_pays.Payer(cell.key, cell.compression, cell.folder, cell.composition.get("criterion"))
         for cell in cells

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,27 +28,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "weight_values": ("low", "high", "share", "share_std", "n_seeds"),
 }
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of a whole network, in the mean over its matrices and seeds: rank, and concentration on rows.
-
-    ``row_gini_random``: if as many weights were left in random places.
-    """
-
-    rank: float
-    row_gini: float
-    row_gini_random: float
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> Spread | None:
-        """From a row of ``weights`` after the columns of the cell; None for one of a layer or a matrix."""
-        found = dict(zip(COLUMNS["weights"], row, strict=True))
-        values = [found[part.name] for part in fields(cls)]
-        if found["layer"] not in ("", None) or any(value in ("", None) for value in values):
-            return None
-        return cls(*map(float, values))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from prunescope.config.study import Study
+from prunescope.data.facts import PIE_PAPER
 from prunescope.data.published import COVERED, covering_power_of_two, token_counts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.files import read_json
-from prunescope.papers.numbers import pie
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def _row(study: Study, name: str, path: Path) -> DatasetRow:
     value = read_json(path)
     card: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     settings = study.datasets.get(name)
-    facts = {source.casefold(): row for source, row in pie.datasets().items()}
-    known = facts.get(str(card.get("source", "")).casefold())
+    known = PIE_PAPER.get(str(card.get("source", "")).casefold())
     splits = card.get("splits") or {}
     counts = {split: (splits.get(split) or {}).get("n_examples") for split in SPLITS}
     lengths = _lengths(path.parent) if settings is not None and settings.input == "text" else {}

@@ -13,7 +13,7 @@ from prunescope.analysis.weights.tables import Storage
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.papers.numbers import pins
+from prunescope.papers.pins import printed as pins
 from prunescope.paths import CELL
 
 COLUMNS = (

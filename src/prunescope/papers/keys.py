@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from prunescope.config.pruners import NO_PRUNER
+
 
 class Key(NamedTuple):
-    """A cell; unpruned models have pruner ``none`` and sparsity 0."""
+    """A cell; dense models have pruner ``none`` and sparsity 0."""
 
     dataset: str
     arch: str
     pruner: str
     sparsity: float
+
+    @property
+    def dense(self) -> Key:
+        """The dense models that the cell's were pruned from."""
+        return Key(self.dataset, self.arch, NO_PRUNER, 0.0)
 
     @property
     def text(self) -> str:
