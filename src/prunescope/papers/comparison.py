@@ -14,24 +14,9 @@ from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 from prunescope.papers.recall.printed import Cell, PrintedTest
 
-TEST_COLUMNS = (
-    "paper",
-    "table",
-    "varied",
-    "cell_a",
-    "cell_b",
-    "alternative",
-    "published_p",
-    "ours_p",
-    "published_significant",
-    "ours_significant",
-    "published_sign",
-    "ours_sign",
-    "published_family_size",
-    "ours_family_size",
-    "n_a",
-    "n_b",
-    "note",
+TEST_COLUMNS = tuple(
+    "paper table varied cell_a cell_b alternative published_p ours_p published_significant ours_significant "
+    "published_sign ours_sign published_family_size ours_family_size n_a n_b note".split()
 )
 
 #: How quantities of tests begin.
