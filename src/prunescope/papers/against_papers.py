@@ -2,92 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from prunescope.analysis.alpha.study_alphas import read_tests
-from prunescope.analysis.csv_text import read_csv, write_csv
-from prunescope.analysis.tables.study import Key, Part, StudyTables
+from prunescope.analysis.audit_tables import ClassCount
+from prunescope.analysis.objectives import objective
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import Key, read_table, write_table
+from prunescope.analysis.tables.results import read_cells
+from prunescope.analysis.tables.study import Part, StudyTables
+from prunescope.config.analysis import Analysis
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.files import read_json
-from prunescope.papers import comparison as published
-from prunescope.papers import comparison_tests as published_tests
-from prunescope.papers.claims import by_cell, registry
-
-#: The files and their columns.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "published": published.COLUMNS,
-    "published_tests": published_tests.COLUMNS,
-    "claims": registry.COLUMNS,
-    "claims_by_cell": by_cell.COLUMNS,
-}
+from prunescope.papers import tables
+from prunescope.papers.claims import by_cell
+from prunescope.papers.claims.registry import claim_rows
+from prunescope.papers.comparison import published_rows
+from prunescope.papers.comparison_tests import test_rows
+from prunescope.papers.numbers import pins
 
 
-def write(
+def write_tables(
+    cells: Sequence[Path],
     out: Path,
-    tables: Mapping[str, Sequence[Sequence[Any]]],
-    cells: Sequence[tuple[tuple[Any, ...], Path]],
+    analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> None:
-    """Write them into ``out``, where ``alpha_tests.csv`` already is.
+    """Write all tables of a study into ``out``: the analysis' (``collect``), and from these the papers' (``write``).
+
+    Raises:
+        UserError: as ``collect``.
+    """
+    collect(cells, out, analysis=analysis, sources=sources, printed_score=printed_score)
+    write(out, cells, sources)
+
+
+def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = None) -> None:
+    """Write the papers' tables into ``out``, where those of the analysis are.
 
     Args:
-        tables: rows of the cross-study tables by name, in the order of their columns.
-        cells: dataset, arch, pruner and sparsity of every cell with its folder, the unpruned ones
-            included.
+        cells: the cells' folders, those of the dense models included.
         sources: the source of each data set, as far as known.
     """
-    families, depths = _networks(cells)
-    study = StudyTables.of(
-        tables,
-        _classes(cells),
+    found, _ = read_cells(cells)
+    families, depths = _architectures(found)
+    keys = {cell.folder: Key(**cell.names) for cell in found if cell.sparsity is not None}
+    places = {"/".join(folder.parts[-4:]): key for folder, key in keys.items()}
+    study = StudyTables.read(
+        out,
+        {key: _classes(folder) for folder, key in keys.items() if key.pruner != NO_PRUNER},
         families,
         depths,
-        read_tests(read_csv(out / "alpha_tests.csv"), _places(cells)),
+        read_tests(read_table(out, registry.AlphaTest), places),
         sources,
     )
-    rows: dict[str, Sequence[Sequence[Any]]] = {
-        "published": published.published_rows(study),
-        "published_tests": published_tests.test_rows(study),
-        "claims": registry.claim_rows(study),
-        "claims_by_cell": list(by_cell.rows(study, _compressions(cells))),
-    }
-    for name, columns in COLUMNS.items():
-        write_csv(out / f"{name}.csv", columns, rows[name])
+    write_table(out, tables.Published, published_rows(study))
+    write_table(out, tables.PublishedTest, test_rows(study))
+    write_table(out, tables.ClaimRow, claim_rows(study))
+    write_table(out, tables.CellClaims, by_cell.rows(study, {key: f.name for f, key in keys.items()}))
 
 
-def _places(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[str, Key]:
-    """By place as ``alpha_tests.csv`` tells it: the end of the cell's folder."""
-    return {"/".join(folder.parts[-4:]): Key(*key) for key, folder in cells if key[3] is not None}
+def printed_score(cell: CellResults, source: str | None) -> float | None:
+    """The score of the PINS paper's Table 6 that a cell repeats; ``source``: of its data set, as far as known."""
+    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
+        return None
+    row = {"task": pins.PLAIN, "distilled": pins.DISTILLED, "self-regularized": pins.PINS}.get(
+        objective(cell)
+    )
+    names = (pins.dataset_name(cell.dataset, source), pins.arch_name(cell.arch), row)
+    for n in pins.printed():
+        same = n.table == "6" and (n.dataset, n.arch, n.pruner) == names
+        if same and n.quantity == "score_mean" and n.metric == cell.metric:
+            return n.value if abs((n.sparsity or 0.0) - cell.sparsity) < 1e-6 else None
+    return None
 
 
-def _compressions(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, str]:
-    return {Key(*key): folder.name for key, folder in cells if key[3] is not None}
+def _classes(folder: Path) -> tuple[Part, ...]:
+    """PIEs by class of the test split."""
+    return tuple(
+        Part(row.class_, row.n_examples, row.n_pies) for row in read_table(folder / "test", ClassCount)
+    )
 
 
-def _classes(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, tuple[Part, ...]]:
-    """PIEs by class of the test split; a cell whose models all diverged has none."""
-    found = {}
-    for key, folder in cells:
-        path = folder / "test" / "classes.csv"
-        if key[2] != NO_PRUNER and key[3] is not None and path.exists():
-            parts = (Part(r["class"], int(r["n_examples"]), int(r["n_pies"])) for r in read_csv(path))
-            found[Key(*key)] = tuple(parts)
-    return found
-
-
-def _networks(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> tuple[dict[str, str], dict[str, int]]:
-    """The family of each arch, and the depth of those that have one, from the first cell that tells it."""
+def _architectures(cells: Iterable[CellResults]) -> tuple[dict[str, str], dict[str, int]]:
+    """The family of each arch, and the depth of those that have one, from the first cell that records them."""
     families: dict[str, str] = {}
     depths: dict[str, int] = {}
-    for (_, arch, *_), folder in cells:
-        path = folder / "models.json"
-        if arch not in families and path.exists():
-            settings = read_json(path).get("settings") or {}
-            network = settings.get("architecture") or {}
-            if network.get("family"):
-                families[arch] = str(network["family"])
-            if network.get("depth"):
-                depths[arch] = int(network["depth"])
+    for cell in cells:
+        architecture = cell.settings.get("architecture") or {}
+        if cell.arch not in families:
+            if architecture.get("family"):
+                families[cell.arch] = str(architecture["family"])
+            if architecture.get("depth"):
+                depths[cell.arch] = int(architecture["depth"])
     return families, depths

@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from prunescope.analysis.tables.study import Key, StudyTables
 from prunescope.papers.comparison_tests import compared_tests, recall_names
 from prunescope.papers.numbers import pie, pins, recall
 from prunescope.papers.numbers.printed import PrintedNumber
-
-COLUMNS = (
-    "paper",
-    "table",
-    "dataset",
-    "arch",
-    "pruner",
-    "sparsity",
-    "quantity",
-    "published",
-    "ours",
-    "difference",
-)
+from prunescope.papers.tables import Published
 
 #: What a paper calls a cell's data set and network; None where it has no such.
 Namer = Callable[[StudyTables, Key], tuple[str, str] | None]
@@ -40,22 +28,6 @@ PAPERS: dict[str, tuple[Callable[[], Iterable[PrintedNumber]], Namer]] = {
     pins.PAPER: (pins.printed, pins_names),
     recall.PAPER: (recall.printed, recall_names),
 }
-
-
-class Row(NamedTuple):
-    """One of ``COLUMNS``; names and sparsity are the study's. ``ours`` is None where it does not exist, such
-    as a standard deviation over one seed."""
-
-    paper: str
-    table: str
-    dataset: str
-    arch: str
-    pruner: str
-    sparsity: float
-    quantity: str
-    published: float
-    ours: float | None
-    difference: float | None
 
 
 def _score(study: StudyTables, key: Key, part: Literal["mean", "std"]) -> float | None:
@@ -92,14 +64,14 @@ QUANTITIES: Mapping[str, Callable[[StudyTables, Key], float | None]] = {
 }
 
 
-def published_rows(study: StudyTables) -> list[Row]:
+def published_rows(study: StudyTables) -> list[Published]:
     """A row per printed number whose cell the study has run, in the papers' order; then the printed tests.
 
     A cell is the paper's if it is of the paper's data set, network (PIE: by name, in whatever case; PINS:
     ``pins_names``; recall: ``recall_names``) and pruner, at its sparsity or ratio (``PrintedNumber.tolerance``; the
     nearest counts), and the scores measure the same.
     """
-    rows: list[Row] = []
+    rows: list[Published] = []
     tried = {key[:3] for key in study.cells}
     for numbers, namer in PAPERS.values():
         cells: dict[tuple[str, str, str], dict[tuple[str, str], list[Key]]] = {}
@@ -127,12 +99,12 @@ def _nearest(study: StudyTables, number: PrintedNumber, keys: Iterable[Key]) -> 
     return min(apart, key=lambda key: (apart[key], key)) if apart else None
 
 
-def _row(number: PrintedNumber, key: Key, ours: float | None) -> Row:
+def _row(number: PrintedNumber, key: Key, ours: float | None) -> Published:
     difference = None if ours is None else ours - number.value
-    return Row(number.paper, number.table, *key, number.quantity, number.value, ours, difference)
+    return Published(number.paper, number.table, *key, number.quantity, number.value, ours, difference)
 
 
-def _test_rows(study: StudyTables) -> Iterator[Row]:
+def _test_rows(study: StudyTables) -> Iterator[Published]:
     """Two rows per printed test: of significance (1 or 0) and, where the paper says it, of the sign (1, -1).
 
     The cell is the test's first side; the quantity names the second.
@@ -148,7 +120,7 @@ def _test_rows(study: StudyTables) -> Iterator[Row]:
             told.append((f"{SIGN}{against}", float(printed.sign), _float(ours.sign)))
         for quantity, value, our in told:
             difference = None if our is None else our - value
-            yield Row(recall.PAPER, printed.table, *ours.a, quantity, value, our, difference)
+            yield Published(recall.PAPER, printed.table, *ours.a, quantity, value, our, difference)
 
 
 #: How quantities of tests begin.

@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prunescope.analysis.alpha.study_alphas import AlphaTest
 from prunescope.analysis.tables.study import Key, StudyTables
 from prunescope.papers.numbers import recall
 from prunescope.papers.numbers.recall import Place, PrintedTest
-
-COLUMNS = (
-    "paper",
-    "table",
-    "varied",
-    "cell_a",
-    "cell_b",
-    "alternative",
-    "published_p",
-    "ours_p",
-    "published_significant",
-    "ours_significant",
-    "published_sign",
-    "ours_sign",
-    "published_family_size",
-    "ours_family_size",
-    "n_a",
-    "n_b",
-    "note",
-)
+from prunescope.papers.tables import PublishedTest
 
 
 def recall_names(study: StudyTables, key: Key) -> tuple[str, str] | None:
@@ -61,27 +40,28 @@ def compared_tests(study: StudyTables) -> list[tuple[PrintedTest, AlphaTest]]:
     ]
 
 
-def test_rows(study: StudyTables) -> list[list[Any]]:
-    """Rows of ``COLUMNS``. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
+def test_rows(study: StudyTables) -> list[PublishedTest]:
+    """A row per compared test. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
     return [
-        [
-            recall.PAPER,
-            printed.table,
-            printed.varied,
-            *ours.places,
-            printed.alternative,
-            printed.text,
-            ours.p_corrected,
-            _truth(printed.significant),
-            None if ours.p_value is None else _truth(ours.significant),
-            printed.sign,
-            ours.sign,
-            printed.family_size,
-            ours.family_size,
-            ours.n_a,
-            ours.n_b,
-            ours.note,
-        ]
+        PublishedTest(
+            paper=recall.PAPER,
+            table=printed.table,
+            varied=printed.varied,
+            cell_a=ours.places[0],
+            cell_b=ours.places[1],
+            alternative=printed.alternative,
+            published_p=printed.text,
+            ours_p=ours.p_corrected,
+            published_significant=printed.significant,
+            ours_significant=None if ours.p_value is None else ours.significant,
+            published_sign=printed.sign,
+            ours_sign=ours.sign,
+            published_family_size=printed.family_size,
+            ours_family_size=ours.family_size,
+            n_a=ours.n_a,
+            n_b=ours.n_b,
+            note=ours.note,
+        )
         for printed, ours in compared_tests(study)
     ]
 
@@ -95,7 +75,3 @@ def _place(study: StudyTables, key: Key) -> Place | None:
         if recall.same_ratio(reached, ratio):
             return Place(*names, key.pruner, ratio)
     return None
-
-
-def _truth(value: bool) -> str:
-    return str(value).lower()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
-from prunescope.analysis.csv_text import number
-from prunescope.analysis.tables.keys import Key
-from prunescope.papers.numbers.recall import LEVEL
+from prunescope.analysis.alpha.tests import LEVEL
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.declared import Key
 
 #: Kinds of amounts: what differs between the sides of a test along a curve.
 COMPRESSIONS = frozenset({"ratio", "sparsity", "level"})
@@ -24,11 +24,6 @@ class Alpha:
     mean: float
     low: float | None
     high: float | None
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> Alpha:
-        """From a row of ``alpha.csv`` from its column ``ratio`` on; alpha must be there."""
-        return cls(row[1], row[2], row[3])
 
     @property
     def clearly_below(self) -> bool:
@@ -109,26 +104,26 @@ class AlphaTest:
         )
 
 
-def read_tests(rows: Iterable[Mapping[str, str]], cells: Mapping[str, Key]) -> list[AlphaTest]:
+def read_tests(rows: Iterable[registry.AlphaTest], cells: Mapping[str, Key]) -> list[AlphaTest]:
     """The tests of ``alpha_tests.csv`` whose sides are both among ``cells``, which are by place."""
     found = []
     for row in rows:
-        a, b = cells.get(row["cell_a"]), cells.get(row["cell_b"])
+        a, b = cells.get(row.cell_a), cells.get(row.cell_b)
         if a is not None and b is not None:
             found.append(
                 AlphaTest(
-                    family=row["family"],
-                    varied=row["varied"],
+                    family=row.family,
+                    varied=row.varied,
                     a=a,
                     b=b,
-                    alternative=row["alternative"],  # type: ignore[arg-type]
-                    p_value=number(row["p_value"]),
-                    family_size=int(row["family_size"]),
-                    difference=number(row["mean_difference"]),
-                    n_a=int(row["n_a"]),
-                    n_b=int(row["n_b"]),
-                    places=(row["cell_a"], row["cell_b"]),
-                    note=row["note"],
+                    alternative=row.alternative,  # type: ignore[arg-type]
+                    p_value=row.p_value,
+                    family_size=row.family_size,
+                    difference=row.mean_difference,
+                    n_a=row.n_a,
+                    n_b=row.n_b,
+                    places=(row.cell_a, row.cell_b),
+                    note=row.note,
                 )
             )
     return found

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from prunescope.analysis.alpha.study_alphas import Alpha, AlphaTest
 from prunescope.analysis.pruning_loss import LossPoint
-from prunescope.analysis.tables.keys import Key, percent
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.declared import CellRow, Key, percent, read_table
 from prunescope.analysis.weights.tables import Spread, Storage
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.numbers import recall
@@ -16,6 +19,7 @@ from prunescope.papers.numbers import recall
 __all__ = ["Key", "OnPies", "Part", "Score", "StudyTables", "curves", "groups", "percent"]
 
 T = TypeVar("T")
+C = TypeVar("C", bound=CellRow)
 
 Role = Literal["BERT", "BiLSTM"]
 
@@ -24,20 +28,6 @@ ROLES: dict[str, Role] = {"encoder": "BERT", "bilstm": "BiLSTM"}
 
 #: Families by the papers' names, for records that do not tell the family.
 _FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm"}
-
-#: The tables that are read.
-_READ = (
-    "effectiveness",
-    "pie_share",
-    "effectiveness_on_pies",
-    "el2n_bins",
-    "readability",
-    "alpha",
-    "recall_variance",
-    "task_metrics",
-    "pruning_loss",
-    "weights",
-)
 
 #: Fields of ``StudyTables`` that are not values by cell.
 _NOT_BY_CELL = frozenset({"tests", "families", "depths", "sources"})
@@ -100,55 +90,57 @@ class StudyTables:
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def read(
         cls,
-        tables: Mapping[str, Sequence[Sequence[Any]]],
-        classes: Mapping[Key, tuple[Part, ...]],
-        families: Mapping[str, str],
+        folder: Path,
+        classes: Mapping[Key, tuple[Part, ...]] | None = None,
+        families: Mapping[str, str] | None = None,
         depths: Mapping[str, int] | None = None,
         tests: Sequence[AlphaTest] = (),
         sources: Mapping[str, str] | None = None,
     ) -> StudyTables:
-        """From rows of the tables, in the order of their columns; fields are numbers or their text."""
-        rows = {
-            name: [(Key(*row[:4]), row[4:]) for row in tables.get(name, ()) if row[3] is not None]
-            for name in _READ
-        }
-        bins: dict[Key, list[Part]] = {}
-        for key, (number, examples, pies, _) in rows["el2n_bins"]:
-            bins.setdefault(key, []).append(Part(str(number), int(examples), int(pies)))
-        losses: dict[Key, list[LossPoint]] = {}
-        for key, (step, reached, mean, *_) in rows["pruning_loss"]:
-            losses.setdefault(key, []).append(LossPoint(int(step), float(reached), float(mean)))
-        own: dict[Key, dict[str, float]] = {}
-        for key, (metric, mean, *_) in rows["task_metrics"]:
-            if mean not in (None, ""):
-                own.setdefault(key, {})[metric] = float(mean)
-        ratios: dict[Key, dict[str, float]] = {}
-        for key, (measure, _, _, ratio) in rows["readability"]:
-            if ratio not in (None, ""):
-                ratios.setdefault(key, {})[measure] = float(ratio)
+        """From the tables in a folder. Tables that are not there, and cells of unknown sparsity, have no values.
+
+        Raises:
+            UserError: a table is damaged.
+        """
+
+        def rows(kind: type[C]) -> list[tuple[Key, C]]:
+            return [(row.key, row) for row in read_table(folder, kind) if row.key is not None]
+
+        bins, losses = defaultdict[Key, list[Part]](list), defaultdict[Key, list[LossPoint]](list)
+        for key, one in rows(registry.El2nBin):
+            bins[key].append(Part(str(one.bin), one.n_examples, one.n_pies))
+        for key, point in rows(registry.PruningLoss):
+            losses[key].append(LossPoint(point.step, point.reached, point.mean))
+        own, ratios = defaultdict[Key, dict[str, float]](dict), defaultdict[Key, dict[str, float]](dict)
+        for key, score in rows(registry.TaskMetric):
+            if score.mean is not None:
+                own[key][score.metric] = score.mean
+        for key, text in rows(registry.Readability):
+            if text.ratio is not None:
+                ratios[key][text.measure] = text.ratio
+        alphas, variances = rows(registry.Alpha), rows(registry.RecallVariance)
+        reached = [(key, r.ratio) for key, r in alphas] + [(key, r.ratio) for key, r in variances]
+        weights = rows(registry.Weights)
         return cls(
-            scores={key: Score(row[0], row[1], row[2]) for key, row in rows["effectiveness"]},
-            pie_shares={key: row[2] for key, row in rows["pie_share"] if row[2] is not None},
-            own=own,
-            on_pies={key: OnPies(row[1], row[2]) for key, row in rows["effectiveness_on_pies"]},
+            scores={key: Score(r.metric, r.mean, r.std) for key, r in rows(registry.Effectiveness)},
+            pie_shares={key: r.pie_share for key, r in rows(registry.PieShare) if r.pie_share is not None},
+            own=dict(own),
+            on_pies={key: OnPies(r.dense, r.pruned) for key, r in rows(registry.EffectivenessOnPies)},
             bins={key: tuple(parts) for key, parts in bins.items()},
-            ratios=ratios,
-            classes=classes,
-            alphas={key: Alpha.of(row) for key, row in rows["alpha"] if row[1] is not None},
-            variances={key: row[1] for key, row in rows["recall_variance"] if row[1] is not None},
-            pruning_ratios={
-                key: row[0]
-                for name in ("alpha", "recall_variance")
-                for key, row in rows[name]
-                if row[0] is not None
+            ratios=dict(ratios),
+            classes=classes or {},
+            alphas={key: Alpha(r.alpha, r.ci_low, r.ci_high) for key, r in alphas if r.alpha is not None},
+            variances={
+                key: r.mean_recall_variance for key, r in variances if r.mean_recall_variance is not None
             },
+            pruning_ratios={key: ratio for key, ratio in reached if ratio is not None},
             losses={key: tuple(points) for key, points in losses.items()},
-            weights={key: found for key, row in rows["weights"] if (found := Spread.of(row)) is not None},
-            storage={key: size for key, row in rows["weights"] if (size := Storage.of(row)) is not None},
+            weights={key: spread for key, r in weights if (spread := Spread.of(r)) is not None},
+            storage={key: size for key, r in weights if (size := Storage.of(r)) is not None},
             tests=tests,
-            families=families,
+            families=families or {},
             depths=depths or {},
             sources=sources or {},
         )

@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from prunescope.analysis.tables.study import Key, StudyTables
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.papers import tables
 from prunescope.papers.claims.registry import PAPERS
-
-COLUMNS = ("dataset", "arch", "pruner", "sparsity", "amount", "n_hold", "n_decided", "holds", "fails")
 
 
 class CellClaims(NamedTuple):
@@ -34,7 +33,7 @@ def of_cell(study: StudyTables, key: Key) -> CellClaims:
     return CellClaims(tuple(found["holds"]), tuple(found["fails"]))
 
 
-def rows(study: StudyTables, compressions: Mapping[Key, str]) -> Iterator[tuple[object, ...]]:
+def rows(study: StudyTables, compressions: Mapping[Key, str]) -> Iterator[tables.CellClaims]:
     """Rows of claims_by_cell.csv, for cells that decide at least one claim.
 
     Args:
@@ -44,5 +43,11 @@ def rows(study: StudyTables, compressions: Mapping[Key, str]) -> Iterator[tuple[
         found = of_cell(study, key)
         decided = len(found.holds) + len(found.fails)
         if decided and key in compressions:
-            lists = ("|".join(found.holds), "|".join(found.fails))
-            yield (*key, compressions[key], len(found.holds), decided, *lists)
+            yield tables.CellClaims(
+                *key,
+                amount=compressions[key],
+                n_hold=len(found.holds),
+                n_decided=decided,
+                holds="|".join(found.holds),
+                fails="|".join(found.fails),
+            )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prunescope.analysis.tables.keys import percent
+from prunescope.analysis.tables.declared import percent
 from prunescope.analysis.tables.study import StudyTables, groups
 from prunescope.analysis.weights.tables import Spread
 from prunescope.papers.claims.findings import Finding, found, not_measured

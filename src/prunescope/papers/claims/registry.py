@@ -25,8 +25,7 @@ from prunescope.papers.claims import (
 )
 from prunescope.papers.claims.findings import Finding, Judge, not_measured
 from prunescope.papers.numbers import pie, pins, printed, recall
-
-COLUMNS = ("id", "statement", "verdict", "evidence")
+from prunescope.papers.tables import ClaimRow
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,9 @@ def judge(study: StudyTables, claim: printed.Claim) -> Finding:
     return paper.judges[claim.id](paper.scope(study))
 
 
-def claim_rows(study: StudyTables) -> list[tuple[str, str, str, str]]:
+def claim_rows(study: StudyTables) -> list[ClaimRow]:
     """Rows of claims.csv: every claim of every paper."""
     findings = [(claim, judge(study, claim)) for claim in printed.claims()]
-    return [(claim.id, claim.statement, finding.verdict, finding.evidence) for claim, finding in findings]
+    return [
+        ClaimRow(claim.id, claim.statement, finding.verdict, finding.evidence) for claim, finding in findings
+    ]
