@@ -19,15 +19,17 @@ _HEAD = """# Tables
 Generated from the declarations in `src/prunescope/analysis/tables/registry.py`, `src/prunescope/papers/tables.py` and
 `src/prunescope/analysis/audit_tables.py`; after a change there, run `python workflow/report/declared_tables.py`.
 
-Scores and shares are fractions. Means and standard deviations (n - 1) are over seeds; intervals are Student's t intervals
-of the mean at the study's `confidence` unless a column says otherwise. An empty field has no value. Read columns by their
-names: later versions may add some.
+Scores and shares are fractions. Means and standard deviations (n - 1) are over seeds; intervals are Student's t
+intervals of the mean at the study's `confidence` unless a column says otherwise. An empty field has no value. Read
+columns by their names: later versions may add some.
 """
 
 #: Every caption in the report ends with it.
 _STUDY = """
 {% set c = snakemake.config %}
-Study {{ c["name"] }}, {{ c["seeds"]|length }} seed{{ "s" if c["seeds"]|length != 1 }}. Scores and shares are fractions of the test split unless said otherwise; dense models have the pruner ``none``, sparsity 0 and ratio 1.
+Study {{ c["name"] }}, {{ c["seeds"]|length }} seed{{ "s" if c["seeds"]|length != 1 }}.
+Scores and shares are fractions of the test split unless said otherwise.
+Dense models have the pruner ``none``, sparsity 0 and ratio 1.
 """
 
 
@@ -55,7 +57,14 @@ def _table(table: Declaration) -> str:
         kind = column.kind.__name__ + (", or empty" if column.optional else "")
         rows.append(f"| `{column.name}` | {kind} | {column.meaning.replace('|', chr(92) + '|')} |")
     return "\n".join(
-        [f"### `{table.name}.csv`\n", f"{table.caption}\n", "| column | type | meaning |", "|---|---|---|", *rows, ""]
+        [
+            f"### `{table.name}.csv`\n",
+            f"{table.caption}\n",
+            "| column | type | meaning |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
     )
 
 

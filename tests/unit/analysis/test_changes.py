@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
-from prunescope.analysis.changes import change_interval
+from prunescope.analysis.stats import change_interval
 from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
 from prunescope.papers.claims.by_cell import of_cell, rows
 

@@ -24,8 +24,8 @@ def collect(
 ) -> None:
     """Write every table of ``registry.TABLES`` into ``out``.
 
-    Rows of dense models (effectiveness, task_metrics, recall_variance) come from their own cell where there is one, else
-    from the dense side of all cells of the architecture.
+    Rows of dense models (effectiveness, task_metrics, recall_variance) come from their own cell where there is one,
+    else from the dense side of all cells of the architecture.
 
     Args:
         cells: the cells' folders.
