@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from prunescope.analysis.alpha.distortion import distortion, mean_recall_variance
-from prunescope.analysis.effectiveness import correct, flips, macro_f1, scores
 from prunescope.analysis.el2n import bin_of, bin_rows, errors
 from prunescope.analysis.pies.classes import class_counts
 from prunescope.analysis.pies.votes import (
@@ -23,6 +22,7 @@ from prunescope.analysis.pies.votes import (
 )
 from prunescope.analysis.readability import MEASURES, compare, count_tokens
 from prunescope.analysis.stats import t_interval
+from prunescope.predictions.scores import correct, flips, macro_f1, scores
 from prunescope.predictions.store import Predictions
 
 

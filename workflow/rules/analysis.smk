@@ -1,7 +1,7 @@
-# From prediction tables to tables; no network is seen from here on.
+# From prediction tables to tables; no model is seen from here on.
 
 
-# Once for all cells that are compared with the same unpruned models.
+# Once for all cells that are compared with the same dense models.
 rule el2n:
     input:
         early_files,
@@ -71,7 +71,7 @@ rule tables:
         **{
             table: report(
                 LAYOUT.scoped(f"tables/{table}.csv"),
-                caption="../report/tables.rst",
+                caption=f"../report/tables/{table}.rst",
                 category="Tables",
                 labels={"table": table},
             )

@@ -26,7 +26,9 @@ from prunescope.paths import (
     keeps_models,
     seeds_name,
 )
+from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.papers import FILES as PAPER_FILES
+from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.planning.resources import resources_of
 from prunescope.tuning.job import tune_job
@@ -51,35 +53,8 @@ CELLS = {
 #: For `snakemake --sdm conda`; without it, jobs run in the environment that Snakemake runs in.
 CONDA = workflow.source_path("../../envs/conda.yaml")
 
-#: Cross-study tables, one row per cell.
-TABLES = [
-    "effectiveness",
-    "task_metrics",
-    "pie_share",
-    "effectiveness_on_pies",
-    "el2n_bins",
-    "readability",
-    "alpha",
-    "alpha_tests",
-    "alpha_variants",
-    "alpha_intensification",
-    "recall_variance",
-    "pie_intervals",
-    "pie_share_by_seeds",
-    "agreement",
-    "spearman_pies",
-    "pruning_loss",
-    "layer_collapse",
-    "objectives",
-    "who_pays",
-    "who_pays_classes",
-    "published",
-    "published_tests",
-    "claims",
-    "claims_by_cell",
-    "weights",
-    "weight_values",
-]
+#: Tables over all cells of a study: those of the analysis and those of the papers.
+TABLES = [*ANALYSIS_TABLES, *PAPER_TABLES]
 
 # Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of
 # imported modules, and rerunning everything for a comment would be worse.
@@ -313,7 +288,7 @@ def cell_files(file):
 def results_of(dataset=None):
     """Tables and analyses of the cells of a data set, or of all, as targets of their own.
 
-    Pages are up to date even where a table behind them was taken away; with this, it is made anew. A
+    Pages are up to date even where a table behind them was deleted; with this, the table is rebuilt. A
     function: every job of a cluster run reads the Snakefile, and none of those needs the list.
     """
     analyses = ("test/summary.json", "train/summary.json", "models.json")

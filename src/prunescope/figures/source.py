@@ -11,36 +11,30 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.analysis.audit_tables import AUDIT_TABLES
+from prunescope.analysis.tables.declared import columns as columns_of
+from prunescope.analysis.tables.registry import TABLES
 from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
 
-#: Columns that are names even where they look like numbers or like missing values.
-_NAMES = frozenset(
-    {
-        "dataset",
-        "arch",
-        "pruner",
-        "metric",
-        "measure",
-        "verdict",
-        "class",
-        "family",
-        "varied",
-        "fixed",
-        "base",
-        "objective",
-        "reference",
-        "layer_name",
-        "matrix",
+#: By table: columns that are names even where they look like numbers or like missing values.
+_NAMES = {
+    name: {
+        column.name
+        for tables in (TABLES, AUDIT_TABLES)
+        if name in tables
+        for column in columns_of(tables[name].row)
+        if column.kind is str
     }
-)
+    for name in TABLES | AUDIT_TABLES
+}
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A CSV with at least ``columns``; names as strings, everything else as numbers (empty: NaN).
+    """A declared table with at least ``columns``; names as strings, everything else as numbers (empty: NaN).
 
     Raises:
         UserError: the file cannot be read or lacks a column.
@@ -54,8 +48,9 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     missing = [name for name in columns if name not in raw.columns]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; delete it and run again")
+    names = _NAMES[path.stem]
     for name in raw.columns:
-        if name not in _NAMES:
+        if name not in names:
             raw[name] = pd.to_numeric(raw[name], errors="coerce")
     return raw
 

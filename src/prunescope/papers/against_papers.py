@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from prunescope.analysis.csv_text import write_csv
+from prunescope.analysis.objectives import objective
+from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import Key, write_table
+from prunescope.analysis.tables.results import read_cells
 from prunescope.config.analysis import Analysis
-from prunescope.papers import comparison
+from prunescope.papers import tables
 from prunescope.papers.claims import Finding
-from prunescope.papers.keys import Key
+from prunescope.papers.comparison import published_rows, test_rows
 from prunescope.papers.measured import Measured
 from prunescope.papers.pie.claims import CLAIMS as PIE
 from prunescope.papers.pins.claims import CLAIMS as PINS
@@ -21,45 +23,43 @@ from prunescope.papers.recall.claims import CLAIMS as RECALL
 #: The claims of every paper.
 CLAIMS = (PIE, PINS, RECALL)
 
-#: The files and their columns.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "published": comparison.COLUMNS,
-    "published_tests": comparison.TEST_COLUMNS,
-    "claims": ("id", "statement", "verdict", "evidence"),
-    "claims_by_cell": (*Key._fields, "amount", "n_hold", "n_decided", "holds", "fails"),
-}
 
-
-def collect_all(
+def write_tables(
     cells: Sequence[Path],
     out: Path,
     analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the cross-study tables into ``out``, and the study against the papers (``COLUMNS``).
-
-    Args:
-        cells: the cells' folders.
-        sources: of the data sets, by which papers' data sets are known; those without one are known by name.
+    """Write all tables of a study into ``out``: the analysis' (``collect``), and from these the papers' (``write``).
 
     Raises:
-        UserError: a cell has no audit, or a path does not end as a cell's does.
+        UserError: as ``collect``.
     """
-    found = collect(cells, out, analysis=analysis, sources=sources, published=objective_score)
-    write(out, [(Key(*cell.key), cell.folder) for cell in found if cell.sparsity is not None], sources)
+    collect(cells, out, analysis=analysis, sources=sources, printed_score=printed_score)
+    write(out, cells, sources)
 
 
-def write(out: Path, cells: Sequence[tuple[Key, Path]], sources: Mapping[str, str] | None = None) -> None:
-    """Write ``COLUMNS`` into ``out``, where the cross-study tables of these cells already are."""
-    study = Measured.read(out, cells, sources)
-    rows: dict[str, Sequence[Sequence[Any]]] = {
-        "published": comparison.published_rows(study),
-        "published_tests": comparison.test_rows(study),
-        "claims": claim_rows(study),
-        "claims_by_cell": list(rows_by_cell(study, {key: folder.name for key, folder in cells})),
-    }
-    for name, columns in COLUMNS.items():
-        write_csv(out / f"{name}.csv", columns, rows[name])
+def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = None) -> None:
+    """Write the papers' tables into ``out``, where those of the analysis are.
+
+    Args:
+        cells: the cells' folders, those of the dense models included.
+        sources: the source of each data set, by which papers' data sets are known; without one by name.
+    """
+    found, _ = read_cells(cells)
+    study = Measured.read(out, found, sources)
+    levels = {Key(**cell.names): cell.folder.name for cell in found if cell.sparsity is not None}
+    write_table(out, tables.Published, published_rows(study))
+    write_table(out, tables.PublishedTest, test_rows(study))
+    write_table(out, tables.ClaimRow, claim_rows(study))
+    write_table(out, tables.CellClaims, rows_by_cell(study, levels))
+
+
+def printed_score(cell: CellResults, source: str | None) -> float | None:
+    """The score of the PINS paper's Table 6 that a cell repeats; ``source``: of its data set, as far as known."""
+    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
+        return None
+    return objective_score(cell.dataset, source, cell.arch, cell.sparsity, objective(cell), cell.metric)
 
 
 def findings(study: Measured) -> dict[str, Finding]:
@@ -67,12 +67,16 @@ def findings(study: Measured) -> dict[str, Finding]:
     return {name: finding for claims in CLAIMS for name, finding in claims.findings(study).items()}
 
 
-def claim_rows(study: Measured) -> list[tuple[str, ...]]:
+def claim_rows(study: Measured) -> list[tables.ClaimRow]:
     found = findings(study)
-    return [(claim.id, claim.statement, *found[claim.id]) for claims in CLAIMS for claim in claims.claims]
+    return [
+        tables.ClaimRow(claim.id, claim.statement, *found[claim.id])
+        for claims in CLAIMS
+        for claim in claims.claims
+    ]
 
 
-def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tuple[object, ...]]:
+def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tables.CellClaims]:
     """For cells that decide at least one claim by themselves: every claim checked as if the study had no other cell.
 
     Claims about several cells are not measured then.
@@ -88,5 +92,11 @@ def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tuple[o
                 for verdict in ("holds", "fails")
             )
             if holds or fails:
-                lists = ("|".join(holds), "|".join(fails))
-                yield (*key, levels[key], len(holds), len(holds) + len(fails), *lists)
+                yield tables.CellClaims(
+                    *key,
+                    amount=levels[key],
+                    n_hold=len(holds),
+                    n_decided=len(holds) + len(fails),
+                    holds="|".join(holds),
+                    fails="|".join(fails),
+                )

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
-from prunescope.papers.keys import Key
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.measured import QUANTITIES, Measured
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.pins import printed as pins
@@ -13,11 +12,7 @@ from prunescope.papers.printed import PrintedNumber, numbers
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 from prunescope.papers.recall.printed import Cell, PrintedTest
-
-TEST_COLUMNS = tuple(
-    "paper table varied cell_a cell_b alternative published_p ours_p published_significant ours_significant "
-    "published_sign ours_sign published_family_size ours_family_size n_a n_b note".split()
-)
+from prunescope.papers.tables import Published, PublishedTest
 
 #: How quantities of tests begin.
 SIGNIFICANT, SIGN = "significant at 0.05: ", "sign of the difference: "
@@ -26,25 +21,6 @@ _RELATION = {"less": "<", "greater": ">", "two-sided": "!="}
 
 #: What a paper calls a cell's data set and model; None for what it does not have.
 Names = tuple[str | None, str | None]
-
-
-class Row(NamedTuple):
-    """A row of published.csv; names and sparsity are the study's. ``ours`` is None where the study has no such number,
-    such as a standard deviation over one seed."""
-
-    paper: str
-    table: str
-    dataset: str
-    arch: str
-    pruner: str
-    sparsity: float
-    quantity: str
-    published: float
-    ours: float | None
-    difference: float | None
-
-
-COLUMNS = Row._fields
 
 
 def pins_names(study: Measured, key: Key) -> Names:
@@ -67,13 +43,13 @@ NAMES: dict[str, Callable[[Measured, Key], Names]] = {
 }
 
 
-def published_rows(study: Measured) -> list[Row]:
+def published_rows(study: Measured) -> list[Published]:
     """A row per printed number whose cell the study has run, in the papers' order; then the printed tests.
 
     A cell is the paper's if it has the paper's data set and model (``NAMES``, in whatever case) and pruner, and its
     sparsity or ratio (within ``PrintedNumber.tolerance``; the nearest counts), and the scores measure the same.
     """
-    rows: list[Row] = []
+    rows: list[Published] = []
     tried = {key[:3] for key in study.cells}
     for paper, names in NAMES.items():
         cells: dict[tuple[str, ...], dict[tuple[str, str], list[Key]]] = {}
@@ -111,11 +87,13 @@ def _ours(quantity: str) -> str:
     return quantity if quantity in QUANTITIES else f"task_metrics.{quantity}"
 
 
-def _row(paper: str, table: str, key: Key, quantity: str, published: float, ours: float | None) -> Row:
-    return Row(paper, table, *key, quantity, published, ours, None if ours is None else ours - published)
+def _row(paper: str, table: str, key: Key, quantity: str, published: float, ours: float | None) -> Published:
+    return Published(
+        paper, table, *key, quantity, published, ours, None if ours is None else ours - published
+    )
 
 
-def _rows_of_tests(study: Measured) -> Iterator[Row]:
+def _rows_of_tests(study: Measured) -> Iterator[Published]:
     """Two rows per printed test: of significance (1 or 0) and, where the paper says it, of the sign (1, -1).
 
     The cell is the test's first side; the quantity names the second.
@@ -155,27 +133,28 @@ def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
     ]
 
 
-def test_rows(study: Measured) -> list[list[Any]]:
-    """Rows of ``TEST_COLUMNS``. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
+def test_rows(study: Measured) -> list[PublishedTest]:
+    """A row per compared test. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
     return [
-        [
-            recall.PAPER,
-            printed.table,
-            printed.varied,
-            *ours.cells,
-            printed.alternative,
-            printed.text,
-            ours.p_corrected,
-            str(printed.significant).lower(),
-            None if ours.p_value is None else str(ours.significant).lower(),
-            printed.sign,
-            ours.sign,
-            printed.family_size,
-            ours.family_size,
-            ours.n_a,
-            ours.n_b,
-            ours.note,
-        ]
+        PublishedTest(
+            paper=recall.PAPER,
+            table=printed.table,
+            varied=printed.varied,
+            cell_a=ours.cells[0],
+            cell_b=ours.cells[1],
+            alternative=printed.alternative,
+            published_p=printed.text,
+            ours_p=ours.p_corrected,
+            published_significant=printed.significant,
+            ours_significant=None if ours.p_value is None else ours.significant,
+            published_sign=printed.sign,
+            ours_sign=ours.sign,
+            published_family_size=printed.family_size,
+            ours_family_size=ours.family_size,
+            n_a=ours.n_a,
+            n_b=ours.n_b,
+            note=ours.note,
+        )
         for printed, ours in compared_tests(study)
     ]
 

@@ -8,14 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from prunescope.analysis.csv_text import read_csv
+from prunescope.analysis.audit_tables import ClassCount
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import CellRow, Key, read_table
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.files import read_json
-from prunescope.papers.keys import Key
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest, read_tests
 
 T = TypeVar("T")
+C = TypeVar("C", bound=CellRow)
 
 Role = Literal["BERT", "BiLSTM"]
 
@@ -25,24 +27,27 @@ ROLES: dict[str, Role] = {"encoder": "BERT", "bilstm": "BiLSTM"}
 #: Families by the papers' names, for records without a family.
 _FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm", "LeNet": "lenet5"}
 
-#: Quantities of a cell, and the table and column they are read from; of weights.csv, the rows of whole models.
-QUANTITIES: dict[str, tuple[str, str]] = {
-    "score_mean": ("effectiveness", "mean"),
-    "score_std": ("effectiveness", "std"),
-    "pie_share": ("pie_share", "pie_share"),
-    "dense_score_on_pies": ("effectiveness_on_pies", "dense"),
-    "pruned_score_on_pies": ("effectiveness_on_pies", "pruned"),
-    "ratio": ("recall_variance", "ratio"),
-    "mean_recall_variance": ("recall_variance", "mean_recall_variance"),
-    "alpha": ("alpha", "alpha"),
-    "alpha_low": ("alpha", "ci_low"),
-    "alpha_high": ("alpha", "ci_high"),
-    **{name: ("weights", name) for name in ("rank", "row_gini", "row_gini_random")},
-    **{name: ("weights", name) for name in ("megabytes", "megabytes_float32")},
+#: Quantities of a cell, and the table and field they are read from; of weights, the rows of whole models.
+QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
+    "score_mean": (registry.Effectiveness, "mean"),
+    "score_std": (registry.Effectiveness, "std"),
+    "pie_share": (registry.PieShare, "pie_share"),
+    "dense_score_on_pies": (registry.EffectivenessOnPies, "dense"),
+    "pruned_score_on_pies": (registry.EffectivenessOnPies, "pruned"),
+    "ratio": (registry.RecallVariance, "ratio"),
+    "mean_recall_variance": (registry.RecallVariance, "mean_recall_variance"),
+    "alpha": (registry.Alpha, "alpha"),
+    "alpha_low": (registry.Alpha, "ci_low"),
+    "alpha_high": (registry.Alpha, "ci_high"),
+    **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},
+    **{name: (registry.Weights, name) for name in ("megabytes", "megabytes_float32")},
 }
 
-#: Tables with a row per cell and label, whose quantities are called ``<table>.<label>``: label and value.
-LABELLED = {"task_metrics": ("metric", "mean"), "readability": ("measure", "ratio")}
+#: Tables with a row per cell and label, whose quantities are called ``<table>.<label>``: fields of label and value.
+LABELLED: dict[type[CellRow], tuple[str, str]] = {
+    registry.TaskMetric: ("metric", "mean"),
+    registry.Readability: ("measure", "ratio"),
+}
 
 
 class Part(NamedTuple):
@@ -85,44 +90,49 @@ class Measured:
 
     @classmethod
     def read(
-        cls, tables: Path, cells: Sequence[tuple[Key, Path]], sources: Mapping[str, str] | None = None
+        cls, tables: Path, cells: Sequence[CellResults], sources: Mapping[str, str] | None = None
     ) -> Measured:
-        """From the cross-study tables, and from ``models.json`` and ``test/classes.csv`` in the cells' folders."""
+        """From the cross-study tables in a folder, and from the cells' own. Cells of unknown sparsity have no values.
 
-        def rows(table: str) -> list[tuple[Key, dict[str, str]]]:
-            return [
-                (Key(row["dataset"], row["arch"], row["pruner"], float(row["sparsity"])), row)
-                for row in read_csv(tables / f"{table}.csv")
-                if row["sparsity"] and not row.get("layer")
+        Raises:
+            UserError: a table is damaged.
+        """
+
+        def rows(kind: type[C]) -> list[tuple[Key, C]]:
+            return [(row.key, row) for row in read_table(tables, kind) if row.key is not None]
+
+        values: dict[str, dict[Key, float]] = {}
+        by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | set(LABELLED)}
+        for name, (kind, column) in QUANTITIES.items():
+            known = [
+                (key, getattr(row, column)) for key, row in by_kind[kind] if not getattr(row, "layer", None)
             ]
-
-        used = {table for table, _ in QUANTITIES.values()} | set(LABELLED)
-        by_table = {table: rows(table) for table in used}
-        values = {
-            name: {key: float(row[column]) for key, row in by_table[table] if row[column]}
-            for name, (table, column) in QUANTITIES.items()
-        }
-        for table, (label, column) in LABELLED.items():
-            for key, row in by_table[table]:
-                if row[column]:
-                    values.setdefault(f"{table}.{row[label]}", {})[key] = float(row[column])
+            values[name] = {key: value for key, value in known if value is not None}
+        for kind, (label, column) in LABELLED.items():
+            for key, row in by_kind[kind]:
+                if getattr(row, column) is not None:
+                    name = f"{kind.file}.{getattr(row, label)}"
+                    values.setdefault(name, {})[key] = getattr(row, column)
+        keys = {cell.folder: Key(**cell.names) for cell in cells if cell.sparsity is not None}
         families, depths = _architectures(cells)
         return cls(
-            metrics={key: row["metric"] for key, row in by_table["effectiveness"]},
+            metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
             values=values,
-            classes={
-                key: tuple(_part(row["class"], row) for row in read_csv(path))
-                for key, folder in cells
-                if key.pruner != NO_PRUNER and (path := folder / "test" / "classes.csv").exists()
-            },
-            bins=_grouped((key, _part(row["bin"], row)) for key, row in rows("el2n_bins")),
+            classes=_grouped(
+                (key, Part(row.class_, row.n_examples, row.n_pies))
+                for folder, key in keys.items()
+                if key.pruner != NO_PRUNER
+                for row in read_table(folder / "test", ClassCount)
+            ),
+            bins=_grouped(
+                (key, Part(str(row.bin), row.n_examples, row.n_pies)) for key, row in rows(registry.El2nBin)
+            ),
             losses=_grouped(
-                (key, LossPoint(int(row["step"]), float(row["reached"]), float(row["mean"])))
-                for key, row in rows("pruning_loss")
+                (key, LossPoint(row.step, row.reached, row.mean)) for key, row in rows(registry.PruningLoss)
             ),
             tests=read_tests(
-                read_csv(tables / "alpha_tests.csv"),
-                {"/".join(folder.parts[-4:]): key for key, folder in cells},
+                read_table(tables, registry.AlphaTest),
+                {"/".join(folder.parts[-4:]): key for folder, key in keys.items()},
             ),
             families=families,
             depths=depths,
@@ -227,10 +237,6 @@ def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]
     return found
 
 
-def _part(name: str, row: Mapping[str, str]) -> Part:
-    return Part(name, int(row["n_examples"]), int(row["n_pies"]))
-
-
 def _grouped(pairs: Iterable[tuple[Any, T]]) -> dict[Any, tuple[T, ...]]:
     found: dict[Any, list[T]] = {}
     for key, value in pairs:
@@ -238,16 +244,15 @@ def _grouped(pairs: Iterable[tuple[Any, T]]) -> dict[Any, tuple[T, ...]]:
     return {key: tuple(values) for key, values in found.items()}
 
 
-def _architectures(cells: Sequence[tuple[Key, Path]]) -> tuple[dict[str, str], dict[str, int]]:
+def _architectures(cells: Iterable[CellResults]) -> tuple[dict[str, str], dict[str, int]]:
     """The family of each architecture, and the depth of those that have one, from the first cell that records it."""
     families: dict[str, str] = {}
     depths: dict[str, int] = {}
-    for key, folder in cells:
-        path = folder / "models.json"
-        if key.arch not in families and path.exists():
-            settings = (read_json(path).get("settings") or {}).get("architecture") or {}
+    for cell in cells:
+        settings = cell.settings.get("architecture") or {}
+        if cell.arch not in families:
             if settings.get("family"):
-                families[key.arch] = str(settings["family"])
+                families[cell.arch] = str(settings["family"])
             if settings.get("depth"):
-                depths[key.arch] = int(settings["depth"])
+                depths[cell.arch] = int(settings["depth"])
     return families, depths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prunescope.analysis.pies.votes import normalized
+from prunescope.predictions.scores import normalized
 
 #: Tasks whose labels are numbers or texts.
 WITHOUT_CLASSES = ("regression", "span", "text")

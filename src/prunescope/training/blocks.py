@@ -20,8 +20,6 @@ import torch
 from torch import Tensor
 
 from prunescope import __version__, code_revision
-from prunescope.analysis.effectiveness import correct, one_model, score_name, scores
-from prunescope.analysis.task_metrics import task_scores
 from prunescope.config.architectures import Stackable
 from prunescope.config.jobs import ModelJob
 from prunescope.data.encoding.encode import load_inputs
@@ -29,7 +27,9 @@ from prunescope.errors import UserError
 from prunescope.files import write_json
 from prunescope.models.registry import build, masks_padding
 from prunescope.predictions.arrays import LOGIT_TASKS
+from prunescope.predictions.scores import correct, one_model, score_name, scores
 from prunescope.predictions.store import SeedBlock, TableMeta, decide, write_predictions
+from prunescope.predictions.task_metrics import task_scores
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.collected import Collected

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from prunescope.analysis.effectiveness import one_model
-from prunescope.analysis.task_metrics import leading_score
 from prunescope.predictions.arrays import LOGIT_TASKS
+from prunescope.predictions.scores import one_model
 from prunescope.predictions.store import decide
+from prunescope.predictions.task_metrics import leading_score
 from prunescope.training.decoding import answers_of
 from prunescope.training.loop import DivergedError, Trainee, logits_of
 

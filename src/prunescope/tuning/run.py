@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from prunescope.analysis.task_metrics import leading_metric
 from prunescope.config.architectures import Training
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.models.registry import masks_padding
+from prunescope.predictions.task_metrics import leading_metric
 from prunescope.training.batches import training_data
 from prunescope.training.blocks import choose_device
 from prunescope.tuning.job import TuneJob

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from prunescope.analysis.changes import change_interval
 from scipy.stats import t, ttest_rel
 
-from prunescope.analysis.changes import change_interval
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.against_papers import rows_by_cell
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
 
 
@@ -49,14 +49,13 @@ def test_a_cell_decides_what_is_about_it_alone() -> None:
         families={"bert": "encoder"},
     )
     found = list(rows_by_cell(study, {light: "sparsity-500permille", heavy: "sparsity-900permille"}))
-    assert [row[4] for row in found] == ["sparsity-500permille", "sparsity-900permille"]
-    holds, fails = ([str(row[i]).split("|") for row in found] for i in (-2, -1))
+    assert [row.amount for row in found] == ["sparsity-500permille", "sparsity-900permille"]
+    holds, fails = ([getattr(row, side).split("|") for row in found] for side in ("holds", "fails"))
     # There is always a subset on which they disagree: so at 50 %, not at 90 %.
     assert "PIE-02" in holds[0]
     assert "PIE-02" in fails[1]
     # That the share rises with the amount pruned is about several.
     assert not any("PIE-01" in names for names in (*holds, *fails))
     for row in found:
-        n_hold, n_decided, holding, failing = row[5:]
-        assert n_decided == len([one for one in f"{holding}|{failing}".split("|") if one])
-        assert n_hold == len([one for one in str(holding).split("|") if one])
+        assert row.n_decided == len([one for one in f"{row.holds}|{row.fails}".split("|") if one])
+        assert row.n_hold == len([one for one in row.holds.split("|") if one])

@@ -13,7 +13,7 @@ from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.objectives import COLUMNS, ObjectiveCell, rows
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
-from prunescope.papers.against_papers import collect_all
+from prunescope.papers.against_papers import write_tables
 from prunescope.papers.pins.printed import objective_score
 
 PINS = PRUNERS["PINS"]
@@ -122,7 +122,7 @@ def test_cells_are_grouped_by_what_their_jobs_record(tmp_path: Path) -> None:
         settings = {"composition": under(objective)}
         (folder / "models.json").write_text(json.dumps({**record, "settings": settings, "models": models}))
         folders.append(folder)
-    collect_all(folders, tmp_path / "tables", sources={"rte": "glue_rte"})
+    write_tables(folders, tmp_path / "tables", sources={"rte": "glue_rte"})
     written = read_csv(tmp_path / "tables" / "objectives.csv")
     assert [(row["pruner"], row["objective"], row["mean"], row["published"]) for row in written] == [
         ("PINS", "self-regularized", "0.75", "0.727"),

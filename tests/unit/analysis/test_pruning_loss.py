@@ -11,9 +11,9 @@ from tests.support.bare_cell import bare_cell
 
 from prunescope.analysis import pruning_loss
 from prunescope.analysis.tables.collect import CELL, COLUMNS, collect
+from prunescope.analysis.tables.declared import Key
 from prunescope.errors import UserError
 from prunescope.papers.claims import Finding
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import LossPoint, Measured
 from prunescope.papers.pins.claims import CLAIMS
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.against_papers import claim_rows
 from prunescope.papers.claims import Count, Finding
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured, Part
 from prunescope.papers.pie.claims import CLAIMS
 from prunescope.papers.pie.printed import PAPER

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.claims import Finding
 from prunescope.papers.comparison import published_rows
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.pins.claims import CLAIMS

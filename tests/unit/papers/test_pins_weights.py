@@ -7,9 +7,9 @@ from pathlib import Path
 from tests.support.fake_study import write_csv
 
 from prunescope.analysis.tables.collect import CELL, collect
+from prunescope.analysis.tables.declared import Key
 from prunescope.analysis.weights.tables import COLUMNS
 from prunescope.papers.claims import Finding
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
 from prunescope.papers.pins.claims import CLAIMS
 

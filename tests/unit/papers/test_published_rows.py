@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from prunescope.papers import against_papers
-from prunescope.papers.against_papers import collect_all
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.against_papers import write_tables
 from prunescope.papers.comparison import published_rows
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
+from prunescope.papers.tables import TABLES
 
 CELL = Key("reuters", "bilstm", "IMP-FT", 0.9)
 DENSE = Key("reuters", "bilstm", "none", 0.0)
@@ -120,9 +120,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
         )
         for arch, pruned in (("BiLSTM", [0.5, 0.7]), ("tiny", [0.1, 0.1]))
     ]
-    collect_all(cells, tmp_path / "tables")
+    write_tables(cells, tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
-    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert tuple(published[0]) == TABLES["published"].columns
     assert {row["arch"] for row in published} == {"BiLSTM"}
     mean = next(r for r in published if r["quantity"] == "score_mean" and r["pruner"] == "IMP-FT")
     assert float(mean["ours"]) == pytest.approx(0.6)
@@ -138,9 +138,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
 
 
 def test_a_study_that_has_nothing_of_the_papers(tmp_path: Path) -> None:
-    collect_all([], tmp_path)
+    write_tables([], tmp_path)
     assert rows_of(tmp_path / "published.csv") == []
-    assert (tmp_path / "published.csv").read_text() == ",".join(against_papers.COLUMNS["published"]) + "\n"
+    assert (tmp_path / "published.csv").read_text() == ",".join(TABLES["published"].columns) + "\n"
     assert {row["verdict"] for row in rows_of(tmp_path / "claims.csv")} == {"not measured"}
 
 
@@ -152,7 +152,7 @@ def test_cells_without_models_left(tmp_path: Path) -> None:
     name = ("Reuters", "BiLSTM", "IMP-FT", "sparsity-900permille")
     folder = cell(tmp_path, name, {"dense": [], "pruned": []}, **nulls)
     (folder / "test" / "classes.csv").unlink()
-    collect_all([folder], tmp_path / "tables")
+    write_tables([folder], tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
     assert published
     assert {row["ours"] for row in published} == {""}

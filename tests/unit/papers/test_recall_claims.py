@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.claims import Finding
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
 from prunescope.papers.printed import numbers
 from prunescope.papers.recall import printed as recall

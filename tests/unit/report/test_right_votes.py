@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from prunescope.analysis.effectiveness import correct
-from prunescope.analysis.pies.votes import normalized
+from prunescope.predictions.scores import correct, normalized
 from prunescope.predictions.store import SeedBlock, TableMeta, read_predictions, write_predictions
 from prunescope.report.right import is_right
 

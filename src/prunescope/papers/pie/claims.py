@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prunescope.analysis.readability import FORMULAS
+from prunescope.analysis.tables.declared import percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, Count, Steps, count, mean, needs, some
-from prunescope.papers.keys import percent
 from prunescope.papers.measured import Measured, Part, Role, curves, groups
 from prunescope.papers.pie.printed import PAPER, PRUNERS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from prunescope.analysis.tables.declared import Key, percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, NotMeasured, count, mean, needs, some
-from prunescope.papers.keys import Key, percent
 from prunescope.papers.measured import Measured, groups
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.pins.printed import DISTILLED, GLUE, PINS, PLAIN, RIVALS

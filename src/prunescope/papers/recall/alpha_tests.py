@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from prunescope.analysis.csv_text import number
-from prunescope.papers.keys import Key
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.declared import Key
 from prunescope.papers.recall.printed import LEVEL
 
 
@@ -78,23 +78,23 @@ class AlphaTest:
         )
 
 
-def read_tests(rows: Iterable[Mapping[str, str]], cells: Mapping[str, Key]) -> list[AlphaTest]:
+def read_tests(rows: Iterable[registry.AlphaTest], cells: Mapping[str, Key]) -> list[AlphaTest]:
     """Rows of ``alpha_tests.csv`` whose two sides are among ``cells``, which are by place in the results folder."""
     return [
         AlphaTest(
-            family=row["family"],
-            varied=row["varied"],
-            a=cells[row["cell_a"]],
-            b=cells[row["cell_b"]],
-            alternative=row["alternative"],  # type: ignore[arg-type]
-            p_value=number(row["p_value"]),
-            family_size=int(row["family_size"]),
-            difference=number(row["mean_difference"]),
-            n_a=int(row["n_a"]),
-            n_b=int(row["n_b"]),
-            cells=(row["cell_a"], row["cell_b"]),
-            note=row["note"],
+            family=row.family,
+            varied=row.varied,
+            a=cells[row.cell_a],
+            b=cells[row.cell_b],
+            alternative=row.alternative,  # type: ignore[arg-type]
+            p_value=row.p_value,
+            family_size=row.family_size,
+            difference=row.mean_difference,
+            n_a=row.n_a,
+            n_b=row.n_b,
+            cells=(row.cell_a, row.cell_b),
+            note=row.note,
         )
         for row in rows
-        if row["cell_a"] in cells and row["cell_b"] in cells
+        if row.cell_a in cells and row.cell_b in cells
     ]

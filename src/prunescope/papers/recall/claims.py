@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from prunescope.analysis.tables.declared import Key
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, count, mean, needs, some
-from prunescope.papers.keys import Key
 from prunescope.papers.measured import Measured
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest

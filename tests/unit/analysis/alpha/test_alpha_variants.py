@@ -49,7 +49,7 @@ def audited(
 ) -> Path:
     tmp_path.mkdir(parents=True, exist_ok=True)
     sides = [predictions(tmp_path / f"{n}.parquet", label, s) for n, s in (("d", dense), ("p", pruned))]
-    audit([sides[0]], [sides[1]], tmp_path / "test", report=False)
+    audit([sides[0]], [sides[1]], tmp_path / "test")
     return tmp_path / "test"
 
 
@@ -86,7 +86,7 @@ def test_scores_of_classes_against_sklearn(tmp_path: Path) -> None:
         predictions(tmp / f"{n}.parquet", label.tolist(), side, "abcde")
         for n, side in zip("dp", sides, strict=True)
     ]
-    audit([files[0]], [files[1]], tmp / "test", report=False)
+    audit([files[0]], [files[1]], tmp / "test")
     found = pd.read_csv(tmp / "test" / "class_scores.csv")
     for name, side in zip(("dense", "pruned"), sides, strict=True):
         for seed, said in side.items():

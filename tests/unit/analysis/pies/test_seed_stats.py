@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prunescope.analysis.pies.choices import bootstrap, splits, subsets
 from prunescope.analysis.pies.seed_stats import noise_floor, seed_stats, share_interval
 from prunescope.analysis.pies.votes import find_pies
-from prunescope.analysis.pies.weighted_votes import Ballots
+from prunescope.analysis.pies.weighted_votes import WeightedVotes
 from prunescope.predictions.arrays import Predictions
 
 
@@ -79,14 +79,14 @@ def test_votes_by_weight_are_votes_counted_one_by_one(shape: tuple[int, int, int
     a, b = rng.integers(0, 4, (2, 9, shape[1]))
     a[:, 0] += 1
     b[:, 0] += 1
-    assert Ballots.of(side(first), side(second)).pies(a, b).tolist() == naive_pies(first, second, a, b)
+    assert WeightedVotes.of(side(first), side(second)).pies(a, b).tolist() == naive_pies(first, second, a, b)
 
 
 def test_small_pieces_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     for multi in (False, True):
         first, second = drawn(3, 5, 40, 5, multi)
         weights = bootstrap(5, 30)
-        ballots = Ballots.of(side(first), side(second))
+        ballots = WeightedVotes.of(side(first), side(second))
         whole = ballots.pies(weights, weights).tolist()
         monkeypatch.setattr("prunescope.analysis.pies.weighted_votes._CELLS", 97)
         assert ballots.pies(weights, weights).tolist() == whole
@@ -114,7 +114,7 @@ def test_all_seeds_give_the_pie_share(shape: tuple[int, int, int, int, bool]) ->
 def test_interval_is_that_of_naive_resampling(shape: tuple[int, int, int, int, bool]) -> None:
     seeds, n = shape[1], shape[2]
     first, second = drawn(*shape)
-    interval = share_interval(Ballots.of(side(first), side(second)), seeds, 0.8, 50)
+    interval = share_interval(WeightedVotes.of(side(first), side(second)), seeds, 0.8, 50)
     if seeds == 1:
         assert interval.low is interval.high is interval.bootstrap_mean is interval.centered_low is None
         return
@@ -132,7 +132,7 @@ def test_interval_is_that_of_naive_resampling(shape: tuple[int, int, int, int, b
 def test_floor_is_that_of_all_splits(shape: tuple[int, int, int, int, bool]) -> None:
     seeds, n = shape[1], shape[2]
     first, second = drawn(*shape)
-    across, within = Ballots.of(side(first), side(second)), Ballots.of(side(first), side(first))
+    across, within = WeightedVotes.of(side(first), side(second)), WeightedVotes.of(side(first), side(first))
     floor = noise_floor(across, within, seeds, 200)
     if seeds == 1:
         assert floor is None
@@ -233,7 +233,7 @@ def test_regression_has_no_votes_by_weight() -> None:
     values.task = "regression"
     assert seed_stats(values, values) is None
     with pytest.raises(ValueError, match="no vote by weight"):
-        Ballots.of(values, values)
+        WeightedVotes.of(values, values)
 
 
 @settings(deadline=None)

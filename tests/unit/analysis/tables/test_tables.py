@@ -54,8 +54,8 @@ def study(tmp_path: Path) -> dict[str, Path]:
     ):
         folder = tmp_path / "cells" / "zoo" / "net" / pruner / compression
         pruned = predictions(tmp_path / f"{compression}.parquet", seeds, noise)
-        audit([dense], [pruned], folder / "test", report=False)
-        audit([dense], [pruned], folder / "train", early=[dense], bins=4, report=False)
+        audit([dense], [pruned], folder / "test")
+        audit([dense], [pruned], folder / "train", early=[dense], bins=4)
         cells[compression] = folder
     models = [
         {"seed": 0, "diverged": False, "sparsity": 0.78, "ratio": 3.9},
@@ -151,7 +151,7 @@ def test_the_leading_metric_stands_in_both_tables_of_scores(tmp_path: Path) -> N
         for name, noise in (("dense", 0.2), ("pruned", 1.5))
     )
     folder = tmp_path / "cells" / "zoo" / "net" / "MP" / "sparsity-900permille"
-    summary = audit([dense], [pruned], folder / "test", report=False)
+    summary = audit([dense], [pruned], folder / "test")
     collect([folder], tmp_path / "tables")
     (on_pies,) = table(tmp_path / "tables", "effectiveness_on_pies")
     own = summary["task_metrics"]["matthews"]
@@ -233,7 +233,7 @@ def test_an_audit_of_before_has_empty_fields(tmp_path: Path, study: dict[str, Pa
 
 def test_training_split_leaves_the_seeds_alone(tmp_path: Path) -> None:
     dense = predictions(tmp_path / "dense.parquet", (0, 1), 0.2)
-    summary = audit([dense], [dense], tmp_path / "train", report=False, seed_statistics=False)
+    summary = audit([dense], [dense], tmp_path / "train", seed_statistics=False)
     assert "noise_floor" not in summary
     assert not (tmp_path / "train" / "pie_share_by_seeds.csv").exists()
 
@@ -245,8 +245,8 @@ def test_tests_between_cells_through_the_command(
     dense = predictions(tmp_path / "again.parquet", (0, 1, 2), 0.2)
     other = predictions(tmp_path / "half.parquet", (0, 1, 2), 0.6)
     half = study["sparsity-900permille"].parent / "sparsity-500permille"
-    audit([dense], [other], half / "test", report=False)
-    audit([dense], [other], half / "train", report=False)
+    audit([dense], [other], half / "test")
+    audit([dense], [other], half / "train")
     cells.write_text("".join(f"{path}\n" for path in (*study.values(), half)))
     out = tmp_path / "tables"
     command = ["tables", "--cells", str(cells), "--out", str(out), "--analysis"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import string
+
 import numpy as np
 
-from prunescope.analysis.pies.votes import normalized
 from prunescope.predictions.store import Predictions
 
 #: The score of each task.
@@ -126,3 +128,12 @@ def scores(side: Predictions, right: np.ndarray, where: np.ndarray | None = None
 def flips(dense_right: np.ndarray, pruned_right: np.ndarray) -> np.ndarray:
     """(S,) int: examples whose correctness changes by pruning, either way."""
     return np.count_nonzero(dense_right != pruned_right, axis=1)
+
+
+def normalized(text: str) -> str:
+    """Lower case, without punctuation, articles and surplus spaces (Rajpurkar et al. 2016)."""
+    bare = "".join(mark for mark in text.lower() if mark not in _PUNCTUATION)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
+
+
+_PUNCTUATION = frozenset(string.punctuation)

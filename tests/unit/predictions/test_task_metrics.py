@@ -13,10 +13,10 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.metrics import f1_score, matthews_corrcoef
 
 from prunescope.analysis.audit import audit
-from prunescope.analysis.task_metrics import METRICS, task_scores
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.store import Predictions, SeedBlock, TableMeta, write_predictions
+from prunescope.predictions.task_metrics import METRICS, task_scores
 
 RNG = np.random.default_rng(0)
 

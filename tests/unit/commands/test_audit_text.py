@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.analysis.audit_text import told
+from prunescope.commands.audit import headlines
 
 SUMMARY = {
     "n_pies": 12,
@@ -28,11 +28,11 @@ FLOOR = {"mean": 0.04, "pie_share_half": 0.13, "n_models": 2, "verdict": ">"}
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"), [(">", "more votes than"), ("<", "fewer votes than"), ("?", "not told apart")]
+    ("verdict", "expected"), [(">", "more votes than"), ("<", "fewer votes than"), ("?", "not distinguished")]
 )
 def test_interval_and_noise_floor_follow_the_share(verdict: str, expected: str) -> None:
     floor = {**FLOOR, "verdict": verdict}
-    lines = told({**SUMMARY, "pie_interval": INTERVAL, "noise_floor": floor}).split("\n")
+    lines = headlines({**SUMMARY, "pie_interval": INTERVAL, "noise_floor": floor}).split("\n")
     assert lines[0] == "12 of 100 examples (12.0%) are voted on differently over 4 seeds"
     assert lines[1] == "  over resampled seeds: 7.0% to 27.0% (0.95 bootstrap interval, centred)"
     assert lines[2].startswith(
@@ -44,10 +44,10 @@ def test_interval_and_noise_floor_follow_the_share(verdict: str, expected: str) 
 
 def test_one_seed_has_no_noise_floor() -> None:
     nothing = {**INTERVAL, "low": None, "high": None, "centered_low": None, "centered_high": None}
-    lines = told({**SUMMARY, "pie_interval": nothing, "noise_floor": None}).split("\n")
+    lines = headlines({**SUMMARY, "pie_interval": nothing, "noise_floor": None}).split("\n")
     assert len(lines) == 3
-    assert lines[1].startswith("  noise floor: one seed has none")
+    assert lines[1].startswith("  noise floor: not available with one seed")
 
 
 def test_other_tasks_say_nothing_of_it() -> None:
-    assert len(told({**SUMMARY, "pie_interval": None, "noise_floor": None}).split("\n")) == 2
+    assert len(headlines({**SUMMARY, "pie_interval": None, "noise_floor": None}).split("\n")) == 2

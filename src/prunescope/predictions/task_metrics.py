@@ -1,4 +1,4 @@
-"""The scores that a data set's own papers use, beside the one score of each task (``effectiveness``).
+"""The scores that a data set's own papers use, beside the one score of each task (``scores``).
 
 All are fractions, also where they are usually printed as percent. They follow from prediction tables alone; a
 table's metadata says which ones its data set has (``metrics``), the first one above all.
@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis.effectiveness import correct, macro_f1, pearson, score_name, scores
-from prunescope.analysis.pies.votes import normalized
 from prunescope.errors import UserError, listed
+from prunescope.predictions.scores import correct, macro_f1, normalized, pearson, score_name, scores
 from prunescope.predictions.store import Predictions
 
 #: Of one model: labels, predictions, names of the classes -> score.
