@@ -7,7 +7,6 @@ from pathlib import Path
 
 from prunescope.analysis.alpha.study_alphas import read_tests
 from prunescope.analysis.audit_tables import ClassCount
-from prunescope.analysis.objectives import objective
 from prunescope.analysis.tables import registry
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.collect import collect
@@ -24,7 +23,7 @@ from prunescope.papers.comparison_tests import test_rows
 from prunescope.papers.numbers import pins
 
 
-def write_tables(
+def collect_all(
     cells: Sequence[Path],
     out: Path,
     analysis: Analysis | None = None,
@@ -35,7 +34,7 @@ def write_tables(
     Raises:
         UserError: as ``collect``.
     """
-    collect(cells, out, analysis=analysis, sources=sources, printed_score=printed_score)
+    collect(cells, out, analysis=analysis, sources=sources, published=objective_score)
     write(out, cells, sources)
 
 
@@ -64,18 +63,16 @@ def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = 
     write_table(out, tables.CellClaims, by_cell.rows(study, {key: f.name for f, key in keys.items()}))
 
 
-def printed_score(cell: CellResults, source: str | None) -> float | None:
-    """The score of the PINS paper's Table 6 that a cell repeats; ``source``: of its data set, as far as known."""
-    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
-        return None
-    row = {"task": pins.PLAIN, "distilled": pins.DISTILLED, "self-regularized": pins.PINS}.get(
-        objective(cell)
-    )
-    names = (pins.dataset_name(cell.dataset, source), pins.arch_name(cell.arch), row)
+def objective_score(
+    dataset: str, source: str | None, arch: str, sparsity: float, objective: str, metric: str
+) -> float | None:
+    """The score of the PINS paper's Table 6 for a cell; ``source``: of its data set, as far as known."""
+    row = {"task": pins.PLAIN, "distilled": pins.DISTILLED, "self-regularized": pins.PINS}.get(objective)
+    names = (pins.dataset_name(dataset, source), pins.arch_name(arch), row)
     for n in pins.printed():
         same = n.table == "6" and (n.dataset, n.arch, n.pruner) == names
-        if same and n.quantity == "score_mean" and n.metric == cell.metric:
-            return n.value if abs((n.sparsity or 0.0) - cell.sparsity) < 1e-6 else None
+        if same and n.quantity == "score_mean" and n.metric == metric:
+            return n.value if abs((n.sparsity or 0.0) - sparsity) < 1e-6 else None
     return None
 
 

@@ -475,8 +475,9 @@ def printed_study() -> StudyTables:
         cell = Key(n.dataset, n.arch, n.pruner, n.sparsity)
         known[cell, n.quantity] = n.value
         metrics[cell] = n.metric
-    tables = {"effectiveness", "pie_share", "effectiveness_on_pies", "el2n_bins", "readability"}
-    rows: dict[str, list[list[object]]] = {name: [] for name in tables}
+    scores: dict[Key, Score] = {}
+    pie_shares: dict[Key, float] = {}
+    on_pies: dict[Key, OnPies] = {}
     for cell, metric in metrics.items():
         mean, std, share, dense, pruned = (
             known.get((cell, quantity))
@@ -485,12 +486,12 @@ def printed_study() -> StudyTables:
             )
         )  # fmt: skip
         if mean is not None:
-            rows["effectiveness"].append([*cell, metric, mean, std, 30])
+            scores[cell] = Score(metric, mean, std)
         if share is not None:
-            rows["pie_share"].append([*cell, 1000, round(1000 * share), share])
+            pie_shares[cell] = share
         if dense is not None or pruned is not None:
-            rows["effectiveness_on_pies"].append([*cell, metric, dense, pruned, 1])
-    return StudyTables.of(rows, {}, {})
+            on_pies[cell] = OnPies(dense, pruned)
+    return StudyTables(scores=scores, pie_shares=pie_shares, on_pies=on_pies)
 
 
 #: What the check of the printed numbers, which was done apart from this code, counts.

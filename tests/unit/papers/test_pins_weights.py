@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
+from prunescope.analysis.tables.declared import CELL, columns, write_table
+from prunescope.analysis.tables.registry import Weights
 from prunescope.analysis.tables.study import Key, StudyTables
-from prunescope.analysis.weights.tables import COLUMNS, Spread, Storage
+from prunescope.analysis.weights.tables import Spread, Storage
 from prunescope.papers.claims.findings import Finding
 from prunescope.papers.claims.registry import judge
 from prunescope.papers.numbers.printed import claims
@@ -60,25 +65,19 @@ def test_what_lacks_is_not_measured() -> None:
     assert judged(AS_CLAIMED, family="lenet5").verdict == "not measured"
 
 
-def test_rows_of_whole_networks_are_read() -> None:
-    row = dict.fromkeys(COLUMNS["weights"], "0.5") | {"layer": "", "rank": "3.5", "row_gini_random": "0.1"}
-    row["megabytes"] = "0.25"
-    cell = ["sst2", "enc", "PINS", 0.8]
-    layer = row | {"layer": "1", "rank": "9"}
-    empty = row | {"row_gini": ""}
-    study = StudyTables.of(
-        {
-            "weights": [
-                [*cell, *row.values()],
-                [*cell, *layer.values()],
-                ["sst2", "enc", "GMP", 0.8, *empty.values()],
-            ]
-        },
-        {},
-        {},
-    )
+def test_rows_of_whole_models_are_read(tmp_path: Path) -> None:
+    halves = {column.field: 0.5 for column in columns(Weights) if column.name not in CELL} | {"layer": None}
+    cell = {"dataset": "sst2", "arch": "enc", "pruner": "PINS", "sparsity": 0.8}
+    whole = Weights(**cell, **(halves | {"rank": 3.5, "row_gini_random": 0.1, "megabytes": 0.25}))
+    gmp = replace(whole, pruner="GMP", row_gini=None)
+    rows = [
+        replace(row, n_matrices=1, n_seeds=1, rows=1, columns=1)
+        for row in (whole, replace(whole, layer=1, rank=9.0), gmp)
+    ]
+    write_table(tmp_path, Weights, rows)
+    study = StudyTables.read(tmp_path)
     assert study.weights == {Key("sst2", "enc", "PINS", 0.8): Spread(3.5, 0.5, 0.1)}
-    # A network that has no concentration, as nothing is left of it, takes room all the same.
+    # A model that has no concentration, as nothing is left of it, takes room all the same.
     assert study.storage == dict.fromkeys(
         (Key("sst2", "enc", "PINS", 0.8), Key("sst2", "enc", "GMP", 0.8)), Storage(dense=0.5, sparse=0.25)
     )

@@ -12,11 +12,11 @@ import pytest
 from scipy import stats
 
 from prunescope.analysis.alpha.study_alphas import Alpha, AlphaTest
-from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.study import Key, Score, StudyTables
 from prunescope.config.analysis import Analysis
-from prunescope.papers import against_papers
+from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
+from prunescope.papers.tables import TABLES
 
 NETWORK = Key("cifar10", "resnet56", "none", 0.0)
 SOURCES = {"kaggle": "fashion_mnist", "tiny": "cifar10"}
@@ -105,10 +105,10 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
     cells = make(tmp_path, alphas, {"kaggle": 0.1, "tiny": 0.05})
     # No paper's: another network of the data set
     cells += make(tmp_path, {("kaggle", "deeper", "MP", 2): [1, 2]})
-    collect(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
+    collect_all(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
 
     published = [r for r in rows_of(tmp_path / "tables" / "published.csv") if r["paper"] == "recall"]
-    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert tuple(published[0]) == TABLES["published"].columns
     assert not [row for row in published if (row["dataset"], row["arch"]) == ("kaggle", "deeper")]
     by = {(r["table"], r["dataset"], r["pruner"], r["sparsity"], r["quantity"]): r for r in published}
 
@@ -146,7 +146,7 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
     assert {row["table"] for row in published} == {"1", "2", "3", "4", "7", "8", "10", "11"}
 
     tests = rows_of(tmp_path / "tables" / "published_tests.csv")
-    assert tuple(tests[0]) == against_papers.COLUMNS["published_tests"]
+    assert tuple(tests[0]) == TABLES["published_tests"].columns
     (pair,) = [r for r in tests if (r["table"], r["cell_a"]) == ("7", "kaggle/plain/MP/ratio-1000percent")]
     assert pair["cell_b"] == "tiny/deep/MP/ratio-1000percent"
     # Bonferroni's, though the study's tables are Holm's; the one test of the family is of the other direction.
@@ -184,7 +184,7 @@ def test_tables_8_and_9_are_told_apart(tmp_path: Path) -> None:
         for arch in pruners
         for pruner in pruners[arch]
     }
-    collect(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
+    collect_all(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
     tests = rows_of(tmp_path / "tables" / "published_tests.csv")
     sizes = {
         (row["table"], row["cell_a"], row["cell_b"].split("/")[2]): int(row["ours_family_size"])

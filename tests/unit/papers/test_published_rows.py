@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
-from prunescope.papers import against_papers
+from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
+from prunescope.papers.tables import TABLES
 
 CELL = Key("reuters", "bilstm", "IMP-FT", 0.9)
 NO_PRUNER = Key("reuters", "bilstm", "none", 0.0)
@@ -110,9 +110,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
         )
         for arch, pruned in (("BiLSTM", [0.5, 0.7]), ("tiny", [0.1, 0.1]))
     ]
-    collect(cells, tmp_path / "tables")
+    collect_all(cells, tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
-    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert tuple(published[0]) == TABLES["published"].columns
     assert {row["arch"] for row in published} == {"BiLSTM"}
     mean = next(r for r in published if r["quantity"] == "score_mean" and r["pruner"] == "IMP-FT")
     assert float(mean["ours"]) == pytest.approx(0.6)
@@ -128,9 +128,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
 
 
 def test_a_study_that_has_nothing_of_the_papers(tmp_path: Path) -> None:
-    collect([], tmp_path)
+    collect_all([], tmp_path)
     assert rows_of(tmp_path / "published.csv") == []
-    assert (tmp_path / "published.csv").read_text() == ",".join(against_papers.COLUMNS["published"]) + "\n"
+    assert (tmp_path / "published.csv").read_text() == ",".join(TABLES["published"].columns) + "\n"
     assert {row["verdict"] for row in rows_of(tmp_path / "claims.csv")} == {"not measured"}
 
 
@@ -142,7 +142,7 @@ def test_cells_without_models_left(tmp_path: Path) -> None:
     name = ("Reuters", "BiLSTM", "IMP-FT", "sparsity-900permille")
     folder = cell(tmp_path, name, {"dense": [], "pruned": []}, **nulls)
     (folder / "test" / "classes.csv").unlink()
-    collect([folder], tmp_path / "tables")
+    collect_all([folder], tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
     assert published
     assert {row["ours"] for row in published} == {""}
