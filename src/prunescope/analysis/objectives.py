@@ -41,8 +41,15 @@ def rows(study: StudyResults) -> Iterator[Objective]:
                 ci_high=interval.high,
                 confidence=study.analysis.confidence,
                 n_seeds=len(values),
-                published=study.printed_score(cell, study.sources.get(cell.dataset)),
+                published=_published(cell, study),
             )
+
+
+def _published(cell: CellResults, study: StudyResults) -> float | None:
+    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
+        return None
+    source = study.sources.get(cell.dataset)
+    return study.published(cell.dataset, source, cell.arch, cell.sparsity, objective(cell), cell.metric)
 
 
 def _way(cell: CellResults) -> str:

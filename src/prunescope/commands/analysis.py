@@ -71,9 +71,9 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 def _tables(arguments: argparse.Namespace) -> int:
     from prunescope.config.analysis import Analysis
-    from prunescope.papers.against_papers import write_tables
+    from prunescope.papers.against_papers import collect_all
 
     analysis = parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
     sources = parsed(TypeAdapter(dict[str, str]), arguments.sources, "--sources")
-    write_tables(listed_folders(arguments.cells), arguments.out, analysis, sources)
+    collect_all(listed_folders(arguments.cells), arguments.out, analysis, sources)
     return 0

@@ -129,9 +129,7 @@ def _firmness(summary: Mapping[str, Any]) -> list[str]:
             f"{floor['pie_share_half']:.1%} between dense and pruned halves: {_FLOORS[floor['verdict']]}"
         )
     elif summary.get("pie_interval"):
-        lines.append(
-            "  noise floor: not available with one seed; give at least two seeds a side to separate pruning from seed noise"
-        )
+        lines.append("  noise floor: not available with one seed; give at least two seeds a side")
     return lines
 
 

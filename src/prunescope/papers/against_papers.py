@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from prunescope.analysis.objectives import objective
-from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.declared import Key, write_table
 from prunescope.analysis.tables.results import read_cells
@@ -24,7 +22,7 @@ from prunescope.papers.recall.claims import CLAIMS as RECALL
 CLAIMS = (PIE, PINS, RECALL)
 
 
-def write_tables(
+def collect_all(
     cells: Sequence[Path],
     out: Path,
     analysis: Analysis | None = None,
@@ -35,7 +33,7 @@ def write_tables(
     Raises:
         UserError: as ``collect``.
     """
-    collect(cells, out, analysis=analysis, sources=sources, printed_score=printed_score)
+    collect(cells, out, analysis=analysis, sources=sources, published=objective_score)
     write(out, cells, sources)
 
 
@@ -53,13 +51,6 @@ def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = 
     write_table(out, tables.PublishedTest, test_rows(study))
     write_table(out, tables.ClaimRow, claim_rows(study))
     write_table(out, tables.CellClaims, rows_by_cell(study, levels))
-
-
-def printed_score(cell: CellResults, source: str | None) -> float | None:
-    """The score of the PINS paper's Table 6 that a cell repeats; ``source``: of its data set, as far as known."""
-    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
-        return None
-    return objective_score(cell.dataset, source, cell.arch, cell.sparsity, objective(cell), cell.metric)
 
 
 def findings(study: Measured) -> dict[str, Finding]:

@@ -9,7 +9,7 @@ from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
-from prunescope.papers.against_papers import write_tables
+from prunescope.papers.against_papers import collect_all
 from prunescope.paths import Layout, fill
 from prunescope.report.gather import Key, key_of
 from prunescope.report.site import build
@@ -41,7 +41,7 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
         )
     folders = [folder for _, folder in cells]
     sources = {name: dataset.source for name, dataset in study.datasets.items()}
-    write_tables(folders, out / "tables", study.analysis, sources)
+    collect_all(folders, out / "tables", study.analysis, sources)
     draw_all(out / "tables", folders, out / "figures")
     datasets = dict.fromkeys(cell.dataset for cell in study.cells)
     cards = [workdir / layout.data("card.json").format(dataset=name) for name in datasets]

@@ -10,8 +10,11 @@ import pytest
 from tests.support.bare_cell import bare_cell
 
 from prunescope.analysis import pruning_loss
-from prunescope.analysis.tables.collect import CELL, COLUMNS, collect
-from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import CELL, Key, header
+from prunescope.analysis.tables.registry import PruningLoss
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.errors import UserError
 from prunescope.papers.claims import Finding
 from prunescope.papers.measured import LossPoint, Measured
@@ -23,16 +26,27 @@ def model(seed: int, losses: list[float], diverged: bool = False) -> dict[str, A
     return {"seed": seed, "diverged": diverged, "pruning_curve": curve}
 
 
+HERE = Path("d", "net", "GMP", "sparsity-900permille")
+
+
+def rows(models: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = pruning_loss.rows(StudyResults([CellResults(HERE, models, {})], {}))
+    return [{name: value for name, value in vars(row).items() if name not in CELL} for row in found]
+
+
 def test_means_over_seeds_by_hand() -> None:
     models = [model(0, [1.0, 0.5]), model(1, [2.0, 0.5]), model(2, [9.0, 9.0], diverged=True)]
-    assert pruning_loss.rows(models, "here") == [
-        [2, 0.0, 1.5, pytest.approx(0.5**0.5), 2],
-        [4, 0.9, 0.5, 0.0, 2],
+    assert rows(models) == [
+        {"step": 2, "reached": 0.0, "mean": 1.5, "std": pytest.approx(0.5**0.5), "n_seeds": 2},
+        {"step": 4, "reached": 0.9, "mean": 0.5, "std": 0.0, "n_seeds": 2},
     ]
-    assert pruning_loss.rows(models[:1], "here") == [[2, 0.0, 1.0, None, 1], [4, 0.9, 0.5, None, 1]]
-    assert pruning_loss.rows(list(reversed(models)), "here") == pruning_loss.rows(models, "here")
-    # What was trained before losses were noted, or by other pruners.
-    assert pruning_loss.rows([{"seed": 0, "diverged": False}], "here") == []
+    assert [(row["mean"], row["std"], row["n_seeds"]) for row in rows(models[:1])] == [
+        (1.0, None, 1),
+        (0.5, None, 1),
+    ]
+    assert rows(list(reversed(models))) == rows(models)
+    # Trained before losses were recorded, or by other pruners.
+    assert rows([{"seed": 0, "diverged": False}]) == []
 
 
 @pytest.mark.parametrize(
@@ -46,16 +60,16 @@ def test_means_over_seeds_by_hand() -> None:
 )
 def test_a_curve_that_does_not_fit_is_named(curve: Any) -> None:
     damaged = model(1, []) | {"pruning_curve": curve}
-    with pytest.raises(UserError, match=r"here: the pruning_curve of seed 1 .* train the cell again"):
-        pruning_loss.rows([model(0, [1.0, 0.5]), damaged], "here")
+    with pytest.raises(UserError, match=r"900permille: the pruning_curve of seed 1 .* train the cell again"):
+        rows([model(0, [1.0, 0.5]), damaged])
 
 
 def test_the_table_has_a_row_per_point(tmp_path: Path) -> None:
     folder = bare_cell(tmp_path, [model(seed, [1.0 + seed, 0.5]) for seed in (0, 1)])
     collect([folder], tmp_path / "tables")
     with open(tmp_path / "tables" / "pruning_loss.csv", newline="", encoding="utf-8") as stream:
-        header, *found = csv.reader(stream)
-    assert tuple(header) == (*CELL, *COLUMNS["pruning_loss"])
+        names, *found = csv.reader(stream)
+    assert tuple(names) == header(PruningLoss)
     assert [row[:7] for row in found] == [
         ["d", "net", "GMP", "0.9", "2", "0.0", "1.5"],
         ["d", "net", "GMP", "0.9", "4", "0.9", "0.5"],

@@ -471,9 +471,9 @@ def test_a_fifth_of_exceptions_is_few() -> None:
 
 def test_an_empty_study_measures_nothing() -> None:
     rows = claim_rows(Measured())
-    assert [row[0] for row in rows if row[0].startswith(PAPER)] == [claim.id for claim in CLAIMS.claims]
-    assert {row[2] for row in rows} == {"not measured"}
-    assert all(row[3] for row in rows)
+    assert [row.id for row in rows if row.id.startswith(PAPER)] == [claim.id for claim in CLAIMS.claims]
+    assert {row.verdict for row in rows} == {"not measured"}
+    assert all(row.evidence for row in rows)
 
 
 def printed_study() -> Measured:

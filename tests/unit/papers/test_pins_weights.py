@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from tests.support.fake_study import write_csv
-
-from prunescope.analysis.tables.collect import CELL, collect
-from prunescope.analysis.tables.declared import Key
-from prunescope.analysis.weights.tables import COLUMNS
+from prunescope.analysis.tables.declared import CELL, Key, columns, write_table
+from prunescope.analysis.tables.registry import Weights
 from prunescope.papers.claims import Finding
 from prunescope.papers.measured import Measured
 from prunescope.papers.pins.claims import CLAIMS
@@ -73,17 +71,16 @@ def test_what_lacks_is_not_measured() -> None:
 
 
 def test_rows_of_whole_models_are_read(tmp_path: Path) -> None:
-    collect([], tmp_path)
-    row = dict.fromkeys(COLUMNS["weights"], "0.5") | {"layer": "", "rank": "3.5", "row_gini_random": "0.1"}
-    cell = ["sst2", "enc", "PINS", "0.8"]
+    halves = {column.field: 0.5 for column in columns(Weights) if column.name not in CELL} | {"layer": None}
+    cell = {"dataset": "sst2", "arch": "enc", "pruner": "PINS", "sparsity": 0.8}
+    whole = Weights(**cell, **(halves | {"rank": 3.5, "row_gini_random": 0.1, "megabytes": 0.25}))
     rows = [
-        [*cell, *row.values()],
-        [*cell, *(row | {"layer": "1", "rank": "9"}).values()],
-        ["sst2", "enc", "GMP", "0.8", *(row | {"row_gini": ""}).values()],
+        replace(row, n_matrices=1, n_seeds=1, rows=1, columns=1)
+        for row in (whole, replace(whole, layer=1, rank=9.0), replace(whole, pruner="GMP", row_gini=None))
     ]
-    write_csv(tmp_path / "weights.csv", (*CELL, *COLUMNS["weights"]), rows)
+    write_table(tmp_path, Weights, rows)
     study = Measured.read(tmp_path, [])
     pins, gmp = (Key("sst2", "enc", name, 0.8) for name in ("PINS", "GMP"))
     assert (study["rank"], study["row_gini_random"]) == ({pins: 3.5, gmp: 3.5}, {pins: 0.1, gmp: 0.1})
     # Nothing is left of GMP's model: it has no concentration, and takes room all the same.
-    assert (study["row_gini"], study["megabytes"]) == ({pins: 0.5}, {pins: 0.5, gmp: 0.5})
+    assert (study["row_gini"], study["megabytes"]) == ({pins: 0.5}, {pins: 0.25, gmp: 0.25})

@@ -13,7 +13,7 @@ from scipy import stats
 
 from prunescope.analysis.tables.declared import Key
 from prunescope.config.analysis import Analysis
-from prunescope.papers.against_papers import write_tables
+from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
 from prunescope.papers.measured import Measured
 from prunescope.papers.recall.alpha_tests import AlphaTest
@@ -106,7 +106,7 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
     cells = make(tmp_path, alphas, {"kaggle": 0.1, "tiny": 0.05})
     # No paper's: another network of the data set
     cells += make(tmp_path, {("kaggle", "deeper", "MP", 2): [1, 2]})
-    write_tables(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
+    collect_all(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
 
     published = [r for r in rows_of(tmp_path / "tables" / "published.csv") if r["paper"] == "recall"]
     assert tuple(published[0]) == TABLES["published"].columns
@@ -185,7 +185,7 @@ def test_tables_8_and_9_are_told_apart(tmp_path: Path) -> None:
         for arch in pruners
         for pruner in pruners[arch]
     }
-    write_tables(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
+    collect_all(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
     tests = rows_of(tmp_path / "tables" / "published_tests.csv")
     sizes = {
         (row["table"], row["cell_a"], row["cell_b"].split("/")[2]): int(row["ours_family_size"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import CellRow, Row, write_table
 from prunescope.analysis.tables.registry import TABLES
-from prunescope.analysis.tables.results import StudyResults, read_cells
+from prunescope.analysis.tables.results import Published, StudyResults, nothing_published, read_cells
 from prunescope.config.analysis import Analysis
 from prunescope.config.pruners import NO_PRUNER
 
@@ -20,7 +19,7 @@ def collect(
     metrics: Sequence[Path] = (),
     analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
-    printed_score: Callable[[CellResults, str | None], float | None] = lambda cell, source: None,
+    published: Published = nothing_published,
 ) -> None:
     """Write every table of ``registry.TABLES`` into ``out``.
 
@@ -32,13 +31,13 @@ def collect(
         metrics: records of models, for cells without a ``models.json`` (``results.read_cells``).
         analysis: settings of the tests between cells; by default their defaults.
         sources: of the data sets, by name, as far as known.
-        printed_score: the score that a paper prints for a cell's objective, given the data set's source.
+        published: the scores that papers print, for the column of this name in ``objectives``.
 
     Raises:
         UserError: a cell has no audit, or a path does not end as a cell's does.
     """
     found, dense = read_cells(cells, metrics)
-    study = StudyResults(found, dense, analysis or Analysis(), sources or {}, printed_score)
+    study = StudyResults(found, dense, analysis or Analysis(), sources or {}, published)
     for table in TABLES.values():
         module, _, name = table.maker.partition(":")
         rows: list[Row] = list(getattr(import_module(module), name)(study))

@@ -13,8 +13,15 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.errors import UserError
 from prunescope.files import read_json
 
+#: The score that a paper prints for (data set, its source, arch, sparsity, objective, metric); None if none.
+Published = Callable[[str, str | None, str, float, str, str], float | None]
+
 #: What a job records, and one of its models
 Record = tuple[Mapping[str, Any], Mapping[str, Any]]
+
+
+def nothing_published(*cell: object) -> None:
+    """For studies that are put beside no paper."""
 
 
 @dataclass
@@ -34,14 +41,14 @@ class DenseModels:
 class StudyResults:
     """``cells``: in the order of the tables' rows. ``sources``: of the data sets, as far as known.
 
-    ``printed_score``: the score that a paper prints for a cell's objective (``objectives``), given the source.
+    ``published``: what fills the column of this name in ``objectives``.
     """
 
     cells: Sequence[CellResults]
     dense: Mapping[tuple[str, str], DenseModels]
     analysis: Analysis = field(default_factory=Analysis)
     sources: Mapping[str, str] = field(default_factory=dict)
-    printed_score: Callable[[CellResults, str | None], float | None] = lambda cell, source: None
+    published: Published = nothing_published
 
     @property
     def pruned(self) -> list[CellResults]:

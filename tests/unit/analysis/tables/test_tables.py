@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from prunescope.analysis.audit import audit
-from prunescope.analysis.tables.collect import CELL, COLUMNS, collect
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.registry import TABLES
 from prunescope.cli import main
 from prunescope.errors import UserError
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
@@ -77,9 +78,9 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 def test_columns_are_as_documented(tmp_path: Path, study: dict[str, Path]) -> None:
     collect(list(study.values()), tmp_path / "tables")
-    for name, columns in COLUMNS.items():
+    for name, table in TABLES.items():
         with open(tmp_path / "tables" / f"{name}.csv", encoding="utf-8") as stream:
-            assert stream.readline() == ",".join((*CELL, *columns)) + "\n"
+            assert stream.readline() == ",".join(table.columns) + "\n"
 
 
 def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
@@ -103,7 +104,7 @@ def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
 def test_unpruned_rows_do_not_need_the_unpruned_cell(tmp_path: Path, study: dict[str, Path]) -> None:
     collect(list(study.values()), tmp_path / "with")
     collect([path for path in study.values() if "none" not in path.parts], tmp_path / "without")
-    for name in COLUMNS:
+    for name in TABLES:
         assert (tmp_path / "with" / f"{name}.csv").read_text() == (
             tmp_path / "without" / f"{name}.csv"
         ).read_text()
@@ -177,7 +178,7 @@ def test_order_of_cells_changes_nothing(tmp_path: Path, study: dict[str, Path]) 
     cells = list(study.values())
     collect(cells, tmp_path / "a")
     collect(cells[::-1], tmp_path / "b")
-    for name in COLUMNS:
+    for name in TABLES:
         assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
 
 
