@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from prunescope.analysis.changes import change_interval
 from scipy.stats import t, ttest_rel
 
+from prunescope.analysis.stats import change_interval
 from prunescope.analysis.tables.declared import Key
 from prunescope.papers.against_papers import rows_by_cell
 from prunescope.papers.measured import Measured
