@@ -38,9 +38,10 @@ CLAIMS = Claims(
         lambda key: study.role(key.arch) is not None and key.pruner in (*PRUNERS, NO_PRUNER)
     ),
 )
+claim = CLAIMS.claim
 
 
-@CLAIMS.claim("PIE-01", "PIE share rises with the amount pruned for every pruner, with few exceptions.")
+@claim("PIE-01", "PIE share rises with the amount pruned for every pruner, with few exceptions.")
 def pies_rise_with_sparsity(study: Measured) -> tuple[bool, str]:
     """At most a fifth of the steps between neighbouring sparsities fall, and more of every pruner's rise than fall.
 
@@ -60,9 +61,8 @@ def pies_rise_with_sparsity(study: Measured) -> tuple[bool, str]:
     return Count(sum(steps) - steps.fall, sum(steps)).nearly_all and not against, evidence
 
 
-@CLAIMS.claim(
-    "PIE-02",
-    "There is always a subset of data points on which the pruned and the unpruned model disagree.",
+@claim(
+    "PIE-02", "There is always a subset of data points on which the pruned and the unpruned model disagree."
 )
 def pies_always_exist(study: Measured) -> tuple[bool, str]:
     """Every cell has PIEs ("always" allows no exception). In print the smallest share is 2 %."""
@@ -73,7 +73,7 @@ def pies_always_exist(study: Measured) -> tuple[bool, str]:
     return found.all, f"{found} cells have PIEs; smallest share {percent(shares[key])} ({key.text})"
 
 
-@CLAIMS.claim("PIE-03", "The PIE share is larger for BERT than for BiLSTM.")
+@claim("PIE-03", "The PIE share is larger for BERT than for BiLSTM.")
 def more_pies_in_bert(study: Measured) -> tuple[bool, str]:
     """Larger in at least four fifths of the pairs at equal data set, pruner and sparsity; equal ones speak against it.
 
@@ -88,7 +88,7 @@ def more_pies_in_bert(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-04",
     "At each amount the pruner with the best score has fewer PIEs than the pruner with the worst score.",
 )
@@ -116,7 +116,7 @@ def best_pruner_has_fewer_pies(study: Measured) -> tuple[bool, str]:
     return found.nearly_all, evidence + (f"; not in {some(exceptions)}" if exceptions else "")
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-05",
     "Iterative impact pruning with fine-tuning (IIBP-FT) loses the least accuracy / macro F1 overall.",
 )
@@ -146,7 +146,7 @@ def iibp_ft_loses_least(study: Measured) -> tuple[bool, str]:
     return beaten.all, evidence
 
 
-@CLAIMS.claim("PIE-06", "IIBP-FT sometimes outperforms the unpruned BiLSTM.")
+@claim("PIE-06", "IIBP-FT sometimes outperforms the unpruned BiLSTM.")
 def iibp_ft_beats_dense_bilstm(study: Measured) -> tuple[bool, str]:
     """The mean score of a BiLSTM is above the dense one in at least one cell ("sometimes"). In print in seven."""
     drops = {k: d for k, d in study.drops.items() if k.pruner == BEST and study.role(k.arch) == "BiLSTM"}
@@ -159,7 +159,7 @@ def iibp_ft_beats_dense_bilstm(study: Measured) -> tuple[bool, str]:
 _PAIR = "a BERT-like encoder and a BiLSTM at equal data set"
 
 
-@CLAIMS.claim("PIE-07", "Unpruned BERT beats unpruned BiLSTM on every data set.")
+@claim("PIE-07", "Unpruned BERT beats unpruned BiLSTM on every data set.")
 def dense_bert_is_better(study: Measured) -> tuple[bool, str]:
     """Its mean score is higher on every data set that has both ("every" allows no exception). In print on all four."""
     pairs = study.pairs({key: v for key, v in study["score_mean"].items() if key.pruner == NO_PRUNER})
@@ -171,7 +171,7 @@ def dense_bert_is_better(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim("PIE-08", "Pruning hurts BERT more than BiLSTM, above all at 70-99 %.")
+@claim("PIE-08", "Pruning hurts BERT more than BiLSTM, above all at 70-99 %.")
 def pruning_hurts_bert_more(study: Measured) -> tuple[bool, str]:
     """BERT's mean drop is above 0 and BiLSTM's, and the difference of the two is larger at 70-99 % than below.
 
@@ -195,7 +195,7 @@ def pruning_hurts_bert_more(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim("PIE-09", "Pruning up to 50 % costs little for most pruners.")
+@claim("PIE-09", "Pruning up to 50 % costs little for most pruners.")
 def light_pruning_costs_little(study: Measured) -> tuple[bool, str]:
     """The mean drop of cells up to 50 % is at most 0.05 for more than half of the pruners.
 
@@ -216,7 +216,7 @@ def light_pruning_costs_little(study: Measured) -> tuple[bool, str]:
 _NO_PIES = "needs scores on PIEs"
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-10",
     "Models are less accurate on PIEs than on all data points, pruned or unpruned, with few exceptions at 99 %.",
 )
@@ -248,7 +248,7 @@ def worse_on_pies(study: Measured) -> tuple[bool, str]:
     return holds, "; ".join(texts)
 
 
-@CLAIMS.claim("PIE-11", "The loss caused by pruning is much larger on PIEs than on all data points.")
+@claim("PIE-11", "The loss caused by pruning is much larger on PIEs than on all data points.")
 def loss_is_larger_on_pies(study: Measured) -> tuple[bool, str]:
     """Larger in at least four fifths of the cells, and in the mean at least twice as large.
 
@@ -267,9 +267,7 @@ def loss_is_larger_on_pies(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
-    "PIE-12", "As the amount grows, the unpruned score on PIEs rises and the pruned score on PIEs falls."
-)
+@claim("PIE-12", "As the amount grows, the unpruned score on PIEs rises and the pruned score on PIEs falls.")
 def scores_on_pies_part(study: Measured) -> tuple[bool, str]:
     """From the lowest to the highest sparsity so in at least four fifths of the curves, and in most steps between.
 
@@ -286,7 +284,7 @@ def scores_on_pies_part(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim("PIE-13", "On BiLSTM with light pruning the pruned model can beat the unpruned one on PIEs.")
+@claim("PIE-13", "On BiLSTM with light pruning the pruned model can beat the unpruned one on PIEs.")
 def pruned_bilstm_can_win_on_pies(study: Measured) -> tuple[bool, str]:
     """It does in at least one BiLSTM cell up to 50 % ("can"). In print in 24, and in 42 BiLSTM cells of all."""
     dense, pruned = study["dense_score_on_pies"], study["pruned_score_on_pies"]
@@ -298,7 +296,7 @@ def pruned_bilstm_can_win_on_pies(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-14",
     "On the multi-label data sets PIEs are found in every class, frequent or rare, except that the most frequent class "
     "is under-represented among them.",
@@ -329,7 +327,7 @@ def every_class_but_the_first(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-15",
     "PIEs concentrate among the training points with the highest EL2N scores (20 percentile bins): with IIBP-FT up to "
     "80-100 % of the most influential points are PIEs for BERT, up to 70 % for BiLSTM.",
@@ -356,7 +354,7 @@ def pies_are_influential(study: Measured) -> tuple[bool, str]:
     return above.nearly_all and tens[0] >= 8 and tens[1] <= 7, evidence
 
 
-@CLAIMS.claim("PIE-16", "The more is pruned, the more evenly PIEs spread over the EL2N bins.")
+@claim("PIE-16", "The more is pruned, the more evenly PIEs spread over the EL2N bins.")
 def pies_spread_evenly(study: Measured) -> tuple[bool, str]:
     """From the lowest to the highest sparsity unevenness falls, by the rule of PIE-12.
 
@@ -371,7 +369,7 @@ def pies_spread_evenly(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PIE-17",
     "PIE text is harder to read than average text by readability formulas (ratio up to 1.03) and holds more difficult "
     "words (up to 1.06) for BERT on SNLI, mean over pruners; AAPD is the exception.",
@@ -399,9 +397,8 @@ def pies_are_harder_to_read(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
-    "PIE-18",
-    "PIE text is longer (ratio up to 1.02 on SNLI, 1.13 on IMDB, 1.9 on Reuters), AAPD excepted.",
+@claim(
+    "PIE-18", "PIE text is longer (ratio up to 1.02 on SNLI, 1.13 on IMDB, 1.9 on Reuters), AAPD excepted."
 )
 def pies_are_longer(study: Measured) -> tuple[bool, str]:
     """The ratio of mean lengths in tokens is above 1 in at least four fifths.

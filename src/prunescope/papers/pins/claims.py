@@ -36,6 +36,7 @@ CLAIMS = Claims(
         )
     ),
 )
+claim = CLAIMS.claim
 
 
 class Duel(NamedTuple):
@@ -110,7 +111,7 @@ def exceptions(cases: Sequence[Duel]) -> str:
     return f"; not in {some([f'{case.distance} to {case.rival}' for case in cases])}" if cases else ""
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-01",
     "At 80 % and 90 % sparsity PINS matches or beats every compared method on every GLUE task, on three models.",
 )
@@ -126,7 +127,7 @@ def pins_is_best_on_glue(study: Measured) -> tuple[bool, str]:
     return not lost, f"PINS at or above its best rival in {best} comparisons{exceptions(lost)}"
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-02",
     "PINS gains more over the best baseline on small tasks: +4.1 on RTE and +2.6 on CoLA over PLATON at 80 %.",
 )
@@ -143,7 +144,7 @@ def gains_more_on_small_tasks(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim("PINS-03", "At 90 % PINS keeps 97.5 % of the fine-tuned average, PLATON 95.4 %.")
+@claim("PINS-03", "At 90 % PINS keeps 97.5 % of the fine-tuned average, PLATON 95.4 %.")
 def keeps_more_of_the_average(study: Measured) -> tuple[bool, str]:
     """PINS keeps the printed share up to one point and more than PLATON, over the tasks of GLUE that have both."""
     study = main_model(study)
@@ -163,7 +164,7 @@ def keeps_more_of_the_average(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim("PINS-04", "At 80 % PINS exceeds dense fine-tuning on RTE and MRPC.")
+@claim("PINS-04", "At 80 % PINS exceeds dense fine-tuning on RTE and MRPC.")
 def exceeds_dense_on_small_tasks(study: Measured) -> tuple[bool, str]:
     """Its score is higher wherever both were measured. In print 72.7 against 69.3, and 90.9 against 90.3."""
     cases = against_dense(main_model(study), EXCEEDED, at(0.8))
@@ -172,7 +173,7 @@ def exceeds_dense_on_small_tasks(study: Measured) -> tuple[bool, str]:
     return all(case.lead > 0 for case in cases), f"PINS minus unpruned, in points: {leads}"
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-05",
     "On SQuAD PINS is best at 50-80 % sparsity, and IMP beats every sensitivity-based baseline except PLATON.",
 )
@@ -189,7 +190,7 @@ def best_on_squad(study: Measured) -> tuple[bool, str]:
     return not lost, evidence + exceptions(lost)
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-06",
     "On CoNLL at 70 % PINS almost matches fine-tuning, and its lead over IMP and SMvP grows at 80 %.",
 )
@@ -219,7 +220,7 @@ def lead_on_conll_grows(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-07",
     "On GPT-2 at 80 % PINS is best on every generation metric and beats fine-tuning on E2E (ROUGE-L +0.7, METEOR "
     "+0.4).",
@@ -249,9 +250,7 @@ def best_in_generation(study: Measured) -> tuple[bool, str]:
     return not lost and all(gain > 0 for gain in better), evidence
 
 
-@CLAIMS.claim(
-    "PINS-08", "With 30-50 % sparsity PINS improves on fine-tuning by about one point of GLUE average."
-)
+@claim("PINS-08", "With 30-50 % sparsity PINS improves on fine-tuning by about one point of GLUE average.")
 def light_pruning_improves(study: Measured) -> tuple[bool, str]:
     """The mean difference over tasks is at least half a point. In print the averages are 84.2 and 84.4 against 83.4."""
     cases = against_dense(
@@ -264,7 +263,7 @@ def light_pruning_improves(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-09",
     "Self-regularization beats both plain empirical risk and distillation from a dense teacher, which may even hurt.",
 )
@@ -279,7 +278,7 @@ def self_regularization_is_best(study: Measured) -> tuple[bool, str]:
     return not lost, evidence + exceptions(lost)
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-10",
     "The PINS importance criterion alone (no self-regularization) already beats the baselines at 80 %.",
 )
@@ -292,7 +291,7 @@ def criterion_alone_beats_rivals(study: Measured) -> tuple[bool, str]:
     return not lost, f"{PLAIN} above the best rival in {above} comparisons{exceptions(lost)}"
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-11",
     "At 80 % sparsity on RTE, sparse storage shrinks 8.9 times and CPU inference speeds up 2.7 times at almost no "
     "accuracy loss.",
@@ -321,7 +320,7 @@ def smaller_and_faster(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-12",
     "At equal sparsity, weight matrices pruned by PINS have lower rank than those pruned by sensitivity, and those "
     "lower than magnitude pruning, whose pattern is close to random.",
@@ -361,7 +360,7 @@ def rank_falls_with_the_criterion(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "PINS-13",
     "Pruning by the PINS criterion lowers the training loss most during pruning; self-regularization costs about 27 % "
     "memory and 30 % training time.",

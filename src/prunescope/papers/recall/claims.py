@@ -32,6 +32,7 @@ CLAIMS = Claims(
         )
     ),
 )
+claim = CLAIMS.claim
 
 
 def up_to(bound: float, ratio: float) -> bool:
@@ -77,7 +78,7 @@ def spread(values: Collection[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-@CLAIMS.claim(
+@claim(
     "REC-01",
     "Pruning reduces recall distortion (alpha < 1) at low ratios and increases it (alpha > 1) at high ratios.",
 )
@@ -119,7 +120,7 @@ def _mean_by_curve(alphas: dict[Key, float]) -> list[float]:
     return [mean(values) for values in of_curve.values()]
 
 
-@CLAIMS.claim(
+@claim(
     "REC-02",
     "Random pruning is the exception: alpha stays below 1 at every ratio and does not increase with the ratio.",
 )
@@ -149,7 +150,7 @@ def random_stays_below_one(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "REC-03",
     "Alpha increases from each pruning ratio to the next for MP, GP and UP, except sometimes from 2 to 4.",
 )
@@ -181,7 +182,7 @@ def rises_from_ratio_to_ratio(study: Measured) -> tuple[bool, str]:
     return count(test.significant for test in late).nearly_all, evidence
 
 
-@CLAIMS.claim(
+@claim(
     "REC-04",
     "Smaller networks show more intensification than larger ones at high ratios but rarely at low ratios.",
 )
@@ -205,9 +206,7 @@ def smaller_models_intensify_more(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
-    "REC-05", "More difficult data sets show more intensification, at ratios that depend on the pair."
-)
+@claim("REC-05", "More difficult data sets show more intensification, at ratios that depend on the pair.")
 def harder_datasets_intensify_more(study: Measured) -> tuple[bool, str]:
     """At least four fifths of the pairs have a ratio at which alpha is significantly larger for the harder data set.
 
@@ -242,7 +241,7 @@ def harder_datasets_intensify_more(study: Measured) -> tuple[bool, str]:
     )
 
 
-@CLAIMS.claim(
+@claim(
     "REC-06",
     "Undecayed pruning distorts recall less than magnitude or gradient pruning, clearly so at higher ratios.",
 )
@@ -271,7 +270,7 @@ def undecayed_distorts_less(study: Measured) -> tuple[bool, str]:
     return lower.nearly_all and clearly.most, evidence
 
 
-@CLAIMS.claim("REC-07", "MP, GP and UP all differ from random pruning at every ratio.")
+@claim("REC-07", "MP, GP and UP all differ from random pruning at every ratio.")
 def all_differ_from_random(study: Measured) -> tuple[bool, str]:
     """Every test of theirs against RP is significant ("all" and "every" allow no exception). In print 15 of 15."""
     pairs = _against(study, RANDOM, SELECTIVE)
@@ -294,7 +293,7 @@ def _against(study: Measured, pruner: str, others: Sequence[str]) -> list[AlphaT
     return list(chosen.values())
 
 
-@CLAIMS.claim("REC-08", "Moderate pruning can raise accuracy and lower distortion at once.")
+@claim("REC-08", "Moderate pruning can raise accuracy and lower distortion at once.")
 def accuracy_and_distortion_improve_at_once(study: Measured) -> tuple[bool, str]:
     """At least one cell up to ratio 10 has a higher mean accuracy than the dense models and an alpha below 1 ("can").
 
@@ -318,7 +317,7 @@ def accuracy_and_distortion_improve_at_once(study: Measured) -> tuple[bool, str]
     )
 
 
-@CLAIMS.claim(
+@claim(
     "REC-09",
     "The variance of recall over classes grows at high pruning ratios, but variance alone does not tell whether "
     "distortion rises: random pruning has by far the largest variance while its alpha stays below 1.",
