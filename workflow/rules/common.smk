@@ -8,7 +8,7 @@ from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.load import study_from
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.figures import FAMILIES
+from prunescope.figures.registry import families
 from prunescope.files import write_text
 from prunescope.papers import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
@@ -25,6 +25,7 @@ from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
     STUDY = study_from(config)
+    FAMILIES = families()
 
 GRID = WorkflowGrid(STUDY)
 LAYOUT = GRID.layout

@@ -5,19 +5,20 @@ rule figures:
     input:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
-        # All of them, so that a table that a newer version adds is made in an older results tree.
+        # All of them: an older results tree gets the tables that a newer version adds.
         all_tables=[LAYOUT.scoped(f"tables/{table}.csv") for table in TABLES],
     output:
         *[
             report(
-                directory(LAYOUT.scoped(f"figures/{family}")),
-                patterns=["{name}.svg"],
+                directory(LAYOUT.scoped(f"figures/{name}")),
+                # The wildcard's name says to the caption which family a file is of.
+                patterns=[f"{{{name}}}.svg"],
                 caption="../report/figures.rst",
                 category="Figures",
-                subcategory=title,
-                labels={"figure": "{name}"},
+                subcategory=family.title,
+                labels={"figure": f"{{{name}}}"},
             )
-            for family, title in FAMILIES.items()
+            for name, family in FAMILIES.items()
         ],
         index=LAYOUT.scoped("figures/figures.json"),
     log:
@@ -26,6 +27,7 @@ rule figures:
         CONDA
     params:
         version=VERSION["figures"],
+        captions={name: family.caption for name, family in FAMILIES.items()},
     shell:
         'prunescope figures --cells {input.cells:q} --tables "$(dirname {input.tables:q})"'
         ' --out "$(dirname {output.index:q})" > {log:q} 2>&1'

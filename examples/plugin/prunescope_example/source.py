@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from prunescope.data.dataset import DataSet, DataTable, TableInfo
-
 from prunescope.config.datasets import Dataset, Declared
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.splits import SPLITS, split_single
 
 

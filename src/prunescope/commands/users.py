@@ -121,7 +121,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
-    from prunescope.report.now import report
+    from prunescope.site.now import report
 
     page, problems = report(load_study(arguments.configfile), Path.cwd())
     if problems:

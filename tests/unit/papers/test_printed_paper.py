@@ -17,7 +17,7 @@ from prunescope.config.study import Study
 from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw
+from prunescope.figures.drawing import draw
 from prunescope.papers import FILES
 from prunescope.papers.build import build
 from prunescope.papers.pie import browser

@@ -9,11 +9,11 @@ from urllib.parse import unquote
 import pytest
 
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.papers.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
-from prunescope.report.site import build
+from prunescope.site.build import build
 from tests.support import fake_study
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 
@@ -141,7 +141,7 @@ def test_multi_label(tmp_path: Path) -> None:
     text = Page(page_of(tmp_path)).text
     assert "Mean macro F1" in text
     assert "Recall distortion α is" not in text
-    assert "recall unpruned" not in text
+    assert "recall, dense" not in text
 
 
 def test_summary_alone(tmp_path: Path) -> None:
@@ -264,13 +264,13 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     results, _ = site
     found = Page((results / "index.html").read_text(encoding="utf-8"))
     assert "A study that was never run" in found.text
-    assert "5 pruned networks were compared" in found.text
+    assert "5 pruned cells were compared" in found.text
     assert "2 data sets (digits, docstrings)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 diverged (seed 2)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text
     problems = found.text.split("Diverged or missing")[1].split("The grid")[0]
     assert "MP at ratio 10: " not in problems
-    assert "unpruned: " not in problems
+    assert "dense: " not in problems
     assert "Of 28 models of the study, 26 done, 1 diverged, 1 missing." in found.text
     assert any(address == "tables/pie_share.csv" for address in found.addresses)
     assert any(address == "data/digits/card.md" for address in found.addresses)
@@ -313,11 +313,11 @@ def test_empty_layers_are_told(site: tuple[Path, dict[str, list[Path]]]) -> None
         Page((results / "report" / "cells" / f"digits--lenet5--{pruner}--ratio-400percent.html").read_text())
         for pruner in ("MP", "RP")
     )
-    assert "Layer collapse: pruning leaves no weight at all in one layer." in page.text
+    assert "Layer collapse: pruning removes every weight of one layer." in page.text
     assert "fc2.weight1,2002 of 2" in page.text
     assert ("collapse" in page.ids, "collapse" in other.ids) == (True, False)
     index = Page((results / "index.html").read_text())
-    assert f"pruning leaves no weight at all in a layer under {name} (fc2)." in index.text
+    assert f"pruning removes every weight of a layer under {name} (fc2)." in index.text
 
 
 def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:
@@ -331,9 +331,9 @@ def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:
         out=tmp_path / "index.html",
     )
     found = Page((tmp_path / "index.html").read_text(encoding="utf-8"))
-    assert "Nothing has been analysed yet." in found.text
+    assert "No cell is analysed yet." in found.text
     assert "bilstm" not in found.text
-    assert "digits · lenet5 · unpruned: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
+    assert "digits · lenet5 · dense: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
 
 
 def test_a_path_that_is_no_cell_is_refused(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunescope.config.study import Study
-from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import count, is_share, metric_name, number, percent, score_text
+from prunescope.site.findings import CellNumbers
 
 #: When a pruner prunes, in a sentence.
 _WHEN = {
@@ -68,7 +68,7 @@ def _hidden(cell: CellNumbers | None) -> float:
 
 
 def change_on_pies(cell: CellNumbers) -> float | None:
-    """Pruned minus unpruned mean score on the PIEs."""
+    """Pruned minus dense mean score on the PIEs."""
     dense, pruned = (cell.summary.get(f"{side}_score_on_pies") for side in ("dense", "pruned"))
     return None if dense is None or pruned is None else pruned - dense
 
@@ -88,7 +88,7 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
     text += _interval(summary.get("change"), shares)
     share = percent(summary.get("pie_share"))
     text += (
-        f", and {_costs(on_pies, shares, verb=False)} on the {share} of {noun} on which majorities disagree"
+        f", and {_costs(on_pies, shares, verb=False)} on the {share} of {noun} whose majority vote changes"
     )
     text += _interval(summary.get("change_on_pies"), shares, _share_interval(summary))
     floor = summary.get("noise_floor")
@@ -98,7 +98,7 @@ def headline(study: Study, cell: CellNumbers) -> Statement:
         if floor.get("low") is not None and floor.get("high") is not None:
             text += f" ({percent(floor['low'])} to {percent(floor['high'])} over ways to halve the seeds)"
         if floor.get("pie_share_half") is not None:
-            text += f", where as many pruned models change {percent(floor['pie_share_half'])}"
+            text += f"; with as many pruned models the share is {percent(floor['pie_share_half'])}"
         tables.append("pie_intervals.csv")
     return Statement(f"{text}.", tuple(tables), cell)
 
@@ -110,7 +110,7 @@ def _compression(cell: CellNumbers) -> str:
 
 
 def _costs(change: float, shares: bool, verb: bool = True) -> str:
-    """``shares``: whether scores are shares, whose changes are told in points."""
+    """``shares``: whether scores are shares, whose changes are in points."""
     size = f"{abs(100 * change):.1f} points" if shares else f"{abs(change):.3f}"
     if change <= 0:
         return f"costs {size} of" if verb else size
@@ -144,7 +144,7 @@ def _share_interval(summary: Mapping[str, Any]) -> str:
 
 
 def above_the_floor(cells: Sequence[CellNumbers]) -> Statement | None:
-    """In how many cells pruning changes more votes than other seeds do."""
+    """In how many cells pruning changes more votes than other seeds."""
     known = [c for c in cells if isinstance(c.summary.get("noise_floor"), Mapping)]
     if not known:
         return None
@@ -153,17 +153,17 @@ def above_the_floor(cells: Sequence[CellNumbers]) -> Statement | None:
     excess = [cell.summary["noise_floor"].get("excess") for cell in known]
     values = [value for value in excess if value is not None]
     text = (
-        f"In {above} of {count(len(known), 'pruned network')} pruning changes more majority votes than other seeds "
-        f"alone do, in {below} fewer; in the rest the two are not told apart"
+        f"In {above} of {count(len(known), 'pruned cell')} pruning changes more majority votes than other seeds "
+        f"alone, in {below} fewer; in the rest the two cannot be distinguished"
     )
     if values:
         low, high = (f"{100 * end:.1f}".replace("-", "−") for end in (min(values), max(values)))
-        text += f". What is above the noise floor goes from {low} to {high} points of the examples"
+        text += f". The excess over the noise floor ranges from {low} to {high} points of the examples"
     return Statement(f"{text}.", ("pie_intervals.csv",))
 
 
 def distortion(cells: Sequence[CellNumbers]) -> Statement | None:
-    """Where classes are set furthest apart, with the interval."""
+    """Where differences between classes grow most, with the interval."""
     known = [cell for cell in cells if cell.alpha is not None and cell.alpha.get("verdict") == ">"]
     if not known:
         return None
@@ -175,7 +175,7 @@ def distortion(cells: Sequence[CellNumbers]) -> Statement | None:
     )
     return Statement(
         f"Differences in recall between classes grow most under {worst.name} on {worst.dataset} with {worst.arch}: "
-        f"recall distortion α is {number(alpha['mean'])} ({interval}; 1 means that nothing changes), at {score}.",
+        f"recall distortion α is {number(alpha['mean'])} ({interval}; 1: no change), at {score}.",
         ("alpha.csv",),
         worst,
     )

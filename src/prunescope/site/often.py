@@ -1,4 +1,4 @@
-"""Examples that pay most often: how many of a data set's pruned networks each is a PIE of."""
+"""Examples that pay most often: the number of a data set's pruned models each is a PIE of."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from prunescope.analysis.stats import mean
 from prunescope.report import contact_sheet, page
 from prunescope.report.audit_files import Pie
 from prunescope.report.contact_sheet import MOST, Tile
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
 from prunescope.report.sentences import count
+from prunescope.site.findings import CellNumbers
 
-#: Pictures of each data set on the study's page.
+#: Images of each data set on the study's page.
 FEW = 12
-#: Of a single network there is nothing to count: its own page has the sheet.
+#: With a single model there is nothing to count: its own page has the sheet.
 FEWEST_NETWORKS = 2
 
 COLUMNS = (
@@ -38,9 +38,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Paid:
-    """One example: the networks and pruners it is a PIE of.
+    """One example: the number of models and pruners it is a PIE of.
 
-    ``pie``: its votes are the pair that is most frequent among those networks, its agreements the means
+    ``pie``: its votes are the pair that is most frequent among those models, its agreements the means
     over them.
     """
 
@@ -51,7 +51,7 @@ class Paid:
 
 @dataclass
 class Tally:
-    """PIEs over the pruned networks of one data set; every (arch, pruner, amount) counts as one network."""
+    """PIEs over the pruned models of one data set; every (arch, pruner, compression level) counts as one model."""
 
     dataset: str
     n_networks: int = 0
@@ -68,7 +68,7 @@ class Tally:
             self._found.setdefault(pie.example, []).append((cell.pruner, pie))
 
     def rows(self) -> list[Paid]:
-        """Examples by number of networks, then of pruners, then by how much the models agree."""
+        """Examples by number of models, then of pruners, then by how much the models agree."""
         rows = [_paid(found) for found in self._found.values()]
         return sorted(
             rows, key=lambda row: (-row.n_networks, -row.n_pruners, -_agreement(row.pie), row.pie.example)
@@ -76,9 +76,9 @@ class Tally:
 
     @property
     def sentences(self) -> list[str]:
-        """How many examples pay at all, and how often those pay that pay most."""
+        """How many examples are ever PIEs, and how often the most frequent are."""
         rows = self.rows()
-        networks = count(self.n_networks, "pruned network")
+        networks = count(self.n_networks, "pruned model")
         if not rows:
             return [f"No example of {self.dataset} is a PIE of any of its {networks}."]
         most = rows[0].n_networks
@@ -122,7 +122,7 @@ def tiles(tally: Tally, pictures: PictureTable | None, most: int) -> list[Tile]:
             (row.pie.dense_agreement, row.pie.pruned_agreement),
             pictures,
             (
-                f"{count(row.n_networks)} of {count(tally.n_networks, 'network')}",
+                f"{count(row.n_networks)} of {count(tally.n_networks, 'model')}",
                 f"{count(row.n_pruners)} of {count(len(tally.pruners), 'pruner')}",
             ),
         )

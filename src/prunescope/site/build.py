@@ -5,74 +5,23 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_text
 from prunescope.papers import report_page as papers_page
 from prunescope.papers.report_comparison import section as against_section
-from prunescope.report import cell_page, explorer, figures_page, index_page, often, page
+from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.cell_page import Shown
-from prunescope.report.counts import CellCount, Live, counted
-from prunescope.report.findings import CellNumbers
-from prunescope.report.gather import Gathered, gather, key_of
 from prunescope.report.images import PictureTable, pictures_of_test
-from prunescope.report.often import Tally
 from prunescope.report.texts import texts_of_test
-
-
-@dataclass
-class Site:
-    """What all pages are made from; ``out``: the study's page, to which all others are relative."""
-
-    study: Study
-    scope: list[Cell]
-    got: Gathered
-    counts: list[CellCount]
-    tables: Path
-    figures: Path
-    cards: list[Path]
-    out: Path
-    data: dict[str, Path]
-    often: list[tuple[Tally, PictureTable | None]] = field(default_factory=list)
-    splits: list[explorer.Split] = field(default_factory=list)
-
-    @property
-    def title(self) -> str:
-        return self.study.title or self.study.name
-
-    @property
-    def report(self) -> Path:
-        return self.out.parent / "report"
-
-    @property
-    def cells(self) -> Path:
-        return self.report / "cells"
-
-    @property
-    def numbers(self) -> list[CellNumbers]:
-        return [cell for cell, _ in self.got.found]
-
-    def navigation(self, where: Path) -> list[page.Link]:
-        """The pages that every page leads to, as far as they are there."""
-        entries = [
-            ("Findings", self.out, ""),
-            ("Grid", self.out, "#grid"),
-            ("Examples", self.report / "examples.html" if self.splits else None, ""),
-            ("Against the papers", self.report / "papers.html", ""),
-            ("Figures", self.report / "figures.html", ""),
-            ("As the papers print it", self.out.parent / "paper" / "index.html", ""),
-            ("Data and tables", self.out, "#tables"),
-        ]
-        return [
-            page.Link(name, page.link(target, where) + anchor, target == where and not anchor)
-            for name, target, anchor in entries
-            if target is not None and (target.parent != self.out.parent / "paper" or target.exists())
-        ]
+from prunescope.site import cell_page, explorer, figures_page, index_page, often
+from prunescope.site.cell_page import Shown
+from prunescope.site.findings import CellNumbers
+from prunescope.site.inputs import Site, gather
+from prunescope.site.often import Tally
+from prunescope.site.state import Live, counted, key_of
 
 
 def build(
@@ -89,26 +38,26 @@ def build(
 
     ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which
     majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the
-    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per data set of pictures with
-    two or more pruned networks: the examples that are PIEs of most of them.
+    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per image data set with
+    two or more pruned models: the examples that are PIEs of most of them.
 
-    A file that is missing or cannot be read costs what it holds, and is named on the pages.
+    A file that is missing or cannot be read is named on the pages; the rest is written without it.
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
-        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; ``models.json`` in them tells
-            how the models were made. Unpruned ones get no page.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; their ``models.json`` records
+            how the models were made. Dense cells get no page.
         tables: folder of the cross-study tables.
         figures: folder with a folder per figure family, each with its ``figures.json``.
         cards: ``card.json`` files of data sets.
         out: the page to write, such as ``results/index.html``.
-        live: what is known of models that have left no record.
+        live: the state of models without a record.
 
     Returns:
         What was missing or could not be read.
 
     Raises:
-        UserError: a path is not that of a cell, the pictures of a data set are not those that were voted on, or a
+        UserError: a path is not that of a cell, the images of a data set are not those that were voted on, or a
             file cannot be written.
     """
     got = gather(study, cells)
@@ -148,14 +97,14 @@ def _cell_pages(site: Site) -> None:
     with atomic_directory(site.cells) as folder:
         for cell, where in site.got.found:
             shown = Shown(_texts(site, cell.dataset, texts), study_cells=tuple(site.numbers))
-            if _of_pictures(site.study, cell.dataset):
+            if _has_images(site.study, cell.dataset):
                 if cell.dataset not in tallies:
                     pictures = _pictures(site, cell.dataset)
                     tallies[cell.dataset] = (Tally(cell.dataset), pictures)
                 tally, pictures = tallies[cell.dataset]
                 shown = Shown(shown.texts, _every_pie(where), pictures, shown.study_cells)
                 tally.add(cell, shown.pies)
-            place = site.cells / cell_page.file_name(cell)
+            place = site.cells / cell.page
             text = cell_page.render(
                 cell, where, site.study, site.got.records.get(key_of(cell)), shown, place, site.out,
                 navigation=site.navigation(place), problems=site.got.problems, explored=_explored(site, cell, place),
@@ -184,7 +133,7 @@ def _pictures(site: Site, dataset: str) -> PictureTable | None:
         return None
 
 
-def _of_pictures(study: Study, dataset: str) -> bool:
+def _has_images(study: Study, dataset: str) -> bool:
     return dataset in study.datasets and study.datasets[dataset].input == "image"
 
 
@@ -205,7 +154,7 @@ def _explored(site: Site, cell: CellNumbers, where: Path) -> str | None:
 def _often_pages(site: Site) -> None:
     pages = site.report / "often"
     if not site.often:
-        # None of an earlier run stays behind.
+        # Pages of an earlier run go.
         shutil.rmtree(pages, ignore_errors=True)
         return
     with atomic_directory(pages) as folder:

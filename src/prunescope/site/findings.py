@@ -10,8 +10,8 @@ from prunescope.analysis.layer_collapse import Collapsed
 from prunescope.config.compression import Compression
 from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
 
-#: Why no seed of a network has an alpha.
-NO_ALPHA = "in every seed, all classes are recalled alike before pruning, or nothing is right"
+#: Why no seed of a cell has an alpha.
+NO_ALPHA = "in every seed, all classes have the same recall before pruning, or no prediction is right"
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,13 @@ class CellNumbers:
         return f"{self.pruner} at {self.compression.text}"
 
     @property
+    def page(self) -> str:
+        """File name of its page."""
+        return f"{self.dataset}--{self.arch}--{self.pruner}--{self.compression.token}.html"
+
+    @property
     def change(self) -> float | None:
-        """Pruned minus unpruned mean score."""
+        """Pruned minus dense mean score."""
         dense, pruned = self.summary.get("dense_score"), self.summary.get("pruned_score")
         return None if dense is None or pruned is None else pruned - dense
 
@@ -50,7 +55,7 @@ def network_sentences(cells: Sequence[CellNumbers], constant: float | None = Non
         by_task = scored[0].summary.get("task_metric") in (None, scored[0].summary.get("metric"))
         best = max(scored, key=lambda cell: cell.change or 0.0)
         worst = min(scored, key=lambda cell: cell.change or 0.0)
-        text = f"Unpruned {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}"
+        text = f"Dense {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}"
         text += (
             f" (a constant answer: {score_text(constant, scored[0].summary)}). "
             if constant is not None and by_task
@@ -95,9 +100,9 @@ def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int
     found = [(name, layers) for name, layers in cells if layers]
     if not found:
         return []
-    told = [f"{name} ({_layers(layers)})" for name, layers in found[:of]]
+    named = [f"{name} ({_layers(layers)})" for name, layers in found[:of]]
     more = f", and {len(found) - of} more" if len(found) > of else ""
-    return [f"Layer collapse: pruning leaves no weight at all in a layer under {', '.join(told)}{more}."]
+    return [f"Layer collapse: pruning removes every weight of a layer under {', '.join(named)}{more}."]
 
 
 def _layers(found: Sequence[Collapsed]) -> str:
@@ -105,22 +110,17 @@ def _layers(found: Sequence[Collapsed]) -> str:
     return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"
 
 
-def overall_sentences(cells: Sequence[CellNumbers]) -> list[str]:
-    """About all cells together."""
-    return [text for text, _ in overall(cells)]
-
-
 def overall(cells: Sequence[CellNumbers]) -> list[tuple[str, tuple[str, ...]]]:
     """About all cells together, each sentence with the tables that its numbers are in."""
     if not cells:
-        return [("Nothing has been analysed yet.", ())]
+        return [("No cell is analysed yet.", ())]
     scored = [cell for cell in cells if cell.change is not None]
     lower = sum(100 * (cell.change or 0.0) <= -SAME_POINTS for cell in scored)
     affected = sum((cell.summary.get("n_pies") or 0) > 0 for cell in cells)
     compared = (
-        f"{count(len(cells), 'pruned network was', 'pruned networks were')} compared with "
-        f"{'its' if len(cells) == 1 else 'their'} unpruned original: the mean score is lower in {lower} of "
-        f"{len(scored)}, and single examples' majority votes change in {affected} of {len(cells)}."
+        f"{count(len(cells), 'pruned cell was', 'pruned cells were')} compared with "
+        f"{'its' if len(cells) == 1 else 'their'} dense models: the mean score is lower in {lower} of "
+        f"{len(scored)}, and majority votes of single examples change in {affected} of {len(cells)}."
     )
     found: list[tuple[str | None, tuple[str, ...]]] = [
         (compared, ("effectiveness.csv", "pie_share.csv")),
@@ -141,7 +141,7 @@ def _on_pies(cells: Sequence[CellNumbers]) -> str | None:
     harder = sum(cell.summary["dense_score_on_pies"] < cell.summary["dense_score"] for cell in both)
     return (
         f"In {harder} of {count(len(both), 'comparison')} with PIEs, these examples were harder than the "
-        "rest before anything was pruned: the unpruned models score lower on them than on all."
+        "rest before pruning: the dense models score lower on them than on all examples."
     )
 
 
@@ -151,13 +151,13 @@ def _alphas(cells: Sequence[CellNumbers]) -> str | None:
     if not asked:
         return None
     without = len(asked) - len(known)
-    none = "" if not without else f" {count(without, 'network has', 'networks have')} no α: {NO_ALPHA}."
+    none = "" if not without else f" {count(without, 'cell has', 'cells have')} no α: {NO_ALPHA}."
     if not known:
         return none.strip()
     above, below = (sum(alpha.get("verdict") == mark for alpha in known) for mark in (">", "<"))
     return (
-        f"Differences in recall between classes grow beyond doubt in {above} of {len(known)}, shrink in "
-        f"{below}, and are open in {len(known) - above - below} (recall distortion α against 1).{none}"
+        f"Differences in recall between classes grow in {above} of {len(known)}, shrink in "
+        f"{below}, and are undecided in {len(known) - above - below} (recall distortion α against 1).{none}"
     )
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 from prunescope.config.grid import Cell
 from prunescope.figures.style import look
-from prunescope.report import cell_page, page
-from prunescope.report.counts import STATES, CellCount
-from prunescope.report.findings import CellNumbers
-from prunescope.report.gather import Key, key_of
+from prunescope.report import page
 from prunescope.report.sentences import is_share, metric_name, number, percent, score_text, signed_points
+from prunescope.site.findings import CellNumbers
+from prunescope.site.state import STATES, CellCount, Key, key_of
 
 #: Measures by name: title, what it is, the value at which nothing changes (None: from low to high), and whether high
 #: values are bad.
@@ -20,15 +19,15 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     "score": ("score", "Mean score of the pruned models on the test split.", None, False),
     "change": (
         "change of the score",
-        "Mean score of the pruned minus that of the unpruned models.",
+        "Mean score of the pruned minus the dense models.",
         0.0,
         False,
     ),
     "pie_share": ("share of PIEs", "Examples whose majority vote changes.", None, True),
     "excess": (
         "PIEs above the noise floor",
-        "Share of PIEs between halves of the seeds beyond what other seeds change without pruning, in points; "
-        ">, < and ? say whether it is above, below, or not told apart.",
+        "Share of PIEs between halves of the seeds, minus the share without pruning, in points. "
+        ">: above the floor, <: below, ?: not distinguishable.",
         0.0,
         True,
     ),
@@ -40,19 +39,19 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     ),
     "change_on_pies": (
         "change on PIEs",
-        "Mean score of the pruned minus that of the unpruned models on these examples.",
+        "Mean score of the pruned minus the dense models on these examples.",
         0.0,
         False,
     ),
     "alpha": (
         "recall distortion α",
-        "Above 1, differences in recall between classes grow; >, < and ? give the verdict of its interval.",
+        "Above 1, differences in recall between classes grow. >, <, ?: verdict of the interval.",
         1.0,
         True,
     ),
     "claims": (
         "claims that hold",
-        "Of the papers' claims that this network and its unpruned original can decide alone: how many hold.",
+        "Share of the papers' claims that hold, of those that this cell and its dense models can decide alone.",
         None,
         False,
     ),
@@ -126,7 +125,7 @@ def payload(
                 "pruner": cell.pruner,
                 "amount": cell.compression.text,
                 "order": [str(cell.compression.kind), cell.compression.value],
-                "href": page.link(pages / cell_page.file_name(there), out) if there is not None else None,
+                "href": page.link(pages / there.page, out) if there is not None else None,
                 "metric": metric_name(there.summary) if there is not None else None,
                 "values": values(there, claims.get(key)) if there is not None else {},
                 "state": {state: one.number(state) for state in STATES[1:] if one.number(state)}

@@ -1,4 +1,4 @@
-"""Charts of a cell's page: its pruner's curves among the others, and the losses of its training."""
+"""Charts of a cell's page: its pruner's curves among the other pruners', and the training losses."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.figures.style import look
+from prunescope.figures.style import look, ordered
 from prunescope.report import sentences, svg_lines
-from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import is_share, metric_name, number, percent
 from prunescope.report.svg_lines import Line
+from prunescope.site.findings import CellNumbers
 
 Value = Callable[[CellNumbers], float | None]
 Text = Callable[[float], str]
@@ -21,9 +21,9 @@ _MOST_EPOCHS = 240
 
 
 def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, Any]]:
-    """Score, share of PIEs and α by amount: this pruner's line in its colour, those of the others behind.
+    """Score, share of PIEs and α by compression level: this pruner in its colour, the others behind it.
 
-    Empty where the network was pruned to a single amount: there is no line to draw.
+    Empty where the pruner has a single compression level.
     """
     own = [c for c in study if (c.dataset, c.arch) == (cell.dataset, cell.arch)]
     own = [c for c in own if c.compression.kind == cell.compression.kind]
@@ -31,7 +31,7 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
     if len({c.compression for c in own if c.pruner == cell.pruner}) < 2:
         return []
     by_place = {(c.pruner, c.compression): c for c in own}
-    pruners = sorted({c.pruner for c in own}, key=lambda name: name != cell.pruner)
+    pruners = sorted(ordered(c.pruner for c in own), key=lambda name: name != cell.pruner)
     summary = cell.summary
     scored = percent if is_share(summary) else number
     dense = summary.get("dense_score")
@@ -40,14 +40,14 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
             metric_name(summary),
             lambda c: c.summary.get("pruned_score"),
             scored,
-            (dense, "unpruned") if dense is not None else None,
+            (dense, "dense") if dense is not None else None,
         ),
         ("share of PIEs", lambda c: c.summary.get("pie_share"), percent, None),
         (
             "recall distortion α",
             lambda c: c.alpha["mean"] if c.alpha else None,
             number,
-            (1.0, "1: nothing changes"),
+            (1.0, "1: no change"),
         ),
     ]
     found = []
@@ -77,9 +77,9 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
                 "chart": svg_lines.lines(
                     drawn,
                     [compression.text for compression in compressions],
-                    x_label=f"pruned to ({cell.compression.kind})",
+                    x_label=str(cell.compression.kind),
                     y_label=name,
-                    label=f"{name} of {cell.pruner} by amount: {said}",
+                    label=f"{name} of {cell.pruner} by {cell.compression.kind}: {said}",
                     text=text,
                     from_zero=name == "share of PIEs",
                     here=compressions.index(cell.compression),
@@ -114,7 +114,7 @@ def training(models: Sequence[Mapping[str, Any]]) -> Markup | None:
     return svg_lines.lines(
         drawn,
         names,
-        x_label="epochs, with what they belong to",
+        x_label="epoch, by phase",
         y_label="loss; dashed: validation",
         label=f"Loss of {sentences.count(len(recorded), 'model')} over {sentences.count(len(longest), 'epoch')}{said}",
         text=lambda value: number(value),

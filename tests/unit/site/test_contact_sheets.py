@@ -21,11 +21,12 @@ from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.papers.build import build as build_paper
 from prunescope.papers.pie import previews
-from prunescope.report import contact_sheet, often
+from prunescope.report import contact_sheet
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
-from prunescope.report.site import build
+from prunescope.site import often
+from prunescope.site.build import build
+from prunescope.site.findings import CellNumbers
 from tests.support.fake_study import results_tree, study
 
 N = 160
@@ -104,7 +105,7 @@ def test_tables_without_pictures(tmp_path: Path) -> None:
     assert pictures_of_test(tmp_path) is None
     info = TableInfo("t", "test", "single-label", ("a", "b"), ("text",))
     write_table(tmp_path / "test.parquet", DataTable(info, np.array([0], np.int32), texts={"text": ["x"]}))
-    with pytest.raises(UserError, match="holds no pictures"):
+    with pytest.raises(UserError, match="has no images"):
         pictures_of_test(tmp_path)
 
 
@@ -115,7 +116,7 @@ def pie(example: int, dense: str, pruned: str, a: float = 1.0, b: float = 0.5, l
 def test_who_is_right_by_hand() -> None:
     pies = [pie(0, "cat", "dog"), pie(1, "cat", "cow"), pie(2, "dog", "cat"), pie(3, "dog", "cow")]
     assert contact_sheet.who_is_right(pies) == (
-        "Of 4 PIEs, the unpruned majority is right on 2, the pruned one on 1 and neither on 1."
+        "Of 4 PIEs, the dense majority is right on 2, the pruned one on 1 and neither on 1."
     )
     assert contact_sheet.of_cell("zoo", [], None) is None
 
@@ -140,10 +141,10 @@ def test_counting_by_hand() -> None:
     # A tie of pairs goes to the first by name
     assert (rows[1].pie.dense_vote, rows[1].pie.pruned_vote) == ("cat", "cow")
     (tile, *_) = often.tiles(tally, None, 1)
-    assert tile.notes == ("3 of 4 networks", "2 of 3 pruners")
+    assert tile.notes == ("3 of 4 models", "2 of 3 pruners")
     assert (tile.source, tile.agreement) == (None, "75% → 75%")
     assert tally.sentences == [
-        "3 of 50 test examples are PIEs of at least one of 4 pruned networks (3 pruners); "
+        "3 of 50 test examples are PIEs of at least one of 4 pruned models (3 pruners); "
         "1 pays most often, in 3 of them."
     ]
 
@@ -153,7 +154,7 @@ def test_counting_nothing() -> None:
     tally.add(cell("MP", 2), [])
     tally.add(cell("RP", 2), [])
     assert tally.rows() == []
-    assert tally.sentences == ["No example of zoo is a PIE of any of its 2 pruned networks."]
+    assert tally.sentences == ["No example of zoo is a PIE of any of its 2 pruned models."]
 
 
 def with_pictures(results: Path) -> np.ndarray:
@@ -220,7 +221,7 @@ def test_a_cell_s_sheet_is_its_pies_with_their_own_pictures(tmp_path: Path) -> N
         pixels = np.asarray(decoded(base64.b64decode(item[0]))).astype(float).ravel()
         assert np.abs(pixels / 255 * 16 - pictures[row["example"]]).max() < 0.05
         assert item[1:3] == ("88", "88")
-        assert item[3] == f"Picture of example {row['example']}, true class {row['label']}"
+        assert item[3] == f"Image of example {row['example']}, true class {row['label']}"
         dense, pruned = (
             f"{row[side]}{' ✓' if row[side] == row['label'] else ''}"
             for side in ("dense_vote", "pruned_vote")
@@ -258,7 +259,7 @@ def test_who_pays_most_often(tmp_path: Path) -> None:
     page = (tmp_path / "report/often/digits.html").read_text(encoding="utf-8")
     items = ITEM.findall(page)
     assert [int(item[7]) for item in items] == [int(row["example"]) for row in rows][: contact_sheet.MOST]
-    assert f"{len(counts)} of {N} test examples are PIEs of at least one of 4 pruned networks" in page
+    assert f"{len(counts)} of {N} test examples are PIEs of at least one of 4 pruned models" in page
     index = (tmp_path / "index.html").read_text(encoding="utf-8")
     assert [item[0] for item in ITEM.findall(index)] == [item[0] for item in items[: often.FEW]]
     assert 'href="report/often/digits.html"' in index
@@ -281,7 +282,7 @@ def test_missing_data_tables_are_said(tmp_path: Path) -> None:
     built(tmp_path, found)
     for name in (CELL, "report/often/digits.html", "index.html"):
         text = (tmp_path / name).read_text(encoding="utf-8")
-        assert "The pictures of digits are not shown: its data table, test.parquet, is not among" in text
+        assert "The images of digits are not shown: its data table, test.parquet, is not among" in text
         assert "data:image/png" not in text
     assert "Of " in (tmp_path / CELL).read_text(encoding="utf-8")
 
@@ -371,6 +372,6 @@ def test_browsing_without_the_data_table_says_so(tmp_path: Path) -> None:
     found = site(tmp_path)
     (tmp_path / "data/digits/test.parquet").unlink()
     text = paper(tmp_path, found)
-    assert "The pictures of digits are not shown" in text
+    assert "The images of digits are not shown" in text
     assert 'id="picture-column"' not in text
     assert not list((tmp_path / "paper/pie").glob("*.png"))

@@ -16,20 +16,19 @@ from prunescope.analysis.csv_text import write_csv
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.report import page
-from prunescope.report.cell_page import file_name
-from prunescope.report.explorer_votes import Ranked, Votes, chosen, el2n_bins, ranked, read_votes
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, pictures_of, png, tiled
 from prunescope.report.sentences import count
 from prunescope.report.texts import texts_of
+from prunescope.site.explorer_votes import Ranked, Votes, chosen, el2n_bins, ranked, read_votes
+from prunescope.site.findings import CellNumbers
 
 #: Examples of a split on the page; all are in the CSV beside it.
 MOST = 12_000
-#: Votes of a split on the page: where examples are PIEs of very many networks, fewer of them fit.
+#: Votes of a split on the page: where examples are PIEs of very many models, fewer of them fit.
 MOST_VOTES = 400_000
 #: Texts come in files of about this many characters, and of at most this many texts.
 CHUNK_CHARACTERS, CHUNK_EXAMPLES = 400_000, 400
-_COLUMNS_OF_PICTURES = 20
+_IMAGE_COLUMNS = 20
 
 #: Readability measures on the page, by column of ``readability.parquet``.
 MEASURES = {
@@ -50,9 +49,9 @@ class Split:
     entry: dict[str, Any]
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """How many examples are PIEs, and under how many pruners."""
-        return str(self.entry["told"])
+        return str(self.entry["summary"])
 
 
 def script(call: str, *arguments: Any) -> str:
@@ -67,7 +66,7 @@ def write(
     folder: Path,
     problems: list[str],
 ) -> list[Split]:
-    """Write the scripts, pictures and CSV files of every data set and split into ``folder``.
+    """Write the scripts, images and CSV files of every data set and split into ``folder``.
 
     Args:
         cells: pruned cells with their folders.
@@ -120,7 +119,7 @@ def _split(
     _write_texts(folder / name, name, shown, texts, chunks)
     picture = _write_pictures(folder / name, votes, shown, pictures, chunks)
     payload = {
-        "cells": [[cell.arch, cell.pruner, cell.compression.text, file_name(cell)] for cell, _ in present],
+        "cells": [[cell.arch, cell.pruner, cell.compression.text, cell.page] for cell, _ in present],
         **_votes_payload(votes, shown),
         "bins": {arch: _lookup(known, shown.example) for arch, known in bins.items()},
         "measures": {
@@ -141,7 +140,7 @@ def _split(
         "pictures": picture is not None,
         "n_bins": study.analysis.bins,
         "n_pruners": len(pruners),
-        "told": _told(dataset, split, every, len(present), len(pruners), total),
+        "summary": _summary(dataset, split, every, len(present), len(pruners), total),
     }
     return Split(dataset, split, entry)
 
@@ -157,7 +156,7 @@ def _fitting(every: Ranked) -> Ranked:
 
 
 def _votes_payload(votes: Votes, shown: Ranked) -> dict[str, Any]:
-    """Examples as columns; ``votes``: of each, its entries as network, unpruned and pruned vote, both agreements."""
+    """Examples as columns; ``votes``: of each, its entries as model, dense and pruned vote, both agreements."""
     columns = (votes.cell, votes.dense, votes.pruned, votes.dense_agreement, votes.pruned_agreement)
     table = np.stack(columns, axis=1)
     return {
@@ -176,7 +175,7 @@ def _votes_payload(votes: Votes, shown: Ranked) -> dict[str, Any]:
 
 
 def _right(votes: Votes, shown: Ranked) -> list[list[int]]:
-    """Of each example, the votes that are right, by code."""
+    """The correct votes of each example, by code."""
     found = []
     for start, stop in zip(shown.start, shown.stop, strict=True):
         here = slice(start, stop)
@@ -189,7 +188,7 @@ def _right(votes: Votes, shown: Ranked) -> list[list[int]]:
 
 
 def _bins(cells: Sequence[tuple[CellNumbers, Path]], split: str, bins: int) -> dict[str, dict[int, float]]:
-    """By network: the EL2N bin of each example. The cells of a network share their unpruned models."""
+    """By architecture: the EL2N bin of each example. The cells of an architecture share their dense models."""
     found: dict[str, dict[int, float]] = {}
     for cell, path in cells:
         if cell.arch not in found:
@@ -223,13 +222,13 @@ def _lookup(known: Mapping[int, float], examples: np.ndarray) -> list[float | No
 def _examples(
     study: Study, dataset: str, split: str, data: Path | None, wanted: np.ndarray, problems: list[str]
 ) -> tuple[dict[int, str] | None, PictureTable | None]:
-    """The texts or the pictures of a split, as far as its data table is there."""
+    """The texts or the images of a split, as far as its data table is there."""
     try:
         if dataset in study.datasets and study.datasets[dataset].input == "image":
             pictures = pictures_of(data, split)
             if pictures is None:
                 problems.append(
-                    f"{dataset}: its data table {split}.parquet is missing; its pictures are not shown"
+                    f"{dataset}: its data table {split}.parquet is missing; its images are not shown"
                 )
             return None, pictures
         texts = texts_of(data, split, wanted)
@@ -242,7 +241,7 @@ def _examples(
 
 
 def _chunks(texts: Sequence[str] | int) -> list[int]:
-    """Where each file of texts or pictures begins, as places among the examples."""
+    """Where each file of texts or images begins, as positions among the examples."""
     if isinstance(texts, int):
         return list(range(0, texts, CHUNK_EXAMPLES))
     starts, characters = [0], 0
@@ -266,7 +265,7 @@ def _write_texts(
         return
     for number, (first, last) in enumerate(_spans(chunks, len(shown))):
         held = [texts.get(example) for example in shown.example[first:last].tolist()]
-        text = script("prunescope.predictions.texts", name, number, held)
+        text = script("prunescope.texts", name, number, held)
         (folder / f"texts-{number}.js").write_text(text, encoding="utf-8")
 
 
@@ -284,9 +283,9 @@ def _write_pictures(
     labels = [", ".join(names[part] for part in sets[code]) for code in votes.label[shown.start]]
     for number, (first, last) in enumerate(_spans(chunks, len(shown))):
         images = [table.picture(int(shown.example[i]), labels[i]) for i in range(first, last)]
-        (folder / f"pictures-{number}.png").write_bytes(png(tiled(images, _COLUMNS_OF_PICTURES)))
+        (folder / f"pictures-{number}.png").write_bytes(png(tiled(images, _IMAGE_COLUMNS)))
     width, height = table.shown_size
-    return {"width": width, "height": height, "columns": _COLUMNS_OF_PICTURES}
+    return {"width": width, "height": height, "columns": _IMAGE_COLUMNS}
 
 
 def _write_csv(
@@ -298,7 +297,7 @@ def _write_csv(
     bins: Mapping[str, Mapping[int, float]],
     readable: Mapping[str, Mapping[int, float]],
 ) -> None:
-    """Every PIE of the split; the EL2N bin is the mean over networks."""
+    """Every PIE of the split; the EL2N bin is the mean over architectures."""
     names, sets = list(votes.codes.names), list(votes.codes.sets)
     mark = ", " if votes.has_classes else " | "
     label_of = [mark.join(names[part] for part in parts) for parts in sets]
@@ -319,11 +318,13 @@ def _write_csv(
     )
 
 
-def _told(dataset: str, split: str, every: Ranked, n_networks: int, n_pruners: int, total: int | None) -> str:
+def _summary(
+    dataset: str, split: str, every: Ranked, n_networks: int, n_pruners: int, total: int | None
+) -> str:
     noun = "test example" if split == "test" else "training example"
     of = f" of {count(total, noun)}" if total else f" {noun}s" if len(every) != 1 else f" {noun}"
     text = f"{count(len(every))}{of} of {dataset} {'is a PIE' if len(every) == 1 else 'are PIEs'} of at least one of "
-    text += f"{count(n_networks, 'pruned network')} ({count(n_pruners, 'pruner')})"
+    text += f"{count(n_networks, 'pruned model')} ({count(n_pruners, 'pruner')})"
     if n_pruners > 1:
         many = int((every.n_pruners >= max(2, -(-n_pruners // 2))).sum())
         alone = int((every.n_pruners == 1).sum())

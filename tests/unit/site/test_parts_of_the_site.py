@@ -10,16 +10,15 @@ from pathlib import Path
 import pytest
 
 from prunescope.config.compression import Compression
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.papers import report_page as papers_page
-from prunescope.report import counts, grid, story
-from prunescope.report.cell_page import ModelsFile
-from prunescope.report.findings import CellNumbers
-from prunescope.report.gather import key_of
-from prunescope.report.site import build
 from prunescope.report.svg_lines import Line, lines, scatter
+from prunescope.site import grid, state, story
+from prunescope.site.build import build
+from prunescope.site.findings import CellNumbers
+from prunescope.site.state import ModelsFile, key_of
 from tests.support.fake_study import results_tree, study, write_csv
-from tests.unit.report.test_report_pages import Page, check_links
+from tests.unit.site.test_site_pages import Page, check_links
 
 GRID = [{"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "ratios": [4, 10]},
         {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.5, 0.9]}]  # fmt: skip
@@ -43,9 +42,10 @@ def test_headline_has_every_number_with_its_interval_and_tables() -> None:
     one = cell(noise_floor=FLOOR, change=change, change_on_pies=on_pies, pie_interval=interval)
     assert story.headline(study(), one).text == (
         "At 90% sparsity, magnitude pruning in rounds (IMP-WR) costs 3.0 points of accuracy of bilstm on docstrings on "
-        "average (99% interval 1.0 to 5.0 points, 4 seeds), and 41.0 points on the 16.0% of texts on which majorities "
-        "disagree (99% interval 32.0 to 50.0 points, 4 seeds; their share 13.0% to 19.0% by 95% bootstrap); the noise "
-        "floor is 4.0% (3.0% to 5.0% over ways to halve the seeds), where as many pruned models change 14.0%."
+        "average (99% interval 1.0 to 5.0 points, 4 seeds), and 41.0 points on the 16.0% of texts whose majority "
+        "vote changes (99% interval 32.0 to 50.0 points, 4 seeds; their share 13.0% to 19.0% by 95% bootstrap); the "
+        "noise floor is 4.0% (3.0% to 5.0% over ways to halve the seeds); with as many pruned models the "
+        "share is 14.0%."
     )
     assert story.headline(study(), one).tables == (
         "effectiveness.csv", "effectiveness_on_pies.csv", "pie_share.csv", "pie_intervals.csv",
@@ -73,20 +73,20 @@ def test_every_model_is_counted_once() -> None:
     models = [{"seed": 0, "diverged": False}, {"seed": 1, "diverged": True}]
     records = {key_of(first): ModelsFile(Path("models.json"), {"models": models})}
     live = {key_of(second): {0: "running", 1: "failed", 2: "not analysed"}}
-    found = counts.counted(settings.cells, records, live)
-    by_state = counts.totals(found)
+    found = state.counted(settings.cells, records, live)
+    by_state = state.totals(found)
     assert dict(by_state) == {
         "done": 1, "diverged": 1, "running": 1, "failed": 1, "not analysed": 1, "missing": 3 + 4 * len(rest),
     }  # fmt: skip
     assert by_state.total() == sum(len(one.seeds) for one in settings.cells)
-    assert "1 done, 1 diverged, 1 running, 1 failed, 1 not analysed" in counts.sentence(found)
-    assert any(line.endswith("1 model of 4 failed (seed 1)") for line in counts.problems(found))
+    assert "1 done, 1 diverged, 1 running, 1 failed, 1 not analysed" in state.sentence(found)
+    assert any(line.endswith("1 model of 4 failed (seed 1)") for line in state.problems(found))
 
 
 def test_grid_has_cells_that_are_not_there_too(tmp_path: Path) -> None:
     settings = study(grid=GRID)
     there = CellNumbers("digits", "lenet5", "MP", Compression.parse("ratio-400percent"), cell().summary)
-    counted = counts.counted(settings.cells, {})
+    counted = state.counted(settings.cells, {})
     found = grid.payload(
         [there], counted, {key_of(there): (3, 4)}, tmp_path / "cells", tmp_path / "index.html"
     )

@@ -1,4 +1,4 @@
-"""The report of a study as far as it has come: while models still run, or after some of them failed."""
+"""The report of an unfinished study: while models still run, or after some failed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.papers.against_papers import collect_all
 from prunescope.paths import Layout, fill
-from prunescope.report.gather import Key, key_of
-from prunescope.report.site import build
 from prunescope.running.status import blocks_of
+from prunescope.site.build import build
+from prunescope.site.state import Key, key_of
 
 #: The folder below the results; the workflow's own tables and pages stay as they are.
 FOLDER = "so-far"
@@ -37,7 +37,7 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
     cells = list(_analysed(study, layout, workdir))
     if not any(not cell.dense for cell, _ in cells):
         raise UserError(
-            f"{study.results}: no pruned network is analysed yet; `prunescope status` tells how far the study is"
+            f"{study.results}: no pruned model is analysed yet; `prunescope status` shows the progress"
         )
     folders = [folder for _, folder in cells]
     sources = {name: dataset.source for name, dataset in study.datasets.items()}
@@ -65,7 +65,7 @@ def _analysed(study: Study, layout: Layout, workdir: Path) -> Iterator[tuple[Cel
 
 
 def _live(study: Study, workdir: Path) -> dict[Key, dict[int, str]]:
-    """What is known of models that left no analysis: running, failed, or trained and not yet analysed."""
+    """The state of models without an analysis: running, failed, or trained and not yet analysed."""
     found: dict[Key, dict[int, str]] = {}
     for block in blocks_of(study, workdir):
         state = {"done": "not analysed"}.get(block.state, block.state)

@@ -1,4 +1,4 @@
-"""PIEs of one split of a data set over all pruned networks: who is a PIE of which, and with what votes."""
+"""PIEs of one split of a data set over all pruned models, with their votes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.el2n import bin_of
+from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.report.audit_files import class_text
-from prunescope.report.right import WITHOUT_CLASSES, is_right
 
 _SIDES = ("dense_vote", "pruned_vote")
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
@@ -21,7 +21,7 @@ _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_ag
 
 @dataclass
 class Codes:
-    """Labels and votes as numbers: ``sets`` are lists of places in ``names``, one for each distinct label or vote."""
+    """Labels and votes as numbers: ``sets`` are lists of positions in ``names``, one for each label or vote."""
 
     names: dict[str, int] = field(default_factory=dict)
     sets: dict[tuple[int, ...], int] = field(default_factory=dict)
@@ -53,9 +53,9 @@ class Codes:
 
 @dataclass(frozen=True)
 class Votes:
-    """One entry per (PIE, network), by example, then by network.
+    """One entry per (PIE, pruned model), by example, then by model.
 
-    example, cell, dense, pruned, label: (m,) int; ``cell`` counts the networks as they were given, the last three
+    example, cell, dense, pruned, label: (m,) int; ``cell`` counts the models in the order given, the last three
     are codes · dense_agreement, pruned_agreement: (m,) whole percent, -1 where there is none · dense_right,
     pruned_right: (m,) bool, whether the vote is the label · has_classes: whether labels are classes.
     """
@@ -77,7 +77,7 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
     """The PIEs of every table of votes; one that is missing or cannot be read is noted in ``problems``.
 
     Args:
-        tables: ``pies.parquet`` of each network.
+        tables: ``pies.parquet`` of each pruned model.
     """
     codes = Codes()
     has_classes = True
@@ -120,14 +120,14 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
 
 
 def _right(label: Any, vote: Any, said: Mapping[str, Any]) -> np.ndarray:
-    """Whether each vote is the label, of two columns and what their table says of itself."""
+    """Whether each vote is the label, from two columns and the metadata of their table."""
     task, tolerance = str(said.get("task")), said.get("tolerance")
     pairs = zip(label.to_pylist(), vote.to_pylist(), strict=True)
     return np.array([is_right(task, true, made, tolerance) for true, made in pairs], dtype=bool)
 
 
 def _pies(path: Path) -> tuple[Any, Mapping[str, Any]]:
-    """The PIEs' columns, and what the table says of itself."""
+    """The PIEs' columns, and the table's metadata."""
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -155,7 +155,7 @@ def _percent(column: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Examples that are a PIE of any network, by the number of networks, then of pruners, then by agreement.
+    """Examples that are a PIE of any network, by the number of models, then of pruners, then by agreement.
 
     example, start, stop, n_networks, n_pruners: (k,) int; the entries of an example are ``start`` to ``stop`` of the
     votes.
@@ -175,10 +175,10 @@ class Ranked:
 
 
 def ranked(votes: Votes, pruner_of_cell: np.ndarray) -> Ranked:
-    """Count networks and pruners of every example.
+    """Count models and pruners of every example.
 
     Args:
-        pruner_of_cell: (networks,) a number for the pruner of each.
+        pruner_of_cell: (models,) a number for the pruner of each.
     """
     example, start, n_networks = np.unique(votes.example, return_index=True, return_counts=True)
     stop = start + n_networks
@@ -193,7 +193,7 @@ def ranked(votes: Votes, pruner_of_cell: np.ndarray) -> Ranked:
 
 
 def chosen(found: Ranked, most: int) -> Ranked:
-    """At most so many examples, two thirds those of most networks, the rest those of one pruner only.
+    """At most so many examples, two thirds the PIEs of most models, the rest those of one pruner only.
 
     Both ends are what a reader asks for: who pays under many pruners, and who under one alone.
     """

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.layer_collapse import Collapsed, collapsed
 from prunescope.config.study import Study
-from prunescope.errors import UserError
 from prunescope.figures.style import look
-from prunescope.report import cell_charts, contact_sheet, page, parts, sentences
+from prunescope.report import contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable
+from prunescope.site import cell_charts
+from prunescope.site.findings import CellNumbers
+from prunescope.site.state import ModelsFile
 
 #: PIEs in a cell's table; the example explorer has all of them.
 MOST_PIES = 100
@@ -24,8 +24,8 @@ MOST_PIES = 100
 class Shown:
     """The test examples of a cell's data set, as far as its data table is there.
 
-    texts: by example; None where there are none · pies: every PIE of the cell, given only for data sets of
-    pictures, whose sheet they make · pictures: None where the data table is missing · study_cells: all cells of the
+    texts: by example; None where there are none · pies: every PIE of the cell, given only for image data
+    sets, for the contact sheet · pictures: None where the data table is missing · study_cells: all cells of the
     study, for the curves.
     """
 
@@ -33,45 +33,6 @@ class Shown:
     pies: Sequence[Pie] = ()
     pictures: PictureTable | None = None
     study_cells: Sequence[CellNumbers] = ()
-
-
-@dataclass(frozen=True)
-class ModelsFile:
-    """A cell's ``models.json``, the metrics of its models, with its path."""
-
-    path: Path
-    value: Mapping[str, Any]
-
-    @property
-    def key(self) -> tuple[str, str, str, str]:
-        return tuple(str(self.value.get(name)) for name in ("dataset", "arch", "pruner", "amount"))  # type: ignore[return-value]
-
-    @property
-    def models(self) -> list[dict[str, Any]]:
-        """One row per model; quantities that were not recorded are None."""
-        names = ("diverged", "sparsity", "ratio", "seconds", "samples_per_second", "peak_memory_mb")
-        return [
-            {"seed": model["seed"], **{name: model.get(name) for name in names}}
-            for model in self.value.get("models", [])
-        ]
-
-    @property
-    def collapsed(self) -> list[Collapsed]:
-        """Layers without any weight left; none where the record does not say."""
-        try:
-            return collapsed(self.value.get("models", []), self.path)
-        except UserError:
-            return []
-
-    @property
-    def blocks(self) -> list[str]:
-        """Folders of the blocks of seeds that the models are in, as recorded."""
-        files = (model.get("file") for model in self.value.get("models", []))
-        return list(dict.fromkeys(str(Path(file).parent) for file in files if file))
-
-
-def file_name(cell: CellNumbers) -> str:
-    return f"{cell.dataset}--{cell.arch}--{cell.pruner}--{cell.compression.token}.html"
 
 
 def render(
@@ -94,7 +55,7 @@ def render(
         folder: its folder, with ``test`` and perhaps ``train``.
         study: the configuration it comes from.
         models: what is recorded of its models.
-        shown: texts or pictures of the test examples.
+        shown: texts or images of the test examples.
         where: the page's own path, from which links start.
         home: the study's page.
         navigation: the pages that every page leads to.
@@ -102,7 +63,7 @@ def render(
         explored: address of the example explorer with this cell chosen.
 
     Raises:
-        UserError: the pictures are not those that were voted on.
+        UserError: the images are not those that were voted on.
     """
     audit = AuditFiles(folder / "test", max_pies=MOST_PIES, lenient=True)
     train = AuditFiles(folder / "train", lenient=True)
@@ -123,11 +84,11 @@ def render(
             {
                 "href": page.link(models.path, where),
                 "name": models.path.name,
-                "meaning": "how the models were made: sparsity of each layer, losses, time, versions",
+                "meaning": "record of the models: sparsity of each layer, losses, time, versions",
             }
         )
     sheet = contact_sheet.of_cell(cell.dataset, shown.pies, shown.pictures)
-    pictured = [("pictures", "Pictures")] if sheet else []
+    pictured = [("pictures", "Images")] if sheet else []
     trained = cell.dataset in study.datasets and cell.arch in study.archs
     what = (
         f"{cell.dataset} · {cell.arch}, pruned by {cell.pruner} to {cell.compression.text}: "
@@ -177,14 +138,16 @@ def _gaps(audit: AuditFiles, train: AuditFiles, models: ModelsFile | None, folde
     """What of the cell is missing or cannot be read."""
     gaps = [f"{audit.folder / name}: no such file" for name in audit.missing]
     if not (train.folder / "summary.json").exists():
-        gaps.append(f"{train.folder / 'summary.json'}: no such file; there is nothing on the training split")
+        gaps.append(
+            f"{train.folder / 'summary.json'}: no such file; the page has no results on the training split"
+        )
     if models is None:
-        gaps.append(f"{folder / 'models.json'}: no such file, or not one that can be read")
+        gaps.append(f"{folder / 'models.json'}: missing or not readable")
     return [*gaps, *audit.problems, *train.problems]
 
 
 def _settings(pruner: Any) -> dict[str, Any]:
-    """A pruner's choices, those about gradients only where it looks at them."""
+    """A pruner's settings; those of gradients only where it uses gradients."""
     if pruner is None:
         return {}
     values: dict[str, Any] = pruner.model_dump()
@@ -196,7 +159,7 @@ def _settings(pruner: Any) -> dict[str, Any]:
 
 
 def _versions(models: ModelsFile | None) -> dict[str, Any]:
-    """Device, versions and revision; what differs between blocks of seeds stands side by side."""
+    """Device, versions and revision; values that differ between blocks of seeds are listed."""
     found: dict[str, Any] = {}
     for name, key in (("device", "devices"), ("revision", "revisions"), ("versions", "versions")):
         values = [value for value in (models.value.get(key) or [] if models is not None else []) if value]

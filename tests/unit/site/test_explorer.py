@@ -14,9 +14,9 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
-from prunescope.report import explorer
-from prunescope.report.explorer_votes import Ranked, chosen, ranked, read_votes
-from prunescope.report.findings import CellNumbers
+from prunescope.site import explorer
+from prunescope.site.explorer_votes import Ranked, chosen, ranked, read_votes
+from prunescope.site.findings import CellNumbers
 from tests.support.fake_study import study, write_pies
 
 CLASSES = ("cat", "dog", "</script>")
@@ -83,8 +83,8 @@ def test_examples_with_their_votes(written: tuple[Path, list[explorer.Split], li
     assert problems == []
     assert [split.entry["key"] for split in splits] == ["docstrings--test"]
     # Example 0 is a PIE of all three, 2 of two; 3 only of one, as (0, 0) is none.
-    assert splits[0].told == (
-        "3 of 6 test examples of docstrings are PIEs of at least one of 3 pruned networks (3 pruners): "
+    assert splits[0].summary == (
+        "3 of 6 test examples of docstrings are PIEs of at least one of 3 pruned models (3 pruners): "
         "2 under at least half of the pruners, 1 under one pruner only."
     )
     key, found = content(out / "docstrings--test.js", "prunescope.split")
@@ -113,7 +113,7 @@ def test_texts_are_whole_and_stay_in_their_string(
     written: tuple[Path, list[explorer.Split], list[str]],
 ) -> None:
     out, _, _ = written
-    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.predictions.texts")
+    _, number, texts = content(out / "docstrings--test" / "texts-0.js", "prunescope.texts")
     assert number == 0
     assert isinstance(texts, list)
     assert texts[0] == "text 0"
@@ -148,7 +148,7 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     assert len(problems) == 3
     assert all("pies.parquet" in line for line in problems[:2])
     assert "its texts are not shown" in problems[2]
-    assert "of 1 test" not in splits[0].told
+    assert "of 1 test" not in splits[0].summary
 
 
 def test_several_labels_and_none(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from prunescope.analysis.pies.votes import is_right
 from prunescope.predictions.scores import correct, normalized
 from prunescope.predictions.store import SeedBlock, TableMeta, read_predictions, write_predictions
-from prunescope.report.right import is_right
 
 NAMES = ("a", "b", "c")
 TOLERANCE = 0.25

@@ -1,21 +1,65 @@
-"""Models of a study by state: none that diverged, is missing or still runs goes uncounted."""
+"""Models of a study by state: done, diverged, running, failed or missing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
+from prunescope.analysis.layer_collapse import Collapsed, collapsed
 from prunescope.config.grid import Cell
-from prunescope.report.cell_page import ModelsFile
-from prunescope.report.gather import Key, key_of
+from prunescope.errors import UserError
 from prunescope.report.sentences import count
+from prunescope.site.findings import CellNumbers
 
-#: In the order they are told.
+Key = tuple[str, str, str, str]
+
+#: In the order of reports.
 STATES = ("done", "diverged", "running", "failed", "not analysed", "missing")
 
 #: Of models whose cell is not analysed: what their files say, by cell and seed (one of ``STATES``).
 Live = Mapping[Key, Mapping[int, str]]
+
+
+def key_of(cell: Cell | CellNumbers) -> Key:
+    return (cell.dataset, cell.arch, cell.pruner, cell.compression.token)
+
+
+@dataclass(frozen=True)
+class ModelsFile:
+    """A cell's ``models.json``: the metrics of its models."""
+
+    path: Path
+    value: Mapping[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return tuple(str(self.value.get(name)) for name in ("dataset", "arch", "pruner", "amount"))  # type: ignore[return-value]
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """One row per model; quantities that were not recorded are None."""
+        names = ("diverged", "sparsity", "ratio", "seconds", "samples_per_second", "peak_memory_mb")
+        return [
+            {"seed": model["seed"], **{name: model.get(name) for name in names}}
+            for model in self.value.get("models", [])
+        ]
+
+    @property
+    def collapsed(self) -> list[Collapsed]:
+        """Layers without any weight left; none where the record does not say."""
+        try:
+            return collapsed(self.value.get("models", []), self.path)
+        except UserError:
+            return []
+
+    @property
+    def blocks(self) -> list[str]:
+        """Folders of the blocks of seeds that the models are in, as recorded."""
+        files = (model.get("file") for model in self.value.get("models", []))
+        return list(dict.fromkeys(str(Path(file).parent) for file in files if file))
 
 
 @dataclass(frozen=True)
@@ -27,7 +71,7 @@ class CellCount:
 
     @property
     def name(self) -> str:
-        what = "unpruned" if self.cell.dense else f"{self.cell.pruner} at {self.cell.compression.text}"
+        what = "dense" if self.cell.dense else f"{self.cell.pruner} at {self.cell.compression.text}"
         return f"{self.cell.dataset} · {self.cell.arch} · {what}"
 
     def number(self, state: str) -> int:
@@ -62,7 +106,7 @@ def totals(counts: Sequence[CellCount]) -> Counter[str]:
 
 
 def sentence(counts: Sequence[CellCount]) -> str:
-    """How many of all models are in which state."""
+    """How many models are in each state."""
     by_state = totals(counts)
     total = by_state.total()
     if not total:
@@ -73,7 +117,7 @@ def sentence(counts: Sequence[CellCount]) -> str:
             "none is missing."
         )
     parts = [f"{count(by_state[state])} {state}" for state in STATES if by_state[state]]
-    return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Numbers are over the models that are done."
+    return f"Of {count(total, 'model')} of the study, {', '.join(parts)}. Results cover the models that are done."
 
 
 def problems(counts: Sequence[CellCount]) -> list[str]:

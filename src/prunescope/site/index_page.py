@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prunescope.analysis.csv_text import read_csv
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.papers import report_comparison as against_papers
-from prunescope.report import cell_page, counts, grid, often, page, story
-from prunescope.report.findings import CellNumbers, collapse_sentences, network_sentences, overall
-from prunescope.report.gather import Key, key_of
+from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
-from prunescope.report.studied import studied
-
-if TYPE_CHECKING:
-    from prunescope.report.site import Site
+from prunescope.site import grid, often, state, story
+from prunescope.site.findings import CellNumbers, collapse_sentences, network_sentences, overall
+from prunescope.site.inputs import Site
+from prunescope.site.state import Key, key_of
 
 #: What each table holds, for the list of links.
 TABLES: dict[str, str] = {
-    "effectiveness.csv": "score of every network, mean and standard deviation over seeds",
+    "effectiveness.csv": "score of all models, mean and standard deviation over seeds",
     "task_metrics.csv": "the data sets' own metrics, mean and standard deviation over seeds",
     "pie_share.csv": "how many examples are PIEs",
-    "effectiveness_on_pies.csv": "score on PIEs, unpruned and pruned",
+    "effectiveness_on_pies.csv": "score on PIEs, dense and pruned",
     "el2n_bins.csv": "PIEs by bin of EL2N score, training split",
     "readability.csv": "readability and length of PIEs and of all texts",
     "alpha.csv": "recall distortion α with intervals and verdicts",
-    "alpha_tests.csv": "tests between the αs of networks",
+    "alpha_tests.csv": "tests between the αs of pruned models",
     "alpha_variants.csv": "α of recall, and of precision and F1 in its place",
     "alpha_intensification.csv": "α beside one slope of all models and the mean of intensifications",
     "recall_variance.csv": "variance of recall over classes",
-    "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor it has to beat",
+    "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor",
     "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",
-    "agreement.csv": "loyalty to the unpruned model, and flips by direction",
+    "agreement.csv": "loyalty to the dense model, and flips by direction",
     "spearman_pies.csv": "PIEs by rank correlation, several labels",
-    "pruning_loss.csv": "loss of the task while networks are pruned gradually",
+    "pruning_loss.csv": "task loss during gradual pruning",
     "layer_collapse.csv": "layers that pruning left without any weight, and in how many models",
-    "objectives.csv": "score of one way of pruning under several objectives",
-    "who_pays.csv": "PIEs that pruners share with magnitude pruning, and how many by chance",
+    "objectives.csv": "score of one pruner under several objectives",
+    "who_pays.csv": "PIEs that pruners share with magnitude pruning, and the number expected by chance",
     "who_pays_classes.csv": "change of recall by class, under magnitude pruning and under other pruners",
-    "weights.csv": "what pruning leaves of weight matrices: share, rank, concentration on rows and columns, megabytes",
-    "weight_values.csv": "how large the weights are that are left",
+    "weights.csv": "weight matrices after pruning: remaining share, rank, concentration on rows and columns, megabytes",
+    "weight_values.csv": "magnitudes of the remaining weights",
     "published.csv": "the papers' printed numbers beside ours",
     "published_tests.csv": "the recall paper's tests between alphas beside ours",
     "claims.csv": "the papers' claims and whether they hold here",
-    "claims_by_cell.csv": "which of them every pruned network can decide alone, and how many hold there",
+    "claims_by_cell.csv": "claims that each pruned cell can decide alone, and how many of them hold",
 }
 
 #: Lines of missing files and models on the page.
@@ -60,7 +61,7 @@ def render(site: Site) -> str:
     data_cards = [card for path in sorted(site.cards) if (card := _card(path, out, site.got.problems))]
     constants = {card["name"]: _constant_score(card["facts"]) for card in data_cards}
     against = _against(site)
-    found_problems = [*counts.problems(site.counts), *dict.fromkeys(site.got.problems)]
+    found_problems = [*state.problems(site.counts), *dict.fromkeys(site.got.problems)]
     often_section = often.section(site.often, site.report / "often", out)
     try:
         claims = claims_by_cell(site.tables / "claims_by_cell.csv")
@@ -69,7 +70,7 @@ def render(site: Site) -> str:
         found_problems.append(f"{site.tables / 'claims_by_cell.csv'}: cannot be read ({error})")
     contents = [("answer", "What was found"), ("state", "What was run"), ("grid", "Grid")]
     contents += [("often", "Who pays most often")] if often_section else []
-    contents += [("networks", "By network")] if numbers else []
+    contents += [("networks", "By architecture")] if numbers else []
     contents += [("tables", "Tables")] if tables else []
     contents += [("data", "Data")] if data_cards else []
     contents += [("terms", "How to read")]
@@ -81,7 +82,7 @@ def render(site: Site) -> str:
         statements=[_statement(one, there, site) for one in _statements(site)],
         overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
         findings=_by_network(site, constants),
-        state=counts.sentence(site.counts),
+        state=state.sentence(site.counts),
         is_whole=not found_problems,
         problems=found_problems[:MOST_PROBLEMS],
         more_problems=max(len(found_problems) - MOST_PROBLEMS, 0),
@@ -93,7 +94,7 @@ def render(site: Site) -> str:
         often=often_section,
         sheet_style=page.asset("sheet.css") if often_section else "",
         examples=page.link(site.report / "examples.html", out) if site.splits else None,
-        explored=[split.told for split in site.splits if split.split == "test"],
+        explored=[split.summary for split in site.splits if split.split == "test"],
         cards=data_cards,
         tables=[
             {"href": href, "name": name, "meaning": TABLES.get(name, "")} for name, href in there.items()
@@ -115,7 +116,7 @@ def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[
     return {
         "text": one.text,
         "links": [{"name": name, "href": there[name]} for name in one.tables if name in there],
-        "cell": page.link(site.cells / cell_page.file_name(cell), site.out) if cell is not None else None,
+        "cell": page.link(site.cells / cell.page, site.out) if cell is not None else None,
         "about": cell.name if cell is not None else "",
     }
 
@@ -141,11 +142,11 @@ def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str
 
 
 def _against(site: Site) -> str | None:
-    """How the study stands to the papers, in a sentence."""
+    """How the study compares with the papers, in a sentence."""
     try:
         found = against_papers.section(site.tables, site.out)
     except (UserError, KeyError, ValueError):
-        # The papers' own page, made before this one, has noted it.
+        # The page of the papers, written before this one, has reported it.
         return None
     if found is None:
         return None
@@ -153,6 +154,8 @@ def _against(site: Site) -> str | None:
     text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
     if found["n_open"]:
         text += f"; {found['n_open']} more are not measured"
+    if not cells:
+        return f"{text}."
     beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
     return f"{text}. {count(cells, 'printed number')} {beside}."
 
@@ -168,7 +171,7 @@ def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
         "change": cell.change,
         "floor": cell.summary.get("noise_floor"),
         "alpha": cell.alpha,
-        "href": page.link(pages / cell_page.file_name(cell), out),
+        "href": page.link(pages / cell.page, out),
     }
 
 
@@ -204,8 +207,34 @@ def _card(path: Path, out: Path, problems: list[str]) -> dict[str, Any] | None:
 
 
 def _constant_score(card: Any) -> float | None:
-    """What always answering the same scores on the test split, where the card says it."""
+    """Score of a constant answer on the test split, if the card has it."""
     try:
         return float(card["splits"]["test"]["constant_score"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def studied(cells: Sequence[Cell]) -> str:
+    """Data sets, architectures, pruners, compression levels, seeds and models of a study, in a sentence."""
+    pruned = [cell for cell in cells if not cell.dense]
+    datasets = list(dict.fromkeys(cell.dataset for cell in cells))
+    archs = list(dict.fromkeys(cell.arch for cell in cells))
+    pruners = list(dict.fromkeys(cell.pruner for cell in pruned))
+    compressions = compressions_text({cell.compression for cell in pruned})
+    seeds = sorted({len(cell.seeds) for cell in cells})
+    models = sum(len(cell.seeds) for cell in cells)
+    text = (
+        f"{count(len(datasets), 'data set')} ({', '.join(datasets)}), "
+        f"{count(len(archs), 'architecture')} ({', '.join(archs)})"
+    )
+    if pruners:
+        text += f", {count(len(pruners), 'pruner')} ({', '.join(pruners)}), at {compressions}"
+    spans = f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else count(seeds[0], "seed")
+    return f"{text}; {spans} each, {count(models, 'model')} in all."
+
+
+def compressions_text(compressions: Collection[Compression]) -> str:
+    """``50%, 90%, level 1 to level 20``: levels of iterative magnitude pruning as a range."""
+    levels = [compression.text for compression in sorted(compressions) if compression.kind == "level"]
+    texts = [compression.text for compression in sorted(compressions) if compression.kind != "level"]
+    return ", ".join([*texts, *(levels if len(levels) < 3 else [f"{levels[0]} to {levels[-1]}"])])
