@@ -51,8 +51,8 @@ def test_a_cell_decides_what_is_about_it_alone() -> None:
     # That the share rises with the amount pruned is about several.
     assert "PIE-01" not in (*of_cell(study, light).holds, *of_cell(study, light).fails)
     found = list(rows(study, {light: "sparsity-500permille", heavy: "sparsity-900permille"}))
-    assert [row[4] for row in found] == ["sparsity-500permille", "sparsity-900permille"]
+    assert [row.amount for row in found] == ["sparsity-500permille", "sparsity-900permille"]
     for row in found:
-        n_hold, n_decided, holds, fails = row[5:]
+        n_hold, n_decided, holds, fails = row.n_hold, row.n_decided, row.holds, row.fails
         assert n_decided == len([one for one in f"{holds}|{fails}".split("|") if one])
         assert n_hold == len([one for one in str(holds).split("|") if one])

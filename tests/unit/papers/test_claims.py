@@ -462,9 +462,9 @@ def test_a_fifth_of_exceptions_is_few() -> None:
 
 def test_an_empty_study_measures_nothing() -> None:
     rows = claim_rows(StudyTables())
-    assert [row[0] for row in rows] == list(CLAIMS)
-    assert {row[2] for row in rows} == {"not measured"}
-    assert all(row[3] for row in rows)
+    assert [row.id for row in rows] == list(CLAIMS)
+    assert {row.verdict for row in rows} == {"not measured"}
+    assert all(row.evidence for row in rows)
 
 
 def printed_study() -> StudyTables:
@@ -513,7 +513,7 @@ COUNTED = {
 
 
 def test_the_papers_own_numbers_bear_its_claims_out() -> None:
-    verdicts = {row[0]: row[2:] for row in claim_rows(printed_study())}
+    verdicts = {row.id: (row.verdict, row.evidence) for row in claim_rows(printed_study())}
     for claim in claims():
         if claim.paper == pie.PAPER and claim.basis == "tables":
             verdict, evidence = verdicts[claim.id]

@@ -551,7 +551,9 @@ COUNTED = {
 
 
 def test_the_papers_own_numbers_bear_its_claims_out() -> None:
-    verdicts = {row[0]: row[2:] for row in claim_rows(printed_study()) if row[0] in CLAIMS}
+    verdicts = {
+        row.id: (row.verdict, row.evidence) for row in claim_rows(printed_study()) if row.id in CLAIMS
+    }
     assert set(verdicts) == set(COUNTED)
     for claim, (verdict, evidence) in verdicts.items():
         assert verdict == "holds", (claim, evidence)
