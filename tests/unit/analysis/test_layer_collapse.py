@@ -14,7 +14,7 @@ from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.registry import LayerCollapse
 from prunescope.errors import UserError
-from prunescope.report.findings import collapse_sentences
+from prunescope.site.findings import collapse_sentences
 
 
 def model(seed: int, *zeros: int, diverged: bool = False) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def test_in_words() -> None:
     one, other = Collapsed("bert.pooler.dense.weight", 9, 3, 3), Collapsed("b.weight", 9, 1, 3)
     assert collapse_sentences([("GMP at 80%", []), ("PINS at 80%", [])]) == []
     assert collapse_sentences([("GMP at 80%", [one]), ("PST at 80%", [one, other]), ("PINS at 80%", [])]) == [
-        "Layer collapse: pruning leaves no weight at all in a layer under GMP at 80% (bert.pooler.dense), "
+        "Layer collapse: pruning removes every weight of a layer under GMP at 80% (bert.pooler.dense), "
         "PST at 80% (bert.pooler.dense and 1 other)."
     ]
     many = collapse_sentences([(f"p{i}", [one]) for i in range(6)], of=2)

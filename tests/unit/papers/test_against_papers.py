@@ -10,7 +10,7 @@ from tests.support.fake_study import results_tree, study, write_csv, write_json
 
 from prunescope.papers.report_comparison import section
 from prunescope.papers.tables import TABLES
-from prunescope.report.site import build
+from prunescope.site.build import build
 
 PUBLISHED, CLAIMS = TABLES["published"].columns, TABLES["claims"].columns
 NUMBERS = [

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.papers.results import Network, Place, Results
-from prunescope.report.right import WITHOUT_CLASSES, is_right
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
