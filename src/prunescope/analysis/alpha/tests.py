@@ -19,10 +19,10 @@ LEVEL = 0.05
 def rows(study: StudyResults) -> list[AlphaTest]:
     """The tests between the cells of a study."""
     alphas = (alpha_cell(cell) for cell in study.cells)
-    return test_rows([one for one in alphas if one is not None], study.analysis)
+    return alpha_test_rows([one for one in alphas if one is not None], study.analysis)
 
 
-def test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[AlphaTest]:
+def alpha_test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[AlphaTest]:
     """One row per test, families together.
 
     Paired tests take the seeds that both sides have. ``tested_amounts`` of ``analysis`` are ratios and sparsities; all

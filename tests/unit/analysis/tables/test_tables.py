@@ -185,7 +185,7 @@ def test_order_of_cells_changes_nothing(tmp_path: Path, study: dict[str, Path]) 
 def test_what_is_no_cell_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must end in <dataset>/<arch>/<pruner>/<amount>"):
         collect([Path("cells/MP")], tmp_path)
-    with pytest.raises(UserError, match="not an amount"):
+    with pytest.raises(UserError, match="not a compression level"):
         collect([tmp_path / "zoo" / "net" / "MP" / "ninety"], tmp_path)
     with pytest.raises(UserError, match=r"summary\.json: no such file"):
         collect([tmp_path / "zoo" / "net" / "MP" / "sparsity-900permille"], tmp_path)
