@@ -35,7 +35,7 @@ import sys
 from pathlib import Path
 from prunescope.analysis.audit import audit
 dense, pruned, out = map(Path, sys.argv[1:])
-audit(sorted(dense.glob("*.parquet")), sorted(pruned.glob("*.parquet")), out, report=False)
+audit(sorted(dense.glob("*.parquet")), sorted(pruned.glob("*.parquet")), out)
 """
 
 PANDAS = """

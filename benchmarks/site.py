@@ -109,15 +109,15 @@ def measure(config: Path, share: float, root: Path) -> dict[str, Any]:
 
 def _against_papers(tables: Path) -> None:
     """Every printed number with one of ours beside it."""
-    from prunescope.papers.comparison import COLUMNS
-    from prunescope.papers.numbers import pie, recall
+    from prunescope.papers.printed import numbers
+    from prunescope.papers.tables import TABLES
 
     rows = [
         (n.paper, n.table, n.dataset, n.arch, n.pruner, n.sparsity or 1 - 1 / (n.ratio or 1), n.quantity, n.value,
          n.value * 1.1, n.value * 0.1)
-        for n in (*pie.printed(), *recall.printed())
+        for n in (*numbers("PIE"), *numbers("recall"))
     ]  # fmt: skip
-    write_rows(tables / "published.csv", COLUMNS, rows)
+    write_rows(tables / "published.csv", TABLES["published"].columns, rows)
     write_rows(
         tables / "claims.csv",
         ("id", "statement", "verdict", "evidence"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prunescope.analysis.alpha.distortion import distortion, mean_recall_variance
-from prunescope.analysis.effectiveness import correct, flips, macro_f1, scores
+from prunescope.analysis.audit_tables import El2nBin, Readability
 from prunescope.analysis.el2n import bin_of, bin_rows, errors
 from prunescope.analysis.pies.classes import class_counts
 from prunescope.analysis.pies.votes import (
@@ -23,6 +23,7 @@ from prunescope.analysis.pies.votes import (
 )
 from prunescope.analysis.readability import MEASURES, compare, count_tokens
 from prunescope.analysis.stats import t_interval
+from prunescope.predictions.scores import correct, flips, macro_f1, scores
 from prunescope.predictions.store import Predictions
 
 
@@ -227,9 +228,9 @@ def test_el2n_bins_by_rank_with_ties_by_example() -> None:
     scores_by_hand = np.array([0.2, 0.9, 0.1, 0.2, 0.5])
     assert bin_of(scores_by_hand, 2).tolist() == [1, 2, 1, 1, 2]
     rows = bin_rows(scores_by_hand, np.array([True, True, False, False, False]), 2)
-    assert rows == [(1, 3, 1, 1 / 3, 0.1, 0.2), (2, 2, 1, 1 / 2, 0.5, 0.9)]
+    assert rows == [El2nBin(1, 3, 1, 1 / 3, 0.1, 0.2), El2nBin(2, 2, 1, 1 / 2, 0.5, 0.9)]
     # More bins than examples: ranks 0, 1 of 2 into floor(0), floor(1.5) + 1 = bins 1 and 2 of 3
-    assert [row[1] for row in bin_rows(np.array([0.3, 0.4]), np.zeros(2, bool), 3)] == [1, 1, 0]
+    assert [row.n_examples for row in bin_rows(np.array([0.3, 0.4]), np.zeros(2, bool), 3)] == [1, 1, 0]
 
 
 def test_t_interval() -> None:
@@ -266,7 +267,7 @@ def test_class_counts_by_label_occurrence() -> None:
     made = label.copy()
     made[1, 1] = False
     counts = class_counts(dense, find_pies(dense, side("multi-label", label, made[None])))
-    assert [(c.name, c.n_examples, c.n_pies) for c in counts] == [("a", 2, 1), ("b", 1, 1), ("c", 0, 0)]
+    assert [(c.class_, c.n_examples, c.n_pies) for c in counts] == [("a", 2, 1), ("b", 1, 1), ("c", 0, 0)]
     assert [c.share_of_examples for c in counts] == [2 / 3, 1 / 3, 0]
     assert [c.share_of_pies for c in counts] == [0.5, 0.5, 0]
     assert {c.share_of_pies for c in class_counts(dense, find_pies(dense, dense))} == {None}
@@ -287,9 +288,10 @@ def test_readability_ratio_is_mean_over_mean() -> None:
     measured[:, 0] = [1, 2, 6]
     rows = compare(measured, np.array([False, True, True]))
     # PIEs (2 + 6) / 2 = 4 over all (1 + 2 + 6) / 3 = 3
-    assert rows[0] == ("automated_readability_index", 3.0, 4.0, 4 / 3)
-    assert rows[1][1:] == (0.0, 0.0, None)
-    assert compare(measured, np.zeros(3, bool))[0][1:] == (3.0, None, None)
+    assert rows[0] == Readability("automated_readability_index", 3.0, 4.0, 4 / 3)
+    assert (rows[1].all, rows[1].pies, rows[1].ratio) == (0.0, 0.0, None)
+    (first, *_) = compare(measured, np.zeros(3, bool))
+    assert (first.all, first.pies, first.ratio) == (3.0, None, None)
 
 
 def test_tokens_are_words_and_marks() -> None:

@@ -13,9 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import stdtrit
 
+from prunescope.analysis.audit_tables import PieShareBySeeds
 from prunescope.analysis.pies import seed_tables
 from prunescope.analysis.pies.seed_findings import seed_findings
-from prunescope.analysis.pies.seed_stats import COLUMNS
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import write_table
+from prunescope.analysis.tables.registry import TABLES
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
@@ -164,7 +168,7 @@ def _seeds(folder: Path, summary: dict[str, Any], dense: np.ndarray, other: np.n
     found = seed_findings(*sides, (), ())
     summary |= found.summary(np.zeros(0, dtype=bool))
     assert found.stats is not None
-    write_csv(folder / "pie_share_by_seeds.csv", COLUMNS, found.stats.by_seeds)
+    write_table(folder, PieShareBySeeds, found.stats.by_seeds)
 
 
 def _recall(folder, classes, label, dense, other, accuracy) -> dict[str, Any]:  # type: ignore[no-untyped-def]
@@ -297,6 +301,13 @@ def results_tree(root: Path, settings: Study, *, n: int = 200) -> dict[str, list
     return found
 
 
+_SEED_TABLES = {
+    "pie_intervals": seed_tables.intervals,
+    "pie_share_by_seeds": seed_tables.by_seeds,
+    "agreement": seed_tables.agreement,
+    "spearman_pies": seed_tables.spearman,
+}
+
 _TABLES = {
     "effectiveness.csv": ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds"),
     "pie_share.csv": ("dataset", "arch", "pruner", "sparsity", "n_examples", "n_pies", "pie_share"),
@@ -307,10 +318,7 @@ _TABLES = {
         "dataset", "arch", "pruner", "sparsity", "bin", "n_examples", "n_pies", "pie_share",
     ),
     "readability.csv": ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio"),
-    **{
-        f"{name}.csv": ("dataset", "arch", "pruner", "sparsity", *columns)
-        for name, columns in seed_tables.COLUMNS.items()
-    },
+    **{f"{name}.csv": TABLES[name].columns for name in _SEED_TABLES},
 }  # fmt: skip
 
 
@@ -329,8 +337,10 @@ def _rows(
     )
     with open(folder / "train" / "el2n.csv", newline="", encoding="utf-8") as stream:
         tables["el2n_bins.csv"] += [[*key, *list(row)[:4]] for row in list(csv.reader(stream))[1:]]
-    for name, found in seed_tables.rows(s, folder / "test").items():
-        tables[f"{name}.csv"] += [[*key, *row] for row in found]
+    model = {"diverged": False, "sparsity": key[3], "ratio": 1.0}
+    study = StudyResults([CellResults(folder, [model], {})], {})
+    for name, maker in _SEED_TABLES.items():
+        tables[f"{name}.csv"] += [list(vars(row).values()) for row in maker(study)]
     path = folder / "test" / "readability.csv"
     if path.exists():
         with open(path, newline="", encoding="utf-8") as stream:

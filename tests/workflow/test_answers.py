@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.analysis.task_metrics import METRICS
+from prunescope.predictions.task_metrics import METRICS
 
 from . import made_data
 from .conftest import Workspace

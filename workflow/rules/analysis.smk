@@ -71,7 +71,7 @@ rule tables:
         **{
             table: report(
                 LAYOUT.scoped(f"tables/{table}.csv"),
-                caption="../report/tables.rst",
+                caption=f"../report/tables/{table}.rst",
                 category="Tables",
                 labels={"table": table},
             )

@@ -4,12 +4,14 @@
 import json
 import signal
 
+from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.load import study_from
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.registry import families
 from prunescope.files import write_text
 from prunescope.papers import FILES as PAPER_FILES
+from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
 from prunescope.running.holding import hold, tell_of_holder
 from prunescope.running.workflow import (
@@ -37,35 +39,8 @@ else:
 #: For `snakemake --sdm conda`; without it, jobs run in the environment that Snakemake runs in.
 CONDA = workflow.source_path("../../envs/conda.yaml")
 
-#: Cross-study tables, one row per cell.
-TABLES = [
-    "effectiveness",
-    "task_metrics",
-    "pie_share",
-    "effectiveness_on_pies",
-    "el2n_bins",
-    "readability",
-    "alpha",
-    "alpha_tests",
-    "alpha_variants",
-    "alpha_intensification",
-    "recall_variance",
-    "pie_intervals",
-    "pie_share_by_seeds",
-    "agreement",
-    "spearman_pies",
-    "pruning_loss",
-    "layer_collapse",
-    "objectives",
-    "who_pays",
-    "who_pays_classes",
-    "published",
-    "published_tests",
-    "claims",
-    "claims_by_cell",
-    "weights",
-    "weight_values",
-]
+#: Tables over all cells of a study: those of the analysis and those of the papers.
+TABLES = [*ANALYSIS_TABLES, *PAPER_TABLES]
 
 # Raised on purpose when the code of a stage changes what it writes: Snakemake does not see edits of
 # imported modules, and rerunning everything for a comment would be worse.

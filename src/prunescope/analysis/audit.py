@@ -1,4 +1,4 @@
-"""``prunescope audit``: who pays, from predictions alone, for any pair of models.
+"""An audit: who pays, from predictions alone, for any pair of models.
 
 It knows nothing of how the models were made. Everything is computed first and written then, into
 a folder that appears as a whole.
@@ -6,8 +6,7 @@ a folder that appears as a whole.
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,24 @@ import numpy as np
 
 from prunescope.analysis import readability
 from prunescope.analysis.alpha.distortion import Distortion, distortion
-from prunescope.analysis.audit_text import told
-from prunescope.analysis.changes import change_interval
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
-from prunescope.analysis.effectiveness import correct, flips, score_name, scores
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts
 from prunescope.analysis.pies.seed_findings import seed_findings
 from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
-from prunescope.analysis.stats import mean, std
-from prunescope.analysis.task_metrics import own_metrics, task_scores
+from prunescope.analysis.stats import change_interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
+from prunescope.predictions.task_metrics import own_metrics, task_scores
 from prunescope.predictions.texts import Texts, read_texts
+
+#: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
+Page = Callable[[Path, Mapping[int, str] | None], str]
 
 
 def audit(
@@ -45,7 +45,7 @@ def audit(
     text_columns: Sequence[str] = (),
     confidence: float = 0.99,
     bins: int = 20,
-    report: bool = True,
+    page: Page | None = None,
     readability_scores: Path | None = None,
     el2n_scores: Path | None = None,
     seeds: Collection[int] | None = None,
@@ -55,7 +55,7 @@ def audit(
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
-    """Compare paired models and write tables (and a report) of who pays into ``out``.
+    """Compare paired models and write tables (and a page) of who pays into ``out``.
 
     Args:
         dense, pruned: prediction tables, or users' own CSV or Parquet tables, of each side.
@@ -64,6 +64,7 @@ def audit(
         texts, text_columns: the examples' texts, for readability and the report.
         confidence: of the t interval of alpha, 0 to 1.
         bins: of EL2N scores.
+        page: makes ``report.html`` from the folder's tables (``report.audit_page.render``); without, there is none.
         readability_scores: a file of ``readability.write_scores`` that spares scoring ``texts``.
         el2n_scores: a file of ``el2n_file.write_scores``, instead of ``early``.
         seeds: only these models; the others of the files are left aside and not counted as dropped.
@@ -125,11 +126,9 @@ def audit(
     with atomic_directory(out.resolve()) as folder:
         write(folder, results)
         write_json(folder / "summary.json", summary)
-        if report:
-            from prunescope.report.audit_page import render
-
+        if page is not None:
             shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
-            write_text(folder / "report.html", render(folder, shown))
+            write_text(folder / "report.html", page(folder, shown))
     return summary
 
 
@@ -302,63 +301,3 @@ def _check_free(out: Path) -> None:
 
 #: What workflow tools and file managers leave in a folder.
 _HOUSEKEEPING = (".snakemake", ".DS_Store", ".nfs")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of ``prunescope audit``."""
-
-    def files(name: str, text: str, required: bool = False) -> None:
-        parser.add_argument(
-            name,
-            nargs="+",
-            action="extend",
-            type=Path,
-            metavar="FILE",
-            required=required,
-            default=[],
-            help=text,
-        )
-
-    files(
-        "--dense", "predictions of the models as they were: prediction tables, or CSV/Parquet", required=True
-    )
-    files("--pruned", "predictions of the same models compressed, paired by seed", required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    files("--early", "predictions of the dense models early in training, for EL2N")
-    parser.add_argument(
-        "--texts", type=Path, metavar="FILE", help="texts (CSV, Parquet, JSON Lines), for readability"
-    )
-    parser.add_argument(
-        "--text-column",
-        nargs="+",
-        action="extend",
-        default=[],
-        metavar="NAME",
-        help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
-    )
-    parser.add_argument(
-        "--confidence", type=float, default=0.99, help="of the interval of alpha (default: %(default)s)"
-    )
-    parser.add_argument("--bins", type=int, default=20, help="of EL2N scores (default: %(default)s)")
-
-
-def run(args: argparse.Namespace) -> int:
-    """Run the command; returns the exit code.
-
-    Raises:
-        UserError: as ``audit``.
-    """
-    summary = audit(
-        args.dense,
-        args.pruned,
-        args.out,
-        early=args.early,
-        texts=args.texts,
-        text_columns=args.text_column,
-        confidence=args.confidence,
-        bins=args.bins,
-        processes=readability.available_processes(),
-    )
-    print(told(summary))
-    print(f"report: {args.out / 'report.html'}")
-    return 0

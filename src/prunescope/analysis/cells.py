@@ -12,11 +12,11 @@ from typing import Any
 
 from prunescope.analysis import el2n_file
 from prunescope.analysis.audit import NothingToCompareError, audit
-from prunescope.analysis.csv_text import write_csv
-from prunescope.analysis.effectiveness import score_name
-from prunescope.analysis.outputs import SCORE_COLUMNS
+from prunescope.analysis.audit_tables import Score
+from prunescope.analysis.tables.declared import write_table
 from prunescope.errors import DamagedFileError, UserError
 from prunescope.files import atomic_directory, read_json, write_json
+from prunescope.predictions.scores import score_name
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
 
     Raises:
         UserError: a table is refused. A damaged one is moved aside first, so that the next run of
-            the workflow makes it anew.
+            the workflow rebuilds it.
     """
     models = _models(inputs.metrics, set(seeds))
-    common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds, "report": False}
+    common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds}
     # Snakemake takes away the files it knows before it runs a job again; the others are still there.
     common["replace"] = True
     with _damaged_aside(), _empty_where_nothing_is_left(out, models, len(seeds)):
@@ -123,7 +123,7 @@ def _damaged_aside() -> Iterator[None]:
     except DamagedFileError as error:
         aside = error.path.with_name(f"{error.path.name}.damaged")
         error.path.replace(aside)
-        raise UserError(f"{error}; moved to {aside.name}: run again to make it anew") from None
+        raise UserError(f"{error}; moved to {aside.name}: run again to rebuild it") from None
 
 
 @contextmanager
@@ -144,7 +144,7 @@ def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:
     summary |= {"n_seeds": 0, "n_seeds_dropped": n_seeds, "seeds": []}
     summary |= dict.fromkeys((*unknown, *on_pies))
     with atomic_directory(folder) as temporary:
-        write_csv(temporary / "scores.csv", SCORE_COLUMNS, [])
+        write_table(temporary, Score, [])
         write_json(temporary / "summary.json", summary)
 
 

@@ -9,8 +9,6 @@ import numpy as np
 from prunescope.analysis.alpha.distortion import hits_by_class
 from prunescope.predictions.store import Predictions
 
-COLUMNS = ("seed", "class", "precision_dense", "precision_pruned", "f1_dense", "f1_pruned")
-
 
 @dataclass(frozen=True)
 class ClassScores:
@@ -32,7 +30,7 @@ def class_scores(
     """Both sides' scores from paired single-label predictions.
 
     Args:
-        dense_right, pruned_right: (S, n) from ``effectiveness.correct``.
+        dense_right, pruned_right: (S, n) from ``scores.correct``.
     """
     (p_dense, f_dense), (p_pruned, f_pruned) = (_scores(dense, dense_right), _scores(pruned, pruned_right))
     return ClassScores(p_dense, p_pruned, f_dense, f_pruned)

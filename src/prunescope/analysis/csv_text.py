@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from prunescope.errors import UserError
 from prunescope.files import write_text
 
@@ -28,13 +26,15 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows as dictionaries of strings.
 
     Raises:
-        UserError: no such file.
+        UserError: no such file, or not a CSV file.
     """
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the audit again") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
 
 
 def number(text: str) -> float | None:
@@ -48,7 +48,8 @@ def null(value: float) -> float | None:
 
 
 def _field(value: Any) -> Any:
-    if isinstance(value, np.generic):
+    # numpy's numbers, without importing numpy.
+    if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from prunescope.analysis.audit_tables import El2nBin
 from prunescope.errors import UserError
 from prunescope.predictions.store import Predictions, iter_logits
 
 #: Tasks whose outputs are probabilities of classes of a whole example.
 TASKS = ("single-label", "multi-label")
-
-COLUMNS = ("bin", "n_examples", "n_pies", "pie_share", "score_low", "score_high")
 
 
 def errors(logits: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -72,16 +71,16 @@ def bin_of(scores: np.ndarray, bins: int) -> np.ndarray:
     return bin_number
 
 
-def bin_rows(scores: np.ndarray, is_pie: np.ndarray, bins: int) -> list[tuple[float | int | None, ...]]:
+def bin_rows(scores: np.ndarray, is_pie: np.ndarray, bins: int) -> list[El2nBin]:
     """Rows of el2n.csv; a bin without examples (more bins than examples) has nulls."""
     number = bin_of(scores, bins)
-    rows: list[tuple[float | int | None, ...]] = []
+    rows = []
     for i in range(1, bins + 1):
         inside = number == i
         n, pies = int(inside.sum()), int((inside & is_pie).sum())
         if n:
             held = scores[inside]
-            rows.append((i, n, pies, pies / n, float(held.min()), float(held.max())))
+            rows.append(El2nBin(i, n, pies, pies / n, float(held.min()), float(held.max())))
         else:
-            rows.append((i, 0, 0, None, None, None))
+            rows.append(El2nBin(i, 0, 0, None, None, None))
     return rows

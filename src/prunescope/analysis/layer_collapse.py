@@ -1,19 +1,18 @@
 """Layers that pruning leaves without any weight: rows of ``layer_collapse.csv``.
 
 Tanaka et al. 2020, "Pruning neural networks without any data by iteratively conserving synaptic flow", call it layer
-collapse: a layer that everything passes through makes the network's output a constant once it is empty, long before
-the network as a whole is.
+collapse: a layer that everything passes through makes the model's output a constant once it is empty, long before
+the model as a whole is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from prunescope.analysis.tables.registry import LayerCollapse
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.errors import UserError
-
-#: The columns after those of the cell. ``n_collapsed``: models in which the layer is empty, of ``n_seeds``.
-COLUMNS = ("layer", "n_weights", "n_collapsed", "n_seeds")
 
 
 class Collapsed(NamedTuple):
@@ -25,8 +24,15 @@ class Collapsed(NamedTuple):
     n_seeds: int
 
 
+def rows(study: StudyResults) -> Iterator[LayerCollapse]:
+    """One row per cell and layer that is empty in some model; none for most cells."""
+    for cell in study.pruned:
+        for layer in collapsed(cell.models, cell.folder):
+            yield LayerCollapse(**cell.names, **layer._asdict())
+
+
 def collapsed(models: Iterable[Mapping[str, Any]], where: object) -> list[Collapsed]:
-    """Layers that are empty in any model, in the network's order; none for most networks.
+    """Layers that are empty in any model, in the model's order; none for most models.
 
     Args:
         models: records of a cell's models, with the ``size`` and the ``zeros`` of each of their ``layers``. Those that

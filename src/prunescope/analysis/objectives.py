@@ -3,99 +3,56 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from prunescope.analysis.stats import mean, std, t_interval
-from prunescope.config.compression import Compression
-from prunescope.papers.numbers import pins
-
-#: The columns after those of the cell. ``base``: the name that stands for the pruners that differ in objective only.
-COLUMNS = (
-    "base",
-    "objective",
-    "metric",
-    "mean",
-    "std",
-    "ci_low",
-    "ci_high",
-    "confidence",
-    "n_seeds",
-    "published",
-)
-
-#: By the objective of a pruner: whose row of Table 6 it is.
-_PRINTED = {"task": pins.PLAIN, "distilled": pins.DISTILLED, "self-regularized": pins.PINS}
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.registry import Objective
+from prunescope.analysis.tables.results import StudyResults
 
 
-@dataclass(frozen=True)
-class ObjectiveCell:
-    """A pruned cell: its key (dataset, arch, pruner, sparsity), how it was pruned; asked for, scores by seed."""
-
-    key: tuple[Any, ...]
-    compression: Compression
-    composition: Mapping[str, Any]
-    metric: str
-    scores: Callable[[], Mapping[int, float]]
-
-    @property
-    def way(self) -> str:
-        """All of the composition but what it was trained for."""
-        rest = {name: v for name, v in self.composition.items() if not name.startswith("objective")}
-        return json.dumps([rest, *self.key[:2], self.compression.token], sort_keys=True)
-
-    @property
-    def objective(self) -> str:
-        return str(self.composition.get("objective", "task"))
+def objective(cell: CellResults) -> str:
+    """What the cell's models were trained for while they were pruned."""
+    return str(cell.composition.get("objective", "task"))
 
 
-def rows(
-    cells: Iterable[ObjectiveCell], confidence: float, sources: Mapping[str, str] | None = None
-) -> list[list[Any]]:
-    """Rows (key and ``COLUMNS``) of cells whose way of pruning to their amount has at least two objectives.
-
-    Args:
-        confidence: of the t interval of the mean over seeds.
-        sources: of data sets, as far as known; tells which are the paper's.
-    """
-    groups: dict[str, list[ObjectiveCell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.way, []).append(cell)
-    kept = [group for group in groups.values() if len({cell.objective for cell in group}) > 1]
-    found = []
-    for group in kept:
-        base = min((cell.key[2] for cell in group), key=lambda name: (len(name), name))
+def rows(study: StudyResults) -> Iterator[Objective]:
+    """A row per cell whose way of pruning to its compression level has at least two objectives."""
+    groups: dict[str, list[CellResults]] = {}
+    for cell in study.pruned:
+        if cell.composition:
+            groups.setdefault(_way(cell), []).append(cell)
+    for group in groups.values():
+        if len({objective(cell) for cell in group}) < 2:
+            continue
+        base = min((cell.pruner for cell in group), key=lambda name: (len(name), name))
         for cell in group:
-            scores = cell.scores()
+            scores = cell.scores("pruned")
             values = [scores[seed] for seed in sorted(scores)]
-            interval = t_interval(values, confidence)
-            found.append(
-                [
-                    *cell.key,
-                    base,
-                    cell.objective,
-                    cell.metric,
-                    mean(values),
-                    std(values),
-                    interval.low,
-                    interval.high,
-                    confidence,
-                    len(values),
-                    _published(cell, (sources or {}).get(cell.key[0])),
-                ]
+            interval = t_interval(values, study.analysis.confidence)
+            yield Objective(
+                **cell.names,
+                base=base,
+                objective=objective(cell),
+                metric=cell.metric,
+                mean=mean(values),
+                std=std(values),
+                ci_low=interval.low,
+                ci_high=interval.high,
+                confidence=study.analysis.confidence,
+                n_seeds=len(values),
+                published=_published(cell, study),
             )
-    return found
 
 
-def _published(cell: ObjectiveCell, source: str | None) -> float | None:
-    """The score of Table 6 that the cell repeats."""
-    dataset, arch, _, sparsity = cell.key
-    if cell.composition.get("criterion") != "pins" or sparsity is None:
+def _published(cell: CellResults, study: StudyResults) -> float | None:
+    if cell.composition.get("criterion") != "pins" or cell.sparsity is None:
         return None
-    place = (pins.dataset_name(dataset, source), pins.arch_name(arch), _PRINTED.get(cell.objective))
-    for n in pins.printed():
-        same = n.table == "6" and (n.dataset, n.arch, n.pruner) == place
-        if same and n.quantity == "score_mean" and n.metric == cell.metric:
-            return n.value if abs((n.sparsity or 0.0) - sparsity) < 1e-6 else None
-    return None
+    source = study.sources.get(cell.dataset)
+    return study.published(cell.dataset, source, cell.arch, cell.sparsity, objective(cell), cell.metric)
+
+
+def _way(cell: CellResults) -> str:
+    """All of the composition but what the models were trained for."""
+    rest = {name: v for name, v in cell.composition.items() if not name.startswith("objective")}
+    return json.dumps([rest, cell.dataset, cell.arch, cell.compression.token], sort_keys=True)

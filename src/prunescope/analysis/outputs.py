@@ -12,32 +12,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis import class_scores, el2n, readability
+from prunescope.analysis import el2n
 from prunescope.analysis.alpha.distortion import Distortion
+from prunescope.analysis.audit_tables import (
+    ClassCount,
+    ClassScore,
+    El2nBin,
+    OwnScore,
+    PieShareBySeeds,
+    Readability,
+    Recall,
+    Score,
+    SeedAlpha,
+)
 from prunescope.analysis.class_scores import ClassScores
-from prunescope.analysis.csv_text import write_csv
-from prunescope.analysis.pies import classes, seed_stats
-from prunescope.analysis.pies.classes import ClassCount
 from prunescope.analysis.pies.seed_findings import SeedFindings
 from prunescope.analysis.pies.votes import Pies
+from prunescope.analysis.tables.declared import header, write_table
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Array
 from prunescope.predictions.store import Predictions, column_of
-
-RECALL_COLUMNS = (
-    "seed",
-    "class",
-    "support",
-    "recall_dense",
-    "recall_pruned",
-    "balance_dense",
-    "balance_pruned",
-    "intensification",
-)
-ALPHA_COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
-SCORE_COLUMNS = ("seed", "score_dense", "score_pruned", "flips")
-TASK_METRIC_COLUMNS = ("seed", "metric", "dense", "pruned")
-
 
 #: Every name a folder of an audit can hold.
 FILES = (
@@ -77,7 +71,7 @@ class Results:
     class_scores: ClassScores | None = None
     el2n: np.ndarray | None = None
     bins: int = 20
-    readability: Sequence[tuple[Any, ...]] | None = None
+    readability: Sequence[Readability] | None = None
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
@@ -85,7 +79,7 @@ def is_audit(folder: Path) -> bool:
     """Whether an audit wrote this folder, by the table that every audit writes."""
     try:
         with open(folder / "scores.csv", encoding="utf-8") as stream:
-            return stream.readline().strip() == ",".join(SCORE_COLUMNS)
+            return set(header(Score)) <= set(stream.readline().strip().split(","))
     except (OSError, ValueError):
         return False
 
@@ -94,38 +88,58 @@ def write(folder: Path, results: Results) -> None:
     """Write all tables into ``folder``: the same results give the same bytes."""
     _write_pies(folder / "pies.parquet", results)
     seeds = results.dense.seeds.tolist()
-    write_csv(folder / "scores.csv", SCORE_COLUMNS, zip(seeds, *results.scores, strict=True))
+    names = results.dense.classes
+    supported = np.flatnonzero(np.bincount(results.dense.label)).tolist() if results.distortion else []
+    write_table(folder, Score, (Score(*row) for row in zip(seeds, *results.scores, strict=True)))
     if results.task_metrics:
-        write_csv(
-            folder / "task_metrics.csv",
-            TASK_METRIC_COLUMNS,
-            (
-                [seed, metric, dense[s], pruned[s]]
-                for metric, (dense, pruned) in results.task_metrics.items()
-                for s, seed in enumerate(seeds)
-            ),
+        own = (
+            OwnScore(seed=seed, metric=metric, dense=dense[s], pruned=pruned[s])
+            for metric, (dense, pruned) in results.task_metrics.items()
+            for s, seed in enumerate(seeds)
         )
-    rows = ([c.name, c.n_examples, c.share_of_examples, c.n_pies, c.share_of_pies] for c in results.classes)
-    write_csv(folder / "classes.csv", classes.COLUMNS, rows)
-    if results.distortion is not None:
-        _write_distortion(folder, seeds, results.dense.classes, results.distortion)
-    if results.class_scores is not None:
-        supported = np.flatnonzero(np.bincount(results.dense.label)).tolist()
-        _write_class_scores(folder, seeds, results.dense.classes, supported, results.class_scores)
+        write_table(folder, OwnScore, own)
+    write_table(folder, ClassCount, results.classes)
+    if (found := results.distortion) is not None:
+        intensification = found.intensification
+        recalls = (
+            Recall(
+                seed=seed,
+                class_=names[c],
+                support=int(found.support[c]),
+                recall_dense=found.recall_dense[s, c],
+                recall_pruned=found.recall_pruned[s, c],
+                balance_dense=found.balance_dense[s, c],
+                balance_pruned=found.balance_pruned[s, c],
+                intensification=intensification[s, c],
+            )
+            for s, seed in enumerate(seeds)
+            for c in supported
+        )
+        write_table(folder, Recall, recalls)
+        columns = (seeds, found.accuracy_dense, found.accuracy_pruned, found.alpha)
+        write_table(folder, SeedAlpha, (SeedAlpha(*row) for row in zip(*columns, strict=True)))
+    if (by_class := results.class_scores) is not None:
+        rows = (
+            ClassScore(
+                seed=seed, class_=names[c], **{name: values[s, c] for name, values in vars(by_class).items()}
+            )
+            for s, seed in enumerate(seeds)
+            for c in supported
+        )
+        write_table(folder, ClassScore, rows)
     if results.el2n is not None:
         held = {"example": pa.array(results.dense.examples), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))
-        rows_el2n = el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins)
-        write_csv(folder / "el2n.csv", el2n.COLUMNS, rows_el2n)
+        write_table(folder, El2nBin, el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins))
     if results.readability is not None:
-        write_csv(folder / "readability.csv", readability.COLUMNS, results.readability)
+        write_table(folder, Readability, results.readability)
     if results.seeds is not None:
         _write_seeds(folder, results, results.seeds)
 
 
 def _write_seeds(folder: Path, results: Results, found: SeedFindings) -> None:
     if found.stats is not None:
-        write_csv(folder / "pie_share_by_seeds.csv", seed_stats.COLUMNS, found.stats.by_seeds)
+        write_table(folder, PieShareBySeeds, found.stats.by_seeds)
     if found.spearman is not None:
         correlation = found.spearman.correlation
         held = {
@@ -135,45 +149,6 @@ def _write_seeds(folder: Path, results: Results, found: SeedFindings) -> None:
             "is_pie": pa.array(results.pies.is_pie),
         }
         _write_parquet(folder / "spearman.parquet", pa.table(held))
-
-
-def _write_distortion(folder: Path, seeds: list[int], names: Sequence[str], found: Distortion) -> None:
-    supported = np.flatnonzero(found.support).tolist()
-    write_csv(
-        folder / "recall.csv",
-        RECALL_COLUMNS,
-        (
-            [
-                seed,
-                names[c],
-                found.support[c],
-                found.recall_dense[s, c],
-                found.recall_pruned[s, c],
-                found.balance_dense[s, c],
-                found.balance_pruned[s, c],
-                found.intensification[s, c],
-            ]
-            for s, seed in enumerate(seeds)
-            for c in supported
-        ),
-    )
-    columns = (seeds, found.accuracy_dense, found.accuracy_pruned, found.alpha)
-    write_csv(folder / "alpha.csv", ALPHA_COLUMNS, zip(*columns, strict=True))
-
-
-def _write_class_scores(
-    folder: Path, seeds: list[int], names: Sequence[str], supported: list[int], found: ClassScores
-) -> None:
-    columns = (found.precision_dense, found.precision_pruned, found.f1_dense, found.f1_pruned)
-    write_csv(
-        folder / "class_scores.csv",
-        class_scores.COLUMNS,
-        (
-            [seed, names[c], *(column[s, c] for column in columns)]
-            for s, seed in enumerate(seeds)
-            for c in supported
-        ),
-    )
 
 
 def _write_pies(path: Path, results: Results) -> None:

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+import math
+from collections.abc import Iterator
 
-from prunescope.analysis.stats import mean, std
+from prunescope.analysis.stats import std
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.registry import PruningLoss
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.errors import UserError
 
-#: The columns after those of the cell. ``reached``: sparsity after the step; ``mean`` and ``std``: of the loss.
-COLUMNS = ("step", "reached", "mean", "std", "n_seeds")
 
-
-class LossPoint(NamedTuple):
-    """The mean loss of the steps that end with ``step``, over seeds; ``reached``: the sparsity after it."""
-
-    step: int
-    reached: float
-    loss: float
-
-
-def rows(models: Iterable[Mapping[str, Any]], where: object) -> list[list[Any]]:
-    """One row per point, in the order of steps; none where no model has a ``pruning_curve``.
-
-    Args:
-        models: records of a cell's models. Those that diverged are left out: their curves end early.
-        where: what to name in an error.
+def rows(study: StudyResults) -> Iterator[PruningLoss]:
+    """One row per cell and point, in the order of steps; none of cells without a ``pruning_curve``.
 
     Raises:
-        UserError: a curve is none, or models of the cell disagree in what was pruned when.
+        UserError: a curve is damaged, or models of a cell disagree in what was pruned when.
     """
+    for cell in study.pruned:
+        yield from of_cell(cell)
+
+
+def of_cell(cell: CellResults) -> Iterator[PruningLoss]:
+    """The rows of one cell. Models that diverged are left out: their curves end early."""
     losses: dict[int, list[float]] = {}
     reached: dict[int, float] = {}
-    for model in models:
+    for model in cell.models:
         curve = model.get("pruning_curve")
         if curve is None or model["diverged"]:
             continue
@@ -44,9 +38,15 @@ def rows(models: Iterable[Mapping[str, Any]], where: object) -> list[list[Any]]:
                 losses.setdefault(int(step), []).append(float(loss))
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                f"{where}: the pruning_curve of seed {model['seed']} is damaged or unlike the others'; "
+                f"{cell.folder}: the pruning_curve of seed {model['seed']} is damaged or unlike the others'; "
                 "train the cell again"
             ) from None
-    return [
-        [step, reached[step], mean(found), std(found), len(found)] for step, found in sorted(losses.items())
-    ]
+    for step, found in sorted(losses.items()):
+        yield PruningLoss(
+            **cell.names,
+            step=step,
+            reached=reached[step],
+            mean=math.fsum(found) / len(found),
+            std=std(found),
+            n_seeds=len(found),
+        )

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.analysis.audit_tables import Readability
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
@@ -33,7 +34,6 @@ FORMULAS = (
     "difficult_words",
 )
 MEASURES = (*FORMULAS, "text_length")
-COLUMNS = ("measure", "all", "pies", "ratio")
 
 #: Below this many characters, starting processes costs more than they save.
 _WORTH_PROCESSES = 2_000_000
@@ -134,11 +134,11 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
     return np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
 
 
-def compare(scores: np.ndarray, is_pie: np.ndarray) -> list[tuple[str, float, float | None, float | None]]:
+def compare(scores: np.ndarray, is_pie: np.ndarray) -> list[Readability]:
     """Rows of readability.csv: the mean of each measure over all (PIEs included) and over PIEs."""
-    rows: list[tuple[str, float, float | None, float | None]] = []
+    rows = []
     for name, values in zip(MEASURES, scores.T, strict=True):
         every = float(np.mean(values))
         pies = float(np.mean(values[is_pie])) if is_pie.any() else None
-        rows.append((name, every, pies, pies / every if pies is not None and every != 0 else None))
+        rows.append(Readability(name, every, pies, pies / every if pies is not None and every != 0 else None))
     return rows

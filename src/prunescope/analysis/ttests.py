@@ -183,3 +183,27 @@ def _tested(
 
 def _untested(effect: Effect, difference: float | None, counts: tuple[int, int], note: str) -> TTest:
     return TTest(None, None, None, Interval(difference, None, None), effect, _NOTHING, *counts, note)
+
+
+def bonferroni(p_values: Sequence[float | None]) -> list[float | None]:
+    """Each p-value times the number of tests planned, at most 1.
+
+    The recall paper multiplies by the number of rows of a table's column (section 6.2). Tests without
+    a p-value (None) count among those planned, so that the correction does not depend on outcomes.
+    """
+    return [None if p is None else min(1.0, p * len(p_values)) for p in p_values]
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction (Scandinavian Journal of Statistics 6, 1979), at most 1.
+
+    The k-th smallest of m p-values is multiplied by m - k + 1 and is not less than the corrected one
+    before it. Tests without a p-value (None) count as planned and come last.
+    """
+    corrected: list[float | None] = [None] * len(p_values)
+    known = sorted((p, index) for index, p in enumerate(p_values) if p is not None)
+    least = 0.0
+    for rank, (p, index) in enumerate(known):
+        least = max(least, min(1.0, p * (len(p_values) - rank)))
+        corrected[index] = least
+    return corrected

@@ -72,10 +72,10 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 
 def _tables(arguments: argparse.Namespace) -> int:
-    from prunescope.analysis.tables.collect import collect
     from prunescope.config.analysis import Analysis
+    from prunescope.papers.against_papers import collect_all
 
     analysis = parsed(TypeAdapter(Analysis), arguments.analysis, "--analysis")
     sources = parsed(TypeAdapter(dict[str, str]), arguments.sources, "--sources")
-    collect(listed_folders(arguments.cells), arguments.out, analysis=analysis, sources=sources)
+    collect_all(listed_folders(arguments.cells), arguments.out, analysis, sources)
     return 0

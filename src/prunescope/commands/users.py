@@ -13,7 +13,7 @@ from prunescope.commands.arguments import add_configfile
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.analysis import audit
+    from prunescope.commands import audit
 
     who_pays = commands.add_parser(
         "audit",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from prunescope.analysis.corrections import Correction
 from prunescope.config.spec import Spec
 
 
 class Analysis(Spec):
     confidence: float = Field(0.99, gt=0, lt=1, description="of the t intervals of alpha")
     bins: int = Field(20, ge=2, le=1000, description="EL2N bins")
-    correction: Correction = Field(
+    correction: Literal["bonferroni", "holm"] = Field(
         "bonferroni", description="of the p-values in alpha_tests.csv, within a family"
     )
     equal_variances: bool = Field(

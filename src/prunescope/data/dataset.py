@@ -17,7 +17,7 @@ class TableInfo:
 
     ``inputs``: the input columns, ("text",), ("premise", "hypothesis") or ("image",).
     ``image_shape``: (channels, height, width); ``image_scale``: pixels are divided by it.
-    ``metrics``: the data set's own scores, the first one above all (``analysis.task_metrics``); ``parts``: how
+    ``metrics``: the data set's own scores, the first one above all (``predictions.task_metrics``); ``parts``: how
     many examples of each of the parts that follow one another in this split and are scored apart.
     """
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from prunescope.analysis.objectives import COLUMNS as OBJECTIVE_COLUMNS
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import Objective
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, pretty_metric
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
-COLUMNS = (*CELL, *OBJECTIVE_COLUMNS)
+COLUMNS = header(Objective)
 #: Objectives in the order of the paper's table: colour, marker.
 LOOKS = {
     "task": ("#0072B2", "o"),

@@ -11,36 +11,24 @@ from typing import Any
 
 import pandas as pd
 
+from prunescope.analysis.audit_tables import AUDIT_TABLES
+from prunescope.analysis.tables.declared import columns as columns_of
+from prunescope.analysis.tables.registry import TABLES
 from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
 
-#: Columns that are names even where they look like numbers or like missing values.
-_NAMES = frozenset(
-    {
-        "dataset",
-        "arch",
-        "pruner",
-        "metric",
-        "measure",
-        "verdict",
-        "class",
-        "family",
-        "varied",
-        "fixed",
-        "base",
-        "objective",
-        "reference",
-        "layer_name",
-        "matrix",
-    }
-)
+
+def _declared(table: str) -> dict[str, bool]:
+    """By column of a table of the study or of an audit, in order: whether it is a name rather than a number."""
+    known = [tables[table] for tables in (TABLES, AUDIT_TABLES) if table in tables]
+    return {column.name: column.kind is str for one in known for column in columns_of(one.row)}
 
 
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """A CSV with at least ``columns``; names as strings, everything else as numbers (empty: NaN).
+    """The declared columns of a table, at least ``columns``; names as strings, all else as numbers (empty: NaN).
 
     Raises:
         UserError: the file cannot be read or lacks a column.
@@ -54,10 +42,14 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     missing = [name for name in columns if name not in raw.columns]
     if missing:
         raise UserError(f"{path}: column {missing[0]!r} is missing; delete it and run again")
-    for name in raw.columns:
-        if name not in _NAMES:
-            raw[name] = pd.to_numeric(raw[name], errors="coerce")
-    return raw
+    # A name may look like a number or like a missing value.
+    declared = {name: text for name, text in _declared(path.stem).items() if name in raw.columns}
+    return pd.DataFrame(
+        {
+            name: raw[name] if text else pd.to_numeric(raw[name], errors="coerce")
+            for name, text in declared.items()
+        }
+    )
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.analysis.pies.who_pays import COLUMNS as PAYS_COLUMNS
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import WhoPays
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
-COLUMNS = (*CELL, *PAYS_COLUMNS)
+COLUMNS = header(WhoPays)
 CLASS_COLUMNS = (
     *CELL,
     "reference",

@@ -1,93 +1,93 @@
-"""A study against what papers print and claim: published.csv, published_tests.csv, claims.csv, claims_by_cell.csv."""
+"""A study's tables, with those that hold it against papers: published.csv, published_tests.csv, claims*.csv."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from prunescope.analysis.alpha.study_alphas import read_tests
-from prunescope.analysis.csv_text import read_csv, write_csv
-from prunescope.analysis.tables.study import Key, Part, StudyTables
-from prunescope.config.pruners import NO_PRUNER
-from prunescope.files import read_json
-from prunescope.papers import comparison as published
-from prunescope.papers import comparison_tests as published_tests
-from prunescope.papers.claims import by_cell, registry
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import Key, write_table
+from prunescope.analysis.tables.results import read_cells
+from prunescope.config.analysis import Analysis
+from prunescope.papers import tables
+from prunescope.papers.claims import Finding
+from prunescope.papers.comparison import published_rows, test_rows
+from prunescope.papers.measured import Measured
+from prunescope.papers.pie.claims import CLAIMS as PIE
+from prunescope.papers.pins.claims import CLAIMS as PINS
+from prunescope.papers.pins.printed import objective_score
+from prunescope.papers.recall.claims import CLAIMS as RECALL
 
-#: The files and their columns.
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "published": published.COLUMNS,
-    "published_tests": published_tests.COLUMNS,
-    "claims": registry.COLUMNS,
-    "claims_by_cell": by_cell.COLUMNS,
-}
+#: The claims of every paper.
+CLAIMS = (PIE, PINS, RECALL)
 
 
-def write(
+def collect_all(
+    cells: Sequence[Path],
     out: Path,
-    tables: Mapping[str, Sequence[Sequence[Any]]],
-    cells: Sequence[tuple[tuple[Any, ...], Path]],
+    analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> None:
-    """Write them into ``out``, where ``alpha_tests.csv`` already is.
+    """Write all tables of a study into ``out``: the analysis' (``collect``), and from these the papers' (``write``).
+
+    Raises:
+        UserError: as ``collect``.
+    """
+    collect(cells, out, analysis=analysis, sources=sources, published=objective_score)
+    write(out, cells, sources)
+
+
+def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = None) -> None:
+    """Write the papers' tables into ``out``, where those of the analysis are.
 
     Args:
-        tables: rows of the cross-study tables by name, in the order of their columns.
-        cells: dataset, arch, pruner and sparsity of every cell with its folder, the unpruned ones
-            included.
-        sources: the source of each data set, as far as known.
+        cells: the cells' folders, those of the dense models included.
+        sources: the source of each data set, by which papers' data sets are known; without one by name.
     """
-    families, depths = _networks(cells)
-    study = StudyTables.of(
-        tables,
-        _classes(cells),
-        families,
-        depths,
-        read_tests(read_csv(out / "alpha_tests.csv"), _places(cells)),
-        sources,
-    )
-    rows: dict[str, Sequence[Sequence[Any]]] = {
-        "published": published.published_rows(study),
-        "published_tests": published_tests.test_rows(study),
-        "claims": registry.claim_rows(study),
-        "claims_by_cell": list(by_cell.rows(study, _compressions(cells))),
-    }
-    for name, columns in COLUMNS.items():
-        write_csv(out / f"{name}.csv", columns, rows[name])
+    found, _ = read_cells(cells)
+    study = Measured.read(out, found, sources)
+    levels = {Key(**cell.names): cell.folder.name for cell in found if cell.sparsity is not None}
+    write_table(out, tables.Published, published_rows(study))
+    write_table(out, tables.PublishedTest, test_rows(study))
+    write_table(out, tables.ClaimRow, claim_rows(study))
+    write_table(out, tables.CellClaims, rows_by_cell(study, levels))
 
 
-def _places(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[str, Key]:
-    """By place as ``alpha_tests.csv`` tells it: the end of the cell's folder."""
-    return {"/".join(folder.parts[-4:]): Key(*key) for key, folder in cells if key[3] is not None}
+def findings(study: Measured) -> dict[str, Finding]:
+    """Of every claim, by id."""
+    return {name: finding for claims in CLAIMS for name, finding in claims.findings(study).items()}
 
 
-def _compressions(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, str]:
-    return {Key(*key): folder.name for key, folder in cells if key[3] is not None}
+def claim_rows(study: Measured) -> list[tables.ClaimRow]:
+    found = findings(study)
+    return [
+        tables.ClaimRow(claim.id, claim.statement, *found[claim.id])
+        for claims in CLAIMS
+        for claim in claims.claims
+    ]
 
 
-def _classes(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> dict[Key, tuple[Part, ...]]:
-    """PIEs by class of the test split; a cell whose models all diverged has none."""
-    found = {}
-    for key, folder in cells:
-        path = folder / "test" / "classes.csv"
-        if key[2] != NO_PRUNER and key[3] is not None and path.exists():
-            parts = (Part(r["class"], int(r["n_examples"]), int(r["n_pies"])) for r in read_csv(path))
-            found[Key(*key)] = tuple(parts)
-    return found
+def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tables.CellClaims]:
+    """For cells that decide at least one claim by themselves: every claim checked as if the study had no other cell.
 
+    Claims about several cells are not measured then.
 
-def _networks(cells: Sequence[tuple[tuple[Any, ...], Path]]) -> tuple[dict[str, str], dict[str, int]]:
-    """The family of each arch, and the depth of those that have one, from the first cell that tells it."""
-    families: dict[str, str] = {}
-    depths: dict[str, int] = {}
-    for (_, arch, *_), folder in cells:
-        path = folder / "models.json"
-        if arch not in families and path.exists():
-            settings = read_json(path).get("settings") or {}
-            network = settings.get("architecture") or {}
-            if network.get("family"):
-                families[arch] = str(network["family"])
-            if network.get("depth"):
-                depths[arch] = int(network["depth"])
-    return families, depths
+    Args:
+        levels: the compression level that each cell was pruned to, as its folder is called.
+    """
+    for key in study.cells:
+        if key in levels:
+            found = findings(study.part([key.dense, key]))
+            holds, fails = (
+                [name for name, finding in found.items() if finding.verdict == verdict]
+                for verdict in ("holds", "fails")
+            )
+            if holds or fails:
+                yield tables.CellClaims(
+                    *key,
+                    amount=levels[key],
+                    n_hold=len(holds),
+                    n_decided=len(holds) + len(fails),
+                    holds="|".join(holds),
+                    fails="|".join(fails),
+                )

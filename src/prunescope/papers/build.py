@@ -7,9 +7,9 @@ from pathlib import Path
 
 from prunescope.config.study import Study
 from prunescope.files import atomic_directory
-from prunescope.papers.numbers.printed import PAPERS
 from prunescope.papers.pie import pages as pie
 from prunescope.papers.pins import pages as pins
+from prunescope.papers.printed import PAPERS
 from prunescope.papers.recall import pages as recall
 from prunescope.papers.results import Results
 from prunescope.report import page

@@ -1,123 +1,74 @@
-"""A study's numbers beside those that papers print: the rows of published.csv."""
+"""A study's numbers and tests beside those that papers print: the rows of published.csv and published_tests.csv."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
 
-from prunescope.analysis.tables.study import Key, StudyTables
-from prunescope.papers.comparison_tests import compared_tests, recall_names
-from prunescope.papers.numbers import pie, pins, recall
-from prunescope.papers.numbers.printed import PrintedNumber
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.measured import QUANTITIES, Measured
+from prunescope.papers.pie import printed as pie
+from prunescope.papers.pins import printed as pins
+from prunescope.papers.printed import PrintedNumber, numbers
+from prunescope.papers.recall import printed as recall
+from prunescope.papers.recall.alpha_tests import AlphaTest
+from prunescope.papers.recall.printed import Cell, PrintedTest
+from prunescope.papers.tables import Published, PublishedTest
 
-COLUMNS = (
-    "paper",
-    "table",
-    "dataset",
-    "arch",
-    "pruner",
-    "sparsity",
-    "quantity",
-    "published",
-    "ours",
-    "difference",
-)
+#: How quantities of tests begin.
+SIGNIFICANT, SIGN = "significant at 0.05: ", "sign of the difference: "
 
-#: What a paper calls a cell's data set and network; None where it has no such.
-Namer = Callable[[StudyTables, Key], tuple[str, str] | None]
+_RELATION = {"less": "<", "greater": ">", "two-sided": "!="}
+
+#: What a paper calls a cell's data set and model; None for what it does not have.
+Names = tuple[str | None, str | None]
 
 
-def pins_names(study: StudyTables, key: Key) -> tuple[str, str] | None:
-    """What the PINS paper calls a cell's data set and network, by its source and its name."""
-    dataset = pins.dataset_name(key.dataset, study.sources.get(key.dataset))
-    arch = pins.arch_name(key.arch)
-    return None if dataset is None or arch is None else (dataset, arch)
+def pins_names(study: Measured, key: Key) -> Names:
+    return pins.dataset_name(key.dataset, study.sources.get(key.dataset)), pins.arch_name(key.arch)
 
 
-#: Printed numbers, and whose cells they are of, by paper. A paper joins by naming the two functions.
-PAPERS: dict[str, tuple[Callable[[], Iterable[PrintedNumber]], Namer]] = {
-    pie.PAPER: (pie.printed, lambda _, key: (key.dataset, key.arch)),
-    pins.PAPER: (pins.printed, pins_names),
-    recall.PAPER: (recall.printed, recall_names),
+def recall_names(study: Measured, key: Key) -> Names:
+    """By the data set's source and the model's family and depth; by their names where these are not recorded."""
+    return (
+        recall.dataset_name(key.dataset, study.sources.get(key.dataset)),
+        recall.arch_name(key.arch, study.families.get(key.arch), study.depths.get(key.arch)),
+    )
+
+
+#: What each paper calls a cell's data set and model, by paper.
+NAMES: dict[str, Callable[[Measured, Key], Names]] = {
+    pie.PAPER: lambda study, key: key[:2],
+    pins.PAPER: pins_names,
+    recall.PAPER: recall_names,
 }
 
 
-class Row(NamedTuple):
-    """One of ``COLUMNS``; names and sparsity are the study's. ``ours`` is None where it does not exist, such
-    as a standard deviation over one seed."""
-
-    paper: str
-    table: str
-    dataset: str
-    arch: str
-    pruner: str
-    sparsity: float
-    quantity: str
-    published: float
-    ours: float | None
-    difference: float | None
-
-
-def _score(study: StudyTables, key: Key, part: Literal["mean", "std"]) -> float | None:
-    row = study.scores.get(key)
-    return getattr(row, part) if row else None
-
-
-def _on_pies(study: StudyTables, key: Key, side: Literal["dense", "pruned"]) -> float | None:
-    row = study.on_pies.get(key)
-    return getattr(row, side) if row else None
-
-
-def _own(metric: str) -> Callable[[StudyTables, Key], float | None]:
-    return lambda study, key: study.own.get(key, {}).get(metric)
-
-
-def _dense_variance(study: StudyTables, key: Key) -> float | None:
-    return study.variances.get(study.dense(key))
-
-
-#: How a study answers to a quantity; of an unpruned model whichever pruner it was printed for.
-QUANTITIES: Mapping[str, Callable[[StudyTables, Key], float | None]] = {
-    "pie_share": lambda study, key: study.pie_shares.get(key),
-    "score_mean": lambda study, key: _score(study, key, "mean"),
-    "score_std": lambda study, key: _score(study, key, "std"),
-    "dense_score_on_pies": lambda study, key: _on_pies(study, key, "dense"),
-    "pruned_score_on_pies": lambda study, key: _on_pies(study, key, "pruned"),
-    **{metric: _own(metric) for metric in ("precision", "recall", "rouge_l", "meteor", "bleurt")},
-    "accuracy": lambda study, key: study.score(key),
-    "alpha": lambda study, key: study.alphas[key].mean if key in study.alphas else None,
-    "mean_recall_variance": lambda study, key: study.variances.get(key),
-    **dict.fromkeys((f"unpruned_accuracy_for_{p}" for p in recall.PRUNERS), StudyTables.score),
-    **dict.fromkeys((f"unpruned_recall_variance_for_{p}" for p in recall.CLASSIC), _dense_variance),
-}
-
-
-def published_rows(study: StudyTables) -> list[Row]:
+def published_rows(study: Measured) -> list[Published]:
     """A row per printed number whose cell the study has run, in the papers' order; then the printed tests.
 
-    A cell is the paper's if it is of the paper's data set, network (PIE: by name, in whatever case; PINS:
-    ``pins_names``; recall: ``recall_names``) and pruner, at its sparsity or ratio (``PrintedNumber.tolerance``; the
-    nearest counts), and the scores measure the same.
+    A cell is the paper's if it has the paper's data set and model (``NAMES``, in whatever case) and pruner, and its
+    sparsity or ratio (within ``PrintedNumber.tolerance``; the nearest counts), and the scores measure the same.
     """
-    rows: list[Row] = []
+    rows: list[Published] = []
     tried = {key[:3] for key in study.cells}
-    for numbers, namer in PAPERS.values():
-        cells: dict[tuple[str, str, str], dict[tuple[str, str], list[Key]]] = {}
-        for key in sorted({*study.cells, *study.scores, *study.variances}):
-            names = namer(study, key)
-            if names is not None:
-                place = (names[0].casefold(), names[1].casefold(), key.pruner)
-                cells.setdefault(place, {}).setdefault(key[:2], []).append(key)
-        for number in numbers():
-            place = (number.dataset.casefold(), number.arch.casefold(), number.pruner)
-            for own in cells.get(place, {}).values():
+    for paper, names in NAMES.items():
+        cells: dict[tuple[str, ...], dict[tuple[str, str], list[Key]]] = {}
+        for key in sorted(study.keys):
+            dataset, arch = names(study, key)
+            if dataset is not None and arch is not None:
+                where = (dataset.casefold(), arch.casefold(), key.pruner)
+                cells.setdefault(where, {}).setdefault(key[:2], []).append(key)
+        for number in numbers(paper):
+            where = (number.dataset.casefold(), number.arch.casefold(), number.pruner)
+            for own in cells.get(where, {}).values():
                 near = _nearest(study, number, own)
                 if near is not None and (number.only_with is None or (*near[:2], number.only_with) in tried):
-                    rows.append(_row(number, near, QUANTITIES[number.quantity](study, near)))
-    return [*rows, *_test_rows(study)]
+                    ours = study[_ours(number.quantity)].get(near)
+                    rows.append(_row(paper, number.table, near, number.quantity, number.value, ours))
+    return [*rows, *_rows_of_tests(study)]
 
 
-def _nearest(study: StudyTables, number: PrintedNumber, keys: Iterable[Key]) -> Key | None:
+def _nearest(study: Measured, number: PrintedNumber, keys: list[Key]) -> Key | None:
     apart = {
         key: distance
         for key in keys
@@ -127,39 +78,91 @@ def _nearest(study: StudyTables, number: PrintedNumber, keys: Iterable[Key]) -> 
     return min(apart, key=lambda key: (apart[key], key)) if apart else None
 
 
-def _row(number: PrintedNumber, key: Key, ours: float | None) -> Row:
-    difference = None if ours is None else ours - number.value
-    return Row(number.paper, number.table, *key, number.quantity, number.value, ours, difference)
+def _ours(quantity: str) -> str:
+    """The study's quantity that a printed one stands beside."""
+    if quantity == "accuracy" or quantity.startswith("unpruned_accuracy_for_"):
+        return "score_mean"
+    if quantity.startswith("unpruned_recall_variance_for_"):
+        return "mean_recall_variance"
+    return quantity if quantity in QUANTITIES else f"task_metrics.{quantity}"
 
 
-def _test_rows(study: StudyTables) -> Iterator[Row]:
+def _row(paper: str, table: str, key: Key, quantity: str, published: float, ours: float | None) -> Published:
+    return Published(
+        paper, table, *key, quantity, published, ours, None if ours is None else ours - published
+    )
+
+
+def _rows_of_tests(study: Measured) -> Iterator[Published]:
     """Two rows per printed test: of significance (1 or 0) and, where the paper says it, of the sign (1, -1).
 
     The cell is the test's first side; the quantity names the second.
     """
     for printed, ours in compared_tests(study):
-        against = f"{printed.varied} {_side(ours.a, printed.a, printed.varied)} "
-        against += f"{_RELATION[printed.alternative]} {_side(ours.b, printed.b, printed.varied)}"
+        sides = f"{_RELATION[printed.alternative]}".join(
+            f" {side.ratio:g} " if printed.varied == "ratio" else f" {getattr(key, printed.varied)} "
+            for side, key in ((printed.a, ours.a), (printed.b, ours.b))
+        )
+        against = f"{printed.varied}{sides}".rstrip()
         own = None if ours.p_value is None else float(ours.significant)
-        told: list[tuple[str, float, float | None]] = [
-            (f"{SIGNIFICANT}{against}", float(printed.significant), own)
-        ]
+        yield _row(
+            recall.PAPER, printed.table, ours.a, SIGNIFICANT + against, float(printed.significant), own
+        )
         if printed.sign is not None:
-            told.append((f"{SIGN}{against}", float(printed.sign), _float(ours.sign)))
-        for quantity, value, our in told:
-            difference = None if our is None else our - value
-            yield Row(recall.PAPER, printed.table, *ours.a, quantity, value, our, difference)
+            sign = None if ours.sign is None else float(ours.sign)
+            yield _row(recall.PAPER, printed.table, ours.a, SIGN + against, float(printed.sign), sign)
 
 
-#: How quantities of tests begin.
-SIGNIFICANT, SIGN = "significant at 0.05: ", "sign of the difference: "
+def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
+    """Every printed test that the study has made too, in the paper's order, with the study's.
 
-_RELATION = {"less": "<", "greater": ">", "two-sided": "!="}
+    The study's is turned where its sides stand the other way round: which data set is the easier it reads off its own
+    accuracies, the paper from what the data sets are. Of two tests of MP against UP at one model, Table 9 takes the
+    one of the family over all sizes, Table 8 the other.
+    """
+    ours: dict[tuple[Cell, Cell, bool], list[AlphaTest]] = {}
+    for test in study.tests:
+        a, b = _cell(study, test.a), _cell(study, test.b)
+        if a is not None and b is not None:
+            ours.setdefault((a, b, test.over_sizes), []).append(test)
+            ours.setdefault((b, a, test.over_sizes), []).append(test.turned())
+    return [
+        (printed, test)
+        for printed in recall.tests()
+        for test in ours.get((printed.a, printed.b, printed.table == "9"), ())
+    ]
 
 
-def _side(key: Key, place: recall.Place, varied: str) -> str:
-    return f"{place.ratio:g}" if varied == "ratio" else str(getattr(key, varied))
+def test_rows(study: Measured) -> list[PublishedTest]:
+    """A row per compared test. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
+    return [
+        PublishedTest(
+            paper=recall.PAPER,
+            table=printed.table,
+            varied=printed.varied,
+            cell_a=ours.cells[0],
+            cell_b=ours.cells[1],
+            alternative=printed.alternative,
+            published_p=printed.text,
+            ours_p=ours.p_corrected,
+            published_significant=printed.significant,
+            ours_significant=None if ours.p_value is None else ours.significant,
+            published_sign=printed.sign,
+            ours_sign=ours.sign,
+            published_family_size=printed.family_size,
+            ours_family_size=ours.family_size,
+            n_a=ours.n_a,
+            n_b=ours.n_b,
+            note=ours.note,
+        )
+        for printed, ours in compared_tests(study)
+    ]
 
 
-def _float(value: int | None) -> float | None:
-    return None if value is None else float(value)
+def _cell(study: Measured, key: Key) -> Cell | None:
+    """The cell of the paper's grid that a cell is; None where it is none."""
+    (dataset, arch), reached = recall_names(study, key), study.ratio(key)
+    if dataset is None or arch is None or reached is None:
+        return None
+    near = (ratio for ratio in recall.RATIOS if recall.same_ratio(reached, ratio))
+    return next((Cell(dataset, arch, key.pruner, ratio) for ratio in near), None)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.config.compression import Compression
 from prunescope.papers.comparison import SIGN, SIGNIFICANT
-from prunescope.papers.numbers import pie, printed, recall
+from prunescope.papers.pie import printed as pie
+from prunescope.papers.printed import PAPERS, numbers
 from prunescope.report import page
 
 
 class Unit(NamedTuple):
-    """How differences of a quantity are shown: times ``factor``, with so many digits; and the numbers
-    themselves, unscaled."""
+    """Differences of a quantity are shown times ``factor`` with ``digits``; the numbers themselves unscaled."""
 
     factor: float
     digits: int
@@ -27,7 +27,7 @@ POINTS = Unit(100, 1, 3, "points")
 PLAIN = Unit(1, 2, 3, "")
 VARIANCE = Unit(1, 4, 4, "")
 
-#: Quantities of published.csv as a reader knows them.
+#: Quantities of published.csv as a reader knows them; of dense models by how they begin.
 QUANTITIES = {
     "pie_share": ("share of PIEs", POINTS),
     "score_mean": ("score, mean over seeds", POINTS),
@@ -37,11 +37,8 @@ QUANTITIES = {
     "accuracy": ("accuracy, pruned", POINTS),
     "alpha": ("intensification α", PLAIN),
     "mean_recall_variance": ("variance of recall, pruned", VARIANCE),
-    **{f"unpruned_accuracy_for_{name}": ("accuracy, unpruned", POINTS) for name in recall.PRUNERS},
-    **{
-        f"unpruned_recall_variance_for_{name}": ("variance of recall, unpruned", VARIANCE)
-        for name in recall.PRUNERS
-    },
+    "unpruned_accuracy": ("accuracy, unpruned", POINTS),
+    "unpruned_recall_variance": ("variance of recall, unpruned", VARIANCE),
 }
 
 #: What each of the recall paper's tables of tests compares.
@@ -61,34 +58,42 @@ COMPARED = {
 _NAMED = 3
 
 
+def shown_as(quantity: str) -> tuple[str, Unit]:
+    """A quantity's name and unit."""
+    return QUANTITIES.get(quantity.partition("_for_")[0], (quantity.replace("_", " "), PLAIN))
+
+
+def of_numbers(path: Path) -> list[dict[str, str]]:
+    """Rows of published.csv but those of tests."""
+    return [row for row in read_csv(path) if not row["quantity"].startswith((SIGNIFICANT, SIGN))]
+
+
 def section(tables: Path, out: Path) -> dict[str, Any] | None:
     """What the template prints, or None where nothing has been compared.
 
     Args:
-        tables: folder of the cross-study tables; without ``published.csv`` and ``claims.csv`` there is no
-            section.
+        tables: folder of the cross-study tables; without ``published.csv`` and ``claims.csv`` there is no section.
         out: the page, for its links.
     """
     published, tests, claims = (tables / f"{name}.csv" for name in ("published", "published_tests", "claims"))
     if not published.exists() or not claims.exists():
         return None
-    numbers, judged = read_csv(published), read_csv(claims)
-    measured = [claim for claim in judged if claim["verdict"] != "not measured"]
-    if not numbers and not measured:
+    compared, checked = read_csv(published), read_csv(claims)
+    measured = [claim for claim in checked if claim["verdict"] != "not measured"]
+    if not compared and not measured:
         return None
     waiting: dict[str, list[dict[str, str]]] = {}
-    for claim in judged:
+    for claim in checked:
         if claim["verdict"] == "not measured":
             waiting.setdefault(claim["evidence"], []).append(claim)
-    papers = {claim.id: claim.paper for claim in printed.claims()}
     return {
         "measured": measured,
         "open": waiting,
-        "n_open": len(judged) - len(measured),
+        "n_open": len(checked) - len(measured),
         "holds": sum(claim["verdict"] == "holds" for claim in measured),
-        "papers": {paper: printed.PAPERS[paper] for paper in dict.fromkeys(papers.values())},
-        "numbers": _summary(numbers),
-        "doubtful": _doubtful(numbers),
+        "papers": PAPERS,
+        "numbers": _summary(of_numbers(published)),
+        "doubtful": _doubtful(compared),
         "tests": _tests(read_csv(tests)) if tests.exists() else [],
         "links": [
             {"href": page.link(path, out), "name": path.name}
@@ -98,21 +103,17 @@ def section(tables: Path, out: Path) -> dict[str, Any] | None:
     }
 
 
-def _summary(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
+def _summary(rows: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """By table and quantity: cells with both numbers, mean and largest absolute difference."""
-    by_quantity: dict[tuple[str, str, str], list[tuple[float, dict[str, str]]]] = {}
-    units: dict[str, Unit] = {}
+    by_quantity: dict[tuple[str, str, tuple[str, Unit]], list[tuple[float, dict[str, str]]]] = {}
     for row in rows:
         difference = number(row["difference"])
-        if difference is not None and not row["quantity"].startswith((SIGNIFICANT, SIGN)):
-            quantity = row["quantity"]
-            name, unit = QUANTITIES.get(quantity, (quantity.replace("_", " "), PLAIN))
-            units[name] = unit
-            by_quantity.setdefault((row["paper"], row["table"], name), []).append((difference, row))
+        if difference is not None:
+            key = (row["paper"], row["table"], shown_as(row["quantity"]))
+            by_quantity.setdefault(key, []).append((difference, row))
     found = []
-    for (paper, table, quantity), differences in by_quantity.items():
+    for (paper, table, (quantity, unit)), differences in by_quantity.items():
         largest, row = max(differences, key=lambda pair: abs(pair[0]))
-        unit = units[quantity]
         found.append(
             {
                 "paper": paper,
@@ -124,8 +125,7 @@ def _summary(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
                 "largest": _shown(largest, unit, signed=True),
                 "where": {name: row[name] for name in ("dataset", "arch", "pruner")},
                 "sparsity": float(row["sparsity"]),
-                "published": f"{float(row['published']):.{unit.digits_of_numbers}f}",
-                "ours": f"{float(row['ours']):.{unit.digits_of_numbers}f}",
+                **{side: f"{float(row[side]):.{unit.digits_of_numbers}f}" for side in ("published", "ours")},
             }
         )
     return found
@@ -139,9 +139,9 @@ def _shown(value: float, unit: Unit, signed: bool = False) -> str:
     return text.replace("-", "\u2212")
 
 
-def _tests(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
-    """By table: tests with an outcome, how many are as significant as printed, and which are not; and of
-    those whose sign the paper says, how many have it."""
+def _tests(rows: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
+    """By table: tests with an outcome, how many are as significant as printed, and which are not; and of those whose
+    sign the paper says, how many have it."""
     by_table: dict[str, list[dict[str, str]]] = {}
     for row in rows:
         by_table.setdefault(row["table"], []).append(row)
@@ -170,25 +170,29 @@ def _tests(rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
 
 def _named(row: dict[str, str]) -> str:
     """``mnist · lenet5 · MP · ratio 2 against 4: p 0.001 here, 0.389 printed``."""
-    sides = [row[name].split("/") for name in ("cell_a", "cell_b")]
-    places = [[*side[:3], f"{Compression.parse(side[3]).text}"] for side in sides]
-    told = []
-    for one, other in zip(*places, strict=True):
-        told.append(one if one == other else f"{one} against {other.removeprefix('ratio ')}")
+    a, b = (
+        [*cell[:3], Compression.parse(cell[3]).text]
+        for cell in (row[name].split("/") for name in ("cell_a", "cell_b"))
+    )
+    sides = " · ".join(
+        one if one == other else f"{one} against {other.removeprefix('ratio ')}"
+        for one, other in zip(a, b, strict=True)
+    )
     p = float(row["ours_p"])
-    ours = "<0.001" if p < 0.001 else f"{p:.3f}"
-    return f"{' · '.join(told)}: p {ours} here, {row['published_p']} printed"
+    return f"{sides}: p {'<0.001' if p < 0.001 else f'{p:.3f}'} here, {row['published_p']} printed"
 
 
 def _doubtful(rows: Sequence[dict[str, str]]) -> int:
     """How many of the printed numbers compared are inferred rather than read."""
     unsure = {
         (n.table, n.dataset.casefold(), n.arch.casefold(), n.pruner, n.sparsity, n.quantity)
-        for n in pie.printed()
+        for n in numbers(pie.PAPER)
         if n.doubtful
     }
     return sum(
-        (
+        row["paper"] == pie.PAPER
+        and bool(row["difference"])
+        and (
             row["table"],
             row["dataset"].casefold(),
             row["arch"].casefold(),
@@ -198,5 +202,4 @@ def _doubtful(rows: Sequence[dict[str, str]]) -> int:
         )
         in unsure
         for row in rows
-        if row["paper"] == pie.PAPER and row["difference"]
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from prunescope.analysis.csv_text import number, read_csv
-from prunescope.papers.comparison import SIGN, SIGNIFICANT
-from prunescope.papers.printed_spread import Spread, spreads
-from prunescope.papers.report_comparison import PLAIN, QUANTITIES, Unit
+from prunescope.analysis.csv_text import number
+from prunescope.analysis.stats import std
+from prunescope.papers.report_comparison import Unit, of_numbers, shown_as
 
 #: By the size of a difference in printed spreads, up to which: the class of a cell, and its name in the legend.
 NEARNESS = (
@@ -19,6 +18,16 @@ NEARNESS = (
     (4.0, "far", "two to four"),
     (float("inf"), "farther", "more than four"),
 )
+
+#: Fewer printed numbers than this have no spread to speak of.
+_FEWEST = 3
+
+
+class Spread(NamedTuple):
+    """How far a paper's own numbers are apart. ``over``: what it is the standard deviation over."""
+
+    value: float
+    over: str
 
 
 @dataclass(frozen=True)
@@ -33,9 +42,9 @@ class Shown:
 
 @dataclass(frozen=True)
 class Block:
-    """A network's numbers of one quantity: a row per pruner, a column per sparsity."""
+    """A model's numbers of one quantity: a row per pruner, a column per sparsity."""
 
-    network: str
+    model: str
     columns: list[str]
     rows: list[tuple[str, list[Shown | None]]]
 
@@ -58,43 +67,76 @@ class Quantity:
 
 
 def quantities(tables: Path) -> list[Quantity]:
-    """Of published.csv: every printed number that has one of ours beside it, but for those of tests.
+    """Of published.csv: every printed number that the study has a cell for, but those of tests.
 
     Raises:
         UserError: the table cannot be read.
     """
     path = tables / "published.csv"
-    if not path.exists():
-        return []
-    rows = [row for row in read_csv(path) if not row["quantity"].startswith((SIGNIFICANT, SIGN))]
+    rows = of_numbers(path) if path.exists() else []
     groups: dict[tuple[str, str, str], list[tuple[dict[str, str], Spread | None]]] = {}
     for row, spread in zip(rows, spreads(rows), strict=True):
-        name = QUANTITIES.get(row["quantity"], (row["quantity"].replace("_", " "), PLAIN))[0]
+        name, _ = shown_as(row["quantity"])
         groups.setdefault((row["paper"], row["table"], name), []).append((row, spread))
     return [_quantity(key, entries) for key, entries in groups.items()]
 
 
+def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
+    """Of each row of published.csv, the spread of its printed number; None where the paper has too few.
+
+    A mean score has the standard deviation over seeds that is printed beside it. Other numbers are printed without one,
+    and have the standard deviation of the printed numbers of all pruners at the same data set, architecture and
+    sparsity, else that of all at the same architecture.
+    """
+    cell = ("paper", "table", "dataset", "arch", "pruner", "sparsity")
+    near = ("paper", "table", "quantity", "dataset", "arch", "sparsity")
+    wide = near[:-1]
+
+    def values(row: Mapping[str, str], columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(row[name] for name in columns)
+
+    over_seeds = {
+        values(row, cell): number(row["published"]) for row in rows if row["quantity"] == "score_std"
+    }
+    beside: dict[tuple[str, ...], list[float]] = {}
+    for row in rows:
+        for columns in (near, wide):
+            beside.setdefault(values(row, columns), []).append(float(row["published"]))
+
+    def spread(row: Mapping[str, str]) -> Spread | None:
+        own = over_seeds.get(values(row, cell)) if row["quantity"] == "score_mean" else None
+        if own:
+            return Spread(own, "seeds")
+        for columns, over in ((near, "pruners"), (wide, "pruners and amounts")):
+            others = beside[values(row, columns)]
+            if len(others) >= _FEWEST and (value := std(others)):
+                return Spread(value, over)
+        return None
+
+    return [spread(row) for row in rows]
+
+
 def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[dict[str, str], Spread | None]]) -> Quantity:
-    unit = QUANTITIES.get(entries[0][0]["quantity"], ("", PLAIN))[1]
-    networks: dict[str, dict[tuple[str, float], Shown]] = {}
+    _, unit = shown_as(entries[0][0]["quantity"])
+    models: dict[str, dict[tuple[str, float], Shown]] = {}
     counts: dict[str, int] = {}
     for row, spread in entries:
         shown = _shown(row, spread, unit)
         counts[shown.nearness] = counts.get(shown.nearness, 0) + 1
-        place = (_pruner(row), float(row["sparsity"]))
-        networks.setdefault(f"{row['dataset']} · {row['arch']}", {})[place] = shown
+        where = (_pruner(row), float(row["sparsity"]))
+        models.setdefault(f"{row['dataset']} · {row['arch']}", {})[where] = shown
     blocks = []
-    for network, cells in networks.items():
+    for model, cells in models.items():
         sparsities = sorted({sparsity for _, sparsity in cells})
-        pruners = list(dict.fromkeys(pruner for pruner, _ in cells))
+        pruners = dict.fromkeys(pruner for pruner, _ in cells)
         table = [(pruner, [cells.get((pruner, sparsity)) for sparsity in sparsities]) for pruner in pruners]
-        blocks.append(Block(network, [f"{100 * value:.4g}%" for value in sparsities], table))
-    over = list(dict.fromkeys(spread.over for _, spread in entries if spread is not None))
-    return Quantity(*key, unit.name, blocks, counts, over)
+        blocks.append(Block(model, [f"{100 * value:.4g}%" for value in sparsities], table))
+    over = dict.fromkeys(spread.over for _, spread in entries if spread is not None)
+    return Quantity(*key, unit.name, blocks, counts, list(over))
 
 
 def _pruner(row: dict[str, str]) -> str:
-    """Unpruned models are printed once for every pruner's experiments."""
+    """Dense models are printed once for every pruner's experiments."""
     if row["pruner"] != "none":
         return row["pruner"]
     _, _, pruner = row["quantity"].partition("_for_")
@@ -102,18 +144,17 @@ def _pruner(row: dict[str, str]) -> str:
 
 
 def _shown(row: dict[str, str], spread: Spread | None, unit: Unit) -> Shown:
-    ours, printed = number(row["ours"]), float(row["published"])
-    written = f"{printed:.{unit.digits_of_numbers}f}"
+    ours, printed, digits = number(row["ours"]), float(row["published"]), unit.digits_of_numbers
     if ours is None:
-        return Shown("–", written, "none", "not measured here")
-    difference = ours - printed
-    title = f"ours − printed: {difference:+.{unit.digits_of_numbers}f}".replace("-", "−")
+        return Shown("–", f"{printed:.{digits}f}", "none", "not measured here")
+    title = f"ours − printed: {ours - printed:+.{digits}f}".replace("-", "−")
     if spread is None:
-        return Shown(f"{ours:.{unit.digits_of_numbers}f}", written, "none", f"{title}; no printed spread")
-    size = abs(difference) / spread.value
-    nearness = next(name for most, name, _ in NEARNESS if size <= most)
-    title += f", {size:.1f} spreads of {spread.value:.{unit.digits_of_numbers + 1}f} over {spread.over}"
-    return Shown(f"{ours:.{unit.digits_of_numbers}f}", written, nearness, title)
+        nearness, title = "none", f"{title}; no printed spread"
+    else:
+        size = abs(ours - printed) / spread.value
+        nearness = next(name for most, name, _ in NEARNESS if size <= most)
+        title += f", {size:.1f} spreads of {spread.value:.{digits + 1}f} over {spread.over}"
+    return Shown(f"{ours:.{digits}f}", f"{printed:.{digits}f}", nearness, title)
 
 
 def legend() -> list[dict[str, Any]]:

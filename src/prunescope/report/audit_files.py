@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from prunescope.analysis import audit_tables
 from prunescope.analysis.leading import leading_name, led
 from prunescope.analysis.pies.votes import is_right
+from prunescope.analysis.tables import declared
+from prunescope.analysis.tables.declared import read_table
 from prunescope.errors import UserError
 from prunescope.files import read_json
 
 Row = Mapping[str, Any]
-
-#: Columns that are names even where they look like numbers.
-_NAMES = frozenset({"class", "measure"})
+R = TypeVar("R", bound=declared.Row)
 
 #: What each file of an audit folder holds, for the list at the end of a page.
 FILES: dict[str, str] = {
@@ -92,9 +91,9 @@ class AuditFiles:
             raise UserError(f"{path}: not a JSON object; delete it and run again")
         return led(value)
 
-    def _rows(self, name: str) -> list[Row]:
+    def _rows(self, kind: type[R]) -> list[R]:
         try:
-            return rows(self.folder / name)
+            return read_table(self.folder, kind)
         except UserError as error:
             if not self.lenient:
                 raise
@@ -119,19 +118,19 @@ class AuditFiles:
     def classes(self) -> list[ClassRow]:
         """By true class, most frequent first, as in ``classes.csv`` and ``recall.csv``."""
         recalls: dict[str, list[tuple[float, float]]] = {}
-        for row in self._rows("recall.csv"):
-            if row["recall_dense"] is not None and row["recall_pruned"] is not None:
-                recalls.setdefault(row["class"], []).append((row["recall_dense"], row["recall_pruned"]))
+        for one in self._rows(audit_tables.Recall):
+            if one.recall_dense is not None and one.recall_pruned is not None:
+                recalls.setdefault(one.class_, []).append((one.recall_dense, one.recall_pruned))
         found = [
             ClassRow(
-                row["class"],
-                int(row["n_examples"] or 0),
-                row["share_of_examples"],
-                int(row["n_pies"] or 0),
-                row["share_of_pies"],
-                *_means(recalls.get(row["class"], [])),
+                row.class_,
+                row.n_examples,
+                row.share_of_examples,
+                row.n_pies,
+                row.share_of_pies,
+                *_means(recalls.get(row.class_, [])),
             )
-            for row in self._rows("classes.csv")
+            for row in self._rows(audit_tables.ClassCount)
         ]
         return sorted(found, key=lambda row: -row.n_examples)
 
@@ -139,36 +138,36 @@ class AuditFiles:
     def seeds(self) -> list[dict[str, Any]]:
         """One row per seed: ``seed``, ``score_dense``, ``score_pruned``, ``flips``, ``alpha``."""
         found: dict[int, dict[str, Any]] = {}
-        for row in self._rows("scores.csv"):
-            found[int(row["seed"])] = {**row, "alpha": None}
+        for score in self._rows(audit_tables.Score):
+            found[score.seed] = {**vars(score), "alpha": None}
         leading = leading_name(self.summary)
-        for row in self._rows("task_metrics.csv") if leading else []:
-            if row["metric"] == leading and int(row["seed"]) in found:
-                found[int(row["seed"])] |= {"score_dense": row["dense"], "score_pruned": row["pruned"]}
-        for row in self._rows("alpha.csv"):
+        for own in self._rows(audit_tables.OwnScore) if leading else []:
+            if own.metric == leading and own.seed in found:
+                found[own.seed] |= {"score_dense": own.dense, "score_pruned": own.pruned}
+        for row in self._rows(audit_tables.SeedAlpha):
             entry = found.setdefault(
-                int(row["seed"]),
+                row.seed,
                 {
-                    "seed": row["seed"],
-                    "score_dense": row["accuracy_dense"],
-                    "score_pruned": row["accuracy_pruned"],
+                    "seed": row.seed,
+                    "score_dense": row.accuracy_dense,
+                    "score_pruned": row.accuracy_pruned,
                     "flips": None,
                 },
             )
-            entry["alpha"] = row["alpha"]
+            entry["alpha"] = row.alpha
         return [found[seed] for seed in sorted(found)]
 
     @cached_property
     def el2n(self) -> list[Row]:
-        return [row for row in self._rows("el2n.csv") if row["pie_share"] is not None]
+        return [vars(row) for row in self._rows(audit_tables.El2nBin) if row.pie_share is not None]
 
     @cached_property
     def readability(self) -> list[Row]:
-        return self._rows("readability.csv")
+        return [vars(row) for row in self._rows(audit_tables.Readability)]
 
     @cached_property
     def by_seeds(self) -> list[Row]:
-        return self._rows("pie_share_by_seeds.csv")
+        return [vars(row) for row in self._rows(audit_tables.PieShareBySeeds)]
 
     @cached_property
     def pies(self) -> list[Pie]:
@@ -241,36 +240,6 @@ def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return "–" if value is None else str(value)
-
-
-def rows(path: Path) -> list[Row]:
-    """Rows of a CSV file; none where there is no file. Empty cells and NaN are None.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    if not path.exists():
-        return []
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            return [
-                {name: value if name in _NAMES else _value(value) for name, value in row.items()}
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
-
-
-def _value(text: str | None) -> Any:
-    if text is None or text == "":
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    if not math.isfinite(number):
-        return None
-    return int(number) if number.is_integer() and "." not in text and "e" not in text.lower() else number
 
 
 def _means(pairs: list[tuple[float, float]]) -> tuple[float | None, float | None]:

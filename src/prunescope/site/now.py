@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from prunescope.analysis.tables.collect import collect
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw_all
+from prunescope.papers.against_papers import collect_all
 from prunescope.paths import Layout, fill
 from prunescope.running.status import blocks_of
 from prunescope.site.build import build
@@ -41,7 +41,7 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
         )
     folders = [folder for _, folder in cells]
     sources = {name: dataset.source for name, dataset in study.datasets.items()}
-    collect(folders, out / "tables", analysis=study.analysis, sources=sources)
+    collect_all(folders, out / "tables", study.analysis, sources)
     draw_all(out / "tables", folders, out / "figures")
     datasets = dict.fromkeys(cell.dataset for cell in study.cells)
     cards = [workdir / layout.data("card.json").format(dataset=name) for name in datasets]

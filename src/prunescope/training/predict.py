@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from prunescope.analysis.effectiveness import correct, one_model, score_name, scores
-from prunescope.analysis.task_metrics import leading_score, task_scores
 from prunescope.models.precision import outputs
 from prunescope.predictions.arrays import LOGIT_TASKS, decide
+from prunescope.predictions.scores import correct, one_model, score_name, scores
 from prunescope.predictions.store import SeedBlock
+from prunescope.predictions.task_metrics import leading_score, task_scores
 from prunescope.training.batches import TrainingData
 from prunescope.training.decoding import answers_of, labels_of
 from prunescope.training.memory import in_batches

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from prunescope.analysis.task_metrics import leading_metric
 from prunescope.config.architectures import Arch, Training
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.models.registry import build
+from prunescope.predictions.task_metrics import leading_metric
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.decoding import labels_of
 from prunescope.training.device import choose_device

@@ -16,10 +16,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from prunescope.analysis.alpha.distortion import distortion
-from prunescope.analysis.effectiveness import correct, flips, macro_f1, pearson, score, score_name, scores
 from prunescope.analysis.el2n import bin_of, errors
 from prunescope.analysis.pies.votes import class_votes, find_pies, set_votes
 from prunescope.analysis.stats import t_interval
+from prunescope.predictions.scores import correct, flips, macro_f1, pearson, score, score_name, scores
 from prunescope.predictions.store import Predictions
 
 

@@ -159,7 +159,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
 
 
 def test_against_pandas(tmp_path: Path, sides: tuple[Path, Path]) -> None:
-    summary = audit([sides[0]], [sides[1]], tmp_path / "out", report=False)
+    summary = audit([sides[0]], [sides[1]], tmp_path / "out")
     votes, right = [], []
     for path in sides:
         frame = pd.read_parquet(path)
@@ -180,7 +180,7 @@ def test_against_pandas(tmp_path: Path, sides: tuple[Path, Path]) -> None:
 
 
 def test_identical_models_have_no_pies(tmp_path: Path, sides: tuple[Path, Path]) -> None:
-    summary = audit([sides[0]], [sides[0]], tmp_path / "out", report=False)
+    summary = audit([sides[0]], [sides[0]], tmp_path / "out")
     assert (summary["n_pies"], summary["pie_share"], summary["n_flips_mean"]) == (0, 0, 0)
     assert summary["dense_score_on_pies"] is summary["pruned_score_on_pies"] is None
     assert (summary["alpha"]["mean"], summary["alpha"]["verdict"]) == (1, "?")
@@ -198,7 +198,7 @@ def test_seeds_on_one_side_only_or_diverged_are_dropped_and_counted(tmp_path: Pa
     pruned = tmp_path / "p.parquet"
     blocks = [*(SeedBlock(s, LABEL, logits(s, 1.0)) for s in (1, 2)), SeedBlock(3, LABEL, broken)]
     write_predictions(pruned, TableMeta("single-label", CLASSES), blocks)
-    summary = audit([dense], [pruned], tmp_path / "out", report=False)
+    summary = audit([dense], [pruned], tmp_path / "out")
     assert summary["seeds"] == [1]
     # 0: dense only; 2: diverged when dense; 3: when pruned; 7: diverged and pruned never
     assert summary["n_seeds_dropped"] == 4
@@ -211,7 +211,7 @@ def test_seeds_on_one_side_only_or_diverged_are_dropped_and_counted(tmp_path: Pa
 
 
 def test_only_the_seeds_asked_for(tmp_path: Path, sides: tuple[Path, Path]) -> None:
-    summary = audit([sides[0]], [sides[1]], tmp_path / "out", report=False, seeds=[1, 3])
+    summary = audit([sides[0]], [sides[1]], tmp_path / "out", seeds=[1, 3])
     assert (summary["seeds"], summary["n_seeds_dropped"]) == ([1, 3], 0)
 
 
@@ -234,8 +234,8 @@ def test_order_of_rows_and_files_changes_nothing(
             files.append(folder / f"{side}-{part[0]}.parquet")
             pq.write_table(mixed.filter(np.isin(seeds, part)), files[-1])
         shuffled.append(files)
-    audit(*straight, folder / "a", early=straight[0], report=False)
-    audit(*shuffled, folder / "b", early=shuffled[0], report=False)
+    audit(*straight, folder / "a", early=straight[0])
+    audit(*shuffled, folder / "b", early=shuffled[0])
     assert contents(folder / "a") == contents(folder / "b")
 
 
@@ -253,9 +253,7 @@ def test_multi_label_from_users_csv(tmp_path: Path) -> None:
         frame.to_csv(path, index=False)
         return path
 
-    summary = audit(
-        [side("d.csv", ["b|a", "c", ""])], [side("p.csv", ["a", "c", "c"])], tmp_path / "out", report=False
-    )
+    summary = audit([side("d.csv", ["b|a", "c", ""])], [side("p.csv", ["a", "c", "c"])], tmp_path / "out")
     assert summary["task"] == "multi-label"
     # Dense is perfect. Pruned: a 1, b 0, c one hit of one with a false one: 2/3
     assert (summary["dense_score"], summary["pruned_score"]) == (1, pytest.approx((1 + 0 + 2 / 3) / 3))
@@ -302,8 +300,8 @@ def test_readability_scores_kept_are_scores_computed(
     from prunescope.analysis.readability import write_scores
 
     write_scores(texts, tmp_path / "kept.parquet")
-    audit([sides[0]], [sides[1]], tmp_path / "a", texts=texts, report=False)
-    audit([sides[0]], [sides[1]], tmp_path / "b", readability_scores=tmp_path / "kept.parquet", report=False)
+    audit([sides[0]], [sides[1]], tmp_path / "a", texts=texts)
+    audit([sides[0]], [sides[1]], tmp_path / "b", readability_scores=tmp_path / "kept.parquet")
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
@@ -388,9 +386,9 @@ def test_out_holds_something_else(tmp_path: Path, sides: tuple[Path, Path]) -> N
 def test_an_earlier_audit_is_replaced_as_a_whole(tmp_path: Path, sides: tuple[Path, Path]) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    audit([sides[0]], [sides[1]], out, early=[sides[0]], report=False)
+    audit([sides[0]], [sides[1]], out, early=[sides[0]])
     assert (out / "el2n.csv").exists()
-    audit([sides[0]], [sides[1]], out, report=False)
+    audit([sides[0]], [sides[1]], out)
     assert not (out / "el2n.csv").exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
@@ -399,7 +397,7 @@ def test_a_failure_while_writing_leaves_the_old_results(
     tmp_path: Path, sides: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "results" / "out"
-    audit([sides[0]], [sides[0]], out, report=False)
+    audit([sides[0]], [sides[0]], out)
     before = contents(out)
 
     def full(folder: Path, results: object) -> None:
@@ -408,10 +406,10 @@ def test_a_failure_while_writing_leaves_the_old_results(
 
     monkeypatch.setattr(audit_module, "write", full)
     with pytest.raises(UserError, match="No space left"):
-        audit([sides[0]], [sides[1]], out, report=False)
+        audit([sides[0]], [sides[1]], out)
     assert contents(out) == before
     with pytest.raises(UserError, match="No space left"):
-        audit([sides[0]], [sides[1]], tmp_path / "results" / "new", report=False)
+        audit([sides[0]], [sides[1]], tmp_path / "results" / "new")
     assert [path.name for path in out.parent.iterdir()] == ["out"]
 
 
@@ -424,7 +422,7 @@ def test_a_killed_audit_leaves_no_results(tmp_path: Path, sides: tuple[Path, Pat
         "    real(folder, results); print('written', flush=True); time.sleep(60)\n"
         "audit.write = slow\n"
         "dense, pruned, out = map(Path, sys.argv[1:])\n"
-        "audit.audit([dense], [pruned], out, report=False)\n"
+        "audit.audit([dense], [pruned], out)\n"
     )
     out = tmp_path / "results" / "out"
     arguments = [sys.executable, "-c", code, str(sides[0]), str(sides[1]), str(out)]
@@ -433,7 +431,7 @@ def test_a_killed_audit_leaves_no_results(tmp_path: Path, sides: tuple[Path, Pat
         assert process.stdout.readline() == "written\n"
         os.kill(process.pid, signal.SIGKILL)
     assert not out.exists()
-    audit([sides[0]], [sides[1]], out, report=False)
+    audit([sides[0]], [sides[1]], out)
     assert (out / "summary.json").exists()
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_rel
 
-from prunescope.analysis.changes import change_interval
-from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
-from prunescope.papers.claims.by_cell import of_cell, rows
+from prunescope.analysis.stats import change_interval
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.against_papers import rows_by_cell
+from prunescope.papers.measured import Measured
 
 
 def test_interval_is_that_of_paired_differences() -> None:
@@ -37,22 +38,24 @@ def test_a_cell_decides_what_is_about_it_alone() -> None:
     dense, light, heavy = (
         Key("imdb", "bert", pruner, s) for pruner, s in (("none", 0.0), ("IMP-WR", 0.5), ("IMP-WR", 0.9))
     )
-    study = StudyTables(
-        scores={
-            key: Score("accuracy", mean, 0.01) for key, mean in ((dense, 0.9), (light, 0.89), (heavy, 0.7))
+    study = Measured(
+        metrics=dict.fromkeys((dense, light, heavy), "accuracy"),
+        values={
+            "score_mean": {dense: 0.9, light: 0.89, heavy: 0.7},
+            "pie_share": {light: 0.05, heavy: 0.0},
+            "dense_score_on_pies": {light: 0.5},
+            "pruned_score_on_pies": {light: 0.3},
         },
-        pie_shares={light: 0.05, heavy: 0.0},
-        on_pies={light: OnPies(0.5, 0.3)},
         families={"bert": "encoder"},
     )
+    found = list(rows_by_cell(study, {light: "sparsity-500permille", heavy: "sparsity-900permille"}))
+    assert [row.amount for row in found] == ["sparsity-500permille", "sparsity-900permille"]
+    holds, fails = ([getattr(row, side).split("|") for row in found] for side in ("holds", "fails"))
     # There is always a subset on which they disagree: so at 50 %, not at 90 %.
-    assert "PIE-02" in of_cell(study, light).holds
-    assert "PIE-02" in of_cell(study, heavy).fails
+    assert "PIE-02" in holds[0]
+    assert "PIE-02" in fails[1]
     # That the share rises with the amount pruned is about several.
-    assert "PIE-01" not in (*of_cell(study, light).holds, *of_cell(study, light).fails)
-    found = list(rows(study, {light: "sparsity-500permille", heavy: "sparsity-900permille"}))
-    assert [row[4] for row in found] == ["sparsity-500permille", "sparsity-900permille"]
+    assert not any("PIE-01" in names for names in (*holds, *fails))
     for row in found:
-        n_hold, n_decided, holds, fails = row[5:]
-        assert n_decided == len([one for one in f"{holds}|{fails}".split("|") if one])
-        assert n_hold == len([one for one in str(holds).split("|") if one])
+        assert row.n_decided == len([one for one in f"{row.holds}|{row.fails}".split("|") if one])
+        assert row.n_hold == len([one for one in row.holds.split("|") if one])

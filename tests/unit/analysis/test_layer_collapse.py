@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from tests.support.bare_cell import bare_cell
 
-from prunescope.analysis.layer_collapse import COLUMNS, Collapsed, collapsed
-from prunescope.analysis.tables.collect import CELL, collect
+from prunescope.analysis.layer_collapse import Collapsed, collapsed
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import LayerCollapse
 from prunescope.errors import UserError
 from prunescope.site.findings import collapse_sentences
 
@@ -45,7 +47,7 @@ def test_the_table_has_the_empty_layers(tmp_path: Path) -> None:
     collect([folder], tmp_path / "tables")
     with open(tmp_path / "tables" / "layer_collapse.csv", newline="", encoding="utf-8") as stream:
         assert list(csv.reader(stream)) == [
-            [*CELL, *COLUMNS],
+            list(header(LayerCollapse)),
             ["d", "net", "GMP", "0.9", "a.weight", "4", "1", "2"],
         ]
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from prunescope.analysis.alpha.slopes import pooled_slope
-from prunescope.analysis.corrections import bonferroni, holm
-from prunescope.analysis.ttests import Alternative, independent, noncentrality, paired
+from prunescope.analysis.ttests import Alternative, bonferroni, holm, independent, noncentrality, paired
 
 pytestmark = pytest.mark.filterwarnings("error")
 

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.registry import TABLES
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.analysis.weights import tables as weight_tables
 from prunescope.analysis.weights.stored import LISTS, Weights, join
 from prunescope.cli import main
@@ -85,14 +88,13 @@ def test_measures_by_hand(tmp_path: Path) -> None:
 
 
 def test_rows_by_hand(tmp_path: Path) -> None:
-    cell = tmp_path / "cell"
-    cell.mkdir()
+    cell = tmp_path / "cells" / "d" / "net" / "MP" / "sparsity-900permille"
+    cell.mkdir(parents=True)
     join([measured(tmp_path / "block", (0, 1))], cell / "weights.json", (0, 1))
-    rows = weight_tables.rows(cell)
-    columns = weight_tables.COLUMNS["weights"]
-    found = [dict(zip(columns, row, strict=True)) for row in rows["weights"]]
+    study = StudyResults([CellResults(cell, [], {})], {})
+    found = [vars(row) for row in weight_tables.weights(study)]
     assert [(row["layer"], row["matrix"]) for row in found] == [
-        ("", ""), (1, ""), (1, "a"), (1, "b"), (2, ""), (2, "a"),
+        (None, None), (1, None), (1, "a"), (1, "b"), (2, None), (2, "a"),
     ]  # fmt: skip
     whole, layer, first = found[:3]
     # Seed 0 has 9 of 40 weights and ranks 2, 1, 0; seed 1 all and 4, 2, 4.
@@ -114,8 +116,9 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert found[-1]["row_gini_std"] is None
     assert found[-1]["empty_rows"] == 0.5
     # Magnitudes: shares of each network's weights add up to 1, and so do their means.
-    assert sum(row[2] for row in rows["weight_values"]) == pytest.approx(1)
-    assert all(row[1] is None or row[0] < row[1] for row in rows["weight_values"])
+    values = list(weight_tables.weight_values(study))
+    assert sum(row.share or 0.0 for row in values) == pytest.approx(1)
+    assert all(row.high is None or row.low < row.high for row in values)
 
 
 def test_blocks_are_joined_for_the_seeds_of_a_cell(tmp_path: Path) -> None:
@@ -133,11 +136,12 @@ def test_blocks_are_joined_for_the_seeds_of_a_cell(tmp_path: Path) -> None:
 
 
 def test_networks_that_all_diverged_leave_no_rows(tmp_path: Path) -> None:
-    cell = tmp_path / "cell"
-    cell.mkdir()
+    cell = tmp_path / "cells" / "d" / "net" / "MP" / "sparsity-900permille"
+    cell.mkdir(parents=True)
     join([measured(tmp_path / "block", (), diverged=(0, 1))], cell / "weights.json", (0, 1))
-    assert weight_tables.rows(cell) == {"weights": [], "weight_values": []}
-    assert weight_tables.rows(tmp_path / "elsewhere") == {"weights": [], "weight_values": []}
+    for folder in (cell, cell.with_name("sparsity-500permille")):
+        study = StudyResults([CellResults(folder, [], {})], {})
+        assert [*weight_tables.weights(study), *weight_tables.weight_values(study)] == []
 
 
 def test_same_bytes_twice(tmp_path: Path) -> None:
@@ -217,7 +221,7 @@ def test_blocks_of_different_networks_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_list_has_a_column() -> None:
-    columns = set(weight_tables.COLUMNS["weights"])
+    columns = set(TABLES["weights"].columns)
     assert set(LISTS) - {"left", "bytes_exported"} <= columns
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from tests.support.fake_study import results_tree, study, write_csv, write_json
 
-from prunescope.papers import against_papers
 from prunescope.papers.report_comparison import section
+from prunescope.papers.tables import TABLES
 from prunescope.site.build import build
 
-PUBLISHED, CLAIMS = against_papers.COLUMNS["published"], against_papers.COLUMNS["claims"]
+PUBLISHED, CLAIMS = TABLES["published"].columns, TABLES["claims"].columns
 NUMBERS = [
     # A number of ours is missing in the second.
     ("PIE", "4", "imdb", "bert", "IMP-WR", 0.5, "pie_share", 0.1, 0.13, 0.03),
@@ -95,7 +95,7 @@ def test_in_the_unit_of_the_quantity(tmp_path: Path) -> None:
 
 
 def row_of(table: str, a: str, b: str, **values: object) -> tuple[object, ...]:
-    fields: dict[str, object] = dict.fromkeys(against_papers.COLUMNS["published_tests"])
+    fields: dict[str, object] = dict.fromkeys(TABLES["published_tests"].columns)
     fields |= {"paper": "recall", "table": table, "cell_a": a, "cell_b": b, **values}
     return tuple(fields.values())
 
@@ -124,7 +124,7 @@ def test_printed_tests_by_table(tmp_path: Path) -> None:
         row_of("7", *cells[0:2], **outcome(None, "0.001"), published_sign=-1),
     ]
     tables = write(tmp_path, RECALL, JUDGED)
-    write_csv(tables / "published_tests.csv", against_papers.COLUMNS["published_tests"], rows)
+    write_csv(tables / "published_tests.csv", TABLES["published_tests"].columns, rows)
     shown = section(tables, tmp_path / "index.html")
     assert shown is not None
     three, seven = shown["tests"]
@@ -157,7 +157,7 @@ def test_on_the_page(tmp_path: Path, measured: bool) -> None:
     tables = write(tmp_path / "tables", NUMBERS if measured else [], JUDGED if measured else OPEN)
     sides = "mnist/lenet5/MP/ratio-200percent", "mnist/lenet5/MP/ratio-400percent"
     tests = [row_of("3", *sides, **outcome(0.2, "0.01"), published_sign=-1, ours_sign=-1)] if measured else []
-    write_csv(tables / "published_tests.csv", against_papers.COLUMNS["published_tests"], tests)
+    write_csv(tables / "published_tests.csv", TABLES["published_tests"].columns, tests)
     write_json(tmp_path / "figures" / "figures.json", {})
     build(
         study=settings,

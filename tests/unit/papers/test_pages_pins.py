@@ -8,14 +8,15 @@ from pathlib import Path
 from tests.support.fake_study import write_csv
 from tests.support.printed_pages import Page
 
-from prunescope.analysis.weights.tables import COLUMNS as WEIGHT_COLUMNS
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import Weights
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
 from prunescope.papers import PINS_FILES
 from prunescope.papers.pins import efficiency, pages, scores
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
-OF_WEIGHTS = WEIGHT_COLUMNS["weights"]
+OF_WEIGHTS = header(Weights)[4:]
 ROWS = [
     ("cola", "bert-base", "none", 0.0, "matthews", 0.5, 0.01, 3),
     ("cola", "bert-base", "none", 0.0, "accuracy", 0.8, 0.01, 3),

@@ -1,40 +1,39 @@
-"""The judges of the PINS paper's claims: on small tables made by hand, and on the paper's own numbers."""
+"""The checks of the PINS paper's claims: on small results by hand, and on the paper's own numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import astuple
 
 import pytest
 
-from prunescope.analysis.tables.study import Key, Score, StudyTables
-from prunescope.analysis.weights.tables import Storage
-from prunescope.papers.claims.findings import Finding
-from prunescope.papers.claims.registry import PAPERS, judge
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.claims import Finding
 from prunescope.papers.comparison import published_rows
-from prunescope.papers.numbers import pins
-from prunescope.papers.numbers.printed import claims
+from prunescope.papers.measured import Measured
+from prunescope.papers.pins import printed as pins
+from prunescope.papers.pins.claims import CLAIMS
+from prunescope.papers.printed import numbers
 
-CLAIMS = {claim.id: claim for claim in claims() if claim.paper == pins.PAPER}
 FAMILIES = {"enc": "encoder", "gpt": "causal-lm", "net": "lenet5"}
 
 
 def key(text: str) -> Key:
-    """``RTE PINS 80``; ``RTE none 0``; network ``enc`` unless a fourth word says."""
+    """``RTE PINS 80``; ``RTE none 0``; architecture ``enc`` unless a fourth word says."""
     dataset, pruner, percent, *arch = text.split()
     return Key(dataset, arch[0] if arch else "enc", pruner, int(percent) / 100)
 
 
-def study(scores: Mapping[str, float], own: Mapping[str, Mapping[str, float]] | None = None) -> StudyTables:
-    return StudyTables(
-        scores={key(name): Score("accuracy", value, None) for name, value in scores.items()},
-        own={key(name): values for name, values in (own or {}).items()},
-        families=FAMILIES,
-    )
+def study(scores: Mapping[str, float], own: Mapping[str, Mapping[str, float]] | None = None) -> Measured:
+    values = {"score_mean": {key(name): value for name, value in scores.items()}}
+    for name, by_metric in (own or {}).items():
+        for metric, value in by_metric.items():
+            values.setdefault(f"task_metrics.{metric}", {})[key(name)] = value
+    return Measured(dict.fromkeys(values["score_mean"], "accuracy"), values, families=FAMILIES)
 
 
 def verdict(claim: str, scores: Mapping[str, float], **more: Mapping[str, Mapping[str, float]]) -> Finding:
-    return judge(study(scores, **more), CLAIMS[claim])
+    return CLAIMS.findings(study(scores, **more))[claim]
 
 
 def test_pins_must_be_best_everywhere() -> None:
@@ -136,22 +135,25 @@ def test_objectives() -> None:
     assert verdict("PINS-10", {"RTE PINS-task 80": 0.709}).verdict == "not measured"
 
 
-def printed_study() -> StudyTables:
+def printed_study() -> Measured:
     """A study that measured what the paper printed, under the paper's names."""
-    scores, own = {}, {}
-    for n in pins.printed():
-        place = Key(n.dataset, n.arch, n.pruner, n.sparsity or 0.0)
+    values: dict[str, dict[Key, float]] = {}
+    metrics = {}
+    for n in numbers(pins.PAPER):
+        cell = Key(n.dataset, n.arch, n.pruner, n.sparsity or 0.0)
         if n.quantity == "score_mean":
-            scores[place] = Score(n.metric, n.value, None)
-        own.setdefault(place, {})[n.metric if n.quantity == "score_mean" else n.quantity] = n.value
+            metrics[cell] = n.metric
+            values.setdefault("score_mean", {})[cell] = n.value
+        own = n.metric if n.quantity == "score_mean" else n.quantity
+        values.setdefault(f"task_metrics.{own}", {})[cell] = n.value
     families = {arch: "causal-lm" if arch == "GPT-2" else "encoder" for arch in pins.ARCHS}
-    return StudyTables(scores=scores, own=own, families=families)
+    return Measured(metrics, values, families=families)
 
 
-@pytest.mark.parametrize("name", sorted(PAPERS[pins.PAPER].judges))
+@pytest.mark.parametrize("name", [claim.id for claim in CLAIMS.claims])
 def test_the_papers_own_numbers_bear_out_what_it_claims_of_them(name: str) -> None:
-    finding = judge(printed_study(), CLAIMS[name])
-    # Table 5's sparsities cannot be told apart, so its numbers are not among the data; losses and ranks are
+    finding = CLAIMS.findings(printed_study())[name]
+    # Table 5's sparsities cannot be reported apart, so its numbers are not among the data; losses and ranks are
     # in figures alone, and storage and time are no part of a study.
     nothing = ("PINS-08", "PINS-11", "PINS-12", "PINS-13")
     assert finding.verdict == ("not measured" if name in nothing else "holds"), finding
@@ -159,28 +161,31 @@ def test_the_papers_own_numbers_bear_out_what_it_claims_of_them(name: str) -> No
 
 def test_published_rows_stand_beside_what_was_measured() -> None:
     rows = [row for row in published_rows(printed_study()) if row.paper == pins.PAPER]
-    assert len(rows) == len(pins.printed())
+    assert len(rows) == len(numbers(pins.PAPER))
     assert all(row.difference == 0 for row in rows)
-    ours = StudyTables(
-        scores={Key("cola", "bert-base", "PINS", 0.8): Score("matthews", 0.5, 0.01)},
-        own={Key("cola", "bert-base", "PINS", 0.8): {"matthews": 0.5}},
+    cell = Key("cola", "bert-base", "PINS", 0.8)
+    ours = Measured(
+        {cell: "matthews"},
+        {"score_mean": {cell: 0.5}, "task_metrics.matthews": {cell: 0.5}},
         families={"bert-base": "encoder"},
         sources={"cola": "glue_cola"},
     )
-    assert [row[:9] for row in published_rows(ours)] == [
+    assert [astuple(row)[:9] for row in published_rows(ours)] == [
         ("PINS", table, "cola", "bert-base", "PINS", 0.8, "score_mean", 0.571, 0.5) for table in ("1", "6")
     ]
 
 
-def test_storage_and_time_are_not_measured_and_the_loss_is_told() -> None:
+def test_storage_and_time_are_not_measured_and_the_score_is_reported() -> None:
     nothing = verdict("PINS-11", {})
     assert nothing.verdict == "not measured"
     assert "benchmarks/inference.py" in nothing.evidence
     assert nothing.evidence.endswith("storage needs measured weights (weight_statistics)")
     assert "score changes" not in nothing.evidence
-    told = verdict("PINS-11", {"RTE none 0": 0.693, "RTE PINS 80": 0.69, "RTE PINS 90": 0.5})
-    assert told.verdict == "not measured"
-    assert told.evidence.endswith("the score changes, in points: RTE (enc, 80%) −0.3")
+    reported = verdict("PINS-11", {"RTE none 0": 0.693, "RTE PINS 80": 0.69, "RTE PINS 90": 0.5})
+    assert reported.verdict == "not measured"
+    assert reported.evidence.endswith("the score changes, in points: RTE (enc, 80%) −0.3")
     measured = study({"RTE none 0": 0.693, "RTE PINS 80": 0.69})
-    measured = replace(measured, storage={key("RTE PINS 80"): Storage(dense=340.0, sparse=38.0)})
-    assert "storage shrinks: RTE (enc, 80%) 8.9 times" in judge(measured, CLAIMS["PINS-11"]).evidence
+    sizes = {"megabytes_float32": {key("RTE PINS 80"): 340.0}, "megabytes": {key("RTE PINS 80"): 38.0}}
+    measured = Measured(measured.metrics, {**measured.values, **sizes}, families=FAMILIES)
+    evidence = CLAIMS.findings(measured)["PINS-11"].evidence
+    assert "storage shrinks: RTE (enc, 80%) 8.9 times" in evidence

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.papers.numbers import recall
-from prunescope.papers.numbers.printed import read_rows
-from prunescope.papers.numbers.recall import Place
+from prunescope.papers.printed import numbers
+from prunescope.papers.recall import printed as recall
+from prunescope.papers.recall.printed import Cell
 
 SHARED = Path(__file__).parents[4] / "shared" / "published"
 
@@ -19,7 +19,7 @@ def value(table: str, dataset: str, arch: str, pruner: str, compression: float, 
     """``amount``: a ratio, or what LTH and unpruned models are told by, a sparsity."""
     (found,) = [
         n.value
-        for n in recall.printed()
+        for n in numbers(recall.PAPER)
         if (n.table, n.dataset, n.arch, n.pruner, n.quantity) == (table, dataset, arch, pruner, quantity)
         and compression == pytest.approx(n.sparsity if n.ratio is None else n.ratio)
     ]
@@ -40,10 +40,10 @@ def test_golden_cells() -> None:
 
 def test_every_number_once() -> None:
     where = [
-        (n.table, n.dataset, n.arch, n.pruner, n.sparsity, n.ratio, n.quantity) for n in recall.printed()
+        (n.table, n.dataset, n.arch, n.pruner, n.sparsity, n.ratio, n.quantity) for n in numbers(recall.PAPER)
     ]
     assert len(set(where)) == len(where)
-    counts = Counter((n.table, n.quantity.partition("_for_")[0]) for n in recall.printed())
+    counts = Counter((n.table, n.quantity.partition("_for_")[0]) for n in numbers(recall.PAPER))
     assert counts == {
         ("10", "unpruned_accuracy"): 16,
         ("11", "unpruned_recall_variance"): 11,
@@ -55,17 +55,17 @@ def test_every_number_once() -> None:
         ("13", "accuracy"): 4,
         ("13", "alpha"): 4,
     }
-    for n in recall.printed():
+    for n in numbers(recall.PAPER):
         assert n.metric == "accuracy"
         assert (n.pruner == "none") == n.quantity.startswith("unpruned_")
         assert n.pruner in (*recall.PRUNERS, "none")
         assert (n.sparsity is None) != (n.ratio is None)
 
 
-def test_the_ratios_of_the_levels_are_the_weights_left() -> None:
-    """What the paper prints as ratio is 0.8^-level to two digits (its 20 levels of 20 %, not rounded at once)."""
-    for row in read_rows("recall_lth.csv"):
-        assert float(row["ratio"]) == pytest.approx(0.8 ** -int(row["level"]), abs=0.006)
+def test_each_level_leaves_four_fifths() -> None:
+    """Appendix H: 20 levels of 20 % of the prunable weights."""
+    levels = [n.sparsity for n in numbers(recall.PAPER) if (n.table, n.quantity) == ("12", "alpha")]
+    assert levels == pytest.approx([1 - 0.8**level for level in range(1, 21)])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_how_near_a_cell_must_be(
 ) -> None:
     (number,) = {
         n.distance(sparsity, ratio) is not None
-        for n in recall.printed()
+        for n in numbers(recall.PAPER)
         if n.pruner == pruner and n.dataset == "CIFAR-10" and n.arch == "ResNet-56"
         and compression == pytest.approx(n.ratio if n.sparsity is None else 1 - n.sparsity)
     }  # fmt: skip
@@ -109,28 +109,28 @@ def test_tests() -> None:
     by_sides = {(t.table, t.a, t.b): t for t in found}
     assert len(by_sides) == len(found)
 
-    def one(table: str, a: Place, b: Place) -> tuple[float, str, bool, int | None]:
+    def one(table: str, a: Cell, b: Cell) -> tuple[float, str, bool, int | None]:
         test = by_sides[table, a, b]
         return (test.p, test.text, test.significant, test.sign)
 
     net = ("CIFAR-10", "ResNet-56")
-    assert one("4", Place(*net, "RP", 2), Place(*net, "RP", 4)) == (0.034, "0.034", True, -1)
+    assert one("4", Cell(*net, "RP", 2), Cell(*net, "RP", 4)) == (0.034, "0.034", True, -1)
     # 1.000 may be anything from a quarter on: no sign. The fourth of 0.885 is less than a half.
-    assert one("4", Place(*net, "RP", 4), Place(*net, "RP", 10)) == (1, "1.000", False, None)
-    assert one("2", Place(*net, "UP", 2), Place(*net, "UP", 4)) == (0.885, "0.885", False, -1)
-    assert one("3", Place("Fashion", "LeNet", "MP", 10), Place("Fashion", "LeNet", "MP", 20))[0] == 0.001
-    sizes = Place("CIFAR-10", "ResNet-32", "MP", 20), Place("CIFAR-10", "ResNet-44", "MP", 20)
+    assert one("4", Cell(*net, "RP", 4), Cell(*net, "RP", 10)) == (1, "1.000", False, None)
+    assert one("2", Cell(*net, "UP", 2), Cell(*net, "UP", 4)) == (0.885, "0.885", False, -1)
+    assert one("3", Cell("Fashion", "LeNet", "MP", 10), Cell("Fashion", "LeNet", "MP", 20))[0] == 0.001
+    sizes = Cell("CIFAR-10", "ResNet-32", "MP", 20), Cell("CIFAR-10", "ResNet-44", "MP", 20)
     assert one("5", *sizes) == (0.001, "<0.001", True, 1)
-    pair = Place("MNIST", "LeNet", "MP", 50), Place(*net, "MP", 50)
+    pair = Cell("MNIST", "LeNet", "MP", 50), Cell(*net, "MP", 50)
     assert one("7", *pair) == (1, "1.000", False, None)
-    assert one("8", Place(*net, "GP", 50), Place(*net, "RP", 50)) == (0.002, "0.002", True, 1)
-    assert one("8", Place(*net, "MP", 50), Place(*net, "GP", 50)) == (0.037, "0.037", True, None)
+    assert one("8", Cell(*net, "GP", 50), Cell(*net, "RP", 50)) == (0.002, "0.002", True, 1)
+    assert one("8", Cell(*net, "MP", 50), Cell(*net, "GP", 50)) == (0.037, "0.037", True, None)
     small = ("CIFAR-10", "ResNet-32")
-    assert one("9", Place(*small, "MP", 50), Place(*small, "UP", 50)) == (0.051, "0.051", False, 1)
+    assert one("9", Cell(*small, "MP", 50), Cell(*small, "UP", 50)) == (0.051, "0.051", False, 1)
 
 
 def test_columns_printed_twice_agree() -> None:
-    values: dict[tuple[Place, Place], set[str]] = {}
+    values: dict[tuple[Cell, Cell], set[str]] = {}
     for test in recall.tests():
         if test.varied == "ratio":
             values.setdefault((test.a, test.b), set()).add(test.text)

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from prunescope.analysis.alpha.study_alphas import Alpha, AlphaTest
-from prunescope.analysis.tables.collect import collect
-from prunescope.analysis.tables.study import Key, Score, StudyTables
+from prunescope.analysis.tables.declared import Key
 from prunescope.config.analysis import Analysis
-from prunescope.papers import against_papers
+from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
+from prunescope.papers.measured import Measured
+from prunescope.papers.recall.alpha_tests import AlphaTest
+from prunescope.papers.tables import TABLES
 
-NETWORK = Key("cifar10", "resnet56", "none", 0.0)
+DENSE = Key("cifar10", "resnet56", "none", 0.0)
 SOURCES = {"kaggle": "fashion_mnist", "tiny": "cifar10"}
 #: Seeds' alphas by data set/arch/pruner/ratio.
 Alphas = Mapping[tuple[str, str, str, float], Sequence[float]]
@@ -105,10 +106,10 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
     cells = make(tmp_path, alphas, {"kaggle": 0.1, "tiny": 0.05})
     # No paper's: another network of the data set
     cells += make(tmp_path, {("kaggle", "deeper", "MP", 2): [1, 2]})
-    collect(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
+    collect_all(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
 
     published = [r for r in rows_of(tmp_path / "tables" / "published.csv") if r["paper"] == "recall"]
-    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert tuple(published[0]) == TABLES["published"].columns
     assert not [row for row in published if (row["dataset"], row["arch"]) == ("kaggle", "deeper")]
     by = {(r["table"], r["dataset"], r["pruner"], r["sparsity"], r["quantity"]): r for r in published}
 
@@ -146,7 +147,7 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
     assert {row["table"] for row in published} == {"1", "2", "3", "4", "7", "8", "10", "11"}
 
     tests = rows_of(tmp_path / "tables" / "published_tests.csv")
-    assert tuple(tests[0]) == against_papers.COLUMNS["published_tests"]
+    assert tuple(tests[0]) == TABLES["published_tests"].columns
     (pair,) = [r for r in tests if (r["table"], r["cell_a"]) == ("7", "kaggle/plain/MP/ratio-1000percent")]
     assert pair["cell_b"] == "tiny/deep/MP/ratio-1000percent"
     # Bonferroni's, though the study's tables are Holm's; the one test of the family is of the other direction.
@@ -184,7 +185,7 @@ def test_tables_8_and_9_are_told_apart(tmp_path: Path) -> None:
         for arch in pruners
         for pruner in pruners[arch]
     }
-    collect(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
+    collect_all(make(tmp_path, alphas), tmp_path / "tables", sources=SOURCES)
     tests = rows_of(tmp_path / "tables" / "published_tests.csv")
     sizes = {
         (row["table"], row["cell_a"], row["cell_b"].split("/")[2]): int(row["ours_family_size"])
@@ -215,7 +216,7 @@ def test_a_test_turned_round() -> None:
     expected = stats.ttest_ind(y, x, equal_var=False, alternative="less").pvalue
     assert other.p_value == pytest.approx(expected)
     assert other.p_corrected == 1
-    assert (other.a, other.b, other.n_a, other.n_b, other.places) == (*sides[::-1], 5, 4, ("b", "a"))
+    assert (other.a, other.b, other.n_a, other.n_b, other.cells) == (*sides[::-1], 5, 4, ("b", "a"))
     assert (test.sign, other.sign) == (-1, 1)
     again = other.turned()
     assert (again.p_value, again.difference) == (pytest.approx(test.p_value), test.difference)
@@ -231,15 +232,17 @@ def test_a_test_turned_round() -> None:
     )
 
 
-def modern(cells: Mapping[Key, tuple[float | None, float, float]]) -> StudyTables:
+def measured(**values: Mapping[Key, float]) -> Measured:
+    return Measured(dict.fromkeys(values["score_mean"], "accuracy"), values)
+
+
+def modern(cells: Mapping[Key, tuple[float | None, float, float]]) -> Measured:
     """ratio, alpha, accuracy"""
-    return StudyTables(
-        scores={
-            NETWORK: Score("accuracy", 0.9, 0.01),
-            **{key: Score("accuracy", accuracy, 0.01) for key, (_, _, accuracy) in cells.items()},
-        },
-        alphas={key: Alpha(alpha, None, None) for key, (_, alpha, _) in cells.items()},
-        pruning_ratios={key: ratio for key, (ratio, _, _) in cells.items() if ratio is not None},
+    scores = {DENSE: 0.9, **{key: accuracy for key, (_, _, accuracy) in cells.items()}}
+    return measured(
+        score_mean=scores,
+        alpha={key: alpha for key, (_, alpha, _) in cells.items()},
+        ratio={key: ratio for key, (ratio, _, _) in cells.items() if ratio is not None},
     )
 
 
@@ -247,12 +250,12 @@ def test_levels_go_by_the_weights_left_and_filters_by_the_nearest_ratio() -> Non
     tables = modern(
         {
             # Level 10 leaves 0.8^10 = 0.10737 of the prunable weights.
-            NETWORK._replace(pruner="LTH", sparsity=0.89263): (9.1, 0.97, 0.84),
+            DENSE._replace(pruner="LTH", sparsity=0.89263): (9.1, 0.97, 0.84),
             # Two near 8.27: 8.1 is 2 % below, 8.6 4 % above
-            NETWORK._replace(pruner="CHIP", sparsity=0.88): (8.1, 0.9, 0.8),
-            NETWORK._replace(pruner="CHIP", sparsity=0.89): (8.6, 1.9, 0.7),
-            NETWORK._replace(pruner="CHIP", sparsity=0.5): (2.0, 0.6, 0.85),
-            NETWORK._replace(pruner="CHIP", sparsity=0.69): (None, 0.6, 0.85),
+            DENSE._replace(pruner="CHIP", sparsity=0.88): (8.1, 0.9, 0.8),
+            DENSE._replace(pruner="CHIP", sparsity=0.89): (8.6, 1.9, 0.7),
+            DENSE._replace(pruner="CHIP", sparsity=0.5): (2.0, 0.6, 0.85),
+            DENSE._replace(pruner="CHIP", sparsity=0.69): (None, 0.6, 0.85),
         }
     )
     rows = [row for row in published_rows(tables) if row.pruner in ("LTH", "CHIP")]
@@ -269,31 +272,26 @@ def test_levels_go_by_the_weights_left_and_filters_by_the_nearest_ratio() -> Non
 @pytest.mark.parametrize(
     "other",
     [
-        NETWORK._replace(pruner="MP", dataset="zoo", sparsity=0.9),
-        NETWORK._replace(pruner="MP", arch="resnet26", sparsity=0.9),
-        NETWORK._replace(pruner="MP-AI", sparsity=0.9),
-        NETWORK._replace(pruner="MP", sparsity=0.89),
+        DENSE._replace(pruner="MP", dataset="zoo", sparsity=0.9),
+        DENSE._replace(pruner="MP", arch="resnet26", sparsity=0.9),
+        DENSE._replace(pruner="MP-AI", sparsity=0.9),
+        DENSE._replace(pruner="MP", sparsity=0.89),
     ],
     ids=("dataset", "arch", "pruner", "ratio"),
 )
 def test_other_cells_are_not_compared(other: Key) -> None:
     ratio = 1 / (1 - other.sparsity)
-    tables = StudyTables(
-        scores={other: Score("accuracy", 0.9, 0.1)}, variances={other: 0.1}, pruning_ratios={other: ratio}
-    )
+    tables = measured(score_mean={other: 0.9}, mean_recall_variance={other: 0.1}, ratio={other: ratio})
     assert published_rows(tables) == []
-    known = NETWORK._replace(pruner="MP", sparsity=0.9)
-    tables = StudyTables(
-        scores={known: Score("accuracy", 0.9, 0.1)}, variances={known: 0.1}, pruning_ratios={known: 10.0}
-    )
+    known = DENSE._replace(pruner="MP", sparsity=0.9)
+    tables = measured(score_mean={known: 0.9}, mean_recall_variance={known: 0.1}, ratio={known: 10.0})
     assert [row.quantity for row in published_rows(tables)] == ["mean_recall_variance"]
 
 
 def test_unpruned_models_of_lth_and_chip_count_beside_them() -> None:
-    dense = {NETWORK: Score("accuracy", 0.9, 0.01)}
-    alone = published_rows(StudyTables(scores=dense))
+    alone = published_rows(measured(score_mean={DENSE: 0.9}))
     assert {row.table for row in alone} == {"10", "11"}
     assert [row.published for row in alone if row.table == "10"] == [0.893, 0.896, 0.893, 0.893]
-    lth = NETWORK._replace(pruner="LTH", sparsity=0.5)
-    beside = published_rows(StudyTables(scores=dense, alphas={lth: Alpha(1.0, None, None)}))
+    lth = DENSE._replace(pruner="LTH", sparsity=0.5)
+    beside = published_rows(measured(score_mean={DENSE: 0.9}, alpha={lth: 1.0}))
     assert {row.table for row in beside} == {"10", "11", "12"}

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from prunescope.analysis.tables.collect import collect
-from prunescope.analysis.tables.study import Key, OnPies, Score, StudyTables
-from prunescope.papers import against_papers
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
+from prunescope.papers.measured import Measured
+from prunescope.papers.tables import TABLES
 
 CELL = Key("reuters", "bilstm", "IMP-FT", 0.9)
-NO_PRUNER = Key("reuters", "bilstm", "none", 0.0)
+DENSE = Key("reuters", "bilstm", "none", 0.0)
 #: Printed in Table 4 for the cell
 SHARE = 0.06
 
 
-def study(metric: str = "macro_f1", cell: Key = CELL) -> StudyTables:
-    return StudyTables(
-        scores={NO_PRUNER: Score(metric, 0.741, 0.02), cell: Score(metric, 0.7, None)},
-        pie_shares={cell: 0.25},
-        on_pies={cell: OnPies(0.5, None)},
+def study(metric: str = "macro_f1", cell: Key = CELL) -> Measured:
+    return Measured(
+        {DENSE: metric, cell: metric},
+        {
+            "score_mean": {DENSE: 0.741, cell: 0.7},
+            "score_std": {DENSE: 0.02},
+            "pie_share": {cell: 0.25},
+            "dense_score_on_pies": {cell: 0.5},
+        },
     )
 
 
@@ -41,14 +47,14 @@ def test_golden_rows() -> None:
         ("10", "IMP-FT", "pruned_score_on_pies"),
     ]
     dense = rows["9", "none", "score_mean"]
-    assert dense[:9] == ("PIE", "9", "reuters", "bilstm", "none", 0.0, "score_mean", 0.731, 0.741)
+    assert astuple(dense)[:9] == ("PIE", "9", "reuters", "bilstm", "none", 0.0, "score_mean", 0.731, 0.741)
     assert dense.difference == pytest.approx(0.01)
     share = rows["4", "IMP-FT", "pie_share"]
     assert share.published == SHARE
     assert (share.ours, share.difference) == (0.25, pytest.approx(0.25 - SHARE))
     # Nothing of ours to compare with: the printed number stands alone.
     for quantity in (("9", "IMP-FT", "score_std"), ("10", "IMP-FT", "pruned_score_on_pies")):
-        assert rows[quantity][8:] == (None, None)
+        assert astuple(rows[quantity])[8:] == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -62,16 +68,21 @@ def test_golden_rows() -> None:
     ],
     ids=("metric", "sparsity", "pruner", "dataset", "arch"),
 )
-def test_other_cells_are_not_compared(other: StudyTables) -> None:
+def test_other_cells_are_not_compared(other: Measured) -> None:
     assert {row.pruner for row in published_rows(other)} <= {"none"}
 
 
 def test_illegible_numbers_have_no_row() -> None:
     cell = Key("AAPD", "BiLSTM", "RP-AI", 0.9)
-    aapd = StudyTables(
-        scores={cell: Score("macro_f1", 0.5, 0.1)},
-        pie_shares={cell: 0.5},
-        on_pies={cell: OnPies(0.4, 0.3)},
+    aapd = Measured(
+        {cell: "macro_f1"},
+        {
+            "score_mean": {cell: 0.5},
+            "score_std": {cell: 0.1},
+            "pie_share": {cell: 0.5},
+            "dense_score_on_pies": {cell: 0.4},
+            "pruned_score_on_pies": {cell: 0.3},
+        },
     )
     rows = published_rows(aapd)
     assert [(row.table, row.quantity) for row in rows] == [("4", "pie_share"), ("10", "pruned_score_on_pies")]
@@ -110,9 +121,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
         )
         for arch, pruned in (("BiLSTM", [0.5, 0.7]), ("tiny", [0.1, 0.1]))
     ]
-    collect(cells, tmp_path / "tables")
+    collect_all(cells, tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
-    assert tuple(published[0]) == against_papers.COLUMNS["published"]
+    assert tuple(published[0]) == TABLES["published"].columns
     assert {row["arch"] for row in published} == {"BiLSTM"}
     mean = next(r for r in published if r["quantity"] == "score_mean" and r["pruner"] == "IMP-FT")
     assert float(mean["ours"]) == pytest.approx(0.6)
@@ -128,9 +139,9 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
 
 
 def test_a_study_that_has_nothing_of_the_papers(tmp_path: Path) -> None:
-    collect([], tmp_path)
+    collect_all([], tmp_path)
     assert rows_of(tmp_path / "published.csv") == []
-    assert (tmp_path / "published.csv").read_text() == ",".join(against_papers.COLUMNS["published"]) + "\n"
+    assert (tmp_path / "published.csv").read_text() == ",".join(TABLES["published"].columns) + "\n"
     assert {row["verdict"] for row in rows_of(tmp_path / "claims.csv")} == {"not measured"}
 
 
@@ -142,7 +153,7 @@ def test_cells_without_models_left(tmp_path: Path) -> None:
     name = ("Reuters", "BiLSTM", "IMP-FT", "sparsity-900permille")
     folder = cell(tmp_path, name, {"dense": [], "pruned": []}, **nulls)
     (folder / "test" / "classes.csv").unlink()
-    collect([folder], tmp_path / "tables")
+    collect_all([folder], tmp_path / "tables")
     published = rows_of(tmp_path / "tables" / "published.csv")
     assert published
     assert {row["ours"] for row in published} == {""}

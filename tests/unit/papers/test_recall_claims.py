@@ -1,4 +1,4 @@
-"""The judges of the recall paper's claims: on small tables made by hand, and on the paper's own numbers."""
+"""The checks of the recall paper's claims: on small results by hand, and on the paper's own numbers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import replace
 
 import pytest
 
-from prunescope.analysis.alpha.study_alphas import Alpha, AlphaTest
-from prunescope.analysis.tables.study import Key, Score, StudyTables
-from prunescope.papers.claims.findings import Finding
-from prunescope.papers.claims.registry import PAPERS, claim_rows, judge
-from prunescope.papers.numbers import recall
-from prunescope.papers.numbers.printed import claims
+from prunescope.analysis.tables.declared import Key
+from prunescope.papers.claims import Finding
+from prunescope.papers.measured import Measured
+from prunescope.papers.printed import numbers
+from prunescope.papers.recall import printed as recall
+from prunescope.papers.recall.alpha_tests import AlphaTest
+from prunescope.papers.recall.claims import CLAIMS
 
-CLAIMS = {claim.id: claim for claim in claims() if claim.paper == recall.PAPER}
+IDS = [claim.id for claim in CLAIMS.claims]
 
 FAMILIES = {"small": "resnet", "large": "resnet", "lenet": "lenet5", "lstm": "bilstm"}
 #: ``hard`` and ``easy`` are unknown to the paper.
@@ -22,9 +23,9 @@ SOURCES = {"cifar": "cifar10", "clothes": "fashion_mnist", "digits": "mnist", "h
 
 
 def key(text: str) -> Key:
-    """``small MP 4`` (data set cifar), ``clothes/lenet RP 20``; a network alone: unpruned."""
-    network, *rest = text.split()
-    dataset, _, arch = network.rpartition("/")
+    """``small MP 4`` (data set cifar), ``clothes/lenet RP 20``; an architecture alone: dense."""
+    model, *rest = text.split()
+    dataset, _, arch = model.rpartition("/")
     where = (dataset or "cifar", arch)
     # All parameters are prunable here: s = 1 - 1/t.
     return Key(*where, rest[0], 1 - 1 / float(rest[1])) if rest else Key(*where, "none", 0.0)
@@ -39,19 +40,25 @@ def study(
     tests: Sequence[AlphaTest] = (),
     scores: Mapping[str, float] | None = None,
     variances: Mapping[str, float] | None = None,
-) -> StudyTables:
+) -> Measured:
     """``alphas``: a mean, or a mean with its interval."""
-    slopes = {
-        key(name): Alpha(value, None, None) if isinstance(value, float) else Alpha(*value)
-        for name, value in (alphas or {}).items()
-    }
+    slopes = {key(name): value for name, value in (alphas or {}).items()}
+    ends = {cell: value for cell, value in slopes.items() if not isinstance(value, float)}
     spread = {key(name): value for name, value in (variances or {}).items()}
+    accuracies = {key(name): value for name, value in (scores or {}).items()}
     sides = [side for test in tests for side in (test.a, test.b)]
-    return StudyTables(
-        scores={key(name): Score("accuracy", value, None) for name, value in (scores or {}).items()},
-        alphas=slopes,
-        variances=spread,
-        pruning_ratios=reached([*slopes, *spread, *sides]),
+    return Measured(
+        metrics=dict.fromkeys(accuracies, "accuracy"),
+        values={
+            "score_mean": accuracies,
+            "alpha": {
+                cell: value if isinstance(value, float) else value[0] for cell, value in slopes.items()
+            },
+            "alpha_low": {cell: low for cell, (_, low, _) in ends.items()},
+            "alpha_high": {cell: high for cell, (_, _, high) in ends.items()},
+            "mean_recall_variance": spread,
+            "ratio": reached([*slopes, *spread, *sides]),
+        },
         tests=tests,
         families=FAMILIES,
         sources=SOURCES,
@@ -122,12 +129,12 @@ def datasets(a: str, b: str, values: Mapping[float, float], default: bool = True
     ]
 
 
-def found(claim: str, tables: StudyTables) -> Finding:
-    return judge(tables, CLAIMS[claim])
+def found(claim: str, tables: Measured) -> Finding:
+    return CLAIMS.findings(tables)[claim]
 
 
 #: Claim, study, verdict, and what the evidence must say.
-CASES: list[tuple[str, StudyTables, str, str]] = [
+CASES: list[tuple[str, Measured, str, str]] = [
     (
         # Curves count, not cells: MP's low mean is (1.01 + 0.95) / 2. Random pruning is not asked.
         "REC-01",
@@ -167,7 +174,7 @@ CASES: list[tuple[str, StudyTables, str, str]] = [
         "neighbouring ratios (10 models a side)",
     ),
     (
-        # Told by intervals, judged by means
+        # Intervals are reported; means decide
         "REC-02",
         study(
             {"small RP 2": (-0.4, -0.9, 0.1), "small RP 4": (0.9, 0.7, 1.1), "small RP 10": (1.5, 1.2, 1.8)}
@@ -412,20 +419,19 @@ CASES: list[tuple[str, StudyTables, str, str]] = [
     CASES,
     ids=[f"{c}-{v}-{i}" for i, (c, _, v, _) in enumerate(CASES)],
 )
-def test_judges(claim: str, tables: StudyTables, verdict: str, said: str) -> None:
+def test_checks(claim: str, tables: Measured, verdict: str, said: str) -> None:
     finding = found(claim, tables)
     assert (finding.verdict, said in finding.evidence) == (verdict, True), finding
 
 
-def test_every_judge_is_tried_all_three_ways() -> None:
+def test_every_check_is_tried_all_three_ways() -> None:
     tried = {(claim, verdict) for claim, _, verdict, _ in CASES}
-    assert tried == {(claim, verdict) for claim in CLAIMS for verdict in ("holds", "fails", "not measured")}
-    assert set(CLAIMS) == set(PAPERS[recall.PAPER].judges)
+    assert tried == {(claim, verdict) for claim in IDS for verdict in ("holds", "fails", "not measured")}
 
 
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_other_networks_and_pruners_are_not_asked(claim: str) -> None:
-    """The same numbers of a network of texts, and of the PIE paper's pruners, decide nothing."""
+@pytest.mark.parametrize("claim", IDS)
+def test_other_models_and_pruners_are_not_asked(claim: str) -> None:
+    """The same numbers of a model of texts, and of the PIE paper's pruners, decide nothing."""
 
     def moved(k: Key) -> Key:
         return k._replace(arch="lstm") if k.pruner in ("none", "MP") else k._replace(pruner=f"{k.pruner}-AI")
@@ -433,24 +439,22 @@ def test_other_networks_and_pruners_are_not_asked(claim: str) -> None:
     held = next(tables for c, tables, verdict, _ in CASES if (c, verdict) == (claim, "holds"))
     other = replace(
         held,
-        scores={moved(k): v for k, v in held.scores.items()},
-        alphas={moved(k): v for k, v in held.alphas.items()},
-        variances={moved(k): v for k, v in held.variances.items()},
-        pruning_ratios={moved(k): v for k, v in held.pruning_ratios.items()},
+        metrics={moved(k): metric for k, metric in held.metrics.items()},
+        values={name: {moved(k): v for k, v in of.items()} for name, of in held.values.items()},
         tests=[replace(t, a=moved(t.a), b=moved(t.b)) for t in held.tests],
     )
     assert found(claim, other).verdict == "not measured"
 
 
 def test_one_and_none_of_models() -> None:
-    """With one model there are no tests and no intervals: what needs them is not measured, the rest is judged."""
+    """With one model there are no tests and no intervals: what needs them is not measured, the rest is decided."""
     tables = study(
         {"small MP 2": 0.9, "small MP 20": 1.2, "small RP 2": 0.1},
         [replace(t, n_a=1, n_b=1) for t in steps("small", "MP", {(2, 20): None})],
         {"small": 0.8, "small MP 2": 0.81},
     )
-    verdicts = {claim: found(claim, tables).verdict for claim in CLAIMS}
-    assert verdicts == dict.fromkeys(CLAIMS, "not measured") | {"REC-01": "holds", "REC-08": "holds"}
+    verdicts = {claim: found(claim, tables).verdict for claim in IDS}
+    assert verdicts == dict.fromkeys(IDS, "not measured") | {"REC-01": "holds", "REC-08": "holds"}
     assert "interval" not in found("REC-01", tables).evidence
 
 
@@ -460,10 +464,10 @@ RANDOM_ALPHA = -0.1
 FIGURE_SIGNS = {("GP", "UP"): 1, ("MP", "GP"): -1}
 
 
-def printed_study() -> StudyTables:
+def printed_study() -> Measured:
     """The paper's own tables as if they were a study's."""
     scores, alphas, variances, ratios = {}, {}, {}, {}
-    for number in recall.printed():
+    for number in numbers(recall.PAPER):
         sparsity = number.sparsity
         if sparsity is None:
             assert number.ratio is not None
@@ -474,16 +478,16 @@ def printed_study() -> StudyTables:
         if number.quantity == "mean_recall_variance" or "recall_variance" in number.quantity:
             variances.setdefault(cell, number.value)
         elif number.quantity == "alpha":
-            alphas[cell] = Alpha(number.value, None, None)
+            alphas[cell] = number.value
         elif number.table in ("12", "13"):
             # These models are others than those of Table 10: an unpruned score for each pruner.
             arch = f"ResNet-56 of Table {number.table}"
-            scores[cell._replace(arch=arch)] = Score("accuracy", number.value, None)
+            scores[cell._replace(arch=arch)] = number.value
         else:
-            scores.setdefault(cell, Score("accuracy", number.value, None))
+            scores.setdefault(cell, number.value)
     for cell in variances:
         if cell.pruner == "RP":
-            alphas[cell] = Alpha(RANDOM_ALPHA, None, None)
+            alphas[cell] = RANDOM_ALPHA
     tests = []
     for test in recall.tests():
         a, b = (Key(p.dataset, p.arch, p.pruner, 1 - 1 / p.ratio) for p in (test.a, test.b))
@@ -507,17 +511,20 @@ def printed_study() -> StudyTables:
                 n_b=30,
             )
         )
-    # Tables 12 and 13 are of two sets of networks, which stand apart.
+    # Tables 12 and 13 are of two sets of models, which stand apart.
     moved = {
         k: k._replace(arch=f"ResNet-56 of Table {12 if k.pruner == 'LTH' else 13}")
         for k in [*alphas]
         if k.pruner in ("LTH", "CHIP")
     }
-    return StudyTables(
-        scores=scores,
-        alphas={moved.get(k, k): v for k, v in alphas.items()},
-        variances=variances,
-        pruning_ratios={moved.get(k, k): v for k, v in ratios.items()},
+    return Measured(
+        metrics=dict.fromkeys(scores, "accuracy"),
+        values={
+            "score_mean": scores,
+            "alpha": {moved.get(k, k): v for k, v in alphas.items()},
+            "mean_recall_variance": variances,
+            "ratio": {moved.get(k, k): v for k, v in ratios.items()},
+        },
         # A column that the paper prints in several tables is one of a study's families.
         tests=list({(t.a, t.b, t.over_sizes): t for t in tests}.values()),
         families=dict.fromkeys((f"ResNet-56 of Table {n}" for n in (12, 13)), "resnet"),
@@ -551,13 +558,9 @@ COUNTED = {
 
 
 def test_the_papers_own_numbers_bear_its_claims_out() -> None:
-    verdicts = {row[0]: row[2:] for row in claim_rows(printed_study()) if row[0] in CLAIMS}
-    assert set(verdicts) == set(COUNTED)
-    for claim, (verdict, evidence) in verdicts.items():
-        assert verdict == "holds", (claim, evidence)
-        assert all(part in evidence for part in COUNTED[claim]), evidence
-    assert "MP 1/0/2/3/3, UP 1/0/2/4/4" in CLAIMS["REC-04"].check
-    assert "15 of 15" in CLAIMS["REC-07"].check
+    for claim, finding in CLAIMS.findings(printed_study()).items():
+        assert finding.verdict == "holds", (claim, finding)
+        assert all(part in finding.evidence for part in COUNTED[claim]), finding
 
 
 def test_the_papers_numbers_turned_round_do_not() -> None:
@@ -565,22 +568,23 @@ def test_the_papers_numbers_turned_round_do_not() -> None:
     printed = printed_study()
     inverted = replace(
         printed,
-        alphas={k: Alpha(2 - v.mean, None, None) for k, v in printed.alphas.items()},
+        values={**printed.values, "alpha": {k: 2 - v for k, v in printed["alpha"].items()}},
         tests=[
             replace(t, p_value=1 - (t.p_value or 0), difference=-(t.difference or 0)) for t in printed.tests
         ],
     )
-    expected = dict.fromkeys(CLAIMS, "fails")
-    assert {claim: found(claim, inverted).verdict for claim in CLAIMS} == expected
+    assert {finding.verdict for finding in CLAIMS.findings(inverted).values()} == {"fails"}
 
     def swapped(k: Key) -> Key:
         return k._replace(pruner={"RP": "MP", "MP": "RP", "UP": "GP", "GP": "UP"}.get(k.pruner, k.pruner))
 
     other = replace(
         printed,
-        variances={swapped(k): v for k, v in printed.variances.items()},
-        pruning_ratios={swapped(k): v for k, v in printed.pruning_ratios.items()},
-        alphas={swapped(k): v for k, v in printed.alphas.items()},
+        values=printed.values
+        | {
+            name: {swapped(k): v for k, v in printed[name].items()}
+            for name in ("mean_recall_variance", "ratio", "alpha")
+        },
         tests=[replace(t, a=swapped(t.a), b=swapped(t.b)) for t in printed.tests],
     )
     for claim in ("REC-06", "REC-07"):

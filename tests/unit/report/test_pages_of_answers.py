@@ -18,6 +18,7 @@ from prunescope.papers.results import Network, Place, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
+from prunescope.report.audit_page import render
 from prunescope.site import explorer, story
 from prunescope.site.findings import CellNumbers, network_sentences
 
@@ -55,7 +56,7 @@ def audited(folder: Path, task: str) -> Path:
         true = np.array(label, dtype=np.float32) if task == "regression" else label
         blocks = [SeedBlock(seed, true, prediction=values) for seed in (0, 1)]
         write_predictions(folder / f"{name}.parquet", meta, blocks)
-    audit([folder / "dense.parquet"], [folder / "pruned.parquet"], folder / "test")
+    audit([folder / "dense.parquet"], [folder / "pruned.parquet"], folder / "test", page=render)
     return folder / "test"
 
 
@@ -97,7 +98,7 @@ def test_without_pies_there_are_no_scores_on_them(tmp_path: Path) -> None:
     for name in ("a", "b"):
         blocks = [SeedBlock(0, [["Ann runs."]], prediction=["Ann runs."])]
         write_predictions(tmp_path / f"{name}.parquet", meta, blocks)
-    summary = audit([tmp_path / "a.parquet"], [tmp_path / "b.parquet"], tmp_path / "out")
+    summary = audit([tmp_path / "a.parquet"], [tmp_path / "b.parquet"], tmp_path / "out", page=render)
     for own in summary["task_metrics"].values():
         assert own["dense_on_pies"] is own["pruned_on_pies"] is own["change_on_pies"] is None
 

@@ -12,7 +12,6 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.figures.drawing import draw_all
 from prunescope.papers import report_page as papers_page
-from prunescope.papers.printed_spread import spreads
 from prunescope.report.svg_lines import Line, lines, scatter
 from prunescope.site import grid, state, story
 from prunescope.site.build import build
@@ -122,7 +121,7 @@ def row(pruner: str, quantity: str, published: float, ours: float | None) -> dic
 def test_printed_spread_is_that_over_seeds_else_over_pruners() -> None:
     rows = [row("A", "score_mean", 0.9, 0.9), row("A", "score_std", 0.02, 0.01)]
     rows += [row(name, "pie_share", value, 0.1) for name, value in (("A", 0.1), ("B", 0.2), ("C", 0.3))]
-    found = spreads(rows)
+    found = papers_page.spreads(rows)
     assert found[0] == (0.02, "seeds")
     assert found[1] is None
     assert found[2] is not None

@@ -6,17 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prunescope.analysis.csv_text import number, read_csv
+from prunescope.analysis.audit_tables import SeedAlpha
 from prunescope.analysis.stats import mean
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import read_table
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
-
-if TYPE_CHECKING:
-    from prunescope.analysis.tables.collect import CellResults
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,13 @@ def read_alpha_cell(path: Path) -> AlphaCell | None:
 def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
     if summary["task"] != "single-label":
         return None
-    path = cell.path / "test" / "alpha.csv"
     # A cell none of whose models can be compared has no such table.
-    rows = read_csv(path) if path.exists() else []
+    rows = read_table(cell.path / "test", SeedAlpha)
     diverged = summary.get("diverged") or {}
     record = cell.path / "models.json"
     models: Mapping[str, Any] = read_json(record) if record.exists() else {}
     known = models.get("models") or []
-    seeds = {int(row["seed"]) for row in rows} | {int(model["seed"]) for model in known}
+    seeds = {row.seed for row in rows} | {int(model["seed"]) for model in known}
     return AlphaCell(
         dataset=cell.dataset,
         arch=cell.arch,
@@ -105,6 +103,6 @@ def dense_accuracies(cells: Iterable[AlphaCell]) -> dict[tuple[str, str], float]
     return {name: value for name, value in means.items() if value is not None}
 
 
-def _by_seed(rows: Iterable[Mapping[str, str]], column: str) -> dict[int, float]:
-    found = {int(row["seed"]): number(row[column]) for row in rows}
+def _by_seed(rows: Iterable[SeedAlpha], column: str) -> dict[int, float]:
+    found: dict[int, float | None] = {row.seed: getattr(row, column) for row in rows}
     return {s: v for s, v in sorted(found.items()) if v is not None and math.isfinite(v)}

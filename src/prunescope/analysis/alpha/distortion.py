@@ -58,7 +58,7 @@ def hits_by_class(side: Predictions, right: np.ndarray) -> np.ndarray:
     """(S, C) int: examples of each class that a model gets right.
 
     Args:
-        right: (S, n) from ``effectiveness.correct``.
+        right: (S, n) from ``scores.correct``.
     """
     n_classes = len(side.classes)
     if n_classes > _FEW:
@@ -93,7 +93,7 @@ def distortion(
     """Everything about recall for paired single-label predictions.
 
     Args:
-        dense_right, pruned_right: (S, n) from ``effectiveness.correct``.
+        dense_right, pruned_right: (S, n) from ``scores.correct``.
     """
     recall_dense, accuracy_dense = recalls(dense, dense_right)
     recall_pruned, accuracy_pruned = recalls(pruned, pruned_right)

@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from prunescope.analysis.alpha.cells import AlphaCell
+from prunescope.analysis.alpha.cells import AlphaCell, alpha_cell
 from prunescope.analysis.alpha.comparisons import Comparison, comparisons
-from prunescope.analysis.corrections import bonferroni, holm
-from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.stats import mean
-from prunescope.analysis.ttests import TTest, independent, paired
+from prunescope.analysis.tables.registry import AlphaTest
+from prunescope.analysis.tables.results import StudyResults
+from prunescope.analysis.ttests import TTest, bonferroni, holm, independent, paired
 from prunescope.config.analysis import Analysis
 
-COLUMNS = (
-    "family",
-    "varied",
-    "fixed",
-    "a",
-    "b",
-    "statistic",
-    "df",
-    "p_value",
-    "p_corrected",
-    "alternative",
-    "correction",
-    "family_size",
-    "p_holm",
-    "significant",
-    "test",
-    "mean_a",
-    "mean_b",
-    "mean_difference",
-    "difference_low",
-    "difference_high",
-    "effect",
-    "effect_size",
-    "effect_low",
-    "effect_high",
-    "confidence",
-    "n_a",
-    "n_b",
-    "n_dropped",
-    "cell_a",
-    "cell_b",
-    "note",
-)
 #: "the usual significance level" (recall paper, section 6.2), of corrected p-values
 LEVEL = 0.05
 
 
-def write_tests(path: Path, cells: Sequence[AlphaCell], analysis: Analysis) -> None:
-    """Write the table; one row per test, families together."""
-    write_csv(path, COLUMNS, test_rows(cells, analysis))
+def rows(study: StudyResults) -> list[AlphaTest]:
+    """The tests between the cells of a study."""
+    alphas = (alpha_cell(cell) for cell in study.cells)
+    return alpha_test_rows([one for one in alphas if one is not None], study.analysis)
 
 
-def test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[list[Any]]:
-    """The rows of ``COLUMNS``.
+def alpha_test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[AlphaTest]:
+    """One row per test, families together.
 
-    ``a`` - ``b`` is what ``statistic``, ``mean_difference`` and ``effect_size`` are of. ``n_a``, ``n_b``:
-    models that entered; paired tests take the seeds that both sides have. ``n_dropped``: models that did
-    not, because they are missing, diverged, have no alpha, or (paired) have no partner. ``family_size``:
-    tests of the family, also those that had no outcome, whose ``note`` says why. ``tested_amounts`` are ratios
-    and sparsities; all levels of a ladder are compared.
+    Paired tests take the seeds that both sides have. ``tested_amounts`` of ``analysis`` are ratios and sparsities; all
+    levels of iterative magnitude pruning are compared.
     """
     tested = analysis.tested_amounts
     chosen = [
@@ -77,49 +40,46 @@ def test_rows(cells: Sequence[AlphaCell], analysis: Analysis) -> list[list[Any]]
     return [row for family in families.values() for row in _family_rows(family, analysis)]
 
 
-def _family_rows(family: Sequence[Comparison], analysis: Analysis) -> list[list[Any]]:
+def _family_rows(family: Sequence[Comparison], analysis: Analysis) -> Iterator[AlphaTest]:
     results = [_test(comparison, analysis) for comparison in family]
     p_values = [None if c.undecided else result.p_value for c, result in zip(family, results, strict=True)]
     by_holm = holm(p_values)
     corrected = by_holm if analysis.correction == "holm" else bonferroni(p_values)
-    rows = []
     for c, result, p, p_corrected, p_holm in zip(family, results, p_values, corrected, by_holm, strict=True):
-        tested = not c.undecided
-        rows.append(
-            [
-                c.family,
-                c.varied,
-                c.fixed,
-                c.a,
-                c.b,
-                result.statistic if tested else None,
-                result.df if tested else None,
-                p,
-                p_corrected,
-                c.alternative,
-                analysis.correction,
-                len(family),
-                p_holm,
-                None if p_corrected is None else str(p_corrected < LEVEL).lower(),
-                "paired" if c.paired else "independent",
-                *_means(c),
-                result.difference.mean,
-                result.difference.low,
-                result.difference.high,
-                result.effect,
-                result.size.mean,
-                result.size.low,
-                result.size.high,
-                analysis.confidence,
-                result.n_a,
-                result.n_b,
-                _dropped(c, result),
-                c.first.place,
-                c.second.place,
-                c.undecided or result.note,
-            ]
+        mean_a, mean_b = _means(c)
+        yield AlphaTest(
+            family=c.family,
+            varied=c.varied,
+            fixed=c.fixed,
+            a=c.a,
+            b=c.b,
+            statistic=None if c.undecided else result.statistic,
+            df=None if c.undecided else result.df,
+            p_value=p,
+            p_corrected=p_corrected,
+            alternative=c.alternative,
+            correction=analysis.correction,
+            family_size=len(family),
+            p_holm=p_holm,
+            significant=None if p_corrected is None else p_corrected < LEVEL,
+            test="paired" if c.paired else "independent",
+            mean_a=mean_a,
+            mean_b=mean_b,
+            mean_difference=result.difference.mean,
+            difference_low=result.difference.low,
+            difference_high=result.difference.high,
+            effect=result.effect,
+            effect_size=result.size.mean,
+            effect_low=result.size.low,
+            effect_high=result.size.high,
+            confidence=analysis.confidence,
+            n_a=result.n_a,
+            n_b=result.n_b,
+            n_dropped=_dropped(c, result),
+            cell_a=c.first.place,
+            cell_b=c.second.place,
+            note=c.undecided or result.note,
         )
-    return rows
 
 
 def _test(c: Comparison, analysis: Analysis) -> TTest:

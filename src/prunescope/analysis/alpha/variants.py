@@ -3,38 +3,24 @@ slope of all models and the mean of intensifications in place of the mean slope 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from prunescope.analysis.alpha.distortion import balance, slope
 from prunescope.analysis.alpha.slopes import pooled_slope
-from prunescope.analysis.csv_text import number, read_csv
+from prunescope.analysis.audit_tables import ClassScore, Recall, SeedAlpha
 from prunescope.analysis.stats import mean, std, t_interval
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.registry import AlphaVariant, Intensification
+from prunescope.analysis.tables.results import StudyResults
 
-VARIANT_COLUMNS = ("ratio", "measure", "alpha", "ci_low", "ci_high", "n_seeds")
-INTENSIFICATION_COLUMNS = (
-    "ratio",
-    "pooled_alpha",
-    "pooled_r2",
-    "alpha_mean",
-    "alpha_std",
-    "alpha_min",
-    "alpha_max",
-    "intensification_mean",
-    "intensification_std",
-    "intensification_min",
-    "intensification_max",
-    "n_seeds",
-    "n_undefined",
-)
-#: Columns of ``recall.csv`` or ``class_scores.csv``, dense and pruned.
-_MEASURES = {
-    "recall": ("recall_dense", "recall_pruned"),
-    "precision": ("precision_dense", "precision_pruned"),
-    "f1": ("f1_dense", "f1_pruned"),
+#: The audit's table of each measure.
+_MEASURES: dict[str, type[Recall] | type[ClassScore]] = {
+    "recall": Recall,
+    "precision": ClassScore,
+    "f1": ClassScore,
 }
 
 #: (S, C) values of one column, and the seeds of its rows.
@@ -60,65 +46,82 @@ def variant_slopes(
     return np.where(undefined, np.nan, slopes)
 
 
-def variant_rows(folder: Path, ratio: float | None, confidence: float) -> list[list[Any]]:
-    """The rows of ``VARIANT_COLUMNS`` of one cell's test audit; none of measures that it does not tell."""
-    rows = []
-    accuracies = read_csv(folder / "alpha.csv")
-    dense, pruned = (
-        {int(row["seed"]): _float(row[f"accuracy_{side}"]) for row in accuracies}
-        for side in ("dense", "pruned")
-    )
-    for measure, columns in _MEASURES.items():
-        table = _table(folder, "recall.csv" if measure == "recall" else "class_scores.csv")
+def variants(study: StudyResults) -> Iterator[AlphaVariant]:
+    """A row per cell that has an alpha and measure of ``_MEASURES`` that its audit has."""
+    for cell in study.pruned:
+        if cell.summary.get("alpha") is not None:
+            yield from variant_rows(cell, float(cell.summary["alpha"]["confidence"]))
+
+
+def variant_rows(cell: CellResults, confidence: float) -> Iterator[AlphaVariant]:
+    """The rows of one cell."""
+    accuracies = cell.rows(SeedAlpha)
+    dense = {row.seed: _float(row.accuracy_dense) for row in accuracies}
+    pruned = {row.seed: _float(row.accuracy_pruned) for row in accuracies}
+    for measure, kind in _MEASURES.items():
+        table = cell.rows(kind)
         if not table:
             continue
-        values, seeds = zip(*(_matrix(table, column) for column in columns), strict=True)
-        at = [np.array([found[seed] for seed in seeds[0]]) for found in (dense, pruned)]
-        slopes = variant_slopes(*values, *at)
+        values = [_matrix(table, f"{measure}_{side}") for side in ("dense", "pruned")]
+        seeds = values[0][1]
+        at = [np.array([found[seed] for seed in seeds]) for found in (dense, pruned)]
+        slopes = variant_slopes(values[0][0], values[1][0], *at)
         kept = slopes[~np.isnan(slopes)]
         interval = t_interval(kept, confidence)
-        rows.append([ratio, measure, interval.mean, interval.low, interval.high, len(kept)])
-    return rows
+        yield AlphaVariant(
+            **cell.names,
+            ratio=cell.reached.get("ratio"),
+            measure=measure,
+            alpha=interval.mean,
+            ci_low=interval.low,
+            ci_high=interval.high,
+            n_seeds=len(kept),
+        )
 
 
-def intensification_rows(folder: Path, ratio: float | None) -> list[list[Any]]:
-    """The row of ``INTENSIFICATION_COLUMNS`` of one cell's test audit, as the paper's appendix G has it.
+def intensifications(study: StudyResults) -> Iterator[Intensification]:
+    """A row per cell that has an alpha, as the paper's appendix G has it."""
+    for cell in study.pruned:
+        if cell.summary.get("alpha") is not None and (row := intensification(cell)) is not None:
+            yield row
 
-    ``intensification_*``: over models, of each model's mean over classes; ``n_undefined``: classes of
-    models that have no intensification since their dense balance is 0 (or an accuracy is). ``n_seeds``:
-    models with an alpha.
-    """
-    table = _table(folder, "recall.csv")
+
+def intensification(cell: CellResults) -> Intensification | None:
+    """The row of one cell; None where its audit has no recalls."""
+    table = cell.rows(Recall)
     if not table:
-        return []
+        return None
     dense, _ = _matrix(table, "balance_dense")
     pruned, _ = _matrix(table, "balance_pruned")
     ratios, _ = _matrix(table, "intensification")
     pooled = pooled_slope(dense, pruned)
-    alphas = [a for row in read_csv(folder / "alpha.csv") if (a := number(row["alpha"])) is not None]
+    alphas = [row.alpha for row in cell.rows(SeedAlpha) if row.alpha is not None]
     kept = [row[~np.isnan(row)] for row in ratios]
     means = [value for row in kept if (value := mean(row)) is not None]
-    undefined = int(np.isnan(ratios).sum())
-    return [[ratio, pooled.alpha, pooled.r2, *_spread(alphas), *_spread(means), len(alphas), undefined]]
+    return Intensification(
+        **cell.names,
+        ratio=cell.reached.get("ratio"),
+        pooled_alpha=pooled.alpha,
+        pooled_r2=pooled.r2,
+        **_spread("alpha", alphas),
+        **_spread("intensification", means),
+        n_seeds=len(alphas),
+        n_undefined=int(np.isnan(ratios).sum()),
+    )
 
 
-def _spread(values: Sequence[float]) -> list[float | None]:
-    return [mean(values), std(values), min(values, default=None), max(values, default=None)]
+def _spread(name: str, values: Sequence[float]) -> dict[str, Any]:
+    ends = {f"{name}_min": min(values, default=None), f"{name}_max": max(values, default=None)}
+    return {f"{name}_mean": mean(values), f"{name}_std": std(values), **ends}
 
 
-def _table(folder: Path, name: str) -> list[dict[str, str]]:
-    path = folder / name
-    return read_csv(path) if path.exists() else []
-
-
-def _matrix(rows: Sequence[Mapping[str, str]], column: str) -> _Matrix:
+def _matrix(rows: Iterable[Recall | ClassScore], column: str) -> _Matrix:
     """A column as (S, C): rows are ordered by seed, every seed has the same classes."""
     by_seed: dict[int, list[float]] = {}
     for row in rows:
-        by_seed.setdefault(int(row["seed"]), []).append(_float(row[column]))
+        by_seed.setdefault(row.seed, []).append(_float(getattr(row, column)))
     return np.array(list(by_seed.values()), dtype=float), list(by_seed)
 
 
-def _float(text: str) -> float:
-    value = number(text)
+def _float(value: float | None) -> float:
     return float("nan") if value is None else value

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import numpy as np
 
-from prunescope.analysis.pies.votes import normalized
 from prunescope.analysis.stats import mean, std
+from prunescope.predictions.scores import normalized
 from prunescope.predictions.store import Predictions
 
 
@@ -53,7 +53,7 @@ def loyalty(dense: Predictions, pruned: Predictions) -> Loyalty | None:
 
 
 def flips_by_direction(dense_right: np.ndarray, pruned_right: np.ndarray) -> Flips:
-    """Both arguments (S, n) from ``effectiveness.correct``; the two directions add up to all flips."""
+    """Both arguments (S, n) from ``scores.correct``; the two directions add up to all flips."""
     seeds, n = dense_right.shape
     to_wrong = np.count_nonzero(dense_right & ~pruned_right)
     to_right = np.count_nonzero(~dense_right & pruned_right)

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.pies.votes import Pies
 from prunescope.predictions.store import Predictions
-
-COLUMNS = ("class", "n_examples", "share_of_examples", "n_pies", "share_of_pies")
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """One row of classes.csv; counts of label occurrences, share_of_pies null without PIEs."""
-
-    name: str
-    n_examples: int
-    share_of_examples: float | None
-    n_pies: int
-    share_of_pies: float | None
 
 
 def class_counts(side: Predictions, pies: Pies) -> list[ClassCount]:

@@ -6,16 +6,14 @@ One label and several; other tasks have votes that weights of seeds do not give 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from prunescope.analysis.audit_tables import PieShareBySeeds
 from prunescope.analysis.pies.choices import bootstrap, splits, subsets
-from prunescope.analysis.pies.weighted_votes import TASKS, Ballots
+from prunescope.analysis.pies.weighted_votes import TASKS, WeightedVotes
 from prunescope.analysis.stats import Verdict
 from prunescope.predictions.store import Predictions
-
-COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
 
 #: Coverage of the percentiles over splits and subsets.
 _SPREAD = 0.95
@@ -71,7 +69,7 @@ class SeedStats:
 
     interval: ShareInterval
     floor: NoiseFloor | None
-    by_seeds: list[tuple[Any, ...]]
+    by_seeds: list[PieShareBySeeds]
 
 
 def seed_stats(
@@ -94,7 +92,7 @@ def seed_stats(
     """
     if dense.task not in TASKS:
         return None
-    across, within = Ballots.of(dense, pruned), Ballots.of(dense, dense)
+    across, within = WeightedVotes.of(dense, pruned), WeightedVotes.of(dense, dense)
     floor = noise_floor(across, within, len(dense.seeds), most_splits)
     return SeedStats(
         share_interval(across, len(dense.seeds), confidence, resamples),
@@ -103,7 +101,7 @@ def seed_stats(
     )
 
 
-def share_interval(across: Ballots, n_seeds: int, confidence: float, resamples: int) -> ShareInterval:
+def share_interval(across: WeightedVotes, n_seeds: int, confidence: float, resamples: int) -> ShareInterval:
     """Percentile interval (Efron 1979) of the PIE share over joint resamples of the seeds."""
     if n_seeds < 2:
         return ShareInterval(None, None, confidence, None, None, None)
@@ -116,7 +114,7 @@ def share_interval(across: Ballots, n_seeds: int, confidence: float, resamples: 
     return ShareInterval(low, high, confidence, center, max(0.0, low - bias), max(0.0, high - bias))
 
 
-def noise_floor(across: Ballots, within: Ballots, n_seeds: int, most: int) -> NoiseFloor | None:
+def noise_floor(across: WeightedVotes, within: WeightedVotes, n_seeds: int, most: int) -> NoiseFloor | None:
     """PIE shares between halves of floor(S / 2) seeds; None with one seed.
 
     Args:
@@ -143,16 +141,16 @@ def noise_floor(across: Ballots, within: Ballots, n_seeds: int, most: int) -> No
 
 
 def shares_by_seeds(
-    across: Ballots, within: Ballots, n_seeds: int, most: int, floor: NoiseFloor | None
-) -> list[tuple[Any, ...]]:
-    """Rows (``COLUMNS``) for m = 1 .. S seeds, the same ones on both sides.
+    across: WeightedVotes, within: WeightedVotes, n_seeds: int, most: int, floor: NoiseFloor | None
+) -> list[PieShareBySeeds]:
+    """A row for each m = 1 .. S seeds, the same ones on both sides.
 
     The share is the mean over subsets, low and high their percentiles; with m = S it is the PIE
     share itself. The noise floor is between two disjoint groups of m unpruned models each, and
     null where there are fewer than 2 m of them.
     """
     n = across.n_examples
-    rows: list[tuple[Any, ...]] = []
+    rows = []
     for m in range(1, n_seeds + 1):
         chosen = subsets(n_seeds, m, most)
         found = across.pies(chosen, chosen)
@@ -161,7 +159,8 @@ def shares_by_seeds(
             control = floor.mean
         elif 2 * m <= n_seeds:
             control = _share(within.pies(*splits(n_seeds, m, most)), n)
-        rows.append((m, _share(found, n), *_ends(found, n, _SPREAD), control))
+        low, high = _ends(found, n, _SPREAD)
+        rows.append(PieShareBySeeds(m, _share(found, n), low, high, control))
     return rows
 
 

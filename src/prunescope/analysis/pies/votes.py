@@ -6,8 +6,6 @@ paper, section 4.1.
 
 from __future__ import annotations
 
-import re
-import string
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -17,6 +15,7 @@ import numpy as np
 
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
+from prunescope.predictions.scores import normalized
 from prunescope.predictions.store import Predictions
 
 #: Examples voted on at once: the predictions of 30 models fit into a processor's cache.
@@ -105,15 +104,6 @@ def text_votes(prediction: np.ndarray) -> Vote:
         vote[i], count = Counter(normalized(text) for text in prediction[:, i]).most_common(1)[0]
         agreement[i] = count / seeds
     return Vote(vote, agreement)
-
-
-def normalized(text: str) -> str:
-    """Lower case, without punctuation, articles and surplus spaces (Rajpurkar et al. 2016)."""
-    bare = "".join(mark for mark in text.lower() if mark not in _PUNCTUATION)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
-
-
-_PUNCTUATION = frozenset(string.punctuation)
 
 
 def default_tolerance(label: np.ndarray) -> float:

@@ -80,7 +80,7 @@ class _Choice:
 
 
 @dataclass(frozen=True)
-class Ballots:
+class WeightedVotes:
     """The predictions of two sides of S seeds each, ready to be voted on again and again.
 
     Where all models of both sides agree, no choice of seeds changes anything: those examples are
@@ -92,7 +92,7 @@ class Ballots:
     contests: tuple[_YesNo | _Choice, ...]
 
     @classmethod
-    def of(cls, first: Predictions, second: Predictions) -> Ballots:
+    def of(cls, first: Predictions, second: Predictions) -> WeightedVotes:
         """Of two sides with the same examples; the seeds need not be the same ones.
 
         Raises:
@@ -118,7 +118,7 @@ class Ballots:
         return found
 
 
-def _of_classes(first: np.ndarray, second: np.ndarray) -> Ballots:
+def _of_classes(first: np.ndarray, second: np.ndarray) -> WeightedVotes:
     n = first.shape[1]
     a, b = first[0], second[0]
     calm = np.all(first == a, axis=0) & np.all(second == b, axis=0)
@@ -140,10 +140,10 @@ def _of_classes(first: np.ndarray, second: np.ndarray) -> Ballots:
             contests.append(_YesNo(_signs(one > 0), _signs(other > 0), np.arange(here.shape[1])))
         else:
             contests.append(_Choice(one, other, count))
-    return Ballots(n, fixed, tuple(contests))
+    return WeightedVotes(n, fixed, tuple(contests))
 
 
-def _of_sets(first: np.ndarray, second: np.ndarray) -> Ballots:
+def _of_sets(first: np.ndarray, second: np.ndarray) -> WeightedVotes:
     n = first.shape[1]
     a, b = first[0], second[0]
     calm = np.all(first == a, axis=0) & np.all(second == b, axis=0)
@@ -154,7 +154,7 @@ def _of_sets(first: np.ndarray, second: np.ndarray) -> Ballots:
     contests: tuple[_YesNo, ...] = ()
     if len(example):
         contests = (_YesNo(_signs(first[:, example, label]), _signs(second[:, example, label]), starts),)
-    return Ballots(n, int(np.count_nonzero(settled)), contests)
+    return WeightedVotes(n, int(np.count_nonzero(settled)), contests)
 
 
 def _signs(yes: np.ndarray) -> np.ndarray:

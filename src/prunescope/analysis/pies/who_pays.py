@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,101 +11,79 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis.csv_text import read_csv
+from prunescope.analysis.audit_tables import Recall
 from prunescope.analysis.stats import t_interval
-from prunescope.config.compression import Compression
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import read_table
+from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
+from prunescope.analysis.tables.results import StudyResults
 from prunescope.errors import UserError
 
-#: The columns after those of the cell.
-COLUMNS = ("reference", "n_examples", "n_pies_reference", "n_pies", "n_both", "jaccard", "jaccard_by_chance")
-CLASS_COLUMNS = (
-    "reference",
-    "class",
-    "support",
-    "change_reference",
-    "change_reference_low",
-    "change_reference_high",
-    "change",
-    "change_low",
-    "change_high",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "confidence",
-    "n_seeds",
-)
-
-#: Whom others are compared with: the first of these that prunes the network to the same amount, else the first by
+#: Whom others are compared with: the first of these that prunes to the same compression level, else the first by
 #: name that prunes by magnitude.
 REFERENCES = ("GMP", "IMP-FT", "IMP-WR", "MP", "LTH", "MP-AI")
 
 
-@dataclass(frozen=True)
-class Payer:
-    """A pruned cell: its key (dataset, arch, pruner, sparsity), its folder, by what it was pruned if that is known."""
-
-    key: tuple[Any, ...]
-    compression: Compression
-    folder: Path
-    criterion: str | None
-
-    @cached_property
-    def pies(self) -> tuple[int, np.ndarray] | None:
-        """How many test examples there are, and the PIEs among them, ascending; None where no models were left.
-
-        Raises:
-            UserError: the file is damaged.
-        """
-        path = self.folder / "test" / "pies.parquet"
-        if not path.exists():
-            return None
-        try:
-            table = pq.read_table(path, columns=["example", "is_pie"], partitioning=None)
-            examples, is_pie = (table[name].to_numpy() for name in ("example", "is_pie"))
-        except (OSError, pa.ArrowException, KeyError) as error:
-            raise UserError(
-                f"{path}: cannot be read ({error}); delete the cell's folder and run again"
-            ) from None
-        return len(examples), np.sort(examples[is_pie])
-
-    @cached_property
-    def changes(self) -> tuple[dict[str, int], dict[int, dict[str, float]]]:
-        """Support by class, and pruned minus unpruned recall by seed and class; empty without classes."""
-        path = self.folder / "test" / "recall.csv"
-        support: dict[str, int] = {}
-        changes: dict[int, dict[str, float]] = {}
-        for row in read_csv(path) if path.exists() else []:
-            support[row["class"]] = int(row["support"])
-            change = float(row["recall_pruned"]) - float(row["recall_dense"])
-            changes.setdefault(int(row["seed"]), {})[row["class"]] = change
-        return support, changes
-
-
-def rows(cells: Iterable[Payer], confidence: float) -> tuple[list[list[Any]], list[list[Any]]]:
-    """Rows (key and ``COLUMNS``, key and ``CLASS_COLUMNS``) of every pruner against the reference at its amount.
-
-    Args:
-        confidence: of the t intervals over seeds, those that both pruners have.
+def overlaps(study: StudyResults) -> Iterator[WhoPays]:
+    """A row per pruned cell that has a reference: how many PIEs they share.
 
     Raises:
-        UserError: a file is damaged, or two cells are of different examples.
+        UserError: a file is damaged, or the two cells have different test examples.
     """
-    groups: dict[tuple[Any, ...], list[Payer]] = {}
+    read = cache(_pies)
+    for reference, cell in compared(study.pruned):
+        theirs, ours = read(reference.folder), read(cell.folder)
+        if theirs is not None and ours is not None:
+            yield _overlap(reference, cell, theirs, ours)
+
+
+def class_changes(study: StudyResults) -> Iterator[WhoPaysClass]:
+    """A row per class and pruned cell that has a reference.
+
+    Intervals are over the seeds that both have, at the study's ``confidence``.
+    """
+    read = cache(_changes)
+    for reference, cell in compared(study.pruned):
+        support, first = read(reference.folder)
+        _, second = read(cell.folder)
+        seeds = sorted(set(first) & set(second))
+        for name, size in support.items():
+            if not seeds or any(name not in side[seed] for side in (first, second) for seed in seeds):
+                continue
+            first_changes, changes = ([side[seed][name] for seed in seeds] for side in (first, second))
+            apart = [b - a for a, b in zip(first_changes, changes, strict=True)]
+            confidence = study.analysis.confidence
+            of_reference, own, difference = (
+                t_interval(values, confidence) for values in (first_changes, changes, apart)
+            )
+            yield WhoPaysClass(
+                **cell.names,
+                reference=reference.pruner,
+                class_=name,
+                support=size,
+                change_reference=of_reference.mean,
+                change_reference_low=of_reference.low,
+                change_reference_high=of_reference.high,
+                change=own.mean,
+                change_low=own.low,
+                change_high=own.high,
+                difference=difference.mean,
+                difference_low=difference.low,
+                difference_high=difference.high,
+                confidence=confidence,
+                n_seeds=len(seeds),
+            )
+
+
+def compared(cells: Iterable[CellResults]) -> Iterator[tuple[CellResults, CellResults]]:
+    """The reference at its compression level, and the cell, for every pruned cell that has one."""
+    groups: dict[tuple[Any, ...], list[CellResults]] = {}
     for cell in cells:
-        groups.setdefault((*cell.key[:2], cell.compression), []).append(cell)
-    overlaps: list[list[Any]] = []
-    classes: list[list[Any]] = []
+        groups.setdefault((cell.dataset, cell.arch, cell.compression), []).append(cell)
     for group in groups.values():
         reference = _reference(group)
-        for cell in group if reference is not None else []:
-            if reference is None or cell is reference:
-                continue
-            overlap = _overlap(reference, cell)
-            if overlap is not None:
-                overlaps.append([*cell.key, reference.key[2], *overlap])
-            for row in _by_class(reference, cell, confidence):
-                classes.append([*cell.key, reference.key[2], *row])
-    return overlaps, classes
+        if reference is not None:
+            yield from ((reference, cell) for cell in group if cell is not reference)
 
 
 def by_chance(first: int, second: int, of: int) -> float | None:
@@ -134,39 +111,60 @@ def by_chance(first: int, second: int, of: int) -> float | None:
     return float(np.sum(np.exp(log) * shared / (first + second - shared)))
 
 
-def _reference(group: Sequence[Payer]) -> Payer | None:
-    by_name = {cell.key[2]: cell for cell in sorted(group, key=lambda cell: str(cell.key[2]))}
+def _reference(group: Sequence[CellResults]) -> CellResults | None:
+    by_name = {cell.pruner: cell for cell in sorted(group, key=lambda cell: cell.pruner)}
     for name in REFERENCES:
         if name in by_name:
             return by_name[name]
-    return next((cell for cell in by_name.values() if cell.criterion == "magnitude"), None)
+    by_magnitude = (cell for cell in by_name.values() if cell.composition.get("criterion") == "magnitude")
+    return next(by_magnitude, None)
 
 
-def _overlap(reference: Payer, cell: Payer) -> list[Any] | None:
-    if reference.pies is None or cell.pies is None:
+def _pies(folder: Path) -> tuple[int, np.ndarray] | None:
+    """The number of test examples, and the PIEs among them, ascending; None where no models were left.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / "test" / "pies.parquet"
+    if not path.exists():
         return None
-    (n, first), (m, second) = reference.pies, cell.pies
+    try:
+        table = pq.read_table(path, columns=["example", "is_pie"], partitioning=None)
+        examples, is_pie = (table[name].to_numpy() for name in ("example", "is_pie"))
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); delete the cell's folder and run again") from None
+    return len(examples), np.sort(examples[is_pie])
+
+
+def _changes(folder: Path) -> tuple[dict[str, int], dict[int, dict[str, float]]]:
+    """Support by class, and pruned minus dense recall by seed and class; empty without classes."""
+    support: dict[str, int] = {}
+    changes: dict[int, dict[str, float]] = {}
+    for row in read_table(folder / "test", Recall):
+        support[row.class_] = row.support
+        if row.recall_dense is not None and row.recall_pruned is not None:
+            changes.setdefault(row.seed, {})[row.class_] = row.recall_pruned - row.recall_dense
+    return support, changes
+
+
+def _overlap(
+    reference: CellResults, cell: CellResults, theirs: tuple[int, np.ndarray], ours: tuple[int, np.ndarray]
+) -> WhoPays:
+    (n, first), (m, second) = theirs, ours
     if n != m:
         raise UserError(
             f"{cell.folder}: has {m} test examples and {reference.folder} {n}; delete both and run again"
         )
     both = len(np.intersect1d(first, second, assume_unique=True))
     either = len(first) + len(second) - both
-    jaccard = both / either if either else None
-    return [n, len(first), len(second), both, jaccard, by_chance(len(first), len(second), n)]
-
-
-def _by_class(reference: Payer, cell: Payer, confidence: float) -> Iterable[list[Any]]:
-    support, first = reference.changes
-    _, second = cell.changes
-    seeds = sorted(set(first) & set(second))
-    for name, size in support.items():
-        if not seeds or any(name not in side[seed] for side in (first, second) for seed in seeds):
-            continue
-        ours, theirs = ([side[seed][name] for seed in seeds] for side in (first, second))
-        apart = [b - a for a, b in zip(ours, theirs, strict=True)]
-        numbers: list[Any] = []
-        for values in (ours, theirs, apart):
-            interval = t_interval(values, confidence)
-            numbers += [interval.mean, interval.low, interval.high]
-        yield [name, size, *numbers, confidence, len(seeds)]
+    return WhoPays(
+        **cell.names,
+        reference=reference.pruner,
+        n_examples=n,
+        n_pies_reference=len(first),
+        n_pies=len(second),
+        n_both=both,
+        jaccard=both / either if either else None,
+        jaccard_by_chance=by_chance(len(first), len(second), n),
+    )

@@ -4,56 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from prunescope.analysis.stats import mean, std
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.registry import Weights, WeightValues
+from prunescope.analysis.tables.results import StudyResults
+from prunescope.analysis.weights import stored
 from prunescope.analysis.weights.measures import edges
-from prunescope.analysis.weights.stored import Matrix, Model, Weights
+from prunescope.analysis.weights.stored import Matrix, Model
 
 #: What has a mean and a standard deviation over models. Nothing is left to chance in ``_random``: means alone.
 CONCENTRATION = ("empty_rows", "empty_columns", "row_gini", "column_gini")
 SPREAD = ("left_share", "rank", "rank_share", *CONCENTRATION, "megabytes")
 RANDOM = ("row_gini_random", "column_gini_random")
 
-COLUMNS: dict[str, tuple[str, ...]] = {
-    "weights": (
-        *("layer", "layer_name", "matrix", "rows", "columns", "n_matrices", "n_seeds"),
-        *(column for name in SPREAD for column in (name, f"{name}_std")),
-        *RANDOM,
-        "megabytes_float32",
-    ),
-    "weight_values": ("low", "high", "share", "share_std", "n_seeds"),
-}
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of a whole network, in the mean over its matrices and seeds: rank, and concentration on rows.
-
-    ``row_gini_random``: if as many weights were left in random places.
-    """
-
-    rank: float
-    row_gini: float
-    row_gini_random: float
-
-    @classmethod
-    def of(cls, row: Sequence[Any]) -> Spread | None:
-        """From a row of ``weights`` after the columns of the cell; None for one of a layer or a matrix."""
-        found = dict(zip(COLUMNS["weights"], row, strict=True))
-        values = [found[part.name] for part in fields(cls)]
-        if found["layer"] not in ("", None) or any(value in ("", None) for value in values):
-            return None
-        return cls(*map(float, values))
-
 
 @dataclass(frozen=True)
 class Storage:
-    """Of the prunable weights of a whole network, in the mean over seeds, in 10^6 bytes.
+    """Of the prunable weights of a whole model, in the mean over seeds, in 10^6 bytes.
 
     ``dense``: float32, as the PINS paper counts (Table 7); ``sparse``: as `prunescope export` writes them.
     """
@@ -67,79 +39,90 @@ class Storage:
         return self.dense / self.sparse
 
     @classmethod
-    def of(cls, row: Sequence[Any]) -> Storage | None:
-        """From a row of ``weights`` after the columns of the cell; None for one of a layer or a matrix."""
-        found = dict(zip(COLUMNS["weights"], row, strict=True))
-        dense, sparse = found["megabytes_float32"], found["megabytes"]
-        if found["layer"] not in ("", None) or dense in ("", None) or sparse in ("", None):
+    def of(cls, row: Weights) -> Storage | None:
+        """None for a row of a layer or a matrix, and where a size is unknown."""
+        if row.layer is not None or row.megabytes_float32 is None or row.megabytes is None:
             return None
-        return cls(float(dense), float(sparse))
+        return cls(row.megabytes_float32, row.megabytes)
 
 
-def rows(folder: Path) -> dict[str, list[list[Any]]]:
-    """Rows of a cell by table, without the columns of the cell; none where its weights were not measured.
+def weights(study: StudyResults) -> Iterator[Weights]:
+    """Rows of every cell whose weights were measured: of the whole model, of each layer, and of each matrix.
 
-    ``weights``: for the whole network (without a layer), for each layer (without a matrix), and for each matrix. Those
-    of several matrices have the mean of their ranks and concentrations, and what is left of all their weights and what
-    these take. ``megabytes`` (10^6 bytes): 8-bit weights in compressed sparse rows, as `prunescope export` writes them;
-    ``megabytes_float32``: as they were trained, zeros and all.
-
-    ``weight_values``: what share of all weights that are left has magnitudes from ``low`` to below ``high``; bins in
-    which no model has any are left out.
+    Rows of several matrices have the mean of their ranks and concentrations, and the sums of their weights and sizes.
 
     Raises:
-        UserError: the cell's file is damaged.
+        UserError: a cell's file is damaged.
     """
-    path = folder / "weights.json"
-    if not path.exists():
-        return {name: [] for name in COLUMNS}
-    weights = Weights.read(path)
-    return {
-        "weights": [_row(weights, *group) for group in _groups(weights.matrices)],
-        "weight_values": list(_value_rows(weights.models)),
-    }
+    for cell in study.cells:
+        measured = _measured(cell)
+        if measured is not None:
+            for names, chosen in _groups(measured.matrices):
+                yield Weights(**cell.names, **names, **_numbers(measured, chosen))
 
 
-def _groups(matrices: Sequence[Matrix]) -> Iterator[tuple[list[Any], list[int]]]:
-    """What a row is called, and which matrices it is of."""
+def weight_values(study: StudyResults) -> Iterator[WeightValues]:
+    """Rows of every cell whose weights were measured; bins in which no model has any weight are left out.
+
+    Raises:
+        UserError: a cell's file is damaged.
+    """
+    for cell in study.cells:
+        measured = _measured(cell)
+        for row in _value_rows(measured.models) if measured is not None else ():
+            yield WeightValues(**cell.names, **row)
+
+
+def _measured(cell: CellResults) -> stored.Weights | None:
+    path = cell.folder / "weights.json"
+    return stored.Weights.read(path) if path.exists() else None
+
+
+def _groups(matrices: Sequence[Matrix]) -> Iterator[tuple[dict[str, Any], list[int]]]:
+    """What each row is of (``layer`` to ``columns``), and the indices of its matrices."""
     if not matrices:
         return
     layers: dict[int, list[int]] = defaultdict(list)
-    for place, matrix in enumerate(matrices):
-        layers[matrix.layer].append(place)
-    yield ["", "", "", "", ""], list(range(len(matrices)))
-    for layer, places in layers.items():
-        name = matrices[places[0]].layer_name
-        yield [layer, name, "", "", ""], places
-        for place in places:
-            one = matrices[place]
-            yield [layer, name, one.matrix, one.rows, one.columns], [place]
+    for index, matrix in enumerate(matrices):
+        layers[matrix.layer].append(index)
+    nothing = dict.fromkeys(("layer", "layer_name", "matrix", "rows", "columns"))
+    yield nothing, list(range(len(matrices)))
+    for layer, indices in layers.items():
+        of_layer = nothing | {"layer": layer, "layer_name": matrices[indices[0]].layer_name}
+        yield of_layer, indices
+        for index in indices:
+            one = matrices[index]
+            yield of_layer | {"matrix": one.matrix, "rows": one.rows, "columns": one.columns}, [index]
 
 
-def _row(weights: Weights, names: list[Any], places: list[int]) -> list[Any]:
-    matrices = [weights.matrices[place] for place in places]
-    found = [_of_model(model, matrices, places) for model in weights.models]
-    spread = [value for name in SPREAD for value in _mean_and_std([one[name] for one in found])]
-    random = [_mean_and_std([one[name] for one in found])[0] for name in RANDOM]
-    dense = 4e-6 * sum(one.rows * one.columns for one in matrices)
-    return [*names, len(places), len(found), *spread, *random, dense]
+def _numbers(measured: stored.Weights, chosen: Sequence[int]) -> dict[str, Any]:
+    matrices = [measured.matrices[index] for index in chosen]
+    found = [_of_model(model, matrices, chosen) for model in measured.models]
+    spread = {name: _mean_and_std([one[name] for one in found]) for name in (*SPREAD, *RANDOM)}
+    return {
+        "n_matrices": len(chosen),
+        "n_seeds": len(found),
+        **{name: spread[name][0] for name in (*SPREAD, *RANDOM)},
+        **{f"{name}_std": spread[name][1] for name in SPREAD},
+        "megabytes_float32": 4e-6 * sum(one.rows * one.columns for one in matrices),
+    }
 
 
-def _of_model(model: Model, matrices: Sequence[Matrix], places: Sequence[int]) -> dict[str, float | None]:
+def _of_model(model: Model, matrices: Sequence[Matrix], chosen: Sequence[int]) -> dict[str, float | None]:
     size = sum(one.rows * one.columns for one in matrices)
     found = {
-        "left_share": sum(model.left[place] for place in places) / size,
-        "rank": _mean([model.rank[place] for place in places]),
+        "left_share": sum(model.left[index] for index in chosen) / size,
+        "rank": _mean([model.rank[index] for index in chosen]),
         "rank_share": _mean(
             [
-                model.rank[place] / min(one.rows, one.columns)
-                for place, one in zip(places, matrices, strict=True)
+                model.rank[index] / min(one.rows, one.columns)
+                for index, one in zip(chosen, matrices, strict=True)
             ]
         ),
-        "megabytes": sum(model.bytes_exported[place] for place in places) / 1e6,
+        "megabytes": sum(model.bytes_exported[index] for index in chosen) / 1e6,
     }
     return found | {
-        name: _mean([getattr(model, name)[place] for place in places]) for name in (*CONCENTRATION, *RANDOM)
+        name: _mean([getattr(model, name)[index] for index in chosen]) for name in (*CONCENTRATION, *RANDOM)
     }
 
 
@@ -153,7 +136,7 @@ def _mean_and_std(values: Sequence[float | None]) -> tuple[float | None, float |
     return mean(known), std(known)
 
 
-def _value_rows(models: Sequence[Model]) -> Iterator[list[Any]]:
+def _value_rows(models: Sequence[Model]) -> Iterator[dict[str, Any]]:
     counts = np.array([model.magnitudes for model in models if sum(model.magnitudes)])
     if not counts.size:
         return
@@ -161,4 +144,5 @@ def _value_rows(models: Sequence[Model]) -> Iterator[list[Any]]:
     inner = edges().tolist()
     for low, high, values in zip((0.0, *inner), (*inner, None), shares.T, strict=True):
         if values.any():
-            yield [low, high, *_mean_and_std(values.tolist()), len(values)]
+            share, spread = _mean_and_std(values.tolist())
+            yield {"low": low, "high": high, "share": share, "share_std": spread, "n_seeds": len(values)}

@@ -14,7 +14,8 @@ from prunescope.data.published import COVERED, covering_power_of_two, token_coun
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.files import read_json
-from prunescope.papers.numbers import pie
+from prunescope.papers.pie.printed import PAPER
+from prunescope.papers.printed import read_rows
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,7 @@ def _row(study: Study, name: str, path: Path) -> DatasetRow:
     value = read_json(path)
     card: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     settings = study.datasets.get(name)
-    facts = {source.casefold(): row for source, row in pie.datasets().items()}
-    known = facts.get(str(card.get("source", "")).casefold())
+    purposes = {row["dataset"].casefold(): row["task"] for row in read_rows(PAPER, "datasets.csv")}
     splits = card.get("splits") or {}
     counts = {split: (splits.get(split) or {}).get("n_examples") for split in SPLITS}
     lengths = _lengths(path.parent) if settings is not None and settings.input == "text" else {}
@@ -82,7 +82,7 @@ def _row(study: Study, name: str, path: Path) -> DatasetRow:
         **_summary(lengths),
         truncation=cut,
         classes=len(classes) if classes else None,
-        task=known.purpose if known else "",
+        task=purposes.get(str(card.get("source", "")).casefold(), ""),
         classification=str(card.get("task", "")),
     )
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from prunescope.analysis.csv_text import number, read_csv
-from prunescope.analysis.weights.tables import COLUMNS as COLUMNS_OF
+from prunescope.analysis.tables.declared import read_table
+from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.analysis.weights.tables import Storage
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.papers.numbers import pins
+from prunescope.papers.pins import printed as pins
 from prunescope.paths import CELL
 
 COLUMNS = (
@@ -78,15 +78,14 @@ def tables(study: Study, folder: Path) -> list[Table]:
     writes them. It is known where the study measures weights (``weight_statistics``). Time is no part of a study's
     results: no job of it times networks.
     """
-    path = folder / "task_metrics.csv"
-    rows = [row for row in read_csv(path) if row["metric"] == "accuracy"] if path.exists() else []
+    rows = [row for row in read_table(folder, TaskMetric) if row.metric == "accuracy"]
     sources = {name: spec.source for name, spec in study.datasets.items()}
     ours = {
-        (row["dataset"], row["arch"], row["pruner"], number(row["sparsity"]) or 0.0): number(row["mean"])
+        (row.dataset, row.arch, row.pruner, row.sparsity or 0.0): row.mean
         for row in rows
-        if pins.dataset_name(row["dataset"], sources.get(row["dataset"])) == _DATASET
+        if pins.dataset_name(row.dataset, sources.get(row.dataset)) == _DATASET
     }
-    storage = _storage(folder / "weights.csv")
+    storage = _storage(folder)
     found = []
     for dataset, arch in dict.fromkeys((key[0], key[1]) for key in ours):
         printed = pins.arch_name(arch) == _ARCH
@@ -115,12 +114,12 @@ def csv_rows(found: Iterable[Table]) -> tuple[tuple[str, ...], list[list[object]
     return COLUMNS, rows
 
 
-def _storage(path: Path) -> dict[tuple[str, str, str, float], Storage]:
+def _storage(folder: Path) -> dict[tuple[str, str, str, float], Storage]:
     found = {}
-    for row in read_csv(path) if path.exists() else []:
-        storage = Storage.of([row[name] for name in COLUMNS_OF["weights"]])
+    for row in read_table(folder, Weights):
+        storage = Storage.of(row)
         if storage is not None:
-            found[row["dataset"], row["arch"], row["pruner"], number(row["sparsity"]) or 0.0] = storage
+            found[row.dataset, row.arch, row.pruner, row.sparsity or 0.0] = storage
     return found
 
 

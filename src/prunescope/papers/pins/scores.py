@@ -10,7 +10,8 @@ from typing import NamedTuple
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.papers.numbers import pins
+from prunescope.papers.pins import printed as pins
+from prunescope.papers.printed import numbers as printed_numbers
 
 #: The paper's order of methods; further ones follow by name.
 _ORDER = (NO_PRUNER, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)
@@ -95,7 +96,7 @@ def tables(study: Study, folder: Path) -> list[Table]:
     rows = read_csv(path) if path.exists() else []
     printed: dict[tuple[str | None, str | None, str, float, str], float] = {
         (n.dataset, n.arch, n.pruner, round(n.sparsity or 0.0, 6), _metric(n.quantity, n.metric)): n.value
-        for n in pins.printed()
+        for n in printed_numbers(pins.PAPER)
     }
     names = {name: pins.dataset_name(name, spec.source) for name, spec in study.datasets.items()}
     found: list[Table] = []

@@ -14,12 +14,14 @@ import pytest
 
 from prunescope.analysis.alpha.cells import AlphaCell, alpha_cell, dense_accuracies
 from prunescope.analysis.alpha.comparisons import Comparison, comparisons
-from prunescope.analysis.alpha.tests import COLUMNS, test_rows, write_tests
-from prunescope.analysis.tables.collect import CellResults
+from prunescope.analysis.alpha.tests import alpha_test_rows
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import write_table
+from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 
-test_rows.__test__ = False  # type: ignore[attr-defined]
+alpha_test_rows.__test__ = False  # type: ignore[attr-defined]
 pytestmark = pytest.mark.filterwarnings("error")
 
 RATIOS = (2, 4, 10, 20, 50)
@@ -127,10 +129,10 @@ def test_columns_of_the_paper() -> None:
 def test_figure_13_leaves_the_tables_alone() -> None:
     # Ratios 6 and 8 are of a figure; the setting keeps them out of the tests.
     cells = [*paper(), *(cell("cifar10", "r20", "MP", Compression.of_ratio(t)) for t in (6, 8))]
-    tested = test_rows(cells, Analysis(tested_amounts=RATIOS))
-    assert tested == test_rows(paper(), Analysis())
-    everything = [row for row in test_rows(cells, Analysis()) if row[0] == "ratio: cifar10, e, MP"]
-    assert [(row[3], row[4]) for row in everything] == [
+    tested = alpha_test_rows(cells, Analysis(tested_amounts=RATIOS))
+    assert tested == alpha_test_rows(paper(), Analysis())
+    everything = [row for row in alpha_test_rows(cells, Analysis()) if row.family == "ratio: cifar10, e, MP"]
+    assert [(row.a, row.b) for row in everything] == [
         ("2", "4"), ("4", "6"), ("6", "8"), ("8", "10"), ("10", "20"), ("20", "50"),
     ]  # fmt: skip
 
@@ -155,10 +157,10 @@ def test_neighbouring_levels_of_a_ladder_are_a_family_and_change_no_other() -> N
         "level: cifar10, b, LTH", "ratio: cifar10, b, CHIP", "arch: cifar10, resnet, LTH, level 2",
     }  # fmt: skip
     # The setting names ratios: every level is compared all the same, the ratios of others are not.
-    tested = test_rows([*paper(), *levels, *chip], Analysis(tested_amounts=RATIOS))
-    known = test_rows(paper(), Analysis())
-    assert [row for row in tested if row[0] in {r[0] for r in known}] == known
-    assert Counter(row[0] for row in tested if row not in known) == {
+    tested = alpha_test_rows([*paper(), *levels, *chip], Analysis(tested_amounts=RATIOS))
+    known = alpha_test_rows(paper(), Analysis())
+    assert [row for row in tested if row.family in {r.family for r in known}] == known
+    assert Counter(row.family for row in tested if row not in known) == {
         "level: cifar10, b, LTH": 19, "arch: cifar10, resnet, LTH, level 2": 1,
     }  # fmt: skip
 
@@ -191,15 +193,15 @@ def test_of_each_pair_the_easier_data_set_is_first() -> None:
 def test_ties_have_no_direction() -> None:
     pair = [cell("cifar10", name, "MP", Compression.of_ratio(2)) for name in ("r20", "r32")]
     pair = [replace(c, parameters=7) for c in pair]
-    rows = test_rows(pair, Analysis())
-    assert [(r[1], r[5], r[7], r[8], r[COLUMNS.index("note")]) for r in rows] == [
+    rows = alpha_test_rows(pair, Analysis())
+    assert [(r.varied, r.statistic, r.p_value, r.p_corrected, r.note) for r in rows] == [
         ("arch", None, None, None, "as many parameters: neither is the smaller network")
     ]
     alike = [cell(name, "lenet5", "MP", Compression.of_ratio(2)) for name in ("mnist", "fashion")]
     alike = [replace(c, accuracy_dense={0: 0.5, 1: 0.5}) for c in alike]
-    (row,) = test_rows(alike, Analysis())
-    assert row[7] is None
-    assert row[-1] == "the same unpruned accuracy: neither is the easier data set"
+    (row,) = alpha_test_rows(alike, Analysis())
+    assert row.p_value is None
+    assert row.note == "the same unpruned accuracy: neither is the easier data set"
 
 
 def test_sparsities_of_texts_compare_too() -> None:
@@ -234,13 +236,13 @@ def test_unknown_networks_have_no_sizes() -> None:
     assert {c.varied for c in comparisons(cells)} == {"ratio", "dataset", "pruner"}
 
 
-def records(rows: list[list[Any]]) -> list[dict[str, Any]]:
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+def records(rows: list[AlphaTest]) -> list[dict[str, Any]]:
+    return [vars(row) for row in rows]
 
 
 @pytest.mark.parametrize("correction", ["bonferroni", "holm"])
 def test_corrected_within_families(correction: str) -> None:
-    rows = records(test_rows(paper(), Analysis.model_validate({"correction": correction})))
+    rows = records(alpha_test_rows(paper(), Analysis.model_validate({"correction": correction})))
     families: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         families.setdefault(row["family"], []).append(row)
@@ -255,20 +257,22 @@ def test_corrected_within_families(correction: str) -> None:
             assert row["p_holm"] == pytest.approx(by_holm[id(row)])
             wanted = by_holm[id(row)] if correction == "holm" else min(1.0, m * row["p_value"])
             assert row["p_corrected"] == pytest.approx(wanted)
-            assert row["significant"] == ("true" if row["p_corrected"] < 0.05 else "false")
+            assert row["significant"] == (row["p_corrected"] < 0.05)
             assert row["correction"] == correction
     assert [row["family"] for row in rows] == [f for f, group in families.items() for _ in group]
 
 
 def test_settings_reach_the_tests() -> None:
-    welch, student = (records(test_rows(paper(), Analysis(equal_variances=equal))) for equal in (False, True))
+    welch, student = (
+        records(alpha_test_rows(paper(), Analysis(equal_variances=equal))) for equal in (False, True)
+    )
     for one, other in zip(welch, student, strict=True):
         if one["test"] == "independent":
             assert other["df"] == 10
             assert one["df"] < 10
         else:
             assert one == other
-    narrow = records(test_rows(paper(), Analysis(confidence=0.5)))
+    narrow = records(alpha_test_rows(paper(), Analysis(confidence=0.5)))
     assert narrow[0]["difference_low"] > welch[0]["difference_low"]
     assert narrow[0]["p_value"] == welch[0]["p_value"]
 
@@ -278,12 +282,12 @@ def test_dropped_models_are_counted() -> None:
     # Seed 0 is gone on one side, seed 5 on the other; 9 was never pruned at the lower ratio.
     low = replace(low, alpha={s: v for s, v in low.alpha.items() if s != 0})
     high = replace(high, alpha={s: v for s, v in high.alpha.items() if s != 5}, seeds=high.seeds | {9})
-    (row,) = records(test_rows([low, high], Analysis()))
+    (row,) = records(alpha_test_rows([low, high], Analysis()))
     assert (row["n_a"], row["n_b"], row["n_dropped"]) == (4, 4, 3)
     assert row["mean_a"] == pytest.approx(np.mean([low.alpha[s] for s in (1, 2, 3, 4)]))
     assert row["mean_a"] - row["mean_b"] == pytest.approx(row["mean_difference"])
     other = replace(high, dataset="fashion", compression=low.compression, accuracy_dense={0: 0.1})
-    (row,) = records(test_rows([low, other], Analysis()))
+    (row,) = records(alpha_test_rows([low, other], Analysis()))
     assert (row["n_a"], row["n_b"], row["n_dropped"]) == (5, 5, 1 + 2)
 
 
@@ -294,9 +298,7 @@ def test_order_of_cells_and_seeds_changes_nothing(tmp_path: Path) -> None:
     for place in rng.permutation(len(cells)):
         seeds = rng.permutation(list(cells[place].alpha)).tolist()
         mixed.append(replace(cells[place], alpha={s: cells[place].alpha[s] for s in seeds}))
-    write_tests(tmp_path / "a.csv", cells, Analysis())
-    write_tests(tmp_path / "b.csv", mixed, Analysis())
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert alpha_test_rows(cells, Analysis()) == alpha_test_rows(mixed, Analysis())
     # Seeds called otherwise, pairs kept
     renamed = {s: 100 - s for s in range(6)}
     cells = [
@@ -308,15 +310,17 @@ def test_order_of_cells_and_seeds_changes_nothing(tmp_path: Path) -> None:
         )
         for c in cells
     ]
-    for row, again in zip(test_rows(paper(), Analysis()), test_rows(cells, Analysis()), strict=True):
-        for one, other in zip(row, again, strict=True):
+    for row, again in zip(
+        alpha_test_rows(paper(), Analysis()), alpha_test_rows(cells, Analysis()), strict=True
+    ):
+        for one, other in zip(vars(row).values(), vars(again).values(), strict=True):
             assert one == (pytest.approx(other) if isinstance(one, float) else other)
 
 
 def test_columns_begin_as_documented(tmp_path: Path) -> None:
-    write_tests(tmp_path / "t.csv", [], Analysis())
+    write_table(tmp_path, AlphaTest, alpha_test_rows([], Analysis()))
     wanted = "family,varied,fixed,a,b,statistic,df,p_value,p_corrected,alternative,"
-    assert (tmp_path / "t.csv").read_text().startswith(wanted)
+    assert (tmp_path / "alpha_tests.csv").read_text().startswith(wanted)
 
 
 def results(tmp_path: Path, summary: dict[str, Any], models: dict[str, Any], rows: list[str]) -> CellResults:
@@ -352,15 +356,17 @@ def test_a_cell_without_models_or_recall(tmp_path: Path) -> None:
     assert (found.alpha, found.seeds, found.parameters) == ({}, {0}, None)
     assert dense_accuracies([found]) == {}
     assert alpha_cell(results(tmp_path / "b", {"task": "multi-label"}, models, [])) is None
-    (row,) = records(test_rows([found, replace(found, compression=Compression.of_ratio(9))], Analysis()))
+    (row,) = records(
+        alpha_test_rows([found, replace(found, compression=Compression.of_ratio(9))], Analysis())
+    )
     assert (row["p_value"], row["n_a"], row["n_dropped"]) == (None, 0, 1)
     assert row["note"] == "fewer than 2 pairs of seeds"
 
 
 def test_nothing_is_written_as_nan(tmp_path: Path) -> None:
     still = [replace(c, alpha=dict.fromkeys(c.alpha, 0.0)) for c in paper((2, 4))]
-    write_tests(tmp_path / "t.csv", still, Analysis())
-    with open(tmp_path / "t.csv", newline="", encoding="utf-8") as stream:
+    write_table(tmp_path, AlphaTest, alpha_test_rows(still, Analysis()))
+    with open(tmp_path / "alpha_tests.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert rows
     for row in rows:

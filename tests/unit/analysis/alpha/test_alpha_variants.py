@@ -12,16 +12,13 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, precision_score
 
-from prunescope.analysis.alpha.variants import (
-    INTENSIFICATION_COLUMNS,
-    VARIANT_COLUMNS,
-    intensification_rows,
-    variant_rows,
-    variant_slopes,
-)
+from prunescope.analysis.alpha.variants import intensification, variant_rows, variant_slopes
 from prunescope.analysis.audit import audit
-from prunescope.analysis.class_scores import COLUMNS
+from prunescope.analysis.audit_tables import ClassScore
+from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import AlphaVariant
 from prunescope.analysis.ttests import independent, paired
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
@@ -49,8 +46,21 @@ def audited(
 ) -> Path:
     tmp_path.mkdir(parents=True, exist_ok=True)
     sides = [predictions(tmp_path / f"{n}.parquet", label, s) for n, s in (("d", dense), ("p", pruned))]
-    audit([sides[0]], [sides[1]], tmp_path / "test", report=False)
+    audit([sides[0]], [sides[1]], tmp_path / "test")
     return tmp_path / "test"
+
+
+def variants(folder: Path) -> list[AlphaVariant]:
+    return list(variant_rows(cell(folder), 0.99))
+
+
+def cell(folder: Path) -> CellResults:
+    """The cell of an audit's folder ``test``, which need not lie where a study's does."""
+    place = folder.parent / "zoo" / "net" / "MP" / "sparsity-900permille"
+    place.mkdir(parents=True, exist_ok=True)
+    if not (place / "test").exists():
+        (place / "test").symlink_to(folder)
+    return CellResults(place, [], {})
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -65,7 +75,7 @@ def test_scores_of_classes_by_hand(tmp_path: Path) -> None:
     # Dense: a said 4 times, 3 right; b said twice, both right. Pruned: a alone. c is never true.
     folder = audited(tmp_path, LABEL, {3: [0, 0, 0, 0, 1, 1]}, {3: [0] * 6})
     rows = rows_of(folder / "class_scores.csv")
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == list(header(ClassScore))
     assert [(r["seed"], r["class"]) for r in rows] == [("3", "a"), ("3", "b")]
     assert [float(r["precision_dense"]) for r in rows] == [0.75, 1.0]
     assert [r["precision_pruned"] for r in rows] == ["0.5", ""]
@@ -86,7 +96,7 @@ def test_scores_of_classes_against_sklearn(tmp_path: Path) -> None:
         predictions(tmp / f"{n}.parquet", label.tolist(), side, "abcde")
         for n, side in zip("dp", sides, strict=True)
     ]
-    audit([files[0]], [files[1]], tmp / "test", report=False)
+    audit([files[0]], [files[1]], tmp / "test")
     found = pd.read_csv(tmp / "test" / "class_scores.csv")
     for name, side in zip(("dense", "pruned"), sides, strict=True):
         for seed, said in side.items():
@@ -102,17 +112,17 @@ def test_variants_by_hand(tmp_path: Path) -> None:
     # (2 right), b 3 times (2 right): 2/3, 2/3 -> balances 0 and 0, slope 0. F1: dense 6/7, 4/5 -> 1/35,
     # -1/25; pruned 2/3 both -> slope 0. Recall: dense 1, 2/3 -> 1/5, -1/5; pruned 2/3 both -> slope 0.
     folder = audited(tmp_path / "level", LABEL, {0: [0, 0, 0, 0, 1, 1]}, {0: [0, 0, 1, 0, 1, 1]})
-    assert [(row[1], row[5]) for row in variant_rows(folder, 4.0, 0.99)] == [
+    assert [(row.measure, row.n_seeds) for row in variants(folder)] == [
         ("recall", 1), ("precision", 1), ("f1", 1),
     ]  # fmt: skip
-    assert [row[2] for row in variant_rows(folder, 4.0, 0.99)] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert [row.alpha for row in variants(folder)] == pytest.approx([0, 0, 0], abs=1e-12)
     # Pruned: a said 5 times (3 right), b once, right; accuracy 4/6. Precision 3/5, 1 -> -1/10, 1/2: slope
     # (1/100 + 1/10) / (1/100 + 1/25) = 2.2. F1 6/8, 2/4 -> 1/8, -1/4: slope (1/280 + 1/100) /
     # (1/1225 + 1/625) = 5.616... Recall 1, 1/3 -> 1/2, -1/2: slope 5/2.
     folder = audited(tmp_path / "steep", LABEL, {0: [0, 0, 0, 0, 1, 1]}, {0: [0, 0, 0, 0, 0, 1]})
     f1 = (1 / 280 + 1 / 100) / (1 / 1225 + 1 / 625)
-    assert [row[2] for row in variant_rows(folder, None, 0.99)] == pytest.approx([2.5, 2.2, f1])
-    assert all(row[3] is None and row[4] is None for row in variant_rows(folder, None, 0.99))
+    assert [row.alpha for row in variants(folder)] == pytest.approx([2.5, 2.2, f1])
+    assert all(row.ci_low is None and row.ci_high is None for row in variants(folder))
 
 
 def test_recall_variant_is_alpha_itself(tmp_path: Path) -> None:
@@ -124,10 +134,11 @@ def test_recall_variant_is_alpha_itself(tmp_path: Path) -> None:
     )
     folder = audited(tmp_path, label, dense, pruned)
     alpha = pd.read_csv(folder / "alpha.csv")["alpha"]
-    recall = variant_rows(folder, 2.0, 0.99)[0]
-    assert recall[2] == pytest.approx(alpha.mean())
-    (row,) = intensification_rows(folder, 2.0)
-    found = dict(zip(INTENSIFICATION_COLUMNS, row, strict=True))
+    recall = variants(folder)[0]
+    assert recall.alpha == pytest.approx(alpha.mean())
+    row = intensification(cell(folder))
+    assert row is not None
+    found = vars(row)
     table = pd.read_csv(folder / "recall.csv")
     x, y = table["balance_dense"], table["balance_pruned"]
     assert found["pooled_alpha"] == pytest.approx((x * y).sum() / (x * x).sum())
@@ -231,27 +242,27 @@ def test_degenerate_models_have_a_stated_outcome(
     for name in ("alpha_tests", "alpha_variants", "alpha_intensification", "alpha"):
         for line in rows_of(tables / f"{name}.csv"):
             assert not {"nan", "inf", "-inf", "None"} & set(line.values())
-    variants = rows_of(tables / "alpha_variants.csv")
-    assert [v["measure"] for v in variants] == ["recall", "precision", "f1"] * 2
-    assert list(variants[0]) == ["dataset", "arch", "pruner", "sparsity", *VARIANT_COLUMNS]
+    found = rows_of(tables / "alpha_variants.csv")
+    assert [v["measure"] for v in found] == ["recall", "precision", "f1"] * 2
+    assert list(found[0]) == list(header(AlphaVariant))
 
 
 def test_one_class_alone(tmp_path: Path) -> None:
     folder = audited(tmp_path, LABEL, {0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6})
-    recall, precision, f1 = variant_rows(folder, 4.0, 0.99)
+    recall, precision, f1 = variants(folder)
     # Balances 1/5, -1/5 become 1, -1
-    assert (recall[2], recall[5]) == (pytest.approx(5), 2)
+    assert (recall.alpha, recall.n_seeds) == (pytest.approx(5), 2)
     # b is never said: no precision, no alpha of it; F1 counts it as 0: balances 1/35, -1/25 become 1/3, -1
-    assert precision[2:] == [None, None, None, 0]
-    assert f1[2] == pytest.approx((1 / 105 + 1 / 25) / (1 / 1225 + 1 / 625))
+    assert (precision.alpha, precision.ci_low, precision.ci_high, precision.n_seeds) == (None, None, None, 0)
+    assert f1.alpha == pytest.approx((1 / 105 + 1 / 25) / (1 / 1225 + 1 / 625))
 
 
 def test_cells_without_class_scores_still_have_their_alpha(tmp_path: Path) -> None:
     folder = audited(tmp_path, LABEL, {0: RIGHT}, {0: MIXED})
     (folder / "class_scores.csv").unlink()
-    assert [row[1] for row in variant_rows(folder, 4.0, 0.99)] == ["recall"]
+    assert [row.measure for row in variants(folder)] == ["recall"]
     (folder / "recall.csv").unlink()
-    assert intensification_rows(folder, 4.0) == []
+    assert intensification(cell(folder)) is None
 
 
 def by_recall(hits: tuple[int, int], size: int) -> list[int]:

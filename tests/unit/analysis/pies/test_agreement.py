@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from prunescope.analysis.audit import audit
-from prunescope.analysis.effectiveness import flips
 from prunescope.analysis.pies.agreement import flips_by_direction, loyalty
 from prunescope.analysis.pies.spearman import rank_correlation, spearman_pies
 from prunescope.predictions.arrays import Predictions
 from prunescope.predictions.arrow import objects
+from prunescope.predictions.scores import flips
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 
@@ -143,7 +143,7 @@ def test_spearman_pies_of_an_audit_against_pandas_and_scipy(tmp_path: Path) -> N
     assert rows["is_pie"].sum() == summary["n_pies"]
     assert summary["spearman"]["n_both"] == (rows["is_pie"] & rows["is_spearman_pie"]).sum()
     assert summary["spearman"]["mean"] == pytest.approx(np.mean(wanted))
-    same = audit([dense], [dense], tmp_path / "same", report=False)
+    same = audit([dense], [dense], tmp_path / "same")
     assert (same["spearman"]["mean"], same["loyalty"]["mean"]) == (1, 1)
 
 
@@ -151,7 +151,7 @@ def test_order_of_files_does_not_change_spearman(tmp_path: Path) -> None:
     dense = table(tmp_path / "d.parquet", range(6), 0.3)
     parts = [table(tmp_path / f"p{i}.parquet", range(2 * i, 2 * i + 2), 1.5) for i in range(3)]
     for name, files in (("a", parts), ("b", parts[::-1])):
-        audit([dense], files, tmp_path / name, report=False)
+        audit([dense], files, tmp_path / name)
     a, b = ((tmp_path / name / "spearman.parquet").read_bytes() for name in "ab")
     assert a == b
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from prunescope.analysis.effectiveness import correct
-from prunescope.analysis.pies.votes import is_right, normalized
+from prunescope.analysis.pies.votes import is_right
+from prunescope.predictions.scores import correct, normalized
 from prunescope.predictions.store import SeedBlock, TableMeta, read_predictions, write_predictions
 
 NAMES = ("a", "b", "c")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prunescope.analysis.pies.choices import bootstrap, splits, subsets
 from prunescope.analysis.pies.seed_stats import noise_floor, seed_stats, share_interval
 from prunescope.analysis.pies.votes import find_pies
-from prunescope.analysis.pies.weighted_votes import Ballots
+from prunescope.analysis.pies.weighted_votes import WeightedVotes
 from prunescope.predictions.arrays import Predictions
 
 
@@ -79,17 +79,17 @@ def test_votes_by_weight_are_votes_counted_one_by_one(shape: tuple[int, int, int
     a, b = rng.integers(0, 4, (2, 9, shape[1]))
     a[:, 0] += 1
     b[:, 0] += 1
-    assert Ballots.of(side(first), side(second)).pies(a, b).tolist() == naive_pies(first, second, a, b)
+    assert WeightedVotes.of(side(first), side(second)).pies(a, b).tolist() == naive_pies(first, second, a, b)
 
 
 def test_small_pieces_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     for multi in (False, True):
         first, second = drawn(3, 5, 40, 5, multi)
         weights = bootstrap(5, 30)
-        ballots = Ballots.of(side(first), side(second))
-        whole = ballots.pies(weights, weights).tolist()
+        votes = WeightedVotes.of(side(first), side(second))
+        whole = votes.pies(weights, weights).tolist()
         monkeypatch.setattr("prunescope.analysis.pies.weighted_votes._CELLS", 97)
-        assert ballots.pies(weights, weights).tolist() == whole
+        assert votes.pies(weights, weights).tolist() == whole
         monkeypatch.undo()
 
 
@@ -101,12 +101,12 @@ def test_all_seeds_give_the_pie_share(shape: tuple[int, int, int, int, bool]) ->
     assert stats is not None
     share = int(find_pies(dense, pruned).is_pie.sum()) / shape[2]
     last = stats.by_seeds[-1]
-    assert last[:4] == (shape[1], share, share, share)
-    assert [row[0] for row in stats.by_seeds] == list(range(1, shape[1] + 1))
+    assert (last.n_models, last.pie_share, last.low, last.high) == (shape[1], share, share, share)
+    assert [row.n_models for row in stats.by_seeds] == list(range(1, shape[1] + 1))
     # With one model a side, a PIE is an example on which the two differ.
     differing = dense.prediction != pruned.prediction
     single = np.mean(differing.any(axis=2) if differing.ndim == 3 else differing)
-    assert stats.by_seeds[0][1] == pytest.approx(single)
+    assert stats.by_seeds[0].pie_share == pytest.approx(single)
 
 
 @settings(max_examples=40, deadline=None)
@@ -114,7 +114,7 @@ def test_all_seeds_give_the_pie_share(shape: tuple[int, int, int, int, bool]) ->
 def test_interval_is_that_of_naive_resampling(shape: tuple[int, int, int, int, bool]) -> None:
     seeds, n = shape[1], shape[2]
     first, second = drawn(*shape)
-    interval = share_interval(Ballots.of(side(first), side(second)), seeds, 0.8, 50)
+    interval = share_interval(WeightedVotes.of(side(first), side(second)), seeds, 0.8, 50)
     if seeds == 1:
         assert interval.low is interval.high is interval.bootstrap_mean is interval.centered_low is None
         return
@@ -132,7 +132,7 @@ def test_interval_is_that_of_naive_resampling(shape: tuple[int, int, int, int, b
 def test_floor_is_that_of_all_splits(shape: tuple[int, int, int, int, bool]) -> None:
     seeds, n = shape[1], shape[2]
     first, second = drawn(*shape)
-    across, within = Ballots.of(side(first), side(second)), Ballots.of(side(first), side(first))
+    across, within = WeightedVotes.of(side(first), side(second)), WeightedVotes.of(side(first), side(first))
     floor = noise_floor(across, within, seeds, 200)
     if seeds == 1:
         assert floor is None
@@ -166,8 +166,8 @@ def test_worked_by_hand() -> None:
     # One split has no spread.
     assert (stats.floor.low, stats.floor.excess_high, stats.floor.verdict) == (None, None, "?")
     # m = 1: seed 0 keeps all, seed 1 changes example 0; m = 2: the tie on 0 goes to class 0.
-    assert [row[1] for row in stats.by_seeds] == [0.25, 0.0]
-    assert [row[4] for row in stats.by_seeds] == [0.5, None]
+    assert [row.pie_share for row in stats.by_seeds] == [0.25, 0.0]
+    assert [row.noise_floor for row in stats.by_seeds] == [0.5, None]
     # Seed 1 drawn twice (a quarter of all resamples) changes example 0.
     share = float(np.mean(bootstrap(2, 1000)[:, 1] == 2)) / 2
     assert stats.interval.bootstrap_mean == pytest.approx(share)
@@ -184,7 +184,7 @@ def test_identical_sides(multi: bool) -> None:
     assert stats.floor.mean > 0
     assert stats.floor.pie_share_half == stats.floor.mean
     assert (stats.floor.excess, stats.floor.excess_low, stats.floor.verdict) == (0, 0, "?")
-    assert [row[1] for row in stats.by_seeds] == [0] * 6
+    assert [row.pie_share for row in stats.by_seeds] == [0] * 6
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -233,7 +233,7 @@ def test_regression_has_no_votes_by_weight() -> None:
     values.task = "regression"
     assert seed_stats(values, values) is None
     with pytest.raises(ValueError, match="no vote by weight"):
-        Ballots.of(values, values)
+        WeightedVotes.of(values, values)
 
 
 @settings(deadline=None)

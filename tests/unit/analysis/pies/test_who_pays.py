@@ -12,7 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from prunescope.analysis.csv_text import write_csv
-from prunescope.analysis.pies.who_pays import CLASS_COLUMNS, COLUMNS, Payer, by_chance, rows
+from prunescope.analysis.pies.who_pays import by_chance, class_changes, overlaps
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.results import StudyResults
+from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 
@@ -30,7 +33,7 @@ def payer(
     criterion: str | None = None,
     compression: Compression = HALF,
     dataset: str = "d",
-) -> Payer:
+) -> CellResults:
     """``pies``: examples of 10, 11, ..., of which there are ``n``."""
     folder = root / dataset / "net" / pruner / compression.token
     (folder / "test").mkdir(parents=True)
@@ -40,16 +43,15 @@ def payer(
         pq.write_table(table, folder / "test" / "pies.parquet")
     if recalls is not None:
         write_csv(folder / "test" / "recall.csv", RECALL, recalls)
-    return Payer((dataset, "net", pruner, compression.value), compression, folder, criterion)
+    return CellResults(folder, [], {"composition": {"criterion": criterion}})
 
 
-def found(cells: list[Payer], confidence: float = 0.95) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    key = ("dataset", "arch", "pruner", "sparsity")
-    overlaps, classes = rows(cells, confidence)
-    return (
-        [dict(zip((*key, *COLUMNS), row, strict=True)) for row in overlaps],
-        [dict(zip((*key, *CLASS_COLUMNS), row, strict=True)) for row in classes],
-    )
+def found(
+    cells: list[CellResults], confidence: float = 0.95
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    study = StudyResults(cells, {}, Analysis(confidence=confidence))
+    classes = [vars(row) | {"class": row.class_} for row in class_changes(study)]
+    return [vars(row) for row in overlaps(study)], classes
 
 
 def test_overlap_by_hand(tmp_path: Path) -> None:
@@ -84,8 +86,8 @@ def test_changes_by_hand(tmp_path: Path) -> None:
     magnitude = [(0, "a", 4, 0.5, 0.25), (0, "b", 2, 1.0, 1.0), (1, "a", 4, 0.5, 0.75), (1, "b", 2, 1.0, 0.5)]
     other = [(0, "a", 4, 0.5, 0.5), (0, "b", 2, 1.0, 0.5), (1, "a", 4, 0.5, 1.0), (1, "b", 2, 1.0, 0.0)]
     cells = [payer(tmp_path, "GMP", recalls=magnitude), payer(tmp_path, "PINS", recalls=other)]
-    overlaps, (a, b) = found(cells)
-    assert overlaps == []
+    shared, (a, b) = found(cells)
+    assert shared == []
     assert (a["class"], a["support"], a["n_seeds"], a["confidence"]) == ("a", 4, 2, 0.95)
     assert (a["change_reference"], a["change"], a["difference"]) == (0.0, 0.25, 0.25)
     # t(.975, 1) = 12.7062; standard errors .25, .25 and 0.
@@ -140,7 +142,7 @@ def test_the_same_models_pay_alike(tmp_path: Path) -> None:
 
 
 def test_who_is_the_reference(tmp_path: Path) -> None:
-    def pairs(*cells: Payer) -> list[tuple[str, str]]:
+    def pairs(*cells: CellResults) -> list[tuple[str, str]]:
         return [(row["pruner"], row["reference"]) for row in found(list(cells))[0]]
 
     mp, imp, gmp = (payer(tmp_path, name, [10]) for name in ("MP", "IMP-FT", "GMP"))
@@ -167,8 +169,8 @@ def test_cells_without_models_or_pies(tmp_path: Path) -> None:
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     gmp = payer(tmp_path, "GMP", [10])
     with pytest.raises(UserError, match=r"has 9 test examples and .*GMP.* 6; delete both"):
-        rows([gmp, payer(tmp_path, "PINS", [10], n=9)], 0.95)
+        found([gmp, payer(tmp_path, "PINS", [10], n=9)])
     broken = payer(tmp_path, "UP", [10])
     (broken.folder / "test" / "pies.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"UP.*pies\.parquet: cannot be read"):
-        rows([gmp, broken], 0.95)
+        found([gmp, broken])

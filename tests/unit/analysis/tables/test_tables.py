@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from prunescope.analysis.audit import audit
-from prunescope.analysis.tables.collect import CELL, COLUMNS, collect
+from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.registry import TABLES
 from prunescope.cli import main
 from prunescope.errors import UserError
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
@@ -54,8 +55,8 @@ def study(tmp_path: Path) -> dict[str, Path]:
     ):
         folder = tmp_path / "cells" / "zoo" / "net" / pruner / compression
         pruned = predictions(tmp_path / f"{compression}.parquet", seeds, noise)
-        audit([dense], [pruned], folder / "test", report=False)
-        audit([dense], [pruned], folder / "train", early=[dense], bins=4, report=False)
+        audit([dense], [pruned], folder / "test")
+        audit([dense], [pruned], folder / "train", early=[dense], bins=4)
         cells[compression] = folder
     models = [
         {"seed": 0, "diverged": False, "sparsity": 0.78, "ratio": 3.9},
@@ -77,9 +78,9 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 def test_columns_are_as_documented(tmp_path: Path, study: dict[str, Path]) -> None:
     collect(list(study.values()), tmp_path / "tables")
-    for name, columns in COLUMNS.items():
+    for name, table in TABLES.items():
         with open(tmp_path / "tables" / f"{name}.csv", encoding="utf-8") as stream:
-            assert stream.readline() == ",".join((*CELL, *columns)) + "\n"
+            assert stream.readline() == ",".join(table.columns) + "\n"
 
 
 def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
@@ -103,7 +104,7 @@ def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
 def test_unpruned_rows_do_not_need_the_unpruned_cell(tmp_path: Path, study: dict[str, Path]) -> None:
     collect(list(study.values()), tmp_path / "with")
     collect([path for path in study.values() if "none" not in path.parts], tmp_path / "without")
-    for name in COLUMNS:
+    for name in TABLES:
         assert (tmp_path / "with" / f"{name}.csv").read_text() == (
             tmp_path / "without" / f"{name}.csv"
         ).read_text()
@@ -151,7 +152,7 @@ def test_the_leading_metric_stands_in_both_tables_of_scores(tmp_path: Path) -> N
         for name, noise in (("dense", 0.2), ("pruned", 1.5))
     )
     folder = tmp_path / "cells" / "zoo" / "net" / "MP" / "sparsity-900permille"
-    summary = audit([dense], [pruned], folder / "test", report=False)
+    summary = audit([dense], [pruned], folder / "test")
     collect([folder], tmp_path / "tables")
     (on_pies,) = table(tmp_path / "tables", "effectiveness_on_pies")
     own = summary["task_metrics"]["matthews"]
@@ -177,14 +178,14 @@ def test_order_of_cells_changes_nothing(tmp_path: Path, study: dict[str, Path]) 
     cells = list(study.values())
     collect(cells, tmp_path / "a")
     collect(cells[::-1], tmp_path / "b")
-    for name in COLUMNS:
+    for name in TABLES:
         assert (tmp_path / "a" / f"{name}.csv").read_bytes() == (tmp_path / "b" / f"{name}.csv").read_bytes()
 
 
 def test_what_is_no_cell_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="must end in <dataset>/<arch>/<pruner>/<amount>"):
         collect([Path("cells/MP")], tmp_path)
-    with pytest.raises(UserError, match="not an amount"):
+    with pytest.raises(UserError, match="not a compression level"):
         collect([tmp_path / "zoo" / "net" / "MP" / "ninety"], tmp_path)
     with pytest.raises(UserError, match=r"summary\.json: no such file"):
         collect([tmp_path / "zoo" / "net" / "MP" / "sparsity-900permille"], tmp_path)
@@ -233,7 +234,7 @@ def test_an_audit_of_before_has_empty_fields(tmp_path: Path, study: dict[str, Pa
 
 def test_training_split_leaves_the_seeds_alone(tmp_path: Path) -> None:
     dense = predictions(tmp_path / "dense.parquet", (0, 1), 0.2)
-    summary = audit([dense], [dense], tmp_path / "train", report=False, seed_statistics=False)
+    summary = audit([dense], [dense], tmp_path / "train", seed_statistics=False)
     assert "noise_floor" not in summary
     assert not (tmp_path / "train" / "pie_share_by_seeds.csv").exists()
 
@@ -245,8 +246,8 @@ def test_tests_between_cells_through_the_command(
     dense = predictions(tmp_path / "again.parquet", (0, 1, 2), 0.2)
     other = predictions(tmp_path / "half.parquet", (0, 1, 2), 0.6)
     half = study["sparsity-900permille"].parent / "sparsity-500permille"
-    audit([dense], [other], half / "test", report=False)
-    audit([dense], [other], half / "train", report=False)
+    audit([dense], [other], half / "test")
+    audit([dense], [other], half / "train")
     cells.write_text("".join(f"{path}\n" for path in (*study.values(), half)))
     out = tmp_path / "tables"
     command = ["tables", "--cells", str(cells), "--out", str(out), "--analysis"]

@@ -1,0 +1,119 @@
+"""The CSV tables of one audit folder: columns with their meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated as A
+
+from prunescope.analysis.tables.declared import Row, Tables
+
+AUDIT_TABLES = Tables()
+
+
+@AUDIT_TABLES.add("scores")
+@dataclass(frozen=True)
+class Score(Row):
+    """Score and flips of each seed."""
+
+    seed: A[int, "seed of the pair of models"]
+    score_dense: A[float | None, "score of the dense model"]
+    score_pruned: A[float | None, "score of the pruned model"]
+    flips: A[int, "examples whose correctness changes"]
+
+
+@AUDIT_TABLES.add("task_metrics")
+@dataclass(frozen=True)
+class OwnScore(Row):
+    """Scores of each seed by the data set's own metrics."""
+
+    seed: A[int, "seed of the pair of models"]
+    metric: A[str, "metric"]
+    dense: A[float | None, "score of the dense model"]
+    pruned: A[float | None, "score of the pruned model"]
+
+
+@AUDIT_TABLES.add("classes")
+@dataclass(frozen=True)
+class ClassCount(Row):
+    """Examples and PIEs by true class: counts of label occurrences."""
+
+    class_: A[str, "class"]
+    n_examples: A[int, "occurrences of the label"]
+    share_of_examples: A[float | None, "share of all occurrences"]
+    n_pies: A[int, "occurrences in PIEs"]
+    share_of_pies: A[float | None, "share of all occurrences in PIEs; empty without PIEs"]
+
+
+@AUDIT_TABLES.add("recall")
+@dataclass(frozen=True)
+class Recall(Row):
+    """Recall and normalized recall balance of each class and seed; single-label tasks."""
+
+    seed: A[int, "seed of the pair of models"]
+    class_: A[str, "class"]
+    support: A[int, "examples of the class"]
+    recall_dense: A[float | None, "recall of the dense model"]
+    recall_pruned: A[float | None, "recall of the pruned model"]
+    balance_dense: A[float | None, "(recall - accuracy) / accuracy of the dense model"]
+    balance_pruned: A[float | None, "the same of the pruned model"]
+    intensification: A[float | None, "balance_pruned / balance_dense"]
+
+
+@AUDIT_TABLES.add("alpha")
+@dataclass(frozen=True)
+class SeedAlpha(Row):
+    """Accuracy and recall distortion alpha of each seed; single-label tasks."""
+
+    seed: A[int, "seed of the pair of models"]
+    accuracy_dense: A[float | None, "accuracy of the dense model"]
+    accuracy_pruned: A[float | None, "accuracy of the pruned model"]
+    alpha: A[float | None, "slope of the pruned over the dense balances"]
+
+
+@AUDIT_TABLES.add("class_scores")
+@dataclass(frozen=True)
+class ClassScore(Row):
+    """Precision and F1 of each class and seed; single-label tasks."""
+
+    seed: A[int, "seed of the pair of models"]
+    class_: A[str, "class"]
+    precision_dense: A[float | None, "precision of the dense model; empty where it never predicts the class"]
+    precision_pruned: A[float | None, "precision of the pruned model"]
+    f1_dense: A[float | None, "F1 of the dense model"]
+    f1_pruned: A[float | None, "F1 of the pruned model"]
+
+
+@AUDIT_TABLES.add("el2n")
+@dataclass(frozen=True)
+class El2nBin(Row):
+    """PIEs by EL2N score, in bins of equal size."""
+
+    bin: A[int, "1: the least influential examples"]
+    n_examples: A[int, "examples in the bin"]
+    n_pies: A[int, "PIEs among them"]
+    pie_share: A[float | None, "n_pies / n_examples; empty without examples"]
+    score_low: A[float | None, "lowest score in the bin"]
+    score_high: A[float | None, "highest score"]
+
+
+@AUDIT_TABLES.add("readability")
+@dataclass(frozen=True)
+class Readability(Row):
+    """Readability and length of the PIEs beside all texts."""
+
+    measure: A[str, "readability formula, or `text_length` in tokens"]
+    all: A[float | None, "mean over all texts"]
+    pies: A[float | None, "mean over the PIEs"]
+    ratio: A[float | None, "pies / all"]
+
+
+@AUDIT_TABLES.add("pie_share_by_seeds")
+@dataclass(frozen=True)
+class PieShareBySeeds(Row):
+    """Share of PIEs and noise floor by the number of models that vote."""
+
+    n_models: A[int, "models that vote on each side"]
+    pie_share: A[float | None, "mean share over subsets of so many seeds"]
+    low: A[float | None, "lower percentile over subsets"]
+    high: A[float | None, "upper percentile"]
+    noise_floor: A[float | None, "share between two disjoint groups of so many dense models"]

@@ -1,0 +1,111 @@
+"""Tables whose rows repeat what one cell's audit found; rows of dense models come from all cells of the arch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from prunescope.analysis import audit_tables
+from prunescope.analysis.alpha.distortion import mean_recall_variance
+from prunescope.analysis.stats import mean, std
+from prunescope.analysis.tables.cell import Recalls
+from prunescope.analysis.tables.registry import (
+    Alpha,
+    Effectiveness,
+    EffectivenessOnPies,
+    El2nBin,
+    PieShare,
+    Readability,
+    RecallVariance,
+    TaskMetric,
+)
+from prunescope.analysis.tables.results import StudyResults
+from prunescope.config.pruners import NO_PRUNER
+
+
+def effectiveness(study: StudyResults) -> Iterator[Effectiveness]:
+    for names, dense in study.dense.items():
+        yield Effectiveness(*names, NO_PRUNER, 0.0, metric=dense.metric, **_spread(dense.scores))
+    for cell in study.pruned:
+        yield Effectiveness(**cell.names, metric=cell.metric, **_spread(cell.scores("pruned")))
+
+
+def task_metrics(study: StudyResults) -> Iterator[TaskMetric]:
+    for names, dense in study.dense.items():
+        for metric, scores in dense.others.items():
+            yield TaskMetric(*names, NO_PRUNER, 0.0, metric=metric, **_spread(scores))
+    for cell in study.pruned:
+        for metric, scores in cell.metrics("pruned").items():
+            yield TaskMetric(**cell.names, metric=metric, **_spread(scores))
+
+
+def recall_variance(study: StudyResults) -> Iterator[RecallVariance]:
+    for names, dense in study.dense.items():
+        if dense.recalls:
+            yield RecallVariance(*names, NO_PRUNER, 0.0, ratio=1.0, **_variance(dense.recalls))
+    for cell in study.pruned:
+        if cell.summary.get("alpha") is not None:
+            ratio = cell.reached.get("ratio")
+            yield RecallVariance(**cell.names, ratio=ratio, **_variance(cell.recalls("pruned")))
+
+
+def pie_share(study: StudyResults) -> Iterator[PieShare]:
+    for cell in study.pruned:
+        found = {name: cell.summary[name] for name in ("n_examples", "n_pies", "pie_share")}
+        yield PieShare(**cell.names, **found)
+
+
+def effectiveness_on_pies(study: StudyResults) -> Iterator[EffectivenessOnPies]:
+    for cell in study.pruned:
+        dense, pruned = cell.on_pies
+        yield EffectivenessOnPies(
+            **cell.names, metric=cell.metric, dense=dense, pruned=pruned, n_pies=cell.summary["n_pies"]
+        )
+
+
+def el2n_bins(study: StudyResults) -> Iterator[El2nBin]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.El2nBin, "train"):
+            yield El2nBin(
+                **cell.names,
+                bin=row.bin,
+                n_examples=row.n_examples,
+                n_pies=row.n_pies,
+                pie_share=row.pie_share,
+            )
+
+
+def readability_rows(study: StudyResults) -> Iterator[Readability]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.Readability):
+            yield Readability(**cell.names, **vars(row))
+
+
+def alpha(study: StudyResults) -> Iterator[Alpha]:
+    for cell in study.pruned:
+        found = cell.summary.get("alpha")
+        if found is not None:
+            yield Alpha(
+                **cell.names,
+                ratio=cell.reached.get("ratio"),
+                alpha=found["mean"],
+                ci_low=found["ci_low"],
+                ci_high=found["ci_high"],
+                confidence=found["confidence"],
+                verdict=found["verdict"],
+                accuracy=cell.summary["pruned_score"],
+                n_seeds=found["n_seeds"],
+            )
+
+
+def _spread(scores: Mapping[int, float]) -> dict[str, Any]:
+    values = [scores[seed] for seed in sorted(scores)]
+    return {"mean": mean(values), "std": std(values), "n_seeds": len(values)}
+
+
+def _variance(recalls: Recalls) -> dict[str, Any]:
+    rows = [list(recalls[seed].values()) for seed in sorted(recalls)]
+    variance = mean_recall_variance(np.array(rows)) if rows else None
+    return {"mean_recall_variance": variance, "n_seeds": len(recalls)}

@@ -1,0 +1,137 @@
+"""``prunescope audit``: its options, and what it reports on the terminal."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_VERDICTS = {
+    "<": "below 1, pruning narrows the gaps between the classes' recalls",
+    ">": "above 1, pruning widens the gaps between the classes' recalls",
+    "?": "not distinguished from 1",
+}
+
+_FLOORS = {
+    ">": "pruning changes more votes than other seeds do",
+    "<": "pruning changes fewer votes than other seeds do",
+    "?": "not distinguished from what other seeds change",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``prunescope audit``."""
+
+    def files(name: str, text: str, required: bool = False) -> None:
+        parser.add_argument(
+            name,
+            nargs="+",
+            action="extend",
+            type=Path,
+            metavar="FILE",
+            required=required,
+            default=[],
+            help=text,
+        )
+
+    files(
+        "--dense", "predictions of the models as they were: prediction tables, or CSV/Parquet", required=True
+    )
+    files("--pruned", "predictions of the same models compressed, paired by seed", required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
+    files("--early", "predictions of the dense models early in training, for EL2N")
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", help="texts (CSV, Parquet, JSON Lines), for readability"
+    )
+    parser.add_argument(
+        "--text-column",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="NAME",
+        help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
+    )
+    parser.add_argument(
+        "--confidence", type=float, default=0.99, help="of the interval of alpha (default: %(default)s)"
+    )
+    parser.add_argument("--bins", type=int, default=20, help="of EL2N scores (default: %(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code.
+
+    Raises:
+        UserError: as ``analysis.audit.audit``.
+    """
+    from prunescope.analysis import readability
+    from prunescope.analysis.audit import audit
+    from prunescope.report.audit_page import render
+
+    summary = audit(
+        args.dense,
+        args.pruned,
+        args.out,
+        early=args.early,
+        texts=args.texts,
+        text_columns=args.text_column,
+        confidence=args.confidence,
+        bins=args.bins,
+        page=render,
+        processes=readability.available_processes(),
+    )
+    print(headlines(summary))
+    print(f"report: {args.out / 'report.html'}")
+    return 0
+
+
+def headlines(summary: Mapping[str, Any]) -> str:
+    """The headline numbers of ``summary.json`` in a few lines."""
+    seeds = f"{summary['n_seeds']} seed{'s' if summary['n_seeds'] != 1 else ''}"
+    dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
+    lines = [
+        f"{summary['n_pies']} of {summary['n_examples']} examples ({summary['pie_share']:.1%}) are voted on "
+        f"differently over {seeds}{dropped}",
+        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
+    ]
+    lines += [
+        f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
+        for name, own in (summary.get("task_metrics") or {}).items()
+        if name != summary["metric"]
+    ]
+    lines[1:1] = _firmness(summary)
+    alpha = summary.get("alpha")
+    if alpha and alpha["mean"] is None:
+        lines.append("alpha: has no value for any seed (an accuracy of 0, or all recalls alike)")
+    elif alpha and alpha["ci_low"] is None:
+        lines.append(f"alpha: {_shown(alpha['mean'])}; one seed gives no interval")
+    elif alpha:
+        lines.append(
+            f"alpha: {_shown(alpha['mean'])}, {alpha['confidence']:.12g} interval {_shown(alpha['ci_low'])} to "
+            f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
+        )
+    return "\n".join(lines)
+
+
+def _firmness(summary: Mapping[str, Any]) -> list[str]:
+    """Interval and noise floor of the share of PIEs, where there are any."""
+    lines = []
+    interval, floor = summary.get("pie_interval"), summary.get("noise_floor")
+    if interval and interval["centered_low"] is not None:
+        lines.append(
+            f"  over resampled seeds: {interval['centered_low']:.1%} to {interval['centered_high']:.1%} "
+            f"({interval['confidence']:.12g} bootstrap interval, centred)"
+        )
+    if floor:
+        models = f"{floor['n_models']} seed{'s' if floor['n_models'] != 1 else ''}"
+        lines.append(
+            f"  noise floor: {floor['mean']:.1%} between disjoint halves of the dense models ({models} each); "
+            f"{floor['pie_share_half']:.1%} between dense and pruned halves: {_FLOORS[floor['verdict']]}"
+        )
+    elif summary.get("pie_interval"):
+        lines.append("  noise floor: not available with one seed; give at least two seeds a side")
+    return lines
+
+
+def _shown(value: float | None) -> str:
+    return "none" if value is None else f"{value:.4f}"

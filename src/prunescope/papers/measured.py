@@ -1,0 +1,258 @@
+"""What a study measured, by cell: the frame that printed numbers and claims are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from prunescope.analysis.audit_tables import ClassCount
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import CellRow, Key, read_table
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.papers.recall import printed as recall
+from prunescope.papers.recall.alpha_tests import AlphaTest, read_tests
+
+T = TypeVar("T")
+C = TypeVar("C", bound=CellRow)
+
+Role = Literal["BERT", "BiLSTM"]
+
+#: The model of the PIE paper whose part a family of architectures plays.
+ROLES: dict[str, Role] = {"encoder": "BERT", "bilstm": "BiLSTM"}
+
+#: Families by the papers' names, for records without a family.
+_FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm", "LeNet": "lenet5"}
+
+#: Quantities of a cell, and the table and field they are read from; of weights, the rows of whole models.
+QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
+    "score_mean": (registry.Effectiveness, "mean"),
+    "score_std": (registry.Effectiveness, "std"),
+    "pie_share": (registry.PieShare, "pie_share"),
+    "dense_score_on_pies": (registry.EffectivenessOnPies, "dense"),
+    "pruned_score_on_pies": (registry.EffectivenessOnPies, "pruned"),
+    "ratio": (registry.RecallVariance, "ratio"),
+    "mean_recall_variance": (registry.RecallVariance, "mean_recall_variance"),
+    "alpha": (registry.Alpha, "alpha"),
+    "alpha_low": (registry.Alpha, "ci_low"),
+    "alpha_high": (registry.Alpha, "ci_high"),
+    **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},
+    **{name: (registry.Weights, name) for name in ("megabytes", "megabytes_float32")},
+}
+
+#: Tables with a row per cell and label, whose quantities are called ``<table>.<label>``: fields of label and value.
+LABELLED: dict[type[CellRow], tuple[str, str]] = {
+    registry.TaskMetric: ("metric", "mean"),
+    registry.Readability: ("measure", "ratio"),
+}
+
+
+class Part(NamedTuple):
+    """A class or an EL2N bin: how many examples it has and how many PIEs."""
+
+    name: str
+    n_examples: int
+    n_pies: int
+
+
+class LossPoint(NamedTuple):
+    """The mean loss of the steps that end with ``step``, over seeds; ``reached``: the sparsity after it."""
+
+    step: int
+    reached: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A study's results by cell. A quantity that a cell does not have is absent.
+
+    values: of ``QUANTITIES`` and ``LABELLED``, by quantity. ``ratio``: compression as reached.
+    metrics: what the scores measure.
+    classes, bins: of the test split in index order; EL2N bins, least influential first.
+    losses: of the steps of gradual pruning, in order.
+    tests: between alphas.
+    families, depths: by architecture; sources: by data set; all as far as known.
+    """
+
+    metrics: Mapping[Key, str] = field(default_factory=dict)
+    values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
+    classes: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
+    bins: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
+    losses: Mapping[Key, tuple[LossPoint, ...]] = field(default_factory=dict)
+    tests: Sequence[AlphaTest] = ()
+    families: Mapping[str, str] = field(default_factory=dict)
+    depths: Mapping[str, int] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls, tables: Path, cells: Sequence[CellResults], sources: Mapping[str, str] | None = None
+    ) -> Measured:
+        """From the cross-study tables in a folder, and from the cells' own. Cells of unknown sparsity have no values.
+
+        Raises:
+            UserError: a table is damaged.
+        """
+
+        def rows(kind: type[C]) -> list[tuple[Key, C]]:
+            return [(row.key, row) for row in read_table(tables, kind) if row.key is not None]
+
+        values: dict[str, dict[Key, float]] = {}
+        by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | set(LABELLED)}
+        for name, (kind, column) in QUANTITIES.items():
+            known = [
+                (key, getattr(row, column)) for key, row in by_kind[kind] if not getattr(row, "layer", None)
+            ]
+            values[name] = {key: value for key, value in known if value is not None}
+        for kind, (label, column) in LABELLED.items():
+            for key, row in by_kind[kind]:
+                if getattr(row, column) is not None:
+                    name = f"{kind.file}.{getattr(row, label)}"
+                    values.setdefault(name, {})[key] = getattr(row, column)
+        keys = {cell.folder: Key(**cell.names) for cell in cells if cell.sparsity is not None}
+        families, depths = _architectures(cells)
+        return cls(
+            metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
+            values=values,
+            classes=_grouped(
+                (key, Part(row.class_, row.n_examples, row.n_pies))
+                for folder, key in keys.items()
+                if key.pruner != NO_PRUNER
+                for row in read_table(folder / "test", ClassCount)
+            ),
+            bins=_grouped(
+                (key, Part(str(row.bin), row.n_examples, row.n_pies)) for key, row in rows(registry.El2nBin)
+            ),
+            losses=_grouped(
+                (key, LossPoint(row.step, row.reached, row.mean)) for key, row in rows(registry.PruningLoss)
+            ),
+            tests=read_tests(
+                read_table(tables, registry.AlphaTest),
+                {"/".join(folder.parts[-4:]): key for folder, key in keys.items()},
+            ),
+            families=families,
+            depths=depths,
+            sources=sources or {},
+        )
+
+    def __getitem__(self, quantity: str) -> Mapping[Key, float]:
+        """Values by cell; empty where no cell has the quantity."""
+        return self.values.get(quantity, {})
+
+    @cached_property
+    def keys(self) -> tuple[Key, ...]:
+        """Of all cells and dense models, in the order of the tables."""
+        parts = (self.metrics, *self.values.values(), self.classes, self.bins, self.losses)
+        return tuple(dict.fromkeys(key for part in parts for key in part))
+
+    @cached_property
+    def cells(self) -> list[Key]:
+        """Pruned cells, sorted."""
+        return sorted(key for key in self.keys if key.pruner != NO_PRUNER)
+
+    def only(self, keep: Callable[[Key], bool]) -> Measured:
+        """The cells that ``keep`` accepts."""
+        return self.part([key for key in self.keys if keep(key)])
+
+    def part(self, keys: Collection[Key]) -> Measured:
+        """These cells, in this order."""
+
+        def kept(values: Mapping[Key, T]) -> dict[Key, T]:
+            return {key: values[key] for key in keys if key in values}
+
+        known = set(keys)
+        return replace(
+            self,
+            metrics=kept(self.metrics),
+            values={name: kept(of_cells) for name, of_cells in self.values.items()},
+            classes=kept(self.classes),
+            bins=kept(self.bins),
+            losses=kept(self.losses),
+            tests=[test for test in self.tests if {test.a, test.b} <= known],
+        )
+
+    def metric(self, key: Key) -> str | None:
+        """What the scores of a cell measure."""
+        return self.metrics.get(key) or self.metrics.get(key.dense)
+
+    def score(self, key: Key) -> float | None:
+        """Mean over seeds."""
+        return self["score_mean"].get(key)
+
+    @cached_property
+    def drops(self) -> dict[Key, float]:
+        """Dense minus pruned score of every pruned cell that has both."""
+        scores = self["score_mean"]
+        return {
+            key: scores[key.dense] - scores[key] for key in self.cells if {key, key.dense} <= scores.keys()
+        }
+
+    def ratio(self, key: Key) -> float | None:
+        """All parameters over those left, as reached; None where it is not known."""
+        return 1.0 if key.pruner == NO_PRUNER else self["ratio"].get(key)
+
+    def family(self, arch: str) -> str | None:
+        """As recorded, else that of the papers' model of this name."""
+        name = recall.arch_name(arch, None, None)
+        named = _FAMILY_OF_NAME.get(name, "resnet") if name else _FAMILY_OF_NAME.get(arch.casefold())
+        return self.families.get(arch) or named
+
+    def role(self, arch: str) -> Role | None:
+        """By the family of the architecture."""
+        return ROLES.get(self.family(arch) or "")
+
+    def playing(self, role: Role) -> str:
+        """``BERT``, or ``BERT (here minilm)`` where other models play its part."""
+        archs = sorted({key.arch for key in self.keys if self.role(key.arch) == role})
+        others = [arch for arch in archs if arch.casefold() != role.casefold()]
+        return f"{role} (here {', '.join(archs)})" if others else role
+
+    def pairs(self, values: Mapping[Key, float]) -> list[tuple[Key, float, float]]:
+        """BERT's key, BERT's and BiLSTM's value at equal data set, pruner and sparsity."""
+        archs = sorted({key.arch for key in values if self.role(key.arch) == "BiLSTM"})
+        return [
+            (key, values[key], values[other])
+            for key in sorted(values)
+            if self.role(key.arch) == "BERT"
+            for arch in archs
+            if (other := key._replace(arch=arch)) in values
+        ]
+
+
+def curves(values: Mapping[Key, float]) -> dict[tuple[str, str, str], list[float]]:
+    """Values in order of sparsity by (dataset, arch, pruner); only where there are at least two."""
+    found = _grouped((key[:3], values[key]) for key in sorted(values))
+    return {curve: list(along) for curve, along in found.items() if len(along) > 1}
+
+
+def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]]:
+    """Values by pruner for every (dataset, arch, sparsity)."""
+    found: dict[tuple[str, str, float], dict[str, T]] = {}
+    for key in sorted(values):
+        found.setdefault((key.dataset, key.arch, key.sparsity), {})[key.pruner] = values[key]
+    return found
+
+
+def _grouped(pairs: Iterable[tuple[Any, T]]) -> dict[Any, tuple[T, ...]]:
+    found: dict[Any, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}
+
+
+def _architectures(cells: Iterable[CellResults]) -> tuple[dict[str, str], dict[str, int]]:
+    """The family of each architecture, and the depth of those that have one, from the first cell that records it."""
+    families: dict[str, str] = {}
+    depths: dict[str, int] = {}
+    for cell in cells:
+        settings = cell.settings.get("architecture") or {}
+        if cell.arch not in families:
+            if settings.get("family"):
+                families[cell.arch] = str(settings["family"])
+            if settings.get("depth"):
+                depths[cell.arch] = int(settings["depth"])
+    return families, depths

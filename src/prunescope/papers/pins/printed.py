@@ -1,0 +1,115 @@
+"""Names of the PINS paper ("Pruning Pre-trained Language Models with Principled Importance and Self-regularization").
+
+Names are this project's where the paper's say something else: its IMP is gradual magnitude pruning (``GMP``), its
+l0 regularization ``L0``; PINS without self-regularization, and with a dense teacher instead, are ``PINS-task`` and
+``PINS-distilled``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from prunescope.papers.printed import numbers, plain, read_rows
+
+PAPER = "PINS"
+
+#: What is compared in Tables 1 to 4, 8 and 9; and what PINS is compared with.
+PINS = "PINS"
+RIVALS = ("GMP", "L0", "SMvP", "PST", "PLATON")
+PRUNERS = (*RIVALS, PINS)
+
+#: Criteria that figures of the paper set side by side; the first two are its own, the second as printed in Eq. 11.
+CRITERIA = (PINS, "PINS-plain", "GMP", "sensitivity")
+
+#: PINS with the other two objectives of Table 6; and the rows of that table by the objective of a pruner.
+PLAIN, DISTILLED = "PINS-task", "PINS-distilled"
+BY_OBJECTIVE = {"task": PLAIN, "distilled": DISTILLED, "self-regularized": PINS}
+
+#: The paper's data sets by the sources of this project.
+SOURCES = {
+    "glue_rte": "RTE",
+    "glue_mrpc": "MRPC",
+    "glue_stsb": "STS-B",
+    "glue_cola": "CoLA",
+    "glue_sst2": "SST-2",
+    "glue_qnli": "QNLI",
+    "glue_mnli": "MNLI",
+    "glue_qqp": "QQP",
+    "squad": "SQuAD",
+    "conll2003": "CoNLL-2003",
+    "e2e": "E2E",
+    "dart": "DART",
+    "webnlg": "WebNLG",
+}
+GLUE = tuple(name for source, name in SOURCES.items() if source.startswith("glue_"))
+GENERATED = ("E2E", "DART", "WebNLG")
+
+#: Models, and how else they may be spelled.
+ARCHS = ("BERT-base", "MiniLM-12L-384H", "Electra-base", "GPT-2")
+_SPELLINGS = {plain(name): name for name in ARCHS} | {
+    "bert": "BERT-base",
+    "bertbaseuncased": "BERT-base",
+    "minilml12h384": "MiniLM-12L-384H",
+}
+
+#: Table 1's means over the eight tasks of GLUE, by pruner and sparsity: of fine-tuning, and of two pruners at 90 %.
+GLUE_MEANS = {("none", 0.0): 0.834, ("PLATON", 0.9): 0.796, (PINS, 0.9): 0.813}
+
+
+@dataclass(frozen=True)
+class Efficiency:
+    """One number of Table 7: RTE, BERT-base at 80 % against the dense model, on a CPU, one example at a time.
+
+    ``quantity``: ``seconds``, ``megabytes`` or ``accuracy``. ``gain``: over the dense model as printed.
+    """
+
+    pruner: str
+    sparsity: float
+    quantity: str
+    value: float
+    gain: float | None
+
+
+@cache
+def efficiency() -> tuple[Efficiency, ...]:
+    """Table 7."""
+    return tuple(
+        Efficiency(
+            row["pruner"],
+            float(row["sparsity"]),
+            row["quantity"],
+            float(row["value"]),
+            float(row["gain"]) if row["gain"] else None,
+        )
+        for row in read_rows(PAPER, "efficiency.csv")
+    )
+
+
+def dataset_name(dataset: str, source: str | None) -> str | None:
+    """The paper's name of a study's data set: by its source; by its own name where the source is not known."""
+    if source is not None:
+        return SOURCES.get(source)
+    return next((name for name in SOURCES.values() if plain(name) == plain(dataset)), None)
+
+
+def arch_name(arch: str) -> str | None:
+    """The paper's name of a model that is called so."""
+    return _SPELLINGS.get(plain(arch))
+
+
+def objective_score(
+    dataset: str, source: str | None, arch: str, sparsity: float, objective: str, metric: str
+) -> float | None:
+    """The score of Table 6 that a cell pruned by the PINS criterion repeats; None where it repeats none."""
+    place = (
+        dataset_name(dataset, source),
+        arch_name(arch),
+        BY_OBJECTIVE.get(objective),
+        metric,
+        "score_mean",
+    )
+    for n in numbers(PAPER):
+        if n.table == "6" and (n.dataset, n.arch, n.pruner, n.metric, n.quantity) == place:
+            return n.value if abs((n.sparsity or 0.0) - sparsity) < 1e-6 else None
+    return None

@@ -1,0 +1,53 @@
+"""What the command prints."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunescope.commands.audit import headlines
+
+SUMMARY = {
+    "n_pies": 12,
+    "n_examples": 100,
+    "pie_share": 0.12,
+    "n_seeds": 4,
+    "n_seeds_dropped": 0,
+    "metric": "accuracy",
+    "dense_score": 0.9,
+    "pruned_score": 0.85,
+}
+INTERVAL = {
+    "low": 0.1,
+    "high": 0.3,
+    "confidence": 0.95,
+    "bootstrap_mean": 0.15,
+    "centered_low": 0.07,
+    "centered_high": 0.27,
+}
+FLOOR = {"mean": 0.04, "pie_share_half": 0.13, "n_models": 2, "verdict": ">"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"), [(">", "more votes than"), ("<", "fewer votes than"), ("?", "not distinguished")]
+)
+def test_interval_and_noise_floor_follow_the_share(verdict: str, expected: str) -> None:
+    floor = {**FLOOR, "verdict": verdict}
+    lines = headlines({**SUMMARY, "pie_interval": INTERVAL, "noise_floor": floor}).split("\n")
+    assert lines[0] == "12 of 100 examples (12.0%) are voted on differently over 4 seeds"
+    assert lines[1] == "  over resampled seeds: 7.0% to 27.0% (0.95 bootstrap interval, centred)"
+    assert lines[2].startswith(
+        "  noise floor: 4.0% between disjoint halves of the dense models (2 seeds each)"
+    )
+    assert expected in lines[2]
+    assert lines[3] == "accuracy: 0.9000 dense, 0.8500 pruned"
+
+
+def test_one_seed_has_no_noise_floor() -> None:
+    nothing = {**INTERVAL, "low": None, "high": None, "centered_low": None, "centered_high": None}
+    lines = headlines({**SUMMARY, "pie_interval": nothing, "noise_floor": None}).split("\n")
+    assert len(lines) == 3
+    assert lines[1].startswith("  noise floor: not available with one seed")
+
+
+def test_other_tasks_say_nothing_of_it() -> None:
+    assert len(headlines({**SUMMARY, "pie_interval": None, "noise_floor": None}).split("\n")) == 2
