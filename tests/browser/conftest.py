@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prunescope.analysis.readability import MEASURES
-from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import write_table
 from prunescope.figures.drawing import draw_all
 from prunescope.papers.build import build as build_paper
 from prunescope.report.audit_page import render

@@ -38,7 +38,7 @@ rule paper:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
         figures=LAYOUT.scoped("figures/figures.json"),
-        cards=cards,
+        cards=GRID.cards,
     output:
         *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         page=LAYOUT.scoped(f"paper/{PAPER_FILES[0]}"),
@@ -47,7 +47,7 @@ rule paper:
     conda:
         CONDA
     params:
-        settings=site_settings,
+        settings=GRID.report_settings,
         version=VERSION["paper"],
     shell:
         "prunescope paper --settings {params.settings:q} --cells {input.cells:q}"
@@ -66,7 +66,7 @@ rule site:
             *[LAYOUT.scoped(f"figures/{family}") for family in FAMILIES],
             *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         ],
-        cards=cards,
+        cards=GRID.cards,
     output:
         LAYOUT.scoped("index.html"),
     log:
@@ -74,7 +74,7 @@ rule site:
     conda:
         CONDA
     params:
-        settings=site_settings,
+        settings=GRID.report_settings,
         version=VERSION["report"],
     shell:
         "prunescope site --settings {params.settings:q} --cells {input.cells:q}"

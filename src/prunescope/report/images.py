@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.data.tables import DataTable, read_table
+from prunescope.data.dataset import DataTable
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
 
 #: Images are shown at about this size, in CSS pixels, scaled by a whole factor.

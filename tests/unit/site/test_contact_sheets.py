@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from prunescope.config.compression import Compression
-from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.papers.build import build as build_paper
 from prunescope.papers.pie import previews

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prunescope.config.compression import Compression
-from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import write_table
 from prunescope.site import explorer
 from prunescope.site.explorer_votes import Ranked, chosen, ranked, read_votes
 from prunescope.site.findings import CellNumbers

@@ -1,14 +1,14 @@
-"""From a docstring to paragraph-sized pieces of plain English prose."""
+"""From a docstring to paragraph-sized passages of plain English prose."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-#: Words in a piece, at least and at most.
+#: Words in a passage, at least and at most.
 SHORTEST, LONGEST = 12, 120
 
-#: A piece needs this share of function words and of purely alphabetic words to count as English prose.
+#: A passage needs this share of function words and of purely alphabetic words to count as English prose.
 _STOP_SHARE, _LETTER_SHARE = 0.2, 0.8
 
 STOP_WORDS = frozenset(
@@ -65,11 +65,11 @@ def words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def pieces(docstring: str) -> Iterator[str]:
-    """The prose of one docstring, cut into pieces of 12 to 120 words, in order.
+def passages(docstring: str) -> Iterator[str]:
+    """The prose of one docstring, cut into passages of 12 to 120 words, in order.
 
     Signatures, parameter lists, examples, code, formulas, references, version notes, licence
-    texts and markup are left out; a summary line too short to stand alone opens the next piece.
+    texts and markup are left out; a summary line too short to stand alone opens the next passage.
     """
     opening = ""
     for paragraph in paragraphs(docstring):
@@ -82,9 +82,9 @@ def pieces(docstring: str) -> Iterator[str]:
             opening = text
             continue
         opening = ""
-        for piece in cut(text):
-            if is_prose(piece):
-                yield piece
+        for passage in cut(text):
+            if is_prose(passage):
+                yield passage
 
 
 def paragraphs(docstring: str) -> Iterator[str]:
@@ -158,7 +158,7 @@ def tidy(text: str) -> str:
 
 
 def cut(text: str) -> list[str]:
-    """A long text cut at ends of sentences into pieces of at most 120 words; a lone longer sentence goes."""
+    """A long text cut at ends of sentences into passages of at most 120 words; a lone longer sentence goes."""
     sentences = _SENTENCE_END.split(text)
     found: list[list[str]] = [[]]
     for sentence in sentences:
@@ -170,7 +170,7 @@ def cut(text: str) -> list[str]:
 
 
 def is_prose(text: str) -> bool:
-    """Whether a piece is English prose of 12 to 120 words that opens like a sentence."""
+    """Whether a passage is English prose of 12 to 120 words that opens like a sentence."""
     tokens = text.split()
     if not SHORTEST <= len(tokens) <= LONGEST or not re.match(r"[\"'(]?[A-Z]", text):
         return False

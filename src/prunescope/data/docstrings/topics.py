@@ -1,11 +1,11 @@
-"""Themes that a technical text may be about, told by keywords."""
+"""Topics that a technical text may be about, recognized by keywords."""
 
 from __future__ import annotations
 
 import re
 
-#: Theme -> regular expressions; a text is about the theme if one of them occurs in it, at the start of a word.
-#: The rules look at words, so a network can learn them; each theme has many, so that no single one tells it.
+#: Topic -> regular expressions; a text is about the topic if one of them occurs in it, at the start of a word.
+#: The rules look at words, so a model can learn them; each topic has many, so that no single one gives it away.
 _RULES: dict[str, tuple[str, ...]] = {
     "arrays": (
         r"n-?d(?:imensional)? array", r"ndarrays?\b", r"arrays?\b", r"tensors?\b", r"shapes?\b", r"reshap",
@@ -84,12 +84,12 @@ _RULES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-#: The themes' names, in the order of their class numbers.
+#: The topics' names, in the order of their class numbers.
 TOPICS = tuple(_RULES)
 
 _PATTERNS = tuple(re.compile(rf"\b(?:{'|'.join(rules)})", re.IGNORECASE) for rules in _RULES.values())
 
 
 def topics(text: str) -> tuple[int, ...]:
-    """The numbers of the themes a text mentions, sorted; empty if it mentions none."""
+    """The numbers of the topics a text mentions, sorted; empty if it mentions none."""
     return tuple(number for number, pattern in enumerate(_PATTERNS) if pattern.search(text))

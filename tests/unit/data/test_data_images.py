@@ -23,14 +23,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from prunescope.config import datasets
-from prunescope.config.datasets import Cifar10, Cifar100, FashionMnist, Mnist
 from prunescope.data import downloads
+from prunescope.data.build import build
+from prunescope.data.dataset import DataSet
 from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.images import channel_statistics
-from prunescope.data.registry import build
-from prunescope.data.sources import cifar, mnist
-from prunescope.data.tables import DataSet, read_table
+from prunescope.data.sources import cifar
+from prunescope.data.sources.cifar import Cifar10, Cifar100
+from prunescope.data.sources.digits import Digits
+from prunescope.data.sources.mnist import FashionMnist, Mnist
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
 
 SHARED = Path(os.environ.get("PRUNESCOPE_DATA") or Path(__file__).parents[3].parent / "shared/data")
@@ -145,7 +147,7 @@ def test_mnist_is_the_same_from_every_form(tmp_path: Path, source: str, form: st
         write_idx(tmp_path if form == "plain" else tmp_path / title / "raw", packed=form != "unpacked")
     before = sorted(tmp_path.rglob("*"))
     kind = Mnist if source == "mnist" else FashionMnist
-    data = mnist.build("d", kind(source=source, path=str(tmp_path)))
+    data = kind(source=source, path=str(tmp_path)).build("d")
     assert sorted(tmp_path.rglob("*")) == before
     assert bag(data, "train", "validation") == whole(GREY, "train")
     assert bag(data, "test") == whole(GREY, "test")
@@ -172,7 +174,7 @@ def test_cifar_is_the_same_from_every_form(tmp_path: Path, source: str, form: st
     read_only(tmp_path)
     path = archive if form == "the archive itself" else tmp_path
     kind = Cifar10 if source == "cifar10" else Cifar100
-    data = cifar.build("d", kind(source=source, path=str(path)))
+    data = kind(source=source, path=str(path)).build("d")
     tmp_path.chmod(0o755)
     assert bag(data, "train", "validation") == whole(examples, "train")
     assert bag(data, "test") == whole(examples, "test")
@@ -184,10 +186,10 @@ def test_a_tenth_of_every_class_is_validation_and_parts_keep_the_proportions(tmp
     images = pixels(len(labels), (1, 28, 28))
     examples = {"train": (images, labels), "test": (images[::-1], labels[::-1])}
     write_parquet(tmp_path, examples)
-    data = mnist.build("d", Mnist(source="mnist", path=str(tmp_path)))
+    data = Mnist(source="mnist", path=str(tmp_path)).build("d")
     assert np.bincount(data.tables["validation"].labels).tolist() == [6, 4, *[1] * 8]
     assert np.bincount(data.tables["train"].labels).tolist() == [54, 36, *[9] * 8]
-    few = mnist.build("d", Mnist(source="mnist", path=str(tmp_path), max_examples=18))
+    few = Mnist(source="mnist", path=str(tmp_path), max_examples=18).build("d")
     assert {split: len(table) for split, table in few.tables.items()} == {
         "train": 18,
         "validation": 18,
@@ -207,7 +209,7 @@ def test_channel_statistics_are_those_of_all_pixels() -> None:
     assert channel_statistics(np.full((2, 1, 3, 3), 9, np.uint8)) == ([9.0], [1.0])
 
 
-def test_encoded_pictures_carry_the_training_split_s_statistics(tmp_path: Path) -> None:
+def test_encoded_images_carry_the_training_split_s_statistics(tmp_path: Path) -> None:
     import torch
 
     from prunescope.config.architectures import LeNet5
@@ -238,7 +240,7 @@ def test_digits_are_scaled_and_nothing_else(tmp_path: Path) -> None:
     from prunescope.config.architectures import LeNet5
     from prunescope.training.batches import augmenting, training_data
 
-    spec = datasets.Digits(source="digits")
+    spec = Digits(source="digits")
     build("d", spec, tmp_path)
     encode(tmp_path, "d", "lenet5", spec, LeNet5(family="lenet5"), tmp_path / "x.safetensors")
     inputs = load_inputs(tmp_path / "x.safetensors")
@@ -284,15 +286,15 @@ def spoiled_mnist(folder: Path, case: str) -> None:
         ("no gzip", r"train-images-idx3-ubyte\.gz: damaged or not a gzip file"),
         ("short", r"31,375 bytes where its header asks for 31,376"),
         ("form", r"not a file of unsigned bytes in the idx form"),
-        ("size", r"pictures of 20 x 20 pixels, not 28 x 28"),
-        ("count", r"t10k-labels-idx1-ubyte\.gz: labels of shape \(9,\) for 10 pictures"),
+        ("size", r"images of 20 x 20 pixels, not 28 x 28"),
+        ("count", r"t10k-labels-idx1-ubyte\.gz: labels of shape \(9,\) for 10 images"),
         ("label", r"t10k-labels-idx1-ubyte\.gz: label 14 is outside the 10 classes"),
     ],
 )
 def test_bad_idx_files_are_refused_in_one_line(tmp_path: Path, case: str, line: str) -> None:
     spoiled_mnist(tmp_path, case)
     with pytest.raises(UserError, match=line) as error:
-        mnist.build("d", Mnist(source="mnist", path=str(tmp_path)))
+        Mnist(source="mnist", path=str(tmp_path)).build("d")
     assert "\n" not in str(error.value)
 
 
@@ -301,7 +303,7 @@ def test_bad_cifar_files_are_refused_in_one_line(tmp_path: Path) -> None:
 
     def refused(line: str) -> None:
         with pytest.raises(UserError, match=line) as error:
-            cifar.build("d", spec)
+            spec.build("d")
         assert "\n" not in str(error.value)
 
     refused(r"neither cifar-10-binary\.tar\.gz nor cifar-10-batches-bin, nor train\.parquet")
@@ -329,9 +331,9 @@ def test_bad_cifar_files_are_refused_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cell", "label", "line"),
     [
-        (b"\x89PNG\r\n\x1a\n broken", 1, r"train\.parquet: row 3: the picture cannot be read"),
-        (png(pixels(1, (3, 32, 32))[0])[:-2000], 1, r"row 3: the picture cannot be read"),
-        (png(pixels(1, (3, 30, 31))[0]), 1, r"row 3: a picture of 31 x 30 pixels, not 32 x 32"),
+        (b"\x89PNG\r\n\x1a\n broken", 1, r"train\.parquet: row 3: the image cannot be read"),
+        (png(pixels(1, (3, 32, 32))[0])[:-2000], 1, r"row 3: the image cannot be read"),
+        (png(pixels(1, (3, 30, 31))[0]), 1, r"row 3: an image of 31 x 30 pixels, not 32 x 32"),
         (None, 1, r"row 3: column 'image' holds no bytes"),
         (png(pixels(1, (3, 32, 32))[0]), 10, r"row 3: label 10 is not a class number from 0 to 9"),
         (png(pixels(1, (3, 32, 32))[0]), None, r"row 3: label None is not a class number"),
@@ -344,7 +346,7 @@ def test_bad_rows_are_refused_in_one_line(tmp_path: Path, cell: bytes | None, la
     table = pa.table({"image": [*cells[:2], cell, *cells[3:]], "label": [*labels[:2], label, *labels[3:]]})
     pq.write_table(table, tmp_path / "train.parquet")
     with pytest.raises(UserError, match=line) as error:
-        cifar.build("d", Cifar10(source="cifar10", path=str(tmp_path)))
+        Cifar10(source="cifar10", path=str(tmp_path)).build("d")
     assert "\n" not in str(error.value)
 
 
@@ -352,11 +354,11 @@ def test_a_missing_split_and_a_class_without_examples(tmp_path: Path) -> None:
     write_parquet(tmp_path, {"train": COLOUR["train"]})
     spec = Cifar10(source="cifar10", path=str(tmp_path))
     with pytest.raises(UserError, match=r"no test split; put it there as test\.parquet"):
-        cifar.build("d", spec)
+        spec.build("d")
     images, labels = COLOUR["train"]
     write_parquet(tmp_path, {"train": (images, labels % 9), "test": COLOUR["test"]})
     with pytest.raises(UserError, match="d: class without training examples: truck; check the files"):
-        cifar.build("d", spec)
+        spec.build("d")
 
 
 @pytest.fixture
@@ -370,11 +372,11 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("no_proxy", "*")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(folder)))
     address = f"http://127.0.0.1:{server.server_port}/"
-    monkeypatch.setattr(mnist, "mirrors_of", lambda name: [f"{address}nothing/", address])
-    monkeypatch.setitem(mnist.MD5, "mnist", sums)
+    monkeypatch.setattr(downloads, "mirrors_of", lambda name: [f"{address}nothing/", address])
+    monkeypatch.setattr(Mnist, "md5", sums)
     monkeypatch.setattr(cifar, "_URL", address)
-    form = cifar._FORMS["cifar10"]
-    monkeypatch.setitem(cifar._FORMS, "cifar10", replace(form, md5=sums["cifar-10-binary.tar.gz"]))
+    form = replace(Cifar10.form, md5=sums["cifar-10-binary.tar.gz"])
+    monkeypatch.setattr(Cifar10, "form", form)
     thread = Thread(target=server.serve_forever)
     thread.start()
     yield folder
@@ -384,14 +386,14 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 def test_downloads_come_from_a_mirror_once(published: Path) -> None:
-    data = mnist.build("d", Mnist(source="mnist"))
+    data = Mnist(source="mnist").build("d")
     assert bag(data, "train", "validation") == whole(GREY, "train")
     assert "All four files are the published ones by their MD5." in data.notes
     assert "torchvision" in data.versions
-    assert bag(cifar.build("d", Cifar10(source="cifar10")), "test") == whole(COLOUR, "test")
+    assert bag(Cifar10(source="cifar10").build("d"), "test") == whole(COLOUR, "test")
     for path in published.iterdir():
         path.unlink()
-    again = mnist.build("d", Mnist(source="mnist"))
+    again = Mnist(source="mnist").build("d")
     assert bag(again, "test") == whole(GREY, "test")
 
 
@@ -401,24 +403,24 @@ def test_another_file_than_the_published_one_is_refused_and_not_kept(published: 
     with pytest.raises(
         UserError, match=r"cifar10: cannot be downloaded .*its MD5 differs.*set `path`"
     ) as error:
-        cifar.build("d", Cifar10(source="cifar10"))
+        Cifar10(source="cifar10").build("d")
     assert "\n" not in str(error.value)
     assert not list(downloads.download_folder("cifar10").iterdir())
 
 
 def test_without_a_network(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist, "mirrors_of", lambda name: ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(downloads, "mirrors_of", lambda name: ["http://127.0.0.1:9/"])
     with pytest.raises(
         UserError, match=r"mnist: cannot be downloaded \(http://127\.0\.0\.1:9/train-images"
     ) as error:
-        mnist.build("d", Mnist(source="mnist"))
+        Mnist(source="mnist").build("d")
     assert "\n" not in str(error.value)
 
 
 def test_the_sums_are_torchvision_s() -> None:
     torchvision = downloads._torchvision()
-    assert dict(torchvision.MNIST.resources) == mnist.MD5["mnist"]
-    assert dict(torchvision.FashionMNIST.resources) == mnist.MD5["fashion_mnist"]
+    assert dict(torchvision.MNIST.resources) == Mnist.md5
+    assert dict(torchvision.FashionMNIST.resources) == FashionMnist.md5
     assert downloads.mirrors_of("MNIST")
 
 
@@ -428,7 +430,7 @@ def test_the_real_files(source: str, means: tuple[float, ...]) -> None:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     kind = Mnist if source == "mnist" else FashionMnist
-    data = mnist.build("d", kind(source=source, path=str(folder)))
+    data = kind(source=source, path=str(folder)).build("d")
     assert "All four files are the published ones by their MD5." in data.notes
     parts = [data.tables[split].images for split in ("train", "validation")]
     together = np.concatenate([part for part in parts if part is not None])
