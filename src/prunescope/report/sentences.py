@@ -114,7 +114,8 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
         if summary.get("tolerance") is None
         else "within and beyond the tolerance of the label"
     )
-    text = f"In the average seed, {count(flips)} of {count(n, 'example')} ({percent(flips / n)}) change between {between}"
+    changed = f"{count(flips)} of {count(n, 'example')} ({percent(flips / n)})"
+    text = f"In the average seed, {changed} change between {between}"
     if counts_examples(summary) and dense is not None and pruned is not None:
         net = abs(pruned - dense) * n
         if net >= 0.5 and flips / net >= 1.5:
