@@ -43,7 +43,7 @@ def test_grid_is_filtered_leads_to_a_cell_and_back(browser: Any, tree: Tree) -> 
     choose(browser, "pruner", "IMP-FT")
     squares = rows(browser, "#grid-map td a")
     assert [square.text[-1] for square in squares] == ["%", "%"]
-    assert "2 of 15 networks shown" in browser.find_element(By.ID, "grid-help").text
+    assert "Showing 2 of 15 pruned models" in browser.find_element(By.ID, "grid-help").text
     name = squares[1].get_attribute("aria-label")
     assert name.startswith("IMP-FT, 90%, docstrings with bilstm: share of PIEs ")
     squares[1].click()

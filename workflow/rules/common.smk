@@ -52,9 +52,9 @@ VERSION = {
     "el2n": 1,
     "cell": 6,
     "tables": 11,
-    "figures": 11,
+    "figures": 12,
     "paper": 6,
-    "report": 8,
+    "report": 9,
     "tune": 1,
 }
 

@@ -41,7 +41,8 @@ def signed_points(difference: float | None) -> str:
 def number(value: float | None, digits: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return GAP
-    return f"{value:.{digits}f}".replace("-", "−")
+    # z: no minus before what rounds to zero.
+    return f"{value:z.{digits}f}".replace("-", "−")
 
 
 def count(value: float | None, noun: str = "", plural: str | None = None) -> str:
@@ -111,12 +112,10 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
     between = (
         "right and wrong"
         if summary.get("tolerance") is None
-        else "within and beyond the tolerance of their label"
+        else "within and beyond the tolerance of the label"
     )
-    text = (
-        f"Behind it, {count(flips)} of {count(n, 'example')} ({percent(flips / n)}) change between {between} "
-        "in the average seed"
-    )
+    changed = f"{count(flips)} of {count(n, 'example')} ({percent(flips / n)})"
+    text = f"In the average seed, {changed} change between {between}"
     if counts_examples(summary) and dense is not None and pruned is not None:
         net = abs(pruned - dense) * n
         if net >= 0.5 and flips / net >= 1.5:

@@ -247,7 +247,7 @@ def test_shares_are_drawn_without_intervals_too(tree: tuple[Path, list[Path]], t
     index = draw("pie_share", tables, [], tmp_path / "out")
     assert len(index["figures"]) == 1
     assert "noise floor" not in index["figures"][0]["caption"]
-    assert index["skipped"] == [{"what": "pie_intervals.csv", "why": "the table is not there"}]
+    assert index["skipped"] == [{"what": "pie_intervals.csv", "why": "the table is missing"}]
 
 
 def test_control_stops_at_half_of_the_models(drawn: Path, tree: tuple[Path, list[Path]]) -> None:

@@ -129,12 +129,12 @@ def test_remaining_weights(source: Source, layers: int) -> None:
 def test_pattern(source: Source, layers: int) -> None:
     picture = only(weights_pattern.draw(source))
     panels = [axes for axes in picture.figure.axes if axes.get_visible()]
-    assert [panel.get_title(loc="left").strip() for panel in panels] == ["MP", "RP", "random places"]
+    assert [panel.get_title(loc="left").strip() for panel in panels] == ["MP", "RP", "random positions"]
     first, second, random = (panel.images[0].get_array() for panel in panels)
     assert first[: SIDE // 2].min() == 1
     assert first[SIDE // 2 :].max() == 0
     assert np.array_equal(second.any(axis=0), np.arange(SIDE) % 4 == 0)
-    # As many in random places as the two leave in the mean: 32 and 16.
+    # As many in random positions as the two leave in the mean: 32 and 16.
     assert random.sum() == 24
     assert panels[0].texts[0].get_text().startswith("row Gini 0.50")
     assert panels[1].texts[0].get_text().startswith("row Gini 0.00")

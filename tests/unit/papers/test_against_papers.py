@@ -185,5 +185,5 @@ def test_on_the_page(tmp_path: Path, measured: bool) -> None:
     assert "<always>" not in text
     assert "There is <always> one." in unescape(text)
     assert "imdb · bert · IMP-WR at 90%: 0.200 here, 0.300 printed" in text
-    assert "imdb · bert · unpruned: 0.900 here, 0.932 printed" in text
+    assert "imdb · bert · dense: 0.900 here, 0.932 printed" in text
     assert "−10.0" in text

@@ -173,7 +173,7 @@ def test_several_answers_are_told_apart(tmp_path: Path) -> None:
 def test_votes_on_scores_and_tags_are_told_as_what_they_are(tmp_path: Path) -> None:
     scores = sentences.story(AuditFiles(audited(tmp_path / "scores", "regression")).summary)
     assert scores[1].startswith(
-        "Behind it, 2 of 4 examples (50.0%) change between within and beyond the tolerance"
+        "In the average seed, 2 of 4 examples (50.0%) change between within and beyond the tolerance"
     )
     assert scores[2].startswith(
         "The models' median score changes by more than the tolerance, 0.171, for 2 of 4"
@@ -189,7 +189,7 @@ def test_votes_on_scores_and_tags_are_told_as_what_they_are(tmp_path: Path) -> N
 def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> None:
     summary = {"task": "tokens", "metric": "accuracy", "n_flips_mean": 30, "n_examples": 100}
     text = sentences.flips_sentence({**summary, "dense_score": 0.9, "pruned_score": 0.85})
-    assert text == "Behind it, 30 of 100 examples (30.0%) change between right and wrong in the average seed."
+    assert text == "In the average seed, 30 of 100 examples (30.0%) change between right and wrong."
 
 
 def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_no_scores() -> None:
 def test_flips_against_the_net_change() -> None:
     # 5 points of 200 examples are 10 examples; 34 flips are 3.4 times as many.
     assert sentences.flips_sentence(SUMMARY) == (
-        "Behind it, 34 of 200 examples (17.0%) change between right and wrong in the average seed, "
+        "In the average seed, 34 of 200 examples (17.0%) change between right and wrong, "
         "3.4 times as many as the change of the mean shows."
     )
 

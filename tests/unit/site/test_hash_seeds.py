@@ -30,7 +30,7 @@ def test_same_bytes_under_two_hash_seeds(tmp_path: Path) -> None:
     for seed in ("1", "2"):
         folder = tmp_path / seed
         folder.mkdir()
-        path = os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
         runs.append((folder, subprocess.Popen([sys.executable, "-c", RENDER], cwd=folder, env=environment)))
     assert [process.wait() for _, process in runs] == [0, 0]
