@@ -26,7 +26,7 @@ from prunescope.paths import (
     keeps_models,
     seeds_name,
 )
-from prunescope.papers import FILES as PAPER_FILES
+from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.planning.resources import resources_of
 from prunescope.tuning.job import tune_job

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.leading import leading_name, led
+from prunescope.analysis.pies.right import is_right
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.report.right import is_right
 
 Row = Mapping[str, Any]
 

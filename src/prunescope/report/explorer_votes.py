@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.el2n import bin_of
+from prunescope.analysis.pies.right import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.report.audit_files import class_text
-from prunescope.report.right import WITHOUT_CLASSES, is_right
 
 _SIDES = ("dense_vote", "pruned_vote")
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")

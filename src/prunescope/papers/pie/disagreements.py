@@ -1,4 +1,4 @@
-"""Table 1 of the PIE paper: examples on which the majorities of pruned and unpruned models disagree."""
+"""Table 1 of the PIE paper: examples on which the majority votes of pruned and dense models disagree."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from prunescope.analysis.pies.right import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
-from prunescope.papers.results import Network, Place, Results
-from prunescope.report.right import WITHOUT_CLASSES, is_right
+from prunescope.papers.results import PrunedCell, Results, Setup
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -40,6 +40,9 @@ _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_ag
 
 Names = tuple[str, ...]
 
+#: Longer texts are cut on pages.
+MOST_CHARACTERS = 500
+
 
 @dataclass(frozen=True)
 class Disagreement:
@@ -48,7 +51,7 @@ class Disagreement:
     ``dense_right``, ``pruned_right``: whether the vote is the label · ``has_classes``: whether labels are classes.
     """
 
-    place: Place
+    cell: PrunedCell
     example: int
     text: str | None
     true: Names
@@ -78,26 +81,26 @@ def write(
 ) -> Disagreements:
     """Write every PIE of every test split into ``path``, and keep some for pages.
 
-    A row group holds one network's, with each text once.
+    A row group holds those of one architecture on a data set, with each text once.
 
     Args:
         results: its cells' ``test/pies.parquet`` are read; a cell that has none has no rows.
         texts: texts of a data set's test split by example.
         path: the Parquet file to write, with the columns of ``SCHEMA``.
-        most: rows to keep for pages. Cells share them evenly; what one does not use goes to others.
-            Those of a cell go by the sum of both agreements, then by example.
+        most: rows to keep for pages. Cells share them evenly; others get what one does not use. Those of a
+            cell come by the sum of both agreements, then by example.
 
     Raises:
         UserError: a cell's votes cannot be read.
     """
     folders = {
-        network: [
-            (Place(network, pruner, compression), results.folders[Place(network, pruner, compression)])
-            for pruner in results.pruners(network)
-            for compression in results.compressions(network)
-            if Place(network, pruner, compression) in results.folders
+        setup: [
+            (PrunedCell(setup, pruner, compression), results.folders[PrunedCell(setup, pruner, compression)])
+            for pruner in results.pruners(setup)
+            for compression in results.compressions(setup)
+            if PrunedCell(setup, pruner, compression) in results.folders
         ]
-        for network in results.networks
+        for setup in results.setups
     }
     every = [path / "test" / "pies.parquet" for cells in folders.values() for _, path in cells]
     counts = [_count(votes) for votes in every]
@@ -105,21 +108,21 @@ def write(
     shown: list[Disagreement] = []
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_options()) as writer:
         dataset, known = "", None
-        for network, cells in folders.items():
-            if network.dataset != dataset:
-                dataset, known = network.dataset, texts(network.dataset)
+        for setup, cells in folders.items():
+            if setup.dataset != dataset:
+                dataset, known = setup.dataset, texts(setup.dataset)
             parts = []
             # One dictionary for all cells: texts are long, and every cell has many of them.
             dictionary = pa.array(list((known or {}).values()), pa.string())
-            places = {example: place for place, example in enumerate(known or {})}
-            for place, folder in cells:
+            positions = {example: position for position, example in enumerate(known or {})}
+            for cell, folder in cells:
                 votes = folder / "test" / "pies.parquet"
                 if not votes.exists():
                     continue
                 table, said = _pies(votes)
-                rows = [_row(place, row, said, known) for row in table.to_pylist()]
+                rows = [_row(cell, row, said, known) for row in table.to_pylist()]
                 shown += heapq.nsmallest(quotas[votes], rows, key=_agreed_first)
-                parts.append(_arrow(rows, places, dictionary))
+                parts.append(_arrow(rows, positions, dictionary))
             if parts:
                 whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
                 writer.write_table(whole, row_group_size=max(len(whole), 1))
@@ -133,28 +136,41 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
     [2, 25, 25]
     """
     left, found = most, [0] * len(counts)
-    order = sorted(range(len(counts)), key=lambda place: (counts[place], place))
-    for done, place in enumerate(order):
-        found[place] = min(counts[place], left // (len(order) - done))
-        left -= found[place]
+    order = sorted(range(len(counts)), key=lambda index: (counts[index], index))
+    for done, index in enumerate(order):
+        found[index] = min(counts[index], left // (len(order) - done))
+        left -= found[index]
     return found
 
 
-def samples(shown: Sequence[Disagreement], per_network: int) -> list[Disagreement]:
-    """A few examples of each network, every one of another cell and another text, the most agreed first."""
-    by_network: dict[Network, list[Disagreement]] = {}
+def samples(shown: Sequence[Disagreement], per_setup: int) -> list[dict[str, str]]:
+    """A few examples of each setup, every one of another cell and with another text, the most agreed first."""
+    by_setup: dict[Setup, list[Disagreement]] = {}
     for row in shown:
-        by_network.setdefault(row.place.network, []).append(row)
+        by_setup.setdefault(row.cell.setup, []).append(row)
     chosen = []
-    for rows in by_network.values():
-        cells: set[Place] = set()
+    for rows in by_setup.values():
+        cells: set[PrunedCell] = set()
         examples: set[int] = set()
         for row in sorted(rows, key=_agreed_first):
-            if len(cells) < per_network and row.place not in cells and row.example not in examples:
-                cells.add(row.place)
+            if len(cells) < per_setup and row.cell not in cells and row.example not in examples:
+                cells.add(row.cell)
                 examples.add(row.example)
                 chosen.append(row)
-    return chosen
+    return [
+        {
+            "text": cut(row.text) if row.text is not None else "",
+            "where": f"{row.cell.setup.text} · {row.cell.pruner} at {row.cell.compression.text}, "
+            f"example {row.example}",
+            **{side: ", ".join(getattr(row, side)) or "(no class)" for side in ("dense", "pruned", "true")},
+        }
+        for row in chosen
+    ]
+
+
+def cut(text: str) -> str:
+    """A text as pages show it."""
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
 
 
 def _agreed_first(row: Disagreement) -> tuple[float, int]:
@@ -204,13 +220,15 @@ def _read(votes: Path, columns: list[str]) -> pa.Table:
         raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
 
 
-def _row(place: Place, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None) -> Disagreement:
+def _row(
+    cell: PrunedCell, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None
+) -> Disagreement:
     example = int(row["example"])
     dense, pruned = (
         is_right(said.task, row["label"], row[vote], said.tolerance) for vote in ("dense_vote", "pruned_vote")
     )
     return Disagreement(
-        place,
+        cell,
         example,
         texts.get(example) if texts is not None else None,
         names(row["label"], said.classes),
@@ -235,12 +253,12 @@ def names(value: Any, classes: Names) -> Names:
     return () if value is None else (str(value),)
 
 
-def _arrow(rows: Sequence[Disagreement], places: Mapping[int, int], texts: pa.Array) -> pa.Table:
+def _arrow(rows: Sequence[Disagreement], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
     columns: dict[str, list[Any]] = {
-        "dataset": [row.place.network.dataset for row in rows],
-        "arch": [row.place.network.arch for row in rows],
-        "pruner": [row.place.pruner for row in rows],
-        "amount": [row.place.compression.text for row in rows],
+        "dataset": [row.cell.setup.dataset for row in rows],
+        "arch": [row.cell.setup.arch for row in rows],
+        "pruner": [row.cell.pruner for row in rows],
+        "amount": [row.cell.compression.text for row in rows],
         "example": [row.example for row in rows],
         "true_classes": ["|".join(row.true) for row in rows],
         "dense_vote": ["|".join(row.dense) for row in rows],
@@ -254,6 +272,6 @@ def _arrow(rows: Sequence[Disagreement], places: Mapping[int, int], texts: pa.Ar
         else pa.array(values, SCHEMA.field(name).type)
         for name, values in columns.items()
     }
-    indices = pa.array([places.get(row.example) for row in rows], pa.int32())
+    indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
     arrays["text"] = pa.DictionaryArray.from_arrays(indices, texts)
     return pa.table([arrays[part.name] for part in SCHEMA], schema=SCHEMA)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from prunescope.analysis.effectiveness import correct
+from prunescope.analysis.pies.right import is_right
 from prunescope.analysis.pies.votes import normalized
 from prunescope.predictions.store import SeedBlock, TableMeta, read_predictions, write_predictions
-from prunescope.report.right import is_right
 
 NAMES = ("a", "b", "c")
 TOLERANCE = 0.25
