@@ -1,19 +1,16 @@
-"""What a paper's table is: one declaration, from which its page section and its CSV file follow.
+"""What a paper's table is: one declaration, from which its section on the page and its CSV file follow (``render``).
 
-Records are tidy: one mapping per value or cell, with every name that a column, a row or a file needs. A ``Table`` says
-where its records come from, which of their fields name a grid, a row and a column, and what a cell shows.
+Records are tidy: one mapping per value, with every name that a row, a column or the file needs. A ``Table`` says where
+its records come from, which of their fields name a grid, a row and a column, and what a cell shows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from prunescope.analysis.csv_text import write_csv
-from prunescope.config.compression import Compression
 from prunescope.papers.results import Inputs, Record
 
 R = TypeVar("R", bound=Record)
@@ -59,49 +56,15 @@ class Column:
     kind: str = "number"
     style: str = ""
 
-    def cell(self, record: Record | None) -> Cell:
-        shown = "" if record is None else self.show(record)
-        cell = shown if isinstance(shown, Cell) else Cell(shown or "")
-        styles = ("n" if self.kind == "number" else "", self.style, cell.style)
-        return replace(cell, style=" ".join(filter(None, styles)), kind=self.kind)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A column's title; ``span``: columns below it."""
-
-    text: str
-    kind: str = "number"
-    span: int = 1
-
-
-@dataclass(frozen=True)
-class Grid:
-    """One table of a page, ready to be drawn.
-
-    aside: behind the caption. below: a paragraph under the table. folded: shown on demand.
-    """
-
-    caption: str
-    aside: str
-    heads: Sequence[Head]
-    rows: Sequence[Sequence[Cell]]
-    below: str = ""
-    folded: bool = False
-
-
-def _nothing(record: Record) -> str:
-    return ""
-
 
 @dataclass(frozen=True)
 class View:
     """How a page lays records out.
 
     lead: the first columns of a row, from its first record.
-    row, grid: fields that name a row and a grid; every record is a row of its own without ``row``.
+    row, grid: fields that name a row and a grid; without ``row``, every record is a row of its own.
     column: the field that is spread over columns, blank where a row has no record of it; none if empty.
-    cells: the columns of each record of a row. With ``stacked``, each of them is a row instead.
+    cells: the columns below each value of ``column``. With ``stacked``, each of them is a row instead.
     trail: the last columns of a row; one with no text in a grid is left out.
     row_order, column_order: what rows and columns are sorted by; compression levels ascend, names keep their order.
     caption, aside, below: of a grid, from its first record. narrow: grids may stand side by side.
@@ -109,92 +72,35 @@ class View:
     """
 
     lead: Sequence[Column] = ()
-    row: Sequence[str] = ()
-    grid: Sequence[str] = ()
+    row: str = ""
+    grid: str = ""
     column: str = ""
     cells: Sequence[Column] = ()
     stacked: bool = False
     trail: Sequence[Column] = ()
     row_order: Callable[[Record], Any] | None = None
     column_order: Callable[[Record], Any] | None = None
-    caption: Callable[[Record], str] = _nothing
-    aside: Callable[[Record], str] = _nothing
-    below: Callable[[Record], str] = _nothing
+    caption: Callable[[Record], str] = lambda record: ""
+    aside: Callable[[Record], str] = lambda record: ""
+    below: Callable[[Record], str] = lambda record: ""
     narrow: bool = False
     folded: Callable[[Record], bool] = lambda record: False
-
-    def grids(self, records: Sequence[Record]) -> list[Grid]:
-        return [self._grid(own) for own in grouped(records, self.grid)]
-
-    def _grid(self, records: Sequence[Record]) -> Grid:
-        first = records[0]
-        lines = grouped(records, self.row) if self.row else [[record] for record in records]
-        if self.row_order is not None:
-            order = self.row_order
-            lines.sort(key=lambda line: order(line[0]))
-        spread = spread_over(records, self.column, self.column_order) if self.column else []
-        at = [{record[self.column]: record for record in line} if self.column else {} for line in lines]
-        heads = [Head(_head(column, first), column.kind) for column in self.lead]
-        rows: list[list[Cell]]
-        if self.stacked:
-            heads += [Head(label(value)) for value in spread]
-            rows = [
-                [
-                    Cell(_head(column, first), kind="name"),
-                    *(column.cell(known.get(value)) for value in spread),
-                ]
-                for known in at
-                for column in self.cells
-            ]
-        else:
-            heads += [Head(label(value), span=len(self.cells)) for value in spread]
-            heads += [] if self.column else [Head(_head(column, first), column.kind) for column in self.cells]
-            rows = [
-                [column.cell(line[0]) for column in self.lead]
-                + [column.cell(known.get(value)) for value in spread for column in self.cells]
-                + ([] if self.column else [column.cell(line[0]) for column in self.cells])
-                for line, known in zip(lines, at, strict=True)
-            ]
-            for column in self.trail:
-                last = [column.cell(line[0]) for line in lines]
-                if any(cell.text for cell in last):
-                    heads.append(Head(_head(column, first), column.kind))
-                    rows = [[*row, cell] for row, cell in zip(rows, last, strict=True)]
-        told = (self.caption(first), self.aside(first))
-        return Grid(*told, heads, rows, self.below(first), self.folded(first))
 
 
 @dataclass(frozen=True)
 class Csv:
-    """The columns of a table's file, named by the records' fields.
+    """The columns of a table's file, named as the records' fields.
 
-    keys: the first columns. values: by the end of the column's name, the field that stands in a column for each
-    compression level or name in ``column``: first all levels of the first value (``by_value``), or first all values of
-    the first level. row: the fields that make a row, ``keys`` if they do. Without values, every record is a row.
+    keys: the first columns, as ``dataset, arch``. values: by the end of a column's name, the field in it. There is one
+    for each compression level or name in ``column``: all levels of the first value first (``by_value``), or all values
+    of the first level. row: the fields that make a row, if ``keys`` do not. Without values, every record is a row.
     """
 
-    keys: Sequence[str] | Callable[[Sequence[Record]], Sequence[str]]
+    keys: str | Callable[[Sequence[Record]], str]
     values: Mapping[str, str] = field(default_factory=dict)
     column: str = "compression"
     by_value: bool = True
-    row: Sequence[str] = ()
-
-    def write(self, path: Path, records: Sequence[Record]) -> None:
-        keys = list(self.keys(records) if callable(self.keys) else self.keys)
-        if not self.values:
-            write_csv(path, keys, ([record[key] for key in keys] for record in records))
-            return
-        spread = spread_over(records, self.column)
-        if self.by_value:
-            order = [(value, part) for part in self.values for value in spread]
-        else:
-            order = [(value, part) for value in spread for part in self.values]
-        rows = []
-        for line in grouped(records, self.row or keys):
-            known = {record[self.column]: record for record in line}
-            cells = [known[value][self.values[part]] if value in known else None for value, part in order]
-            rows.append([line[0][key] for key in keys] + cells)
-        write_csv(path, [*keys, *(f"{label(value)} {part}".rstrip() for value, part in order)], rows)
+    row: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +108,7 @@ class Table:
     """A table of a paper, or several of one layout: all that is to be said of it.
 
     numbers: the paper's. title: the heading of its section. file, holds: of the folder, and what the file holds.
-    records: where the numbers come from. csv: the file's columns, unless ``write`` writes the file.
+    records: where the numbers come from. csv: the file's columns; None where the file is no table of records.
     view: the page's. note: under the heading, with ``**bold**``, ```code``` and ``[class:text]``. empty: what a page
     says where there are no records.
     """
@@ -214,7 +120,6 @@ class Table:
     records: Callable[[Inputs], Sequence[Record]]
     view: View
     csv: Csv | None = None
-    write: Callable[[Inputs, Path], None] | None = None
     note: str | Callable[[Inputs, Sequence[Record]], str] = ""
     empty: str = "Nothing to show yet."
 
@@ -229,7 +134,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """Figures of a paper that show one thing, by the family of pictures that does so here.
+    """Figures of a paper that show one thing, by the family of pictures that does so here; ``paper``: what they show.
 
     by_picture: the paper's own number for a picture, by its file stem; numbers that the paper gives to another cut of
     the same data stand under ``numbers`` alone. shown: what the figure of a number sets side by side; a picture has
@@ -238,9 +143,9 @@ class Figure:
 
     numbers: str
     title: str
-    paper: str
     family: str
     by_picture: Mapping[str, str]
+    paper: str
     shown: Mapping[str, Collection[str]] = field(default_factory=dict)
     if_any: bool = False
 
@@ -290,30 +195,6 @@ class Paper:
         return {table.file: table.holds for table in self.tables}
 
 
-def grouped(records: Iterable[R], fields: Sequence[str]) -> list[list[R]]:
-    """Records by the values of some fields, in the order in which these first occur."""
-    found: dict[tuple[Any, ...], list[R]] = {}
-    for record in records:
-        found.setdefault(tuple(record[name] for name in fields), []).append(record)
-    return list(found.values())
-
-
-def spread_over(
-    records: Iterable[Record], column: str, order: Callable[[Record], Any] | None = None
-) -> list[Any]:
-    """The distinct values of a field: compression levels ascending, other values as they first occur."""
-    first: dict[Any, Record] = {}
-    for record in records:
-        first.setdefault(record[column], record)
-    if order is not None:
-        return sorted(first, key=lambda value: order(first[value]))
-    return sorted(first) if all(isinstance(value, Compression) for value in first) else list(first)
-
-
-def label(value: Any) -> str:
-    return value.text if isinstance(value, Compression) else str(value)
-
-
 def titled(kind: str, numbers: str) -> str:
     """``Table 4`` or ``Tables 5 and 6``."""
     return f"{kind}{'s' if ' ' in numbers else ''} {numbers}"
@@ -322,10 +203,6 @@ def titled(kind: str, numbers: str) -> str:
 def captioned(numbers: str, title: str) -> str:
     """A table's title with the paper's number, where it has one."""
     return f"{titled('Table', numbers)}. {title}" if numbers else title
-
-
-def _head(column: Column, first: Record) -> str:
-    return column.head if isinstance(column.head, str) else column.head(first)
 
 
 def yes(value: bool) -> str:

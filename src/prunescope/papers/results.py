@@ -21,6 +21,7 @@ from prunescope.paths import CellFolder
 #: A value of a paper's table, with everything that its row, its column and its file need, by name.
 Record = Mapping[str, Any]
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 #: Tables that the papers' are laid out from; one that is not there leaves its cells blank.
 TABLES = (
@@ -207,6 +208,15 @@ class Inputs:
         """The rows of a cross-study table; none without its file."""
         path = self.tables / f"{table}.csv"
         return read_csv(path) if path.exists() else []
+
+
+def grouped(records: Iterable[R], fields: str) -> list[list[R]]:
+    """Records by the values of some fields, as ``dataset, arch``, in the order in which these first occur."""
+    names = fields.split(", ") if fields else []
+    found: dict[tuple[Any, ...], list[R]] = {}
+    for record in records:
+        found.setdefault(tuple(record[name] for name in names), []).append(record)
+    return list(found.values())
 
 
 def _rows(path: Path) -> dict[tuple[Setup, str], list[dict[str, str]]]:

@@ -13,6 +13,7 @@ from markupsafe import Markup, escape
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, read_json
+from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
 from prunescope.papers.layouts import PAPERS
 from prunescope.papers.numbers.printed import PAPERS as TITLES
@@ -127,8 +128,8 @@ def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) 
 def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
     records = table.records(inputs)
     if table.csv is not None:
-        table.csv.write(folder / table.file, records)
-    grids = table.view.grids(records)
+        render.write(table.csv, folder / table.file, records)
+    grids = render.grids(table.view, records)
     return {
         "note": table.note if isinstance(table.note, str) else table.note(inputs, records),
         "grids": [grid for grid in grids if not grid.folded],

@@ -12,7 +12,7 @@ from tests.support.printed_pages import Page
 from prunescope.analysis.weights.tables import COLUMNS as WEIGHT_COLUMNS
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
-from prunescope.papers.layout import Grid
+from prunescope.papers import render
 from prunescope.papers.pins.layouts import PINS, efficiency, scores
 from prunescope.papers.results import Inputs, Results
 from prunescope.report.printed import build
@@ -52,13 +52,13 @@ def inputs(folder: Path) -> Inputs:
     return Inputs(study(), Results(frozenset(), {}), folder)
 
 
-def grids(index: int, folder: Path) -> list[Grid]:
+def grids(index: int, folder: Path) -> list[render.Grid]:
     """Those of the page's table at ``index``."""
     table = PINS.tables[index]
-    return table.view.grids(table.records(inputs(folder)))
+    return render.grids(table.view, table.records(inputs(folder)))
 
 
-def texts(grid: Grid) -> list[list[str]]:
+def texts(grid: render.Grid) -> list[list[str]]:
     return [[cell.text for cell in row] for row in grid.rows]
 
 

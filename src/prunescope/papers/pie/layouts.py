@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,16 @@ from prunescope.papers.layout import (
     View,
     count,
     decimal,
-    grouped,
     percent,
     spread,
     yes,
 )  # fmt: skip
 from prunescope.papers.pie.datasets import datasets
 from prunescope.papers.pie.disagreements import samples
-from prunescope.papers.results import Inputs, Record, models
+from prunescope.papers.results import Inputs, Record, grouped, models
 
-_SETUP = ("dataset", "arch")
 _PRUNER = Column("pruner", lambda r: r["pruner"], "name")
+_MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
 
 
 def extremes(scores: Mapping[str, float]) -> dict[str, str]:
@@ -42,11 +41,6 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
         return dict.fromkeys(scores, "")
     marks = {max(scores.values()): "best", min(scores.values()): "worst"}
     return {pruner: marks.get(score, "") for pruner, score in scores.items()}
-
-
-def above(value: float | None, other: float | None) -> bool:
-    """Whether a score is higher than another; not where either is unknown."""
-    return value is not None and other is not None and value > other
 
 
 def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
@@ -69,7 +63,7 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
         floor=("pie_intervals", "noise_floor"),
         verdict=("pie_intervals", "verdict"),
     )
-    for line in grouped(records, (*_SETUP, "pruner")):
+    for line in grouped(records, "dataset, arch, pruner"):
         floor = _mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
             record["noise_floor"] = floor
@@ -101,11 +95,10 @@ def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
 
 def marks_on_pies(scores: Record) -> dict[str, str]:
     """Blue: pruned models beat dense ones on the PIEs. Bold: models score higher on the PIEs than on all examples."""
-    return {
-        "pruned_better": yes(above(scores["pruned"], scores["dense"])),
-        "pruned_above_all": yes(above(scores["pruned"], scores["pruned_on_all"])),
-        "unpruned_above_all": yes(above(scores["dense"], scores["dense_on_all"])),
-    }
+    pairs = (("pruned", "dense"), ("pruned", "pruned_on_all"), ("dense", "dense_on_all"))
+    values = [(scores[one], scores[other]) for one, other in pairs]
+    above = [yes(None not in pair and pair[0] > pair[1]) for pair in values]
+    return dict(zip(_MARKS, above, strict=True))
 
 
 def parameters(inputs: Inputs) -> list[dict[str, Any]]:
@@ -200,81 +193,63 @@ def _counts(parameters: int | None, prunable: int | None) -> str:
 
 def _by_level(*cells: Column, lead: Column = _PRUNER, row: str = "pruner", **more: Any) -> View:
     """A grid for each setup, with a column per compression level."""
-    return View(
-        lead=[lead],
-        row=(row,),
-        grid=("setup",),
-        column="compression",
-        cells=cells,
-        caption=lambda r: r["setup"].text,
-        **more,
-    )
+    more["caption"] = lambda r: r["setup"].text
+    return View([lead], row=row, grid="setup", column="compression", cells=cells, **more)
 
 
+def _in_order(names: Iterable[str], numbers: Iterable[int]) -> dict[str, str]:
+    return dict(zip(names, map(str, numbers), strict=True))
+
+
+# fmt: off
 PIE = Paper(
-    name="pie",
-    key="PIE",
-    authors="Tropeano et al.",
+    "pie", "PIE", "Tropeano et al.",
     about="Which examples pruned and dense models disagree on, and how scores, influence on training and readability "
-    "differ on these.",
+          "differ on these.",
     lead="Blank cells have not been run or have no value.",
     has=lambda inputs: bool(inputs.results.cells),
     pages={"disagreements.html": "Browse the disagreements"},
     contents=(
         Table(
-            "1",
-            "examples on which pruned and dense models disagree",
-            "table-1-disagreements.parquet",
+            "1", "examples on which pruned and dense models disagree", "table-1-disagreements.parquet",
             "every example on which the majority votes disagree, of every cell",
             lambda inputs: samples(inputs.disagreements.shown, per_setup=2),
-            View(
-                lead=[
-                    Column("example", lambda r: Cell(r["text"] or "(no text)", below=r["where"]), "text"),
-                    Column("dense models say", lambda r: r["dense"], "text"),
-                    Column("pruned models say", lambda r: r["pruned"], "text"),
-                    Column("true class", lambda r: r["true"], "text"),
-                ],
-            ),
+            View([
+                Column("example", lambda r: Cell(r["text"] or "(no text)", below=r["where"]), "text"),
+                Column("dense models say", lambda r: r["dense"], "text"),
+                Column("pruned models say", lambda r: r["pruned"], "text"),
+                Column("true class", lambda r: r["true"], "text"),
+            ]),
             note="Majority votes over seeds, on the test split. Of every architecture on a data set: the examples on "
-            "which the models of each side agree most.",
+                 "which the models of each side agree most.",
             empty="None: no cell has been analysed yet, or no majority vote differs.",
         ),
         Table(
-            "2 and 7",
-            "the data sets after preprocessing",
-            "table-7-datasets.csv",
+            "2 and 7", "the data sets after preprocessing", "table-7-datasets.csv",
             "sizes, lengths and classes of the data sets (also Table 2)",
             datasets,
-            View(
-                lead=[
-                    Column("data set", lambda r: r["dataset"], "name"),
-                    Column("# train", lambda r: count(r["train"])),
-                    Column("# test", lambda r: count(r["test"])),
-                    Column("# val", lambda r: count(r["validation"])),
-                    Column("mean / median", lambda r: r["mean"] and f"{r['mean']:.0f} / {r['median']:g}"),
-                    Column("min / max", lambda r: r["max"] and f"{count(r['min'])} / {count(r['max'])}"),
-                    Column("std", lambda r: decimal(r["std"], 0)),
-                    Column("tokens 85%", lambda r: count(r["p85"])),
-                    Column("max tokens", lambda r: count(r["truncation"])),
-                    Column("# classes", lambda r: count(r["classes"])),
-                    Column("task", lambda r: r["task"], "name"),
-                    Column("classification", lambda r: r["classification"], "name"),
-                ],
-            ),
-            Csv(
-                (
-                    *("dataset", "train", "test", "validation", "mean", "median", "min", "max"),
-                    *("std", "p85", "truncation", "classes", "task", "classification"),
-                )
-            ),
+            View([
+                Column("data set", lambda r: r["dataset"], "name"),
+                Column("# train", lambda r: count(r["train"])),
+                Column("# test", lambda r: count(r["test"])),
+                Column("# val", lambda r: count(r["validation"])),
+                Column("mean / median", lambda r: r["mean"] and f"{r['mean']:.0f} / {r['median']:g}"),
+                Column("min / max", lambda r: r["max"] and f"{count(r['min'])} / {count(r['max'])}"),
+                Column("std", lambda r: decimal(r["std"], 0)),
+                Column("tokens 85%", lambda r: count(r["p85"])),
+                Column("max tokens", lambda r: count(r["truncation"])),
+                Column("# classes", lambda r: count(r["classes"])),
+                Column("task", lambda r: r["task"], "name"),
+                Column("classification", lambda r: r["classification"], "name"),
+            ]),
+            Csv("dataset, train, test, validation, mean, median, min, max, std, p85, truncation, classes, task, "
+                "classification"),
             note="Lengths in tokens of the texts of all splits, as the BiLSTM reads them, before they are cut at “max "
-            "tokens”. “tokens 85%”: the length that 85% of them do not exceed. Images have no tokens.",
+                 "tokens”. “tokens 85%”: the length that 85% of them do not exceed. Images have no tokens.",
             empty="No data set has a data card yet.",
         ),
         Table(
-            "4",
-            "percentage of examples that are PIEs",
-            "table-4-pie-share.csv",
+            "4", "percentage of examples that are PIEs", "table-4-pie-share.csv",
             "share of PIEs, a column per compression level; marks; verdicts against the noise floor",
             pie_shares,
             _by_level(
@@ -282,13 +257,11 @@ PIE = Paper(
                 trail=[Column("noise floor", lambda r: percent(r["noise_floor"]), style="pair")],
                 narrow=True,
             ),
-            Csv((*_SETUP, "pruner", "noise_floor"), {"": "share", "mark": "mark", "verdict": "verdict"}),
+            Csv("dataset, arch, pruner, noise_floor", {"": "share", "mark": "mark", "verdict": "verdict"}),
             note=_share_note,
         ),
         Table(
-            "5 and 6",
-            "parameters, and the share of them that is removed",
-            "table-5-parameters.csv",
+            "5 and 6", "parameters, and the share of them that is removed", "table-5-parameters.csv",
             "parameters, and the share and number removed and left (also Table 6)",
             parameters,
             _by_level(
@@ -299,110 +272,72 @@ PIE = Paper(
                 stacked=True,
                 aside=lambda r: _counts(r["parameters"], r["prunable"]),
             ),
-            Csv((*_SETUP, "parameters", "prunable"), {"removed": "removed", "remaining": "remaining"}),
+            Csv("dataset, arch, parameters, prunable", {"removed": "removed", "remaining": "remaining"}),
             note="As counted in the models themselves, the mean over the models of all pruners. Prunable: weight "
-            "matrices but embeddings and the final classifier.",
+                 "matrices but embeddings and the final classifier.",
         ),
         Table(
-            "9",
-            "score, mean ± standard deviation over seeds",
-            "table-9-effectiveness.csv",
+            "9", "score, mean ± standard deviation over seeds", "table-9-effectiveness.csv",
             "score of the dense and the pruned models, mean and standard deviation over seeds",
             effectiveness,
             _by_level(
-                Column("", lambda r: Cell(spread(r["mean"], r["std"]), "strong" if r["best"] else "")),
-                aside=_scores,
+                Column("", lambda r: Cell(spread(r["mean"], r["std"]), "strong" if r["best"] else "")), aside=_scores
             ),
-            Csv(
-                (*_SETUP, "metric", "pruner", "unpruned mean", "unpruned std"),
-                {"mean": "mean", "std": "std", "best": "best"},
-                by_value=False,
-            ),
+            Csv("dataset, arch, metric, pruner, unpruned mean, unpruned std",
+                {"mean": "mean", "std": "std", "best": "best"}, by_value=False),
             note="**Bold**: the best pruner at that level.",
         ),
         Table(
-            "10",
-            "score on PIEs, pruned and dense",
-            "table-10-effectiveness-on-pies.csv",
+            "10", "score on PIEs, pruned and dense", "table-10-effectiveness-on-pies.csv",
             "score on PIEs, pruned and dense, with the paper's marks",
             on_pies,
             _by_level(Column("", _pruned_on_pies, style="pair"), Column("", _dense_on_pies), aside=_metric),
-            Csv(
-                (*_SETUP, "metric", "pruner"),
-                {"pruned": "pruned", "unpruned": "dense"}
-                | {name: name for name in ("pruned_better", "pruned_above_all", "unpruned_above_all")},
-                by_value=False,
-            ),
+            Csv("dataset, arch, metric, pruner",
+                {"pruned": "pruned", "unpruned": "dense", **dict(zip(_MARKS, _MARKS, strict=True))}, by_value=False),
             note="Of each pair, the first value is of the pruned models, the second of the dense models on the same "
-            "PIEs. [better:Blue, underlined]: pruned models score higher on the PIEs than dense ones. **Bold**: models "
-            "score higher on the PIEs than the same models on the whole test split.",
+                 "PIEs. [better:Blue, underlined]: pruned models score higher on the PIEs than dense ones. **Bold**: "
+                 "models score higher on the PIEs than the same models on the whole test split.",
         ),
-        # Figures 6 to 13 do not say which network they are of; Figures 3 and 5 do.
+        # Figures 6 to 13 do not say which architecture they are of; Figures 3 and 5 do.
         Figure(
-            "1",
-            "Score by sparsity",
-            "Accuracy or F1 of unpruned and pruned models per pruning threshold, a plot per data set and model.",
-            "effectiveness",
-            {"effectiveness": "1"},
+            "1", "Score by sparsity", "effectiveness", {"effectiveness": "1"},
+            paper="Accuracy or F1 of dense and pruned models per pruning threshold, a plot per data set and model.",
         ),
         Figure(
-            "2 and 6",
-            "All examples and PIEs across classes",
-            "Distribution of all data points and of PIEs at the lowest and the highest pruning, across classes sorted "
-            "by frequency. The paper shows IIBP-FT first and the other pruners in the appendix, for several labels "
-            "only.",
-            "pie_classes",
-            {},
+            "2 and 6", "All examples and PIEs across classes", "pie_classes", {},
+            paper="Distribution of all data points and of PIEs at the lowest and the highest pruning, across classes "
+                  "sorted by frequency. The paper shows IIBP-FT first and the other pruners in the appendix, for "
+                  "several labels only.",
         ),
         Figure(
-            "3 and 7 to 13",
-            "Score on PIEs and on all examples",
-            "Accuracy of unpruned (solid) and pruned models (dotted) for all data points (blue) or only for PIEs "
-            "(orange), per pruning threshold, each plot a different pruner.",
-            "effectiveness_on_pies",
-            {"snli--bert": "3"},
+            "3 and 7 to 13", "Score on PIEs and on all examples", "effectiveness_on_pies", {"snli--bert": "3"},
+            paper="Accuracy of dense (solid) and pruned models (dotted) for all data points (blue) or only for PIEs "
+                  "(orange), per pruning threshold, each plot a different pruner.",
         ),
+        # With one architecture, its own picture has a plot for every pruner.
         Figure(
-            "4 and 14 to 20",
-            "PIEs by influence on training",
-            "Percentage of data points that are PIEs against the degree of influence (EL2N score) of all data points "
-            "in the training set, across pruning thresholds. The paper has a figure per pruner and in it a plot per "
-            "data set and model.",
-            "el2n_pruners",
-            dict(
-                zip(
-                    ("iibp-ft", "ibp-ai", "iibp-wr", "imp-ft", "mp-ai", "imp-wr", "irp-ft", "rp-ai"),
-                    ("4", *map(str, range(14, 21))),
-                    strict=True,
-                )
+            "4 and 14 to 20", "PIEs by influence on training", "el2n_pruners", if_any=True,
+            by_picture={"iibp-ft": "4"} | _in_order(
+                ("ibp-ai", "iibp-wr", "imp-ft", "mp-ai", "imp-wr", "irp-ft", "rp-ai"), range(14, 21)
             ),
-            # With one architecture, its own picture has a plot for every pruner.
-            if_any=True,
+            paper="Percentage of data points that are PIEs against the degree of influence (EL2N score) of all data "
+                  "points in the training set, across pruning thresholds. The paper has a figure per pruner and in it "
+                  "a plot per data set and model.",
         ),
         Figure(
-            "4 and 14 to 20",
-            "PIEs by influence on training, the same by architecture",
-            "The same numbers, a picture per data set and model, a plot per pruner.",
-            "el2n",
-            {},
+            "4 and 14 to 20", "PIEs by influence on training, the same by architecture", "el2n", {},
+            paper="The same numbers, a picture per data set and model, a plot per pruner.",
         ),
         Figure(
-            "5 and 21 to 27",
-            "Readability and length of PIEs",
-            "Ratio between the readability scores, and the text length, of PIEs and of all data points across pruning "
-            "thresholds; the black line at 1 stands for equal scores, the turquoise one is the mean of all pruners.",
-            "readability",
-            dict(
-                zip(
-                    [
-                        f"{data}--{arch}"
-                        for data in ("snli", "imdb", "reuters", "aapd")
-                        for arch in ("bert", "bilstm")
-                    ],
-                    ("5", *map(str, range(21, 28))),
-                    strict=True,
-                )
+            "5 and 21 to 27", "Readability and length of PIEs", "readability",
+            {"snli--bert": "5", "snli--bilstm": "21"} | _in_order(
+                [f"{dataset}--{arch}" for dataset in ("imdb", "reuters", "aapd") for arch in ("bert", "bilstm")],
+                range(22, 28),
             ),
+            paper="Ratio between the readability scores, and the text length, of PIEs and of all data points across "
+                  "pruning thresholds; the black line at 1 stands for equal scores, the turquoise one is the mean of "
+                  "all pruners.",
         ),
     ),
 )
+# fmt: on

@@ -24,6 +24,9 @@ _KINDS: tuple[tuple[str, tuple[str, ...], Mapping[str, str]], ...] = (
     ("entities", ("CoNLL-2003",), {"BERT-base": "3"}),
     ("texts from data", ("E2E", "DART", "WebNLG"), {"GPT-2": "4"}),
 )
+_KIND_OF: dict[str | None, int] = {
+    name: position for position, (_, datasets, _) in enumerate(_KINDS) for name in datasets
+}
 
 #: Table 7 is of this data set and architecture.
 _DATASET, _ARCH = "RTE", "BERT-base"
@@ -32,40 +35,34 @@ _QUANTITIES = ("seconds", "megabytes", "accuracy")
 
 def scores(inputs: Inputs) -> list[dict[str, Any]]:
     """Tables 1 to 6, 8 and 9, from ``task_metrics.csv``; ``published``: printed of this very architecture."""
-    printed: dict[tuple[str | None, str | None, str, float, str], float] = {
+    printed: dict[Any, float] = {
         (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
         for n in pins.printed()
     }
-    rows, names = inputs.rows("task_metrics"), _names(inputs)
-    found: list[dict[str, Any]] = []
-    for kind, datasets, numbers in _KINDS:
-        own = [row for row in rows if names.get(row["dataset"]) in datasets]
-        for arch in dict.fromkeys(row["arch"] for row in own):
-            name = pins.arch_name(arch)
-            cells: dict[Any, dict[str, Any]] = {}
-            for row in own:
-                if row["arch"] != arch:
-                    continue
-                pruner, sparsity, mean = row["pruner"], _sparsity(row["sparsity"]), number(row["mean"])
-                published = printed.get((names[row["dataset"]], name, pruner, sparsity, row["metric"]))
-                known = published is not None and mean is not None
-                cells[pruner, sparsity, row["dataset"], row["metric"]] = {
-                    "table": numbers.get(name or "", ""),
-                    "kind": kind,
-                    "dataset": row["dataset"],
-                    "arch": arch,
-                    "pruner": pruner,
-                    "sparsity": sparsity,
-                    "metric": row["metric"],
-                    "head": f"{row['dataset']} {pretty_metric(row['metric'])}",
-                    "position": list(names).index(row["dataset"]),
-                    "mean": mean,
-                    "std": number(row["std"]),
-                    "n_seeds": int(row["n_seeds"]),
-                    "published": published,
-                    "difference": round(mean - published, 6) if known else None,  # type: ignore[operator]
-                }
-            found += cells.values()
+    names = _names(inputs)
+    rows = [row for row in inputs.rows("task_metrics") if names.get(row["dataset"]) in _KIND_OF]
+    archs = list(dict.fromkeys((_KIND_OF[names[row["dataset"]]], row["arch"]) for row in rows))
+    rows.sort(key=lambda row: ((kind := _KIND_OF[names[row["dataset"]]]), archs.index((kind, row["arch"]))))
+    found = []
+    for row in rows:
+        dataset, arch = names[row["dataset"]], pins.arch_name(row["arch"])
+        kind, _, numbers = _KINDS[_KIND_OF[dataset]]
+        sparsity, mean = _sparsity(row["sparsity"]), number(row["mean"])
+        published = printed.get((dataset, arch, row["pruner"], sparsity, row["metric"]))
+        record = {
+            **{name: row[name] for name in ("dataset", "arch", "pruner", "metric")},
+            **{"table": numbers.get(arch or "", ""), "kind": kind, "sparsity": sparsity},
+            **{
+                "mean": mean,
+                "std": number(row["std"]),
+                "n_seeds": int(row["n_seeds"]),
+                "published": published,
+            },
+            "difference": None if published is None or mean is None else round(mean - published, 6),
+            "head": f"{row['dataset']} {pretty_metric(row['metric'])}",
+            "position": list(names).index(row["dataset"]),
+        }
+        found.append(record)
     return [record | {"best": _best(record, found)} for record in found]
 
 
@@ -109,16 +106,14 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
             ours, gain = _measured(one, accuracies.get(key), storage.get(key, (None, None)))
             records.append(
                 {
-                    "table": "7" if printed else "",
-                    "dataset": dataset,
-                    "arch": arch,
-                    "pruner": one.pruner,
-                    "sparsity": one.sparsity,
-                    "quantity": one.quantity,
-                    "published": one.value if printed else None,
-                    "gain": one.gain if printed else None,
-                    "ours": ours,
-                    "our_gain": gain,
+                    **{
+                        "table": "7" if printed else "",
+                        "dataset": dataset,
+                        "arch": arch,
+                        "pruner": one.pruner,
+                    },
+                    **{"sparsity": one.sparsity, "quantity": one.quantity, "ours": ours, "our_gain": gain},
+                    **{"published": one.value if printed else None, "gain": one.gain if printed else None},
                     "export": _command(inputs, dataset, arch),
                 }
             )
@@ -202,70 +197,54 @@ _LEAD = (
     Column("method", lambda r: "dense" if r["pruner"] == NO_PRUNER else r["pruner"], "name"),
 )
 
+# fmt: off
 PINS = Paper(
-    name="pins",
-    key="PINS",
-    authors="Ren and Zhu",
+    "pins", "PINS", "Ren and Zhu",
     about="Scores of gradual pruners on GLUE, SQuAD, CoNLL-2003 and texts from data; time and storage.",
     lead="Every data set of the paper that the study has is here. Numbers in brackets are what the paper prints of the "
-    "same architecture. The paper's IMP is GMP here.",
+         "same architecture. The paper's IMP is GMP here.",
     has=lambda inputs: bool(inputs.once(scores)),
     contents=(
         Table(
-            "1 to 6, 8 and 9",
-            "scores",
-            "table-1-to-9-scores.csv",
+            "1 to 6, 8 and 9", "scores", "table-1-to-9-scores.csv",
             "scores by the data sets' own metrics beside the printed ones (Tables 1 to 6, 8, 9)",
-            scores,
+            lambda inputs: inputs.once(scores),
             View(
-                lead=_LEAD,
-                row=("pruner", "sparsity"),
-                grid=("kind", "arch"),
+                _LEAD,
+                row="pruner, sparsity",
+                grid="kind, arch",
                 column="head",
                 cells=[Column("", _score)],
                 row_order=_by_method,
                 column_order=lambda r: r["position"],
                 caption=lambda r: captioned(r["table"], f"{r['arch']}, {r['kind']}"),
             ),
-            Csv(
-                (
-                    *("table", "dataset", "arch", "pruner", "sparsity", "metric", "mean"),
-                    *("std", "n_seeds", "published", "difference"),
-                )
-            ),
+            Csv("table, dataset, arch, pruner, sparsity, metric, mean, std, n_seeds, published, difference"),
             note="In percent, by the data sets' own metrics, mean ± standard deviation over seeds. **Bold**: the "
-            "highest mean at this sparsity.",
+                 "highest mean at this sparsity.",
             empty="The study has none of the paper's data sets, or nothing of them has been analysed yet.",
         ),
         Table(
-            "7",
-            "time, storage and accuracy on RTE",
-            "table-7-efficiency.csv",
+            "7", "time, storage and accuracy on RTE", "table-7-efficiency.csv",
             "time, storage and accuracy on RTE, as far as they are measured",
             efficiency,
             View(
-                lead=_LEAD,
-                row=("pruner", "sparsity"),
-                grid=("dataset", "arch"),
+                _LEAD,
+                row="pruner, sparsity",
+                grid="dataset, arch",
                 column="quantity",
                 cells=[Column("", _quantity)],
                 column_order=lambda r: _QUANTITIES.index(r["quantity"]),
                 caption=lambda r: captioned(r["table"], f"{r['arch']} on {r['dataset']}"),
-                below=lambda r: (
-                    f"The file of one model, if models were kept (`keep_models`): `{r['export']}`"
-                ),
+                below=lambda r: f"The file of one model, if models were kept (`keep_models`): `{r['export']}`",
             ),
-            Csv(
-                (
-                    *("table", "dataset", "arch", "pruner", "sparsity", "quantity"),
-                    *("published", "gain", "ours", "our_gain"),
-                )
-            ),
+            Csv("table, dataset, arch, pruner, sparsity, quantity, published, gain, ours, our_gain"),
             note="“times”: how many times better than dense. Storage is that of the prunable weights, as the paper "
-            "counts: dense in float32, pruned as 8-bit weights in compressed sparse rows. It is known where the study "
-            "measures weights (`weight_statistics`). No job of a study measures time; `python benchmarks/inference.py` "
-            "does, on a CPU, with an encoder of BERT-base's sizes.",
+                 "counts: dense in float32, pruned as 8-bit weights in compressed sparse rows. It is known where the "
+                 "study measures weights (`weight_statistics`). No job of a study measures time; "
+                 "`python benchmarks/inference.py` does, on a CPU, with an encoder of BERT-base's sizes.",
             empty="The study has not trained on RTE.",
         ),
     ),
 )
+# fmt: on

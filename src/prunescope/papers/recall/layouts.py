@@ -20,8 +20,8 @@ from prunescope.papers.layout import (
     yes,
 )  # fmt: skip
 from prunescope.papers.recall import pvalues
-from prunescope.papers.recall.grid import DEFAULTS, PRUNERS, SIZES, is_default, is_fixed, is_sized
-from prunescope.papers.recall.pvalues import Test, bare, levels_differ
+from prunescope.papers.recall.grid import DEFAULTS, PRUNERS, SIZES, is_fixed
+from prunescope.papers.recall.pvalues import Layout, bare
 from prunescope.papers.results import Inputs, PrunedCell, Record, Setup
 
 #: The pruners that have a table of their own.
@@ -99,45 +99,6 @@ def _steps_note(inputs: Inputs, records: Sequence[Record]) -> str:
     return " ".join([f"Means over models; α with its {interval} t interval and verdict.", *missing])
 
 
-_PAIRED = (
-    "Paired one-sided tests between models of the same seed: α is smaller at the lower compression level."
-)
-
-
-def _of_sizes(mp: str, up: str) -> Any:
-    """The number of a table of one pruner over sizes."""
-
-    def number(own: list[Test]) -> str:
-        side = own[0].a
-        sized = side.compression.kind == "ratio" and is_sized(side.dataset, [test.a.arch for test in own])
-        return {"MP": mp, "UP": up}.get(side.pruner, "") if sized else ""
-
-    return number
-
-
-def _of_datasets(number: str) -> Any:
-    def numbered(own: list[Test]) -> str:
-        known = any(is_default(s.dataset, s.arch) for test in own for s in (test.a, test.b))
-        kept = own[0].a.pruner == "MP" and own[0].a.compression.kind == "ratio"
-        return number if known and kept and _shared_arch(own[0]) == _DEFAULT else ""
-
-    return numbered
-
-
-def _of_fixed(number: str) -> Any:
-    return lambda own: (
-        number if own[0].a.compression.kind == "ratio" and is_fixed(own[0].a.dataset, own[0].a.arch) else ""
-    )
-
-
-_DEFAULT = "default networks"
-
-
-def _shared_arch(test: Test) -> str:
-    """The architecture that data sets share, where they do not stand with their own."""
-    return test.names[0] if test.start == "dataset" and len(test.names) > 2 else _DEFAULT
-
-
 _BY_SIZE = dict.fromkeys(("2", "4", "6", "8", "10", "12"), SIZES)
 _BY_DATASET = dict.fromkeys(("3", "7", "11"), tuple(f"{d} · {a}" for d, a in DEFAULTS.items()))
 _SHOWN = {**_BY_SIZE, **_BY_DATASET, **dict.fromkeys(("1", "5", "9"), PRUNERS)}
@@ -147,216 +108,132 @@ def _across(mp: str, datasets: str, up: str) -> dict[str, str]:
     return {"sizes--cifar10--resnet--MP": mp, "datasets--MP": datasets, "sizes--cifar10--resnet--UP": up}
 
 
+_LEVELS = (
+    "Paired one-sided tests between models of the same seed: α is smaller at the lower compression level."
+)
+_TWO_SIDED = "Paired two-sided tests between models of the same seed: α differs."
+
+# fmt: off
 RECALL = Paper(
-    name="recall",
-    key="recall",
-    authors="Good et al.",
+    "recall", "recall", "Good et al.",
     about="Whether pruning sets well and badly recalled classes further apart, by compression level, architecture, "
-    "data set and pruner.",
+          "data set and pruner.",
     lead="Every data set with one label per example is here. α is the slope of the classes' recall balance after "
-    "pruning over that before: above 1, pruning sets classes further apart. Blank cells have not been run or have no "
-    "value.",
+         "pruning over that before: above 1, pruning sets classes further apart. Blank cells have not been run or "
+         "have no value.",
     has=lambda inputs: bool(inputs.once(pvalues.alpha_cells)),
     contents=(
         Figure(
-            "1",
-            "α by pruner",
-            "Boxplots of α across models, at each ratio within each pruner (ResNet-56 on CIFAR-10). <, > or ? denote "
-            "where 99% intervals were below 1, above 1, or overlapped 1.",
-            "alpha",
-            {"cifar10--resnet56": "1"},
-            _SHOWN,
+            "1", "α by pruner", "alpha", {"cifar10--resnet56": "1"}, shown=_SHOWN,
+            paper="Boxplots of α across models, at each ratio within each pruner (ResNet-56 on CIFAR-10). <, > or ? "
+                  "denote where 99% intervals were below 1, above 1, or overlapped 1.",
         ),
         Figure(
-            "2 to 4",
-            "α by size of the architecture, and by data set",
-            "Boxplots of α across models, at each ratio within each size of ResNet on CIFAR-10 (Figure 2: MP, Figure "
-            "4: UP) and within each data set (Figure 3: MP).",
-            "alpha_across",
-            _across("2", "3", "4"),
-            _SHOWN,
+            "2 to 4", "α by size of the architecture, and by data set", "alpha_across", _across("2", "3", "4"),
+            shown=_SHOWN,
+            paper="Boxplots of α across models, at each ratio within each size of ResNet on CIFAR-10 (Figure 2: MP, "
+                  "Figure 4: UP) and within each data set (Figure 3: MP).",
         ),
         Figure(
-            "5",
-            "Recall balance before and after pruning, by pruner",
-            "Scatterplot matrix of normalized recall balances before (x) against after pruning (y), at several ratios "
-            "(rows) and pruners (columns). Each point is one class of one model.",
-            "balance",
-            {"cifar10--resnet56": "5"},
-            _SHOWN,
+            "5", "Recall balance before and after pruning, by pruner", "balance", {"cifar10--resnet56": "5"},
+            shown=_SHOWN,
+            paper="Scatterplot matrix of normalized recall balances before (x) against after pruning (y), at several "
+                  "ratios (rows) and pruners (columns). Each point is one class of one model.",
         ),
         Figure(
-            "6 to 8",
-            "Recall balance before and after pruning, by size of the architecture and by data set",
-            "The same at several sizes of ResNet (Figure 6: MP, Figure 8: UP) and several data sets (Figure 7).",
-            "balance_across",
-            _across("6", "7", "8"),
-            _SHOWN,
+            "6 to 8", "Recall balance before and after pruning, by size of the architecture and by data set",
+            "balance_across", _across("6", "7", "8"), shown=_SHOWN,
+            paper="The same at several sizes of ResNet (Figure 6: MP, Figure 8: UP) and several data sets (Figure 7).",
         ),
         pvalues.table(
-            "1 and 2",
-            "neighbouring levels, within each architecture",
-            "table-1-2-amounts-by-network.csv",
-            "neighbouring compression levels, a column per architecture",
-            hypothesis=_PAIRED,
-            of=lambda test, order: levels_differ(test),
-            facts={"dataset": lambda t: t.a.dataset, "pruner": lambda t: t.a.pruner},
-            rows="levels",
-            columns="arch",
-            number=_of_sizes("1", "2"),
-            several=True,
+            "1 and 2", "neighbouring levels, within each architecture", "table-1-2-amounts-by-network.csv",
+            "neighbouring compression levels, a column per architecture", _LEVELS,
+            Layout("dataset, pruner", rows="levels", columns="arch", grid="sizes", numbers={"MP": "1", "UP": "2"}),
         ),
         pvalues.table(
-            "3",
-            "neighbouring levels, within each data set",
-            "table-3-amounts-by-dataset.csv",
+            "3", "neighbouring levels, within each data set", "table-3-amounts-by-dataset.csv",
             "the same, a column per data set with its default architecture",
-            hypothesis=_PAIRED + " Each data set stands with its default architecture.",
-            of=lambda test, order: levels_differ(test) and order.defaults.get(test.a.dataset) == test.a.arch,
-            facts={"pruner": lambda t: t.a.pruner},
-            rows="levels",
-            columns="dataset",
-            number=_of_datasets("3"),
-            several=True,
-            defaults=True,
+            f"{_LEVELS} Each data set stands with its default architecture.",
+            Layout("pruner, networks", rows="levels", columns="dataset", grid="datasets", numbers={"MP": "3"}),
         ),
         pvalues.table(
-            "4",
-            "neighbouring levels, within each pruner",
-            "table-4-amounts-by-pruner.csv",
-            "the same, a column per pruner",
-            hypothesis=_PAIRED,
-            of=lambda test, order: levels_differ(test),
-            facts={"dataset": lambda t: t.a.dataset, "arch": lambda t: t.a.arch},
-            rows="levels",
-            columns="pruner",
-            number=_of_fixed("4"),
+            "4", "neighbouring levels, within each pruner", "table-4-amounts-by-pruner.csv",
+            "the same, a column per pruner", _LEVELS,
+            Layout("dataset, arch", rows="levels", columns="pruner", grid="fixed", numbers={"": "4"}),
         ),
         pvalues.table(
-            "5 and 6",
-            "sizes of an architecture",
-            "table-5-6-sizes.csv",
+            "5 and 6", "sizes of an architecture", "table-5-6-sizes.csv",
             "neighbouring sizes of an architecture, a column per compression level",
-            hypothesis="Independent one-sided tests: α is larger in the smaller model.",
-            of=lambda test, order: test.start == "arch",
-            facts={
-                "dataset": lambda t: t.a.dataset,
-                "networks": lambda t: t.names[1],
-                "pruner": lambda t: t.a.pruner,
-            },
-            rows="arch",
-            columns="level",
-            number=_of_sizes("5", "6"),
+            "Independent one-sided tests: α is larger in the smaller model.",
+            Layout("dataset, networks, pruner", rows="arch", columns="level", grid="sizes",
+                   numbers={"MP": "5", "UP": "6"}),
         ),
         pvalues.table(
-            "7",
-            "data sets",
-            "table-7-datasets.csv",
+            "7", "data sets", "table-7-datasets.csv",
             "data sets of neighbouring difficulty, a column per compression level",
-            hypothesis="Independent one-sided tests: α is smaller on the easier data set, which stands first.",
-            of=lambda test, order: test.start == "dataset",
-            facts={"pruner": lambda t: t.a.pruner, "networks": _shared_arch},
-            rows="dataset",
-            columns="level",
-            number=_of_datasets("7"),
+            "Independent one-sided tests: α is smaller on the easier data set, which stands first.",
+            Layout("pruner, networks", rows="dataset", columns="level", grid="datasets", numbers={"MP": "7"}),
         ),
         pvalues.table(
-            "8",
-            "pruners",
-            "table-8-pruners.csv",
-            "all pairs of pruners, a column per compression level",
-            hypothesis="Paired two-sided tests between models of the same seed: α differs.",
-            of=lambda test, order: test.start == "pruner",
-            facts={"dataset": lambda t: t.a.dataset, "arch": lambda t: t.a.arch},
-            rows="pruner",
-            columns="level",
-            number=_of_fixed("8"),
+            "8", "pruners", "table-8-pruners.csv", "all pairs of pruners, a column per compression level", _TWO_SIDED,
+            Layout("dataset, arch", rows="pruner", columns="level", grid="fixed", numbers={"": "8"}),
         ),
         pvalues.table(
-            "9",
-            "MP against UP over all sizes",
-            "table-9-mp-and-up.csv",
-            "MP against UP, a row per compression level, a column per architecture",
-            hypothesis="Paired two-sided tests between models of the same seed: α differs.",
-            of=lambda test, order: test.start.endswith(" over sizes"),
-            facts={
-                "dataset": lambda t: t.a.dataset,
-                "networks": lambda t: t.names[1],
-                "pruners": lambda t: f"{t.a.pruner} vs {t.b.pruner}",
-            },
-            rows="level",
-            columns="arch",
-            number=_of_sizes("9", "9"),
-            family="each table",
+            "9", "MP against UP over all sizes", "table-9-mp-and-up.csv",
+            "MP against UP, a row per compression level, a column per architecture", _TWO_SIDED,
+            Layout("dataset, networks, pruners", rows="level", columns="arch", grid="sizes", numbers={"": "9"}),
         ),
         Figure(
-            "9 to 12",
-            "Intervals of mean α",
-            "99% confidence intervals of mean α behind each boxplot: by pruner (Figure 9), size (10: MP, 12: UP) and "
-            "data set (11).",
-            "alpha_intervals",
-            {"cifar10--resnet56": "9", **_across("10", "11", "12")},
-            _SHOWN,
+            "9 to 12", "Intervals of mean α", "alpha_intervals",
+            {"cifar10--resnet56": "9", **_across("10", "11", "12")}, shown=_SHOWN,
+            paper="99% confidence intervals of mean α behind each boxplot: by pruner (Figure 9), size (10: MP, 12: UP) "
+                  "and data set (11).",
         ),
         Table(
-            "10",
-            "accuracy before pruning",
-            "table-10-accuracy.csv",
+            "10", "accuracy before pruning", "table-10-accuracy.csv",
             "accuracy before pruning, mean and standard deviation over seeds",
             accuracies,
-            View(
-                lead=[
-                    Column("model", lambda r: r["model"], "name"),
-                    Column("data set", lambda r: r["dataset"], "name"),
-                    Column("pruner", lambda r: r["pruner"], "name"),
-                    Column("accuracy", lambda r: spread(r["accuracy"], r["std"])),
-                    Column("models", lambda r: str(r["n_seeds"])),
-                ]
-            ),
-            Csv(("model", "dataset", "pruner", "accuracy", "std", "n_seeds")),
+            View([
+                Column("model", lambda r: r["model"], "name"),
+                Column("data set", lambda r: r["dataset"], "name"),
+                Column("pruner", lambda r: r["pruner"], "name"),
+                Column("accuracy", lambda r: spread(r["accuracy"], r["std"])),
+                Column("models", lambda r: str(r["n_seeds"])),
+            ]),
+            Csv("model, dataset, pruner, accuracy, std, n_seeds"),
             note="Mean ± standard deviation over the dense models that a pruner's models are compared with.",
             empty="No model has an α yet.",
         ),
         Figure(
-            "13",
-            "Accuracy against intensification",
-            "Mean accuracy and mean intensification with their standard errors, on CIFAR-10 at ratios 2, 4, 6, 8 and "
-            "10.",
-            "accuracy_alpha",
-            {"cifar10": "13"},
+            "13", "Accuracy against intensification", "accuracy_alpha", {"cifar10": "13"},
+            paper="Mean accuracy and mean intensification with their standard errors, on CIFAR-10 at ratios 2, 4, 6, 8 "
+                  "and 10.",
         ),
         Table(
-            "11",
-            "variance of recall",
-            "table-11-recall-variance.csv",
+            "11", "variance of recall", "table-11-recall-variance.csv",
             "variance of recall over classes before and after pruning",
             variances,
             View(
-                lead=[
+                [
                     Column("model", lambda r: f"{r['dataset']} @ {r['arch']} → {r['pruner']}", "name"),
                     Column("before", lambda r: decimal(r["before"], 4)),
                 ],
-                row=("setup", "pruner"),
-                grid=("kind",),
+                row="setup, pruner",
+                grid="kind",
                 column="compression",
                 cells=[Column("", lambda r: Cell(decimal(r["after"], 4), "strong" if r["grew"] else ""))],
             ),
-            Csv(
-                ("dataset", "arch", "pruner", "before"),
-                {"": "after", "above before": "grew"},
-                row=("kind", "dataset", "arch", "pruner"),
-            ),
+            Csv("dataset, arch, pruner, before", {"": "after", "above before": "grew"},
+                row="kind, dataset, arch, pruner"),
             note="Variance over classes of a model's recalls, mean over models. **Bold**: greater than before pruning.",
             empty="No model has recalls yet.",
         ),
         Table(
-            "12 and 13",
-            "accuracy and intensification of LTH and CHIP",
-            "table-12-13-accuracy-alpha.csv",
+            "12 and 13", "accuracy and intensification of LTH and CHIP", "table-12-13-accuracy-alpha.csv",
             "accuracy and α by compression level, of LTH and CHIP and of every other pruner",
             steps,
             View(
-                lead=[
+                [
                     Column(lambda r: r["kind"], lambda r: r["level"], "name"),
                     Column("ratio reached", lambda r: decimal(r["ratio"], 2)),
                     Column("accuracy", lambda r: decimal(r["accuracy"])),
@@ -364,18 +241,14 @@ RECALL = Paper(
                     Column("interval", _interval),
                     Column("", lambda r: Cell(r["verdict"] or "", "strong"), "name"),
                 ],
-                grid=("table", "setup", "pruner"),
+                grid="table, setup, pruner",
                 caption=lambda r: captioned(r["table"], f"{r['pruner']} on {r['setup'].text}"),
                 folded=lambda r: r["pruner"] not in NUMBERS,
                 narrow=True,
             ),
-            Csv(
-                (
-                    *("table", "dataset", "arch", "pruner", "amount", "ratio", "accuracy"),
-                    *("alpha", "ci_low", "ci_high", "verdict"),
-                )
-            ),
+            Csv("table, dataset, arch, pruner, amount, ratio, accuracy, alpha, ci_low, ci_high, verdict"),
             note=_steps_note,
         ),
     ),
 )
+# fmt: on

@@ -12,7 +12,9 @@ from prunescope.analysis.csv_text import number
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned, label
+from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
+from prunescope.papers.recall.grid import is_default, is_fixed, is_sized
+from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, Record
 
 
@@ -113,109 +115,131 @@ class Order:
 
 #: What stands over the first column, by what varies.
 _CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
+_DEFAULT = "default networks"
 
 
-def levels_differ(test: Test) -> bool:
-    return test.a.compression != test.b.compression
+def _networks(test: Test) -> str:
+    """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
+    if test.start == "dataset":
+        return test.names[0] if len(test.names) > 2 else _DEFAULT
+    return test.names[1] if test.start == "arch" or _over_sizes(test) else ""
 
 
-def table(
-    numbers: str,
-    title: str,
-    file: str,
-    holds: str,
-    *,
-    hypothesis: str,
-    of: Callable[[Test, Order], bool],
-    facts: Mapping[str, Callable[[Test], str]],
-    rows: str,
-    columns: str,
-    number: Callable[[list[Test]], str],
-    several: bool = False,
-    defaults: bool = False,
-    family: str = "each column",
-) -> Table:
-    """The declaration of p-values in one layout.
+def _over_sizes(test: Test) -> bool:
+    return test.start.endswith(" over sizes")
 
-    Args:
-        hypothesis: what is tested.
-        of: which tests belong here.
-        facts: what is the same in one table, by name; levels of one kind stand together, too.
-        rows: ``levels`` (pairs), ``level``, or what varies between the sides: ``arch``, ``dataset`` or ``pruner``.
-        columns: ``level``, or what varies between columns.
-        number: the paper's number of a table, empty where the paper does not print this very table.
-        several: whether a table without a number needs two columns.
-        defaults: whether the facts say which architecture each data set stands with.
-        family: what is corrected together.
+
+#: What is the same in one table, by name.
+_FACTS: dict[str, Callable[[Test], str]] = {
+    "dataset": lambda test: test.a.dataset,
+    "arch": lambda test: test.a.arch,
+    "pruner": lambda test: test.a.pruner,
+    "networks": _networks,
+    "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How tests are laid out.
+
+    facts: what is the same in one table, as ``dataset, pruner``; levels of one kind stand together, too.
+    rows: ``levels`` (pairs), ``level``, or what varies between the sides: ``arch``, ``dataset`` or ``pruner``.
+    columns: ``level``, or what varies between columns: ``arch``, ``pruner``, or data sets with default architectures.
+    grid: what of the paper's grid a table must be of to have its number: ``sizes``, ``datasets`` or ``fixed``.
+    numbers: the paper's, by pruner, or of any under an empty name.
     """
 
-    def row(test: Test) -> tuple[Any, ...]:
-        if rows in ("levels", "level"):
-            return (test.a.compression, test.b.compression)
-        return (getattr(test.a, rows), getattr(test.b, rows))
+    facts: str
+    rows: str
+    columns: str
+    grid: str
+    numbers: Mapping[str, str]
 
-    def named(key: tuple[Any, ...]) -> str:
-        if rows == "level":
-            return bare(key[0])
-        return " vs ".join(bare(side) if rows == "levels" else side for side in key)
-
-    def column(test: Test) -> Any:
-        return test.a.compression if columns == "level" else getattr(test.a, columns)
-
-    def one(own: list[Test], order: Order) -> list[dict[str, Any]]:
-        keys = {row(test) for test in own}
-        lines = sorted(
-            keys, key=None if rows.startswith("level") else lambda key: order.later_first(key, rows)
-        )
-        names = (
-            sorted({column(test) for test in own})
-            if columns == "level"
-            else order.sorted(map(column, own), columns)
-        )
-        said = {name: read(own[0]) for name, read in facts.items()}
-        if defaults:
-            said["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
-        shared = {
-            "table": number(own),
-            "facts": tuple(said),
-            **said,
-            "title": " · ".join(filter(None, said.values())),
-            "corner": _CORNERS.get(rows, own[0].a.compression.kind),
-        }
-        if several and len(names) < 2 and not shared["table"]:
-            return []
-        at = {(row(test), column(test)): test for test in own}
-        return [
-            {
-                **shared,
-                "row": named(line),
-                "column": label(name),
-                "test": (test := at.get((line, name))),
-                "p": test.p if test else None,
-            }
-            for line in lines
-            for name in names
-        ]
-
-    def records(inputs: Inputs) -> list[dict[str, Any]]:
+    def records(self, inputs: Inputs) -> list[dict[str, Any]]:
+        """A record per test and gap of every table, the paper's own tables first; the others keep their order."""
         order = inputs.once(Order.of)
         groups: dict[Any, list[Test]] = {}
         for test in inputs.once(read_tests):
-            if of(test, order):
-                key = (*(read(test) for read in facts.values()), test.a.compression.kind)
+            if self._has(test, order):
+                key = (*(_FACTS[name](test) for name in self.facts.split(", ")), test.a.compression.kind)
                 groups.setdefault(key, []).append(test)
-        # The paper's own tables first; the others keep their order.
-        found = sorted(
-            filter(None, (one(own, order) for own in groups.values())),
-            key=lambda own: own[0]["table"] or "~",
-        )
+        found = [records for own in groups.values() if (records := self._table(own, order))]
+        found.sort(key=lambda own: own[0]["table"] or "~")
         return [
             {**record, "grid": index, "line": (index, record["row"])}
             for index, own in enumerate(found)
             for record in own
         ]
 
+    def _has(self, test: Test, order: Order) -> bool:
+        if self.rows == "levels":
+            default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
+            return default and test.a.compression != test.b.compression
+        return _over_sizes(test) if self.rows == "level" else test.start == self.rows
+
+    def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
+        at = {(self._row(test), self._column(test)): test for test in own}
+        lines = sorted({line for line, _ in at}, key=lambda line: self._later(line, order))
+        names = [column for _, column in at]
+        names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
+        facts = {name: _FACTS[name](own[0]) for name in self.facts.split(", ")}
+        if self.rows == "levels" and "networks" in facts:
+            facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
+        shared = {
+            "table": self._number(own),
+            **facts,
+            "title": " · ".join(filter(None, facts.values())),
+            "corner": _CORNERS.get(self.rows, own[0].a.compression.kind),
+        }
+        # One network alone, or one data set, stands in Table 4 with its pruners.
+        if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
+            return []
+        found = [(line, name, at.get((line, name))) for line in lines for name in names]
+        return [
+            {
+                **shared,
+                "row": self._named(line),
+                "column": label(name),
+                "test": test,
+                "p": test.p if test else None,
+            }
+            for line, name, test in found
+        ]
+
+    def _row(self, test: Test) -> tuple[Any, Any]:
+        varied = "compression" if self.rows in ("levels", "level") else self.rows
+        return (getattr(test.a, varied), getattr(test.b, varied))
+
+    def _column(self, test: Test) -> Any:
+        return getattr(test.a, "compression" if self.columns == "level" else self.columns)
+
+    def _later(self, line: tuple[Any, Any], order: Order) -> tuple[Any, ...]:
+        return line if self.rows in ("levels", "level") else order.later_first(line, self.rows)
+
+    def _named(self, line: tuple[Any, Any]) -> str:
+        if self.rows == "level":
+            return bare(line[0])
+        return " vs ".join(bare(side) if self.rows == "levels" else side for side in line)
+
+    def _number(self, own: list[Test]) -> str:
+        """The paper's number of a table, empty where the paper does not print this very table."""
+        side = own[0].a
+        known = {
+            "sizes": is_sized(side.dataset, [test.a.arch for test in own]),
+            "datasets": any(is_default(s.dataset, s.arch) for test in own for s in (test.a, test.b))
+            and _networks(own[0]) in ("", _DEFAULT),
+            "fixed": is_fixed(side.dataset, side.arch),
+        }
+        number = self.numbers.get(side.pruner, self.numbers.get("", ""))
+        return number if known[self.grid] and side.compression.kind == "ratio" else ""
+
+
+def table(numbers: str, title: str, file: str, holds: str, hypothesis: str, layout: Layout) -> Table:
+    """The declaration of a table of p-values; ``hypothesis``: what is tested."""
+
     def note(inputs: Inputs, records: Sequence[Record]) -> str:
+        family = "each table" if layout.rows == "level" else "each column"
         correction = inputs.study.analysis.correction.capitalize()
         return f"{hypothesis} {correction}-corrected within {family}. **Bold**: below 0.05. –: the test has no outcome."
 
@@ -224,21 +248,21 @@ def table(
         f"p-values, {title}",
         file,
         f"corrected p-values: {holds}",
-        records,
+        layout.records,
         View(
-            lead=[Column(lambda r: r["corner"], lambda r: r["row"], "name")],
-            row=("row",),
-            grid=("grid",),
+            [Column(lambda r: r["corner"], lambda r: r["row"], "name")],
+            row="row",
+            grid="grid",
             column="column",
             cells=[Column("", _p_value)],
             caption=lambda r: captioned(r["table"], r["title"]),
             narrow=True,
         ),
         Csv(
-            lambda records: ("table", *(records[0]["facts"] if records else ()), "row"),
+            lambda records: f"table, {layout.facts}, row" if records else "table, row",
             {"": "p"},
             column="column",
-            row=("line",),
+            row="line",
         ),
         note=note,
         empty="The study has no such pair.",
