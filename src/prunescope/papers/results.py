@@ -109,6 +109,11 @@ class Results:
         """Least pruned first."""
         return sorted({cell.compression for cell in self.cells if cell.setup == setup})
 
+    def crossed(self, setup: Setup) -> list[PrunedCell]:
+        """Every pruner at every level of a setup, in order, whether the study asks for it or not."""
+        levels = self.compressions(setup)
+        return [PrunedCell(setup, pruner, level) for pruner in self.pruners(setup) for level in levels]
+
     @cached_property
     def sparsities(self) -> dict[PrunedCell, float | None]:
         """The sparsity by which the tables know a cell; None where no model is left that has one.
@@ -150,14 +155,12 @@ class Results:
 
     def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
         """Mean scores by pruner, of those that have one."""
-        found = {
-            pruner: self.value("effectiveness", PrunedCell(setup, pruner, compression), "mean")
-            for pruner in self.pruners(setup)
-        }
+        cells = [cell for cell in self.crossed(setup) if cell.compression == compression]
+        found = {cell.pruner: self.value("effectiveness", cell, "mean") for cell in cells}
         return {pruner: score for pruner, score in found.items() if score is not None}
 
     def records(self, **columns: tuple[str, str]) -> list[dict[str, Any]]:
-        """A record for every pruner and compression level of each setup, done or not.
+        """A record for every pruner at every compression level of each setup.
 
         Args:
             columns: a field by its name: the table it comes from and its column there. What starts with ``dense_`` is
@@ -166,19 +169,14 @@ class Results:
         found = []
         for setup in self.setups:
             metric = self.metric(setup)
-            for pruner in self.pruners(setup):
-                for compression in self.compressions(setup):
-                    cell = PrunedCell(setup, pruner, compression)
-                    names = {"dataset": setup.dataset, "arch": setup.arch, "metric": metric, "pruner": pruner}
-                    values = {
-                        name: self.of_dense(setup, column, table)
-                        if name.startswith("dense_")
-                        else self.value(table, cell, column)
-                        for name, (table, column) in columns.items()
-                    }
-                    found.append(
-                        {"cell": cell, "setup": setup, "compression": compression, **names, **values}
-                    )
+            for cell in self.crossed(setup):
+                values = {
+                    name: self.of_dense(setup, column, table)
+                    if name.startswith("dense_")
+                    else self.value(table, cell, column)
+                    for name, (table, column) in columns.items()
+                }
+                found.append({"cell": cell, "metric": metric, **cell._asdict(), **setup._asdict(), **values})
         return found
 
 

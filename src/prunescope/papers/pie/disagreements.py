@@ -18,27 +18,14 @@ from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Results, Setup
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-
-#: Several classes are joined by ``|``, as in the tables that an audit reads; no class is an empty field.
-SCHEMA = pa.schema(
-    [
-        ("dataset", _NAME),
-        ("arch", _NAME),
-        ("pruner", _NAME),
-        ("amount", _NAME),
-        ("example", pa.int64()),
-        ("text", _NAME),
-        ("true_classes", _NAME),
-        ("dense_vote", _NAME),
-        ("pruned_vote", _NAME),
-        ("dense_agreement", pa.float64()),
-        ("pruned_agreement", pa.float64()),
-    ]
-)
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
 
 Names = tuple[str, ...]
+
+#: Long texts outgrow the usual page of a dictionary, and would be written once per cell.
+_OPTIONS: dict[str, Any] = {
+    "compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True
+}  # fmt: skip
 
 #: Longer texts are cut on pages.
 MOST_CHARACTERS = 500
@@ -62,6 +49,26 @@ class Disagreement:
     dense_right: bool
     pruned_right: bool
     has_classes: bool
+
+
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+#: The file's columns: type, and value of a row; texts, which are long, are put in apart. Several classes are joined by
+#: ``|``, as in the tables that an audit reads; no class is an empty field.
+_FIELDS: dict[str, tuple[pa.DataType, Callable[[Disagreement], Any]]] = {
+    "dataset": (_NAME, lambda row: row.cell.setup.dataset),
+    "arch": (_NAME, lambda row: row.cell.setup.arch),
+    "pruner": (_NAME, lambda row: row.cell.pruner),
+    "amount": (_NAME, lambda row: row.cell.compression.text),
+    "example": (pa.int64(), lambda row: row.example),
+    "text": (_NAME, lambda row: row.text),
+    "true_classes": (_NAME, lambda row: "|".join(row.true)),
+    "dense_vote": (_NAME, lambda row: "|".join(row.dense)),
+    "pruned_vote": (_NAME, lambda row: "|".join(row.pruned)),
+    "dense_agreement": (pa.float64(), lambda row: row.dense_agreement),
+    "pruned_agreement": (pa.float64(), lambda row: row.pruned_agreement),
+}
+SCHEMA = pa.schema([(name, type_) for name, (type_, _) in _FIELDS.items()])
 
 
 @dataclass(frozen=True)
@@ -93,35 +100,30 @@ def write(
     Raises:
         UserError: a cell's votes cannot be read.
     """
-    folders = {
-        setup: [
-            (PrunedCell(setup, pruner, compression), results.folders[PrunedCell(setup, pruner, compression)])
-            for pruner in results.pruners(setup)
-            for compression in results.compressions(setup)
-            if PrunedCell(setup, pruner, compression) in results.folders
-        ]
+    every = {
+        cell: results.folders[cell] / "test" / "pies.parquet"
         for setup in results.setups
+        for cell in results.crossed(setup)
+        if cell in results.folders
     }
-    every = [path / "test" / "pies.parquet" for cells in folders.values() for _, path in cells]
-    counts = [_count(votes) for votes in every]
+    counts = [_count(votes) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
     shown: list[Disagreement] = []
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_options()) as writer:
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_OPTIONS) as writer:
         dataset, known = "", None
-        for setup, cells in folders.items():
+        for setup in results.setups:
             if setup.dataset != dataset:
                 dataset, known = setup.dataset, texts(setup.dataset)
             parts = []
             # One dictionary for all cells: texts are long, and every cell has many of them.
             dictionary = pa.array(list((known or {}).values()), pa.string())
             positions = {example: position for position, example in enumerate(known or {})}
-            for cell, folder in cells:
-                votes = folder / "test" / "pies.parquet"
-                if not votes.exists():
+            for cell, votes in every.items():
+                if cell.setup != setup or not votes.exists():
                     continue
                 table, said = _pies(votes)
                 rows = [_row(cell, row, said, known) for row in table.to_pylist()]
-                shown += heapq.nsmallest(quotas[votes], rows, key=_agreed_first)
+                shown += heapq.nsmallest(quotas[cell], rows, key=_agreed_first)
                 parts.append(_arrow(rows, positions, dictionary))
             if parts:
                 whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
@@ -175,11 +177,6 @@ def cut(text: str) -> str:
 
 def _agreed_first(row: Disagreement) -> tuple[float, int]:
     return (-(row.dense_agreement + row.pruned_agreement), row.example)
-
-
-def _options() -> dict[str, Any]:
-    # Long texts outgrow the usual page of a dictionary, and would be written once per cell.
-    return {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True}
 
 
 def _count(votes: Path) -> int:
@@ -254,24 +251,13 @@ def names(value: Any, classes: Names) -> Names:
 
 
 def _arrow(rows: Sequence[Disagreement], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
-    columns: dict[str, list[Any]] = {
-        "dataset": [row.cell.setup.dataset for row in rows],
-        "arch": [row.cell.setup.arch for row in rows],
-        "pruner": [row.cell.pruner for row in rows],
-        "amount": [row.cell.compression.text for row in rows],
-        "example": [row.example for row in rows],
-        "true_classes": ["|".join(row.true) for row in rows],
-        "dense_vote": ["|".join(row.dense) for row in rows],
-        "pruned_vote": ["|".join(row.pruned) for row in rows],
-        "dense_agreement": [row.dense_agreement for row in rows],
-        "pruned_agreement": [row.pruned_agreement for row in rows],
-    }
-    arrays = {
-        name: pa.array(values, pa.string()).dictionary_encode()
-        if SCHEMA.field(name).type == _NAME
-        else pa.array(values, SCHEMA.field(name).type)
-        for name, values in columns.items()
-    }
-    indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
-    arrays["text"] = pa.DictionaryArray.from_arrays(indices, texts)
-    return pa.table([arrays[part.name] for part in SCHEMA], schema=SCHEMA)
+    arrays = []
+    for name, (type_, value) in _FIELDS.items():
+        if name == "text":
+            indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
+            arrays.append(pa.DictionaryArray.from_arrays(indices, texts))
+        elif type_ == _NAME:
+            arrays.append(pa.array(map(value, rows), pa.string()).dictionary_encode())
+        else:
+            arrays.append(pa.array(map(value, rows), type_))
+    return pa.table(arrays, schema=SCHEMA)

@@ -68,8 +68,8 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
     results, found = inputs.results, []
     for setup in results.setups:
         for pruner in results.pruners(setup):
-            cells = [PrunedCell(setup, pruner, compression) for compression in results.compressions(setup)]
-            cells = [cell for cell in cells if results.row("alpha", cell)]
+            every = results.crossed(setup)
+            cells = [cell for cell in every if cell.pruner == pruner and results.row("alpha", cell)]
             if cells:
                 cells.sort(key=lambda cell: (results.value("alpha", cell, "ratio") or 0.0, cell.compression))
                 number = NUMBERS.get(pruner, "") if is_fixed(*setup) else ""
