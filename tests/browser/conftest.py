@@ -18,8 +18,8 @@ import pytest
 from prunescope.analysis.readability import MEASURES
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.figures.registry import draw_all
+from prunescope.papers.build import build as build_paper
 from prunescope.report.audit_page import render
-from prunescope.report.printed import build as build_paper
 from prunescope.report.site import build
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json
 

@@ -46,7 +46,7 @@ def _figures(arguments: argparse.Namespace) -> int:
 
 
 def _paper(arguments: argparse.Namespace) -> int:
-    from prunescope.report.printed import build
+    from prunescope.papers.build import build
 
     build(**_report_inputs(arguments))
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prunescope.papers.layout import Paper
 from prunescope.papers.pie.layouts import PIE
 from prunescope.papers.pins.layouts import PINS
@@ -9,8 +11,14 @@ from prunescope.papers.recall.layouts import RECALL
 
 PAPERS: tuple[Paper, ...] = (PIE, RECALL, PINS)
 
-#: Everything below the folder ``paper``, its contents page first.
-FILES: tuple[str, ...] = (
-    "index.html",
-    *(f"{paper.name}/{name}" for paper in PAPERS for name in ("index.html", *paper.pages, *paper.files)),
-)
+
+def files_of(papers: Iterable[Paper]) -> tuple[str, ...]:
+    """Everything below the folder ``paper``, its contents page first."""
+    names = (
+        f"{paper.name}/{name}" for paper in papers for name in ("index.html", *paper.pages, *paper.files)
+    )
+    return ("index.html", *names)
+
+
+#: What the workflow waits for.
+FILES = files_of(PAPERS)

@@ -13,9 +13,9 @@ from prunescope.analysis.weights.tables import COLUMNS as WEIGHT_COLUMNS
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
 from prunescope.papers import render
+from prunescope.papers.build import build
 from prunescope.papers.pins.layouts import PINS, efficiency, scores
 from prunescope.papers.results import Inputs, Results
-from prunescope.report.printed import build
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 OF_WEIGHTS = WEIGHT_COLUMNS["weights"]

@@ -22,9 +22,9 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.figures.registry import draw as draw_family
+from prunescope.papers.build import build
 from prunescope.papers.layout import Figure, plain
 from prunescope.papers.recall.layouts import RECALL
-from prunescope.report.printed import build
 
 SHARED = Path(__file__).parents[4] / "shared" / "published" / "recall_pvalues.csv"
 

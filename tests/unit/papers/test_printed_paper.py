@@ -17,11 +17,11 @@ from prunescope.config.study import Study
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw
+from prunescope.papers.build import build
 from prunescope.papers.layouts import FILES
+from prunescope.papers.pie import browser
 from prunescope.papers.pie.disagreements import MOST_CHARACTERS
 from prunescope.papers.results import PrunedCell, Results, Setup
-from prunescope.report import disagreements
-from prunescope.report.printed import build
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 
@@ -231,7 +231,7 @@ def test_disagreements_can_be_browsed_and_nothing_in_them_is_markup(paper: Path)
 
 
 def test_rows_beyond_the_most_are_cut_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disagreements, "MOST_ROWS", 6)
+    monkeypatch.setattr(browser, "MOST_ROWS", 6)
     settings, files = by_hand(tmp_path)
     build(study=settings, **files, out=tmp_path / "paper")
     found = Page(tmp_path / "paper" / "pie" / "disagreements.html")

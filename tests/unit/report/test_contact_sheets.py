@@ -18,11 +18,12 @@ from PIL import Image
 from prunescope.config.compression import Compression
 from prunescope.data.tables import DataTable, TableInfo, write_table
 from prunescope.errors import UserError
-from prunescope.report import contact_sheet, disagreements, often
+from prunescope.papers.build import build as build_paper
+from prunescope.papers.pie import browser
+from prunescope.report import contact_sheet, often
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.findings import CellNumbers
 from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
-from prunescope.report.printed import build as build_paper
 from prunescope.report.site import build
 from tests.support.fake_study import results_tree, study
 
@@ -339,7 +340,7 @@ def paper(results: Path, found: dict[str, list[Path]]) -> str:
 def test_disagreements_are_browsed_with_their_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(disagreements, "MOST_IMAGES", 40)
+    monkeypatch.setattr(browser, "MOST_IMAGES", 40)
     found = site(tmp_path)
     text = paper(tmp_path, found)
     (raw,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)

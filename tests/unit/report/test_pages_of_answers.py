@@ -14,11 +14,11 @@ from prunescope.analysis.leading import led
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.papers.pie import disagreements
+from prunescope.papers.pie.browser import payload
 from prunescope.papers.results import PrunedCell, Results, Setup
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import explorer, sentences, story
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.disagreements import payload
 from prunescope.report.findings import CellNumbers, network_sentences
 
 TAGS = ("O", "B-PER", "I-PER")

@@ -10,9 +10,9 @@ import pytest
 
 from prunescope.errors import UserError
 from prunescope.figures.registry import draw_all
+from prunescope.papers.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
-from prunescope.report.printed import build as build_paper
 from prunescope.report.site import build
 from tests.support import fake_study
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies

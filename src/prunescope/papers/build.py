@@ -17,10 +17,10 @@ from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
 from prunescope.papers.layouts import PAPERS
 from prunescope.papers.numbers.printed import PAPERS as TITLES
-from prunescope.papers.pie import disagreements as votes
+from prunescope.papers.pie import browser, disagreements
 from prunescope.papers.pie.layouts import PIE
 from prunescope.papers.results import Inputs, Results
-from prunescope.report import disagreements, page
+from prunescope.report import page
 from prunescope.report.texts import texts_of_test
 
 
@@ -72,19 +72,19 @@ def build(
 
 def _browse(
     study: Study, results: Results, data: Mapping[str, Path], folder: Path, out: Path
-) -> votes.Disagreements:
+) -> disagreements.Disagreements:
     """The PIE paper's Table 1 as a whole, and the page that browses it."""
     (table,) = [table for table in PIE.tables if table.csv is None]
     (name,) = PIE.pages
-    found = votes.write(
+    found = disagreements.write(
         results,
         lambda dataset: texts_of_test(data.get(dataset)),
         folder / table.file,
-        most=disagreements.MOST_ROWS,
+        most=browser.MOST_ROWS,
     )
     of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
-    images = disagreements.draw_images(found.shown, of_images, data, folder)
-    text = disagreements.render(
+    images = browser.draw_images(found.shown, of_images, data, folder)
+    text = browser.render(
         found,
         images,
         title=study.title or study.name,
