@@ -36,10 +36,12 @@ from torch import nn
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
 from prunescope.data.facts import PIE_PAPER
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData, shuffled
-from prunescope.training.blocks import choose_device
-from prunescope.training.loop import Trainee, train
+from prunescope.training.device import choose_device
+from prunescope.training.loop import train
+from prunescope.training.state import Phase, TrainingState
 from texts import made_texts, profile
 
 #: The paper's batches (Table 8).
@@ -156,7 +158,7 @@ def measured(
             shape,
             {"train": replace(split, pack=settings.padding == "none")},
         )
-        one = Trainee(build(size.arch, shape, 0).to(place), data, settings, 0)
+        one = TrainingState(build(size.arch, shape, 0).to(place), data, settings, 0)
         runs[name] = epoch_of(one)
     best = dict.fromkeys(runs, float("inf"))
     total = 0.0
@@ -185,8 +187,8 @@ def measured(
     }
 
 
-def epoch_of(one: Trainee) -> Callable[[], None]:
-    return lambda: train(one, "timed", 1)
+def epoch_of(one: TrainingState) -> Callable[[], None]:
+    return lambda: train(one, Phase("timed", 1))
 
 
 def plain_epoch(model: nn.Module, split: Split, settings: Training) -> Callable[[], float]:

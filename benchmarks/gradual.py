@@ -33,11 +33,13 @@ from machine import processor
 from prunescope.config.architectures import Encoder, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.gradual import PrunedGradually
-from prunescope.training.loop import Trainee, train
+from prunescope.training.loop import train
 from prunescope.training.objectives import SelfTaught
+from prunescope.training.state import Phase, TrainingState
 
 PLAIN = "plain fine-tuning"
 NEW, SAME = "PINS, self-regularized, new teacher", "PINS, self-regularized, same teacher"
@@ -86,23 +88,23 @@ def made_data(place: torch.device) -> TrainingData:
     return TrainingData("single-label", ("no", "yes"), shape, splits)
 
 
-def make(case: str, data: TrainingData, place: torch.device) -> Trainee:
+def make(case: str, data: TrainingData, place: torch.device) -> TrainingState:
     sizes = SIZES[place.type]
     arch = Encoder(family="encoder", **sizes)
     settings = Training(
         optimizer="adamw", lr=1e-5, epochs=EPOCHS, batch_size=BATCH[place.type], clip_norm=1.0
     )
-    trainee = Trainee(build(arch, data.shape, 0).to(place), data, settings, 0)
+    state = TrainingState(build(arch, data.shape, 0).to(place), data, settings, 0)
     pruner = cases()[case]
     if pruner is None:
-        return trainee
+        return state
     schedule = pruner.gradual.model_copy(update={"warm_up": 0, "cool_down": 0})
     pruner = pruner.model_copy(update={"gradual": schedule})
-    trainee.hooks.append(PrunedGradually(trainee, pruner, Compression.of_sparsity(0.8), EPOCHS))
+    state.hooks.append(PrunedGradually(state, pruner, Compression.of_sparsity(0.8), EPOCHS))
     if pruner.objective == "self-regularized":
         kind, interval = (Renewed, None) if case == NEW else (SelfTaught, BATCHES * EPOCHS)
-        trainee.hooks.append(kind(trainee, interval, at_start=False))
-    return trainee
+        state.hooks.append(kind(state, interval, at_start=False))
+    return state
 
 
 class Renewed(SelfTaught):
@@ -135,21 +137,21 @@ def one_case(case: str, place: torch.device, rounds: int) -> dict[str, Any]:
     """In a process of its own: bytes of the case alone, seconds an epoch of it and of plain fine-tuning."""
     data = made_data(place)
     before = peak(place)
-    trainee = make(case, data, place)
-    train(trainee, "memory", 1)
+    state = make(case, data, place)
+    train(state, Phase("memory", 1))
     memory = peak(place) - before
     plain = make(PLAIN, data, place)
-    train(plain, "warm-up", 1)
+    train(plain, Phase("warm-up", 1))
     times: dict[str, list[float]] = {"case": [], "plain": []}
     for _ in range(rounds):
-        times["plain"].append(timed(place, lambda: train(plain, "timed", 1)))
-        times["case"].append(timed(place, lambda: train(trainee, "timed", 1)))
+        times["plain"].append(timed(place, lambda: train(plain, Phase("timed", 1))))
+        times["case"].append(timed(place, lambda: train(state, Phase("timed", 1))))
     return {
         "memory_mb": memory / 2**20,
         "epoch_seconds": min(times["case"]),
         "plain_epoch_seconds": min(times["plain"]),
-        "parameters": count_parameters(trainee.model),
-        "prunable": sum(weight.numel() for weight in prunable(trainee.model).values()),
+        "parameters": count_parameters(state.model),
+        "prunable": sum(weight.numel() for weight in prunable(state.model).values()),
     }
 
 

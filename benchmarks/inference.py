@@ -41,7 +41,8 @@ from torch import Tensor, nn
 from machine import processor
 from prunescope.config.architectures import Encoder
 from prunescope.export.files import compress
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import apply_masks, full_masks, prune
 
 VOCABULARY = 30522

@@ -50,22 +50,23 @@ CODE = {
     "python": "pass",
     "command_line": "from prunescope.cli import build_parser; build_parser()",
     "cell_job_imports": "import prunescope.cli, prunescope.analysis.cells",
-    "model_job_imports": "import prunescope.cli, prunescope.training.blocks",
+    "model_job_imports": "import prunescope.cli, prunescope.training.job",
     "model_job_with_inputs": """
 import sys, torch, prunescope.cli
-from prunescope.training.blocks import load_inputs, training_data
+from prunescope.training.job import load_inputs, training_data
 training_data(load_inputs(sys.argv[1]), trim=True, device=torch.device("cpu"))
 """,
     "model_job_with_bert": """
-import torch, prunescope.cli, prunescope.training.blocks
+import torch, prunescope.cli, prunescope.training.job
 from prunescope.config.architectures import Encoder
-from prunescope.models.registry import Shape, build
+from prunescope.models.registry import build
+from prunescope.models.shape import Shape
 build(Encoder(family="encoder"), Shape(classes=2, vocabulary=30522, length=512), 0)
 """,
 }
 
 GPU = """
-import torch, prunescope.training.blocks
+import torch, prunescope.training.job
 (torch.ones(512, 512, device="cuda") @ torch.ones(512, 512, device="cuda")).sum().item()
 """
 

@@ -23,12 +23,14 @@ import torch
 
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
-from prunescope.models.registry import Shape, build, prunable
-from prunescope.pruning.criteria import CRITERIA, Evidence
+from prunescope.criteria import CRITERIA, Evidence
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune, set_to_zero
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.blocks import choose_device
-from prunescope.training.loop import Trainee, train
+from prunescope.training.device import choose_device
+from prunescope.training.loop import train
+from prunescope.training.state import Phase, TrainingState
 from texts import made_texts, profile
 
 SHARE = 0.9
@@ -120,21 +122,21 @@ def enforcing(place: torch.device, seconds: float) -> dict[str, Any]:
     data = TrainingData("single-label", ("a", "b"), shape, {"train": split})
     precision = "bf16" if gpu else "float32"
     settings = Training(lr=3e-5, batch_size=batch, clip_norm=1.0, padding="none", precision=precision)
-    one = Trainee(build(arch, shape, 0).to(place), data, settings, 0)
+    one = TrainingState(build(arch, shape, 0).to(place), data, settings, 0)
     generator = torch.Generator().manual_seed(0)
     weights = dict(one.model.named_parameters())
     masks = {
         name: (torch.rand(weight.shape, generator=generator) > SHARE).to(place)
         for name, weight in prunable(one.model).items()
     }
-    train(one, "warm-up", 1)
+    train(one, Phase("warm-up", 1))
     plain, masked = float("inf"), float("inf")
     total = 0.0
     while total < 2 * seconds or total == 0:
         one.masks = None
-        times = [spent(place, lambda: train(one, "plain", 1))]
+        times = [spent(place, lambda: train(one, Phase("plain", 1)))]
         one.set_masks(masks)
-        times.append(spent(place, lambda: train(one, "masked", 1)))
+        times.append(spent(place, lambda: train(one, Phase("masked", 1))))
         plain, masked, total = min(plain, times[0]), min(masked, times[1]), total + sum(times)
     gone = {name: ~mask for name, mask in masks.items()}
     gradients = {name: torch.randn_like(weight) for name, weight in weights.items() if name in gone}

@@ -24,15 +24,17 @@ from statistics import median
 import torch
 
 from machine import processor, spent
-from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, Training
+from prunescope.config.architectures import Arch, Training
 from prunescope.config.load import load_study
-from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.planning.declared import Declared, declared, mean_tokens
 from prunescope.planning.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
-from prunescope.planning.work import forward_flops
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.blocks import choose_device
-from prunescope.training.loop import Trainee, logits_of, mean_loss, train
+from prunescope.training.device import choose_device
+from prunescope.training.loop import train
+from prunescope.training.predict import logits_of, mean_loss
+from prunescope.training.state import Phase, TrainingState
 from texts import made_texts, profile
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -123,38 +125,38 @@ def measured(
     """
     fresh = (
         arch.model_copy(update={"pretrained": None, "revision": None})
-        if isinstance(arch, Encoder | CausalLM)
+        if hasattr(arch, "pretrained")
         else arch
     )
-    vectors = torch.randn(WORDS, arch.vectors) if isinstance(arch, BiLSTM) else None
-    vocabulary = arch.vocabulary if isinstance(arch, Encoder | CausalLM) else WORDS
+    vectors = torch.randn(WORDS, arch.word_dimensions) if arch.word_dimensions else None
+    vocabulary = arch.vocabulary_size or WORDS
     shape = Shape(
         classes=facts.classes, image=facts.image, vectors=vectors, vocabulary=vocabulary, length=facts.tokens
     )
     model = build(fresh, shape, 0).to(place)
     sizes = {name: weight.numel() for name, weight in prunable(model).items()}
-    forward = forward_flops(arch, facts, sizes) * (1.0 if mean is None else mean / facts.tokens)
+    forward = arch.forward_flops(facts, sizes) * (1.0 if mean is None else mean / facts.tokens)
     batch = max(1, min(training.batch_size, int(most // (STEP_OVER_FORWARD * forward))))
     settings = training.model_copy(update={"batch_size": batch, "keep": "last"})
 
-    def trainee(steps: int) -> Trainee:
-        task = "text" if isinstance(arch, CausalLM) else "single-label"
+    def state(steps: int) -> TrainingState:
+        task = "text" if arch.encoding == "continued" else "single-label"
         data = made(
-            facts, vocabulary, shape, steps * batch, source, place, settings, masks_padding(arch), task
+            facts, vocabulary, shape, steps * batch, source, place, settings, arch.masks_padding, task
         )
-        return Trainee(model, data, settings, 0)
+        return TrainingState(model, data, settings, 0)
 
-    first = trainee(1)
-    warm_up = min(spent(place, lambda: train(first, "warm-up", 1)) for _ in range(2))
+    first = state(1)
+    warm_up = min(spent(place, lambda: train(first, Phase("warm-up", 1))) for _ in range(2))
     steps = max(1, min(200, int(seconds / 4 / warm_up)))
-    work = trainee(steps)
+    work = state(steps)
     lengths = work.data.splits["train"].lengths
     if mean is not None and lengths is not None:
         # Of the texts that were there: few ones have another mean.
         forward *= float(lengths.float().mean()) / mean
     times = []
     while len(times) < 3 or (sum(times) < seconds and len(times) < 20):
-        times.append(spent(place, lambda: train(work, "timed", 1)))
+        times.append(spent(place, lambda: train(work, Phase("timed", 1))))
 
     def predict() -> None:
         if work.data.task == "text":

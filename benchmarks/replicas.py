@@ -27,10 +27,12 @@ import torch
 
 from machine import processor, timed
 from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.models.stacked import stacked_forward
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.loop import Stretch, Trainee, train
+from prunescope.training.loop import train
+from prunescope.training.state import Phase, TrainingState
 from prunescope.training.together import Stack
 
 
@@ -120,10 +122,10 @@ def measured(setting: Setting, counts: Sequence[int], place: torch.device, secon
     """Seconds per epoch of one network alone and of each count together, and what follows from them."""
     data = made_data(setting, place)
     rows = []
-    alone = best_alone(trainee(setting, data, 0, place), seconds, place)
+    alone = best_alone(state(setting, data, 0, place), seconds, place)
     for count in counts:
         # Alone again beside each count: what else the machine does touches both alike.
-        one = trainee(setting, data, 0, place)
+        one = state(setting, data, 0, place)
         before = best_alone(one, seconds / 2, place)
         try:
             together, graphs = best_together(setting, data, count, place, seconds)
@@ -173,22 +175,22 @@ def made_data(setting: Setting, place: torch.device) -> TrainingData:
     return TrainingData("single-label", tuple(map(str, range(10))), shape, {"train": split})
 
 
-def trainee(setting: Setting, data: TrainingData, seed: int, place: torch.device) -> Trainee:
-    return Trainee(build(setting.arch, data.shape, seed).to(place), data, setting.training, seed)
+def state(setting: Setting, data: TrainingData, seed: int, place: torch.device) -> TrainingState:
+    return TrainingState(build(setting.arch, data.shape, seed).to(place), data, setting.training, seed)
 
 
-def best_alone(one: Trainee, seconds: float, place: torch.device) -> float:
-    train(one, "warm-up", 1)
+def best_alone(one: TrainingState, seconds: float, place: torch.device) -> float:
+    train(one, Phase("warm-up", 1))
     times: list[float] = []
     while not times or sum(times) < seconds:
-        times.append(timed(place, lambda: train(one, "timed", 1)))
+        times.append(timed(place, lambda: train(one, Phase("timed", 1))))
     return min(times)
 
 
 def stack_of(setting: Setting, data: TrainingData, count: int, place: torch.device) -> Stack:
-    stack = Stack([trainee(setting, data, seed, place) for seed in range(count)])
+    stack = Stack([state(setting, data, seed, place) for seed in range(count)])
     if setting.unfolded is not None:
-        forward = stacked_forward(stack.trainees[0].model, unfolded=setting.unfolded)
+        forward = stacked_forward(stack.states[0].model, unfolded=setting.unfolded)
         assert forward is not None
         stack.forward = forward
     return stack
@@ -196,9 +198,9 @@ def stack_of(setting: Setting, data: TrainingData, count: int, place: torch.devi
 
 def epochs_of(stack: Stack, seconds: float, place: torch.device) -> float:
     """The best epoch of a stack, its graphs recorded before."""
-    stretches = [Stretch("timed", 1)] * len(stack.trainees)
+    stretches = [Phase("timed", 1)] * len(stack.states)
     if place.type == "cuda":
-        stack.train([Stretch("warm-up", 5)] * len(stack.trainees))
+        stack.train([Phase("warm-up", 5)] * len(stack.states))
     times: list[float] = []
     while len(times) < 2 or sum(times) < seconds:
         times.append(timed(place, lambda: stack.train(stretches)))
@@ -224,12 +226,12 @@ def masks_cost(
     masked = stack_of(setting, data, count, place)
     masks = {
         name: torch.rand(weight.shape, generator=generator).to(place) > 0.9
-        for name, weight in prunable(plain.trainees[0].model).items()
+        for name, weight in prunable(plain.states[0].model).items()
     }
-    masked = Stack([with_masks(one, masks) for one in masked.trainees])
+    masked = Stack([with_masks(one, masks) for one in masked.states])
     masked.forward = plain.forward
     times: dict[str, list[float]] = {"plain": [], "masked": [], "plain alone": [], "masked alone": []}
-    bare, pruned = trainee(setting, data, 0, place), with_masks(trainee(setting, data, 0, place), masks)
+    bare, pruned = state(setting, data, 0, place), with_masks(state(setting, data, 0, place), masks)
     for _ in range(4):  # many short turns: the difference is small
         times["plain"].append(epochs_of(plain, seconds / 4, place))
         times["masked"].append(epochs_of(masked, seconds / 4, place))
@@ -245,7 +247,7 @@ def masks_cost(
     }
 
 
-def with_masks(one: Trainee, masks: dict[str, torch.Tensor]) -> Trainee:
+def with_masks(one: TrainingState, masks: dict[str, torch.Tensor]) -> TrainingState:
     one.set_masks(masks)
     return one
 

@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if TYPE_CHECKING:
     from prunescope.config.architectures import Arch, Training
     from prunescope.training.batches import TrainingData
-    from prunescope.training.loop import Trainee
+    from prunescope.training.state import TrainingState
 
 SIZES = {"train": 40, "validation": 16, "test": 12}
 
@@ -64,7 +64,7 @@ def tiny_arrays(family: str, task: str = "single-label", seed: int = 0) -> dict[
 def tiny_data(family: str, task: str = "single-label") -> TrainingData:
     import torch
 
-    from prunescope.models.registry import Shape
+    from prunescope.models.shape import Shape
     from prunescope.training.batches import Split, TrainingData
 
     arrays = tiny_arrays(family, task)
@@ -104,15 +104,15 @@ def tiny() -> SimpleNamespace:
 
 
 @pytest.fixture
-def make_trainee() -> Callable[..., Trainee]:
+def make_state() -> Callable[..., TrainingState]:
     """A freshly initialized tiny network with its data: ``make_trainee("lenet5", settings, seed=0)``."""
 
-    def make(family: str, settings: Training, seed: int = 0, task: str = "single-label") -> Trainee:
+    def make(family: str, settings: Training, seed: int = 0, task: str = "single-label") -> TrainingState:
         from prunescope.models.registry import build
-        from prunescope.training.loop import Trainee
+        from prunescope.training.state import TrainingState
 
         data = tiny_data(family, task)
-        return Trainee(build(tiny_arch(family), data.shape, seed), data, settings, seed)
+        return TrainingState(build(tiny_arch(family), data.shape, seed), data, settings, seed)
 
     return make
 

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from prunescope.errors import UserError
+
+_LOCK = ".lock"
 
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """A temporary path beside ``path`` that takes its name when the block ends without error.
+    """A temporary path that is renamed to ``path`` when the block ends without error.
 
-    The temporary file is synced to disk before the rename, so that a power cut leaves the old
-    file or the new one; on any error, a full disk included, it is removed.
+    The temporary file is synced to disk before the rename, so that a power cut leaves the old file or the new one.
+    On any error, a full disk included, it is removed. After a kill, the next write of ``path`` removes it.
 
     Raises:
         UserError: the disk is full or the folder cannot be written, naming ``path``.
     """
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=target.parent, prefix=f".{target.name}.", suffix=f".part{target.suffix}"
-        )
-        os.close(handle)
-    except OSError as error:
-        raise _not_written(target, error) from error
-    temporary = Path(name)
-    try:
+    with _reporting(target), _scratch(target) as scratch:
+        temporary = scratch / target.name
         yield temporary
         with open(temporary, "rb") as stream:
             os.fsync(stream.fileno())
-        # mkstemp makes files private; results are for browsing, so the user's umask applies.
-        temporary.chmod(0o666 & ~_umask())
+        # Some libraries make files private. Results are for browsing: the user's umask applies, as to the lock's file.
+        temporary.chmod((scratch / _LOCK).stat().st_mode & 0o777)
         temporary.replace(target)
-    except OSError as error:
-        raise _not_written(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -55,29 +48,93 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
         UserError: the disk is full or the parent folder cannot be written, naming ``path``.
     """
     target = Path(path)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
-    except OSError as error:
-        raise _not_written(target, error) from error
-    try:
+    with _reporting(target), _scratch(target) as scratch:
+        temporary = scratch / target.name
+        temporary.mkdir()
         yield temporary
-        temporary.chmod(0o777 & ~_umask())
-        if target.exists():
-            old = target.with_name(f".{target.name}.{os.getpid()}.old")
+        old = scratch / "old"
+        replaces = target.exists()
+        if replaces:
             target.replace(old)
-            try:
-                temporary.replace(target)
-            except OSError:
-                old.replace(target)
-                raise
-            shutil.rmtree(old)
-        else:
+        try:
             temporary.replace(target)
-    except OSError as error:
-        raise _not_written(target, error) from error
+        except OSError:
+            if replaces:
+                old.replace(target)
+            raise
+
+
+@contextmanager
+def _scratch(target: Path) -> Iterator[Path]:
+    """An empty folder beside ``target`` that no other writer uses, removed at the end.
+
+    It is called ``.<name>.<number>.part``, and its writer holds a lock on a file in it. The kernel releases the lock
+    when the writer dies, on whatever machine, so that the next writer of ``target`` takes the folder over. Writers
+    that live at the same time get different numbers.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder, lock = _claim(target)
+    try:
+        _empty(folder)
+        yield folder
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        with suppress(OSError):
+            _empty(folder)
+        _release(folder, lock)
+
+
+def _claim(target: Path) -> tuple[Path, IO[bytes]]:
+    """A folder beside ``target`` whose lock this process holds, and the locked file."""
+    for number in count():
+        folder = target.with_name(f".{target.name}.{number}.part")
+        folder.mkdir(exist_ok=True)
+        lock = None
+        try:
+            lock = open(folder / _LOCK, "ab")  # noqa: SIM115 (returned open)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), (folder / _LOCK).stat()):
+                return folder, lock
+        except (BlockingIOError, FileNotFoundError):
+            pass  # in use, or removed just now
+        except OSError:
+            if lock is None:
+                raise
+            # A file system without locks: a name of one's own, which nobody takes over.
+            _release(folder, lock)
+            folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+            return folder, open(folder / _LOCK, "ab")
+        if lock is not None:
+            lock.close()
+    raise AssertionError
+
+
+def _release(folder: Path, lock: IO[bytes]) -> None:
+    # Unlinked while it is locked: who opened it too then sees that it is no longer the folder's. Closed before the
+    # folder is removed: network file systems keep an open file's folder.
+    with suppress(OSError):
+        (folder / _LOCK).unlink()
+    lock.close()
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _LOCK:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reporting(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{target}: could not be written ({reason}); free space or choose another folder, then run again"
+        ) from error
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -118,3 +175,28 @@ def _not_written(target: Path, error: OSError) -> UserError:
     return UserError(
         f"{target}: could not be written ({reason}); free space or choose another folder, then run again"
     )
+
+
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
+
+
+def expanded(path: str) -> Path:
+    """The path with its environment variables and ``~`` filled in.
+
+    Raises:
+        UserError: a variable is not set, or nothing is there.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        found = os.environ.get(name)
+        if not found:
+            raise UserError(
+                f"path: {path}: the environment variable {name} is not set; set it to the folder it stands for"
+            )
+        return found
+
+    result = Path(_VARIABLE.sub(value, path)).expanduser()
+    if not result.exists():
+        raise UserError(f"path: {result}: no such file or folder; see `path` in docs/configuration.md")
+    return result

@@ -6,8 +6,6 @@ Braces are wildcards: ``{dataset}`` and so on are filled in by Snakemake, or by 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,7 +14,6 @@ from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.planning.resources import block_size
 
 CELL = "{dataset}/{arch}/{pruner}/{amount}"
 
@@ -38,7 +35,7 @@ class Layout:
 
     @property
     def pretrained(self) -> str:
-        """What an arch's pretrained network was when it was fetched from the hub."""
+        """What an arch's pretrained model was when it was fetched from the hub."""
         return f"{self.results}/pretrained/{{arch}}.json"
 
     def model(self, file: str) -> str:
@@ -51,7 +48,7 @@ class Layout:
 
     @property
     def el2n(self) -> str:
-        """EL2N scores of the training examples, over the unpruned models of some seeds (``seeds_name``)."""
+        """EL2N scores of the training examples, over the dense models of some seeds (``seeds_name``)."""
         return f"{self.results}/cells/{{dataset}}/{{arch}}/el2n-seeds-{{seeds}}.parquet"
 
     def search(self, file: str) -> str:
@@ -134,51 +131,16 @@ def seeds_name(seeds: tuple[int, ...]) -> str:
     return f"{len(seeds)}x{hashlib.sha256(runs.encode()).hexdigest()[:16]}"
 
 
-def blocks(layout: Layout, study: Study, cell: Cell, workdir: Path = Path()) -> list[str]:
-    """The blocks of seeds that make up a cell, by name.
-
-    Blocks that are on disk already and hold wanted seeds stay as they are, so that adding or removing
-    seeds, or another block size, trains only what is missing; the seeds that are left are cut into
-    runs of ``resources.block_size``. (Seeds that a block holds beyond the wanted ones are not analysed.)
-    A block that stands is either kept whole or cut again just as it was, so the answer does not
-    change while a study runs. ``workdir``: what a relative results folder is below.
-    """
-    wanted = set(cell.seeds)
-    covered: set[int] = set()
-    kept: list[str] = []
-    for name in _blocks_on_disk(workdir / Path(fill(layout.model("metrics.json"), cell, "*")).parents[1]):
-        seeds = set(block_seeds(name))
-        if seeds & wanted and not seeds & covered:
-            kept.append(name)
-            wanted -= seeds
-            covered |= seeds
-    size = block_size(study, cell)
-    new = [block_name(first, last) for first, last in seed_blocks(tuple(sorted(wanted)), size)]
-    return sorted(kept + new, key=lambda name: block_seeds(name)[0])
-
-
-def _blocks_on_disk(folder: Path) -> Iterable[str]:
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in folder.iterdir():
-        match = re.fullmatch(r"seeds-(\d+-\d+)", path.name)
-        if match and (path / "metrics.json").is_file():
-            found.append(match[1])
-    # Largest first: of two that overlap, the one that spares more training is kept.
-    return sorted(found, key=lambda name: (-len(block_seeds(name)), block_seeds(name)))
-
-
 def keeps_models(study: Study, pruner: str) -> bool:
-    """Whether a pruner's networks stay on disk.
+    """Whether a pruner's models stay on disk.
 
-    Those of a ladder are what the next level starts from, and so stay where either kind of network does.
+    Those of a level are what the next one starts from, and so stay where either kind of model does.
     """
-    return study.keep_models or (study.all_pruners[pruner].is_ladder and study.keep_dense_checkpoints)
+    return study.keep_models or (study.all_pruners[pruner].in_levels and study.keep_dense_checkpoints)
 
 
 def cell_below(study: Study, cell: Cell) -> Cell:
-    """The cell whose networks ``cell``'s are pruned from: the level below on a ladder, else the unpruned one."""
+    """The cell whose models ``cell``'s are pruned from: the level below, else the dense one."""
     if cell.compression.kind == "level" and cell.compression.units > 1:
         compression = Compression.of_level(cell.compression.units - 1)
         return study.cell_at[(cell.dataset, cell.arch, cell.pruner, compression)]
@@ -186,5 +148,5 @@ def cell_below(study: Study, cell: Cell) -> Cell:
 
 
 def dense_cell(study: Study, cell: Cell) -> Cell:
-    """The unpruned cell that ``cell`` is compared with."""
+    """The dense cell that ``cell`` is compared with."""
     return study.dense_cells[(cell.dataset, cell.arch)]

@@ -11,11 +11,13 @@ import torch
 from prunescope.config.architectures import Arch, BiLSTM, Encoder, LeNet5, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.loop import Trainee, copied_state, logits_of
+from prunescope.training.predict import logits_of
 from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.state import TrainingState, copied_state
 
 pytestmark = [
     pytest.mark.gpu,
@@ -55,11 +57,11 @@ def pruned(arch: str, place: str, pruner: str) -> tuple[np.ndarray, dict[str, to
     where = torch.device(place)
     data = made_data(arch, where)
     model = build(ARCHS[arch], data.shape, 3).to(where)
-    trainee = Trainee(model, data, Training(lr=5e-3, epochs=4, batch_size=32, clip_norm=1.0), 3)
+    state = TrainingState(model, data, Training(lr=5e-3, epochs=4, batch_size=32, clip_norm=1.0), 3)
     start = copied_state(model)
     if PRUNERS[pruner].needs_trained:
-        train_dense(trainee)
-    prune_and_train(trainee, PRUNERS[pruner], Compression.of_sparsity(0.7), start)
+        train_dense(state)
+    prune_and_train(state, PRUNERS[pruner], Compression.of_sparsity(0.7), start)
     weights = {name: weight.detach().cpu() for name, weight in prunable(model).items()}
     return logits_of(model, data, "test").numpy(), weights
 
@@ -110,7 +112,8 @@ def test_block_job_on_a_gpu(tmp_path: Path) -> None:
     from prunescope.data.encoding.encode import encode
     from prunescope.data.registry import build as build_dataset
     from prunescope.predictions.store import read_predictions
-    from prunescope.training.blocks import BlockOutputs, run_block
+    from prunescope.training.job import run_block
+    from prunescope.training.write import BlockOutputs
 
     digits = Digits(source="digits")
     build_dataset("digits", digits, tmp_path / "digits")

@@ -10,10 +10,12 @@ import torch
 from prunescope.config.architectures import Encoder, Training
 from prunescope.models.packed import attention_by_length, fused_attention, fused_works, packed
 from prunescope.models.precision import outputs
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.loop import Trainee, train
+from prunescope.training.loop import train
+from prunescope.training.state import Phase, TrainingState
 
 pytestmark = [
     pytest.mark.gpu,
@@ -39,10 +41,10 @@ def made_data(place: torch.device, *, pack: bool) -> TrainingData:
     return TrainingData("single-label", ("a", "b", "c", "d"), shape, {"train": split})
 
 
-def trainee_of(place: torch.device, *, arch: Encoder = ARCH, **settings: Any) -> Trainee:
+def trainee_of(place: torch.device, *, arch: Encoder = ARCH, **settings: Any) -> TrainingState:
     training = Training(lr=1e-3, epochs=2, batch_size=32, clip_norm=1.0, **settings)
     data = made_data(place, pack=training.padding == "none")
-    return Trainee(build(arch, data.shape, 0).to(place), data, training, 0)
+    return TrainingState(build(arch, data.shape, 0).to(place), data, training, 0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -80,7 +82,7 @@ def test_training_without_padding_in_bfloat16(dropout: float) -> None:
     weights = {name: w.detach() for name, w in prunable(one.model).items()}
     scores = {name: w.abs() for name, w in weights.items()}
     one.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 2 for n, w in weights.items()}))
-    train(one, "train", 4)
+    train(one, Phase("train", 4))
     assert {p.dtype for p in one.model.parameters()} == {torch.float32}
     assert one.masks is not None
     for name, mask in one.masks.items():
@@ -91,7 +93,7 @@ def test_training_without_padding_in_bfloat16(dropout: float) -> None:
 def test_no_step_waits_for_the_device() -> None:
     """Of padded batches transformers asks once a step whether any of them is padded at all."""
     one = trainee_of(GPU, padding="none", precision="bf16")
-    train(one, "warm-up", 1)
+    train(one, Phase("warm-up", 1))
     split = one.data.splits["train"]
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -8,13 +8,15 @@ import torch
 from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
-from prunescope.models.registry import Shape, build
-from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution
+from prunescope.models.registry import build
+from prunescope.models.shape import Shape
+from prunescope.models.stacked.layers import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for
 from prunescope.training.batches import Pixels, Split, TrainingData
 from prunescope.training.lockstep import follow, train_each
-from prunescope.training.loop import Stretch, Trainee, copied_state, logits_of
+from prunescope.training.predict import logits_of
 from prunescope.training.recipes import Recipe, dense, pruned
+from prunescope.training.state import Phase, TrainingState, copied_state
 from prunescope.training.together import Together
 
 pytestmark = [
@@ -64,15 +66,15 @@ def made_data(arch: str) -> TrainingData:
     return TrainingData("single-label", ("a", "b", "c", "d"), shape, splits)
 
 
-def networks(arch: str, data: TrainingData, settings: Training, count: int = 5) -> list[Trainee]:
+def networks(arch: str, data: TrainingData, settings: Training, count: int = 5) -> list[TrainingState]:
     models = [build(ARCHS[arch], data.shape, seed).cuda() for seed in range(count)]
-    return [Trainee(model, data, settings, seed) for seed, model in enumerate(models)]
+    return [TrainingState(model, data, settings, seed) for seed, model in enumerate(models)]
 
 
-def recipe(trainee: Trainee, pruner: str) -> Recipe:
-    start = copied_state(trainee.model)
-    yield from dense(trainee)
-    yield from pruned(trainee, PRUNERS[pruner], Compression.of_sparsity(0.5), start)
+def recipe(state: TrainingState, pruner: str) -> Recipe:
+    start = copied_state(state.model)
+    yield from dense(state)
+    yield from pruned(state, PRUNERS[pruner], Compression.of_sparsity(0.5), start)
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
@@ -80,7 +82,7 @@ def recipe(trainee: Trainee, pruner: str) -> Recipe:
 def test_together_is_alone_up_to_rounding_and_runs_as_graphs(arch: str, kind: str) -> None:
     data = made_data(arch)
     alone, stacked = networks(arch, data, SETTINGS[kind]), networks(arch, data, SETTINGS[kind])
-    stretch = Stretch("train", 2)
+    stretch = Phase("train", 2)
     assert train_each([(t, stretch) for t in alone]) == [None] * 5
     trainer = Together(32)
     assert trainer([(t, stretch) for t in stacked]) == [None] * 5
@@ -97,13 +99,13 @@ def test_graphs_change_no_bit_and_the_same_bytes_come_twice(arch: str) -> None:
     data = made_data(arch)
     found = []
     for trainer in (Together(32), Together(32), Together(32, lambda device: None)):
-        trainees = networks(arch, data, SETTINGS["sgd"])
-        assert follow([(t, recipe(t, "IMP-FT")) for t in trainees], trainer) == [None] * 5
-        found.append(torch.stack([logits_of(t.model, data, "test") for t in trainees]))
-        for trainee in trainees:
-            assert trainee.masks is not None
-            for name, mask in trainee.masks.items():
-                assert not trainee.model.get_parameter(name).detach()[~mask].any()
+        states = networks(arch, data, SETTINGS["sgd"])
+        assert follow([(t, recipe(t, "IMP-FT")) for t in states], trainer) == [None] * 5
+        found.append(torch.stack([logits_of(t.model, data, "test") for t in states]))
+        for state in states:
+            assert state.masks is not None
+            for name, mask in state.masks.items():
+                assert not state.model.get_parameter(name).detach()[~mask].any()
     assert torch.equal(found[0], found[1])
     assert torch.equal(found[0], found[2])
 
@@ -112,13 +114,13 @@ def test_a_diverging_replica_hurts_no_other() -> None:
     data = made_data("bilstm")
     found = []
     for broken in (False, True):
-        trainees = networks("bilstm", data, SETTINGS["adam"])
+        states = networks("bilstm", data, SETTINGS["adam"])
         if broken:
             with torch.no_grad():
-                next(trainees[2].model.parameters()).fill_(torch.nan)
-        ends = Together(32)([(t, Stretch("train", 3)) for t in trainees])
+                next(states[2].model.parameters()).fill_(torch.nan)
+        ends = Together(32)([(t, Phase("train", 3)) for t in states])
         assert [end is not None for end in ends] == [broken and n == 2 for n in range(5)]
-        found.append([logits_of(t.model, data, "test") for t in trainees])
+        found.append([logits_of(t.model, data, "test") for t in states])
     for n in (0, 1, 3, 4):
         assert torch.equal(found[0][n], found[1][n])
 

@@ -183,7 +183,7 @@ def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
             {"torch", "transformers", "pandas", "matplotlib", "sklearn", "scipy", "textstat"},
         ),
         (
-            "prunescope.training.blocks",
+            "prunescope.training.job",
             {"transformers", "pandas", "matplotlib", "sklearn", "datasets", "optuna"},
         ),
         (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ def everything(folder: Path) -> list[str]:
 def test_a_file_takes_its_name_at_the_end(tmp_path):
     target = tmp_path / "deep" / "er" / "table.parquet"
     with atomic_path(target) as temporary:
-        assert temporary.parent == target.parent
+        assert temporary.is_relative_to(target.parent)  # renamed, not copied
         assert temporary.suffix == ".parquet"
         temporary.write_text("new")
         assert not target.exists()
@@ -85,7 +87,8 @@ def test_a_folder_that_cannot_be_made(tmp_path):
 def test_permissions_follow_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
-        write_text(tmp_path / "a.txt", "x")
+        with atomic_path(tmp_path / "a.txt") as temporary:
+            temporary.touch(0o600)  # as safetensors does
         with atomic_directory(tmp_path / "d"):
             pass
         assert os.umask(umask) == umask  # asked for, not changed
@@ -122,7 +125,7 @@ def test_a_directory_that_cannot_take_its_name_gives_the_old_one_back(tmp_path, 
     rename = Path.replace
 
     def replace(self: Path, other: Path) -> Path:
-        if self.name.endswith(".part"):
+        if self.parent.suffix == ".part" and self.name == "audit":
             full_disk()
         return rename(self, other)
 
@@ -131,6 +134,74 @@ def test_a_directory_that_cannot_take_its_name_gives_the_old_one_back(tmp_path, 
         (temporary / "a").write_text("new")
     assert (target / "a").read_text() == "old"
     assert everything(tmp_path) == ["audit", "audit/a"]
+
+
+WRITER = """
+import pathlib, sys
+from prunescope.files import {how}
+with {how}(sys.argv[1]) as temporary:
+    (temporary / "a" if temporary.is_dir() else temporary).write_text("half")
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+def writer_in_the_middle(how: str, target: Path) -> subprocess.Popen[str]:
+    """A process that has written its temporary file and not renamed it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER.format(how=how), str(target)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "written\n"
+    return process
+
+
+def write(how: str, target: Path, text: str) -> None:
+    with {"atomic_path": atomic_path, "atomic_directory": atomic_directory}[how](target) as temporary:
+        assert not list(temporary.glob("*"))
+        (temporary / "a" if temporary.is_dir() else temporary).write_text(text)
+
+
+@pytest.mark.parametrize("how", ["atomic_path", "atomic_directory"])
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path, how):
+    target = tmp_path / "table.parquet"
+    for _ in range(2):
+        process = writer_in_the_middle(how, target)
+        process.kill()
+        process.communicate()
+        assert not target.exists()
+        assert everything(tmp_path)
+    write(how, target, "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
+
+
+@pytest.mark.parametrize("how", ["atomic_path", "atomic_directory"])
+def test_writers_of_the_same_file_do_not_meet(tmp_path, how):
+    target = tmp_path / "table.parquet"
+    other = writer_in_the_middle(how, target)
+    write(how, target, "new")
+    content = target if target.is_file() else target / "a"
+    assert content.read_text() == "new"
+    other.communicate("")
+    assert content.read_text() == "half"  # the last one to end, whole
+    assert [path.name for path in tmp_path.iterdir()] == ["table.parquet"]
+
+
+def test_a_file_system_without_locks(tmp_path, monkeypatch):
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    target = tmp_path / "a.txt"
+    with atomic_path(target) as first, atomic_path(target) as second:
+        assert first != second
+        first.write_text("one")
+        second.write_text("two")
+    assert target.read_text() == "one"
+    assert everything(tmp_path) == ["a.txt"]
 
 
 def test_json_round_trip(tmp_path):

@@ -19,13 +19,13 @@ from prunescope.paths import (
     Layout,
     block_name,
     block_seeds,
-    blocks,
     cell_below,
     dense_cell,
     fill,
     keeps_models,
     seed_blocks,
 )
+from prunescope.planning.blocks import blocks
 
 LAYOUT = Layout("out")
 

@@ -14,6 +14,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "prunescope"
 ROOMS = (
     ("errors",),
     ("files", "seeds"),
+    ("criteria",),
     ("config",),
     ("paths", "predictions"),
     ("data", "analysis"),

@@ -10,7 +10,6 @@ import sys
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.architectures import RUNNING
 from prunescope.config.load import study_from
-from prunescope.config.checkpoints import from_hub
 from prunescope.errors import UserError
 from prunescope.figures import FAMILIES
 from prunescope.files import write_text
@@ -19,7 +18,6 @@ from prunescope.config.jobs import model_job
 from prunescope.paths import (
     Layout,
     block_seeds,
-    blocks,
     cell_below,
     dense_cell,
     fill,
@@ -28,6 +26,7 @@ from prunescope.paths import (
 )
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.planning.blocks import blocks
 from prunescope.planning.resources import resources_of
 from prunescope.tuning.job import tune_job
 
@@ -98,10 +97,6 @@ VERSION = {
 }
 
 
-#: Added to the number of networks where what changed concerns some pruners alone, by criterion or by the
-#: objective of a gradual one: the others' networks stand.
-PRUNER_VERSION = {"pst": 1, "self-regularized": 1}
-
 
 def hold_results():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
@@ -125,9 +120,9 @@ def refuse_impossible_networks():
         sys.exit(f"prunescope: error: {error}")
 
 
-#: Pruners that climb a ladder, level by level, and the others.
-LADDERS = [name for name, pruner in STUDY.all_pruners.items() if pruner.is_ladder]
-OTHERS = [name for name in STUDY.all_pruners if name not in LADDERS]
+#: Pruners that prune level by level, and the others.
+IN_LEVELS = [name for name, pruner in STUDY.all_pruners.items() if pruner.in_levels]
+OTHERS = [name for name in STUDY.all_pruners if name not in IN_LEVELS]
 
 
 def any_of(names):
@@ -162,8 +157,8 @@ def arch_settings(wildcards):
 
 
 def pretrained_of(wildcards):
-    """Proof that an arch's pretrained network was fetched from the hub; none for others and for folders."""
-    return LAYOUT.pretrained if from_hub(STUDY.archs[wildcards.arch]) else []
+    """Proof that an arch's pretrained model was fetched from the hub; none for others and for folders."""
+    return LAYOUT.pretrained if STUDY.archs[wildcards.arch].from_hub else []
 
 
 def cell_of(wildcards):
@@ -180,10 +175,8 @@ def job_settings(wildcards):
 
 
 def pruned_version(wildcards):
-    """The number of pruned networks."""
-    pruner = STUDY.all_pruners[wildcards.pruner]
-    parts = [pruner.criterion, *([pruner.objective] if pruner.is_gradual else [])]
-    return VERSION["model"] + sum(PRUNER_VERSION.get(part, 0) for part in parts)
+    """The version of pruned models; a pruner's own leaves the others' models as they are."""
+    return VERSION["model"] + STUDY.all_pruners[wildcards.pruner].version
 
 
 def asked(name):
@@ -208,7 +201,7 @@ def blocks_of(cell):
 
 
 def dense_checkpoint(wildcards):
-    """Checkpoints of the unpruned models that hold this block's seeds; none where no pruner asks for them."""
+    """Checkpoints of the dense models that hold this block's seeds; none where no pruner asks for them."""
     below = cell_below(STUDY, cell_of(wildcards))
     if not below.dense or not STUDY.all_pruners[wildcards.pruner].needs_dense:
         return []
@@ -216,7 +209,7 @@ def dense_checkpoint(wildcards):
 
 
 def level_below(wildcards):
-    """Networks of the ladder's level below that hold this block's seeds; none for its first level."""
+    """Models of the level below that hold this block's seeds; none for its first level."""
     below = cell_below(STUDY, cell_of(wildcards))
     if below.dense:
         return []
@@ -291,7 +284,7 @@ def weights_of(wildcards):
 
 
 def networks_of(wildcards):
-    """A block's networks, as training or pruning leaves them."""
+    """A block's models, as training or pruning leaves them."""
     dense = wildcards.pruner == NO_PRUNER
     return LAYOUT.model("checkpoint.safetensors" if dense else "models.safetensors")
 

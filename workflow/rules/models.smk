@@ -1,4 +1,4 @@
-# Networks: unpruned ones, the shared start of all that prune a trained network, and pruned ones.
+# Models: dense ones, the shared start of all that prune a trained model, and pruned ones.
 # One job is one block of seeds of one cell; it leaves prediction tables, which is all that is read of
 # it from then on. While it trains it keeps its progress in a folder that no rule names: Snakemake takes away the
 # outputs of a job that failed or was killed, and the next try goes on from there.
@@ -26,7 +26,7 @@ rule train:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -60,7 +60,7 @@ rule prune:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -74,8 +74,8 @@ rule prune:
         " --threads {threads} > {log:q} 2>&1"
 
 
-# A ladder's level starts from the networks of the level below. These are not `ancient`, although they are
-# made anew to the same bytes: Snakemake then misses that a level's own settings have changed.
+# A level starts from the models of the level below. These are not `ancient`, although they are
+# rebuilt to the same bytes: Snakemake then misses that a level's own settings have changed.
 rule level:
     input:
         inputs=LAYOUT.inputs,
@@ -85,11 +85,11 @@ rule level:
         test=LAYOUT.model("test.parquet"),
         train=LAYOUT.model("train.parquet"),
         metrics=LAYOUT.model("metrics.json"),
-        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, LADDERS[0])),
+        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, IN_LEVELS[0])),
     log:
         LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
-        pruner=any_of(LADDERS),
+        pruner=any_of(IN_LEVELS),
     conda:
         CONDA
     threads: 1
@@ -97,7 +97,7 @@ rule level:
         runtime=asked("runtime"),
         mem_mb=asked("mem_mb"),
         gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval makes nothing anew.
+        # Not a parameter: another interval reruns nothing.
         checkpoint_seconds=str(STUDY.checkpoint_seconds),
     params:
         settings=job_settings,
@@ -111,7 +111,7 @@ rule level:
         " --threads {threads} > {log:q} 2>&1"
 
 
-# Its networks stay until they are measured, even where nothing else keeps them.
+# Its models stay until they are measured, even where nothing else keeps them.
 rule weights:
     input:
         models=networks_of,

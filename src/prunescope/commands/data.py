@@ -21,7 +21,7 @@ def add_commands(commands: Any) -> None:
     dataset.add_argument("--out", required=True, type=Path, metavar="DIR")
     dataset.set_defaults(run=_dataset)
 
-    pretrained = commands.add_parser("pretrained", help="stage: fetch an arch's pretrained network")
+    pretrained = commands.add_parser("pretrained", help="stage: fetch an arch's pretrained model")
     pretrained.add_argument("--arch", required=True)
     pretrained.add_argument("--settings", required=True, metavar="JSON")
     pretrained.add_argument("--out", required=True, type=Path, metavar="FILE")
@@ -52,13 +52,13 @@ def _dataset(arguments: argparse.Namespace) -> int:
 
 
 def _pretrained(arguments: argparse.Namespace) -> int:
-    from prunescope.config.architectures import Arch, CausalLM, Encoder
+    from prunescope.config.architectures import Arch
     from prunescope.models.checkpoint_fetch import fetch
 
     arch = parsed(TypeAdapter(Arch), arguments.settings, "--settings")
-    if not isinstance(arch, Encoder | CausalLM) or arch.pretrained is None:
+    if getattr(arch, "pretrained", None) is None:
         raise UserError(
-            f"--settings: {arguments.arch} names no `pretrained` network; there is nothing to fetch"
+            f"--settings: {arguments.arch} names no `pretrained` model; there is nothing to fetch"
         )
     fetch(arch, arguments.out)
     return 0

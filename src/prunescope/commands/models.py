@@ -91,7 +91,8 @@ def _model(arguments: argparse.Namespace) -> int:
     job = parsed(TypeAdapter(ModelJob), arguments.settings, "--settings")
     use_threads(arguments.threads)
     from prunescope.running.gpus import one_gpu
-    from prunescope.training.blocks import BlockOutputs, Kept, run_block
+    from prunescope.training.job import Kept, run_block
+    from prunescope.training.write import BlockOutputs
 
     outputs = BlockOutputs(
         test=arguments.test,

@@ -5,14 +5,13 @@ Nothing here imports transformers or goes to the network: a study's settings are
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prunescope.config.architectures import Arch
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 #: Settings of an arch -> what most checkpoints call them; these decide the number of parameters.
 _NAMES = {
@@ -33,7 +32,7 @@ class EncoderType:
 
     ``names``: where sizes stand in its configuration, if elsewhere than BERT's. ``dropouts``: the settings
     that an arch's one dropout sets. ``token_types``: its tokenizer numbers the two texts of a pair 0 and 1.
-    ``positions_after_padding``: its first position has the number of the padding piece plus one, so that many
+    ``positions_after_padding``: its first position has the number of the padding token plus one, so that many
     rows of its table of positions are no token's. ``packs``: its attention can be told to keep texts that stand
     one behind the other apart (models.packed).
     """
@@ -108,21 +107,13 @@ def checkpoint_folder(place: str) -> Path | None:
     Raises:
         UserError: an environment variable in it is not set, or nothing is there.
     """
-    if _is_hub_id(place):
+    if is_hub_id(place):
         return None
-    # Here rather than above: data.local brings pyarrow, which a study without checkpoints does not need.
-    from prunescope.data.local import expanded
-
     return expanded(place)
 
 
-def from_hub(arch: Arch) -> bool:
-    """Whether an arch goes on from a pretrained network that is fetched from the hub."""
-    place = getattr(arch, "pretrained", None)
-    return place is not None and _is_hub_id(place)
-
-
-def _is_hub_id(place: str) -> bool:
+def is_hub_id(place: str) -> bool:
+    """Whether ``pretrained`` names a checkpoint of the hub, rather than a folder."""
     return "$" not in place and not place.startswith(("/", ".", "~"))
 
 
@@ -142,40 +133,3 @@ def checkpoint_config_file(place: str, revision: str | None) -> Path | None:
     except ValueError:  # no name that the hub could have
         return None
     return Path(found) if isinstance(found, str) else None
-
-
-def with_checkpoint_sizes(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A study as parsed, its pretrained encoders' sizes filled in where they are not given.
-
-    From the checkpoint's config.json, if it lies in a local folder or in the hub's cache. A study without its
-    checkpoints can still be read: sizes that are not known here are left out, as is all that is malformed,
-    and the checkpoint is held against the settings when it is loaded.
-    """
-    archs = raw.get("archs")
-    if not isinstance(archs, Mapping):
-        return dict(raw)
-    return {**raw, "archs": {name: _with_sizes(arch) for name, arch in archs.items()}}
-
-
-def _with_sizes(arch: Any) -> Any:
-    if not isinstance(arch, Mapping) or arch.get("family") != "encoder":
-        return arch
-    place, revision = arch.get("pretrained"), arch.get("revision")
-    if not isinstance(place, str) or not isinstance(revision, str | None) or all(s in arch for s in SIZES):
-        return arch
-    return {**_known_sizes(place, revision), **arch}
-
-
-def _known_sizes(place: str, revision: str | None) -> dict[str, int]:
-    try:
-        path = checkpoint_config_file(place, revision)
-        if path is not None:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            return checkpoint_sizes(config, encoder_type(config, place))
-    except (UserError, OSError, ValueError, AttributeError):
-        return {}
-    if place in BERT_BASE:
-        from prunescope.config.architectures import Encoder
-
-        return {name: Encoder.model_fields[name].default for name in SIZES}
-    return {}

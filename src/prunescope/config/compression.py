@@ -9,23 +9,23 @@ from typing import Literal
 
 from prunescope.errors import UserError
 
-#: What a level of a ladder removes of the weights that are left, where its pruner does not say.
+#: What a level removes of the weights that are left, where its pruner does not say.
 LEVEL_STEP = Fraction(1, 5)
 
-#: By kind of amount: units in one, and how a number of units is called in paths.
+#: By kind: units in one, and how a number of units is called in paths.
 _UNITS: dict[Literal["sparsity", "ratio", "level"], tuple[int, str]] = {
     "sparsity": (1000, "permille"),
     "ratio": (100, "percent"),
     "level": (1, ""),
 }
 
-#: The amounts of paths, as a regular expression with a group of digits for each kind.
+#: The compression levels of paths, as a regular expression with a group of digits for each kind.
 COMPRESSION_TOKEN = "|".join(rf"{kind}-(\d+){unit}" for kind, (_, unit) in _UNITS.items())
 
 
 @dataclass(frozen=True, order=True)
 class Compression:
-    """How much is pruned, as asked for: a sparsity, a ratio or a ladder's level, with one spelling in paths."""
+    """How much is pruned, as asked for: a sparsity, a ratio or a level, with one spelling in paths."""
 
     kind: Literal["sparsity", "ratio", "level"]
     units: int  # per-mille of a sparsity, percent of a ratio, number of a level
@@ -53,7 +53,7 @@ class Compression:
         match = re.fullmatch(COMPRESSION_TOKEN, token)
         if not match:
             raise UserError(
-                f"{token!r}: not an amount such as sparsity-900permille, ratio-1000percent or level-7"
+                f"{token!r}: not a compression level such as sparsity-900permille, ratio-1000percent or level-7"
             )
         for kind, units in zip(_UNITS, match.groups(), strict=True):
             if units is not None:
@@ -74,10 +74,10 @@ class Compression:
         return f"{self.kind}-{self.units}{_UNITS[self.kind][1]}"
 
     def share(self, total: int, prunable: int, step: Fraction = LEVEL_STEP) -> Fraction:
-        """The fraction of the ``prunable`` weights that become zero in a network of ``total`` parameters.
+        """The fraction of the ``prunable`` weights that become zero in a model of ``total`` parameters.
 
         A ratio t removes (1 - 1/t) of all parameters, so s = (1 - 1/t) * total / prunable of
-        the prunable ones. At level k of a ladder whose levels each remove ``step`` of what is left it is
+        the prunable ones. At level k, where each level removes ``step`` of what is left, it is
         1 - (1 - step)^k. Exact, so that counts of weights round half to even as numbers do on paper.
 
         Raises:
@@ -103,5 +103,5 @@ def _exact(key: str, value: float, scale: int) -> int:
     return units
 
 
-#: The amount of unpruned models.
+#: The compression level of dense models.
 DENSE = Compression("sparsity", 0)

@@ -11,12 +11,6 @@ from pydantic import Field, model_validator
 
 from prunescope.config.spec import Spec
 
-#: Criteria that watch training, beside magnitude, which can do without.
-WATCHING = ("sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0")
-
-#: Those that average over steps, and those with scores or gates that are learned.
-SMOOTHED, LEARNED = ("platon", "pins"), ("movement", "pst", "l0")
-
 #: A duration of training: below 1 a fraction of all steps, else a number of them.
 Duration = Annotated[float, Field(ge=0)]
 
@@ -24,14 +18,13 @@ Duration = Annotated[float, Field(ge=0)]
 class Gradual(Spec):
     """Pruning at every step of training, by the cubic schedule (PINS paper, Eq. 14).
 
-    ``window`` and the betas concern ``pins`` and ``platon``; ``score_lr`` and what follows the criteria with
-    learned scores.
+    ``window`` and what follows concern the criteria whose declaration names them (``prunescope.criteria``).
     """
 
     start: Literal["initial", "trained"] = Field(
         "initial",
-        description="begin from the initial (for a pretrained network: the pretrained) weights, or from the "
-        "trained unpruned network",
+        description="begin from the initial (for a pretrained model: the pretrained) weights, or from the "
+        "trained dense model",
     )
     warm_up: Duration = Field(
         0.07, description="before the first weight goes: steps, or below 1 a fraction of all steps"
@@ -65,12 +58,3 @@ class Gradual(Spec):
                 "prune in; lower one of them"
             )
         return self
-
-    def of_interest(self, criterion: str) -> set[str]:
-        """The settings that ``criterion`` looks at."""
-        names = {"start", "warm_up", "cool_down"}
-        if criterion in SMOOTHED:
-            names |= {"window", "beta1", "beta2"}
-        if criterion in LEARNED:
-            names |= {"score_lr", "rank" if criterion == "pst" else "penalty"}
-        return names

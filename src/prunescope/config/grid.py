@@ -18,7 +18,7 @@ class Grid(Spec):
 
     datasets: tuple[str, ...] = Field(min_length=1)
     archs: tuple[str, ...] = Field(min_length=1)
-    pruners: tuple[str, ...] = Field((), description="empty: unpruned models only")
+    pruners: tuple[str, ...] = Field((), description="empty: dense models only")
     sparsities: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
         (), description="fractions of the prunable weights that become zero"
     )
@@ -29,7 +29,7 @@ class Grid(Spec):
         None,
         ge=1,
         le=100,
-        description="for pruners that climb a ladder, how far: every level from 1 to this one",
+        description="for pruners with `schedule: levels`: every level from 1 to this one",
     )
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] | None = Field(
         None, description="instead of the study's seeds"
@@ -38,7 +38,7 @@ class Grid(Spec):
 
 @dataclass(frozen=True)
 class Cell:
-    """One (dataset, arch, pruner, amount) with its seeds; the unpruned one has pruner ``none``."""
+    """One (dataset, arch, pruner, compression) with its seeds; the dense one has pruner ``none``."""
 
     dataset: str
     arch: str
@@ -52,7 +52,7 @@ class Cell:
 
 
 def grid_compressions(grid: Grid) -> tuple[Compression, ...]:
-    """The amounts of one grid entry, in its order."""
+    """The compression levels of one grid entry, in its order."""
     return (
         *(Compression.of_sparsity(sparsity) for sparsity in grid.sparsities),
         *(Compression.of_ratio(ratio) for ratio in grid.ratios),
@@ -61,7 +61,7 @@ def grid_compressions(grid: Grid) -> tuple[Compression, ...]:
 
 
 def pruned_cells(grid: Grid) -> Iterator[tuple[str, str, str, Compression]]:
-    """The (dataset, arch, pruner, amount) of one grid entry, without the unpruned ones."""
+    """The (dataset, arch, pruner, compression) of one grid entry, without the dense ones."""
     for dataset in grid.datasets:
         for arch in grid.archs:
             for pruner in grid.pruners:

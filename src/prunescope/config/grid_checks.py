@@ -1,4 +1,4 @@
-"""Whether a block of a grid fits what the study has: names, amounts, pruners, networks and data sets."""
+"""Whether a block of a grid fits what the study has: names, compression levels, pruners, models and data sets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prunescope.config.architectures import (
-    FAMILIES_WITH_FILTERS,
-    FAMILY_ANSWERS,
-    FAMILY_INPUT,
+    FAMILIES,
     Arch,
-    CausalLM,
-    Encoder,
+    families_that,
     merged_training,
     training_problem,
 )
@@ -86,15 +83,13 @@ def check_overlaps(grids: Iterable[Grid]) -> None:
 
 
 def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mapping[str, Arch]) -> None:
-    """Levels are of ladders and ladders have levels; filters are removed to ratios, where there are any."""
+    """Levels are of the schedule ``levels`` alone; filters are removed to ratios, where there are any."""
     elsewhere = "put it into another grid entry"
-    if pruner.is_ladder and not grid.levels:
+    if pruner.in_levels and not grid.levels:
+        raise ValueError(f"{key}: pruner {name!r} prunes level by level; give `levels`, or {elsewhere}")
+    if grid.levels and not pruner.in_levels:
         raise ValueError(
-            f"{key}: pruner {name!r} climbs a ladder, whose amounts are levels; give `levels`, or {elsewhere}"
-        )
-    if grid.levels and not pruner.is_ladder:
-        raise ValueError(
-            f"{key}: levels are of pruners with schedule ladder, which {name!r} does not have; {elsewhere}"
+            f"{key}: levels are for pruners with `schedule: levels`, which {name!r} does not have; {elsewhere}"
         )
     if pruner.structure == "filters" and not grid.ratios:
         raise ValueError(
@@ -102,36 +97,36 @@ def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mappin
             f"{elsewhere}"
         )
     for arch in grid.archs if pruner.structure == "filters" else ():
-        if archs[arch].family not in FAMILIES_WITH_FILTERS:
+        if not archs[arch].has_filters:
             raise ValueError(
                 f"{key}: pruner {name!r} removes filters, which arch {arch!r} does not have; use it with "
-                f"the families {listed(sorted(FAMILIES_WITH_FILTERS))}"
+                f"the families {listed(sorted(families_that('has_filters')))}"
             )
 
 
-def _check_pair(key: str, dataset: str, data: Dataset, arch: str, network: Arch) -> None:
-    """A network takes what the data set has, at its length, answers as it asks and can be trained as set."""
-    takes, has = FAMILY_INPUT[network.family], data.input
+def _check_pair(key: str, dataset: str, data: Dataset, arch: str, model: Arch) -> None:
+    """A model takes what the data set has, at its length, answers as it asks and can be trained as set."""
+    takes, has = model.input, data.input
     if takes != has:
         raise ValueError(
             f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
             "put them into different grid entries"
         )
     answers = data.answers
-    if answers not in FAMILY_ANSWERS[network.family]:
-        fit = [name for name, says in FAMILY_ANSWERS.items() if answers in says]
+    if answers not in model.answers:
+        fit = [name for name, family in FAMILIES.items() if answers in family.answers]
         raise ValueError(
             f"{key}: data set {dataset!r} asks for {answers}, which arch {arch!r} of family "
-            f"{network.family!r} does not give; choose one of family {listed(fit)}"
+            f"{model.family!r} does not give; choose one of family {listed(fit)}"
         )
     # Every data set of texts has this setting; without it the length is known once the texts are.
     longest = getattr(data, "max_tokens", None)
-    if isinstance(network, Encoder | CausalLM) and longest is not None and longest > network.positions:
+    if longest is not None and model.positions_at_most is not None and longest > model.positions_at_most:
         raise ValueError(
             f"{key}: data set {dataset!r} has texts of up to {longest} tokens but arch {arch!r} only "
-            f"{network.positions} positions; raise `positions` or lower `max_tokens`"
+            f"{model.positions_at_most} positions; raise `positions` or lower `max_tokens`"
         )
-    training = merged_training(network.training, data.training.get(arch, {}))
-    problem = training_problem(network, training, answers)
+    training = merged_training(model.training, data.training.get(arch, {}))
+    problem = training_problem(model, training, answers)
     if problem is not None:
         raise ValueError(f"{key}: training of arch {arch!r} on data set {dataset!r}: {problem}")

@@ -17,7 +17,7 @@ from prunescope.config.study import Study
 class ModelJob(Spec):
     """One block of seeds of one cell. Snakemake reruns a job when this changes.
 
-    ``composition`` is None for unpruned models.
+    ``composition`` is None for dense models.
     """
 
     dataset: str
@@ -47,7 +47,7 @@ def model_job(study: Study, cell: Cell, seeds: tuple[int, ...]) -> ModelJob:
     """The job that trains ``seeds`` of ``cell``."""
     architecture = study.archs[cell.arch]
     # A block's size and the arch's own training settings (merged with the data set's) are not
-    # part of what a network is: changing the first must not retrain anything. How replicas are trained
+    # part of what a model is: changing the first must not retrain anything. How replicas are trained
     # stays: it changes the last bits of results.
     plain = architecture.model_copy(update={"training": Training(), "block": 1})
     training = study.training(cell.dataset, cell.arch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from prunescope.config.analysis import Analysis
-from prunescope.config.architectures import FAMILIES, Training
-from prunescope.config.checkpoints import with_checkpoint_sizes
+from prunescope.config.architectures import (
+    Training,
+    family_named,
+    family_names,
+    with_checkpoint_sizes,
+)
 from prunescope.config.datasets import SOURCES
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
@@ -50,9 +55,22 @@ def study_from(raw: Any, name: str = "config") -> Study:
     if not isinstance(raw, Mapping):
         raise UserError(f"{name}: must be a mapping of settings (see config.yaml)")
     try:
-        return Study.model_validate(with_checkpoint_sizes(raw))
+        study = Study.model_validate(with_checkpoint_sizes(raw))
     except ValidationError as error:
         raise UserError(f"{name}: {first_problem(error)}") from None
+    for line in _renamed(raw):
+        print(f"{name}: {line}", file=sys.stderr)
+    return study
+
+
+def _renamed(raw: Mapping[str, Any]) -> list[str]:
+    """A line for each old name that the study uses and that is still read."""
+    pruners = raw.get("pruners") or {}
+    return [
+        f"pruners.{pruner}.schedule: `ladder` is now called `levels`; the old name is still read"
+        for pruner, settings in pruners.items()
+        if settings["schedule"] == "ladder"
+    ]
 
 
 def json_schema() -> dict[str, Any]:
@@ -73,10 +91,11 @@ _SPECS: dict[str, type[BaseModel]] = {
     "epochs": EpochRange,
     "lr": RateRange,
     **SOURCES,
-    **FAMILIES,
 }
 
 
 def first_problem(error: ValidationError) -> str:
     """The first problem of a study, or of a part of one, as one line, ``key: what is wrong and what is allowed``."""
-    return problem_line(error, Study, _SPECS, {"family": FAMILIES, "source": SOURCES})
+    named = {part for problem in error.errors(include_url=False) for part in problem["loc"]}
+    families = {name: family_named(name) for name in family_names() if name in named}
+    return problem_line(error, Study, {**_SPECS, **families}, {"family": family_names(), "source": SOURCES})

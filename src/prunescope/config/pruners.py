@@ -1,7 +1,7 @@
 """What a pruner is: a composition of a few choices, and the papers' names for some of them.
 
-No torch here: the workflow reads this file to check a study before anything is loaded. The code
-behind each choice is in ``prunescope.pruning``.
+No torch here: the workflow reads this file to check a study before anything is loaded. Criteria are declared in
+``prunescope.criteria``; the code behind the other choices is in ``prunescope.pruning``.
 """
 
 from __future__ import annotations
@@ -9,54 +9,70 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
-from prunescope.config.gradual import WATCHING, Gradual
+from prunescope.config.gradual import Gradual
+from prunescope.config.plugins import load_plugin, plugins
 from prunescope.config.spec import Spec
+from prunescope.criteria import CRITERIA, Criterion
+from prunescope.errors import UserError, listed
 
-Criterion = Literal[
-    "magnitude",
-    "impact",
-    "undecayed",
-    "random",
-    "channel-independence",
-    "sensitivity",
-    "platon",
-    "pins",
-    "pins-plain",
-    "movement",
-    "pst",
-    "l0",
-]
 Structure = Literal["weights", "filters"]
 Scope = Literal["layer", "global"]
-Schedule = Literal["at-init", "one-shot", "iterative", "ladder", "gradual"]
+Schedule = Literal["at-init", "one-shot", "iterative", "levels", "gradual"]
 Recovery = Literal["fine-tune", "rewind"]
 Objective = Literal["task", "distilled", "self-regularized"]
 
-#: Epsilon of undecayed pruning where networks are trained without weight decay: the recall paper's
-#: weight decay of its other networks.
-UNDECAYED_DECAY = 5e-4
+#: Raised when models trained for an objective under a gradual schedule come out otherwise (``Criterion.version``).
+OBJECTIVE_VERSION: dict[Objective, int] = {"self-regularized": 1}
 
 #: The pruner name of models that were not pruned.
 NO_PRUNER = "none"
 
 
+def criterion_names() -> list[str]:
+    """Prunescope's criteria and those of installed packages; nothing is loaded."""
+    return [*CRITERIA, *plugins("criteria")]
+
+
+def criterion_named(name: str) -> Criterion:
+    """The declaration of a criterion, from prunescope or an installed package.
+
+    Raises:
+        UserError: there is none of this name, or the package's cannot be loaded or is of another name.
+    """
+    if name in CRITERIA:
+        return CRITERIA[name]
+    if name not in plugins("criteria"):
+        raise UserError(f"unknown criterion {name!r}; there are {listed(criterion_names(), 40)}")
+    found = load_plugin("criteria", name)
+    if not isinstance(found, Criterion) or found.name != name:
+        what = f"a criterion named {found.name!r}" if isinstance(found, Criterion) else "no criterion"
+        raise UserError(
+            f"{name}: the installed package's {plugins('criteria')[name].value} is {what}; decorate a function of this "
+            "name with prunescope.criteria.criterion"
+        )
+    return found
+
+
 class Pruner(Spec):
     """criterion x structure x scope x schedule x recovery x objective.
 
-    The fields ``gradient*`` and ``decay`` concern only the criteria that look at gradients, ``map_*`` only
-    the one that looks at feature maps, ``level_fraction`` only ladders, ``gradual`` only gradual schedules.
+    The fields ``gradient*`` and ``decay`` concern only criteria that look at gradients, ``map_*`` only those that
+    look at feature maps, ``level_fraction`` only the schedule ``levels``, ``gradual`` only gradual schedules.
     """
 
-    criterion: Criterion = Field(description="what a weight is worth; the lowest are pruned")
+    criterion: str = Field(
+        description="what a weight is worth; the lowest are pruned",
+        json_schema_extra=lambda schema: schema.update(enum=[*criterion_names()]),
+    )
     structure: Structure = Field(
         "weights",
         description="prune single weights, or whole filters (and units) with all that hangs on them",
     )
     scope: Scope = Field("layer", description="rank the weights of each layer, or of all layers together")
     schedule: Schedule = Field(
-        description="before training, once after training, in rounds, each level from the networks of the "
+        description="before training, once after training, in rounds, each level from the models of the "
         "level below, or gradually at every step of training"
     )
     rounds: int = Field(1, ge=1, le=1000, description="pruning rounds of an iterative schedule")
@@ -75,19 +91,22 @@ class Pruner(Spec):
         None,
         ge=0,
         description="weight decay that `undecayed` discounts; null means the training's, or 5e-4 where "
-        "networks are trained without",
+        "models are trained without",
     )
 
     level_fraction: float = Field(
-        0.2, gt=0, lt=1, description="of the weights that are left, what each level of a ladder removes"
+        0.2,
+        gt=0,
+        lt=1,
+        description="of the weights that are left, what each level removes (schedule `levels`)",
     )
     map_batches: int = Field(5, ge=1, description="batches whose feature maps are looked at")
     map_batch_size: int = Field(128, ge=1, description="examples in each of them")
     gradual: Gradual = Field(Gradual(), description="how a gradual schedule goes")
     objective: Objective = Field(
         "task",
-        description="what pruned networks are trained for: the task's loss, also to answer as the unpruned "
-        "network does, or as their own best checkpoint so far does",
+        description="what pruned models are trained for: the task's loss, also to answer as the dense model "
+        "does, or as their own best checkpoint so far does",
     )
     objective_steps: int | None = Field(
         None,
@@ -95,21 +114,36 @@ class Pruner(Spec):
         description="self-regularized: training steps between evaluations on the validation split; null: an epoch",
     )
 
+    @field_validator("criterion")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in criterion_names():
+            # Not by criterion_named: pydantic says where an unknown name stands.
+            raise ValueError(f"must be one of {listed(criterion_names(), 40)} (not {name!r})")
+        criterion_named(name)
+        return name
+
+    @field_validator("schedule", mode="before")
+    @classmethod
+    def _renamed(cls, value: Any) -> Any:
+        """Settings of jobs, here and in results trees, keep the old name of ``levels`` (``_what_concerns_it``)."""
+        return "levels" if value == "ladder" else value
+
     @model_validator(mode="after")
     def _possible(self) -> Pruner:
         if self.schedule != "iterative" and self.rounds != 1:
             raise ValueError(f"rounds: only an iterative schedule has rounds, not {self.schedule}")
         if self.schedule == "at-init" and self.recovery == "rewind":
             raise ValueError("recovery: a pruner at initialization has nothing to rewind; use fine-tune")
-        if self.criterion == "random" and self.recovery == "rewind":
+        if not self.declared.rewinds and self.recovery == "rewind":
             raise ValueError(
-                "recovery: rewound weights are no longer random (PIE paper, Table 3); use fine-tune"
+                f"recovery: rewound weights are no longer {self.criterion} (PIE paper, Table 3); use fine-tune"
             )
-        if self.schedule == "ladder" and self.recovery != "rewind":
-            raise ValueError("recovery: every level of a ladder is trained anew; use rewind")
-        if self.criterion == "channel-independence" and self.structure != "filters":
+        if self.in_levels and self.recovery != "rewind":
+            raise ValueError("recovery: every level is trained again from the start; use rewind")
+        if self.declared.looks_at == "feature-maps" and self.structure != "filters":
             raise ValueError(
-                "structure: channel-independence is what a filter is worth, not a weight; use filters"
+                f"structure: {self.criterion} is what a filter is worth, not a weight; use filters"
             )
         if self.structure == "filters" and self.scope != "layer":
             raise ValueError("scope: filters of different layers are not ranked together; use layer")
@@ -118,23 +152,23 @@ class Pruner(Spec):
                 f"schedule: filters are removed all at once; use at-init or one-shot, not {self.schedule}"
             )
         self._possible_gradually()
-        if self.objective == "distilled" and self.is_ladder:
+        if self.objective == "distilled" and self.in_levels:
             raise ValueError(
-                "objective: levels of a ladder are given the networks of the level below, not the unpruned ones; use "
-                "task or self-regularized, or an iterative schedule"
+                "objective: a level starts from the models of the level below, without the dense ones; use task or "
+                "self-regularized, or an iterative schedule"
             )
         return self
 
     def _possible_gradually(self) -> None:
         if self.schedule != "gradual":
-            if self.criterion in WATCHING:
-                once = "; impact is sensitivity at one time" if self.criterion == "sensitivity" else ""
+            if self.declared.watches:
+                once = f"; {self.declared.hint}" if self.declared.hint else ""
                 raise ValueError(
                     f"schedule: {self.criterion} watches training; use gradual, not {self.schedule}{once}"
                 )
             return
-        fit = ("magnitude", *WATCHING)
-        if self.criterion not in fit:
+        if not (self.declared.watches or self.declared.gradual):
+            fit = [one.name for one in CRITERIA.values() if one.watches or one.gradual]
             raise ValueError(
                 f"criterion: {self.criterion} does not watch training, as a gradual schedule asks for; use one of "
                 f"{', '.join(fit)}"
@@ -148,12 +182,15 @@ class Pruner(Spec):
     def _what_concerns_it(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Without what means nothing for this pruner: a job is not rerun for a setting it does not look at."""
         values: dict[str, Any] = dump(self)
+        if self.in_levels:
+            # Its old name: jobs are rerun when their settings' text changes, and old results trees have it.
+            values["schedule"] = "ladder"
         idle = []
         if self.structure == "weights":
             idle.append("structure")
-        if self.schedule != "ladder":
+        if not self.in_levels:
             idle.append("level_fraction")
-        if self.criterion != "channel-independence":
+        if self.declared.looks_at != "feature-maps":
             idle += ["map_batches", "map_batch_size"]
         if self.objective == "task":
             idle.append("objective")
@@ -161,27 +198,37 @@ class Pruner(Spec):
             idle.append("objective_steps")
         if self.schedule == "gradual":
             idle += ["rounds", "recovery", "gradient_batches", "gradient_batch_size", "gradient", "decay"]
-            asked = self.gradual.of_interest(self.criterion)
+            asked = {"start", "warm_up", "cool_down", *self.declared.settings}
             values["gradual"] = {name: v for name, v in values["gradual"].items() if name in asked}
         else:
             idle.append("gradual")
         return {name: value for name, value in values.items() if name not in idle}
 
     @property
+    def declared(self) -> Criterion:
+        """The criterion's declaration."""
+        return criterion_named(self.criterion)
+
+    @property
+    def version(self) -> int:
+        """Raised when models pruned like this come out otherwise than those of an earlier release."""
+        return self.declared.version + (OBJECTIVE_VERSION.get(self.objective, 0) if self.is_gradual else 0)
+
+    @property
     def needs_trained(self) -> bool:
-        """Whether pruning starts from the trained unpruned model."""
+        """Whether pruning starts from the trained dense model."""
         if self.is_gradual:
             return self.gradual.start == "trained"
         return self.schedule != "at-init"
 
     @property
     def needs_dense(self) -> bool:
-        """Whether the trained unpruned model is asked for: to start from, or as a teacher."""
+        """Whether the trained dense model is needed: to start from, or as a teacher."""
         return self.needs_trained or self.objective == "distilled"
 
     @property
     def is_gradual(self) -> bool:
-        """Whether weights go at every step of training, under the network's only stretch of it."""
+        """Whether weights are pruned at every step of the model's only phase of training."""
         return self.schedule == "gradual"
 
     @property
@@ -190,9 +237,9 @@ class Pruner(Spec):
         return self.needs_trained and self.recovery == "fine-tune"
 
     @property
-    def is_ladder(self) -> bool:
-        """Whether amounts are levels, each pruned from the networks of the level below."""
-        return self.schedule == "ladder"
+    def in_levels(self) -> bool:
+        """Whether compression is by levels, each pruned from the models of the level below."""
+        return self.schedule == "levels"
 
     @property
     def step(self) -> Fraction:
@@ -201,33 +248,33 @@ class Pruner(Spec):
 
     @property
     def needs_gradient(self) -> bool:
-        return self.criterion in ("impact", "undecayed")
+        return self.declared.looks_at == "gradient"
 
     def decay_for(self, weight_decay: float) -> float:
-        """The weight decay epsilon of the criterion, for networks trained with ``weight_decay``.
+        """The weight decay epsilon of the criterion, for models trained with ``weight_decay``.
 
-        Undecayed pruning without any would be impact pruning under another name, so it then takes
-        ``UNDECAYED_DECAY`` unless its own ``decay`` says otherwise (0 included).
+        Without any, the criterion's own (``Criterion.decay``) unless the pruner's ``decay`` says otherwise (0
+        included).
         """
         if self.decay is not None:
             return self.decay
-        if self.criterion == "undecayed" and weight_decay == 0:
-            return UNDECAYED_DECAY
+        if self.declared.decay is not None and weight_decay == 0:
+            return self.declared.decay
         return weight_decay
 
 
-def _pie(criterion: Criterion, schedule: Schedule, recovery: Recovery = "fine-tune") -> Pruner:
+def _pie(criterion: str, schedule: Schedule, recovery: Recovery = "fine-tune") -> Pruner:
     rounds = 3 if schedule == "iterative" else 1
     return Pruner(criterion=criterion, schedule=schedule, rounds=rounds, recovery=recovery)
 
 
-def _recall(criterion: Criterion, scope: Scope) -> Pruner:
+def _recall(criterion: str, scope: Scope) -> Pruner:
     return Pruner(
         criterion=criterion, scope=scope, schedule="one-shot", gradient_batches=1, gradient_batch_size=None
     )
 
 
-def _gradual(criterion: Criterion, objective: Objective = "task", **settings: Any) -> Pruner:
+def _gradual(criterion: str, objective: Objective = "task", **settings: Any) -> Pruner:
     return Pruner(
         criterion=criterion,
         scope="global",
@@ -256,7 +303,7 @@ PRUNERS: dict[str, Pruner] = {
     "GP": _recall("impact", "global"),
     "UP": _recall("undecayed", "global"),
     "RP": _recall("random", "layer"),
-    "LTH": Pruner(criterion="magnitude", scope="global", schedule="ladder", recovery="rewind"),
+    "LTH": Pruner(criterion="magnitude", scope="global", schedule="levels", recovery="rewind"),
     "CHIP": Pruner(criterion="channel-independence", structure="filters", schedule="one-shot"),
     "PINS": _gradual("pins", "self-regularized", beta2=0.99),
     "PINS-plain": _gradual("pins-plain", "self-regularized"),

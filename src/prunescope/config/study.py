@@ -52,10 +52,10 @@ class Study(Spec):
         description="how prediction tables store raw outputs; float16 halves the largest part of a study's disk, "
         "keeps predictions made before rounding beside them, and is faster to analyse. EL2N's tables stay float32",
     )
-    keep_models: bool = Field(True, description="keep the pruned networks' weights")
+    keep_models: bool = Field(True, description="keep the pruned models' weights")
     keep_dense_checkpoints: bool = Field(
         True,
-        description="keep unpruned networks with optimizer state, so that later additions start from them",
+        description="keep dense models with optimizer state, so that later additions start from them",
     )
     weight_statistics: tuple[str, ...] = Field(
         (),
@@ -164,9 +164,9 @@ class Study(Spec):
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell of the grid, unpruned ones first within their (dataset, arch).
+        """Every cell of the grid, dense ones first within their (dataset, arch).
 
-        The unpruned models of a (dataset, arch) cover the seeds of all grid entries that use it.
+        The dense models of a (dataset, arch) cover the seeds of all grid entries that use it.
         """
         dense: dict[tuple[str, str], set[int]] = {}
         pruned: dict[tuple[str, str], list[Cell]] = {}
@@ -185,10 +185,10 @@ class Study(Spec):
 
     @cached_property
     def cell_at(self) -> dict[tuple[str, str, str, Compression], Cell]:
-        """Every cell by its dataset, arch, pruner and amount."""
+        """Every cell by its dataset, arch, pruner and compression."""
         return {(cell.dataset, cell.arch, cell.pruner, cell.compression): cell for cell in self.cells}
 
     @cached_property
     def dense_cells(self) -> dict[tuple[str, str], Cell]:
-        """The unpruned cell of every (dataset, arch) of the grid."""
+        """The dense cell of every (dataset, arch) of the grid."""
         return {(cell.dataset, cell.arch): cell for cell in self.cells if cell.dense}

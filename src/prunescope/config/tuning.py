@@ -55,13 +55,13 @@ class Space(Spec):
 
 
 class Tune(Spec):
-    """The search of ``snakemake tune``: unpruned networks, scored on the validation split."""
+    """The search of ``snakemake tune``: dense models, scored on the validation split."""
 
-    evaluations: int = Field(100, ge=1, description="networks trained per arch and data set")
+    evaluations: int = Field(100, ge=1, description="models trained per arch and data set")
     sampler: Literal["random", "tpe"] = Field(
         "random", description="random search, as in the PIE paper, or tree-structured Parzen estimators"
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="of the draws, and of every network trained")
+    seed: int = Field(0, ge=0, lt=2**31, description="of the draws, and of every model trained")
     spaces: dict[str, dict[str, Space]] = Field(
         min_length=1, description="per data set and arch: the ranges of epochs and learning rate"
     )

@@ -1,1 +1,1 @@
-"""A pruned network as a small file: 8-bit weights in compressed sparse rows."""
+"""A pruned model as a small file: 8-bit weights in compressed sparse rows."""

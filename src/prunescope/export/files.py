@@ -24,7 +24,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from prunescope.errors import DamagedFileError, UserError
-from prunescope.export.quantize import quantize
 from prunescope.export.rows import Rows, decode, encode
 from prunescope.files import atomic_path
 
@@ -32,13 +31,16 @@ FORMAT = 1
 _KEY = "prunescope"
 _PARTS = ("values", "columns", "starts", "scale")
 
+#: The largest magnitude that is used; -128 is not, so that the range is symmetric.
+LARGEST = 127
+
 
 @dataclass(frozen=True)
 class Exported:
-    """An exported network.
+    """An exported model.
 
     ``matrices``: sparse rows and scales by name, ``shapes`` their tensors' own shapes; ``others``: all
-    other tensors; ``about``: what the network is.
+    other tensors; ``about``: what the model is.
     """
 
     matrices: dict[str, Rows]
@@ -74,7 +76,7 @@ def compress(tensors: Mapping[str, np.ndarray], prunable: set[str], about: Mappi
     """Quantize and encode the ``prunable`` tensors; zeros are what is pruned.
 
     Args:
-        tensors: a network's state, prunable tensors with at least two dimensions and float32.
+        tensors: a model's state, prunable tensors with at least two dimensions and float32.
     """
     matrices, scales, shapes = {}, {}, {}
     for name in sorted(prunable):
@@ -121,7 +123,7 @@ def write(path: Path | str, exported: Exported) -> None:
 
 
 def read(path: Path | str) -> Exported:
-    """Read an exported network; inverse of ``write``.
+    """Read an exported model; inverse of ``write``.
 
     Raises:
         UserError: the file is missing, or is no export of ours, or of a later format.
@@ -132,7 +134,7 @@ def read(path: Path | str) -> Exported:
         with safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {}).get(_KEY)
             if header is None:
-                raise UserError(f"{path}: not an exported network; make one with `prunescope export`")
+                raise UserError(f"{path}: not an exported model; make one with `prunescope export`")
             meta = json.loads(header)
             if meta["format"] != FORMAT:
                 raise UserError(f"{path}: format {meta['format']}; this version reads format {FORMAT}")
@@ -148,3 +150,19 @@ def read(path: Path | str) -> Exported:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise DamagedFileError(path, f"{path}: damaged export ({error}); export again") from None
     return Exported(matrices, scales, shapes, tensors, meta["about"])
+
+
+def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Symmetric quantization, w ~ scale * q with scale = max |w| / 127 of the row.
+
+    Args:
+        matrix: (rows, columns) float32.
+
+    Returns:
+        q, (rows, columns) int8, and scale, (rows,) float32; a row of zeros has scale 1. No weight is off by
+        more than half its row's scale.
+    """
+    largest = np.abs(matrix).max(axis=1, initial=0.0)
+    scale = np.where(largest > 0, largest / LARGEST, 1.0).astype(np.float32)
+    q = np.clip(np.rint(matrix / scale[:, None]), -LARGEST, LARGEST).astype(np.int8)
+    return q, scale

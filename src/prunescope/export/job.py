@@ -1,4 +1,4 @@
-"""`prunescope export`: one trained network of a study as a small file, and what that changes."""
+"""`prunescope export`: one trained model of a study as a small file, and what that changes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.export.files import Exported, compress, read, write
 from prunescope.files import read_json
-from prunescope.models.registry import Shape, build, masks_padding, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 from prunescope.predictions.arrays import LOGIT_TASKS, decide
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.checkpoint import Checkpoint
 from prunescope.training.decoding import answers_of
-from prunescope.training.loop import logits_of
+from prunescope.training.predict import logits_of
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an export did. Sizes in bytes, of the prunable tensors and of the whole network.
+    """What an export did. Sizes in bytes, of the prunable tensors and of the whole model.
 
     ``agreement``: share of test examples with the same prediction (several labels: at probability 0.5);
     ``largest_difference``: of any logit of the test split; None where an example has several.
@@ -50,7 +51,7 @@ def summary(outcome: Outcome, out: Path) -> str:
     return "\n".join(
         [
             f"{out}: {o.file_bytes / mb:.2f} MB, {o.network_bytes_dense / o.file_bytes:.1f} times smaller than the "
-            f"network's {o.network_bytes_dense / mb:.2f} MB",
+            f"model's {o.network_bytes_dense / mb:.2f} MB",
             f"prunable weights at {o.sparsity:.1%} sparsity: {o.matrix_bytes / mb:.2f} MB, "
             f"{o.matrix_bytes_dense / o.matrix_bytes:.1f} times smaller than {o.matrix_bytes_dense / mb:.2f} MB",
             f"test split: {o.agreement:.2%} of the predictions are the same"
@@ -60,7 +61,7 @@ def summary(outcome: Outcome, out: Path) -> str:
 
 
 def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> Outcome:
-    """Write network ``seed`` of ``models`` to ``out`` and compare both on the test split of ``inputs``.
+    """Write model ``seed`` of ``models`` to ``out`` and compare both on the test split of ``inputs``.
 
     Args:
         models: a block's ``models.safetensors``; metrics: its ``metrics.json``; inputs: the encoded data set.
@@ -70,24 +71,22 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     """
     checkpoint = Checkpoint(models)
     if seed not in checkpoint.seeds:
-        raise UserError(f"{models}: no network of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
+        raise UserError(f"{models}: no model of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
     record = read_json(metrics)
     job = _job(record, metrics)
-    data = training_data(
-        load_inputs(inputs), trim=masks_padding(job.architecture), device=torch.device("cpu")
-    )
+    data = training_data(load_inputs(inputs), trim=job.architecture.masks_padding, device=torch.device("cpu"))
     model = build(job.architecture, data.shape, seed)
     checkpoint.load(seed, model)
     names = set(prunable(model))
-    # Copies: the network is filled with what is read back.
+    # Copies: the model is filled with what is read back.
     tensors = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     about = {key: record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}
     about |= {"seed": seed, "architecture": job.architecture.model_dump(mode="json")}
     write(out, compress(tensors, names, about))
     exported = read(out)
-    before, predicted = _said(model, data)
+    before, predicted = _predicted(model, data)
     _fill(model, exported, out)
-    after, again = _said(model, data)
+    after, again = _predicted(model, data)
     same = np.array([np.array_equal(a, b) for a, b in zip(predicted, again, strict=True)])
     zeros = sum(int((tensors[name] == 0).sum()) for name in names)
     return Outcome(
@@ -101,28 +100,28 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     )
 
 
-def _said(model: nn.Module, data: TrainingData) -> tuple[np.ndarray | None, np.ndarray]:
+def _predicted(model: nn.Module, data: TrainingData) -> tuple[np.ndarray | None, np.ndarray]:
     """Logits of the test split, None where there are several for an example, and predictions."""
     if data.task not in LOGIT_TASKS:
-        return None, answers_of(model, data, "test")[1]
+        return None, answers_of(model, data, "test")
     logits = logits_of(model, data, "test").numpy()
     return logits, decide(logits, data.task, 0.5)
 
 
 def load(path: Path, shape: Shape) -> nn.Module:
-    """The network in an exported file, dequantized, ready to predict.
+    """The model in an exported file, dequantized, ready to predict.
 
     Args:
         shape: of the data it was trained on, as ``training_data(...).shape`` gives it.
 
     Raises:
-        UserError: the file is missing, damaged or of another network.
+        UserError: the file is missing, damaged or of another model.
     """
     exported = read(path)
     try:
         architecture: Arch = TypeAdapter(Arch).validate_python(exported.about["architecture"])
     except (KeyError, ValueError):
-        raise DamagedFileError(path, f"{path}: does not say which network it holds; export again") from None
+        raise DamagedFileError(path, f"{path}: does not say which model it holds; export again") from None
     model = build(architecture, shape, int(exported.about.get("seed", 0)))
     _fill(model, exported, path)
     return model.eval()

@@ -1,4 +1,4 @@
-"""The job that measures the weights that a block of networks is left with."""
+"""The job that measures the weights of a block of models."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from prunescope.files import read_json
 
 
 def measure(models: Path, metrics: Path, out: Path) -> None:
-    """Write what the weights of a block of networks are like into ``out`` (``Weights``).
+    """Write the measures of the weights of a block of models into ``out`` (``Weights``).
 
     Args:
-        models: networks (``models.safetensors``, ``checkpoint.safetensors``); metrics: of the same job, whose
+        models: the models (``models.safetensors``, ``checkpoint.safetensors``); metrics: of the same job, whose
             records say which weights are prunable and how many of them are zero.
 
     Raises:
-        UserError: a file is missing or damaged, or the two are not of the same networks.
+        UserError: a file is missing or damaged, or the two are not of the same models.
     """
     record = read_json(metrics)
     try:
@@ -41,22 +41,22 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
     try:
         with safe_open(models, framework="numpy") as file:
             for seed, layers in sorted(kept.items()):
-                network = _Network(models, metrics, file, seed, layers, family)
-                model, shapes = _measured(network)
+                one = _Model(models, metrics, file, seed, layers, family)
+                model, shapes = _measured(one)
                 if not measured:
-                    matrices = _matrices(network, shapes)
-                    shown = _shown(network, matrices)
+                    matrices = _matrices(one, shapes)
+                    shown = _shown(one, matrices)
                 measured.append(model)
     except FileNotFoundError:
-        raise UserError(f"{models}: no such file; run the job again that trains these networks") from None
+        raise UserError(f"{models}: no such file; run the job again that trains these models") from None
     except (SafetensorError, OSError) as error:
         raise UserError(f"{models}: damaged ({error}); delete it and run again") from None
     Weights(matrices=matrices, models=tuple(measured), shown=shown).write(out)
 
 
 @dataclass(frozen=True)
-class _Network:
-    """One network's prunable weights, read one at a time."""
+class _Model:
+    """One model's prunable weights, read one at a time."""
 
     models: Path
     metrics: Path
@@ -74,12 +74,12 @@ class _Network:
             raise UserError(f"{where}: no {name}, which {self.metrics.name} lists; {_AGAIN}") from None
         if not np.isfinite(weight).all():
             raise UserError(f"{where}: {name} is not finite; {_AGAIN}")
-        told = (int(self.layers[name]["zeros"]), int(self.layers[name]["size"]))
+        expected = (int(self.layers[name]["zeros"]), int(self.layers[name]["size"]))
         zeros = weight.size - int(np.count_nonzero(weight))
-        if (zeros, weight.size) != told:
+        if (zeros, weight.size) != expected:
             raise UserError(
                 f"{where}: {name} has {zeros} zeros of {weight.size} weights, but {self.metrics.name} says "
-                f"{told[0]} of {told[1]}; {_AGAIN}"
+                f"{expected[0]} of {expected[1]}; {_AGAIN}"
             )
         return np.asarray(weight)
 
@@ -91,10 +91,10 @@ class _Network:
 _AGAIN = "delete both files and run again"
 
 
-def _matrices(network: _Network, shapes: Sequence[tuple[int, int]]) -> tuple[Matrix, ...]:
+def _matrices(model: _Model, shapes: Sequence[tuple[int, int]]) -> tuple[Matrix, ...]:
     numbers: dict[str, int] = {}
     found = []
-    for name, (rows, columns) in zip(network.layers, shapes, strict=True):
+    for name, (rows, columns) in zip(model.layers, shapes, strict=True):
         layer, matrix = layer_and_matrix(name)
         number = numbers.setdefault(layer, len(numbers) + 1)
         found.append(
@@ -103,22 +103,20 @@ def _matrices(network: _Network, shapes: Sequence[tuple[int, int]]) -> tuple[Mat
     return tuple(found)
 
 
-def _shown(network: _Network, matrices: Sequence[Matrix]) -> Shown:
-    place = middle([one.layer for one in matrices], [one.rows * one.columns for one in matrices])
-    name = matrices[place].name
-    return Shown(
-        seed=network.seed, name=name, pattern=Packed.of(network.matrix(name, network.weight(name)) != 0)
-    )
+def _shown(model: _Model, matrices: Sequence[Matrix]) -> Shown:
+    index = middle([one.layer for one in matrices], [one.rows * one.columns for one in matrices])
+    name = matrices[index].name
+    return Shown(seed=model.seed, name=name, pattern=Packed.of(model.matrix(name, model.weight(name)) != 0))
 
 
-def _measured(network: _Network) -> tuple[Model, list[tuple[int, int]]]:
+def _measured(model: _Model) -> tuple[Model, list[tuple[int, int]]]:
     """The measures, and the shape of each matrix."""
     lists: dict[str, list[Any]] = {name: [] for name in LISTS}
     sizes = np.zeros(n_bins(), dtype=np.int64)
     shapes: list[tuple[int, int]] = []
-    for name in network.layers:
-        weight = network.weight(name)
-        matrix = network.matrix(name, weight)
+    for name in model.layers:
+        weight = model.weight(name)
+        matrix = model.matrix(name, weight)
         rows, columns = matrix.shape
         shapes.append((rows, columns))
         left = matrix != 0
@@ -131,4 +129,4 @@ def _measured(network: _Network) -> tuple[Model, list[tuple[int, int]]]:
             lists[f"{side}_gini"].append(spread.gini)
             lists[f"{side}_gini_random"].append(spread.random)
         sizes += magnitudes(matrix)
-    return Model(seed=network.seed, magnitudes=tuple(sizes.tolist()), **lists), shapes
+    return Model(seed=model.seed, magnitudes=tuple(sizes.tolist()), **lists), shapes

@@ -1,4 +1,4 @@
-"""A causal language model: a text, piece by piece, gone on with."""
+"""A causal language model: it continues a text token by token."""
 
 from __future__ import annotations
 
@@ -7,12 +7,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prunescope.config import architectures
+from prunescope.data.encoding.tokenizers import load_pieces
+from prunescope.models.causal_checkpoints import load_model, new_model
+from prunescope.models.shape import Shape
+
+
+def build(arch: architectures.CausalLM, shape: Shape) -> CausalLM:
+    return CausalLM(
+        new_model(arch, shape.vocabulary) if arch.pretrained is None else load_model(arch),
+        end=shape.pad,
+        beams=arch.beams,
+        length_penalty=arch.length_penalty,
+        max_new_tokens=arch.max_new_tokens,
+    )
+
+
+def counted(arch: architectures.CausalLM, shape: Shape) -> tuple[CausalLM, None]:
+    """Without its checkpoint, whose sizes are the arch's or it is refused."""
+    return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape), None
+
+
+def fetch(arch: architectures.CausalLM) -> Any:
+    load_pieces(arch)
+    return load_model(arch).config
+
 
 class CausalLM(nn.Module):
-    """transformers' GPT-2 with its output layer, which shares the weights of the table of pieces.
+    """transformers' GPT-2 with its output layer, which shares the weights of the token embedding.
 
-    Input (B, L) int64 piece ids, padded on the right, where a causal network does not see it. Output logits
-    (B, L, V): of the piece that comes next.
+    Input (B, L) int64 token ids, padded on the right, where a causal model does not see it. Output logits
+    (B, L, V): of the token that comes next.
     """
 
     final_layer = "lm.lm_head"
@@ -23,7 +48,7 @@ class CausalLM(nn.Module):
         """
         Args:
             lm: GPT2LMHeadModel.
-            end: id of the piece that ends a text.
+            end: id of the token that ends a text.
             beams, length_penalty, max_new_tokens: of ``continuations``.
         """
         super().__init__()
@@ -42,7 +67,7 @@ class CausalLM(nn.Module):
     def continuations(self, prompts: Tensor) -> list[list[int]]:
         """What comes after prompts (B, L) of one length, without padding: by beam search, or greedily.
 
-        Pieces up to the one that ends the text, ``max_new_tokens`` or the network's last position.
+        Tokens up to the one that ends the text, ``max_new_tokens`` or the model's last position.
         """
         length = prompts.shape[1]
         room = min(self.max_new_tokens, self.lm.config.n_positions - length)

@@ -7,10 +7,82 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunescope.config.checkpoints import encoder_type
+from prunescope.config import architectures
+from prunescope.config.checkpoints import BERT_BASE, SIZES, checkpoint_config_file, encoder_type
+from prunescope.data.encoding.tokenizers import PretrainedPieces
 from prunescope.data.vision import prepare_torchvision
-from prunescope.errors import UserError
+from prunescope.errors import UserError, listed
+from prunescope.models.encoder_checkpoints import (
+    check_sizes_known,
+    load_model,
+    takes_token_types,
+    untrained_model,
+)
 from prunescope.models.packed import PackedTexts, packed_token_types, use_packed_attention
+from prunescope.models.shape import Shape
+
+
+def build(arch: architectures.Encoder, shape: Shape) -> Encoder:
+    if shape.length > arch.positions:
+        raise UserError(
+            f"encoder: texts of {shape.length} tokens do not fit into {arch.positions} positions; raise "
+            "`positions` of the arch or lower `max_tokens` of the data set"
+        )
+    if arch.pretrained is not None:
+        return _classifier(arch, shape, pretrained=load_model(arch))
+    return _classifier(
+        arch,
+        shape,
+        vocab_size=shape.vocabulary,
+        max_position_embeddings=arch.positions,
+        hidden_size=arch.hidden,
+        num_hidden_layers=arch.layers,
+        num_attention_heads=arch.heads,
+        intermediate_size=arch.intermediate,
+        initializer_range=arch.initializer_range,
+    )
+
+
+def counted(arch: architectures.Encoder, shape: Shape) -> tuple[Encoder, str | None]:
+    """With the checkpoint's configuration where that is at hand, else as a BERT of the sizes given."""
+    if arch.pretrained is None:
+        return build(arch, shape), None
+    try:
+        config_file = checkpoint_config_file(arch.pretrained, arch.revision)
+    except UserError:
+        config_file = None
+    if config_file is not None:
+        return _classifier(arch, shape, pretrained=untrained_model(arch)), None
+    bert = build(arch.model_copy(update={"pretrained": None, "revision": None}), shape)
+    unknown = [name for name in SIZES if name not in arch.model_fields_set]
+    if arch.pretrained in BERT_BASE:
+        return bert, None
+    given = f"counted with the default {listed(unknown)}" if unknown else "counted with the sizes given"
+    return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
+
+
+def fetch(arch: architectures.Encoder) -> Any:
+    PretrainedPieces(arch)
+    return load_model(arch).config
+
+
+check = check_sizes_known
+
+
+def _classifier(arch: architectures.Encoder, shape: Shape, pretrained: Any = None, **new: Any) -> Encoder:
+    """Over ``pretrained``, a base model of transformers, or one with settings ``new``; added layers are drawn here."""
+    separator = shape.separator if pretrained is None or takes_token_types(pretrained.config) else None
+    return Encoder(
+        shape.classes,
+        pad=shape.pad,
+        dropout=arch.dropout,
+        pretrained=pretrained,
+        head_std=arch.initializer_range,
+        pair_separator=separator,
+        per_token=shape.per_token,
+        prune_pooler=arch.prune_pooler,
+        **new,
+    )
 
 
 class Encoder(nn.Module):
@@ -19,7 +91,7 @@ class Encoder(nn.Module):
     The pooled output is that of the encoder's own pooler; where it has none, a dense layer with tanh over
     the first token's last state, which is what BERT's pooler computes.
 
-    Input (B, L) int64 piece ids, padded with ``pad``; padding is masked, so that padding a batch to
+    Input (B, L) int64 token ids, padded with ``pad``; padding is masked, so that padding a batch to
     its longest text gives the same function as padding it to the limit, and so do packed texts, which have none.
     Output logits (B, classes), float32 under autocast too.
 
@@ -47,8 +119,8 @@ class Encoder(nn.Module):
             pretrained: a base model of transformers to go on from; otherwise ``settings`` are those of a new
                 BertModel.
             head_std: standard deviation of the initial weights of the layers added here.
-            pair_separator: id of the piece behind the first text of a pair, to give a network its token types;
-                None for single texts and for networks that have none.
+            pair_separator: id of the token behind the first text of a pair, to give a model its token types;
+                None for single texts and for models that have none.
             prune_pooler: whether the pooler's matrix may be pruned.
         """
         super().__init__()
@@ -143,7 +215,7 @@ class Encoder(nn.Module):
 
 
 def token_types(pieces: Tensor, separator: int, pad: int) -> Tensor:
-    """Which text of a pair a piece is of: 0 up to and with the first separator, then 1, and 0 for padding.
+    """Which text of a pair a token is of: 0 up to and with the first separator, then 1, and 0 for padding.
 
     BERT's rule ([CLS] a [SEP] b [SEP]; Devlin et al. 2019, section 3). Ids (B, L) -> types (B, L), int64.
 

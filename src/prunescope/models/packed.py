@@ -1,7 +1,7 @@
 """Texts of a batch one behind the other in one row, without padding, and the attention of each to itself alone.
 
-transformers' encoders take such a row: they are told the place of each piece in its text, and all but their attention
-looks at one piece at a time. Attention is registered with transformers under a name of ours.
+transformers' encoders take such a row: they are given each token's position in its text, and all but their attention
+looks at one token at a time. Attention is registered with transformers under a name of ours.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ATTENTION = "prunescope_packed"
 
 @dataclass(frozen=True)
 class PackedTexts:
-    """B texts with T pieces in all, the shortest text first; all but ``lengths`` on the device, int64.
+    """B texts with T tokens in all, the shortest text first; all but ``lengths`` on the device, int64.
 
     ``pieces``, ``places`` (T,): ids, and the place of each in its text, from 0. ``text`` (T,): which text in this
     order it is of. ``offsets`` (B + 1,): where texts start and the last one ends. ``first`` (B,): where the first
-    piece of each example stands, in the order of the examples. ``lengths``: of the texts, ascending.
+    token of each example stands, in the order of the examples. ``lengths``: of the texts, ascending.
     """
 
     pieces: Tensor
@@ -54,7 +54,7 @@ def packed(inputs: Tensor, rows: Tensor, lengths: Tensor) -> PackedTexts:
     Args:
         inputs: (n, L) int64 ids, padding behind.
         rows: (B,) int64 on the CPU.
-        lengths: (B,) int64 on the CPU, at least 1: pieces of these texts.
+        lengths: (B,) int64 on the CPU, at least 1: tokens of these texts.
     """
     order = torch.argsort(lengths, stable=True)
     ascending = lengths[order]
@@ -116,7 +116,7 @@ def attention(
 
     Args:
         texts: None: a padded batch, left to transformers' own.
-        sliding_window: pieces attend to those less than so many places away; None: to all of their text.
+        sliding_window: tokens attend to those less than so many positions away; None: to all of their text.
     """
     if texts is None:
         from transformers.integrations.sdpa_attention import sdpa_attention_forward

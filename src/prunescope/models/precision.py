@@ -1,4 +1,4 @@
-"""In which number format a network computes. Its weights, gradients and optimizer state are float32 in either."""
+"""In which number format a model computes. Its weights, gradients and optimizer state are float32 in either."""
 
 from __future__ import annotations
 

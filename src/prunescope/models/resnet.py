@@ -1,17 +1,29 @@
-"""Residual networks for small pictures."""
+"""Residual networks for small images."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from prunescope.config import architectures
 from prunescope.errors import UserError
+from prunescope.models.channels import Channels, Slices
+from prunescope.models.shape import Shape
+from prunescope.models.stacked.layers import Forward, Tensors, linear
 
 #: Filters of the three stages.
 WIDTHS = (16, 32, 64)
 
-#: Two stages halve the picture; fewer than two pixels a side would be left to normalize over.
+#: Two stages halve the image; fewer than two pixels a side would be left to normalize over.
 SMALLEST = 8
+
+
+def build(arch: architectures.ResNet, shape: Shape) -> ResNet:
+    if shape.image is None:
+        raise ValueError("resnet needs the shape of its images")
+    return ResNet(shape.image, shape.classes, depth=arch.depth, shortcut=arch.shortcut)
 
 
 class ResNet(nn.Module):
@@ -30,7 +42,7 @@ class ResNet(nn.Module):
         channels, height, width = shape
         if min(height, width) < SMALLEST:
             raise UserError(
-                f"resnet: pictures of {height} x {width} pixels are too small; "
+                f"resnet: images of {height} x {width} pixels are too small; "
                 f"{SMALLEST} x {SMALLEST} is the least"
             )
         blocks = (depth - 2) // 6
@@ -44,11 +56,33 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        x = torch.relu(self.bn1(self.conv1(pictures)))
+    def forward(self, images: Tensor) -> Tensor:
+        x = torch.relu(self.bn1(self.conv1(images)))
         x = self.stage3(self.stage2(self.stage1(x)))
         logits: Tensor = self.fc(x.mean(dim=(2, 3)))
         return logits
+
+    def channels(self) -> tuple[Channels, ...]:
+        """Those inside of the blocks, between their two convolutions: the sum with the shortcut keeps its width."""
+        blocks = [name for name, module in self.named_modules() if isinstance(module, Block)]
+        return tuple(self._in_block(name) for name in blocks)
+
+    def _in_block(self, name: str) -> Channels:
+        return Channels(
+            f"{name}.conv1",
+            self.get_parameter(f"{name}.conv1.weight").shape[0],
+            f"{name}.bn1",
+            (
+                Slices(f"{name}.conv1.weight", 0),
+                Slices(f"{name}.bn1.weight", 0),
+                Slices(f"{name}.bn1.bias", 0),
+                Slices(f"{name}.conv2.weight", 1),
+            ),
+        )
+
+    def stacked(self) -> Forward:
+        """The forward pass of replicas."""
+        return _Stacked(self)
 
 
 class Block(nn.Module):
@@ -93,3 +127,70 @@ def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 def _stage(blocks: int, inputs: int, outputs: int, stride: int, shortcut: str) -> nn.Sequential:
     first = Block(inputs, outputs, stride, shortcut)
     return nn.Sequential(first, *(Block(outputs, outputs, 1, shortcut) for _ in range(blocks - 1)))
+
+
+@dataclass(frozen=True)
+class _Stacked:
+    """Grouped convolutions: a image's channels are those of all replicas, (B, R * channels, height, width).
+
+    Batch normalization is by channel, and so by replica.
+    """
+
+    model: ResNet
+
+    def __call__(self, weights: Tensors, buffers: Tensors, images: Tensor, training: bool) -> Tensor:
+        replicas = images.shape[0]
+        run = _Grouped(weights, buffers, training, replicas)
+        model = self.model
+        x = images.transpose(0, 1).flatten(1, 2)
+        x = torch.relu(run.norm("bn1", model.bn1, run.conv("conv1", model.conv1, x)))
+        for name in ("stage1", "stage2", "stage3"):
+            for number, block in enumerate(model.get_submodule(name).children()):
+                assert isinstance(block, Block)
+                x = run.block(f"{name}.{number}", block, x)
+        means = x.mean(dim=(2, 3)).view(len(x), replicas, -1).transpose(0, 1)
+        return linear(weights, "fc", means)
+
+
+@dataclass(frozen=True)
+class _Grouped:
+    weights: Tensors
+    buffers: Tensors
+    training: bool
+    replicas: int
+
+    def conv(self, name: str, layer: nn.Conv2d, x: Tensor) -> Tensor:
+        weight = self.weights[f"{name}.weight"].flatten(0, 1)
+        return nn.functional.conv2d(
+            x, weight, None, layer.stride, layer.padding, layer.dilation, self.replicas
+        )
+
+    def norm(self, name: str, layer: nn.BatchNorm2d, x: Tensor) -> Tensor:
+        if self.training:
+            self.buffers[f"{name}.num_batches_tracked"].add_(1)
+        return nn.functional.batch_norm(
+            x,
+            self.buffers[f"{name}.running_mean"].view(-1),
+            self.buffers[f"{name}.running_var"].view(-1),
+            self.weights[f"{name}.weight"].reshape(-1),
+            self.weights[f"{name}.bias"].reshape(-1),
+            self.training,
+            0.1 if layer.momentum is None else layer.momentum,
+            layer.eps,
+        )
+
+    def block(self, name: str, block: Block, x: Tensor) -> Tensor:
+        y = torch.relu(self.norm(f"{name}.bn1", block.bn1, self.conv(f"{name}.conv1", block.conv1, x)))
+        y = self.norm(f"{name}.bn2", block.bn2, self.conv(f"{name}.conv2", block.conv2, y))
+        return torch.relu(y + self.shortcut(f"{name}.shortcut", block.shortcut, x))
+
+    def shortcut(self, name: str, layer: nn.Module, x: Tensor) -> Tensor:
+        if isinstance(layer, nn.Sequential):
+            projection, norm = layer
+            assert isinstance(projection, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            return self.norm(f"{name}.1", norm, self.conv(f"{name}.0", projection, x))
+        if isinstance(layer, Pad):
+            apart = x.unflatten(1, (self.replicas, -1))[..., ::2, ::2]
+            return nn.functional.pad(apart, (0, 0, 0, 0, layer.before, layer.after)).flatten(1, 2)
+        return x

@@ -1,9 +1,9 @@
-"""What one model leaves on disk: prediction tables and networks.
+"""What one model leaves on disk: prediction tables and weights.
 
-Bytes that a table takes a row, compressed, were measured on tables of real networks (LeNet-5 on digits, a BiLSTM and
+Bytes that a table takes a row, compressed, were measured on tables of real models (LeNet-5 on digits, a BiLSTM and
 a small BERT on texts): logits hardly compress, whatever made them, and the rest is small. Tables of a few hundred rows
 take somewhat more. Tags, spans and texts take what such answers of other English texts took, by token and character;
-how long a data set's are is what its paper says, about. Networks do not compress.
+how long a data set's are is what its paper says, about. Weights do not compress.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def several_labels(dataset: Dataset) -> bool:
 
 
 def table_bytes(study: Study, cell: Cell, classes: int, train: int, test: int) -> float:
-    """One model's share of its prediction tables; EL2N's of unpruned models have float32 always."""
+    """One model's share of its prediction tables; EL2N's of dense models have float32 always."""
     dataset = study.datasets[cell.dataset]
     if dataset.answers == "number":
         size = (train + test) * bytes_per_number(study.logits)
@@ -103,7 +103,7 @@ def table_bytes(study: Study, cell: Cell, classes: int, train: int, test: int) -
 
 
 def network_bytes(study: Study, cell: Cell, parameters: int) -> int:
-    """One model's weights, with optimizer state where it is unpruned, as far as they are kept."""
+    """One model's weights, with optimizer state where it is dense, as far as they are kept."""
     copies = 0
     if cell.dense and study.keep_dense_checkpoints:
         copies = 2 if study.training(cell.dataset, cell.arch).optimizer == "sgd" else 3

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder
-from prunescope.config.checkpoints import BERT_BASE, SIZES, checkpoint_config_file, from_hub
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.data.facts import PICTURES, PIE_PAPER
 from prunescope.data.sources.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.errors import UserError, listed
-from prunescope.paths import Layout, blocks
+from prunescope.paths import Layout
+from prunescope.planning.blocks import blocks
 from prunescope.planning.declared import declared
 from prunescope.planning.disk import network_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
-from prunescope.planning.work import forward_flops, rate_of, work_of
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from prunescope.models.registry import Shape
+from prunescope.planning.work import rate_of, work_of
 
 #: Whose data set it is, by source.
 PAPERS = {
@@ -33,7 +27,7 @@ PAPERS = {
 }
 
 
-#: What a job of the CPU partition is assumed to take: its start, and reading an unpruned and a pruned network's tables.
+#: What a job of the CPU partition is assumed to take: its start, and reading a dense and a pruned model's tables.
 JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
 
 #: ... and to measure one weight (``weight_statistics``): ranks of matrices of 768 by 768 take most of it.
@@ -56,7 +50,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
 
     ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
-    unpruned start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
+    dense start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
     model trained from scratch; ``eflop_unpadded``: shared, without padding, null where the mean length is not
     known; ``eflop_computed``: one of the two, by the arch's ``padding``. ``gpu_hours`` by ``rate``: ``measured``,
     ``scaled`` or ``assumed`` (rates.Basis), as ``from`` says.
@@ -66,7 +60,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
 
     Raises:
-        UserError: a ratio that a network cannot reach.
+        UserError: a ratio that a model cannot reach.
     """
     layout = Layout(study.results)
     networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
@@ -141,10 +135,10 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
 
 
 def check_ratios(study: Study) -> None:
-    """Refuse ratios that a network cannot reach. Costs nothing where a study gives none.
+    """Refuse ratios that a model cannot reach. Costs nothing where a study gives none.
 
     Raises:
-        UserError: the line names the network, the ratio and the largest possible one.
+        UserError: the line names the model, the ratio and the largest possible one.
     """
     if any(cell.compression.kind == "ratio" for cell in study.cells):
         _networks(study)
@@ -159,17 +153,16 @@ def check_checkpoints(study: Study) -> None:
         UserError: the line names the checkpoint and its sizes.
     """
     for name in sorted({cell.arch for cell in study.cells}):
-        arch = study.archs[name]
-        if isinstance(arch, Encoder) and arch.pretrained and not set(SIZES) <= arch.model_fields_set:
-            from prunescope.models.pretrained import check_sizes_known
+        if study.archs[name].sizes_unknown:
+            from prunescope.models.registry import check
 
-            check_sizes_known(arch)
+            check(study.archs[name])
 
 
 def plan_text(plan: dict[str, Any]) -> str:
     """The plan for a terminal."""
     lines = [
-        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} unpruned, "
+        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} dense, "
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
         f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
         f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
@@ -194,7 +187,7 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{row['disk_gb']:>9.3g} GB"
             for row in plan["papers"]
         ]
-    lines += ["", f"{'network':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
+    lines += ["", f"{'model':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
     for row in plan["work"]:
         shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
         each = shortest if shortest == longest else f"{shortest} - {longest}"
@@ -203,7 +196,7 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{_hours(row['gpu_hours']):>14}"
             f"{each:>22}   {row['from']}"
         )
-    lines += ["", f"{'network':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
+    lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
     for network in plan["networks"]:
         shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in network["share_removed"].items())
         name = f"{network['arch']} on {network['dataset']}"
@@ -218,7 +211,7 @@ def _hours(hours: float) -> str:
 
 
 def _overhead_jobs(study: Study) -> int:
-    """Data sets, pretrained networks, encodings, readability, EL2N, and the five that close a study."""
+    """Data sets, pretrained models, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
     pairs = {(cell.dataset, cell.arch) for cell in study.cells}
     texts = sum(study.datasets[name].input == "text" for name in used)
@@ -227,7 +220,7 @@ def _overhead_jobs(study: Study) -> int:
         for cell in study.cells
         if study.datasets[cell.dataset].answers == "classes"
     }
-    hub = {arch for _, arch in pairs if from_hub(study.archs[arch])}
+    hub = {arch for _, arch in pairs if study.archs[arch].from_hub}
     return (
         len(used)
         + len(pairs)
@@ -242,7 +235,8 @@ def _networks(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import Shape, count_parameters, prunable
+    from prunescope.models.registry import count_parameters, counted, prunable
+    from prunescope.models.shape import Shape
     from prunescope.pruning.compression import removal
 
     networks = []
@@ -259,11 +253,11 @@ def _networks(study: Study) -> list[dict[str, Any]]:
             shape = Shape(
                 classes=facts.classes,
                 image=facts.image,
-                vectors=torch.empty(2, spec.vectors) if isinstance(spec, BiLSTM) else None,
-                vocabulary=spec.vocabulary if isinstance(spec, Encoder | CausalLM) else 0,
+                vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
+                vocabulary=spec.vocabulary_size,
                 per_token=study.datasets[dataset].answers in ("tokens", "span"),
             )
-            model, assumed = _network(spec, shape)
+            model, assumed = counted(spec, shape)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
@@ -282,35 +276,10 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "n_prunable": size,
                 "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
                 **({"assumed": assumed} if assumed else {}),
-                "_forward_flops": forward_flops(spec, facts, {n: w.numel() for n, w in weights.items()}),
+                "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
             }
         )
     return networks
-
-
-def _network(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
-    """The network with meaningless weights, and what its sizes rest on if its checkpoint is not at hand."""
-    from prunescope.models.registry import build, pretrained_encoder
-
-    if isinstance(arch, CausalLM):
-        # Counted without its checkpoint, whose sizes are the arch's or it is refused.
-        return build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0), None
-    if not isinstance(arch, Encoder) or arch.pretrained is None:
-        return build(arch, shape, 0), None
-    try:
-        config_file = checkpoint_config_file(arch.pretrained, arch.revision)
-    except UserError:
-        config_file = None
-    if config_file is not None:
-        from prunescope.models.pretrained import untrained_model
-
-        return pretrained_encoder(arch, shape, untrained_model(arch)), None
-    bert = build(arch.model_copy(update={"pretrained": None, "revision": None}), shape, 0)
-    unknown = [name for name in SIZES if name not in arch.model_fields_set]
-    if arch.pretrained in BERT_BASE:
-        return bert, None
-    given = f"counted with the default {listed(unknown)}" if unknown else "counted with the sizes given"
-    return bert, f"{arch.pretrained} is not at hand: {given}, as a BERT"
 
 
 def _add_work(
@@ -358,7 +327,7 @@ def _add_work(
 
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
-    """Operations of the unpruned training that a pruned model starts from instead of repeating it."""
+    """Operations of the dense training that a pruned model starts from instead of repeating it."""
     if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
         return 0.0
     examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs

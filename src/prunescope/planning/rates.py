@@ -1,4 +1,4 @@
-"""How fast networks train: measured rates from files, assumed ones where nothing was measured.
+"""How fast models train: measured rates from files, assumed ones where nothing was measured.
 
 A rates file is JSON in the form of ``RatesFile``; ``benchmarks/rates.py`` writes one for the device it runs on.
 """
@@ -14,23 +14,20 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from prunescope.config.architectures import FAMILIES, Arch, Training
+from prunescope.config.architectures import FAMILIES, Arch, Training, family_names
 from prunescope.config.checkpoints import BERT_BASE
 from prunescope.config.spec import Spec, problem_line
 from prunescope.errors import UserError
 from prunescope.files import read_json
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
-#: small networks are bound by the latency of their many steps. By family, or family and precision; assumed, not
+#: small models are bound by the latency of their many steps. By family, or family and precision; assumed, not
 #: measured.
 ASSUMED_RATE = {
-    "lenet5": 2e11,
-    "resnet": 3e12,
-    "bilstm": 2e12,
-    "encoder": 3e13,
-    "encoder-bf16": 1.5e14,
-    "causal-lm": 3e13,
-    "causal-lm-bf16": 1.5e14,
+    key: rate
+    for name, family in FAMILIES.items()
+    for key, rate in ((name, family.assumed_rate), (f"{name}-bf16", family.assumed_rate_bf16))
+    if rate is not None
 }
 
 #: What ``ASSUMED_RATE`` is of.
@@ -39,11 +36,11 @@ ASSUMED_DEVICE = "one data-centre GPU"
 #: Multiplications and additions of a training step over those of a forward pass.
 STEP_OVER_FORWARD = 3
 
-#: How a number came about: timed with this very network and batch, scaled by operations from the most
-#: similar timed network of its family, or assumed.
+#: How a number came about: timed with this very model and batch, scaled by operations from the most
+#: similar timed model of its family, or assumed.
 Basis = Literal["measured", "scaled", "assumed"]
 
-#: Settings of a network that do not change how long a step takes, or are compared in another way.
+#: Settings of a model that do not change how long a step takes, or are compared in another way.
 _FREE_OF_ARCH = frozenset(
     (
         "training",
@@ -65,7 +62,7 @@ _FREE_OF_TRAINING = frozenset(
 
 
 class MeasuredRate(Spec):
-    """What was timed with one network: ``replicas`` of it trained side by side in one process.
+    """What was timed with one model: ``replicas`` of it trained side by side in one process.
 
     ``step_seconds``: a training step of all replicas together, ``training.batch_size`` examples each.
     ``predict_seconds``: an example of one replica, without gradients. ``mean_tokens``: of texts without padding, which
@@ -75,7 +72,7 @@ class MeasuredRate(Spec):
     architecture: Arch
     training: Training
     classes: int = Field(ge=1)
-    tokens: int = Field(0, ge=0, description="length of the texts; 0 for pictures")
+    tokens: int = Field(0, ge=0, description="length of the texts; 0 for images")
     mean_tokens: float | None = Field(None, gt=0)
     image: tuple[int, int, int] | None = None
     replicas: int = Field(1, ge=1)
@@ -192,7 +189,7 @@ class Rates:
         forward_flops: float,
         mean_tokens: float | None = None,
     ) -> Rate:
-        """The rate that comes closest to this network, trained like this, ``block`` seeds a job.
+        """The rate that comes closest to this model, trained like this, ``block`` seeds a job.
 
         Args:
             forward_flops: of an example as it is computed.
@@ -210,7 +207,7 @@ class Rates:
             and _way(entry.training) == _way(training)
             and (entry.tokens, entry.image, entry.mean_tokens) == (tokens, image, mean_tokens)
         ]
-        assumed, named = self.assumed_rate(arch.family, training.precision)
+        assumed, named = self.assumed_rate(arch, training.precision)
         unpadded = mean_tokens is not None
         if same:
             entry = max(same, key=lambda entry: entry.replicas)
@@ -226,13 +223,12 @@ class Rates:
             return Rate("scaled", self.device or "", assumed, min(fits, key=distance), unpadded)
         return Rate("assumed", self.device or "" if named else ASSUMED_DEVICE, assumed, unpadded=unpadded)
 
-    def assumed_rate(self, family: str, precision: str = "float32") -> tuple[float, bool]:
+    def assumed_rate(self, arch: Arch, precision: str) -> tuple[float, bool]:
         """Operations per second, and whether a file names them; a file's rate of a family is of any precision."""
-        keys = [f"{family}-{precision}", family]
-        for key in keys:
+        for key in (f"{arch.family}-{precision}", arch.family):
             if key in (self.assumed or {}):
                 return (self.assumed or {})[key], True
-        return next(ASSUMED_RATE[key] for key in keys if key in ASSUMED_RATE), False
+        return (arch.assumed_rate_bf16 if precision == "bf16" else None) or arch.assumed_rate, False
 
 
 def read_rates(paths: Sequence[Path]) -> Rates:
@@ -273,7 +269,7 @@ def basis_text(rate: Rate) -> str:
     elif entry.tokens:
         what += f" texts of {entry.tokens} tokens"
     if entry.replicas > 1:
-        what += f", {entry.replicas} networks at once"
+        what += f", {entry.replicas} models at once"
     if rate.basis == "measured":
         return f"measured: {entry.step_seconds:.3g} s a step, {what}"
     return f"scaled by operations from {entry.operations_per_second:.3g} operations/s, {what}"
@@ -292,12 +288,12 @@ def _read(path: Path) -> RatesFile:
     try:
         file = RatesFile.model_validate_json(json.dumps(raw))
     except ValidationError as error:
-        specs = {"rates": MeasuredRate, "training": Training, **FAMILIES}
+        specs: dict[str, type[Spec]] = {"rates": MeasuredRate, "training": Training, **FAMILIES}
         raise UserError(
-            f"{path}: no rates file: {problem_line(error, RatesFile, specs, {'family': FAMILIES})}; "
+            f"{path}: no rates file: {problem_line(error, RatesFile, specs, {'family': family_names()})}; "
             "benchmarks/rates.py writes one"
         ) from None
-    known = dict.fromkeys((*FAMILIES, *ASSUMED_RATE))
+    known = dict.fromkeys((*family_names(), *ASSUMED_RATE))
     for family, rate in file.assumed.items():
         if family not in known or not rate > 0:
             raise UserError(

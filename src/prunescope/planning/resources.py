@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from prunescope.config.architectures import Arch, Stackable
+from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Dataset
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.planning.declared import declared
 from prunescope.planning.rates import Rates
-from prunescope.planning.sizes import gpu_mb, host_mb, prunable_sizes
-from prunescope.planning.work import forward_flops, rate_of, work_of
+from prunescope.planning.sizes import gpu_mb, host_mb
+from prunescope.planning.work import rate_of, work_of
 
 #: A job may take so many times as long as estimated, and this long besides, in minutes, before it is ended: rates may
 #: be assumed ones. A job that is ended goes on in its next try, which is given more.
 _PATIENCE, _START = 3.0, 15
 
-#: What the networks of a block may take of the host, in MB, where its size is chosen here.
+#: What the models of a block may take of the host, in MB, where its size is chosen here.
 MOST_MB = 32_000
 
 
@@ -32,7 +32,7 @@ class Resources:
 
 
 def resources_of(study: Study, cell: Cell, seeds: int, attempt: int = 1) -> Resources:
-    """Of a job that trains ``seeds`` networks of a cell on a GPU, in its ``attempt``-th try (from 1)."""
+    """Of a job that trains ``seeds`` models of a cell on a GPU, in its ``attempt``-th try (from 1)."""
     minutes = seeds * model_seconds(study, cell) / 60
     host, gpu = _memory(study, cell, seeds)
     return Resources(
@@ -44,7 +44,7 @@ def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float
     """Seconds that one model of a cell takes; ``rates`` None: assumed ones of a data-centre GPU."""
     arch = study.archs[cell.arch]
     dataset = study.datasets[cell.dataset]
-    forward = forward_flops(arch, declared(dataset), _sizes(arch, dataset))
+    forward = arch.forward_flops(declared(dataset), _sizes(arch, dataset))
     return rate_of(study, cell.dataset, cell.arch, forward, rates or Rates()).seconds(
         work_of(study, cell, forward)
     )
@@ -53,7 +53,7 @@ def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float
 def block_size(study: Study, cell: Cell) -> int:
     """Seeds of one job of a cell: its arch's ``block``, or as many as take ``job_minutes`` together.
 
-    By assumed rates, so that blocks are a matter of the study alone; fewer where their networks, which a job holds
+    By assumed rates, so that blocks are a matter of the study alone; fewer where their models, which a job holds
     until all are done, would take more than ``MOST_MB`` of the host.
     """
     arch = study.archs[cell.arch]
@@ -71,7 +71,7 @@ def per_token(dataset: Dataset) -> bool:
 
 
 def _sizes(arch: Arch, dataset: Dataset) -> dict[str, int]:
-    return prunable_sizes(arch, declared(dataset), per_token=per_token(dataset))
+    return arch.sizes(declared(dataset), per_token=per_token(dataset))
 
 
 def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
@@ -80,8 +80,5 @@ def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
     training = study.training(cell.dataset, cell.arch)
     pruner = None if cell.dense else study.all_pruners[cell.pruner]
     facts, every = declared(dataset), per_token(dataset)
-    at_once = 1
-    if isinstance(arch, Stackable) and arch.replicas != "alone":
-        at_once = min(seeds, arch.together)
     host = host_mb(arch, training, facts, seeds=seeds, dense=cell.dense, per_token=every)
-    return host, gpu_mb(arch, training, facts, replicas=at_once, pruner=pruner, per_token=every)
+    return host, gpu_mb(arch, training, facts, replicas=arch.at_once(seeds), pruner=pruner, per_token=every)

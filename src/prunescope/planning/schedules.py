@@ -15,7 +15,7 @@ def check_schedules(study: Study) -> None:
     These are upper bounds: what passes here may still turn out too short for the data that are found.
 
     Raises:
-        UserError: the line names the pruner, the network and the steps.
+        UserError: the line names the pruner, the model and the steps.
     """
     for cell in study.cells:
         pruner = None if cell.dense else study.all_pruners[cell.pruner]

@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 from prunescope.config.architectures import (
-    Arch,
-    BiLSTM,
-    CausalLM,
-    Encoder,
-    LeNet5,
-    ResNet,
     Training,
     fine_tuning_epochs,
     rewinding_epochs,
 )
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.planning.declared import Declared, declared, mean_tokens
+from prunescope.planning.declared import declared, mean_tokens
 from prunescope.planning.rates import Rate, Rates, Work
 
 
-def forward_flops(arch: Arch, facts: Declared, sizes: dict[str, int]) -> float:
-    """Operations of one example's forward pass: two per weight and position it is used at."""
-    if isinstance(arch, LeNet5 | ResNet) and facts.image is not None:
-        return sum(2 * size * positions(arch, name, facts.image) for name, size in sizes.items())
-    if isinstance(arch, BiLSTM):
-        return sum(
-            2 * size * (facts.tokens if name.startswith("lstm") else 1) for name, size in sizes.items()
-        )
-    if isinstance(arch, CausalLM):
-        # The table of pieces is the output layer, used at every token.
-        return 2.0 * (sum(sizes.values()) + arch.hidden * arch.vocabulary) * facts.tokens
-    return 2.0 * sum(sizes.values()) * facts.tokens
-
-
-def positions(arch: LeNet5 | ResNet, name: str, image: tuple[int, int, int]) -> int:
-    """Places of a picture at which a network uses a kernel.
-
-    Each stage of a residual network but the first halves both sides.
-    """
-    _, height, width = image
-    if isinstance(arch, LeNet5):
-        places = {"conv1.weight": height * width, "conv2.weight": (height // 2) * (width // 2)}
-        return places.get(name, 1)
-    stage = int(name[len("stage")]) if name.startswith("stage") else 1
-    side = 2 ** (stage - 1)
-    return -(-height // side) * -(-width // side)
-
-
 def _epochs(training: Training, study: Study, cell: Cell) -> int:
-    """Epochs that one model of the cell trains by itself, its unpruned start not counted."""
+    """Epochs that one model of the cell trains by itself, its dense start not counted."""
     if cell.dense:
         return training.epochs
     pruner = study.all_pruners[cell.pruner]
@@ -75,9 +41,9 @@ def work_of(study: Study, cell: Cell, forward: float) -> Work:
 
 
 def _unpadded(study: Study, cell: Cell, forward: float) -> float | None:
-    """Operations of a forward pass over a text of mean length; networks that read padding have no less."""
+    """Operations of a forward pass over a text of mean length; models that read padding have no less."""
     dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
-    if not isinstance(arch, Encoder):
+    if not arch.packs:
         return forward
     mean = mean_tokens(dataset)
     return None if mean is None else forward * mean / declared(dataset).tokens

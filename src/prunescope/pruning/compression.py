@@ -1,4 +1,4 @@
-"""What an amount comes to in a given network, before anything is pruned."""
+"""What a compression level comes to in a given model, before anything is pruned."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from prunescope.pruning.filters import filters_to_remove, parameters_left
 
 @dataclass(frozen=True)
 class Removal:
-    """share: of the prunable weights, exact. parameters: of the whole network that become zero."""
+    """share: of the prunable weights, exact. parameters: of the whole model that become zero."""
 
     share: Fraction
     parameters: int
 
 
 def removal(pruner: Pruner, compression: Compression, model: nn.Module) -> Removal:
-    """What ``pruner`` takes from ``model`` at ``amount``; only shapes count, so a network without memory will do.
+    """What ``pruner`` takes from ``model`` at ``compression``; only shapes count, so a model without memory will do.
 
     Weights are counted as if all layers were one pool. Filters: of the ratio closest to the one asked for, with
     everything that goes with them.
 
     Raises:
-        UserError: a ratio that the network cannot reach.
+        UserError: a ratio that the model cannot reach.
     """
     total, weights = count_parameters(model), prunable(model)
     size = sum(weight.numel() for weight in weights.values())

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.config.compression import Compression
+from prunescope.criteria import Criterion
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels
-from prunescope.pruning.independence import channel_independence
 from prunescope.pruning.mask import Masks, ScoreError
 
 #: Channels by the name of the layer that makes them.
@@ -23,7 +23,7 @@ Counts = dict[str, int]
 def parameters_left(
     shapes: Mapping[str, torch.Size], channels: Sequence[Channels], removed: Mapping[str, int]
 ) -> int:
-    """Parameters that are left when ``removed`` channels of each layer are taken out of the network.
+    """Parameters that are left when ``removed`` channels of each layer are taken out of the model.
 
     ``shapes``: of the parameters that are counted, by name.
     """
@@ -41,12 +41,12 @@ def filters_to_remove(
     """How many channels each layer loses, so that parameters before over parameters left come closest to a ratio.
 
     All layers lose the same fraction p of their channels, each rounded half up, and keep at least one. Layers whose
-    counts would change at the same p change one after the other, in the network's order; every
+    counts would change at the same p change one after the other, in the model's order; every
     such step is tried. At least one channel goes.
 
     Raises:
-        UserError: the ratio is beyond what is left of the network with one channel in each layer.
-        ValueError: the amount is no ratio, or there are no channels.
+        UserError: the ratio is beyond what is left of the model with one channel in each layer.
+        ValueError: the compression level is no ratio, or there are no channels.
     """
     if compression.kind != "ratio" or not channels:
         raise ValueError(f"{compression.text} of {len(channels)} layers with filters")
@@ -83,7 +83,7 @@ def filter_masks(
 ) -> Masks:
     """Masks of every parameter that belongs to a channel; False where it belongs to one that is gone.
 
-    Under them the network computes what it would with these channels taken out: their maps are zero, with
+    Under them the model computes what it would with these channels taken out: their maps are zero, with
     their normalization and bias gone too, and nothing is made of them.
 
     Args:
@@ -105,16 +105,16 @@ def channels_kept(masks: Masks, channels: Sequence[Channels]) -> Counts:
     return {one.layer: int(masks[f"{one.layer}.weight"].flatten(1).any(dim=1).sum()) for one in channels}
 
 
-def independence_of_filters(
-    model: nn.Module, channels: Sequence[Channels], batches: Iterable[Tensor]
+def scores_of_maps(
+    model: nn.Module, channels: Sequence[Channels], batches: Iterable[Tensor], criterion: Criterion
 ) -> dict[str, Tensor]:
-    """Mean channel independence of each channel over all examples: by layer, (channels,) float64 on the CPU.
+    """Mean score of each channel over all examples by its feature maps: by layer, (channels,) float64 on the CPU.
 
-    Feature maps are taken as in the authors' code, after normalization and ReLU, the network in evaluation
-    mode; it is left in the mode it was in.
+    Feature maps are taken as in CHIP's own code, after normalization and ReLU, the model in evaluation mode; it
+    is left in the mode it was in.
 
     Raises:
-        ScoreError: a map is not finite: the network has diverged.
+        ScoreError: a map is not finite: the model has diverged.
     """
     sums = {one.layer: torch.zeros(one.size, dtype=torch.float64) for one in channels}
 
@@ -123,7 +123,7 @@ def independence_of_filters(
             raise ScoreError(f"{one.layer}: feature maps are not finite")
         # A unit of a linear layer has a map of one number.
         maps = torch.relu(output).flatten(1).view(len(output), one.size, -1)
-        sums[one.layer] += channel_independence(maps).sum(dim=0)
+        sums[one.layer] += criterion(maps).sum(dim=0)
 
     def hook(one: Channels) -> torch.utils.hooks.RemovableHandle:
         return model.get_submodule(one.source).register_forward_hook(

@@ -14,7 +14,7 @@ Masks: TypeAlias = dict[str, Tensor]
 
 
 class ScoreError(ArithmeticError):
-    """A score is not finite: the network that it was computed from has diverged."""
+    """A score is not finite: the model that it was computed from has diverged."""
 
 
 def full_masks(weights: Mapping[str, Tensor]) -> Masks:

@@ -17,11 +17,11 @@ def zeros_by_round(
 ) -> list[Zeros]:
     """Zeros after each of the pruner's rounds; one round unless the schedule is iterative.
 
-    A level of a ladder is one round, and what the levels below it pruned is counted in.
+    A level is one round that counts in what the levels below it pruned.
 
     Args:
         sizes: weights of each prunable layer.
-        total: parameters of the whole network, which a ratio counts.
+        total: parameters of the whole model, which a ratio counts.
 
     The last entry is exactly round(share * size) for each pool of weights, halves to even; a pool is
     a layer, or all of them in global scope. Earlier rounds remove the same fraction p of what is left

@@ -190,7 +190,7 @@ def _settings(pruner: Any) -> dict[str, Any]:
     values: dict[str, Any] = pruner.model_dump()
     if not pruner.needs_gradient:
         values = {k: v for k, v in values.items() if not k.startswith("gradient") and k != "decay"}
-    elif pruner.criterion != "undecayed" and pruner.gradient != "total":
+    elif pruner.declared.decay is None and pruner.gradient != "total":
         values.pop("decay")
     return values
 

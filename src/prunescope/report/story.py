@@ -10,26 +10,12 @@ from prunescope.config.study import Study
 from prunescope.report.findings import CellNumbers
 from prunescope.report.sentences import count, is_share, metric_name, number, percent, score_text
 
-#: What a pruner's criterion is called in a sentence.
-CRITERIA = {
-    "magnitude": "magnitude pruning",
-    "impact": "impact-based pruning",
-    "undecayed": "undecayed pruning",
-    "random": "random pruning",
-    "channel-independence": "channel-independence pruning",
-    "sensitivity": "sensitivity pruning",
-    "platon": "sensitivity pruning with upper confidence bounds",
-    "pins": "pruning by smoothed principled importance",
-    "pins-plain": "pruning by principled importance",
-    "movement": "soft movement pruning",
-    "pst": "pruning by magnitude and low-rank scores",
-    "l0": "pruning by l0 gates",
-}
+#: When a pruner prunes, in a sentence.
 _WHEN = {
     "at-init": "at initialization",
     "one-shot": "once after training",
     "iterative": "in rounds",
-    "ladder": "level by level",
+    "levels": "level by level",
     "gradual": "gradually while training",
 }
 
@@ -49,11 +35,9 @@ class Statement:
 def pruner_words(study: Study, name: str) -> str:
     """``magnitude pruning in rounds (IMP-FT)``; the bare name of a pruner that has no such words."""
     pruner = study.all_pruners.get(name)
-    words = CRITERIA.get(str(getattr(pruner, "criterion", "")))
-    if words is None:
+    if pruner is None:
         return name
-    when = _WHEN.get(str(pruner.schedule), "") if pruner is not None else ""
-    return f"{' '.join(part for part in (words, when) if part)} ({name})"
+    return f"{pruner.declared.words} {_WHEN[pruner.schedule]} ({name})"
 
 
 def headlines(study: Study, cells: Sequence[CellNumbers], most: int = MOST) -> list[Statement]:

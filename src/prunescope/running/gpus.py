@@ -69,9 +69,9 @@ def one_gpu(
     if not found:
         yield None
         return
-    place = folder or Path(tempfile.gettempdir()) / f"prunescope-gpus-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    gpu, held = _claimed(found, memory_mb, place)
+    claims = folder or Path(tempfile.gettempdir()) / f"prunescope-gpus-{os.getuid()}"
+    claims.mkdir(mode=0o700, exist_ok=True)
+    gpu, held = _claimed(found, memory_mb, claims)
     os.environ[gpu.variable] = gpu.name
     try:
         yield gpu

@@ -32,7 +32,7 @@ _LOG = re.compile(r"^\s+log: (\S+) \(check log")
 
 @dataclass
 class Progress:
-    """What Snakemake's output has told so far. Times are seconds on the caller's clock.
+    """What Snakemake's output has reported so far. Times are seconds on the caller's clock.
 
     ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number.
     """

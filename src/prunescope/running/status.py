@@ -1,10 +1,10 @@
-"""What of a study is done, running, failed, as its files say."""
+"""Which models of a study are done, running or failed, from its files, and how long the rest will take."""
 
 from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,9 @@ from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
-from prunescope.paths import Layout, block_seeds, blocks, fill
+from prunescope.paths import Layout, block_seeds, fill
+from prunescope.planning.blocks import blocks
 from prunescope.running.progress import duration
-from prunescope.running.remaining import Done, Kind, seconds_left
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,64 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
         "diverged": diverged,
         "damaged": damaged,
     }
+
+
+@dataclass(frozen=True)
+class Done:
+    """One finished block: its number of models, working time (seconds) and end (seconds since 1970)."""
+
+    dataset: str
+    arch: str
+    pruner: str
+    models: int
+    seconds: float
+    ended: float
+
+
+#: Of a model: data set, architecture, pruner.
+Kind = tuple[str, str, str]
+
+
+def side_by_side(done: Sequence[Done]) -> float:
+    """The mean number of blocks that ran at once: their total time over the time in which any ran.
+
+    Breaks between runs of a study do not count.
+    """
+    spans = sorted((one.ended - one.seconds, one.ended) for one in done)
+    covered, until = 0.0, float("-inf")
+    for start, end in spans:
+        covered += max(end - max(start, until), 0.0)
+        until = max(until, end)
+    return sum(one.seconds for one in done) / covered if covered > 0 else 1.0
+
+
+def seconds_left(done: Sequence[Done], left: Iterable[tuple[Kind, int]]) -> float | None:
+    """Wall time for the models that are left, as many at once as so far; None where none is done or none is left.
+
+    A model is expected to take the mean time of those of its data set, architecture and pruner; without any, of its
+    data set and architecture, of its architecture, or of all.
+
+    Args:
+        left: what is left of each kind, with how many models.
+    """
+    waiting = [(kind, models) for kind, models in left if models]
+    if not waiting or not done or not any(one.models for one in done):
+        return None
+    means: dict[tuple[str, ...], tuple[float, int]] = {}
+    for one in done:
+        for key in _keys((one.dataset, one.arch, one.pruner)):
+            seconds, models = means.get(key, (0.0, 0))
+            means[key] = (seconds + one.seconds, models + one.models)
+    total = 0.0
+    for kind, models in waiting:
+        seconds, known = next(means[key] for key in _keys(kind) if means.get(key, (0.0, 0))[1])
+        total += models * seconds / known
+    return total / max(side_by_side(done), 1.0)
+
+
+def _keys(kind: Kind) -> tuple[tuple[str, ...], ...]:
+    """From the most similar models to all."""
+    return (kind, kind[:2], (kind[1],), ())
 
 
 def status_text(status: dict[str, Any]) -> str:

@@ -1,1 +1,1 @@
-"""Training: one loop for every network, pruned or not."""
+"""Training: one loop for every model, pruned or not."""

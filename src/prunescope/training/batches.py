@@ -13,7 +13,7 @@ from torch import Tensor
 from prunescope.config.architectures import Training
 from prunescope.data.encoding.encode import Inputs
 from prunescope.models.packed import PackedTexts, packed, sent
-from prunescope.models.registry import Shape
+from prunescope.models.shape import Shape
 from prunescope.seeds import stream
 from prunescope.training.augment import PADDING, crop_flip, cropped
 from prunescope.training.task import labels_tensor, outputs_of
@@ -24,7 +24,7 @@ POOL = 50
 
 @dataclass(frozen=True)
 class Pixels:
-    """From uint8 pixels to what a network takes in, a batch at a time: a quarter of the memory of floats.
+    """From uint8 pixels to what a model takes in, a batch at a time: a quarter of the memory of floats.
 
     Values are divided by ``scale``; ``mean`` and ``std``, (channels, 1, 1) float32 on the device, are
     taken off and divided by where given. ``augment``: a name in ``datasets.Augment``.
@@ -35,14 +35,14 @@ class Pixels:
     std: Tensor | None = None
     augment: str = "none"
 
-    def __call__(self, pictures: Tensor, draws: torch.Generator | None) -> Tensor:
+    def __call__(self, images: Tensor, draws: torch.Generator | None) -> Tensor:
         if draws is not None and self.augment == "crop-flip":
-            pictures = crop_flip(pictures, draws)
-        return self.values(pictures)
+            images = crop_flip(images, draws)
+        return self.values(images)
 
-    def values(self, pictures: Tensor) -> Tensor:
-        """(..., channels, height, width) pixels -> what a network takes in, of that shape."""
-        values = pictures.to(torch.float32).div_(self.scale)
+    def values(self, images: Tensor) -> Tensor:
+        """(..., channels, height, width) pixels -> what a model takes in, of that shape."""
+        values = images.to(torch.float32).div_(self.scale)
         if self.mean is not None and self.std is not None:
             values = values.sub_(self.mean).div_(self.std)
         return values
@@ -53,7 +53,7 @@ class Split:
     """One split, resident on the device.
 
     ``inputs``: (n, channels, height, width) uint8 pixels with ``pixels``, what makes of them what a
-    network takes in; or what it takes in itself, (n, L) int64 token ids among it.
+    model takes in; or what it takes in itself, (n, L) int64 token ids among it.
     ``per_token``: labels are (n, L), cut as the inputs are. ``further`` and ``truth``: as in ``SplitInputs``.
     ``labels``: (n,) int64 or (n, C) float32. ``lengths``: (n,) int64 tokens on the CPU, or None. ``pack``:
     batches of texts have no padding.
@@ -77,8 +77,8 @@ class Split:
     ) -> tuple[Tensor | PackedTexts, Tensor]:
         """Inputs and labels of the examples ``index`` (on the CPU), in its order.
 
-        ``augment``: the draws for changes of pictures, for training alone; None leaves them as they are.
-        Where the network masks padding, columns that are padding in the whole batch are cut off:
+        ``augment``: the draws for changes of images, for training alone; None leaves them as they are.
+        Where the model masks padding, columns that are padding in the whole batch are cut off:
         the same function, less work.
         """
         inputs = self.inputs
@@ -100,7 +100,7 @@ class Split:
         """A batch for each replica: inputs (R, B, ...) and labels (R, B) or (R, B, C).
 
         ``index``: (R, B) int64 on the device. ``crops``: (3, R, B) int64 there, top, left and flip of each
-        picture where the split's pictures are changed; None leaves them as they are. Nothing waits for the
+        image where the split's images are changed; None leaves them as they are. Nothing waits for the
         device, and texts keep their padding.
         """
         chosen = self.inputs[index]
@@ -132,7 +132,7 @@ def training_data(
 ) -> TrainingData:
     """Move encoded inputs to the device.
 
-    ``trim``: whether the network masks padding, so that batches may be cut to their longest text.
+    ``trim``: whether the model masks padding, so that batches may be cut to their longest text.
     ``padding``: as in ``archs.Training``.
     """
     splits = {}
@@ -144,8 +144,8 @@ def training_data(
     )
     for name, arrays in inputs.splits.items():
         raw = torch.from_numpy(np.ascontiguousarray(arrays.inputs))
-        pictures = inputs.kind == "image"
-        tensor = raw if pictures else raw.to(torch.int64)
+        images = inputs.kind == "image"
+        tensor = raw if images else raw.to(torch.int64)
         labels = labels_tensor(inputs.task, torch.from_numpy(np.ascontiguousarray(arrays.labels)))
         lengths = None if arrays.lengths is None else torch.from_numpy(arrays.lengths.astype(np.int64))
         splits[name] = Split(
@@ -153,7 +153,7 @@ def training_data(
             labels.to(device),
             lengths,
             trim,
-            pixels if pictures else None,
+            pixels if images else None,
             per_token=inputs.task in ("tokens", "text"),
             further=arrays.further,
             truth=arrays.truth,
@@ -216,7 +216,7 @@ def order_of(n: int, seed: int, *where: int | str) -> Tensor:
 
 
 def augmenting(seed: int, *where: int | str) -> torch.Generator:
-    """The draws for changes of pictures, of the seed's stream ``augment`` at ``where``."""
+    """The draws for changes of images, of the seed's stream ``augment`` at ``where``."""
     return torch.Generator().manual_seed(stream(seed, "augment", *where))
 
 

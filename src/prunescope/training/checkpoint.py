@@ -1,4 +1,4 @@
-"""Networks of a block of seeds on disk: weights, and optimizer state where training goes on."""
+"""Models of a block of seeds on disk: weights, and optimizer state where training goes on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_path
-from prunescope.training.loop import DivergedError, Trainee
+from prunescope.training.state import DivergedError, TrainingState
 
 
 def model_tensors(seed: int, model: nn.Module) -> dict[str, Tensor]:
@@ -23,21 +23,21 @@ def model_tensors(seed: int, model: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def trainee_tensors(trainee: Trainee) -> dict[str, Tensor]:
+def state_tensors(state: TrainingState) -> dict[str, Tensor]:
     """Weights, and ``<seed>/optimizer/<parameter>/<key>`` for the optimizer's state."""
-    tensors = model_tensors(trainee.seed, trainee.model)
-    for name, parameter in trainee.model.named_parameters():
-        for key, value in trainee.optimizer.state.get(parameter, {}).items():
+    tensors = model_tensors(state.seed, state.model)
+    for name, parameter in state.model.named_parameters():
+        for key, value in state.optimizer.state.get(parameter, {}).items():
             if value is not None:
                 tensor = torch.as_tensor(value).detach().cpu().contiguous()
-                tensors[f"{trainee.seed}/optimizer/{name}/{key}"] = tensor
+                tensors[f"{state.seed}/optimizer/{name}/{key}"] = tensor
     return tensors
 
 
-def mask_tensors(trainee: Trainee) -> dict[str, Tensor]:
+def mask_tensors(state: TrainingState) -> dict[str, Tensor]:
     """``<seed>/mask/<parameter>``, bool. Zeros alone do not tell: a weight that is left may be zero by chance."""
     return {
-        f"{trainee.seed}/mask/{name}": mask.cpu().contiguous() for name, mask in (trainee.masks or {}).items()
+        f"{state.seed}/mask/{name}": mask.cpu().contiguous() for name, mask in (state.masks or {}).items()
     }
 
 
@@ -60,7 +60,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], seeds: Sequence[int]) -> Non
 class Checkpoint:
     """A checkpoint file, read one seed at a time.
 
-    ``seeds``: those it has networks of; ``diverged``: those that were trained but came to nothing.
+    ``seeds``: those it has models of; ``diverged``: those that were trained but came to nothing.
 
     Raises:
         UserError: the file is missing, damaged or not a checkpoint.
@@ -82,7 +82,7 @@ class Checkpoint:
             raise UserError(f"{path}: not a checkpoint of ours; delete it and run again") from None
 
     def weights(self, seed: int) -> dict[str, Tensor]:
-        """The state dict of one seed's network; empty where it is not here."""
+        """The state dict of one seed's model; empty where it is not here."""
         prefix = f"{seed}/model/"
         with safe_open(self.path, framework="pt") as file:
             return {
@@ -95,25 +95,25 @@ class Checkpoint:
         """Give ``model`` the weights that ``seed`` has here.
 
         Raises:
-            UserError: the network in the file is another one.
+            UserError: the model in the file is another one.
         """
         try:
             model.load_state_dict(self.weights(seed))
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{self.path}: another network ({reason}); delete it and run again") from None
+            raise UserError(f"{self.path}: another model ({reason}); delete it and run again") from None
 
-    def restore(self, trainee: Trainee) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Give ``trainee`` the weights, and as far as they are there optimizer state and masks, of its seed.
 
         Raises:
-            UserError: the network in the file is another one.
+            UserError: the model in the file is another one.
         """
-        self.load(trainee.seed, trainee.model)
-        prefix = f"{trainee.seed}/"
+        self.load(state.seed, state.model)
+        prefix = f"{state.seed}/"
         with safe_open(self.path, framework="pt") as file:
             give_state(
-                trainee,
+                state,
                 {
                     name.removeprefix(prefix): file.get_tensor(name)
                     for name in self.names
@@ -122,9 +122,9 @@ class Checkpoint:
             )
 
 
-def give_state(trainee: Trainee, tensors: Mapping[str, Tensor]) -> None:
+def give_state(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
     """Optimizer state (``optimizer/<parameter>/<key>``) and masks (``mask/<parameter>``), as far as they are there."""
-    parameters = dict(trainee.model.named_parameters())
+    parameters = dict(state.model.named_parameters())
     masks = {}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition("/")
@@ -132,28 +132,28 @@ def give_state(trainee: Trainee, tensors: Mapping[str, Tensor]) -> None:
             parameter_name, key = rest.rsplit("/", 1)
             parameter = parameters[parameter_name]
             # Fused optimizers keep all of their state, step counters too, beside the weights.
-            trainee.optimizer.state[parameter][key] = tensor.to(parameter.device)
+            state.optimizer.state[parameter][key] = tensor.to(parameter.device)
         elif kind == "mask":
             masks[rest] = tensor.to(parameters[rest].device)
     if masks:
-        trainee.set_masks(masks)
+        state.set_masks(masks)
 
 
-def restore(checkpoints: Iterable[Checkpoint], trainee: Trainee) -> None:
+def restore(checkpoints: Iterable[Checkpoint], state: TrainingState) -> None:
     """Give ``trainee`` what the checkpoint that holds its seed has.
 
     Raises:
-        DivergedError: the network of the seed diverged.
+        DivergedError: the model of the seed diverged.
         UserError: no checkpoint is of this seed.
     """
     checkpoints = list(checkpoints)
     for checkpoint in checkpoints:
-        if trainee.seed in checkpoint.seeds:
-            checkpoint.restore(trainee)
+        if state.seed in checkpoint.seeds:
+            checkpoint.restore(state)
             return
-    if any(trainee.seed in checkpoint.diverged for checkpoint in checkpoints):
-        raise DivergedError("the network that this seed starts from diverged")
+    if any(state.seed in checkpoint.diverged for checkpoint in checkpoints):
+        raise DivergedError("the model that this seed starts from diverged")
     raise UserError(
-        f"{listed(checkpoint.path for checkpoint in checkpoints)}: no network of seed {trainee.seed}; "
+        f"{listed(checkpoint.path for checkpoint in checkpoints)}: no model of seed {state.seed}; "
         "give the checkpoint of the block that holds it"
     )

@@ -1,4 +1,4 @@
-"""From a network's outputs to answers: tags of words, spans of paragraphs, texts."""
+"""From a model's outputs to labels: tags of words, spans of paragraphs, texts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from torch import nn
 from prunescope.data.encoding.byte_pairs import BytePieces
 from prunescope.models.causal import CausalLM
 from prunescope.models.precision import outputs
+from prunescope.predictions.arrays import LOGIT_TASKS
 from prunescope.predictions.arrow import objects
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.loop import DivergedError
 from prunescope.training.memory import in_batches
+from prunescope.training.state import DivergedError
 
-#: Examples judged at once, and records whose texts are written at once.
+#: Examples evaluated at once, and records whose texts are generated at once.
 _BATCH, _RECORDS = 128, 64
 
 #: Starts and ends that are looked at in each window, as the original scripts do.
 _BEST = 20
 
 
-def answers_of(
-    model: nn.Module, data: TrainingData, split: str, precision: str = "float32"
-) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) labels and (n,) predictions in the prediction table's form, in the order of the examples; dropout off.
+def answers_of(model: nn.Module, data: TrainingData, split: str, precision: str = "float32") -> np.ndarray:
+    """(n,) predictions in the prediction table's form, in the order of the examples; dropout off.
 
-    tokens: an int32 array for each sentence; words beyond the limit get the first class. span: accepted answers,
-    and the paragraph's characters of the best span. text: references, and the text that is written, in float32.
+    tokens: an int32 array for each sentence; words beyond the limit get the first class. span: the
+    paragraph's characters of the best span. text: the generated text, in float32.
 
     Raises:
         DivergedError: an output is not finite.
@@ -38,16 +37,17 @@ def answers_of(
     model.eval()
     with torch.no_grad():
         if data.task == "tokens":
-            found = _tags(model, data, split, precision)
-        elif data.task == "span":
-            found = _spans(model, data.splits[split], data.max_answer, precision)
-        else:
-            found = _texts(model, data, data.splits[split])
-    return labels_of(data, split), found
+            return _tags(model, data, split, precision)
+        if data.task == "span":
+            return _spans(model, data.splits[split], data.max_answer, precision)
+        return _texts(model, data, data.splits[split])
 
 
 def labels_of(data: TrainingData, split: str) -> np.ndarray:
-    """(n,) labels in the prediction table's form: of each sentence's words, of each question, of each record."""
+    """Labels in the prediction table's form: (n,), (n, C) for several labels; of tokens an array for each sentence."""
+    if data.task in LOGIT_TASKS:
+        found: np.ndarray = data.splits[split].labels.cpu().numpy()
+        return found.astype({"multi-label": bool, "regression": np.float32}.get(data.task, np.int32))
     labels = data.splits[split].truth["label"]
     if data.task == "tokens":
         return objects([np.array(label, dtype=np.int32) for label in labels])
@@ -71,8 +71,8 @@ def _tags(model: nn.Module, data: TrainingData, name: str, precision: str) -> np
     for index, values in _outputs(model, split, precision):
         best = values.argmax(axis=2)
         for row, n in enumerate(index.tolist()):
-            places = np.flatnonzero(words[n, : best.shape[1]] >= 0)
-            predictions[n][words[n, places]] = best[row, places]
+            positions = np.flatnonzero(words[n, : best.shape[1]] >= 0)
+            predictions[n][words[n, positions]] = best[row, positions]
     return objects(predictions)
 
 
@@ -92,7 +92,7 @@ def _spans(model: nn.Module, split: Split, longest: int, precision: str) -> np.n
 def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[float, int, int] | None:
     """Score, first character and end of the best valid span of one window; None where there is none.
 
-    The sum of a start's and an end's logits; the end not before the start, at most ``longest`` pieces, all in the
+    The sum of a start's and an end's logits; the end not before the start, at most ``longest`` tokens, all in the
     paragraph (Devlin et al. 2019, section 4.2). Ties go to the earlier start, then the earlier end.
 
     Args:
@@ -107,7 +107,7 @@ def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[fl
     valid = (ends[None] >= starts[:, None]) & (ends[None] < starts[:, None] + longest)
     if not valid.any():
         return None
-    # In float64: sums that float32 would round to ties are told apart.
+    # In float64: sums that float32 would round to ties stay distinct.
     scores = logits[starts, 0].astype(np.float64)[:, None] + logits[ends, 1].astype(np.float64)[None]
     scores[~valid] = -np.inf
     s, e = np.unravel_index(int(scores.argmax()), scores.shape)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
+import torch
 from torch import Tensor
 
 from prunescope.config.compression import Compression
@@ -16,22 +18,23 @@ from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.registry import watcher_for
 from prunescope.pruning.mask import Masks, ScoreError
 from prunescope.seeds import stream
-from prunescope.training.hooks import StepHook
-from prunescope.training.loop import DivergedError, Trainee
-from prunescope.training.pruning_curve import PruningCurve
+from prunescope.training.state import DivergedError, PruningPoint, StepHook, TrainingState
+
+#: Points of a pruning curve, at most.
+MOST = 100
 
 
 class PrunedGradually(StepHook):
-    """Prunes a network to ``amount`` in ``epochs`` of training, and notes the loss in its ``pruning_curve``.
+    """Prunes a model to ``compression`` in ``epochs`` of training, and records the loss in its ``pruning_curve``.
 
     Raises:
-        UserError: the schedule leaves no step to prune in, or a ratio that the network cannot reach.
+        UserError: the schedule leaves no step to prune in, or a ratio that the model cannot reach.
     """
 
-    def __init__(self, trainee: Trainee, pruner: Pruner, compression: Compression, epochs: int) -> None:
-        pool = Pool(prunable(trainee.model))
-        share = compression.share(count_parameters(trainee.model), pool.size)
-        steps = epochs * -(-len(trainee.data.splits["train"]) // trainee.settings.batch_size)
+    def __init__(self, state: TrainingState, pruner: Pruner, compression: Compression, epochs: int) -> None:
+        pool = Pool(prunable(state.model))
+        share = compression.share(count_parameters(state.model), pool.size)
+        steps = epochs * state.steps_per_epoch
         settings = pruner.gradual
         schedule = CubicSchedule(
             size=pool.size,
@@ -40,13 +43,13 @@ class PrunedGradually(StepHook):
             warm_up=in_steps(settings.warm_up, steps),
             cool_down=in_steps(settings.cool_down, steps),
         )
-        seed = stream(trainee.seed, "prune", "scores", 1)
-        self._pruning = GradualPruning(watcher_for(pruner.criterion, settings, pool, seed), schedule)
+        seed = stream(state.seed, "prune", "scores", 1)
+        self._pruning = GradualPruning(watcher_for(pruner.declared, settings, pool, seed), schedule)
         self._curve = PruningCurve(
             steps - schedule.cool_down,
             lambda step: 1 - schedule.remaining(step) / schedule.size,
             pool.device,
-            lambda: trainee.pruning_curve,
+            lambda: state.pruning_curve,
         )
 
     @property
@@ -75,9 +78,60 @@ class PrunedGradually(StepHook):
         """The final masks, after training."""
         return self._pruning.masks()
 
-    def state(self) -> dict[str, Tensor]:
-        return self._pruning.state() | self._curve.state()
+    def capture(self) -> dict[str, Tensor]:
+        return self._pruning.state() | self._curve.capture()
 
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        self._pruning.load_state(state)
-        self._curve.load_state(state)
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        self._pruning.load_state(tensors)
+        self._curve.restore(tensors)
+
+
+class PruningCurve:
+    """The task's loss while a model is pruned (PINS paper, Figure 3), in at most ``MOST`` points.
+
+    Args:
+        steps: the step from which the sparsity is final.
+        sparsity_at: a step -> the sparsity after it.
+        device: of the losses, which are summed there: the host reads them once a point.
+        points: returns the list that new points are appended to.
+    """
+
+    def __init__(
+        self,
+        steps: int,
+        sparsity_at: Callable[[int], float],
+        device: torch.device,
+        points: Callable[[], list[PruningPoint]],
+    ) -> None:
+        self.steps, self.width = steps, -(-steps // MOST)
+        self._sparsity_at, self._points = sparsity_at, points
+        self._total = torch.zeros((), dtype=torch.float64, device=device)
+        self._step = self._examples = 0
+
+    def add(self, loss: Tensor, examples: int) -> None:
+        """Add a step's mean loss (a scalar) over its examples. A point that is not finite is left out."""
+        if self._step >= self.steps:
+            return
+        self._step += 1
+        self._total += loss.double() * examples
+        self._examples += examples
+        if self._step % self.width and self._step < self.steps:
+            return
+        mean = float(self._total) / self._examples
+        if math.isfinite(mean):
+            self._points().append(PruningPoint(self._step, self._sparsity_at(self._step), mean))
+        self._total.zero_()
+        self._examples = 0
+
+    def capture(self) -> dict[str, Tensor]:
+        """The unfinished point; those before it are the owner's."""
+        return {
+            "curve/total": self._total,
+            "curve/step": torch.tensor(self._step),
+            "curve/examples": torch.tensor(self._examples),
+        }
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Continue from what ``capture`` gave."""
+        self._total.copy_(tensors["curve/total"])
+        self._step, self._examples = int(tensors["curve/step"]), int(tensors["curve/examples"])

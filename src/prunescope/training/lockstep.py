@@ -1,4 +1,4 @@
-"""Following the recipes of several networks at once: what they ask for alike is trained in one go."""
+"""Following the recipes of several models at once: phases that are alike are trained together."""
 
 from __future__ import annotations
 
@@ -6,43 +6,38 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from prunescope.pruning.mask import ScoreError
-from prunescope.training.loop import DivergedError, Stretch, Trainee, train
+from prunescope.training.loop import train
 from prunescope.training.recipes import Recipe
+from prunescope.training.state import DivergedError, Phase, TrainingState
 
-#: Trains each network for its stretch, all of the same phase, epochs and rate; says who diverged.
-Trainer: TypeAlias = Callable[[Sequence[tuple[Trainee, Stretch]]], list[DivergedError | None]]
-
-
-def train_each(asked: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None]:
-    """One network after the other."""
-    return [_train_one(trainee, stretch) for trainee, stretch in asked]
+#: Trains each model for its phase, all of the same name, epochs and rate. Returns for each None, or how it diverged.
+Trainer: TypeAlias = Callable[[Sequence[tuple[TrainingState, Phase]]], list[DivergedError | None]]
 
 
-def _train_one(trainee: Trainee, stretch: Stretch) -> DivergedError | None:
+def train_each(asked: Sequence[tuple[TrainingState, Phase]]) -> list[DivergedError | None]:
+    """One model after the other."""
+    return [_train_one(state, phase) for state, phase in asked]
+
+
+def _train_one(state: TrainingState, phase: Phase) -> DivergedError | None:
     try:
-        train(
-            trainee,
-            stretch.phase,
-            stretch.epochs,
-            lr_factor=stretch.lr_factor,
-            after_epoch=stretch.after_epoch,
-        )
+        train(state, phase)
     except DivergedError as error:
         return error
     return None
 
 
 def follow(
-    runs: Sequence[tuple[Trainee, Recipe]], trainer: Trainer
+    runs: Sequence[tuple[TrainingState, Recipe]], trainer: Trainer
 ) -> list[DivergedError | ScoreError | None]:
-    """Follow every recipe to its end; networks that ask for the same training at a time are trained together.
+    """Follow every recipe to its end; models that need the same phase are trained together.
 
-    Returns: for each run None, or why it came to nothing. A network that diverges leaves the others alone.
+    Returns: for each run None, or how it diverged. The others then go on.
     """
     ends: list[DivergedError | ScoreError | None] = [None] * len(runs)
-    asked: dict[int, Stretch] = {}
+    asked: dict[int, Phase] = {}
 
-    def go_on(number: int, failure: DivergedError | None = None) -> None:
+    def advance(number: int, failure: DivergedError | None = None) -> None:
         asked.pop(number, None)
         recipe = runs[number][1]
         try:
@@ -55,15 +50,15 @@ def follow(
             ends[number] = error
 
     for number in range(len(runs)):
-        go_on(number)
+        advance(number)
     while asked:
         first = next(iter(asked.values()))
-        alike = [number for number, stretch in asked.items() if _same(stretch, first)]
+        alike = [number for number, phase in asked.items() if _same(phase, first)]
         failures = trainer([(runs[number][0], asked[number]) for number in alike])
         for number, failure in zip(alike, failures, strict=True):
-            go_on(number, failure)
+            advance(number, failure)
     return ends
 
 
-def _same(a: Stretch, b: Stretch) -> bool:
-    return (a.phase, a.epochs, a.lr_factor) == (b.phase, b.epochs, b.lr_factor)
+def _same(a: Phase, b: Phase) -> bool:
+    return (a.name, a.epochs, a.lr_factor) == (b.name, b.epochs, b.lr_factor)

@@ -1,11 +1,11 @@
-"""Going on where a GPU's memory is too short for a batch: in halves, whose sum is the same."""
+"""Training and evaluation where a GPU's memory is too short for a batch: in parts that add up to the same."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,26 +13,24 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.errors import UserError
 from prunescope.models.packed import PackedTexts
-from prunescope.training.task import judged
-
-if TYPE_CHECKING:
-    from prunescope.training.loop import Trainee
+from prunescope.training.state import TrainingState
+from prunescope.training.task import loss_terms
 
 T = TypeVar("T")
 
-#: Numbers of examples, what a network takes in, and labels -> the task's mean loss, and what is minimized: scalars.
+#: Numbers of examples, model inputs and labels -> the task's mean loss, and the loss to minimize: scalars.
 Losses = Callable[[Tensor, Any, Tensor], tuple[Tensor, Tensor]]
 
 #: What ``Split.batch`` gives.
 Batch = tuple[Tensor | PackedTexts, Tensor]
 
 
-def backward(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
-    """Gradients of what is minimized over a batch, set, not added to; in ``trainee.parts`` parts.
+def backward(state: TrainingState, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
+    """Set the gradients of the minimized loss over a batch, in ``state.parts`` parts.
 
-    Where memory is too short, the batch is done again in twice as many parts, and later ones likewise. Parts weigh
-    by how many terms their mean loss has, so that the gradient is the whole batch's to rounding (dropout draws
-    differ). In one part, nothing differs from calling ``backward`` on the loss.
+    Where memory is too short, this batch and all later ones are split into twice as many parts. Each part has the
+    weight of the number of terms in its mean loss, so that the gradient equals the whole batch's up to rounding
+    (dropout draws differ). With one part, this is ``backward`` on the loss.
 
     Args:
         index: numbers of the examples of ``batch``.
@@ -40,33 +38,33 @@ def backward(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> T
     Returns: the task's mean loss over the batch, detached.
 
     Raises:
-        UserError: not even one example fits, or parts are too few for a network with batch normalization.
+        UserError: not even one example fits, or the batch does not fit and the model has batch normalization.
     """
     while True:
-        trainee.optimizer.zero_grad(set_to_none=True)
-        loss = attempted(lambda: _in_parts(trainee, index, batch, losses))
+        state.optimizer.zero_grad(set_to_none=True)
+        loss = attempted(lambda: _in_parts(state, index, batch, losses))
         if loss is not None:
             return loss
-        _halve(trainee, len(index))
+        _halve(state, len(index))
 
 
-def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
+def _in_parts(state: TrainingState, index: Tensor, batch: Batch, losses: Losses) -> Tensor:
     inputs, labels = batch
-    if trainee.parts == 1:
+    if state.parts == 1:
         loss, minimized = losses(index, inputs, labels)
         minimized.backward()
         return loss.detach()
-    task = trainee.data.task
-    numbers = index.chunk(trainee.parts)
+    task = state.data.task
+    numbers = index.chunk(state.parts)
     if isinstance(inputs, PackedTexts):
-        split = trainee.data.splits["train"]
+        split = state.data.splits["train"]
         parts = [split.batch(part) for part in numbers]
     else:
-        parts = list(zip(inputs.chunk(trainee.parts), labels.chunk(trainee.parts), strict=True))
-    whole = judged(task, labels)
+        parts = list(zip(inputs.chunk(state.parts), labels.chunk(state.parts), strict=True))
+    whole = loss_terms(task, labels)
     total = torch.zeros((), device=labels.device)
     for part, (some, theirs) in zip(numbers, parts, strict=True):
-        terms = judged(task, theirs)
+        terms = loss_terms(task, theirs)
         if terms:
             loss, minimized = losses(part, some, theirs)
             (minimized * (terms / whole)).backward()
@@ -74,20 +72,20 @@ def _in_parts(trainee: Trainee, index: Tensor, batch: Batch, losses: Losses) -> 
     return total
 
 
-def _halve(trainee: Trainee, size: int) -> None:
-    batch = trainee.settings.batch_size
-    if any(isinstance(module, _BatchNorm) and module.training for module in trainee.model.modules()):
+def _halve(state: TrainingState, size: int) -> None:
+    batch = state.settings.batch_size
+    if any(isinstance(module, _BatchNorm) and module.training for module in state.model.modules()):
         raise UserError(
             f"out of GPU memory with batches of {batch}, which batch normalization looks at as a whole; lower the "
             "arch's `batch_size`, or give the job more memory"
         )
-    if trainee.parts >= size:
+    if state.parts >= size:
         raise UserError(
             "out of GPU memory with one example at a time; use shorter texts, or a GPU with more memory"
         )
-    trainee.parts *= 2
+    state.parts *= 2
     print(
-        f"seed {trainee.seed}: batches of {batch} do not fit into the GPU's memory: in {trainee.parts} parts from now "
+        f"seed {state.seed}: batches of {batch} do not fit into the GPU's memory: in {state.parts} parts from now "
         "on, whose gradients are summed",
         file=sys.stderr,
         flush=True,
@@ -95,7 +93,8 @@ def _halve(trainee: Trainee, size: int) -> None:
 
 
 def in_batches(examples: Tensor, size: int, outputs_of: Callable[[Tensor], T]) -> Iterator[tuple[Tensor, T]]:
-    """Numbers of examples, at most ``size`` at a time and fewer if memory is short, with what is made of them.
+    """Apply ``outputs_of`` to at most ``size`` examples at a time, fewer if memory is short. Yields their numbers and
+    the result.
 
     Raises:
         UserError: not even one example fits.
@@ -117,7 +116,7 @@ def in_batches(examples: Tensor, size: int, outputs_of: Callable[[Tensor], T]) -
 
 
 def attempted(action: Callable[[], T]) -> T | None:
-    """What ``action`` gives; None where there was not enough GPU memory for it."""
+    """The result of ``action``; None where there was not enough GPU memory for it."""
     try:
         return action()
     except torch.OutOfMemoryError:
@@ -129,8 +128,8 @@ def attempted(action: Callable[[], T]) -> T | None:
 
 
 @contextmanager
-def memory_told() -> Iterator[None]:
-    """One line where memory is too short for what cannot be done in parts.
+def reported_memory() -> Iterator[None]:
+    """Turn a lack of memory, where work cannot be split into parts, into an error of one line.
 
     Raises:
         UserError: instead of torch's error.

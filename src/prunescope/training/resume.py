@@ -1,13 +1,13 @@
-"""A job's progress, kept on disk while it trains, so that one that was stopped goes on from there.
+"""A job's progress, saved on disk while it trains, so that a stopped job resumes from there.
 
-At fixed intervals, and when the job is asked to end (SIGTERM; SIGUSR1, which schedulers are told to send some time
-before the time limit), everything that going on takes is written into a folder: what finished seeds left, and the
-networks in training with optimizer state, masks, best weights so far, random states, the place in the stretch of
-training. A job of the same settings, inputs and software then ends with the same bytes as one that was never stopped
-(on a CPU; on a GPU as far as its kernels are deterministic).
+At fixed intervals, and when the job receives SIGTERM or SIGUSR1 (which the workflow has schedulers send some time
+before the time limit), it writes everything that resuming needs into a folder: the results of finished seeds, and the
+models in training with optimizer state, masks, best weights so far, random states and the position in the phase. A job
+of the same settings, inputs and software then ends with the same bytes as one that was never stopped (on a CPU; on a
+GPU as far as its kernels are deterministic).
 
-A recipe is followed again from its start, but what was done is passed by: its stretches are not trained, and it
-leaves the networks alone (``Trainee.skipping``) until it is back where it was.
+A resumed job follows its recipes from their start. It skips the phases that were done, and the recipes do not touch the
+models (``TrainingState.skipping``) until they reach the phase that was interrupted.
 """
 
 from __future__ import annotations
@@ -29,13 +29,20 @@ from torch import Tensor
 
 from prunescope.errors import UserError
 from prunescope.pruning.mask import ScoreError
-from prunescope.training import left
-from prunescope.training.checkpoint import give_state, mask_tensors, trainee_tensors
+from prunescope.training import snapshot
+from prunescope.training.checkpoint import give_state, mask_tensors, state_tensors
 from prunescope.training.lockstep import Trainer
-from prunescope.training.loop import DivergedError, Epoch, Stretch, Trainee
-from prunescope.training.pruning_curve import PruningPoint
 from prunescope.training.recipes import Recipe
-from prunescope.training.watch import Course, State, Watch
+from prunescope.training.state import (
+    Course,
+    DivergedError,
+    Epoch,
+    Phase,
+    PruningPoint,
+    Snapshot,
+    TrainingState,
+    Watch,
+)
 
 #: Signals that ask a job to end: preemption or a shutdown, and the time limit that comes near.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -44,13 +51,13 @@ _CURRENT = "in-training.safetensors"
 
 
 class Stopped(SystemExit):
-    """The job was asked to end and has kept its progress."""
+    """The job was asked to end and has saved its progress."""
 
 
 class Progress(Watch):
-    """What a job keeps of its progress in ``folder``, every ``interval`` seconds; nothing where that is None.
+    """Saves a job's progress in ``folder`` every ``interval`` seconds; nothing where that is None.
 
-    ``owner`` says what the job is known by; progress of another one is not used. It is asked when it is needed.
+    ``owner`` returns what identifies the job; progress of another job is not used. It is called when first needed.
     """
 
     def __init__(
@@ -59,103 +66,101 @@ class Progress(Watch):
         self.folder, self.interval = folder, interval
         self._owner = owner
         self._known_owner: Mapping[str, str] | None = None
-        self._finished: list[tuple[tuple[int, ...], State]] = []
-        self._group: list[Trainee] = []
+        self._finished: list[tuple[tuple[int, ...], Snapshot]] = []
+        self._group: list[TrainingState] = []
         self._early: dict[int, np.ndarray] = {}
         self._ended: dict[int, str] = {}
-        self._stretch = 0
+        self._phase = 0
         self._over = False
         self._course: Course | None = None
-        self._left: State | None = None
+        self._found: Snapshot | None = None
         self._due = time.monotonic() + interval
         self._asked: int | None = None
         self._kept = False
         self._open = False
 
-    # What a job says of its seeds, some of which are trained at a time.
+    # The job's side: it trains its seeds in groups.
 
-    def finished(self, seeds: Sequence[int]) -> State | None:
-        """What these seeds left, if a job before this one finished them (``complete``)."""
+    def finished(self, seeds: Sequence[int]) -> Snapshot | None:
+        """The results of these seeds, if an earlier job finished them (``complete``)."""
         return self._read(_file_of(seeds))
 
-    def begin(self, group: Sequence[Trainee], early: dict[int, np.ndarray]) -> None:
-        """These networks, at initialization, are trained next. ``early``: seed -> logits, kept with them."""
+    def begin(self, group: Sequence[TrainingState], early: dict[int, np.ndarray]) -> None:
+        """These models, at initialization, are trained next. ``early``: seed -> logits, saved with them."""
         self._open = False
         self._group, self._early = list(group), early
-        self._ended, self._stretch, self._over, self._course = {}, 0, False, None
-        for trainee in group:
-            trainee.watch = self
-        self._left = self._read(_CURRENT)
-        if self._left is None:
+        self._ended, self._phase, self._over, self._course = {}, 0, False, None
+        for state in group:
+            state.watch = self
+        self._found = self._read(_CURRENT)
+        if self._found is None:
             return
-        tensors, facts = self._left
-        if facts["seeds"] != [trainee.seed for trainee in group]:
-            self._left = None
+        tensors, facts = self._found
+        if facts["seeds"] != [state.seed for state in group]:
+            self._found = None
             return
         self._ended = {int(seed): reason for seed, reason in facts["ended"].items()}
-        for trainee in group:
-            logits = tensors.get(f"{trainee.seed}/early")
+        for state in group:
+            logits = tensors.get(f"{state.seed}/early")
             if logits is not None:
-                early[trainee.seed] = logits.numpy()
-        seeds = ", ".join(str(trainee.seed) for trainee in group)
-        where = "evaluation" if facts["over"] else f"stretch {facts['stretch']} of training"
-        print(f"seed {seeds}: goes on in {where}, where it was stopped", file=sys.stderr, flush=True)
+                early[state.seed] = logits.numpy()
+        seeds = ", ".join(str(state.seed) for state in group)
+        where = "evaluation" if facts["over"] else f"phase {facts['stretch']} of training"
+        print(f"seed {seeds}: resumes in {where}", file=sys.stderr, flush=True)
 
-    def followed(self, trainee: Trainee, recipe: Recipe) -> Iterator[Stretch]:
-        """The recipe of a network of the group, from where it was."""
+    def followed(self, state: TrainingState, recipe: Recipe) -> Iterator[Phase]:
+        """The recipe of a model of the group, from where it was interrupted."""
         number = 0
-        if self._left is not None:
-            if trainee.seed in self._ended:
-                self._give(trainee)
-                raise DivergedError(self._ended[trainee.seed])
-            if self._left[1]["over"]:
-                self._give(trainee)
+        if self._found is not None:
+            if state.seed in self._ended:
+                self._give(state)
+                raise DivergedError(self._ended[state.seed])
+            if self._found[1]["over"]:
+                self._give(state)
                 return
-            trainee.skipping = True
+            state.skipping = True
         while True:
             self._open = False
             try:
-                stretch = next(recipe)
+                phase = next(recipe)
             except StopIteration:
-                assert not trainee.skipping, "the recipe has fewer stretches than before"
+                assert not state.skipping, "the recipe has fewer phases than before"
                 return
             except (DivergedError, ScoreError) as error:
-                self._ended[trainee.seed] = str(error)
+                self._ended[state.seed] = str(error)
                 raise
             number += 1
-            if trainee.skipping:
-                assert self._left is not None
-                if number < self._left[1]["stretch"]:
+            if state.skipping:
+                assert self._found is not None
+                if number < self._found[1]["stretch"]:
                     continue
-                trainee.skipping = False
-                self._give(trainee)
-            self._stretch = number
-            yield stretch
+                state.skipping = False
+                self._give(state)
+            self._phase = number
+            yield phase
 
     def noting(self, trainer: Trainer) -> Trainer:
-        """``trainer``, with a note of who diverges."""
+        """``trainer``, recording which models diverge."""
 
-        def train(asked: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None]:
+        def train(asked: Sequence[tuple[TrainingState, Phase]]) -> list[DivergedError | None]:
             ends = trainer(asked)
             self._ended |= {
-                trainee.seed: str(end)
-                for (trainee, _), end in zip(asked, ends, strict=True)
-                if end is not None
+                state.seed: str(end) for (state, _), end in zip(asked, ends, strict=True) if end is not None
             }
             return ends
 
         return train
 
     def trained(self) -> None:
-        """The recipes of the group are done; its networks are only looked at from now on."""
-        self._over, self._course, self._left = True, None, None
+        """The recipes of the group are done; its models are only evaluated from now on."""
+        self._over, self._course, self._found = True, None, None
         self._reopen()
 
-    def complete(self, result: State) -> None:
-        """``result`` is all that the group leaves."""
+    def complete(self, result: Snapshot) -> None:
+        """``result``: all results of the group."""
         self._open = False
         if self.folder is not None:
-            self._finished.append((tuple(trainee.seed for trainee in self._group), result))
+            self._finished.append((tuple(state.seed for state in self._group), result))
         self._group, self._early = [], {}
         self._reopen()
         if time.monotonic() >= self._due:
@@ -164,18 +169,18 @@ class Progress(Watch):
             self._reopen()
 
     def forget(self) -> None:
-        """The job is done: nothing is left to go on with."""
+        """The job is done: remove its progress."""
         self._open = False
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    # What training says.
+    # Training's side (``Watch``).
 
     def enter(self, course: Course) -> None:
         self._course = course
-        if self._left is not None:
-            tensors, facts = self._left
-            self._left = None
+        if self._found is not None:
+            tensors, facts = self._found
+            self._found = None
             course.restore(_below("course/", tensors), facts["course"])
 
     @contextmanager
@@ -198,7 +203,7 @@ class Progress(Watch):
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """While this lasts, being asked to end means to keep the progress first."""
+        """While this lasts, a signal to end saves the progress first."""
         if self.folder is None or threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -206,27 +211,27 @@ class Progress(Watch):
         try:
             yield
         except Stopped:
-            self._keep_and_tell()
+            self._save_and_report()
             raise
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
     def save(self) -> None:
-        """Write what there is. Where that fails, a line says so, and training goes on."""
+        """Save the progress. Where that fails, print a line and go on training."""
         if self.folder is None:
             return
         try:
             while self._finished:
                 seeds, (tensors, facts) = self._finished[0]
-                left.write(self.folder / _file_of(seeds), self._known(), tensors, facts)
+                snapshot.write(self.folder / _file_of(seeds), self._known(), tensors, facts)
                 self._finished.pop(0)
             if self._group:
-                left.write(self.folder / _CURRENT, self._known(), *self._capture())
+                snapshot.write(self.folder / _CURRENT, self._known(), *self._capture())
             else:
                 (self.folder / _CURRENT).unlink(missing_ok=True)
         except (UserError, OSError) as error:
-            print(f"progress is not kept: {error}; training goes on", file=sys.stderr, flush=True)
+            print(f"progress is not saved: {error}; training goes on", file=sys.stderr, flush=True)
         self._due = time.monotonic() + self.interval
 
     def _reopen(self) -> None:
@@ -235,7 +240,7 @@ class Progress(Watch):
             self._stop()
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        # In the middle of a step, or of pruning, networks are in no state to be kept: the next step does it.
+        # In the middle of a step, or of pruning, a model cannot be saved: the next step does it.
         if self._asked is None:
             self._asked = number
             if self._open:
@@ -246,74 +251,74 @@ class Progress(Watch):
         self._open = False
         raise Stopped(128 + self._asked)
 
-    def _keep_and_tell(self) -> None:
-        """After a stop. While a network is looked at it may be other than it trains: not before that is over."""
+    def _save_and_report(self) -> None:
+        """After a stop, not within an evaluation, during which a model's weights may differ from those in training."""
         assert self._asked is not None
         if not self._kept:
             self.save()
         print(
-            f"prunescope: stopped by {signal.Signals(self._asked).name}; the same command goes on from what is in "
-            f"{self.folder}",
+            f"prunescope: stopped by {signal.Signals(self._asked).name}; progress is in {self.folder}: run the same "
+            "command to resume",
             file=sys.stderr,
             flush=True,
         )
 
-    def _capture(self) -> State:
+    def _capture(self) -> Snapshot:
         tensors: dict[str, Tensor] = {}
-        trainees = {}
-        for trainee in self._group:
-            seed = trainee.seed
-            tensors |= trainee_tensors(trainee) | mask_tensors(trainee)
-            for number, hook in enumerate(trainee.hooks):
-                # Copies: what hooks give may share memory, which the file's form does not allow.
+        models = {}
+        for state in self._group:
+            seed = state.seed
+            tensors |= state_tensors(state) | mask_tensors(state)
+            for number, hook in enumerate(state.hooks):
+                # Copies: hooks' tensors may share memory, which the file format does not allow.
                 tensors |= {
                     f"{seed}/hook/{number}/{name}": value.detach().clone()
-                    for name, value in hook.state().items()
+                    for name, value in hook.capture().items()
                 }
             if seed in self._early:
                 tensors[f"{seed}/early"] = torch.from_numpy(self._early[seed])
-            trainees[seed] = {
-                "curve": [[one.phase, one.epoch, one.loss, one.validation_loss] for one in trainee.curve],
-                "pruning_curve": [[one.step, one.sparsity, one.loss] for one in trainee.pruning_curve],
-                "examples_seen": trainee.examples_seen,
-                "seconds": trainee.seconds,
-                "parts": trainee.parts,
+            models[seed] = {
+                "curve": [[one.phase, one.epoch, one.loss, one.validation_loss] for one in state.curve],
+                "pruning_curve": [[one.step, one.sparsity, one.loss] for one in state.pruning_curve],
+                "examples_seen": state.examples_seen,
+                "seconds": state.seconds,
+                "parts": state.parts,
             }
         course: dict[str, Any] = {}
         if self._course is not None:
             more, course = self._course.capture()
             tensors |= {f"course/{name}": value for name, value in more.items()}
         facts = {
-            "seeds": list(trainees),
-            "trainees": trainees,
+            "seeds": list(models),
+            "trainees": models,
             "ended": self._ended,
-            "stretch": self._stretch,
+            "stretch": self._phase,
             "over": self._over,
             "course": course,
         }
         return tensors, facts
 
-    def _give(self, trainee: Trainee) -> None:
-        """Make of a network what it was."""
-        assert self._left is not None
-        tensors = _below(f"{trainee.seed}/", self._left[0])
-        facts = self._left[1]["trainees"][str(trainee.seed)]
-        trainee.restart_optimizer()
-        trainee.masks = None
-        give_state(trainee, tensors)
-        # After the masks, which change weights: a network that diverged is kept as it was found.
-        trainee.model.load_state_dict(_below("model/", tensors))
-        for number, hook in enumerate(trainee.hooks):
-            hook.load_state(_below(f"hook/{number}/", tensors))
-        trainee.curve = [Epoch(*line) for line in facts["curve"]]
-        trainee.pruning_curve = [PruningPoint(*line) for line in facts["pruning_curve"]]
-        trainee.examples_seen, trainee.seconds = facts["examples_seen"], facts["seconds"]
-        trainee.parts = facts["parts"]
+    def _give(self, state: TrainingState) -> None:
+        """Restore a model in training."""
+        assert self._found is not None
+        tensors = _below(f"{state.seed}/", self._found[0])
+        facts = self._found[1]["trainees"][str(state.seed)]
+        state.restart_optimizer()
+        state.masks = None
+        give_state(state, tensors)
+        # After the masks, which change weights: a diverged model is restored as it was.
+        state.model.load_state_dict(_below("model/", tensors))
+        for number, hook in enumerate(state.hooks):
+            hook.restore(_below(f"hook/{number}/", tensors))
+        state.curve = [Epoch(*line) for line in facts["curve"]]
+        state.pruning_curve = [PruningPoint(*line) for line in facts["pruning_curve"]]
+        state.examples_seen, state.seconds = facts["examples_seen"], facts["seconds"]
+        state.parts = facts["parts"]
 
-    def _read(self, file: str) -> State | None:
+    def _read(self, file: str) -> Snapshot | None:
         path = None if self.folder is None else self.folder / file
-        # What the job is known by takes reading its inputs: not for nothing.
-        return left.read(path, self._known()) if path is not None and path.exists() else None
+        # Identifying the job reads its inputs: only where there is a file.
+        return snapshot.read(path, self._known()) if path is not None and path.exists() else None
 
     def _known(self) -> Mapping[str, str]:
         if self._known_owner is None:

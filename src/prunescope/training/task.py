@@ -15,7 +15,7 @@ def loss_for(task: str) -> Loss:
 
     Labels are (B,) int64 class numbers for one label, (B, C) 0/1 for several, (B,) numbers for regression,
     whose loss is the squared error of (B, 1). Tokens and text: (B, L) class numbers for logits (B, L, C), the
-    mean over places whose label is not -100. Span: (B, 2) places for logits (B, L, 2), the mean of both
+    mean over positions whose label is not -100. Span: (B, 2) positions for logits (B, L, 2), the mean of both
     cross-entropies (Devlin et al. 2019, section 4.2).
     """
     if task == "single-label":
@@ -25,7 +25,7 @@ def loss_for(task: str) -> Loss:
     if task == "regression":
         return _squared_error
     if task in ("tokens", "text"):
-        return _of_places
+        return _of_positions
     if task == "span":
         return _of_span
     raise ValueError(f"no loss for task {task!r}")
@@ -59,7 +59,7 @@ def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.mse_loss(logits.squeeze(-1), labels.to(logits.dtype))
 
 
-def _of_places(logits: Tensor, labels: Tensor) -> Tensor:
+def _of_positions(logits: Tensor, labels: Tensor) -> Tensor:
     return nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten())
 
 
@@ -68,13 +68,13 @@ def _of_span(logits: Tensor, labels: Tensor) -> Tensor:
     return (start + end) / 2
 
 
-def judged(task: str, labels: Tensor) -> int:
-    """How many terms the mean loss of a batch has: examples, or of tokens and text the places with a label."""
+def loss_terms(task: str, labels: Tensor) -> int:
+    """The number of terms in a batch's mean loss: examples, or, of tokens and text, the positions with a label."""
     return int((labels != -100).sum()) if task in ("tokens", "text") else len(labels)
 
 
 def outputs_of(task: str, classes: int) -> int:
-    """How many numbers a network gives for what it judges: one of each class, one number, a start and an end."""
+    """The number of outputs per example or token: one per class, one number, or a start and an end."""
     return {"regression": 1, "span": 2}.get(task, classes)
 
 

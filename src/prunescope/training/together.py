@@ -1,9 +1,9 @@
-"""Training many replicas of a small network in lock step: one step of all of them is one batch of products.
+"""Training many replicas of a small model in lock step: one step of all of them is one batch of matrix products.
 
-Each replica keeps what is its own: initial weights, order of the examples, changes of pictures, masks,
-optimizer state, clipping of its own gradient's norm, best epoch, divergence. The networks that can be stacked have no
-dropout. What differs from training a replica alone is the order in which products are summed: results agree to
-rounding, which training then amplifies, and do not depend on which replicas are trained beside it otherwise.
+Each replica has its own initial weights, order of the examples, augmentation, masks, optimizer state, clipping of its
+gradient's norm, best epoch and divergence. Models that can be stacked have no dropout. Products are summed in another
+order than for a replica alone: results agree up to rounding, which training then amplifies. Otherwise they do not
+depend on the other replicas.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from prunescope.models.stacked import stacked_forward
 from prunescope.training.augment import crop_draws
 from prunescope.training.batches import augmenting, in_order, order_of
 from prunescope.training.graphs import Replayed, Step, recorder
-from prunescope.training.loop import DivergedError, Epoch, Stretch, Trainee
-from prunescope.training.stack import ALIGNMENT, Layout, gone, stacked_buffers
-from prunescope.training.stacked_optimizers import StackedOptimizer
+from prunescope.training.stacked import ALIGNMENT, Layout, StackedOptimizer, gone, stacked_buffers
+from prunescope.training.state import DivergedError, Epoch, Phase, Snapshot, TrainingState
 from prunescope.training.task import replica_losses_for
-from prunescope.training.watch import State
 
 #: Examples in a batch of predictions over all replicas, if that is more than in a batch of training.
 EVALUATED = 512
@@ -36,7 +34,7 @@ Record = Callable[[Step], Step]
 
 
 class Together:
-    """Trains networks of one architecture, data set and settings, at most ``most`` of them at a time.
+    """Trains models of one architecture, data set and settings, at most ``most`` of them at a time.
 
     ``at_once``: how many were trained at a time, at most; ``graphs``: whether steps ran as CUDA graphs, or why not.
     """
@@ -48,13 +46,13 @@ class Together:
         self._recorder = record
         self._ends: list[DivergedError | None] = []
         self._stack: Stack | None = None
-        self._left: State | None = None
+        self._restored: Snapshot | None = None
 
-    def __call__(self, asked: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None]:
+    def __call__(self, asked: Sequence[tuple[TrainingState, Phase]]) -> list[DivergedError | None]:
         """A ``lockstep.Trainer``.
 
         Raises:
-            UserError: not even one network fits into the GPU's memory.
+            UserError: not even one model fits into the GPU's memory.
         """
         ends: list[DivergedError | None] = []
         self._ends = ends
@@ -75,8 +73,8 @@ class Together:
             ends += done
         return ends
 
-    def capture(self) -> State:
-        """How far the networks are that are asked for now: those done, and the stack in training."""
+    def capture(self) -> Snapshot:
+        """The progress of the models of this call: how those that are done ended, and the stack in training."""
         tensors, stack = self._stack.capture() if self._stack is not None else ({}, None)
         facts = {
             "ends": [None if end is None else str(end) for end in self._ends],
@@ -89,17 +87,17 @@ class Together:
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
         self._ends += [None if end is None else DivergedError(end) for end in facts["ends"]]
         self.most, self.at_once = int(facts["most"]), int(facts["at_once"])
-        self._left = None if facts["stack"] is None else (dict(tensors), facts["stack"])
+        self._restored = None if facts["stack"] is None else (dict(tensors), facts["stack"])
 
-    def _train(self, part: Sequence[tuple[Trainee, Stretch]]) -> list[DivergedError | None] | None:
-        """None where they do not fit into memory; they are then as they were."""
+    def _train(self, part: Sequence[tuple[TrainingState, Phase]]) -> list[DivergedError | None] | None:
+        """None where they do not fit into memory; they are then unchanged."""
         stack = None
         try:
-            stack = self._stack = Stack([trainee for trainee, _ in part], self._recorder)
-            if self._left is not None:
-                stack.restore(*self._left)
-                self._left = None
-            return stack.train([stretch for _, stretch in part])
+            stack = self._stack = Stack([state for state, _ in part], self._recorder)
+            if self._restored is not None:
+                stack.restore(*self._restored)
+                self._restored = None
+            return stack.train([phase for _, phase in part])
         except torch.OutOfMemoryError:
             if stack is not None and stack.epochs_done:
                 raise UserError(
@@ -114,39 +112,39 @@ class Together:
 
 
 class Stack:
-    """Networks of one kind in training, as one. The networks themselves change when their training ends."""
+    """Models of one kind trained as one. The models themselves change when their training ends."""
 
     def __init__(
-        self, trainees: Sequence[Trainee], record: Callable[[torch.device], Record | None] = recorder
+        self, states: Sequence[TrainingState], record: Callable[[torch.device], Record | None] = recorder
     ) -> None:
         """
         Raises:
-            ValueError: there is no stacked form of the network.
+            ValueError: there is no stacked form of the model.
         """
-        first = trainees[0]
+        first = states[0]
         forward = stacked_forward(first.model)
         if forward is None:
             raise ValueError(f"{type(first.model).__name__}: replicas cannot be trained together")
-        self.trainees, self.settings = list(trainees), first.settings
+        self.states, self.settings = list(states), first.settings
         self.forward, self.losses = forward, replica_losses_for(first.data.task)
         self.layout = Layout.of(first.model)
         like = next(first.model.parameters()).detach()
         self.device = like.device
-        self.weights = self.layout.gather([dict(t.model.named_parameters()) for t in trainees], like)
-        self.buffers = stacked_buffers([t.model for t in trainees])
-        self.gone = gone(self.layout, [t.masks for t in trainees], like)
+        self.weights = self.layout.gather([dict(t.model.named_parameters()) for t in states], like)
+        self.buffers = stacked_buffers([t.model for t in states])
+        self.gone = gone(self.layout, [t.masks for t in states], like)
         self.optimizer = StackedOptimizer(self.settings, self.layout, self.weights)
-        self.optimizer.load(trainees)
+        self.optimizer.load(states)
         self.epochs_done = 0
         self._gradient = torch.zeros_like(self.weights)
-        self._spare = like.new_zeros(len(trainees), ALIGNMENT)
-        self._total = torch.zeros(len(trainees), dtype=torch.float64, device=self.device)
+        self._spare = like.new_zeros(len(states), ALIGNMENT)
+        self._total = torch.zeros(len(states), dtype=torch.float64, device=self.device)
         self._record = record(self.device)
         self._batches: dict[int, _Batch] = {}
         self.watch = first.watch
-        self._course = [_Course() for _ in trainees]
+        self._courses = [_Course() for _ in states]
         self._kept = _Kept(self)
-        self._at = _At()
+        self._position = _Position()
 
     @property
     def graphs(self) -> str:
@@ -162,68 +160,68 @@ class Stack:
         """Let go of the recorded steps and their memory."""
         self._batches.clear()
 
-    def train(self, stretches: Sequence[Stretch]) -> list[DivergedError | None]:
-        """``loop.train`` for each network; stretches may differ in what they do after an epoch.
+    def train(self, phases: Sequence[Phase]) -> list[DivergedError | None]:
+        """``loop.train`` for each model; phases may differ in ``after_epoch``.
 
-        Returns: for each network None, or how it diverged.
+        Returns: for each model None, or how it diverged.
         """
-        stretch, course, kept = stretches[0], self._course, self._kept
+        phase, courses, kept = phases[0], self._courses, self._kept
         first = self.epochs_done + 1
-        draws = self._draws(stretch.phase, first) if first <= stretch.epochs else None
-        for epoch in range(first, stretch.epochs + 1):
+        draws = self._draws(phase.name, first) if first <= phase.epochs else None
+        for epoch in range(first, phase.epochs + 1):
             assert draws is not None
-            falls = sum(epoch / stretch.epochs > milestone for milestone in self.settings.milestones)
-            self.optimizer.lr.fill_(self.settings.lr * stretch.lr_factor * 0.1**falls)
-            self._at.begin(epoch, [one.to_json() for one in course])
+            falls = sum(epoch / phase.epochs > milestone for milestone in self.settings.milestones)
+            self.optimizer.lr.fill_(self.settings.lr * phase.lr_factor * 0.1**falls)
+            self._position.begin(epoch, [one.to_json() for one in courses])
             with self.watch.steps():
                 self._run_epoch(draws)
             # The device works on its own: meanwhile the host draws the next epoch.
-            draws = self._draws(stretch.phase, epoch + 1) if epoch < stretch.epochs else None
-            examples = len(self.trainees[0].data.splits["train"])
+            draws = self._draws(phase.name, epoch + 1) if epoch < phase.epochs else None
+            examples = len(self.states[0].data.splits["train"])
             losses = (self._total / examples).tolist()
-            share = self._at.end() / len(self.trainees)
-            for one in course:
+            share = self._position.end() / len(self.states)
+            for one in courses:
                 if one.diverged is None:
                     one.seconds, one.examples = one.seconds + share, one.examples + examples
-            for one, loss in zip(course, losses, strict=True):
-                one.judge(loss, f"loss is {loss} in epoch {epoch} of {stretch.phase}")
+            for one, loss in zip(courses, losses, strict=True):
+                one.check(loss, f"loss is {loss} in epoch {epoch} of {phase.name}")
             validation = self._validation_losses()
-            for one, loss, value in zip(course, losses, validation, strict=True):
+            for one, loss, value in zip(courses, losses, validation, strict=True):
                 if value is not None:
-                    one.judge(value, f"validation loss is {value} after epoch {epoch} of {stretch.phase}")
+                    one.check(value, f"validation loss is {value} after epoch {epoch} of {phase.name}")
                 if one.diverged is None:
-                    one.curve.append(Epoch(stretch.phase, epoch, loss, value))
+                    one.curve.append(Epoch(phase.name, epoch, loss, value))
             if self.settings.keep == "best-validation":
-                kept.offer([None if one.diverged else v for one, v in zip(course, validation, strict=True)])
+                kept.offer([None if one.diverged else v for one, v in zip(courses, validation, strict=True)])
             self.epochs_done = epoch
-            for number, one in enumerate(course):
-                after = stretches[number].after_epoch
+            for number, one in enumerate(courses):
+                after = phases[number].after_epoch
                 if after is not None and one.diverged is None:
                     self._store_weights(number)
                     after(epoch)
-            if all(one.diverged is not None for one in course):
+            if all(one.diverged is not None for one in courses):
                 break
         self.watch.leave()
         kept.restore()
-        for number, (trainee, one) in enumerate(zip(self.trainees, course, strict=True)):
+        for number, (state, one) in enumerate(zip(self.states, courses, strict=True)):
             self._store_weights(number)
-            if stretch.epochs:
-                self.optimizer.store(trainee, number)
-            trainee.curve += one.curve
-            trainee.examples_seen += one.examples
-            trainee.seconds += one.seconds
-        return [one.diverged for one in course]
+            if phase.epochs:
+                self.optimizer.store(state, number)
+            state.curve += one.curve
+            state.examples_seen += one.examples
+            state.seconds += one.seconds
+        return [one.diverged for one in courses]
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """The replicas between two steps, with what each was before the epoch: what follows its steps is done again."""
+        """The replicas between two steps. Courses are those before the epoch: what follows its steps is done again."""
         tensors = {"weights": self.weights, "total": self._total}
         tensors |= {f"buffers/{name}": value for name, value in self.buffers.items()}
         tensors |= {f"optimizer/{key}": value for key, value in self.optimizer.state.items()}
         tensors |= {f"kept/{number}": value for number, value in enumerate(self._kept.best)}
-        return tensors, {**self._at.to_json(), "lowest": self._kept.lowest}
+        return tensors, {**self._position.to_json(), "lowest": self._kept.lowest}
 
     def restore(self, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:
-        """Go on from what ``capture`` gave."""
+        """Continue from what ``capture`` gave."""
         live = {"weights": self.weights, "total": self._total}
         live |= {f"buffers/{name}": value for name, value in self.buffers.items()}
         live |= {f"optimizer/{key}": value for key, value in self.optimizer.state.items()}
@@ -232,14 +230,14 @@ class Stack:
         kept = sum(name.startswith("kept/") for name in tensors)
         self._kept.best = [tensors[f"kept/{number}"].to(self.device) for number in range(kept)]
         self._kept.lowest = list(facts["lowest"])
-        self._at = _At.from_json(facts)
-        self._course = [_Course.from_json(one) for one in facts["courses"]]
-        self.epochs_done = self._at.epoch - 1
+        self._position = _Position.from_json(facts)
+        self._courses = [_Course.from_json(one) for one in facts["courses"]]
+        self.epochs_done = self._position.epoch - 1
 
     def logits(self, split: str) -> Tensor:
         """(R, n, C) on the device, in the order of the examples."""
-        examples = self.trainees[0].data.splits[split]
-        replicas = len(self.trainees)
+        examples = self.states[0].data.splits[split]
+        replicas = len(self.states)
         size = max(1, min(EVALUATED, max(self.settings.batch_size, EVALUATED // replicas)))
         weights = self.layout.views(self.weights)
         parts = []
@@ -250,17 +248,17 @@ class Stack:
         return torch.cat(parts, dim=1)
 
     def _validation_losses(self) -> list[float | None]:
-        splits = self.trainees[0].data.splits
+        splits = self.states[0].data.splits
         if "validation" not in splits:
-            return [None] * len(self.trainees)
+            return [None] * len(self.states)
         logits = self.logits("validation").float().double()
         labels = splits["validation"].labels
         return list(self.losses(logits, labels.expand(len(logits), *labels.shape)).tolist())
 
     def _draws(self, phase: str, epoch: int) -> _Draws:
-        """The epoch's order, and changes of pictures, of every replica: the same as alone."""
-        split = self.trainees[0].data.splits["train"]
-        seeds = [trainee.seed for trainee in self.trainees]
+        """The epoch's order and augmentation of every replica: the same as alone."""
+        split = self.states[0].data.splits["train"]
+        seeds = [state.seed for state in self.states]
         order = torch.stack([order_of(len(split), seed, phase, epoch) for seed in seeds])
         if split.pixels is None or split.pixels.augment != "crop-flip":
             return _Draws(order, None)
@@ -273,25 +271,25 @@ class Stack:
         return _Draws(order, torch.stack(crops, dim=1))
 
     def _run_epoch(self, draws: _Draws) -> None:
-        if not self._at.step:
+        if not self._position.step:
             self._total.zero_()
         order = draws.order.to(self.device)
         crops = None if draws.crops is None else draws.crops.to(self.device)
         size = self.settings.batch_size
-        for start in range(self._at.step * size, draws.order.shape[1], size):
+        for start in range(self._position.step * size, draws.order.shape[1], size):
             part = draws.order[0, start : start + size]
             batch = self._batch(len(part), crops is not None)
             batch.index.copy_(order[:, start : start + len(part)])
             if batch.crops is not None and crops is not None:
                 batch.crops.copy_(crops[:, :, start : start + len(part)])
             batch.run()
-            self._at.step += 1
+            self._position.step += 1
             self.watch.step()
 
     def _batch(self, size: int, changed: bool) -> _Batch:
-        """The memory of batches of this size: a step reads from the same place each time."""
+        """The memory of batches of this size: a step reads from the same addresses each time."""
         if size not in self._batches:
-            index = torch.zeros(len(self.trainees), size, dtype=torch.int64, device=self.device)
+            index = torch.zeros(len(self.states), size, dtype=torch.int64, device=self.device)
             crops = index.new_zeros(3, *index.shape) if changed else None
             self._batches[size] = _Batch(
                 index, crops, Replayed(lambda: self._step(self._batches[size]), self._record)
@@ -300,7 +298,7 @@ class Stack:
 
     def _step(self, batch: _Batch) -> None:
         """Forward, backward, masks, clipping, optimizer, masks: ``loop``'s step for every replica."""
-        inputs, labels = self.trainees[0].data.splits["train"].stacked_batch(batch.index, batch.crops)
+        inputs, labels = self.states[0].data.splits["train"].stacked_batch(batch.index, batch.crops)
         # Leaves of this step alone: a CUDA graph must not reach for what was made on another stream.
         views = self.layout.views(self.weights)
         leaves = {name: view.detach().requires_grad_() for name, view in views.items()}
@@ -311,7 +309,7 @@ class Stack:
             gradient = self._gradient
             self.layout.concatenated(gradients, self._spare, gradient)
             if self.gone is not None:
-                # Before clipping: weights that are gone have no say in the gradient's norm.
+                # Before clipping: pruned weights have no part in the gradient's norm.
                 gradient.masked_fill_(self.gone, 0.0)
             if self.settings.clip_norm is not None:
                 norm = torch.linalg.vector_norm(gradient, dim=1, keepdim=True)
@@ -322,7 +320,7 @@ class Stack:
             self._total.add_(losses.detach().double(), alpha=batch.index.shape[1])
 
     def _store_weights(self, number: int) -> None:
-        model = self.trainees[number].model
+        model = self.states[number].model
         rows = self.layout.row(self.weights, number)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
@@ -341,7 +339,7 @@ class _Draws:
 
 @dataclass(frozen=True)
 class _Batch:
-    """``index`` (R, B) and ``crops`` (3, R, B) on the device, and the step over what they say."""
+    """``index`` (R, B) and ``crops`` (3, R, B) on the device, and the step that reads them."""
 
     index: Tensor
     crops: Tensor | None
@@ -349,7 +347,7 @@ class _Batch:
 
 
 class _Course:
-    """How one replica's stretch goes. After divergence nothing is added to it."""
+    """The course of one replica's phase. After divergence nothing is added to it."""
 
     def __init__(self) -> None:
         self.curve: list[Epoch] = []
@@ -370,13 +368,13 @@ class _Course:
         course.diverged = None if values["diverged"] is None else DivergedError(values["diverged"])
         return course
 
-    def judge(self, loss: float, reason: str) -> None:
+    def check(self, loss: float, reason: str) -> None:
         if self.diverged is None and not math.isfinite(loss):
             self.diverged = DivergedError(reason)
 
 
-class _At:
-    """Where in a stretch a stack is: the epoch, how many steps of it are done, their time, the courses before it."""
+class _Position:
+    """Where in a phase a stack is: the epoch, how many of its steps are done, their time, the courses before it."""
 
     def __init__(self) -> None:
         self.epoch, self.step = 1, 0
@@ -402,19 +400,20 @@ class _At:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        at = cls()
-        at.epoch, at.step, at._seconds = values["epoch"], values["step"], values["seconds"]
-        at._resumed = True
-        return at
+        position = cls()
+        position.epoch, position.step = values["epoch"], values["step"]
+        position._seconds = values["seconds"]
+        position._resumed = True
+        return position
 
 
 class _Kept:
-    """Each replica's weights, buffers and optimizer state at its lowest validation loss of a stretch."""
+    """Each replica's weights, buffers and optimizer state at its lowest validation loss of a phase."""
 
     def __init__(self, stack: Stack) -> None:
         self._live = [stack.weights, *stack.buffers.values(), *stack.optimizer.state.values()]
         self.best: list[Tensor] = []
-        self.lowest = [math.inf] * len(stack.trainees)
+        self.lowest = [math.inf] * len(stack.states)
 
     def offer(self, losses: Sequence[float | None]) -> None:
         better = [n for n, loss in enumerate(losses) if loss is not None and loss < self.lowest[n]]

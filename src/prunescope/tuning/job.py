@@ -1,9 +1,10 @@
-"""What one search does, as data: the settings it depends on and no others."""
+"""One search as data: the settings that it depends on and no others, and its evaluations."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import Literal
 
 from prunescope.config.architectures import Arch, Training, without_running
@@ -11,7 +12,7 @@ from prunescope.config.spec import Spec
 from prunescope.config.study import Study
 from prunescope.config.tuning import Space
 
-#: Training settings that are of no concern to an unpruned network's score.
+#: Training settings without effect on a dense model's score.
 _WITHOUT_EFFECT = ("finetune_epochs", "finetune_lr_factor", "early_fraction")
 
 
@@ -46,7 +47,7 @@ def tune_job(study: Study, dataset: str, arch: str, stage: int = 1) -> TuneJob:
     """The search for ``arch`` on ``dataset``, which must have a space in the study's ``tune`` section."""
     assert study.tune is not None
     space = study.tune.spaces[dataset][arch]
-    # What a search finds is written into the study; that must not start the search anew.
+    # What a search finds is written into the study; that must not start the search again.
     searched = ("epochs", "lr", *(("batch_size",) if space.batch_size else ()))
     defaults = {name: Training.model_fields[name].default for name in (*searched, *_WITHOUT_EFFECT)}
     return TuneJob(
@@ -60,3 +61,24 @@ def tune_job(study: Study, dataset: str, arch: str, stage: int = 1) -> TuneJob:
         seed=study.tune.seed,
         stage=stage,
     )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Drawn settings and their score, which is None where the model diverged."""
+
+    number: int
+    epochs: int
+    lr: float
+    batch_size: int
+    score: float | None
+    seconds: float
+
+    @property
+    def state(self) -> str:
+        return "diverged" if self.score is None else "complete"
+
+
+def ranked(evaluations: list[Evaluation]) -> list[Evaluation]:
+    """Best first: by score, then fewer epochs, then the earlier one. Diverged ones come last."""
+    return sorted(evaluations, key=lambda e: (e.score is None, -(e.score or 0.0), e.epochs, e.number))

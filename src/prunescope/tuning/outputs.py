@@ -16,8 +16,7 @@ from prunescope.config.load import study_from
 from prunescope.errors import UserError
 from prunescope.files import read_json, write_json, write_text
 from prunescope.papers.numbers import pie
-from prunescope.tuning.evaluation import Evaluation, ranked
-from prunescope.tuning.job import TuneJob
+from prunescope.tuning.job import Evaluation, TuneJob, ranked
 
 TRIALS = ("number", "epochs", "lr", "batch_size", "score", "seconds", "state", "rank")
 TABLE = (
@@ -56,7 +55,7 @@ def write_search(job: TuneJob, task: str, metric: str, evaluations: list[Evaluat
             f"{job.dataset} {job.arch}: all {len(evaluations)} evaluations diverged; lower "
             f"tune.spaces.{job.dataset}.{job.arch}.lr and run again"
         )
-    rank = {evaluation.number: place for place, evaluation in enumerate(order, start=1)}
+    rank = {evaluation.number: position for position, evaluation in enumerate(order, start=1)}
     rows = [
         (e.number, e.epochs, e.lr, e.batch_size, e.score, f"{e.seconds:.3f}", e.state, rank[e.number])
         for e in evaluations

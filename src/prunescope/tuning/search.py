@@ -1,8 +1,7 @@
-"""A search that may be stopped at any moment: Optuna draws and remembers, in a file of its own.
+"""A search that may be stopped at any moment: Optuna draws the points and stores the scores in a database file.
 
-Evaluation i draws from a stream of its own, whose seed is made of the search's seed and i. A random
-search so has the same points whatever was interrupted; one by TPE too, since it looks only at what is
-finished, and evaluations finish in their order.
+Evaluation i draws from its own random stream, seeded by the search's seed and i. A random search therefore has the same
+points whatever was interrupted. So has TPE, which depends on finished evaluations alone: they finish in order.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from prunescope.config.architectures import Training, merged_training
 from prunescope.errors import UserError
 from prunescope.running.progress import QUIET, duration
 from prunescope.seeds import stream
-from prunescope.training.loop import DivergedError
-from prunescope.tuning.evaluation import Evaluation
-from prunescope.tuning.job import TuneJob
+from prunescope.training.state import DivergedError
+from prunescope.tuning.job import Evaluation, TuneJob
 
-#: Scores a network trained with the settings; calls its second argument after each epoch.
+#: Trains a model with the settings and scores it; calls its second argument after each epoch.
 Score = Callable[[Training, Callable[[int], None]], float]
 
 
@@ -52,7 +50,7 @@ def search(job: TuneJob, inputs: str, database: Path, score: Score) -> list[Eval
             study.tell(trial.number, state=TrialState.FAIL)
         found = _finished(study, job)
         if found and len(found) < job.evaluations:
-            _say(job, f"going on after {len(found)} of {job.evaluations} evaluations")
+            _say(job, f"resuming after {len(found)} of {job.evaluations} evaluations")
         while len(found) < job.evaluations:
             found.append(_evaluate(study, job, len(found), score))
             _say(job, _line(found, job))
@@ -60,7 +58,7 @@ def search(job: TuneJob, inputs: str, database: Path, score: Score) -> list[Eval
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__
         reason = getattr(cause, "orig", None) or error
         raise UserError(
-            f"{database}: cannot be used ({reason}); free space, or delete it to search anew"
+            f"{database}: cannot be used ({reason}); free space, or delete it to start the search again"
         ) from None
     return found[: job.evaluations]
 
@@ -73,7 +71,7 @@ def _open(database: Path, name: str) -> optuna.Study:
 
 
 def _finished(study: optuna.Study, job: TuneJob) -> list[Evaluation]:
-    # What diverged is pruned in Optuna's words: no value, and to its samplers worse than any.
+    # Diverged evaluations are "pruned" trials in Optuna: they have no value, and its samplers rank them last.
     states = (TrialState.COMPLETE, TrialState.PRUNED)
     return [_evaluation(trial, job) for trial in study.get_trials(deepcopy=False, states=states)]
 

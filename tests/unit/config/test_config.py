@@ -101,11 +101,11 @@ REFUSED = [
     ("grid.1.seeds", [3, 3], "grid.1.seeds: 3 stands there twice", ""),
     ("grid.0.pruners", ["IMP-XX"], "grid.0.pruners: unknown name 'IMP-XX'", ", ".join([*PRUNERS, "mine"])),
     ("grid.0.pruners", ["MP", "MP"], "grid.0.pruners: MP stands there twice", ""),
-    ("grid.0.pruners", ["LTH"], "grid.0: pruner 'LTH' climbs a ladder, whose amounts are levels", "give `levels`"),
+    ("grid.0.pruners", ["LTH"], "grid.0: pruner 'LTH' prunes level by level", "give `levels`"),
     (
         "grid.0",
         {"datasets": ["numbers"], "archs": ["lenet5"], "pruners": ["LTH", "MP"], "levels": 3},
-        "grid.0: levels are of pruners with schedule ladder, which 'MP' does not have",
+        "grid.0: levels are for pruners with `schedule: levels`, which 'MP' does not have",
         "another grid entry",
     ),
     (
@@ -124,7 +124,7 @@ REFUSED = [
     ("pruners.mine.level_fraction", 1.0, "pruners.mine.level_fraction: must be less than 1", "1.0"),
     ("pruners.mine.criterion", "channel-independence", "pruners.mine.structure: channel-independence is", "filters"),
     ("pruners.mine.structure", "filters", "pruners.mine.scope: filters of different layers", "use layer"),
-    ("pruners.mine.schedule", "ladder", "pruners.mine.rounds: only an iterative schedule has rounds", ""),
+    ("pruners.mine.schedule", "levels", "pruners.mine.rounds: only an iterative schedule has rounds", ""),
     ("grid.0.pruners", ["none"], "grid.0.pruners: unknown name 'none'", "IMP-WR"),
     ("grid.0.archs", ["resnet"], "grid.0.archs: unknown name 'resnet'", "lenet5, bilstm"),
     ("grid.0.datasets", ["mnist"], "grid.0.datasets: unknown name 'mnist'", "numbers, prose"),
@@ -139,7 +139,7 @@ REFUSED = [
     ("pruners.a b", {"criterion": "magnitude", "schedule": "one-shot"}, "pruners.a b: names are", ""),
     ("pruners.MP", {"criterion": "magnitude", "schedule": "one-shot"}, "pruners.MP: the name is taken", ""),
     ("pruners.none", {"criterion": "magnitude", "schedule": "one-shot"}, "pruners.none: the name is taken", ""),
-    ("pruners.mine.criterion", "size", "pruners.mine.criterion: must be 'magnitude'", "'random'"),
+    ("pruners.mine.criterion", "size", "pruners.mine.criterion: must be one of", "impact, undecayed, random"),
     ("pruners.mine.criterion", ..., "pruners.mine.criterion: required", ""),
     ("pruners.mine.schedule", "one-shot", "pruners.mine.rounds: only an iterative schedule has rounds", ""),
     (
@@ -213,7 +213,7 @@ def test_refused_in_one_line_that_names_the_key(study_dict, path, value, beginni
 
 #: What a JSON schema can say; that names exist and fit together it cannot.
 BEYOND_SCHEMA = re.compile(
-    r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are of|"
+    r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are for|"
     r"the name is taken|"
     r"names are|not a multiple|more decimals|list is empty|iterative schedule|no longer random|"
     r"channel-independence is|filters of different|watches training|with cool_down it takes|neither a fraction|"
@@ -475,3 +475,17 @@ def test_settings_that_mean_nothing_for_a_pruner_are_not_part_of_its_models(
     assert dumped("LTH", {"levels": 1}, finetune_epochs=9) == lth
     for job in (mp, lth, chip):
         assert ModelJob.model_validate_json(json.dumps(job)).model_dump(mode="json") == job
+
+
+def test_the_old_name_of_levels_is_read_and_its_new_one_said(study_dict, capsys):
+    raw = changed(
+        study_dict, "pruners.old", {"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind"}
+    )
+    pruner = study_from(raw, "old.yaml").pruners["old"]
+    assert pruner.in_levels
+    assert pruner.model_dump()["schedule"] == "ladder"  # the text of jobs in old results trees
+    assert capsys.readouterr().err.splitlines() == [
+        "old.yaml: pruners.old.schedule: `ladder` is now called `levels`; the old name is still read"
+    ]
+    study_from(changed(raw, "pruners.old.schedule", "levels"))
+    assert capsys.readouterr().err == ""

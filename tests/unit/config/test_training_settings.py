@@ -46,7 +46,7 @@ def study(study_dict: dict[str, Any], arch: str, **training: Any) -> Any:
             "padding: none is for the family encoder; bilstm reads padding like words",
         ),
         ("bilstm", {"order": "by-length"}, "bilstm reads padding like words; use shuffled"),
-        ("lenet5", {"order": "by-length"}, "lenet5 reads pictures; use shuffled"),
+        ("lenet5", {"order": "by-length"}, "lenet5 reads images; use shuffled"),
         (
             "lm",
             {"padding": "none"},

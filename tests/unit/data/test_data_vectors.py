@@ -240,8 +240,9 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     import torch
     from safetensors.torch import load_file
 
-    from prunescope.models.registry import Shape, count_parameters, masks_padding, prunable
     from prunescope.models.registry import build as network
+    from prunescope.models.registry import count_parameters, prunable
+    from prunescope.models.shape import Shape
 
     arch = encoder(checkpoint)
     out = tmp_path / "bert.safetensors"
@@ -267,7 +268,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     scratch = network(arch.model_copy(update={"pretrained": None}), shape, 0)
     assert count_parameters(models[0]) == count_parameters(scratch)
     assert list(prunable(models[0])) == list(prunable(scratch))
-    assert masks_padding(arch)
+    assert arch.masks_padding
 
 
 @pytest.mark.parametrize(
@@ -278,7 +279,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     ],
 )
 def test_other_sizes(checkpoint: Path, changes: dict[str, int], said: str) -> None:
-    from prunescope.models.pretrained import load_model
+    from prunescope.models.encoder_checkpoints import load_model
 
     with pytest.raises(UserError, match=said):
         load_model(encoder(checkpoint).model_copy(update=changes))
@@ -288,7 +289,7 @@ def test_checkpoints_that_are_refused(checkpoint: Path, monkeypatch: Any) -> Non
     import torch
     from safetensors.torch import load_file, save_file
 
-    from prunescope.models.pretrained import load_model
+    from prunescope.models.encoder_checkpoints import load_model
 
     weights = checkpoint / "model.safetensors"
     tensors = load_file(weights)

@@ -20,9 +20,10 @@ from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.export import files, job
 from prunescope.training.batches import training_data
-from prunescope.training.blocks import BlockOutputs, run_block
 from prunescope.training.checkpoint import Checkpoint
-from prunescope.training.loop import logits_of
+from prunescope.training.job import run_block
+from prunescope.training.predict import logits_of
+from prunescope.training.write import BlockOutputs
 
 KINDS = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}
 
@@ -120,7 +121,7 @@ def test_command(trained, tmp_path, capsys):
     assert "times smaller" in said
     assert "of the predictions are the same" in said
     assert main(["export", str(models), "--seed", "4", "--inputs", str(inputs), "--out", str(out)]) == 2
-    assert "no network of seed 4; there are 3" in capsys.readouterr().err
+    assert "no model of seed 4; there are 3" in capsys.readouterr().err
 
 
 def test_size_at_the_papers_shape():
@@ -171,7 +172,7 @@ class TestDamage:
 
     def test_foreign(self, tmp_path):
         save_file({"w": np.eye(2)}, tmp_path / "other.safetensors")
-        with pytest.raises(UserError, match="not an exported network"):
+        with pytest.raises(UserError, match="not an exported model"):
             files.read(tmp_path / "other.safetensors")
 
     def test_a_part_is_missing(self, small):
@@ -186,5 +187,5 @@ class TestDamage:
             files.read(small)
 
     def test_does_not_say_what_it_is(self, small):
-        with pytest.raises(UserError, match="does not say which network"):
+        with pytest.raises(UserError, match="does not say which model"):
             job.load(small, None)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from prunescope.export.quantize import quantize
+from prunescope.export.files import quantize
 from prunescope.export.rows import Rows, _with_bitmap, _with_gaps, decode, encode, positions
 
 WAYS = [_with_gaps, _with_bitmap]

@@ -15,13 +15,14 @@ from prunescope.config.datasets import Squad
 from prunescope.config.load import study_from
 from prunescope.data.encoding.answers import tagged, windows
 from prunescope.data.encoding.byte_pairs import learn
+from prunescope.data.encoding.tokenizers import PretrainedPieces, load_pieces
 from prunescope.data.tables import DataTable, TableInfo
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.causal import CausalLM as Network
-from prunescope.models.causal_checkpoints import load_model, load_pieces
-from prunescope.models.pretrained import PretrainedPieces
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.causal_checkpoints import load_model
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.planning.plan import make_plan
 
 prepare_torchvision()

@@ -42,7 +42,7 @@ def test_an_arch_that_has_none_is_refused(capsys):
     settings = json.dumps({"family": "lenet5"})
     assert main(["pretrained", "--arch", "net", "--settings", settings, "--out", "x.json"]) == 2
     assert capsys.readouterr().err == (
-        "prunescope: error: --settings: net names no `pretrained` network; there is nothing to fetch\n"
+        "prunescope: error: --settings: net names no `pretrained` model; there is nothing to fetch\n"
     )
 
 

@@ -14,14 +14,16 @@ import torch
 from tests.support.tiny_encoders import OTHERS, ROBERTAS, save_checkpoint
 from torch import nn
 
-from prunescope.config.architectures import Encoder
-from prunescope.config.checkpoints import ENCODER_TYPES, checkpoint_sizes, with_checkpoint_sizes
+from prunescope.config.architectures import Encoder, with_checkpoint_sizes
+from prunescope.config.checkpoints import ENCODER_TYPES, checkpoint_sizes
 from prunescope.config.load import study_from
+from prunescope.data.encoding.tokenizers import PretrainedPieces
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
-from prunescope.models.pretrained import PretrainedPieces, load_model
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.encoder_checkpoints import load_model
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.planning.plan import check_checkpoints, make_plan, plan_text
 from prunescope.seeds import stream
 

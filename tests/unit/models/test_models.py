@@ -11,7 +11,8 @@ from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.schedules import zeros_by_round
 
 #: PIE paper, Table 5 (IMDB, SNLI, Reuters, AAPD).
@@ -185,16 +186,16 @@ def test_encoder_too_short_for_its_texts():
 
 
 @pytest.mark.parametrize("family", ["lenet5", "bilstm", "encoder"])
-def test_a_seed_is_a_network(family, make_trainee):
+def test_a_seed_is_a_network(family, make_state):
     from prunescope.config.architectures import Training
 
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = make_trainee(family, Training(), seed=3).model.state_dict()
+    first = make_state(family, Training(), seed=3).model.state_dict()
     assert torch.equal(torch.get_rng_state(), before)
     torch.rand(5)
-    again = make_trainee(family, Training(), seed=3).model.state_dict()
-    other = make_trainee(family, Training(), seed=4).model.state_dict()
+    again = make_state(family, Training(), seed=3).model.state_dict()
+    other = make_state(family, Training(), seed=4).model.state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     weights = [name for name in first if first[name].dim() > 1]
     assert weights

@@ -9,8 +9,9 @@ import pytest
 import torch
 from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
-from prunescope.config.architectures import Encoder
-from prunescope.config.checkpoints import ENCODER_TYPES, with_checkpoint_sizes
+from prunescope.config.architectures import Encoder, with_checkpoint_sizes
+from prunescope.config.checkpoints import ENCODER_TYPES
+from prunescope.data.encoding.tokenizers import PretrainedPieces
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
@@ -22,8 +23,8 @@ from prunescope.models.packed import (
     packed,
     packed_token_types,
 )
-from prunescope.models.pretrained import PretrainedPieces
-from prunescope.models.registry import Shape, build, prunable
+from prunescope.models.registry import build, prunable
+from prunescope.models.shape import Shape
 
 # tiny_encoders imports transformers itself.
 prepare_torchvision()

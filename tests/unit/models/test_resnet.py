@@ -18,12 +18,13 @@ from prunescope.config.compression import Compression
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.errors import UserError
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
 from prunescope.planning.declared import Declared
-from prunescope.planning.work import forward_flops
-from prunescope.training.blocks import BlockOutputs, run_block
-from prunescope.training.loop import Trainee, copied_state
+from prunescope.training.job import run_block
 from prunescope.training.recipes import prune_and_train, rewind, train_dense
+from prunescope.training.state import TrainingState, copied_state
+from prunescope.training.write import BlockOutputs
 
 #: He et al. 2016, Table 6 (millions), and the exact counts of option A.
 PUBLISHED = {
@@ -129,7 +130,7 @@ def test_operations_of_a_forward_pass() -> None:
     facts = Declared(classes=10, train=1, validation=1, test=1, image=(3, 32, 32))
     by_hand = 9 * (3 * 16 + 2 * 16 * 16) * 32**2
     by_hand += 9 * (16 * 32 + 32 * 32) * 16**2 + 9 * (32 * 64 + 64 * 64) * 8**2
-    assert forward_flops(ResNet(family="resnet", depth=8), facts, sizes) == 2 * by_hand
+    assert ResNet(family="resnet", depth=8).forward_flops(facts, sizes) == 2 * by_hand
 
 
 def test_impossible_networks() -> None:
@@ -140,13 +141,13 @@ def test_impossible_networks() -> None:
 
 
 @pytest.fixture
-def trainee(make_trainee) -> Trainee:
+def state(make_state) -> TrainingState:
     """ResNet-8 on the tiny pictures of 8 x 8."""
     settings = Training(
         optimizer="sgd", lr=0.05, epochs=2, batch_size=8, finetune_epochs=1, keep="best-validation"
     )
-    data = make_trainee("lenet5", settings).data
-    return Trainee(build(ResNet(family="resnet", depth=8), data.shape, 0), data, settings, 0)
+    data = make_state("lenet5", settings).data
+    return TrainingState(build(ResNet(family="resnet", depth=8), data.shape, 0), data, settings, 0)
 
 
 def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -157,35 +158,35 @@ def statistics(model: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def test_pruning_alone_leaves_the_statistics_as_trained(trainee: Trainee) -> None:
-    start = copied_state(trainee.model)
-    train_dense(trainee)
-    trained = statistics(trainee.model)
+def test_pruning_alone_leaves_the_statistics_as_trained(state: TrainingState) -> None:
+    start = copied_state(state.model)
+    train_dense(state)
+    trained = statistics(state.model)
     nothing = Pruner(criterion="magnitude", scope="global", schedule="one-shot")
-    object.__setattr__(trainee, "settings", trainee.settings.model_copy(update={"finetune_epochs": 0}))
-    prune_and_train(trainee, nothing, Compression.of_sparsity(0.9), start)
-    after = statistics(trainee.model)
+    object.__setattr__(state, "settings", state.settings.model_copy(update={"finetune_epochs": 0}))
+    prune_and_train(state, nothing, Compression.of_sparsity(0.9), start)
+    after = statistics(state.model)
     assert all(torch.equal(trained[name], after[name]) for name in trained)
-    for name, value in trainee.model.named_parameters():
-        if name not in prunable(trainee.model):
+    for name, value in state.model.named_parameters():
+        if name not in prunable(state.model):
             assert bool((value != 0).any()), name
 
 
-def test_rewinding_takes_the_statistics_back_too(trainee: Trainee) -> None:
-    start = copied_state(trainee.model)
-    train_dense(trainee)
-    assert int(trainee.model.get_buffer("bn1.num_batches_tracked")) > 0
-    rewind(trainee, start)
-    assert int(trainee.model.get_buffer("bn1.num_batches_tracked")) == 0
-    assert bool((trainee.model.get_buffer("bn1.running_mean") == 0).all())
+def test_rewinding_takes_the_statistics_back_too(state: TrainingState) -> None:
+    start = copied_state(state.model)
+    train_dense(state)
+    assert int(state.model.get_buffer("bn1.num_batches_tracked")) > 0
+    rewind(state, start)
+    assert int(state.model.get_buffer("bn1.num_batches_tracked")) == 0
+    assert bool((state.model.get_buffer("bn1.running_mean") == 0).all())
 
 
-def test_the_kept_checkpoint_has_the_statistics_of_its_epoch(trainee: Trainee) -> None:
+def test_the_kept_checkpoint_has_the_statistics_of_its_epoch(state: TrainingState) -> None:
     states = []
-    train_dense(trainee, after_epoch=lambda _: states.append(statistics(trainee.model)))
-    losses = [epoch.validation_loss for epoch in trainee.curve]
+    train_dense(state, after_epoch=lambda _: states.append(statistics(state.model)))
+    losses = [epoch.validation_loss for epoch in state.curve]
     best = states[int(np.argmin(losses))]
-    kept = statistics(trainee.model)
+    kept = statistics(state.model)
     assert all(torch.equal(kept[name], best[name]) for name in best)
     assert not torch.equal(states[0]["bn1.running_mean"], states[1]["bn1.running_mean"])
 

@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet
-from prunescope.models.registry import Shape, build
+from prunescope.models.registry import build
+from prunescope.models.shape import Shape
 from prunescope.models.stacked import stacked_forward
-from prunescope.models.stacked.forward import grouped_convolution, unfolded_convolution
+from prunescope.models.stacked.layers import grouped_convolution, unfolded_convolution
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for, fused_agrees, lstm_layer
-from prunescope.training.stack import Layout, stacked_buffers
+from prunescope.training.stacked import Layout, stacked_buffers
 
 NETWORKS: dict[str, tuple[Arch, bool | None]] = {
     "lenet5": (LeNet5(family="lenet5"), False),

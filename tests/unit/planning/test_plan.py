@@ -12,7 +12,8 @@ from prunescope.cli import main
 from prunescope.config.datasets import Digits, Docstrings, Reuters
 from prunescope.config.load import load_study, study_from
 from prunescope.errors import UserError
-from prunescope.paths import Layout, blocks, fill
+from prunescope.paths import Layout, fill
+from prunescope.planning.blocks import blocks
 from prunescope.planning.declared import declared
 from prunescope.planning.plan import check_ratios, make_plan, plan_text
 

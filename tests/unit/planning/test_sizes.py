@@ -10,12 +10,14 @@ import torch
 
 from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet, Training
 from prunescope.config.load import study_from
-from prunescope.models.registry import Shape, build, count_parameters, prunable
-from prunescope.paths import Layout, blocks
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
+from prunescope.paths import Layout
+from prunescope.planning.blocks import blocks
 from prunescope.planning.declared import Declared
 from prunescope.planning.plan import make_plan, plan_text
 from prunescope.planning.resources import block_size, model_seconds, resources_of
-from prunescope.planning.sizes import activation_bytes, gpu_mb, host_mb, parameters, prunable_sizes
+from prunescope.planning.sizes import gpu_mb, host_mb
 
 PICTURES = Declared(classes=10, train=50_000, validation=0, test=10_000, image=(3, 32, 32))
 SMALL = Declared(classes=10, train=1000, validation=100, test=100, image=(1, 8, 8))
@@ -48,10 +50,10 @@ def test_weights_are_counted_as_the_network_has_them(arch, facts, every):
         )
         network = build(arch, shape, 0)
     weights = prunable(network)
-    sizes = prunable_sizes(arch, facts, per_token=every)
+    sizes = arch.sizes(facts, per_token=every)
     assert sorted(sizes.values()) == sorted(weight.numel() for weight in weights.values())
     assert sum(sizes.values()) == sum(weight.numel() for weight in weights.values())
-    assert parameters(arch, facts, per_token=every) == count_parameters(network)
+    assert arch.parameters(facts, per_token=every) == count_parameters(network)
     if isinstance(arch, LeNet5 | ResNet | BiLSTM):
         # By these names, operations are counted.
         assert sizes == {name: weight.numel() for name, weight in weights.items()}
@@ -88,13 +90,13 @@ def test_activations_are_at_least_what_a_forward_pass_leaves(arch, facts):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         network(batch).sum().backward()
     found = sum(size for place, size in kept.items() if place not in own)
-    assert found <= 8 * activation_bytes(arch, facts) <= 2 * found
+    assert found <= 8 * arch.activation_bytes(facts) <= 2 * found
 
 
 def test_memory_grows_with_what_takes_it():
     bert, plain = Encoder(family="encoder"), Training(optimizer="adamw", batch_size=32)
     whole = gpu_mb(bert, plain, TEXTS)
-    assert 16 * parameters(bert, TEXTS) / 2**20 < whole < 60_000
+    assert 16 * bert.parameters(TEXTS) / 2**20 < whole < 60_000
     assert gpu_mb(bert, plain.model_copy(update={"batch_size": 64}), TEXTS) > whole
     assert gpu_mb(bert, plain.model_copy(update={"keep": "best-validation"}), TEXTS) > whole
     assert gpu_mb(bert, plain.model_copy(update={"precision": "bf16"}), TEXTS) < whole

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope.config.pruners import PRUNERS, UNDECAYED_DECAY, Pruner
-from prunescope.pruning.criteria import CRITERIA, Evidence
+from prunescope.config.pruners import PRUNERS, Pruner
+from prunescope.criteria import CRITERIA, Evidence
 
 RNG = np.random.default_rng(0)
 WEIGHTS = {
@@ -138,7 +138,7 @@ def test_the_papers_names():
     assert (lth.criterion, lth.scope, lth.schedule, lth.recovery) == (
         "magnitude",
         "global",
-        "ladder",
+        "levels",
         "rewind",
     )
     assert (lth.step, lth.structure) == (Fraction(1, 5), "weights")
@@ -149,7 +149,7 @@ def test_the_papers_names():
 def test_undecayed_pruning_never_becomes_impact_pruning_by_accident():
     up = PRUNERS["UP"]
     assert up.decay_for(1e-4) == 1e-4
-    assert up.decay_for(0.0) == UNDECAYED_DECAY == 5e-4
+    assert up.decay_for(0.0) == 5e-4
     assert up.model_copy(update={"decay": 0.0}).decay_for(1e-4) == 0.0
     assert PRUNERS["GP"].decay_for(0.0) == 0.0
 
@@ -166,7 +166,7 @@ def test_undecayed_pruning_never_becomes_impact_pruning_by_accident():
         ({"criterion": "pins", "schedule": "gradual"}, "scope"),
         ({"criterion": "pins", "schedule": "gradual", "scope": "global", "recovery": "rewind"}, "recovery"),
         (
-            {"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind", "objective": "distilled"},
+            {"criterion": "magnitude", "schedule": "levels", "recovery": "rewind", "objective": "distilled"},
             "objective",
         ),
     ],

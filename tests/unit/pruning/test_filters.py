@@ -12,20 +12,21 @@ from torch import Tensor, nn
 from prunescope.config.architectures import ResNet
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
+from prunescope.criteria.independence import channel_independence
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices, channels_of
 from prunescope.models.lenet import LeNet5
-from prunescope.models.registry import Shape, build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.resnet import Block
+from prunescope.models.shape import Shape
 from prunescope.pruning.compression import removal
 from prunescope.pruning.filters import (
     channels_kept,
     filter_masks,
     filters_to_remove,
-    independence_of_filters,
     parameters_left,
+    scores_of_maps,
 )
-from prunescope.pruning.independence import channel_independence
 from prunescope.pruning.mask import ScoreError, apply_masks
 
 CHIP = PRUNERS["CHIP"]
@@ -247,7 +248,7 @@ def test_independence_is_the_mean_over_examples_of_maps_after_the_activation():
     channels = channels_of(model)
     state = copy.deepcopy(model.state_dict())
     batches = [torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(n)) for n in (4, 3)]
-    scores = independence_of_filters(model, channels, batches)
+    scores = scores_of_maps(model, channels, batches, channel_independence)
     assert model.training
     assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
@@ -265,7 +266,7 @@ def test_independence_is_the_mean_over_examples_of_maps_after_the_activation():
 def test_hidden_units_have_maps_of_one_number():
     model = network("lenet5 8").float().eval()
     pictures = torch.rand(5, 1, 8, 8)
-    scores = independence_of_filters(model, channels_of(model), [pictures])
+    scores = scores_of_maps(model, channels_of(model), [pictures], channel_independence)
     with torch.no_grad():
         x = torch.max_pool2d(torch.relu(model.conv1(pictures)), 2)
         x = torch.max_pool2d(torch.relu(model.conv2(x)), 2)
@@ -281,8 +282,9 @@ def test_hidden_units_have_maps_of_one_number():
 def test_maps_that_are_not_finite_are_divergence():
     model = network("lenet5 8")
     model.conv2.bias.data[0] = torch.nan
+    maps = [torch.rand(2, 1, 8, 8, dtype=torch.float64)]
     with pytest.raises(ScoreError, match="conv2: feature maps are not finite"):
-        independence_of_filters(model, channels_of(model), [torch.rand(2, 1, 8, 8, dtype=torch.float64)])
+        scores_of_maps(model, channels_of(model), maps, channel_independence)
     assert not any(module._forward_hooks for module in model.modules())
 
 
@@ -292,10 +294,10 @@ def test_maps_that_are_not_finite_are_divergence():
         ({"criterion": "channel-independence", "schedule": "one-shot"}, "structure"),
         ({"criterion": "magnitude", "structure": "filters", "schedule": "one-shot", "scope": "global"}, "scope"),
         ({"criterion": "magnitude", "structure": "filters", "schedule": "iterative", "rounds": 2}, "schedule"),
-        ({"criterion": "magnitude", "schedule": "ladder"}, "recovery"),
-        ({"criterion": "random", "schedule": "ladder", "recovery": "rewind"}, "recovery"),
-        ({"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind", "rounds": 3}, "rounds"),
-        ({"criterion": "magnitude", "schedule": "ladder", "recovery": "rewind", "level_fraction": 1}, "level_fraction"),
+        ({"criterion": "magnitude", "schedule": "levels"}, "recovery"),
+        ({"criterion": "random", "schedule": "levels", "recovery": "rewind"}, "recovery"),
+        ({"criterion": "magnitude", "schedule": "levels", "recovery": "rewind", "rounds": 3}, "rounds"),
+        ({"criterion": "magnitude", "schedule": "levels", "recovery": "rewind", "level_fraction": 1}, "level_fraction"),
     ],
 )  # fmt: skip
 def test_compositions_without_a_meaning_are_refused(fields, key):

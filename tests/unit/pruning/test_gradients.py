@@ -80,20 +80,20 @@ def test_weights_without_a_say_have_zero_gradients():
     assert torch.equal(got["unused"], torch.zeros(2, 2))
 
 
-def test_recurrent_networks_have_the_same_gradients(make_trainee):
+def test_recurrent_networks_have_the_same_gradients(make_state):
     from prunescope.config.architectures import Training
     from prunescope.models.registry import prunable
 
-    trainee = make_trainee("bilstm", Training())
-    split = trainee.data.splits["train"]
+    state = make_state("bilstm", Training())
+    split = state.data.splits["train"]
     got = accumulated_gradients(
-        trainee.model,
-        prunable(trainee.model),
-        lambda batch: trainee.loss(trainee.model(batch[0]), batch[1]).backward(),
+        state.model,
+        prunable(state.model),
+        lambda batch: state.loss(state.model(batch[0]), batch[1]).backward(),
         [(split.inputs, split.labels)],
     )
-    trainee.model.eval()
-    loss = trainee.loss(trainee.model(split.inputs), split.labels)
-    expected = torch.autograd.grad(loss, list(prunable(trainee.model).values()))
+    state.model.eval()
+    loss = state.loss(state.model(split.inputs), split.labels)
+    expected = torch.autograd.grad(loss, list(prunable(state.model).values()))
     for gradient, wanted in zip(got.values(), expected, strict=True):
         torch.testing.assert_close(gradient, wanted)

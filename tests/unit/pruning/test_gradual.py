@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from prunescope.config.gradual import Gradual
+from prunescope.criteria import CRITERIA
 from prunescope.errors import UserError
 from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.registry import watcher_for
-from prunescope.pruning.gradual.relaxed import HardConcrete, Movement, Pst
-from prunescope.pruning.gradual.watchers import Magnitude, Pins, Platon, Sensitivity, SmoothedPins, Watcher
+from prunescope.pruning.gradual.watchers import Watcher
 
 STEPS, WARM_UP, COOL_DOWN, LEFT, LR = 24, 4, 5, 9, 0.3
 RNG = np.random.default_rng(6)
@@ -200,25 +200,18 @@ REFERENCES = {
     "sensitivity": lambda: in_place(lambda w, g, updated: np.abs(w * g), False),
     "platon": lambda: in_place(lambda w, g, updated: np.abs(w * g), True),
     # Eq. 11: -g dtheta_hat - g theta, dtheta_hat = -lr g.
-    "pins": lambda: in_place(lambda w, g, updated: -g * (-LR * g) - g * w, False),
-    "smoothed-pins": lambda: in_place(lambda w, g, updated: np.abs(-g * (-LR * g) - g * w), True),
+    "pins-plain": lambda: in_place(lambda w, g, updated: -g * (-LR * g) - g * w, False),
+    "pins": lambda: in_place(lambda w, g, updated: np.abs(-g * (-LR * g) - g * w), True),
     "movement": movement,
     "pst": pst,
-    "hard-concrete": hard_concrete,
+    "l0": hard_concrete,
 }
-SMOOTH = {"window": WINDOW, "beta1": BETA1, "beta2": BETA2}
-OURS = {
-    "magnitude": Magnitude,
-    "sensitivity": Sensitivity,
-    "platon": lambda pool: Platon(pool, **SMOOTH),
-    "pins": Pins,
-    "smoothed-pins": lambda pool: SmoothedPins(pool, **SMOOTH),
-    "movement": lambda pool: Movement(pool, lr=SCORE_LR, penalty=PENALTY),
-    "pst": lambda pool: Pst(pool, lr=SCORE_LR, rank=RANK, generator=torch.Generator().manual_seed(7)),
-    "hard-concrete": lambda pool: HardConcrete(
-        pool, lr=SCORE_LR, penalty=PENALTY, generator=torch.Generator().manual_seed(7)
-    ),
-}
+SETTINGS = Gradual(window=WINDOW, beta1=BETA1, beta2=BETA2, score_lr=SCORE_LR, penalty=PENALTY, rank=RANK)
+FITTING = [name for name, one in CRITERIA.items() if one.watches or one.gradual]
+
+
+def watcher(criterion, pool):
+    return watcher_for(CRITERIA[criterion], SETTINGS, pool, seed=7)
 
 
 class Toy(nn.Module):
@@ -233,7 +226,7 @@ class Toy(nn.Module):
 def trained(criterion, after=lambda engine, toy: None):
     toy = Toy()
     pool = Pool({"w1": toy.w1, "w2": toy.w2})
-    engine = GradualPruning(OURS[criterion](pool), CubicSchedule(SIZE, LEFT, STEPS, WARM_UP, COOL_DOWN))
+    engine = GradualPruning(watcher(criterion, pool), CubicSchedule(SIZE, LEFT, STEPS, WARM_UP, COOL_DOWN))
     optimizer = torch.optim.SGD(toy.parameters(), lr=LR)
     x, y = torch.from_numpy(X), torch.from_numpy(Y)
     for _ in range(STEPS):
@@ -247,7 +240,7 @@ def trained(criterion, after=lambda engine, toy: None):
     return toy, engine
 
 
-@pytest.mark.parametrize("criterion", OURS)
+@pytest.mark.parametrize("criterion", FITTING)
 def test_as_the_equations_say(criterion):
     weights, masks = REFERENCES[criterion]()
     toy, engine = trained(criterion)
@@ -256,12 +249,12 @@ def test_as_the_equations_say(criterion):
         np.testing.assert_allclose(getattr(toy, name).detach().numpy(), weight, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("criterion", OURS)
+@pytest.mark.parametrize("criterion", FITTING)
 def test_where_nothing_is_to_go_everything_stays(criterion):
     """So little of so few weights that it rounds to none."""
     toy = Toy()
     pool = Pool({"w1": toy.w1, "w2": toy.w2})
-    engine = GradualPruning(OURS[criterion](pool), CubicSchedule(SIZE, SIZE, 6, 1, 2))
+    engine = GradualPruning(watcher(criterion, pool), CubicSchedule(SIZE, SIZE, 6, 1, 2))
     for _ in range(6):
         engine.before_forward()
         toy.zero_grad()
@@ -272,7 +265,7 @@ def test_where_nothing_is_to_go_everything_stays(criterion):
     assert all(bool((weight != 0).all()) for weight in toy.parameters())
 
 
-@pytest.mark.parametrize("criterion", OURS)
+@pytest.mark.parametrize("criterion", FITTING)
 def test_exact_sparsity_at_the_end(criterion):
     toy, engine = trained(criterion)
     masks = engine.masks()
@@ -336,7 +329,7 @@ def test_one_step_of_pins_solves_the_integer_program():
     }
     weight = nn.Parameter(torch.from_numpy(theta))
     weight.grad = torch.from_numpy(g)
-    criterion = Pins(Pool({"w": weight}))
+    criterion = watcher("pins-plain", Pool({"w": weight}))
     criterion.observe(lr)
     ours = tuple(sorted(criterion.scores().argsort(descending=True)[:r].tolist()))
     assert ours == min(change, key=change.get)
@@ -367,7 +360,7 @@ def test_scores_that_are_not_finite_are_divergence():
     from prunescope.pruning.mask import ScoreError
 
     weight = nn.Parameter(torch.ones(4))
-    engine = GradualPruning(Sensitivity(Pool({"w": weight})), CubicSchedule(4, 1, 3, 0, 1))
+    engine = GradualPruning(watcher("sensitivity", Pool({"w": weight})), CubicSchedule(4, 1, 3, 0, 1))
     for value in (1.0, math.nan):
         weight.grad = torch.full((4,), value)
         engine.before_step(0.1)
@@ -375,11 +368,8 @@ def test_scores_that_are_not_finite_are_divergence():
         engine.after_step()
 
 
-CRITERIA = ["magnitude", "sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0"]
-
-
 @pytest.mark.parametrize("stop", [2, 7, 11, 22])
-@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("criterion", FITTING)
 def test_what_is_kept_at_any_step_is_all_that_pruning_goes_on_from(criterion, stop):
     def begin(weights):
         model = nn.Sequential(nn.Linear(5, 4, bias=False), nn.Tanh(), nn.Linear(4, 3, bias=False)).double()
@@ -387,7 +377,7 @@ def test_what_is_kept_at_any_step_is_all_that_pruning_goes_on_from(criterion, st
             for parameter, value in zip(model.parameters(), weights, strict=True):
                 parameter.copy_(value)
         settings = Gradual(window=WINDOW, score_lr=SCORE_LR, penalty=PENALTY, rank=RANK)
-        watcher = watcher_for(criterion, settings, Pool(dict(model.named_parameters())), seed=4)
+        watcher = watcher_for(CRITERIA[criterion], settings, Pool(dict(model.named_parameters())), seed=4)
         return model, GradualPruning(watcher, CubicSchedule(SIZE, LEFT, STEPS, WARM_UP, COOL_DOWN))
 
     def go(model, pruning, steps):

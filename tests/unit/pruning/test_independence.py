@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prunescope.pruning.independence import channel_independence
+from prunescope.criteria.independence import channel_independence
 
 
 def as_defined(maps: Tensor) -> Tensor:

@@ -172,7 +172,7 @@ def test_levels_leave_what_the_recall_paper_prints():
 
 @given(st.integers(1, 10**6), st.integers(1, 99), st.integers(1, 30))
 def test_levels_only_ever_remove(size, percent, levels):
-    pruner = Pruner(criterion="magnitude", schedule="ladder", recovery="rewind", level_fraction=percent / 100)
+    pruner = Pruner(criterion="magnitude", schedule="levels", recovery="rewind", level_fraction=percent / 100)
     counts = [
         zeros_by_round(pruner, Compression.of_level(k), {"w": size}, size)[0]["w"] for k in range(levels + 1)
     ]

@@ -12,7 +12,9 @@ from prunescope.models.registry import prunable
 from prunescope.training import recipes
 from prunescope.training.augment import crop_flip, cropped
 from prunescope.training.batches import Pixels, Split, augmenting
-from prunescope.training.loop import Trainee, logits_of, train
+from prunescope.training.loop import train
+from prunescope.training.predict import logits_of
+from prunescope.training.state import Phase, TrainingState
 
 SETTINGS = Training(optimizer="sgd", lr=0.01, epochs=2, batch_size=8)
 
@@ -74,29 +76,27 @@ def test_every_window_and_both_sides_occur_alike() -> None:
 
 
 @pytest.fixture
-def augmented(make_trainee) -> Trainee:
+def augmented(make_state) -> TrainingState:
     """A tiny network whose training pictures are changed."""
-    trainee = make_trainee("lenet5", SETTINGS)
-    for name, split in trainee.data.splits.items():
+    state = make_state("lenet5", SETTINGS)
+    for name, split in state.data.splits.items():
         pixels = (split.inputs * 16).to(torch.uint8)
-        trainee.data.splits[name] = Split(
-            pixels, split.labels, None, False, Pixels(16.0, augment="crop-flip")
-        )
-    return trainee
+        state.data.splits[name] = Split(pixels, split.labels, None, False, Pixels(16.0, augment="crop-flip"))
+    return state
 
 
-def test_training_is_changed_and_evaluation_never(augmented: Trainee, make_trainee) -> None:
-    plain = make_trainee("lenet5", SETTINGS)
+def test_training_is_changed_and_evaluation_never(augmented: TrainingState, make_state) -> None:
+    plain = make_state("lenet5", SETTINGS)
     for split in ("train", "validation", "test"):
         assert torch.equal(
             logits_of(augmented.model, augmented.data, split), logits_of(plain.model, plain.data, split)
         )
-    train(augmented, "train", 2)
-    train(plain, "train", 2)
+    train(augmented, Phase("train", 2))
+    train(plain, Phase("train", 2))
     assert augmented.curve[0].loss != plain.curve[0].loss
 
 
-def test_what_training_sees_is_the_seed_s_stream(augmented: Trainee, monkeypatch) -> None:
+def test_what_training_sees_is_the_seed_s_stream(augmented: TrainingState, monkeypatch) -> None:
     seen: list[Tensor] = []
     forward = type(augmented.model).forward
     monkeypatch.setattr(
@@ -104,10 +104,10 @@ def test_what_training_sees_is_the_seed_s_stream(augmented: Trainee, monkeypatch
         "forward",
         lambda model, x: (model.training and seen.append(x)) or forward(model, x),
     )
-    train(augmented, "train", 1)
+    train(augmented, Phase("train", 1))
     first = list(seen)
     seen.clear()
-    train(augmented, "train", 1)
+    train(augmented, Phase("train", 1))
     assert len(first) == 5
     assert all(torch.equal(a, b) for a, b in zip(first, seen, strict=True))
     pixels = augmented.data.splits["train"].inputs
@@ -118,7 +118,7 @@ def test_what_training_sees_is_the_seed_s_stream(augmented: Trainee, monkeypatch
         assert torch.equal(pictures, naive(pixels[index], draws, 4) / 16)
 
 
-def test_evidence_for_pruning_comes_from_changed_pictures(augmented: Trainee, monkeypatch) -> None:
+def test_evidence_for_pruning_comes_from_changed_pictures(augmented: TrainingState, monkeypatch) -> None:
     # As in ShrinkBench, whose batch comes from the training loader.
     seen: list[Tensor] = []
     forward = type(augmented.model).forward

@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from prunescope.config.architectures import Training
-from prunescope.models.registry import Shape
+from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.decoding import answers_of, best_span
-from prunescope.training.loop import DivergedError, mean_loss
+from prunescope.training.predict import mean_loss
+from prunescope.training.state import DivergedError
 from prunescope.training.task import loss_for
 
 
@@ -136,10 +137,10 @@ def test_the_mean_loss_of_a_split_does_not_depend_on_batches(batch_size: int) ->
     labels[3] = -100
     inputs = torch.stack([torch.arange(5), *[torch.ones(5, dtype=torch.int64)] * 3], dim=1)
     split = Split(inputs, labels, torch.full((5,), 4), True, per_token=True)
-    trainee: Any = SimpleNamespace(
+    state: Any = SimpleNamespace(
         data=data("tokens", split),
         model=Given(outputs),
         settings=Training(batch_size=batch_size),
         loss=loss_for("tokens"),
     )
-    assert mean_loss(trainee, "test") == pytest.approx(float(loss_for("tokens")(outputs.double(), labels)))
+    assert mean_loss(state, "test") == pytest.approx(float(loss_for("tokens")(outputs.double(), labels)))

@@ -15,7 +15,8 @@ from safetensors.numpy import load_file, save_file
 from prunescope.config.architectures import Training
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
-from prunescope.training.blocks import BlockOutputs, run_block
+from prunescope.training.job import run_block
+from prunescope.training.write import BlockOutputs
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=3, batch_size=8)
 
@@ -83,18 +84,18 @@ def test_the_same_job_writes_the_same_bytes_and_counts_exactly(run, name):
 
 
 def test_a_seed_that_diverges_is_named_and_the_other_goes_on(run, monkeypatch):
-    from prunescope.pruning.gradual.watchers import Pins
+    from prunescope.pruning.gradual.watchers import Steps
 
-    made, observe = [], Pins.observe
+    made, observe = [], Steps.observe
 
-    def poisoned(self: Pins, lr: float) -> None:
+    def poisoned(self: Steps, lr: float) -> None:
         if self not in made:
             made.append(self)
         observe(self, lr)
         if made.index(self) == 0:
             self._row[7] = float("inf")
 
-    monkeypatch.setattr(Pins, "observe", poisoned)
+    monkeypatch.setattr(Steps, "observe", poisoned)
     folder = run(PRUNERS["PINS-plain"])
     first, second = metrics(folder)["models"]
     assert first["diverged"]

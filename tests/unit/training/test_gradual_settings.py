@@ -26,13 +26,14 @@ from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
 from prunescope.config.gradual import Gradual
 from prunescope.config.pruners import Pruner
-from prunescope.models.registry import Shape, prunable
+from prunescope.models.registry import prunable
+from prunescope.models.shape import Shape
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.seeds import stream
 from prunescope.training.batches import Split, TrainingData, epoch_batches
-from prunescope.training.learning_rate import learning_rates
-from prunescope.training.loop import Trainee, copied_state
+from prunescope.training.loop import learning_rates
 from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.state import TrainingState, copied_state
 
 CRITERIA = ["magnitude", "sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0"]
 LEARNED = ("movement", "pst", "l0")
@@ -90,9 +91,9 @@ class Slow:
     """One network under one criterion: its weights as numpy arrays, and what pruning remembers."""
 
     def __init__(
-        self, trainee: Trainee, pruner: Pruner, steps: int, waits: tuple[int, int], left: int
+        self, state: TrainingState, pruner: Pruner, steps: int, waits: tuple[int, int], left: int
     ) -> None:
-        model, settings = trainee.model, trainee.settings
+        model, settings = state.model, state.settings
         self.criterion, self.s, self.clip = pruner.criterion, pruner.gradual, settings.clip_norm
         self.w = {name: p.detach().numpy().copy() for name, p in model.named_parameters()}
         self.pool = list(prunable(model))
@@ -102,7 +103,7 @@ class Slow:
         self.optimizer = Optimizer(settings.optimizer, settings.weight_decay)
         for name, p in model.named_parameters():
             moments = {
-                k: v.double().numpy() for k, v in trainee.optimizer.state.get(p, {}).items() if v is not None
+                k: v.double().numpy() for k, v in state.optimizer.state.get(p, {}).items() if v is not None
             }
             if moments:  # the unpruned network's
                 self.optimizer.state[name] = copy.deepcopy(moments)
@@ -111,7 +112,7 @@ class Slow:
         self.mean = self.uncertainty = np.zeros(self.size)
         self.averaged = False
         self.of_scores = Optimizer("adam")
-        self.draws = torch.Generator().manual_seed(stream(trainee.seed, "prune", "scores", 1))
+        self.draws = torch.Generator().manual_seed(stream(state.seed, "prune", "scores", 1))
         self.learned: dict[str, np.ndarray] = {}
         for name in self.pool:
             w = self.w[name]
@@ -297,7 +298,7 @@ def pruner_of(draw: random.Random, criterion: str, task: str, steps: int) -> Pru
     )
 
 
-def drawn(criterion: str, number: int) -> tuple[Trainee, Pruner, Compression, int]:
+def drawn(criterion: str, number: int) -> tuple[TrainingState, Pruner, Compression, int]:
     """A network with its data, a pruner, how far to prune, and the steps that it takes."""
     draw = random.Random(f"{criterion} {number}")
     torch.manual_seed(number)
@@ -322,8 +323,8 @@ def drawn(criterion: str, number: int) -> tuple[Trainee, Pruner, Compression, in
     )
     steps = settings.epochs * -(-len(data.splits["train"]) // settings.batch_size)
     pruner = pruner_of(draw, criterion, task, steps)
-    trainee = Trainee(model, data, settings, draw.randrange(1000))
-    return trainee, pruner, Compression.of_sparsity(draw.choice([0.3, 0.5, 0.8, 0.9, 0.985])), steps
+    state = TrainingState(model, data, settings, draw.randrange(1000))
+    return state, pruner, Compression.of_sparsity(draw.choice([0.3, 0.5, 0.8, 0.9, 0.985])), steps
 
 
 def loss(task: str, logits: Tensor, labels: Tensor) -> Tensor:
@@ -362,17 +363,17 @@ def minimized(
 @pytest.mark.parametrize("number", range(8))
 @pytest.mark.parametrize("criterion", CRITERIA)
 def test_every_step_is_what_the_equations_say(monkeypatch, criterion, number):
-    trainee, pruner, compression, steps = drawn(criterion, number)
-    model, data, settings = trainee.model, trainee.data, trainee.settings
+    state, pruner, compression, steps = drawn(criterion, number)
+    model, data, settings = state.model, state.data, state.settings
     if pruner.needs_trained:
-        train_dense(trainee)
+        train_dense(state)
     first = copy.deepcopy(model)
     size = sum(weight.numel() for weight in prunable(model).values())
     waits = [
         round(w * steps) if w < 1 else int(w) for w in (pruner.gradual.warm_up, pruner.gradual.cool_down)
     ]
     left = size - round(Fraction(compression.units, 1000) * size)
-    slow = Slow(trainee, pruner, steps, (waits[0], waits[1]), left)
+    slow = Slow(state, pruner, steps, (waits[0], waits[1]), left)
     seen: list[tuple[np.ndarray, dict[str, Tensor]]] = []
     after_step = GradualPruning.after_step
 
@@ -382,10 +383,10 @@ def test_every_step_is_what_the_equations_say(monkeypatch, criterion, number):
         seen.append((kept, copied_state(model)))
 
     monkeypatch.setattr(GradualPruning, "after_step", noted)
-    prune_and_train(trainee, pruner, compression, {})
-    assert trainee.masks is not None
+    prune_and_train(state, pruner, compression, {})
+    assert state.masks is not None
     assert len(seen) == steps
-    assert sum(int(mask.sum()) for mask in trainee.masks.values()) == left
+    assert sum(int(mask.sum()) for mask in state.masks.values()) == left
 
     def says(weights: Mapping[str, Any], x: Tensor) -> Tensor:
         return functional_call(first, {name: torch.as_tensor(w) for name, w in weights.items()}, (x,))
@@ -401,7 +402,7 @@ def test_every_step_is_what_the_equations_say(monkeypatch, criterion, number):
     factor = settings.finetune_lr_factor if pruner.needs_trained else 1.0
     for epoch in range(1, settings.epochs + 1):
         rates = learning_rates(settings, epoch, settings.epochs, steps_of_epoch, factor)
-        batches = epoch_batches(split, settings, trainee.seed, "gradual", epoch)
+        batches = epoch_batches(split, settings, state.seed, "gradual", epoch)
         for index, rate in zip(batches, rates, strict=True):
             inputs, labels = split.inputs[index], split.labels[index]
             reference = None if teacher is None else says(teacher, inputs)

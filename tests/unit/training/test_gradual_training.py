@@ -23,8 +23,9 @@ from prunescope.errors import UserError
 from prunescope.models.registry import build, prunable
 from prunescope.training.batches import order_of
 from prunescope.training.gradual import PrunedGradually
-from prunescope.training.loop import DivergedError, Trainee, copied_state, train
+from prunescope.training.loop import train
 from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.state import DivergedError, Phase, TrainingState, copied_state
 
 EPOCHS, BATCH, LR, CLIP, DECAY = 3, 8, 4e-3, 0.5, 0.1
 SETTINGS = Training(
@@ -43,11 +44,11 @@ WINDOW, BETA1, BETA2 = 2, 0.85, 0.95
 NAMED = ["PINS", "PINS-plain", "GMP", "sensitivity", "PLATON", "SMvP", "PST", "L0"]
 
 
-def encoder(make_trainee: Callable[..., Trainee], settings: Training = SETTINGS) -> Trainee:
+def encoder(make_state: Callable[..., TrainingState], settings: Training = SETTINGS) -> TrainingState:
     """A tiny BERT without dropout in double precision, so that the two orders of summing differ in no mask."""
-    data = make_trainee("encoder", settings).data
+    data = make_state("encoder", settings).data
     arch = Encoder(family="encoder", hidden=8, layers=1, heads=2, intermediate=16, positions=16, dropout=0.0)
-    return Trainee(build(arch, data.shape, 3).double(), data, settings, 3)
+    return TrainingState(build(arch, data.shape, 3).double(), data, settings, 3)
 
 
 def short(name: str, **more: Any) -> Pruner:
@@ -71,20 +72,20 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(1, keepdims=True)
 
 
-def accuracy_on_validation(model: nn.Module, trainee: Trainee) -> float:
-    validation = trainee.data.splits["validation"]
+def accuracy_on_validation(model: nn.Module, state: TrainingState) -> float:
+    validation = state.data.splits["validation"]
     right = model.eval()(validation.inputs).argmax(1) == validation.labels
     return float(right.double().mean())
 
 
 def reference(
-    trainee: Trainee, criterion: str, self_regularized: bool, t_eval: int = 5
+    state: TrainingState, criterion: str, self_regularized: bool, t_eval: int = 5
 ) -> tuple[nn.Module, dict[str, Any]]:
     """Train a copy of the trainee's network as Algorithm 1 and the rivals' papers say."""
-    model = copy.deepcopy(trainee.model)
-    teacher = copy.deepcopy(trainee.model).eval()
-    split = trainee.data.splits["train"]
-    best = accuracy_on_validation(teacher, trainee)  # Algorithm 1, lines 8 and 9 at t = 0
+    model = copy.deepcopy(state.model)
+    teacher = copy.deepcopy(state.model).eval()
+    split = state.data.splits["train"]
+    best = accuracy_on_validation(teacher, state)  # Algorithm 1, lines 8 and 9 at t = 0
     names = list(prunable(model))
     parameters = dict(model.named_parameters())
     sizes = {name: parameters[name].numel() for name in names}
@@ -94,7 +95,7 @@ def reference(
     mean, uncertainty, window = np.zeros(size), np.zeros(size), []
     mask, t = np.ones(size, dtype=bool), 0
     for epoch in range(1, EPOCHS + 1):
-        order = order_of(len(split), trainee.seed, "gradual", epoch).tolist()
+        order = order_of(len(split), state.seed, "gradual", epoch).tolist()
         for start in range(0, len(split), BATCH):
             rate = LR * ((t + 1) / 3 if t < 3 else (STEPS - t) / (STEPS - 3))
             t += 1
@@ -149,7 +150,7 @@ def reference(
                 parameters[name].data = torch.where(kept, parameters[name].data, 0.0)
                 place += sizes[name]
             if t % t_eval == 0:
-                accuracy = accuracy_on_validation(model, trainee)
+                accuracy = accuracy_on_validation(model, state)
                 if accuracy > best:
                     best = accuracy
                     teacher.load_state_dict(model.state_dict())
@@ -171,18 +172,18 @@ def reference(
         ("GMP", "magnitude", False, None),
     ],
 )
-def test_a_whole_run_is_what_the_equations_say(make_trainee, name, criterion, self_regularized, t_eval):
-    trainee = encoder(make_trainee)
-    expected, masks = reference(trainee, criterion, self_regularized, t_eval or 5)  # an epoch has 5 steps
+def test_a_whole_run_is_what_the_equations_say(make_state, name, criterion, self_regularized, t_eval):
+    state = encoder(make_state)
+    expected, masks = reference(state, criterion, self_regularized, t_eval or 5)  # an epoch has 5 steps
     pruner = short(name).model_copy(update={"objective_steps": t_eval})
-    prune_and_train(trainee, pruner, MOST, copied_state(trainee.model))
-    assert trainee.masks is not None
+    prune_and_train(state, pruner, MOST, copied_state(state.model))
+    assert state.masks is not None
     for layer, mask in masks.items():
-        assert torch.equal(trainee.masks[layer], mask), layer
+        assert torch.equal(state.masks[layer], mask), layer
     for key, value in expected.state_dict().items():
-        torch.testing.assert_close(trainee.model.state_dict()[key], value, rtol=1e-7, atol=1e-9, msg=key)
+        torch.testing.assert_close(state.model.state_dict()[key], value, rtol=1e-7, atol=1e-9, msg=key)
     # The comparison can fail: plain importance and another objective end elsewhere.
-    other = encoder(make_trainee)
+    other = encoder(make_state)
     objective = "task" if self_regularized else "self-regularized"
     prune_and_train(other, pruner.model_copy(update={"objective": objective}), MOST, {})
     assert any(not torch.allclose(other.model.state_dict()[k], v) for k, v in expected.state_dict().items())
@@ -190,83 +191,83 @@ def test_a_whole_run_is_what_the_equations_say(make_trainee, name, criterion, se
 
 @pytest.mark.parametrize("family", ["encoder", "lenet5"])
 @pytest.mark.parametrize("name", NAMED)
-def test_every_named_pruner_ends_exactly_and_leaves_the_same_bytes(make_trainee, name, family):
+def test_every_named_pruner_ends_exactly_and_leaves_the_same_bytes(make_state, name, family):
     settings = SETTINGS.model_copy(update={"optimizer": "adam"})
 
-    def one() -> Trainee:
-        trainee = make_trainee(family, settings, seed=5)
+    def one() -> TrainingState:
+        state = make_state(family, settings, seed=5)
         torch.rand(3)  # what else draws numbers must not matter
-        prune_and_train(trainee, PRUNERS[name], MOST, copied_state(trainee.model))
-        return trainee
+        prune_and_train(state, PRUNERS[name], MOST, copied_state(state.model))
+        return state
 
-    trainee, again = one(), one()
-    assert trainee.masks is not None
-    weights = prunable(trainee.model)
-    assert list(trainee.masks) == list(weights)
+    state, again = one(), one()
+    assert state.masks is not None
+    weights = prunable(state.model)
+    assert list(state.masks) == list(weights)
     total = sum(weight.numel() for weight in weights.values())
-    assert sum(int((~mask).sum()) for mask in trainee.masks.values()) == round(0.8 * total)
+    assert sum(int((~mask).sum()) for mask in state.masks.values()) == round(0.8 * total)
     for layer, weight in weights.items():
-        assert int((weight == 0).sum()) == int((~trainee.masks[layer]).sum())
-    assert trainee.hooks == []
-    for key, value in trainee.model.state_dict().items():
+        assert int((weight == 0).sum()) == int((~state.masks[layer]).sum())
+    assert state.hooks == []
+    for key, value in state.model.state_dict().items():
         assert value.numpy().tobytes() == again.model.state_dict()[key].numpy().tobytes(), key
         assert bool(torch.isfinite(value).all())
 
 
 @pytest.mark.parametrize("name", ["PINS", "SMvP", "L0"])
-def test_a_network_that_diverges_says_so(make_trainee, name):
+def test_a_network_that_diverges_says_so(make_state, name):
     settings = SETTINGS.model_copy(update={"optimizer": "sgd", "lr": 1e30, "clip_norm": None})
-    trainee = make_trainee("lenet5", settings)
+    state = make_state("lenet5", settings)
     with pytest.raises(DivergedError):
-        prune_and_train(trainee, PRUNERS[name], MOST, {})
+        prune_and_train(state, PRUNERS[name], MOST, {})
 
 
-def test_a_network_behind_masks_is_looked_at_as_it_answers(make_trainee):
-    trainee = make_trainee("encoder", SETTINGS)
-    trainee.hooks.append(PrunedGradually(trainee, short("SMvP", warm_up=0.1, cool_down=0.1), MOST, 4))
+def test_a_network_behind_masks_is_looked_at_as_it_answers(make_state):
+    state = make_state("encoder", SETTINGS)
+    state.hooks.append(PrunedGradually(state, short("SMvP", warm_up=0.1, cool_down=0.1), MOST, 4))
     zeros: list[tuple[int, int]] = []
 
     def count() -> int:
-        return sum(int((w == 0).sum()) for w in prunable(trainee.model).values())
+        return sum(int((w == 0).sum()) for w in prunable(state.model).values())
 
     def look(epoch: int) -> None:
-        behind = copied_state(trainee.model)
-        with trainee.evaluating():
+        behind = copied_state(state.model)
+        with state.evaluating():
             inside = count()
-        assert all(torch.equal(value, behind[key]) for key, value in trainee.model.state_dict().items())
+        assert all(torch.equal(value, behind[key]) for key, value in state.model.state_dict().items())
         zeros.append((count(), inside))
 
-    train(trainee, "gradual", 4, after_epoch=look)
+    train(state, Phase("gradual", 4, after_epoch=look))
     # Before the end, weights are pruned in the network's answers but not behind its masks.
     assert zeros[1][0] == 0 < zeros[1][1]
     assert zeros[3] == (461, 461)  # 0.8 * 576
 
 
 @pytest.mark.parametrize("name", ["IMP-FT", "MP-AI", "PLATON"])
-def test_any_pruner_may_have_an_unpruned_teacher(make_trainee, name):
+def test_any_pruner_may_have_an_unpruned_teacher(make_state, name):
     settings = Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, finetune_epochs=1)
-    plain, taught = (make_trainee("encoder", settings) for _ in range(2))
+    plain, taught = (make_state("encoder", settings) for _ in range(2))
     distilled = PRUNERS[name].model_copy(update={"objective": "distilled"})
-    for trainee, pruner in ((plain, PRUNERS[name]), (taught, distilled)):
-        start = copied_state(trainee.model)
+    for state, pruner in ((plain, PRUNERS[name]), (taught, distilled)):
+        start = copied_state(state.model)
         if pruner.needs_trained:
-            train_dense(trainee)
-        prune_and_train(trainee, pruner, MOST, start)
-        assert trainee.hooks == []
+            train_dense(state)
+        prune_and_train(state, pruner, MOST, start)
+        assert state.hooks == []
     a, b = plain.model.state_dict(), taught.model.state_dict()
     assert any(not torch.equal(a[key], b[key]) for key in a)
     zeros = [sum(int((w == 0).sum()) for w in prunable(t.model).values()) for t in (plain, taught)]
     assert zeros[0] == zeros[1] > 0
 
 
-def test_from_a_trained_network_it_goes_on_with_fine_tuning(make_trainee):
+def test_from_a_trained_network_it_goes_on_with_fine_tuning(make_state):
     settings = Training(lr=5e-3, epochs=2, batch_size=8, finetune_epochs=3, finetune_lr_factor=0.5)
-    trainee = make_trainee("lenet5", settings)
+    state = make_state("lenet5", settings)
     pruner = short("GMP", start="trained")
     assert pruner.needs_trained
-    train_dense(trainee)
-    prune_and_train(trainee, pruner, MOST, {})
-    assert [(epoch.phase, epoch.epoch) for epoch in trainee.curve] == [
+    train_dense(state)
+    prune_and_train(state, pruner, MOST, {})
+    assert [(epoch.phase, epoch.epoch) for epoch in state.curve] == [
         ("train", 1),
         ("train", 2),
         ("gradual", 1),
@@ -275,14 +276,14 @@ def test_from_a_trained_network_it_goes_on_with_fine_tuning(make_trainee):
     ]
 
 
-def test_the_best_weights_are_looked_for_once_the_sparsity_is_reached(make_trainee):
+def test_the_best_weights_are_looked_for_once_the_sparsity_is_reached(make_state):
     settings = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
-    trainee = make_trainee("lenet5", settings)
-    prune_and_train(trainee, short("GMP"), MOST, {})
-    assert sum(int((w == 0).sum()) for w in prunable(trainee.model).values()) == round(0.8 * 20_310)
+    state = make_state("lenet5", settings)
+    prune_and_train(state, short("GMP"), MOST, {})
+    assert sum(int((w == 0).sum()) for w in prunable(state.model).values()) == round(0.8 * 20_310)
 
 
-def test_a_schedule_longer_than_the_training_is_refused(make_trainee):
-    trainee = make_trainee("lenet5", SETTINGS)
+def test_a_schedule_longer_than_the_training_is_refused(make_state):
+    state = make_state("lenet5", SETTINGS)
     with pytest.raises(UserError, match=r"warm_up \(10\) and cool_down \(5\) leave none of the 15"):
-        prune_and_train(trainee, short("GMP", warm_up=10, cool_down=5), MOST, {})
+        prune_and_train(state, short("GMP", warm_up=10, cool_down=5), MOST, {})

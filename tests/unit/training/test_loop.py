@@ -13,7 +13,9 @@ from prunescope.config.architectures import Training
 from prunescope.models.registry import prunable
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.seeds import stream
-from prunescope.training.loop import DivergedError, copied_state, logits_of, train
+from prunescope.training.loop import train
+from prunescope.training.predict import logits_of
+from prunescope.training.state import DivergedError, Phase, copied_state
 
 OPTIMIZERS = {
     "adam": Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8),
@@ -23,11 +25,11 @@ OPTIMIZERS = {
 }
 
 
-def halve(trainee) -> None:
-    weights = {name: w.detach() for name, w in prunable(trainee.model).items()}
+def halve(state) -> None:
+    weights = {name: w.detach() for name, w in prunable(state.model).items()}
     scores = {name: w.abs() for name, w in weights.items()}
     zeros = {name: w.numel() // 2 for name, w in weights.items()}
-    trainee.set_masks(prune(scores, full_masks(weights), zeros))
+    state.set_masks(prune(scores, full_masks(weights), zeros))
 
 
 def order_of(n: int, batch: int, seed: int, phase: str, epoch: int) -> list[torch.Tensor]:
@@ -36,18 +38,18 @@ def order_of(n: int, batch: int, seed: int, phase: str, epoch: int) -> list[torc
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_sgd_by_hand(make_trainee, masked):
+def test_sgd_by_hand(make_state, masked):
     settings = Training(
         optimizer="sgd", lr=0.05, epochs=3, batch_size=16, momentum=0.9, weight_decay=0.02,
         clip_norm=0.5, milestones=(0.5,),
     )  # fmt: skip
-    trainee = make_trainee("lenet5", settings, seed=5)
+    state = make_state("lenet5", settings, seed=5)
     if masked:
-        halve(trainee)
-    split = trainee.data.splits["train"]
-    by_hand = make_trainee("lenet5", settings, seed=5).model
+        halve(state)
+    split = state.data.splits["train"]
+    by_hand = make_state("lenet5", settings, seed=5).model
     weights = dict(by_hand.named_parameters())
-    masks = trainee.masks or {}
+    masks = state.masks or {}
     velocity: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         for name, mask in masks.items():
@@ -69,57 +71,57 @@ def test_sgd_by_hand(make_trainee, masked):
                     weight -= lr * velocity[name]
                     if name in masks:
                         weight *= masks[name]
-    train(trainee, "train", 3)
+    train(state, Phase("train", 3))
     assert clipped > 0
-    for name, weight in trainee.model.named_parameters():
+    for name, weight in state.model.named_parameters():
         torch.testing.assert_close(weight, weights[name], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("family", ["lenet5", "bilstm"])
-def test_pruned_weights_are_zero_at_every_step(make_trainee, kind, family):
-    trainee = make_trainee(family, OPTIMIZERS[kind])
+def test_pruned_weights_are_zero_at_every_step(make_state, kind, family):
+    state = make_state(family, OPTIMIZERS[kind])
     # Momentum first: the optimizer then pushes pruned weights, too.
-    train(trainee, "train", 1)
-    halve(trainee)
-    weights = prunable(trainee.model)
+    train(state, Phase("train", 1))
+    halve(state)
+    weights = prunable(state.model)
     steps = 0
 
     def all_zero(*_: object) -> None:
         nonlocal steps
-        for name, mask in trainee.masks.items():
+        for name, mask in state.masks.items():
             gone = weights[name].detach()[~mask]
             assert not gone.any()
             assert not torch.signbit(gone).any()
         steps += 1
 
     def no_gradient(optimizer: torch.optim.Optimizer, *_: object) -> None:
-        for name, mask in trainee.masks.items():
+        for name, mask in state.masks.items():
             assert not weights[name].grad[~mask].any()
 
-    hook = trainee.model.register_forward_pre_hook(all_zero)
-    trainee.optimizer.register_step_pre_hook(no_gradient)
-    before = copied_state(trainee.model)
-    train(trainee, "round-1", 2)
+    hook = state.model.register_forward_pre_hook(all_zero)
+    state.optimizer.register_step_pre_hook(no_gradient)
+    before = copied_state(state.model)
+    train(state, Phase("round-1", 2))
     hook.remove()
     assert steps == 2 * (5 + 1)  # five batches and the validation set, each epoch
     all_zero()
-    after = trainee.model.state_dict()
-    for name, mask in trainee.masks.items():
+    after = state.model.state_dict()
+    for name, mask in state.masks.items():
         assert int((after[name] == 0).sum()) == int((~mask).sum())
         assert not torch.equal(after[name], before[name])
 
 
 @pytest.mark.parametrize("family", ["lenet5", "bilstm", "encoder"])
-def test_same_seed_same_bytes(make_trainee, family):
+def test_same_seed_same_bytes(make_state, family):
     results = []
     for seed, noise in ((1, 0), (1, 7), (2, 0)):
-        trainee = make_trainee(family, OPTIMIZERS["adam"], seed=seed)
+        state = make_state(family, OPTIMIZERS["adam"], seed=seed)
         torch.rand(noise)  # whatever else draws in this process
         before = torch.get_rng_state()
-        train(trainee, "train", 2)
+        train(state, Phase("train", 2))
         assert torch.equal(torch.get_rng_state(), before)
-        results.append((trainee.model.state_dict(), logits_of(trainee.model, trainee.data, "test")))
+        results.append((state.model.state_dict(), logits_of(state.model, state.data, "test")))
     (first, logits), (again, logits_again), (_, other) = results
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert torch.equal(logits, logits_again)
@@ -137,27 +139,27 @@ def test_epochs_and_phases_have_orders_of_their_own():
     assert all(sorted(order) == list(range(30)) for order in orders)
 
 
-def test_curve_has_the_mean_losses(make_trainee):
-    trainee = make_trainee("lenet5", OPTIMIZERS["sgd"].model_copy(update={"lr": 1e-9, "batch_size": 16}))
-    train(trainee, "train", 1)
-    (epoch,) = trainee.curve
-    trainee.model.eval()
+def test_curve_has_the_mean_losses(make_state):
+    state = make_state("lenet5", OPTIMIZERS["sgd"].model_copy(update={"lr": 1e-9, "batch_size": 16}))
+    train(state, Phase("train", 1))
+    (epoch,) = state.curve
+    state.model.eval()
     for split, got in (("train", epoch.loss), ("validation", epoch.validation_loss)):
-        data = trainee.data.splits[split]
-        expected = nn.functional.cross_entropy(trainee.model(data.inputs), data.labels)
+        data = state.data.splits[split]
+        expected = nn.functional.cross_entropy(state.model(data.inputs), data.labels)
         assert got == pytest.approx(expected.item(), rel=1e-5)
     assert (epoch.phase, epoch.epoch) == ("train", 1)
-    assert trainee.examples_seen == 40
-    assert trainee.seconds > 0
+    assert state.examples_seen == 40
+    assert state.seconds > 0
 
 
-def test_multi_label_loss_is_the_mean_over_examples_and_classes(make_trainee):
-    trainee = make_trainee("bilstm", OPTIMIZERS["sgd"], task="multi-label")
-    split = trainee.data.splits["train"]
-    logits = trainee.model(split.inputs).detach().double()
+def test_multi_label_loss_is_the_mean_over_examples_and_classes(make_state):
+    state = make_state("bilstm", OPTIMIZERS["sgd"], task="multi-label")
+    split = state.data.splits["train"]
+    logits = state.model(split.inputs).detach().double()
     p, y = torch.sigmoid(logits), split.labels.double()
     expected = -(y * p.log() + (1 - y) * (1 - p).log()).mean()
-    assert float(trainee.loss(logits, split.labels)) == pytest.approx(float(expected))
+    assert float(state.loss(logits, split.labels)) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize(
@@ -169,71 +171,71 @@ def test_multi_label_loss_is_the_mean_over_examples_and_classes(make_trainee):
         (2, (), 0.5, [0.5, 0.5]),
     ],
 )
-def test_learning_rate(make_trainee, epochs, milestones, factor, expected):
+def test_learning_rate(make_state, epochs, milestones, factor, expected):
     settings = Training(lr=1e-3, batch_size=40, milestones=milestones)
-    trainee = make_trainee("lenet5", settings)
+    state = make_state("lenet5", settings)
     rates: list[float] = []
-    trainee.optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
-    train(trainee, "train", epochs, lr_factor=factor)
+    state.optimizer.register_step_pre_hook(lambda o, *_: rates.append(o.param_groups[0]["lr"]))
+    train(state, Phase("train", epochs, lr_factor=factor))
     assert rates == pytest.approx([1e-3 * share for share in expected])
 
 
-def test_gradient_norm_is_clipped_over_what_is_left(make_trainee):
-    trainee = make_trainee("lenet5", Training(lr=1e-3, batch_size=8, clip_norm=1e-3))
-    halve(trainee)
+def test_gradient_norm_is_clipped_over_what_is_left(make_state):
+    state = make_state("lenet5", Training(lr=1e-3, batch_size=8, clip_norm=1e-3))
+    halve(state)
     norms: list[float] = []
 
     def note(*_: object) -> None:
-        grads = [p.grad for p in trainee.model.parameters()]
+        grads = [p.grad for p in state.model.parameters()]
         norms.append(math.sqrt(sum(float(g.double().square().sum()) for g in grads)))
 
-    trainee.optimizer.register_step_pre_hook(note)
-    train(trainee, "train", 1)
+    state.optimizer.register_step_pre_hook(note)
+    train(state, Phase("train", 1))
     assert len(norms) == 5
     assert norms == pytest.approx([1e-3] * 5, rel=1e-2)
 
 
 @pytest.mark.parametrize("keep", ["last", "best-validation"])
-def test_which_epoch_counts(make_trainee, keep):
+def test_which_epoch_counts(make_state, keep):
     # A learning rate at which the loss goes up and down.
     settings = Training(optimizer="sgd", lr=0.3, batch_size=8, keep=keep)
-    trainee = make_trainee("lenet5", settings, seed=3)
-    states = []
-    train(trainee, "train", 6, after_epoch=lambda _: states.append(copied_state(trainee.model)))
-    losses = [epoch.validation_loss for epoch in trainee.curve]
+    state = make_state("lenet5", settings, seed=3)
+    weights = []
+    train(state, Phase("train", 6, after_epoch=lambda _: weights.append(copied_state(state.model))))
+    losses = [epoch.validation_loss for epoch in state.curve]
     best = losses.index(min(losses))
     assert best != 5, losses
-    wanted = states[best if keep == "best-validation" else 5]
-    assert all(torch.equal(value, wanted[name]) for name, value in trainee.model.state_dict().items())
+    wanted = weights[best if keep == "best-validation" else 5]
+    assert all(torch.equal(value, wanted[name]) for name, value in state.model.state_dict().items())
 
 
-def test_the_optimizer_goes_back_with_the_weights(make_trainee):
+def test_the_optimizer_goes_back_with_the_weights(make_state):
     settings = Training(optimizer="sgd", lr=0.3, batch_size=8, keep="best-validation")
-    trainee = make_trainee("lenet5", settings, seed=3)
-    train(trainee, "train", 6)
-    losses = [epoch.validation_loss for epoch in trainee.curve]
+    state = make_state("lenet5", settings, seed=3)
+    train(state, Phase("train", 6))
+    losses = [epoch.validation_loss for epoch in state.curve]
     best = losses.index(min(losses)) + 1
-    shorter = make_trainee("lenet5", settings.model_copy(update={"keep": "last"}), seed=3)
-    train(shorter, "train", best)
-    for a, b in zip(trainee.model.parameters(), shorter.model.parameters(), strict=True):
+    shorter = make_state("lenet5", settings.model_copy(update={"keep": "last"}), seed=3)
+    train(shorter, Phase("train", best))
+    for a, b in zip(state.model.parameters(), shorter.model.parameters(), strict=True):
         assert torch.equal(
-            trainee.optimizer.state[a]["momentum_buffer"], shorter.optimizer.state[b]["momentum_buffer"]
+            state.optimizer.state[a]["momentum_buffer"], shorter.optimizer.state[b]["momentum_buffer"]
         )
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(make_trainee):
-    trainee = make_trainee("lenet5", Training(optimizer="sgd", lr=1e18, batch_size=8))
+def test_a_loss_that_is_not_finite_stops_the_training(make_state):
+    state = make_state("lenet5", Training(optimizer="sgd", lr=1e18, batch_size=8))
     with pytest.raises(DivergedError, match=r"loss is (nan|inf) in epoch 1 of train"):
-        train(trainee, "train", 3)
-    assert all(math.isfinite(epoch.loss) for epoch in trainee.curve)
+        train(state, Phase("train", 3))
+    assert all(math.isfinite(epoch.loss) for epoch in state.curve)
 
 
-def test_a_validation_loss_that_is_not_finite_stops_it_too(make_trainee):
+def test_a_validation_loss_that_is_not_finite_stops_it_too(make_state):
     # One step an epoch: its loss is measured before the step that blows the weights up.
-    trainee = make_trainee("lenet5", Training(optimizer="sgd", lr=1e30, batch_size=40))
+    state = make_state("lenet5", Training(optimizer="sgd", lr=1e30, batch_size=40))
     with pytest.raises(DivergedError, match=r"validation loss is (nan|inf) after epoch 1 of train"):
-        train(trainee, "train", 1)
-    assert trainee.curve == []
+        train(state, Phase("train", 1))
+    assert state.curve == []
 
 
 def test_early_epoch_is_the_first_beyond_three_tenths():
@@ -246,10 +248,10 @@ def test_early_epoch_is_the_first_beyond_three_tenths():
     assert Training(epochs=5, early_fraction=0.0).early_epoch == 1
 
 
-def test_batches_are_cut_to_their_longest_text_only_where_padding_is_masked(make_trainee):
+def test_batches_are_cut_to_their_longest_text_only_where_padding_is_masked(make_state):
     index = torch.tensor([0, 1, 2])
     for family, trimmed in (("encoder", True), ("bilstm", False)):
-        split = make_trainee(family, Training()).data.splits["train"]
+        split = make_state(family, Training()).data.splits["train"]
         longest = int(split.lengths[index].max())
         inputs, labels = split.batch(index)
         assert inputs.shape[1] == (longest if trimmed else 8)
@@ -258,15 +260,15 @@ def test_batches_are_cut_to_their_longest_text_only_where_padding_is_masked(make
         assert torch.equal(labels, split.labels[:3])
 
 
-def test_dropout_has_a_stream_for_each_seed_phase_and_epoch(make_trainee):
+def test_dropout_has_a_stream_for_each_seed_phase_and_epoch(make_state):
     def dropped(seed: int, phase: str) -> list[str]:
         """Which units the last dropout cuts in the first batch of each of two epochs."""
-        trainee = make_trainee("encoder", Training(lr=1e-3, batch_size=40), seed=seed)
+        state = make_state("encoder", Training(lr=1e-3, batch_size=40), seed=seed)
         cuts: list[str] = []
-        hook = trainee.model.dropout.register_forward_hook(
+        hook = state.model.dropout.register_forward_hook(
             lambda module, _, output: cuts.append(str((output == 0).tolist())) if module.training else None
         )
-        train(trainee, phase, 2)
+        train(state, Phase(phase, 2))
         hook.remove()
         assert len(cuts) == 2
         return cuts

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from prunescope.config.architectures import Training
 from prunescope.errors import UserError
-from prunescope.training.learning_rate import learning_rates
-from prunescope.training.loop import train
+from prunescope.training.loop import learning_rates, train
 from prunescope.training.objectives import SelfTaught, divergence
+from prunescope.training.state import Phase
 
 
 def logs(*rows: list[float]) -> Tensor:
@@ -81,16 +81,16 @@ FIRST = -1.0  # in place of a step's number: the network as it was given
         (True, [float("nan"), 0.4, 0.3, 0.4, 0.4, 0.4], [FIRST] + [2.0] * 9),
     ],
 )
-def test_the_best_network_so_far_is_the_teacher(make_trainee, monkeypatch, at_start, scores, teachers):
-    trainee = make_trainee("encoder", SETTINGS)
+def test_the_best_network_so_far_is_the_teacher(make_state, monkeypatch, at_start, scores, teachers):
+    state = make_state("encoder", SETTINGS)
     given = iter(scores)
     monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(given))
-    name, weight = next(iter(trainee.model.named_parameters()))
+    name, weight = next(iter(state.model.named_parameters()))
     with torch.no_grad():
         weight.fill_(FIRST)
-    trainee.model.train()
-    hook = SelfTaught(trainee, 2, at_start=at_start)
-    assert trainee.model.training
+    state.model.train()
+    hook = SelfTaught(state, 2, at_start=at_start)
+    assert state.model.training
     taken = []
     for step in range(1, 11):
         with torch.no_grad():
@@ -99,58 +99,58 @@ def test_the_best_network_so_far_is_the_teacher(make_trainee, monkeypatch, at_st
         taken.append(float(hook.teacher.state_dict()[name].flatten()[0]))
     assert taken == teachers
     assert next(given, None) is None
-    assert trainee.model.training
+    assert state.model.training
     assert not hook.teacher.training
 
 
-def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_trainee):
-    plain, taught = make_trainee("encoder", SETTINGS), make_trainee("encoder", SETTINGS)
+def test_a_teacher_changes_neither_dropout_nor_what_is_learned_of_it(make_state):
+    plain, taught = make_state("encoder", SETTINGS), make_state("encoder", SETTINGS)
     hook = SelfTaught(taught, 1, at_start=True)
     taught.hooks.append(hook)
     hook.further_loss = lambda index, inputs, *_: hook.teacher(inputs).sum() * 0.0
-    for trainee in (plain, taught):
-        train(trainee, "train", 1)
+    for state in (plain, taught):
+        train(state, Phase("train", 1))
     for key, value in plain.model.state_dict().items():
         assert torch.equal(value, taught.model.state_dict()[key]), key
 
 
-def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_trainee, monkeypatch):
-    trainee = make_trainee("encoder", SETTINGS)
-    hook = SelfTaught(trainee, 5, at_start=False)  # an epoch: 40 examples in batches of 8
-    trainee.hooks.append(hook)
+def test_a_teacher_is_asked_once_for_each_example_until_it_changes(make_state, monkeypatch):
+    state = make_state("encoder", SETTINGS)
+    hook = SelfTaught(state, 5, at_start=False)  # an epoch: 40 examples in batches of 8
+    state.hooks.append(hook)
     scores = iter([0.5, 0.4, 0.6, 0.1])
     monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
     asked: list[int] = []
     hook.teacher.register_forward_hook(lambda *_: asked.append(hook._step))
-    train(trainee, "train", 4)
+    train(state, Phase("train", 4))
     # In epochs 1, 2 (after a first score) and 4 (after a better one), not in 3.
     assert [sum(5 * k <= step < 5 * k + 5 for step in asked) for k in range(4)] == [5, 5, 0, 5]
     # What is remembered is what it says.
     index = torch.tensor([7, 3])
-    inputs, _ = trainee.data.splits["train"].batch(index)
+    inputs, _ = state.data.splits["train"].batch(index)
     with torch.no_grad():
         torch.testing.assert_close(hook._reference(index, inputs), hook.teacher(inputs))
 
 
-def test_a_teacher_s_state_comes_back(make_trainee):
-    trainee = make_trainee("encoder", SETTINGS)
-    first = SelfTaught(trainee, 3, at_start=True)
-    trainee.hooks.append(first)
-    train(trainee, "train", 1)
+def test_a_teacher_s_state_comes_back(make_state):
+    state = make_state("encoder", SETTINGS)
+    first = SelfTaught(state, 3, at_start=True)
+    state.hooks.append(first)
+    train(state, Phase("train", 1))
     kept = {name: value.clone() for name, value in first.state().items()}
-    second = SelfTaught(make_trainee("encoder", SETTINGS, seed=9), 3, at_start=True)
+    second = SelfTaught(make_state("encoder", SETTINGS, seed=9), 3, at_start=True)
     second.load_state(kept)
     assert {name: value.tolist() for name, value in second.state().items()} == {
         name: value.tolist() for name, value in kept.items()
     }
 
 
-def test_without_a_validation_split_there_is_nothing_to_choose_by(make_trainee):
-    trainee = make_trainee("encoder", SETTINGS)
-    splits = {name: split for name, split in trainee.data.splits.items() if name != "validation"}
-    trainee.data = replace(trainee.data, splits=splits)
+def test_without_a_validation_split_there_is_nothing_to_choose_by(make_state):
+    state = make_state("encoder", SETTINGS)
+    splits = {name: split for name, split in state.data.splits.items() if name != "validation"}
+    state.data = replace(state.data, splits=splits)
     with pytest.raises(UserError, match=r"objective self-regularized: .* validation split"):
-        SelfTaught(trainee, None, at_start=True)
+        SelfTaught(state, None, at_start=True)
 
 
 def test_learning_rates_rise_and_fall():

@@ -11,8 +11,8 @@ from prunescope.config.architectures import ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import build, prunable
-from prunescope.training.loop import Trainee, copied_state
 from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.state import TrainingState, copied_state
 
 SETTINGS = Training(
     optimizer="sgd", lr=0.02, epochs=1, batch_size=8, weight_decay=5e-4, finetune_epochs=1, clip_norm=1.0
@@ -20,31 +20,29 @@ SETTINGS = Training(
 MOST = Compression.of_sparsity(0.9)
 
 
-def resnet(data: Trainee) -> Trainee:
+def resnet(data: TrainingState) -> TrainingState:
     """ResNet-8 on the tiny pictures."""
-    return Trainee(build(ResNet(family="resnet", depth=8), data.data.shape, 0), data.data, SETTINGS, 0)
+    return TrainingState(build(ResNet(family="resnet", depth=8), data.data.shape, 0), data.data, SETTINGS, 0)
 
 
 @pytest.mark.parametrize(
-    # Ladders climb by levels and filters go to ratios: test_blocks.py.
+    # Levels and ratios of filters: test_job.py.
     "name",
     sorted(
-        name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.is_ladder
+        name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.in_levels
     ),
 )
 @pytest.mark.parametrize("network", ["bilstm", "encoder", "resnet"])
 def test_every_pruner_prunes_every_network(
-    make_trainee: Callable[..., Trainee], network: str, name: str
+    make_state: Callable[..., TrainingState], network: str, name: str
 ) -> None:
-    trainee = (
-        resnet(make_trainee("lenet5", SETTINGS)) if network == "resnet" else make_trainee(network, SETTINGS)
-    )
+    state = resnet(make_state("lenet5", SETTINGS)) if network == "resnet" else make_state(network, SETTINGS)
     composition = PRUNERS[name]
-    start = copied_state(trainee.model)
+    start = copied_state(state.model)
     if composition.needs_trained:
-        train_dense(trainee)
-    prune_and_train(trainee, composition, MOST, start)
-    weights = prunable(trainee.model)
+        train_dense(state)
+    prune_and_train(state, composition, MOST, start)
+    weights = prunable(state.model)
     sizes = {layer: weight.numel() for layer, weight in weights.items()}
     zeros = {layer: int((weight == 0).sum()) for layer, weight in weights.items()}
     if composition.scope == "global":
@@ -55,24 +53,24 @@ def test_every_pruner_prunes_every_network(
         assert zeros == {layer: round(0.9 * size) for layer, size in sizes.items()}
     moved = any(
         not torch.equal(value, start[key])
-        for key, value in trainee.model.state_dict().items()
+        for key, value in state.model.state_dict().items()
         if key not in weights and value.is_floating_point()
     )
     assert moved
-    for key, value in trainee.model.state_dict().items():
+    for key, value in state.model.state_dict().items():
         assert bool(torch.isfinite(value).all()), key
 
 
 @pytest.mark.parametrize("name", ["MP", "GP", "UP", "RP"])
 def test_pruners_of_the_recall_paper_on_several_labels(
-    make_trainee: Callable[..., Trainee], name: str
+    make_state: Callable[..., TrainingState], name: str
 ) -> None:
-    trainee = make_trainee("bilstm", SETTINGS, task="multi-label")
-    start = copied_state(trainee.model)
-    train_dense(trainee)
-    prune_and_train(trainee, PRUNERS[name], Compression.of_ratio(2), start)
-    total = sum(p.numel() for p in trainee.model.parameters())
-    left = sum(int((p != 0).sum()) for p in prunable(trainee.model).values())
-    left += total - sum(p.numel() for p in prunable(trainee.model).values())
+    state = make_state("bilstm", SETTINGS, task="multi-label")
+    start = copied_state(state.model)
+    train_dense(state)
+    prune_and_train(state, PRUNERS[name], Compression.of_ratio(2), start)
+    total = sum(p.numel() for p in state.model.parameters())
+    left = sum(int((p != 0).sum()) for p in prunable(state.model).values())
+    left += total - sum(p.numel() for p in prunable(state.model).values())
     # A ratio counts every parameter, word vectors apart, which are data.
     assert left == pytest.approx(total / 2, abs=1)

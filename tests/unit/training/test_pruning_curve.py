@@ -14,13 +14,10 @@ from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import prunable
-from prunescope.training import pruning_curve
-from prunescope.training.gradual import PrunedGradually
-from prunescope.training.hooks import StepHook
-from prunescope.training.loop import Trainee, copied_state
-from prunescope.training.pruning_curve import PruningCurve, PruningPoint
+from prunescope.training import gradual
+from prunescope.training.gradual import PrunedGradually, PruningCurve
 from prunescope.training.recipes import prune_and_train
-from prunescope.training.watch import Watch
+from prunescope.training.state import PruningPoint, StepHook, TrainingState, Watch, copied_state
 
 SETTINGS = Training(optimizer="adamw", lr=4e-3, epochs=3, batch_size=12, clip_norm=0.5)
 MOST = Compression.of_sparsity(0.8)
@@ -33,7 +30,7 @@ def curve_of(steps: int, points: list[PruningPoint]) -> PruningCurve:
 
 
 def test_points_are_means_over_examples(monkeypatch):
-    monkeypatch.setattr(pruning_curve, "MOST", 3)
+    monkeypatch.setattr(gradual, "MOST", 3)
     points: list[PruningPoint] = []
     curve = curve_of(7, points)
     for loss, examples in [(4.0, 2), (2.0, 2), (1.0, 4), (1.0, 1), (2.0, 1), (3.0, 2), (0.5, 3), (9.0, 3)]:
@@ -62,7 +59,7 @@ def test_few_points_end_with_the_last_step(steps):
 
 
 def test_a_loss_that_is_not_finite_is_no_point(monkeypatch):
-    monkeypatch.setattr(pruning_curve, "MOST", 2)
+    monkeypatch.setattr(gradual, "MOST", 2)
     points: list[PruningPoint] = []
     curve = curve_of(4, points)
     for loss in (1.0, 2.0, math.nan, 1.0):
@@ -83,12 +80,12 @@ class Listening(StepHook):
 
 
 class Counting(Watch):
-    def __init__(self, trainee: Trainee) -> None:
-        self.trainee = trainee
+    def __init__(self, state: TrainingState) -> None:
+        self.state = state
         self.sparsities: list[float] = []
 
     def step(self) -> None:
-        weights = list(prunable(self.trainee.model).values())
+        weights = list(prunable(self.state.model).values())
         zeros = sum(int((weight == 0).sum()) for weight in weights)
         self.sparsities.append(zeros / sum(weight.numel() for weight in weights))
 
@@ -96,14 +93,14 @@ class Counting(Watch):
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("name", ["GMP", "PINS", "PINS-plain", "sensitivity", "PLATON"])
 def test_a_whole_run_has_the_losses_of_what_the_network_said(
-    make_trainee: Callable[..., Trainee], monkeypatch, name, width
+    make_state: Callable[..., TrainingState], monkeypatch, name, width
 ):
-    monkeypatch.setattr(pruning_curve, "MOST", math.ceil(FINAL / width))
-    trainee = make_trainee("encoder", SETTINGS)
-    listening, counting = Listening(), Counting(trainee)
-    trainee.hooks.append(listening)
-    trainee.watch = counting
-    prune_and_train(trainee, PRUNERS[name], MOST, copied_state(trainee.model))
+    monkeypatch.setattr(gradual, "MOST", math.ceil(FINAL / width))
+    state = make_state("encoder", SETTINGS)
+    listening, counting = Listening(), Counting(state)
+    state.hooks.append(listening)
+    state.watch = counting
+    prune_and_train(state, PRUNERS[name], MOST, copied_state(state.model))
     assert len(listening.sums) == len(counting.sparsities) == STEPS
     # The objective of PINS has a further term; the curve is the task's loss for every pruner.
     expected = []
@@ -112,7 +109,7 @@ def test_a_whole_run_has_the_losses_of_what_the_network_said(
         last = start + len(part)
         loss = sum(loss for loss, _ in part) / sum(examples for _, examples in part)
         expected.append((last, counting.sparsities[last - 1], loss))
-    points = trainee.pruning_curve
+    points = state.pruning_curve
     assert [point.step for point in points] == [step for step, _, _ in expected]
     assert [point.sparsity for point in points] == pytest.approx([s for _, s, _ in expected], abs=1e-12)
     assert [point.loss for point in points] == pytest.approx([loss for _, _, loss in expected], rel=1e-5)
@@ -120,22 +117,22 @@ def test_a_whole_run_has_the_losses_of_what_the_network_said(
 
 
 @pytest.mark.parametrize("name", ["PINS", "L0"])
-def test_noting_the_loss_changes_no_byte(make_trainee: Callable[..., Trainee], monkeypatch, name):
+def test_noting_the_loss_changes_no_byte(make_state: Callable[..., TrainingState], monkeypatch, name):
     sides = []
     for noted in (True, False):
         if not noted:
             monkeypatch.setattr(PrunedGradually, "after_backward", StepHook.after_backward)
-        trainee = make_trainee("encoder", SETTINGS)
-        prune_and_train(trainee, PRUNERS[name], MOST, copied_state(trainee.model))
-        assert bool(trainee.pruning_curve) == noted
-        sides.append((trainee.model.state_dict(), trainee.curve, torch.get_rng_state()))
+        state = make_state("encoder", SETTINGS)
+        prune_and_train(state, PRUNERS[name], MOST, copied_state(state.model))
+        assert bool(state.pruning_curve) == noted
+        sides.append((state.model.state_dict(), state.curve, torch.get_rng_state()))
     assert sides[0][1] == sides[1][1]
     assert torch.equal(sides[0][2], sides[1][2])
     for key, value in sides[0][0].items():
         assert value.numpy().tobytes() == sides[1][0][key].numpy().tobytes(), key
 
 
-def test_other_pruners_have_no_such_curve(make_trainee: Callable[..., Trainee]):
-    trainee = make_trainee("lenet5", SETTINGS)
-    prune_and_train(trainee, PRUNERS["MP-AI"], MOST, copied_state(trainee.model))
-    assert trainee.pruning_curve == []
+def test_other_pruners_have_no_such_curve(make_state: Callable[..., TrainingState]):
+    state = make_state("lenet5", SETTINGS)
+    prune_and_train(state, PRUNERS["MP-AI"], MOST, copied_state(state.model))
+    assert state.pruning_curve == []

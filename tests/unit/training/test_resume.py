@@ -24,10 +24,11 @@ from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.store import SeedBlock
-from prunescope.training import left, pruning_curve
-from prunescope.training.blocks import BlockOutputs, Kept, run_block
-from prunescope.training.collected import Collected
+from prunescope.training import gradual, snapshot
+from prunescope.training.job import Kept, run_block
+from prunescope.training.results import Results
 from prunescope.training.resume import Progress, Stopped
+from prunescope.training.write import BlockOutputs
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=3, batch_size=8, finetune_epochs=1)
 FILES = ("test.parquet", "train.parquet", "early.parquet", "checkpoint.safetensors", "models.safetensors")
@@ -158,7 +159,7 @@ JOBS = {
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
     "at initialization": ("bilstm", "RP-AI", {}),
     "filters": ("lenet5", "CHIP", {"compression": "ratio-200percent"}),
-    "a ladder's first level": ("lenet5", "LTH", {"compression": "level-1"}),
+    "a first level": ("lenet5", "LTH", {"compression": "level-1"}),
     "gradual, its own teacher": ("encoder", "PINS", {}),
     "gradual, averages": ("bilstm", "PLATON", {}),
     "gradual, learned scores": ("lenet5", "SMvP", {}),
@@ -196,7 +197,7 @@ def test_a_job_that_is_killed_again_and_again_leaves_the_same_bytes(make, counte
     [("gradual, its own teacher", [3, 6, 9]), ("gradual, gates and noise", [4, 8, 12])],
 )
 def test_a_point_of_the_loss_while_pruned_may_be_half_gathered(make, counted, monkeypatch, name, steps):
-    monkeypatch.setattr(pruning_curve, "MOST", 3)
+    monkeypatch.setattr(gradual, "MOST", 3)
     family, pruner, more = JOBS[name]
     run = make(family, pruner, **more)
     whole = run("whole", None)
@@ -231,7 +232,7 @@ def test_what_was_trained_before_is_not_trained_again(make, counted, capfd):
 
 def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, monkeypatch, capfd):
     """In a validation, in the predictions of a finished network, and while outputs are written."""
-    from prunescope.training import blocks, loop
+    from prunescope.training import job, predict, write
 
     run = make("encoder", settings=BEST)
     looked = 0
@@ -247,8 +248,8 @@ def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, 
         return logits_of
 
     whole = run("whole", None)
-    monkeypatch.setattr(loop, "logits_of", signalling(loop.logits_of))
-    monkeypatch.setattr(blocks, "logits_of", signalling(blocks.logits_of))
+    monkeypatch.setattr(predict, "logits_of", signalling(predict.logits_of))
+    monkeypatch.setattr(job, "logits_of", signalling(job.logits_of))
     for at in (1, 3, 4, 7, 6, 10**6):
         count["at"] = at
         if at < 10**6:
@@ -260,14 +261,14 @@ def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, 
             run("stopped", 10**6)
     same(whole, whole.parent / "stopped")
     lines = capfd.readouterr().err.splitlines()
-    assert sum("stopped by SIGUSR1; the same command goes on" in line for line in lines) == looked
+    assert sum("stopped by SIGUSR1; progress is in" in line for line in lines) == looked
     monkeypatch.undo()
-    write = blocks.write_json
-    monkeypatch.setattr(blocks, "write_json", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    write_json = write.write_json
+    monkeypatch.setattr(write, "write_json", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Stopped):
         run("late", 10**6)
     assert not (whole.parent / "late" / "metrics.json").exists()
-    monkeypatch.setattr(blocks, "write_json", write)
+    monkeypatch.setattr(write, "write_json", write_json)
     same(whole, run("late"))
 
 
@@ -325,9 +326,9 @@ def test_a_diverged_seed_stays_one(make, counted, monkeypatch):
 
     def broken(stack, number):
         store(stack, number)
-        trainee = stack.trainees[number]
-        if trainee.seed == 1 and {one.phase for one in trainee.curve} == {"train"}:
-            next(trainee.model.parameters()).data.fill_(float("nan"))
+        state = stack.states[number]
+        if state.seed == 1 and {one.phase for one in state.curve} == {"train"}:
+            next(state.model.parameters()).data.fill_(float("nan"))
 
     monkeypatch.setattr(together.Stack, "_store_weights", broken)
     whole = run("whole", None)
@@ -371,9 +372,7 @@ def test_what_is_of_no_use_is_named_and_not_used(make, counted, capfd, monkeypat
             save_file(other, run.inputs, metadata=file.metadata())
         whole = run("other", None)
     else:
-        from prunescope.training import blocks
-
-        monkeypatch.setattr(blocks, "code_revision", lambda: "later")
+        monkeypatch.setattr("prunescope.training.job.code_revision", lambda: "later")
         whole = run("other", None)
     counted.again(10**9)
     same(whole, run("killed"))
@@ -381,7 +380,7 @@ def test_what_is_of_no_use_is_named_and_not_used(make, counted, capfd, monkeypat
     what = (
         "is damaged" if damage in ("cut", "changed", "empty") else f"is {damage[:2]} a job with {damage[3:]}"
     )
-    assert line == f"{path}: {what}; what it holds is trained anew"
+    assert line == f"{path}: {what}; training starts again"
 
 
 def test_a_full_disk_is_a_line_and_training_goes_on(make, counted, capfd, monkeypatch):
@@ -390,11 +389,11 @@ def test_a_full_disk_is_a_line_and_training_goes_on(make, counted, capfd, monkey
 
     run = make("lenet5")
     whole = run("whole", None)
-    monkeypatch.setattr(left, "write", full)
+    monkeypatch.setattr(snapshot, "write", full)
     same(whole, run("full"))
     lines = capfd.readouterr().err.splitlines()
     assert (
-        "progress is not kept: x: could not be written (No space left on device); training goes on" in lines
+        "progress is not saved: x: could not be written (No space left on device); training goes on" in lines
     )
 
 
@@ -402,14 +401,14 @@ def test_what_finished_seeds_leave_comes_back_whole():
     tags = objects([np.array([0, 2], np.int32), np.array([], np.int32), np.array([1], np.int32)])
     texts = objects(["naïve \ud800", "", "two\nlines"])
     for answers in (tags, texts):
-        before = Collected(
+        before = Results(
             predictions={"test": [SeedBlock(3, "labels", prediction=answers)]},
             diverged=[4],
             records=[{"seed": 3, "loss": 0.1}],
             replicas={"trained": "alone"},
             trained={"3/model/w": torch.ones(2)},
         )
-        after = Collected.from_state(before.state(), lambda split: f"labels of {split}")
+        after = Results.from_state(before.state(), lambda split: f"labels of {split}")
         (block,) = after.predictions["test"]
         assert (block.seed, block.label, block.logits) == (3, "labels of test", None)
         assert len(block.prediction) == 3
@@ -457,10 +456,10 @@ def test_a_process_that_is_ended_goes_on(make, number):
     else:
         assert process.returncode == 128 + number
         assert said[-1] == (
-            f"prunescope: stopped by {signal.Signals(number).name}; the same command goes on from what is in "
-            f"{folder / 'unfinished'}"
+            f"prunescope: stopped by {signal.Signals(number).name}; progress is in {folder / 'unfinished'}: "
+            "run the same command to resume"
         )
     assert not any((folder / file).exists() for file in (*FILES, "metrics.json"))
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "where it was stopped" in again.stderr
+    assert "resumes in phase" in again.stderr
     same(run("whole", None), folder)

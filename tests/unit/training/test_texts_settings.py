@@ -17,7 +17,9 @@ from prunescope.models.precision import outputs
 from prunescope.models.registry import prunable
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import POOL, by_length, epoch_batches
-from prunescope.training.loop import Trainee, logits_of, train
+from prunescope.training.loop import train
+from prunescope.training.predict import logits_of
+from prunescope.training.state import Phase, TrainingState
 
 TASKS = ("single-label", "multi-label", "regression")
 
@@ -26,9 +28,9 @@ def settings_of(**changes: Any) -> Training:
     return Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, clip_norm=1.0, **changes)
 
 
-def trainee_of(make_trainee: Any, settings: Training, task: str = "single-label") -> Trainee:
+def trainee_of(make_state: Any, settings: Training, task: str = "single-label") -> TrainingState:
     """An encoder without dropout, whose draws would be of the padding too."""
-    one: Trainee = make_trainee(
+    one: TrainingState = make_state(
         "encoder", settings, task="multi-label" if task == "multi-label" else "single-label"
     )
     for module in one.model.modules():
@@ -49,24 +51,24 @@ def trainee_of(make_trainee: Any, settings: Training, task: str = "single-label"
     return one
 
 
-def halve(trainee: Trainee) -> None:
-    weights = {name: w.detach() for name, w in prunable(trainee.model).items()}
+def halve(state: TrainingState) -> None:
+    weights = {name: w.detach() for name, w in prunable(state.model).items()}
     scores = {name: w.abs() for name, w in weights.items()}
-    trainee.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 2 for n, w in weights.items()}))
+    state.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 2 for n, w in weights.items()}))
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_training_without_padding_is_the_same(make_trainee: Any, task: str) -> None:
+def test_training_without_padding_is_the_same(make_state: Any, task: str) -> None:
     sides = []
     for padding in ("longest", "none"):
-        one = trainee_of(make_trainee, settings_of(padding=padding), task)
+        one = trainee_of(make_state, settings_of(padding=padding), task)
         one.model.double()
         one.restart_optimizer()
         batch, _ = one.data.splits["train"].batch(torch.arange(4))
         assert isinstance(batch, PackedTexts) == (padding == "none")
-        train(one, "train", 1)
+        train(one, Phase("train", 1))
         halve(one)
-        train(one, "round-1", 1)
+        train(one, Phase("round-1", 1))
         sides.append(one)
     padded, packed = sides
     for ours, theirs in zip(packed.model.parameters(), padded.model.parameters(), strict=True):
@@ -85,11 +87,11 @@ def test_training_without_padding_is_the_same(make_trainee: Any, task: str) -> N
 
 @pytest.mark.parametrize("padding", ["longest", "none"])
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
-def test_bf16_keeps_float32_masters_and_exact_masks(make_trainee: Any, optimizer: str, padding: str) -> None:
+def test_bf16_keeps_float32_masters_and_exact_masks(make_state: Any, optimizer: str, padding: str) -> None:
     settings = settings_of(precision="bf16", padding=padding).model_copy(
         update={"optimizer": optimizer, "epochs": 4}
     )
-    one = trainee_of(make_trainee, settings)
+    one = trainee_of(make_state, settings)
     seen: set[torch.dtype] = set()
     first = next(iter(prunable(one.model)))
     hook = one.model.get_submodule(first.removesuffix(".weight")).register_forward_hook(
@@ -100,20 +102,20 @@ def test_bf16_keeps_float32_masters_and_exact_masks(make_trainee: Any, optimizer
         lambda _module, _inputs, output: heads.add(output.dtype)
     )
     halve(one)
-    train(one, "train", 4)
+    train(one, Phase("train", 4))
     hook.remove()
     other.remove()
     assert seen == {torch.bfloat16}
     assert heads == {torch.float32}
     assert {parameter.dtype for parameter in one.model.parameters()} == {torch.float32}
-    state = [
+    moments_ = [
         value
         for moments in one.optimizer.state.values()
         for value in moments.values()
         if torch.is_tensor(value)
     ]
-    assert state
-    assert {value.dtype for value in state} == {torch.float32}
+    assert moments_
+    assert {value.dtype for value in moments_} == {torch.float32}
     # Weights have more digits than bfloat16 holds.
     weight = prunable(one.model)[first].detach()
     assert not torch.equal(weight, weight.bfloat16().float())
@@ -125,8 +127,8 @@ def test_bf16_keeps_float32_masters_and_exact_masks(make_trainee: Any, optimizer
     assert one.curve[-1].loss < one.curve[0].loss
 
 
-def test_bf16_is_float32_up_to_rounding(make_trainee: Any) -> None:
-    one = trainee_of(make_trainee, settings_of())
+def test_bf16_is_float32_up_to_rounding(make_state: Any) -> None:
+    one = trainee_of(make_state, settings_of())
     batch, _ = one.data.splits["train"].batch(torch.arange(8))
     exact, rounded = (outputs(one.model.eval(), batch, precision) for precision in ("float32", "bf16"))
     assert rounded.dtype == torch.float32
@@ -134,7 +136,7 @@ def test_bf16_is_float32_up_to_rounding(make_trainee: Any) -> None:
     torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02)
 
 
-def test_by_length_is_a_permutation_of_each_seed_and_epoch(make_trainee: Any) -> None:
+def test_by_length_is_a_permutation_of_each_seed_and_epoch(make_state: Any) -> None:
     lengths = torch.randint(1, 200, (1003,), generator=torch.Generator().manual_seed(0))
     orders = {}
     for where in ((0, "train", 1), (0, "train", 1), (1, "train", 1), (0, "round-1", 1), (0, "train", 2)):
@@ -163,8 +165,8 @@ def test_by_length_puts_other_texts_together_each_epoch() -> None:
     assert len(together[0] & together[1]) < 5
 
 
-def test_the_loop_takes_batches_by_length(make_trainee: Any) -> None:
-    one = trainee_of(make_trainee, settings_of(order="by-length"))
+def test_the_loop_takes_batches_by_length(make_state: Any) -> None:
+    one = trainee_of(make_state, settings_of(order="by-length"))
     split = one.data.splits["train"]
     assert split.lengths is not None
     found = [index.tolist() for index in epoch_batches(split, one.settings, 3, "train", 1)]
@@ -179,5 +181,5 @@ def test_the_loop_takes_batches_by_length(make_trainee: Any) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(split), "batch", batch)
-        train(one, "train", 1)
+        train(one, Phase("train", 1))
     assert asked == [index.tolist() for index in by_length(split.lengths, 8, one.seed, "train", 1)]

@@ -24,8 +24,9 @@ from prunescope.pruning.mask import ScoreError, full_masks, prune
 from prunescope.training.batches import Pixels, Split, TrainingData, augmenting, shuffled
 from prunescope.training.graphs import WARM_UP
 from prunescope.training.lockstep import follow, train_each
-from prunescope.training.loop import DivergedError, Stretch, Trainee, copied_state, logits_of
+from prunescope.training.predict import logits_of
 from prunescope.training.recipes import dense, pruned, rewind
+from prunescope.training.state import DivergedError, Phase, TrainingState, copied_state
 from prunescope.training.together import Stack, Together
 
 ARCHS: dict[str, Arch] = {
@@ -55,11 +56,11 @@ SEEDS = (4, 0, 7)
 
 
 @pytest.fixture
-def data(make_trainee) -> Callable[..., TrainingData]:
+def data(make_state) -> Callable[..., TrainingData]:
     """``data("lenet5", double=True, task="single-label")``."""
 
     def make(arch: str, *, double: bool, task: str = "single-label") -> TrainingData:
-        found: TrainingData = make_trainee(
+        found: TrainingData = make_state(
             "bilstm" if arch == "bilstm" else "lenet5", Training(), task=task
         ).data
         if double:
@@ -73,19 +74,19 @@ def data(make_trainee) -> Callable[..., TrainingData]:
 
 def networks(
     arch: str, facts: TrainingData, settings: Training, seeds: tuple[int, ...] = SEEDS, double: bool = True
-) -> list[Trainee]:
+) -> list[TrainingState]:
     models = [build(ARCHS[arch], facts.shape, seed) for seed in seeds]
     if double:
         models = [model.double() for model in models]
-    return [Trainee(model, facts, settings, seed) for model, seed in zip(models, seeds, strict=True)]
+    return [TrainingState(model, facts, settings, seed) for model, seed in zip(models, seeds, strict=True)]
 
 
-def whole(trainee: Trainee, pruner: Pruner | None, compression: Compression = HALF) -> Any:
-    start = copied_state(trainee.model)
+def whole(state: TrainingState, pruner: Pruner | None, compression: Compression = HALF) -> Any:
+    start = copied_state(state.model)
     if pruner is None or pruner.needs_trained:
-        yield from dense(trainee)
+        yield from dense(state)
     if pruner is not None:
-        yield from pruned(trainee, pruner, compression, start)
+        yield from pruned(state, pruner, compression, start)
 
 
 def both(
@@ -95,16 +96,16 @@ def both(
     pruner: Pruner | None,
     compression: Compression = HALF,
     **more: Any,
-) -> tuple[list[Trainee], list[Trainee]]:
+) -> tuple[list[TrainingState], list[TrainingState]]:
     """The same networks through a whole recipe, each alone and all together."""
     alone, stacked = (networks(arch, facts, settings, **more) for _ in range(2))
-    for trainees, trainer in ((alone, train_each), (stacked, Together(32))):
-        ends = follow([(t, whole(t, pruner, compression)) for t in trainees], trainer)
-        assert ends == [None] * len(trainees)
+    for states, trainer in ((alone, train_each), (stacked, Together(32))):
+        ends = follow([(t, whole(t, pruner, compression)) for t in states], trainer)
+        assert ends == [None] * len(states)
     return alone, stacked
 
 
-def assert_alike(a: Trainee, b: Trainee, rtol: float, atol: float) -> None:
+def assert_alike(a: TrainingState, b: TrainingState, rtol: float, atol: float) -> None:
     """Weights, statistics, masks, optimizer state, curve; masks to the bit."""
     assert (a.seed, a.examples_seen) == (b.seed, b.examples_seen)
     for name, value in a.model.state_dict().items():
@@ -192,9 +193,9 @@ def test_neither_order_nor_company_changes_a_replica(data, arch):
     facts = data(arch, double=True)
     found = {}
     for seeds in ((0, 1, 2), (2, 0, 1), (1, 5)):
-        trainees = networks(arch, facts, OPTIMIZERS["sgd"], seeds)
-        assert Together(32)([(t, Stretch("train", 2)) for t in trainees]) == [None] * len(seeds)
-        found[seeds] = {t.seed: t for t in trainees}
+        states = networks(arch, facts, OPTIMIZERS["sgd"], seeds)
+        assert Together(32)([(t, Phase("train", 2)) for t in states]) == [None] * len(seeds)
+        found[seeds] = {t.seed: t for t in states}
     for seeds in ((2, 0, 1), (1, 5)):
         for seed in set(seeds) & {0, 1, 2}:
             assert_alike(found[(0, 1, 2)][seed], found[seeds][seed], 1e-9, 1e-11)
@@ -206,11 +207,11 @@ def test_a_replica_that_diverges_leaves_the_others_to_the_bit(data, arch):
     settings = OPTIMIZERS["adamw"]
     results = []
     for broken in (False, True):
-        trainees = networks(arch, facts, settings, double=False)
+        states = networks(arch, facts, settings, double=False)
         if broken:
             with torch.no_grad():
-                next(trainees[1].model.parameters()).fill_(math.nan)
-        results.append((trainees, Together(32)([(t, Stretch("train", 3)) for t in trainees])))
+                next(states[1].model.parameters()).fill_(math.nan)
+        results.append((states, Together(32)([(t, Phase("train", 3)) for t in states])))
     (whole_ones, fine), (others, ends) = results
     assert fine == [None] * 3
     assert (ends[0], ends[2]) == (None, None)
@@ -227,12 +228,12 @@ def test_a_replica_that_diverges_leaves_the_others_to_the_bit(data, arch):
 def test_divergence_has_the_reason_it_has_alone(data, batch_size, lr):
     settings = Training(optimizer="sgd", lr=lr, epochs=3, batch_size=batch_size)
     facts = data("lenet5", double=False)
-    stretch = Stretch("train", 3)
+    stretch = Phase("train", 3)
     ends = []
     for trainer in (train_each, Together(32)):
-        trainees = networks("lenet5", facts, settings, double=False)
-        ends.append([str(end) for end in trainer([(t, stretch) for t in trainees])])
-        assert all(t.curve == [] for t in trainees)
+        states = networks("lenet5", facts, settings, double=False)
+        ends.append([str(end) for end in trainer([(t, stretch) for t in states])])
+        assert all(t.curve == [] for t in states)
     # Infinite or not a number is a question of rounding; when it is noticed is not.
     assert [e.replace("inf", "nan") for e in ends[0]] == [e.replace("inf", "nan") for e in ends[1]]
     assert ("validation loss" in ends[1][0]) == (batch_size == 40)
@@ -240,7 +241,7 @@ def test_divergence_has_the_reason_it_has_alone(data, batch_size, lr):
 
 def test_a_diverged_replica_s_recipe_ends_and_the_others_go_on(data, monkeypatch):
     facts = data("lenet5", double=True)
-    trainees = networks("lenet5", facts, OPTIMIZERS["sgd"])
+    states = networks("lenet5", facts, OPTIMIZERS["sgd"])
     sizes: list[int] = []
     trainer = Together(32)
 
@@ -249,25 +250,25 @@ def test_a_diverged_replica_s_recipe_ends_and_the_others_go_on(data, monkeypatch
         ends = trainer(asked)
         return [DivergedError("gone") if len(sizes) == 2 and n == 1 else end for n, end in enumerate(ends)]
 
-    ends = follow([(t, whole(t, PRUNERS["IMP-WR"])) for t in trainees], counted)
+    ends = follow([(t, whole(t, PRUNERS["IMP-WR"])) for t in states], counted)
     assert sizes == [3, 3, 2, 2]
     assert [str(end) for end in ends] == ["None", "gone", "None"]
-    assert [t.curve[-1].phase for t in trainees] == ["round-3", "round-1", "round-3"]
+    assert [t.curve[-1].phase for t in states] == ["round-3", "round-1", "round-3"]
 
 
 def test_only_what_is_asked_for_alike_is_trained_together():
     asked: list[list[str]] = []
 
-    def recipe(stretches: list[Stretch], end: Exception | None = None) -> Any:
+    def recipe(stretches: list[Phase], end: Exception | None = None) -> Any:
         yield from stretches
         if end is not None:
             raise end
 
     def trainer(pairs: Any) -> list[None]:
-        asked.append([f"{trainee} {stretch.phase} {stretch.epochs}" for trainee, stretch in pairs])
+        asked.append([f"{state} {stretch.phase} {stretch.epochs}" for state, stretch in pairs])
         return [None] * len(pairs)
 
-    one, two, more = Stretch("train", 1), Stretch("round-1", 1), Stretch("round-1", 2)
+    one, two, more = Phase("train", 1), Phase("round-1", 1), Phase("round-1", 2)
     error = ScoreError("fc1.weight: scores are not finite")
     runs = [
         ("a", recipe([one, two])),
@@ -286,63 +287,63 @@ def test_batches_and_changed_pictures_are_each_replica_s_own(data):
         pixels = Pixels(16.0, torch.full((1, 1, 1), 0.3), torch.full((1, 1, 1), 0.2), "crop-flip")
         facts.splits[name] = Split((split.inputs * 16).to(torch.uint8), split.labels, None, False, pixels)
     settings = OPTIMIZERS["sgd"]
-    trainees = networks("lenet5", facts, settings, double=False)
-    stack = Stack(trainees)
+    states = networks("lenet5", facts, settings, double=False)
+    stack = Stack(states)
     seen: list[Tensor] = []
     forward = stack.forward
     stack.forward = lambda w, b, x, training: (training and seen.append(x), forward(w, b, x, training))[1]
-    stack.train([Stretch("round-2", 2)] * 3)
+    stack.train([Phase("round-2", 2)] * 3)
     assert len(seen) == 10
     split = facts.splits["train"]
-    for r, trainee in enumerate(trainees):
+    for r, state in enumerate(states):
         number = 0
         for epoch in (1, 2):
-            draws = augmenting(trainee.seed, "round-2", epoch)
-            for index in shuffled(40, 9, trainee.seed, "round-2", epoch):
+            draws = augmenting(state.seed, "round-2", epoch)
+            for index in shuffled(40, 9, state.seed, "round-2", epoch):
                 assert torch.equal(seen[number][r], split.batch(index, draws)[0])
                 number += 1
     # Never for predictions.
     torch.testing.assert_close(
-        stack.logits("test")[1], logits_of(trainees[1].model, facts, "test"), rtol=1e-4, atol=1e-5
+        stack.logits("test")[1], logits_of(states[1].model, facts, "test"), rtol=1e-4, atol=1e-5
     )
 
 
 def test_a_rewound_replica_is_where_it_began_and_goes_on_from_a_fresh_optimizer(data):
     facts = data("bilstm", double=True)
-    trainees = networks("bilstm", facts, OPTIMIZERS["adam"])
-    starts = [copied_state(t.model) for t in trainees]
+    states = networks("bilstm", facts, OPTIMIZERS["adam"])
+    starts = [copied_state(t.model) for t in states]
     trainer = Together(32)
-    trainer([(t, Stretch("train", 2)) for t in trainees])
-    for trainee, start in zip(trainees, starts, strict=True):
-        rewind(trainee, start)
-        assert not trainee.optimizer.state
-        assert all(torch.equal(v, start[n]) for n, v in trainee.model.state_dict().items())
+    trainer([(t, Phase("train", 2)) for t in states])
+    for state, start in zip(states, starts, strict=True):
+        rewind(state, start)
+        assert not state.optimizer.state
+        assert all(torch.equal(v, start[n]) for n, v in state.model.state_dict().items())
     first = [copied_state(t.model) for t in networks("bilstm", facts, OPTIMIZERS["adam"])]
     assert all(torch.equal(a[n], b[n]) for a, b in zip(first, starts, strict=True) for n in a)
 
 
 def test_no_epochs_change_nothing(data):
-    trainees = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["adam"])
-    before = [copied_state(t.model) for t in trainees]
-    assert Together(32)([(t, Stretch("round-1", 0)) for t in trainees]) == [None] * 3
-    for trainee, state in zip(trainees, before, strict=True):
-        assert all(torch.equal(v, state[n]) for n, v in trainee.model.state_dict().items())
-        assert not trainee.optimizer.state
+    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["adam"])
+    before = [copied_state(t.model) for t in states]
+    assert Together(32)([(t, Phase("round-1", 0)) for t in states]) == [None] * 3
+    for state, weights in zip(states, before, strict=True):
+        assert all(torch.equal(v, weights[n]) for n, v in state.model.state_dict().items())
+        assert not state.optimizer.state
 
 
 def test_pruned_weights_are_zero_at_every_step_together(data, monkeypatch):
     facts = data("lenet5", double=True)
-    trainees = networks("lenet5", facts, OPTIMIZERS["sgd"])
+    states = networks("lenet5", facts, OPTIMIZERS["sgd"])
     trainer = Together(32)
-    trainer([(t, Stretch("train", 1)) for t in trainees])  # momentum that pushes pruned weights, too
-    for trainee in trainees[:2]:  # the third has no masks
-        weights = {name: w.detach() for name, w in prunable(trainee.model).items()}
+    trainer([(t, Phase("train", 1)) for t in states])  # momentum that pushes pruned weights, too
+    for state in states[:2]:  # the third has no masks
+        weights = {name: w.detach() for name, w in prunable(state.model).items()}
         scores = {name: w.abs() for name, w in weights.items()}
-        trainee.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 3 for n, w in weights.items()}))
-    stack = Stack(trainees)
+        state.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 3 for n, w in weights.items()}))
+    stack = Stack(states)
     steps = 0
     take = stack.optimizer.step
-    zeros = [[int((~m).sum()) for m in t.masks.values()] if t.masks else [0] * 4 for t in trainees]
+    zeros = [[int((~m).sum()) for m in t.masks.values()] if t.masks else [0] * 4 for t in states]
 
     def checked(gradient: Tensor) -> None:
         nonlocal steps
@@ -350,19 +351,19 @@ def test_pruned_weights_are_zero_at_every_step_together(data, monkeypatch):
         norms = gradient.norm(dim=1)
         assert bool((norms <= OPTIMIZERS["sgd"].clip_norm * (1 + 1e-6)).all())
         views = stack.layout.views(stack.weights)
-        names = list(prunable(trainees[0].model))
+        names = list(prunable(states[0].model))
         assert [[int((views[n][r] == 0).sum()) for n in names] for r in range(3)] == zeros
         slopes = stack.layout.views(gradient)
-        for r, trainee in enumerate(trainees):
-            for name, mask in (trainee.masks or {}).items():
+        for r, state in enumerate(states):
+            for name, mask in (state.masks or {}).items():
                 assert not slopes[name][r][~mask].any()
         take(gradient)
 
     monkeypatch.setattr(stack.optimizer, "step", checked)
-    stack.train([Stretch("round-1", 2)] * 3)
+    stack.train([Phase("round-1", 2)] * 3)
     assert steps == 10
-    for trainee, count in zip(trainees, zeros, strict=True):
-        assert [int((w == 0).sum()) for w in prunable(trainee.model).values()] == count
+    for state, count in zip(states, zeros, strict=True):
+        assert [int((w == 0).sum()) for w in prunable(state.model).values()] == count
 
 
 class Recorder:
@@ -389,10 +390,10 @@ class Recorder:
 def test_recorded_steps_are_the_same_steps(data):
     facts = data("lenet5", double=True)
     plain, graphed = (networks("lenet5", facts, OPTIMIZERS["adamw"]) for _ in range(2))
-    Together(32)([(t, Stretch("train", 4)) for t in plain])
+    Together(32)([(t, Phase("train", 4)) for t in plain])
     recorder = Recorder()
     trainer = Together(32, recorder)
-    trainer([(t, Stretch("train", 4)) for t in graphed])
+    trainer([(t, Phase("train", 4)) for t in graphed])
     # Four batches of 9 and one of 4, in each of four epochs: a graph for each size, after the first steps.
     assert (recorder.recorded, recorder.replayed) == (2, (16 - WARM_UP) + (4 - WARM_UP))
     assert trainer.graphs == "used"
@@ -401,8 +402,8 @@ def test_recorded_steps_are_the_same_steps(data):
 
 
 def test_a_step_works_in_the_same_memory_each_time(data):
-    trainees = networks("resnet", data("resnet", double=False), OPTIMIZERS["adam"], double=False)
-    stack = Stack(trainees, Recorder())
+    states = networks("resnet", data("resnet", double=False), OPTIMIZERS["adam"], double=False)
+    stack = Stack(states, Recorder())
 
     def places() -> list[int]:
         tensors = [stack.weights, stack._gradient, stack._total, stack.optimizer.lr]
@@ -411,8 +412,8 @@ def test_a_step_works_in_the_same_memory_each_time(data):
         return [tensor.data_ptr() for tensor in tensors]
 
     found = []
-    stretch = Stretch("train", 3, after_epoch=lambda epoch: found.append(places()))
-    stack.train([stretch, Stretch("train", 3), Stretch("train", 3)])
+    stretch = Phase("train", 3, after_epoch=lambda epoch: found.append(places()))
+    stack.train([stretch, Phase("train", 3), Phase("train", 3)])
     assert len(found) == 3
     assert found[0] == found[1] == found[2]
 
@@ -420,9 +421,9 @@ def test_a_step_works_in_the_same_memory_each_time(data):
 def test_steps_that_cannot_be_recorded_run_as_they_are(data, capsys):
     facts = data("lenet5", double=True)
     plain, refused = (networks("lenet5", facts, OPTIMIZERS["sgd"]) for _ in range(2))
-    Together(32)([(t, Stretch("train", 2)) for t in plain])
+    Together(32)([(t, Phase("train", 2)) for t in plain])
     trainer = Together(32, Recorder(RuntimeError("operation not permitted\nwhen stream is capturing")))
-    trainer([(t, Stretch("train", 2)) for t in refused])
+    trainer([(t, Phase("train", 2)) for t in refused])
     assert trainer.graphs == "operation not permitted when stream is capturing"
     assert "not recorded" in capsys.readouterr().err
     for a, b in zip(plain, refused, strict=True):
@@ -433,20 +434,20 @@ def test_replicas_that_do_not_fit_are_trained_in_smaller_parts(data, monkeypatch
     facts = data("lenet5", double=True)
     seeds = (0, 1, 2, 3, 4)
     whole_ones, parted = (networks("lenet5", facts, OPTIMIZERS["sgd"], seeds) for _ in range(2))
-    Together(32)([(t, Stretch("train", 1)) for t in whole_ones])
+    Together(32)([(t, Phase("train", 1)) for t in whole_ones])
     step = Stack._step
     sizes: list[int] = []
 
     def short(stack: Stack, batch: Any) -> None:
-        if len(stack.trainees) > 2:
+        if len(stack.states) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         step(stack, batch)
 
     monkeypatch.setattr(Stack, "_step", short)
     keep = Stack.train
-    monkeypatch.setattr(Stack, "train", lambda s, st: (sizes.append(len(s.trainees)), keep(s, st))[1])
+    monkeypatch.setattr(Stack, "train", lambda s, st: (sizes.append(len(s.states)), keep(s, st))[1])
     trainer = Together(32)
-    assert trainer([(t, Stretch("train", 1)) for t in parted]) == [None] * 5
+    assert trainer([(t, Phase("train", 1)) for t in parted]) == [None] * 5
     assert sizes == [5, 3, 2, 2, 1]
     assert trainer.at_once == 2
     assert "5 replicas do not fit: 3 at once" in capsys.readouterr().err
@@ -458,32 +459,32 @@ def test_replicas_that_do_not_fit_are_trained_in_smaller_parts(data, monkeypatch
 
     monkeypatch.setattr(Stack, "_step", none)
     with pytest.raises(UserError, match="out of GPU memory with one replica; lower the arch's `batch_size`"):
-        Together(32)([(t, Stretch("train", 1)) for t in parted])
+        Together(32)([(t, Phase("train", 1)) for t in parted])
 
 
 def test_memory_that_runs_out_later_is_said_plainly(data, monkeypatch):
-    trainees = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"])
+    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"])
 
     def late(epoch: int) -> None:
         if epoch == 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(UserError, match="with 3 replicas at once; lower the arch's `together`"):
-        Together(32)([(t, Stretch("train", 3, after_epoch=late)) for t in trainees])
+        Together(32)([(t, Phase("train", 3, after_epoch=late)) for t in states])
 
 
 def test_at_most_as_many_as_are_asked_for(data, monkeypatch):
     sizes: list[int] = []
     init = Stack.__init__
     monkeypatch.setattr(Stack, "__init__", lambda s, t, r: (sizes.append(len(t)), init(s, t, r))[1])
-    trainees = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"], (0, 1, 2, 3, 4))
-    Together(2)([(t, Stretch("train", 1)) for t in trainees])
+    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"], (0, 1, 2, 3, 4))
+    Together(2)([(t, Phase("train", 1)) for t in states])
     assert sizes == [2, 2, 1]
 
 
-def test_networks_without_a_stacked_form_are_refused(make_trainee):
+def test_networks_without_a_stacked_form_are_refused(make_state):
     with pytest.raises(ValueError, match="Encoder: replicas cannot be trained together"):
-        Stack([make_trainee("encoder", Training())])
+        Stack([make_state("encoder", Training())])
 
 
 def test_after_an_epoch_a_network_is_as_far_as_the_stack(data):
@@ -491,9 +492,9 @@ def test_after_an_epoch_a_network_is_as_far_as_the_stack(data):
     alone, stacked = (networks("resnet", facts, OPTIMIZERS["adamw"]) for _ in range(2))
     seen: dict[tuple[str, int], list[dict[str, Tensor]]] = {}
 
-    def note(kind: str, trainee: Trainee) -> Stretch:
-        after = lambda e: seen.setdefault((kind, e), []).append(copied_state(trainee.model))  # noqa: E731
-        return Stretch("train", 3, after_epoch=after)
+    def note(kind: str, state: TrainingState) -> Phase:
+        after = lambda e: seen.setdefault((kind, e), []).append(copied_state(state.model))  # noqa: E731
+        return Phase("train", 3, after_epoch=after)
 
     train_each([(t, note("alone", t)) for t in alone])
     Together(32)([(t, note("together", t)) for t in stacked])

@@ -18,9 +18,9 @@ from prunescope.config.load import load_study, study_from
 from prunescope.config.tuning import Space
 from prunescope.errors import UserError
 from prunescope.papers.numbers import pie
-from prunescope.training.blocks import BlockOutputs, run_block
-from prunescope.tuning.evaluation import Evaluation
-from prunescope.tuning.job import TuneJob, tune_job
+from prunescope.training.job import run_block
+from prunescope.training.write import BlockOutputs
+from prunescope.tuning.job import Evaluation, TuneJob, tune_job
 from prunescope.tuning.outputs import write_search, write_tuned
 from prunescope.tuning.run import run_search
 

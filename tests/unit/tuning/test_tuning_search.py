@@ -10,9 +10,8 @@ import pytest
 from prunescope.config.architectures import LeNet5, Training
 from prunescope.config.tuning import EpochRange, RateRange, Space
 from prunescope.errors import UserError
-from prunescope.training.loop import DivergedError
-from prunescope.tuning.evaluation import Evaluation, ranked
-from prunescope.tuning.job import TuneJob
+from prunescope.training.state import DivergedError
+from prunescope.tuning.job import Evaluation, TuneJob, ranked
 from prunescope.tuning.search import search
 
 SPACE = Space(epochs=EpochRange(min=3, max=9), lr=RateRange(min=1e-5, max=1e-1), batch_size=(16, 32))

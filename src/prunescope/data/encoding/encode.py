@@ -26,7 +26,7 @@ from prunescope.files import atomic_path, write_text
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Pieces
-    from prunescope.models.pretrained import PretrainedPieces
+    from prunescope.data.encoding.tokenizers import PretrainedPieces
 
 _KEY = "prunescope"
 
@@ -117,7 +117,7 @@ def encode(
     tables = {split: read_table(Path(data) / f"{split}.parquet") for split in SPLITS}
     _check_together(Path(data), dataset_name, tables)
     first = tables["train"].info
-    wanted, got = archs.FAMILY_INPUT[arch.family], "image" if first.image_shape is not None else "text"
+    wanted, got = arch.input, "image" if first.image_shape is not None else "text"
     if wanted != got:
         raise UserError(f"{data}: has {got}s, but arch {arch_name!r} takes {wanted}s; choose another arch")
     about: dict[str, Any] = {
@@ -135,12 +135,13 @@ def encode(
     tensors: dict[str, np.ndarray] = {}
     vocabulary: list[str] | None = None
     answered = first.task in ANSWER_TASKS
+    settings: Any = arch  # with those that its way of encoding asks for
     if answered:
-        vocabulary = _encode_answers(tables, spec, arch, tensors, about)
-    elif isinstance(arch, archs.BiLSTM):
-        vocabulary = _encode_words(tables, arch, max_tokens, tensors, about)
-    elif isinstance(arch, archs.Encoder):
-        vocabulary = _encode_pieces(tables, arch, max_tokens, tensors, about)
+        vocabulary = _encode_answers(tables, spec, settings, tensors, about)
+    elif arch.encoding == "words":
+        vocabulary = _encode_words(tables, settings, max_tokens, tensors, about)
+    elif arch.encoding == "subwords":
+        vocabulary = _encode_pieces(tables, settings, max_tokens, tensors, about)
     else:
         about |= {"kind": "image", "image_scale": first.image_scale}
         for split, table in tables.items():
@@ -293,14 +294,14 @@ def _encode_pieces(
 def _encode_answers(
     tables: dict[str, DataTable],
     spec: datasets.Dataset,
-    arch: archs.Arch,
+    arch: Any,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
 ) -> list[str]:
     """Tags and spans for an encoder, texts for a causal language model (``encode_answers``)."""
     about["kind"] = "pieces"
     training = [text for column in _columns(tables["train"]) for text in column]
-    if isinstance(arch, archs.CausalLM):
+    if arch.encoding == "continued":
         assert isinstance(spec, datasets.DataToText)
         references = [text for answers in tables["train"].labels for text in answers]
         pieces = byte_pieces(arch, [*training, *references])
@@ -312,7 +313,6 @@ def _encode_answers(
         tensors["tokenizer"] = as_bytes(pieces.tokenizer.to_str())
         encoded = {split: continued(pieces, table, spec.max_tokens) for split, table in tables.items()}
     else:
-        assert isinstance(arch, archs.Encoder)
         cutter, size = _cutter(arch, training)
         vocabulary = cutter.vocabulary
         about |= {"pad": cutter.pad, "cls": cutter.cls, "sep": cutter.sep, "vocabulary_size": size}
@@ -340,7 +340,7 @@ def byte_pieces(arch: archs.CausalLM, training: Sequence[str]) -> BytePieces:
 
     if arch.pretrained is None:
         return BytePieces(learn(training, arch.vocabulary), END_ID)
-    from prunescope.models.causal_checkpoints import load_pieces
+    from prunescope.data.encoding.tokenizers import load_pieces
 
     return load_pieces(arch)
 
@@ -348,7 +348,7 @@ def byte_pieces(arch: archs.CausalLM, training: Sequence[str]) -> BytePieces:
 def _cutter(arch: archs.Encoder, training: Sequence[str]) -> tuple[Pieces | PretrainedPieces, int]:
     """What cuts texts for an encoder, and the number of its pieces."""
     from prunescope.data.encoding import subwords as pieces
-    from prunescope.models.pretrained import PretrainedPieces
+    from prunescope.data.encoding.tokenizers import PretrainedPieces
 
     if arch.pretrained is None:
         learned = pieces.learn(training, arch.vocabulary)

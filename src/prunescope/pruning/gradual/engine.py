@@ -17,7 +17,7 @@ class GradualPruning:
     """A criterion under a schedule, global in scope.
 
     In step t (from 1): ``before_forward``; the loss's gradients, clipped; ``before_step``; the optimizer's
-    step; ``after_step``. Masks are made anew in every step in which the schedule prunes, from the scores of
+    step; ``after_step``. Masks are chosen again in every step in which the schedule prunes, from the scores of
     that step (PINS paper, Eq. 2 and 3), so pruned weights can come back; once the count is final they stay.
     """
 
@@ -33,7 +33,7 @@ class GradualPruning:
         return self._settled
 
     def evaluating(self) -> AbstractContextManager[None]:
-        """Between steps: the network answers as what it is, not as what is behind its masks."""
+        """Between steps: the model answers as what it is, not as what is behind its masks."""
         return self.watcher.effective(self.kept)
 
     def before_forward(self) -> None:
@@ -48,7 +48,7 @@ class GradualPruning:
         """Prune to what the schedule leaves after this step.
 
         Raises:
-            ScoreError: a score is not finite: the network has diverged.
+            ScoreError: a score is not finite: the model has diverged.
         """
         self._step += 1
         left = self.schedule.remaining(self._step)
@@ -84,7 +84,7 @@ class GradualPruning:
         return own | kept | self.watcher.state()
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what ``state`` gave for a network that is now as it was then."""
+        """Go on from what ``state`` gave for a model that is now as it was then."""
         self._step, self._settled = int(state["step"]), bool(state["settled"])
         self.kept = state["kept"].to(self.watcher.pool.device).clone() if "kept" in state else None
         self.watcher.load_state(state)

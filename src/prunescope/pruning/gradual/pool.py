@@ -11,7 +11,7 @@ from prunescope.pruning.mask import Masks
 
 
 class Pool:
-    """The prunable weights of a network, in the order of their layers, and rows of numbers about them.
+    """The prunable weights of a model, in the order of their layers, and rows of numbers about them.
 
     A row has one number per weight, of the weights' type, and is kept flat; ``views`` are its parts in the
     layers' shapes.

@@ -1,41 +1,33 @@
-"""Which criterion of a gradual schedule is which watcher."""
+"""What stands for a criterion while a model is pruned gradually."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import torch
 
 from prunescope.config.gradual import Gradual
+from prunescope.criteria import Criterion
+from prunescope.criteria.declaration import SMOOTHING
 from prunescope.pruning.gradual.pool import Pool
-from prunescope.pruning.gradual.relaxed import HardConcrete, Movement, Pst
-from prunescope.pruning.gradual.watchers import Magnitude, Pins, Platon, Sensitivity, SmoothedPins, Watcher
+from prunescope.pruning.gradual.watchers import SmoothedSteps, Steps, Watcher, Weights
 
 
-def watcher_for(criterion: str, settings: Gradual, pool: Pool, seed: int) -> Watcher:
+def watcher_for(criterion: Criterion, settings: Gradual, pool: Pool, seed: int) -> Watcher:
     """The watcher of ``criterion`` over ``pool``; ``seed``: of what it draws.
 
     Raises:
-        ValueError: the criterion does not watch training.
+        ValueError: the criterion does not fit a gradual schedule.
     """
-    window, beta1, beta2 = settings.window, settings.beta1, settings.beta2
-    match criterion:
-        case "magnitude":
-            return Magnitude(pool)
-        case "sensitivity":
-            return Sensitivity(pool)
-        case "platon":
-            return Platon(pool, window=window, beta1=beta1, beta2=beta2)
-        case "pins":
-            return SmoothedPins(pool, window=window, beta1=beta1, beta2=beta2)
-        case "pins-plain":
-            return Pins(pool)
-        case "movement":
-            return Movement(pool, lr=settings.score_lr, penalty=settings.penalty)
-        case "pst":
-            # On the CPU, so that a seed means the same start on every device.
-            draws = torch.Generator().manual_seed(seed)
-            return Pst(pool, lr=settings.score_lr, rank=settings.rank, generator=draws)
-        case "l0":
-            # On the device: a draw for every weight in every step.
-            draws = torch.Generator(pool.device).manual_seed(seed)
-            return HardConcrete(pool, lr=settings.score_lr, penalty=settings.penalty, generator=draws)
-    raise ValueError(f"{criterion!r} does not watch training")
+    if criterion.watcher:
+        module, name = criterion.watcher.split(":")
+        made: Watcher = getattr(import_module(module), name).of(pool, settings, seed)
+        return made
+    if criterion.watches and set(SMOOTHING) <= set(criterion.settings):
+        smoothing = {name: getattr(settings, name) for name in SMOOTHING}
+        return SmoothedSteps(pool, criterion, **smoothing)
+    if criterion.watches:
+        return Steps(pool, criterion)
+    if not criterion.gradual:
+        raise ValueError(f"{criterion.name!r} does not watch training")
+    return Weights(pool, criterion, torch.Generator().manual_seed(seed))

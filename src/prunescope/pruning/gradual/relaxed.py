@@ -1,6 +1,6 @@
 """Criteria that learn what a weight is worth: scores or gates with their own optimizer.
 
-The network computes with effective weights (masked, or gated) while the weights behind them stay and go
+The model computes with effective weights (masked, or gated) while the weights behind them stay and go
 on learning; gradients pass straight through the mask. ``enter`` puts the effective weights in place,
 ``observe`` turns their gradients into those of the weights and of the scores, ``leave`` steps the scores.
 """
@@ -11,10 +11,12 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from prunescope.config.gradual import Gradual
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.watchers import Watcher
 
@@ -32,6 +34,11 @@ class Relaxed(Watcher):
         self._optimizer = torch.optim.Adam(self.learned, lr=lr or 0.0)
         self._behind = [value.clone() for value in pool.values()]
         self._settled = False
+
+    @classmethod
+    @abstractmethod
+    def of(cls, pool: Pool, settings: Gradual, seed: int) -> Self:
+        """Over ``pool``; ``seed``: of what it draws."""
 
     def factors(self, kept: Tensor | None) -> list[Tensor | None]:
         """What weights are multiplied with in this step; None: nothing is."""
@@ -131,6 +138,10 @@ class Movement(Relaxed):
         super().__init__(pool, pool.views(self._row), lr)
         self.penalty = penalty
 
+    @classmethod
+    def of(cls, pool: Pool, settings: Gradual, seed: int) -> Self:
+        return cls(pool, lr=settings.score_lr, penalty=settings.penalty)
+
     def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         for score, g, weight in zip(self.learned, gradients, weights, strict=True):
             score.grad = g * weight
@@ -173,6 +184,12 @@ class Pst(Relaxed):
             ]
         super().__init__(pool, learned, lr)
 
+    @classmethod
+    def of(cls, pool: Pool, settings: Gradual, seed: int) -> Self:
+        # On the CPU, so that a seed means the same start on every device.
+        draws = torch.Generator().manual_seed(seed)
+        return cls(pool, lr=settings.score_lr, rank=settings.rank, generator=draws)
+
     def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         for index, (g, weight) in enumerate(zip(gradients, weights, strict=True)):
             a, b, r, c = self.learned[4 * index : 4 * index + 4]
@@ -212,6 +229,12 @@ class HardConcrete(Relaxed):
         super().__init__(pool, pool.views(self._row), lr)
         self.penalty = penalty
         self._noise = generator
+
+    @classmethod
+    def of(cls, pool: Pool, settings: Gradual, seed: int) -> Self:
+        # On the device: a draw for every weight in every step.
+        draws = torch.Generator(pool.device).manual_seed(seed)
+        return cls(pool, lr=settings.score_lr, penalty=settings.penalty, generator=draws)
 
     def factors(self, kept: Tensor | None) -> list[Tensor | None]:
         gates: list[Tensor | None] = []

@@ -10,8 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor
 
+from prunescope.criteria import Criterion, Evidence
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.smoothing import Smoothing
 
@@ -20,7 +22,7 @@ class Watcher(ABC):
     """A criterion as the training loop meets it.
 
     In every step: ``enter`` before the forward pass, ``observe`` once the gradients are final and before
-    the optimizer's step, ``leave`` after it, and ``scores`` when masks are made anew.
+    the optimizer's step, ``leave`` after it, and ``scores`` when masks are chosen.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -42,7 +44,7 @@ class Watcher(ABC):
 
     @contextmanager
     def effective(self, kept: Tensor | None) -> Iterator[None]:
-        """Between steps: the weights are for a while what the network answers with, without noise.
+        """Between steps: the weights are for a while what the model answers with, without noise.
 
         Here they are so already.
         """
@@ -57,7 +59,7 @@ class Watcher(ABC):
         return {}
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027
-        """Go on from what ``state`` gave for a network that is now as it was then."""
+        """Go on from what ``state`` gave for a model that is now as it was then."""
 
     def _prune(self, kept: Tensor | None) -> None:
         if kept is not None:
@@ -67,53 +69,54 @@ class Watcher(ABC):
                 weight.mul_(mask).add_(0.0)
 
 
-class Magnitude(Watcher):
-    """|theta_hat|: gradual magnitude pruning (Zhu and Gupta 2017), the PINS paper's IMP."""
+class Weights(Watcher):
+    """Scores the weights as they are, whenever masks are chosen."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, criterion: Criterion, generator: torch.Generator) -> None:
         super().__init__(pool)
+        self._criterion, self._evidence = criterion, Evidence({}, 0.0, generator)
         self._row = pool.row()
 
     def scores(self) -> Tensor:
-        for value, part in zip(self.pool.values(), self.pool.views(self._row), strict=True):
-            part.copy_(value).abs_()
+        scored = self._criterion(
+            dict(zip(self.pool.weights, self.pool.values(), strict=True)), self._evidence
+        )
+        for name, part in zip(self.pool.weights, self.pool.views(self._row), strict=True):
+            part.copy_(scored[name])
         return self._row
 
 
-class Sensitivity(Watcher):
-    """|g theta|, the first-order change of the loss when a weight goes (PINS paper, Eq. 5)."""
+class Steps(Watcher):
+    """Scores of the last training step."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, criterion: Criterion) -> None:
         super().__init__(pool)
+        self._criterion = criterion
         self._row = pool.row()
 
     def observe(self, lr: float) -> None:
-        for value, g, part in zip(
-            self.pool.values(), self.pool.gradients(), self.pool.views(self._row), strict=True
-        ):
-            part.copy_(value).mul_(g).abs_()
+        # Layer by layer: no row of memory for the scores of a single step.
+        parts = self.pool.views(self._row)
+        for value, g, part in zip(self.pool.values(), self.pool.gradients(), parts, strict=True):
+            part.copy_(self._criterion(value, g, lr))
 
     def scores(self) -> Tensor:
         return self._row
 
 
-class Smoothed(Watcher):
-    """An importance averaged, times the average of how far it strays from that: PLATON's smoothing."""
+class SmoothedSteps(Watcher):
+    """Scores of training steps averaged, times the average of how far they stray from that: PLATON's smoothing."""
 
-    def __init__(self, pool: Pool, *, window: int, beta1: float, beta2: float) -> None:
+    def __init__(self, pool: Pool, criterion: Criterion, *, window: int, beta1: float, beta2: float) -> None:
         super().__init__(pool)
+        self._criterion = criterion
         self._smoothing = Smoothing(pool.row(), window=window, beta1=beta1, beta2=beta2)
 
     def observe(self, lr: float) -> None:
-        # Layer by layer: no row of memory for the importance of a single step.
         parts = self.pool.views(self._smoothing.sum)
         for value, g, part in zip(self.pool.values(), self.pool.gradients(), parts, strict=True):
-            part.add_(self.importance(value, g, lr))
+            part.add_(self._criterion(value, g, lr))
         self._smoothing.end_step()
-
-    @abstractmethod
-    def importance(self, value: Tensor, g: Tensor, lr: float) -> Tensor:
-        """Of one layer's weights in this step, of their shape."""
 
     def scores(self) -> Tensor:
         return self._smoothing.scores()
@@ -123,40 +126,3 @@ class Smoothed(Watcher):
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         self._smoothing.load_state(state)
-
-
-class Platon(Smoothed):
-    """|g theta| averaged, times the average of how far it strays from that (Zhang et al. 2022)."""
-
-    def importance(self, value: Tensor, g: Tensor, lr: float) -> Tensor:
-        return (value * g).abs_()
-
-
-class Pins(Watcher):
-    """-g dtheta_hat - g theta with dtheta_hat = -lr g: how much a weight lowers the loss if it stays.
-
-    PINS paper, Eq. 11: keeping the weights of the largest lr g^2 - g theta solves the integer program of
-    Eq. 10.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        super().__init__(pool)
-        self._row = pool.row()
-
-    def observe(self, lr: float) -> None:
-        parts = self.pool.views(self._row)
-        for value, g, part in zip(self.pool.values(), self.pool.gradients(), parts, strict=True):
-            part.copy_(g).mul_(lr).sub_(value).mul_(g)
-
-    def scores(self) -> Tensor:
-        return self._row
-
-
-class SmoothedPins(Smoothed):
-    """|Eq. 11| averaged and weighed by its uncertainty as in PLATON: what the paper's results are from.
-
-    PINS paper, section 4.1.3; the absolute value is the authors' code's.
-    """
-
-    def importance(self, value: Tensor, g: Tensor, lr: float) -> Tensor:
-        return (g * lr).sub_(value).mul_(g).abs_()

@@ -1,4 +1,4 @@
-"""What a job that was stopped left behind, as a file: who may use it, and whether it is whole."""
+"""Snapshots as files, which say which job may use them and whether they are whole."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prunescope.files import atomic_path
-from prunescope.training.watch import State
+from prunescope.training.state import Snapshot
 
 #: Raised when the form of these files changes.
 _FORM = 2
@@ -24,7 +24,7 @@ _FORM = 2
 def write(
     path: Path, owner: Mapping[str, str], tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
 ) -> None:
-    """Write atomically. ``owner``: what the job is known by, each part under its name.
+    """Write atomically. ``owner``: what identifies the job, by name.
 
     Raises:
         UserError: the disk is full.
@@ -32,21 +32,21 @@ def write(
     copies, seen = {}, set()
     for name, tensor in tensors.items():
         copy = tensor.detach().cpu().contiguous()
-        # Tied weights: the file form refuses memory that two names share.
+        # Tied weights: the file format refuses memory that two names share.
         where = copy.untyped_storage().data_ptr()
         copies[name] = copy.clone() if where in seen else copy
         seen.add(where)
-    said = json.dumps(facts)
-    about = {"form": _FORM, "owner": dict(owner), "checksum": _checksum(copies, said)}
+    text = json.dumps(facts)
+    about = {"form": _FORM, "owner": dict(owner), "checksum": _checksum(copies, text)}
     with atomic_path(path) as temporary:
         try:
-            save_file(copies, temporary, metadata={"prunescope": json.dumps(about), "facts": said})
+            save_file(copies, temporary, metadata={"prunescope": json.dumps(about), "facts": text})
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
 
-def read(path: Path, owner: Mapping[str, str]) -> State | None:
-    """What is in the file; None where there is none, or where it is of no use, which a line on stderr explains."""
+def read(path: Path, owner: Mapping[str, str]) -> Snapshot | None:
+    """The snapshot in the file; None where there is none, or none that can be used, which a line on stderr explains."""
     try:
         return _read(path, owner)
     except FileNotFoundError:
@@ -55,15 +55,15 @@ def read(path: Path, owner: Mapping[str, str]) -> State | None:
         why = str(error)
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError):
         why = "is damaged"
-    print(f"{path}: {why}; what it holds is trained anew", file=sys.stderr, flush=True)
+    print(f"{path}: {why}; training starts again", file=sys.stderr, flush=True)
     return None
 
 
 class _UselessError(Exception):
-    """A file that is whole, but no use to this job."""
+    """The file is whole, but of another job."""
 
 
-def _read(path: Path, owner: Mapping[str, str]) -> State:
+def _read(path: Path, owner: Mapping[str, str]) -> Snapshot:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         about = json.loads(metadata["prunescope"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from prunescope.training.threshold import best_threshold
+from prunescope.training.predict import best_threshold
 
 
 def exact_macro_f1(labels: np.ndarray, given: np.ndarray) -> Fraction:

@@ -1,19 +1,22 @@
-"""Channel independence: what a network's layer loses in rank when one of its feature maps is taken away."""
+"""Channel independence: what a layer loses in rank when one of its feature maps is taken away."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from prunescope.criteria.declaration import criterion
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Nodes of the trapezoidal rule in u = log s, where s = 1 stands for the largest singular value. The
 #: integrand is analytic for |Im u| < pi / 2, so the rule's error is about exp(-pi^2 / _STEP) = 1e-13; what is
 #: left out below the first node is less than 1e-11, above the last one it is added in closed form.
 _STEP = 1 / 3
-_NODES = torch.arange(-90, 37, dtype=torch.float64) * _STEP
 
 
+@criterion("channel-independence pruning", looks_at="feature-maps")
 def channel_independence(maps: Tensor) -> Tensor:
     """CI_i = ||A||_* - ||A with row i set to zero||_* of every example's matrix A of feature maps.
 
@@ -34,6 +37,8 @@ def channel_independence(maps: Tensor) -> Tensor:
 
         CI_i = 1/pi * integral over s > 0 of -log sum_k q_ik^2 s^2 / (sigma_k^2 + s^2).
     """
+    import torch
+
     rows = maps.detach().to("cpu", torch.float64)
     # A = R^T W with orthonormal rows W: R^T has A's singular values and left singular vectors.
     factor = torch.linalg.qr(rows.mT, mode="r").R.mT
@@ -42,7 +47,7 @@ def channel_independence(maps: Tensor) -> Tensor:
     squares = rows.new_zeros(rows.shape[:2])
     squares[:, : values.shape[1]] = (values / largest).square()
     shares = vectors.square()
-    nodes = _NODES.exp()
+    nodes = (torch.arange(-90, 37, dtype=torch.float64) * _STEP).exp()
     lost = squares[:, :, None] / (squares[:, :, None] + nodes.square())
     inside = shares @ lost
     outside = shares @ (nodes.square() / (squares[:, :, None] + nodes.square()))

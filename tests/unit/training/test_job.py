@@ -21,8 +21,11 @@ from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.predictions.store import read_predictions
-from prunescope.training.blocks import BlockOutputs, in_groups, replicas_together, run_block
-from prunescope.training.loop import logits_of, train
+from prunescope.training.job import in_groups, replicas_together, run_block
+from prunescope.training.loop import train
+from prunescope.training.predict import logits_of
+from prunescope.training.state import Phase
+from prunescope.training.write import BlockOutputs
 
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=4, batch_size=8, finetune_epochs=1)
 
@@ -148,16 +151,14 @@ def test_the_same_job_writes_the_same_bytes(run):
         assert (first / file).read_bytes() == (again / file).read_bytes(), file
 
 
-def test_early_predictions_are_those_after_the_early_epoch(run, make_trainee):
+def test_early_predictions_are_those_after_the_early_epoch(run, make_state):
     folder = run("lenet5", (3,))
-    trainee = make_trainee("lenet5", SETTINGS, seed=3)
+    state = make_state("lenet5", SETTINGS, seed=3)
     seen = {}
-    train(
-        trainee,
-        "train",
-        4,
-        after_epoch=lambda e: seen.update({e: logits_of(trainee.model, trainee.data, "train")}),
+    look = Phase(
+        "train", 4, after_epoch=lambda e: seen.update({e: logits_of(state.model, state.data, "train")})
     )
+    train(state, look)
     assert SETTINGS.early_epoch == 2
     np.testing.assert_allclose(logits(folder, "early.parquet", 3), seen[2], atol=1e-6)
     np.testing.assert_allclose(logits(folder, "train.parquet", 3), seen[4], atol=1e-6)
@@ -199,15 +200,15 @@ def test_metrics_say_what_was_reached(run, tiny):
     assert {"device", "revision"} <= set(record)
 
 
-def test_saved_networks_say_what_the_tables_say_and_are_exactly_sparse(run, make_trainee):
+def test_saved_networks_say_what_the_tables_say_and_are_exactly_sparse(run, make_state):
     from safetensors.torch import load_file
 
     folder = run("bilstm", (1,), "IMP-WR")
     tensors = load_file(folder / "models.safetensors")
-    trainee = make_trainee("bilstm", SETTINGS, seed=9)
-    trainee.model.load_state_dict({name.removeprefix("1/model/"): t for name, t in tensors.items()})
+    state = make_state("bilstm", SETTINGS, seed=9)
+    state.model.load_state_dict({name.removeprefix("1/model/"): t for name, t in tensors.items()})
     np.testing.assert_array_equal(
-        logits_of(trainee.model, trainee.data, "test").numpy(), logits(folder, "test.parquet", 1)
+        logits_of(state.model, state.data, "test").numpy(), logits(folder, "test.parquet", 1)
     )
     for name, layer in metrics(folder)["models"][0]["layers"].items():
         weight = tensors[f"1/model/{name}"]
@@ -250,21 +251,21 @@ def test_a_diverged_seed_is_named_and_has_no_rows(run, lr):
     pruned = run("lenet5", (0, 1), "MP", settings=settings, dense=[dense / "checkpoint.safetensors"])
     assert meta(pruned, "test.parquet")["diverged"] == [0, 1]
     assert {m["reason"] for m in metrics(pruned)["models"]} == {
-        "the network that this seed starts from diverged"
+        "the model that this seed starts from diverged"
     }
 
 
 def test_one_diverged_seed_does_not_stop_the_others(run, monkeypatch):
-    from prunescope.training import blocks
+    from prunescope.training import job
 
-    whole = blocks.dense
+    whole = job.dense
 
-    def broken(trainee, after_epoch=None):
-        yield from whole(trainee, after_epoch)
-        if trainee.seed == 1:
-            next(trainee.model.parameters()).data.fill_(math.nan)
+    def broken(state, after_epoch=None):
+        yield from whole(state, after_epoch)
+        if state.seed == 1:
+            next(state.model.parameters()).data.fill_(math.nan)
 
-    monkeypatch.setattr(blocks, "dense", broken)
+    monkeypatch.setattr(job, "dense", broken)
     folder = run("lenet5", (0, 1, 2))
     assert meta(folder, "test.parquet")["diverged"] == [1]
     assert sorted(set(pq.read_table(folder / "test.parquet")["seed"].to_pylist())) == [0, 2]
@@ -381,8 +382,8 @@ def test_seeds_that_diverge_together_are_named_and_have_no_rows(run, monkeypatch
 
     def broken(stack, number):
         store(stack, number)
-        if stack.trainees[number].seed == 1:
-            next(stack.trainees[number].model.parameters()).data.fill_(math.nan)
+        if stack.states[number].seed == 1:
+            next(stack.states[number].model.parameters()).data.fill_(math.nan)
 
     whole = run("lenet5", (0, 1, 2), replicas="together")
     monkeypatch.setattr(together.Stack, "_store_weights", broken)
@@ -395,7 +396,7 @@ def test_seeds_that_diverge_together_are_named_and_have_no_rows(run, monkeypatch
     dense = [folder / "checkpoint.safetensors"]
     later = run("lenet5", (0, 1, 2), "MP", dense=dense, replicas="together")
     assert meta(later, "test.parquet")["diverged"] == [1]
-    assert metrics(later)["models"][1]["reason"] == "the network that this seed starts from diverged"
+    assert metrics(later)["models"][1]["reason"] == "the model that this seed starts from diverged"
     assert metrics(later)["replicas"]["at_once"] == 2
 
 
@@ -403,7 +404,7 @@ def models_of(folder: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "models.safetensors")
 
 
-def test_a_ladder_is_climbed_from_file_to_file_whatever_the_blocks(run):
+def test_levels_start_from_files_whatever_the_blocks(run):
     dense = run("lenet5", (0, 1, 2)) / "checkpoint.safetensors"
     one = run("lenet5", (0, 1, 2), "LTH", dense=[dense], compression="level-1")
     whole = [one / "models.safetensors"]
@@ -440,15 +441,15 @@ def test_a_level_without_the_one_below_is_refused_before_anything_is_trained(run
     with pytest.raises(UserError) as caught:
         run("lenet5", (0,), "LTH", compression="level-2")
     assert str(caught.value) == (
-        "LTH level-2: starts from the networks of level 1; give their models.safetensors with --dense"
+        "LTH level-2: starts from the models of level 1; give their models.safetensors with --dense"
     )
     dense = run("lenet5", (0,)) / "checkpoint.safetensors"
-    with pytest.raises(UserError, match="level 2, seed 0: starts from the networks of level 1, with 4062"):
+    with pytest.raises(UserError, match="level 2, seed 0: starts from the models of level 1, with 4062"):
         run("lenet5", (0,), "LTH", dense=[dense], compression="level-2")
     one = run("lenet5", (0,), "LTH", dense=[dense], compression="level-1") / "models.safetensors"
-    with pytest.raises(UserError, match="no network of seed 1"):
+    with pytest.raises(UserError, match="no model of seed 1"):
         run("lenet5", (0, 1), "LTH", dense=[one], compression="level-2")
-    with pytest.raises(UserError, match="level 3, seed 0: starts from the networks of level 2"):
+    with pytest.raises(UserError, match="level 3, seed 0: starts from the models of level 2"):
         run("lenet5", (0,), "LTH", dense=[one], compression="level-3")
     assert not [path for path in tmp_path.glob("*/metrics.json") if path.parent.name in ("0", "2", "4", "5")]
 
@@ -458,7 +459,7 @@ def test_a_seed_that_diverged_stays_so_on_every_level_above(run):
     dense = run("lenet5", (0,), settings=settings) / "checkpoint.safetensors"
     for level in (1, 2):
         folder = run("lenet5", (0,), "LTH", settings=settings, dense=[dense], compression=f"level-{level}")
-        assert metrics(folder)["models"][0]["reason"] == "the network that this seed starts from diverged"
+        assert metrics(folder)["models"][0]["reason"] == "the model that this seed starts from diverged"
         dense = folder / "models.safetensors"
 
 
@@ -478,7 +479,7 @@ def test_a_job_that_removes_filters_says_what_is_left(run):
     assert "filters" not in metrics(run("lenet5", (0,), "MP"))["models"][0]
 
 
-def test_a_ladder_is_climbed_together_as_it_is_alone(run):
+def test_levels_are_pruned_together_as_alone(run):
     folders = {}
     for kind in ("alone", "together"):
         below = run("lenet5", (0, 2), replicas=kind) / "checkpoint.safetensors"

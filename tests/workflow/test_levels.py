@@ -1,4 +1,4 @@
-"""A ladder and whole filters from one end of the workflow to the other."""
+"""Levels of iterative magnitude pruning, and whole filters, from one end of the workflow to the other."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from .test_runs import rows, tables_of
 pytestmark = pytest.mark.workflow
 
 ENTRY = {"datasets": ["digits"], "archs": ["lenet5"]}
-LADDER: dict[str, Any] = {
-    "name": "ladder",
+LEVELS: dict[str, Any] = {
+    "name": "levels",
     "seeds": [0, 1],
     "keep_models": False,
     "weight_statistics": ["lenet5"],
@@ -36,22 +36,22 @@ LADDER: dict[str, Any] = {
         {**ENTRY, "pruners": ["CHIP", "MP"], "ratios": [2]},
     ],
 }
-NETWORK = "models/digits/lenet5"
+MODEL = "models/digits/lenet5"
 
 
 def climbed_to(levels: int, **changes: Any) -> dict[str, Any]:
-    grid = [{**LADDER["grid"][0], "levels": levels}, LADDER["grid"][1]]
-    return {**LADDER, "grid": grid, **changes}
+    grid = [{**LEVELS["grid"][0], "levels": levels}, LEVELS["grid"][1]]
+    return {**LEVELS, "grid": grid, **changes}
 
 
-def network_of(workspace: Workspace, level: int) -> Path:
-    return workspace.results / NETWORK / f"LTH/level-{level}/seeds-0-1/models.safetensors"
+def model_of(workspace: Workspace, level: int) -> Path:
+    return workspace.results / MODEL / f"LTH/level-{level}/seeds-0-1/models.safetensors"
 
 
 @pytest.fixture(scope="module")
-def ladder(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+def levels(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The study, run to its end. Tests that change files work on a copy."""
-    workspace = Workspace(tmp_path_factory.mktemp("ladder") / "run", LADDER)
+    workspace = Workspace(tmp_path_factory.mktemp("levels") / "run", LEVELS)
     jobs = workspace.jobs()
     assert jobs == {
         "dataset": 1,
@@ -64,16 +64,16 @@ def ladder(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "cell": 6,
         **CLOSING,
     }
-    assert jobs.total() == make_plan(study_from(LADDER))["jobs"]
+    assert jobs.total() == make_plan(study_from(LEVELS))["jobs"]
     done = workspace.snakemake()
     assert done.returncode == 0, done.stderr
     return workspace
 
 
-def test_every_level_prunes_the_networks_of_the_one_below(ladder: Workspace) -> None:
+def test_every_level_prunes_the_networks_of_the_one_below(levels: Workspace) -> None:
     below = {}
     for level, zeros in ((1, 4062), (2, 7312), (3, 9911)):  # of 20,310: 0.2, 0.36, 0.488
-        tensors = load_file(network_of(ladder, level))
+        tensors = load_file(model_of(levels, level))
         masks = {name: mask for name, mask in tensors.items() if "/mask/" in name}
         for seed in (0, 1):
             own = [mask for name, mask in masks.items() if name.startswith(f"{seed}/")]
@@ -81,11 +81,11 @@ def test_every_level_prunes_the_networks_of_the_one_below(ladder: Workspace) -> 
         assert not any((mask & ~below[name]).any() for name, mask in masks.items() if below)
         below = masks
     # Others start from these networks; from those of the other pruners nothing does.
-    assert not list((ladder.results / NETWORK).glob("MP/*/*/models.safetensors"))
+    assert not list((levels.results / MODEL).glob("MP/*/*/models.safetensors"))
 
 
-def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(ladder: Workspace) -> None:
-    tables = ladder.results / "tables"
+def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(levels: Workspace) -> None:
+    tables = levels.results / "tables"
     alpha = {
         (row["pruner"], round(float(row["sparsity"]), 3)): float(row["ratio"])
         for row in rows(tables / "alpha.csv")
@@ -95,9 +95,7 @@ def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(ladder: Work
         assert alpha["LTH", sparsity] == pytest.approx(total / (total - zeros))
     chip = sorted(ratio for (pruner, _), ratio in alpha.items() if pruner == "CHIP")
     assert chip == pytest.approx([2], rel=0.02)
-    record = json.loads(
-        (ladder.results / NETWORK / "CHIP/ratio-200percent/seeds-0-1/metrics.json").read_text()
-    )
+    record = json.loads((levels.results / MODEL / "CHIP/ratio-200percent/seeds-0-1/metrics.json").read_text())
     assert {model["ratio"] for model in record["models"]} == {chip[0]}
     for name, count in (("effectiveness", 6), ("pie_share", 5), ("recall_variance", 6)):
         assert len(rows(tables / f"{name}.csv")) == count
@@ -108,16 +106,16 @@ def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(ladder: Work
     ]
     pruners = [row for row in rows(tables / "alpha_tests.csv") if row["varied"] == "pruner"]
     assert {(row["a"], row["b"]) for row in pruners} == {("MP", "CHIP")}
-    figures = ladder.results / "figures"
+    figures = levels.results / "figures"
     for family in ("alpha", "balance", "effectiveness", "pie_share", "el2n", "pie_share_seeds"):
         assert list((figures / family).glob("*.svg")), family
-    index = (ladder.results / "index.html").read_text()
+    index = (levels.results / "index.html").read_text()
     assert "pruned to ratio 2, level 1 to level 3" in index
-    assert "LTH at level 3" in (ladder.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
+    assert "LTH at level 3" in (levels.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
 
 
-def test_weights_are_measured_before_their_networks_go(ladder: Workspace) -> None:
-    tables = ladder.results / "tables"
+def test_weights_are_measured_before_their_networks_go(levels: Workspace) -> None:
+    tables = levels.results / "tables"
     whole = [row for row in rows(tables / "weights.csv") if not row["layer"]]
     left = {(row["pruner"], round(float(row["sparsity"]), 3)): float(row["left_share"]) for row in whole}
     zeros = {("none", 0.0): 0, ("LTH", 0.2): 4062, ("LTH", 0.36): 7312, ("LTH", 0.488): 9911}
@@ -131,16 +129,16 @@ def test_weights_are_measured_before_their_networks_go(ladder: Workspace) -> Non
     assert {row["pruner"] for row in rows(tables / "weight_values.csv")} == {"none", "LTH", "CHIP", "MP"}
 
 
-def test_another_level_starts_from_the_last(ladder: Workspace, tmp_path: Path) -> None:
-    workspace = ladder.copy(tmp_path / "run")
+def test_another_level_starts_from_the_last(levels: Workspace, tmp_path: Path) -> None:
+    workspace = levels.copy(tmp_path / "run")
     workspace.write(climbed_to(5))
     assert workspace.jobs() == {"level": 2, "weights": 2, "cell": 2, **CLOSING}
     workspace.write(climbed_to(2))
     assert workspace.jobs() == CLOSING
 
 
-def test_what_is_added_or_lost(ladder: Workspace, tmp_path: Path) -> None:
-    workspace = ladder.copy(tmp_path / "run")
+def test_what_is_added_or_lost(levels: Workspace, tmp_path: Path) -> None:
+    workspace = levels.copy(tmp_path / "run")
     workspace.write(climbed_to(3, seeds=[0, 1, 2]))
     assert workspace.jobs() == {
         "train": 1,
@@ -151,29 +149,29 @@ def test_what_is_added_or_lost(ladder: Workspace, tmp_path: Path) -> None:
         "cell": 6,
         **CLOSING,
     }
-    workspace.write(LADDER)
-    table = network_of(workspace, 2).parent / "test.parquet"
+    workspace.write(LEVELS)
+    table = model_of(workspace, 2).parent / "test.parquet"
     content = table.read_bytes()
     table.unlink()
     # The level goes on from the one below, which is there, and those above it start from it.
     assert workspace.jobs() == {"level": 2, "weights": 2, "cell": 2, **CLOSING}
     assert workspace.snakemake().returncode == 0
     assert table.read_bytes() == content
-    assert tables_of(workspace.results) == tables_of(ladder.results)
+    assert tables_of(workspace.results) == tables_of(levels.results)
     assert not workspace.jobs()
 
 
-def test_settings_of_the_ladder_run_all_of_it_again(ladder: Workspace, tmp_path: Path) -> None:
-    workspace = ladder.copy(tmp_path / "run")
+def test_settings_of_the_levels_run_all_of_it_again(levels: Workspace, tmp_path: Path) -> None:
+    workspace = levels.copy(tmp_path / "run")
     workspace.write(
         climbed_to(3, datasets={"digits": {"source": "digits", "training": {"lenet5": {"rewind_epochs": 1}}}})
     )
     assert workspace.jobs() == {"level": 3, "weights": 3, "cell": 3, **CLOSING}
 
 
-def test_killed_on_the_ladder_it_goes_on_to_the_same_bytes(ladder: Workspace, tmp_path: Path) -> None:
+def test_killed_between_levels_it_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Path) -> None:
     # Nothing is kept here: each level's networks go once the next one has climbed from them.
-    workspace = Workspace(tmp_path / "killed", {**LADDER, "keep_dense_checkpoints": False})
+    workspace = Workspace(tmp_path / "killed", {**LEVELS, "keep_dense_checkpoints": False})
     process = subprocess.Popen(
         workspace.command("--keep-going"),
         env=workspace.environment(),
@@ -183,7 +181,7 @@ def test_killed_on_the_ladder_it_goes_on_to_the_same_bytes(ladder: Workspace, tm
         start_new_session=True,
     )
     deadline = time.monotonic() + 240
-    while not list((workspace.results / NETWORK).glob("LTH/level-1/*/metrics.json")):
+    while not list((workspace.results / MODEL).glob("LTH/level-1/*/metrics.json")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -192,7 +190,7 @@ def test_killed_on_the_ladder_it_goes_on_to_the_same_bytes(ladder: Workspace, tm
     assert workspace.snakemake("--unlock").returncode == 0
     done = workspace.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
-    assert tables_of(workspace.results) == tables_of(ladder.results)
+    assert tables_of(workspace.results) == tables_of(levels.results)
     # SIGKILL may leave the unfinished file of a writer, whose name starts with a dot.
-    left = (workspace.results / NETWORK).glob("**/*.safetensors")
+    left = (workspace.results / MODEL).glob("**/*.safetensors")
     assert not [path for path in left if not path.name.startswith(".")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.running.remaining import Done, seconds_left, side_by_side
+from prunescope.running.status import Done, seconds_left, side_by_side
 
 KIND = ("imdb", "bert", "MP")
 
@@ -30,9 +30,9 @@ def test_like_models_first() -> None:
     known = [done(10, 10), done(80, 90, kind=("imdb", "bilstm", "MP"))]
     # 5 s a model, one block at a time
     assert seconds_left(known, [(KIND, 4)]) == pytest.approx(20)
-    # Another pruner of the same network
+    # Another pruner of the same architecture
     assert seconds_left(known, [(("imdb", "bert", "UP"), 4)]) == pytest.approx(20)
-    # Another data set, the same network
+    # Another data set, the same architecture
     assert seconds_left(known, [(("snli", "bilstm", "MP"), 1)]) == pytest.approx(40)
     # Nothing alike: the mean of all, 90 s of 4 models
     assert seconds_left(known, [(("snli", "resnet20", "MP"), 2)]) == pytest.approx(45)

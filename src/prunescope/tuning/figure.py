@@ -1,4 +1,4 @@
-"""The picture of a search: score against learning rate, coloured by epochs."""
+"""The figure of a search: score against learning rate, coloured by epochs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from pathlib import Path
 
 from prunescope.figures import layout, style
 from prunescope.files import atomic_directory
-from prunescope.tuning.evaluation import Evaluation, ranked
-from prunescope.tuning.job import TuneJob
+from prunescope.tuning.job import Evaluation, TuneJob, ranked
 
 
 def draw(job: TuneJob, metric: str, evaluations: list[Evaluation], folder: Path) -> None:
