@@ -50,6 +50,10 @@ class PrunedCell(NamedTuple):
     pruner: str
     compression: Compression
 
+    @property
+    def text(self) -> str:
+        return f"{self.setup.text} · {self.pruner} at {self.compression.text}"
+
 
 @dataclass(frozen=True)
 class Results:

@@ -78,6 +78,27 @@ class Disagreements:
     total: int
     shown: tuple[Disagreement, ...]
 
+    def samples(self, per_setup: int) -> list[dict[str, str]]:
+        """A few examples of each setup for Table 1, each of another cell and with another text, most agreed first."""
+        chosen: dict[Setup, list[Disagreement]] = {}
+        for row in sorted(self.shown, key=_agreed_first):
+            own = chosen.setdefault(row.cell.setup, [])
+            if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
+                own.append(row)
+        setups = dict.fromkeys(row.cell.setup for row in self.shown)
+        return [
+            {
+                "text": cut(row.text) if row.text is not None else "",
+                "where": f"{row.cell.text}, example {row.example}",
+                **{
+                    side: ", ".join(getattr(row, side)) or "(no class)"
+                    for side in ("dense", "pruned", "true")
+                },
+            }
+            for setup in setups
+            for row in chosen[setup]
+        ]
+
 
 def write(
     results: Results,
@@ -143,31 +164,6 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
         found[index] = min(counts[index], left // (len(order) - done))
         left -= found[index]
     return found
-
-
-def samples(shown: Sequence[Disagreement], per_setup: int) -> list[dict[str, str]]:
-    """A few examples of each setup, every one of another cell and with another text, the most agreed first."""
-    by_setup: dict[Setup, list[Disagreement]] = {}
-    for row in shown:
-        by_setup.setdefault(row.cell.setup, []).append(row)
-    chosen = []
-    for rows in by_setup.values():
-        cells: set[PrunedCell] = set()
-        examples: set[int] = set()
-        for row in sorted(rows, key=_agreed_first):
-            if len(cells) < per_setup and row.cell not in cells and row.example not in examples:
-                cells.add(row.cell)
-                examples.add(row.example)
-                chosen.append(row)
-    return [
-        {
-            "text": cut(row.text) if row.text is not None else "",
-            "where": f"{row.cell.setup.text} · {row.cell.pruner} at {row.cell.compression.text}, "
-            f"example {row.example}",
-            **{side: ", ".join(getattr(row, side)) or "(no class)" for side in ("dense", "pruned", "true")},
-        }
-        for row in chosen
-    ]
 
 
 def cut(text: str) -> str:

@@ -21,8 +21,6 @@ from prunescope.papers.layout import (
     spread,
     yes,
 )  # fmt: skip
-from prunescope.papers.pie.datasets import datasets
-from prunescope.papers.pie.disagreements import samples
 from prunescope.papers.results import Inputs, Record, grouped, models
 
 _PRUNER = Column("pruner", lambda r: r["pruner"], "name")
@@ -144,6 +142,14 @@ def _counted(folder: Path) -> list[dict[str, Any]]:
     return [model for model in found if model.get("parameters") and model.get("prunable")]
 
 
+def datasets(inputs: Inputs) -> list[dict[str, Any]]:
+    """Tables 2 and 7."""
+    # Reads data tables with Arrow, which the workflow does not need for the list of files.
+    from prunescope.papers.pie.datasets import datasets
+
+    return datasets(inputs)
+
+
 def _share(record: Record) -> Cell:
     share, verdict, mark = record["share"], record["verdict"], record["mark"]
     if share is None:
@@ -213,7 +219,7 @@ PIE = Paper(
         Table(
             "1", "examples on which pruned and dense models disagree", "table-1-disagreements.parquet",
             "every example on which the majority votes disagree, of every cell",
-            lambda inputs: samples(inputs.disagreements.shown, per_setup=2),
+            lambda inputs: inputs.disagreements.samples(per_setup=2),
             View([
                 Column("example", lambda r: Cell(r["text"] or "(no text)", below=r["where"]), "text"),
                 Column("dense models say", lambda r: r["dense"], "text"),
