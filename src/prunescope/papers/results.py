@@ -50,6 +50,20 @@ class PrunedCell(NamedTuple):
     pruner: str
     compression: Compression
 
+    @classmethod
+    def parse(cls, text: str) -> PrunedCell:
+        """Of ``<dataset>/<arch>/<pruner>/<compression>``, as tables and folders spell it."""
+        dataset, arch, pruner, compression = text.split("/")
+        return cls(Setup(dataset, arch), pruner, Compression.parse(compression))
+
+    @property
+    def dataset(self) -> str:
+        return self.setup.dataset
+
+    @property
+    def arch(self) -> str:
+        return self.setup.arch
+
     @property
     def text(self) -> str:
         return f"{self.setup.text} · {self.pruner} at {self.compression.text}"

@@ -42,7 +42,7 @@ def draw_images(
     found: dict[str, dict[str, Any]] = {}
     missing = []
     for dataset in datasets:
-        rows = [row for row in shown if row.cell.setup.dataset == dataset]
+        rows = [row for row in shown if row.cell.dataset == dataset]
         if not rows:
             continue
         table = pictures_of_test(data.get(dataset))
@@ -82,8 +82,8 @@ def render(found: Disagreements, images: Images, *, title: str, home: Path, tabl
         has_images=bool(images.found),
         missing=[contact_sheet.missing(dataset) for dataset in images.missing],
         choices={
-            "data set": list(dict.fromkeys(cell.setup.dataset for cell in cells)),
-            "architecture": list(dict.fromkeys(cell.setup.arch for cell in cells)),
+            "data set": list(dict.fromkeys(cell.dataset for cell in cells)),
+            "architecture": list(dict.fromkeys(cell.arch for cell in cells)),
             "pruner": list(dict.fromkeys(cell.pruner for cell in cells)),
             "level": [compression.text for compression in sorted({cell.compression for cell in cells})],
         },
@@ -129,5 +129,5 @@ def payload(found: Disagreements) -> dict[str, Any]:
         "names": list(names),
         "texts": list(texts),
         "rows": rows,
-        "classless": sorted({row.cell.setup.dataset for row in found.shown if not row.has_classes}),
+        "classless": sorted({row.cell.dataset for row in found.shown if not row.has_classes}),
     }

@@ -56,8 +56,8 @@ _NAME = pa.dictionary(pa.int32(), pa.string())
 #: The file's columns: type, and value of a row; texts, which are long, are put in apart. Several classes are joined by
 #: ``|``, as in the tables that an audit reads; no class is an empty field.
 _FIELDS: dict[str, tuple[pa.DataType, Callable[[Disagreement], Any]]] = {
-    "dataset": (_NAME, lambda row: row.cell.setup.dataset),
-    "arch": (_NAME, lambda row: row.cell.setup.arch),
+    "dataset": (_NAME, lambda row: row.cell.dataset),
+    "arch": (_NAME, lambda row: row.cell.arch),
     "pruner": (_NAME, lambda row: row.cell.pruner),
     "amount": (_NAME, lambda row: row.cell.compression.text),
     "example": (pa.int64(), lambda row: row.example),

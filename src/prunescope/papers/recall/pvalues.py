@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
@@ -15,21 +15,7 @@ from prunescope.figures.style import ordered
 from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
 from prunescope.papers.recall.grid import is_default, is_fixed, is_sized
 from prunescope.papers.render import label
-from prunescope.papers.results import Inputs, Record
-
-
-class Side(NamedTuple):
-    """A cell that is compared."""
-
-    dataset: str
-    arch: str
-    pruner: str
-    compression: Compression
-
-    @classmethod
-    def parse(cls, cell: str) -> Side:
-        dataset, arch, pruner, compression = cell.split("/")
-        return cls(dataset, arch, pruner, Compression.parse(compression))
+from prunescope.papers.results import Inputs, PrunedCell, Record
 
 
 @dataclass(frozen=True)
@@ -43,8 +29,8 @@ class Test:
 
     start: str
     names: tuple[str, ...]
-    a: Side
-    b: Side
+    a: PrunedCell
+    b: PrunedCell
     p: float | None
     significant: bool
     note: str
@@ -67,7 +53,7 @@ def read_tests(inputs: Inputs) -> list[Test]:
     for row in inputs.rows("alpha_tests"):
         try:
             start, _, names = row["family"].partition(": ")
-            sides = (Side.parse(row["cell_a"]), Side.parse(row["cell_b"]))
+            sides = (PrunedCell.parse(row["cell_a"]), PrunedCell.parse(row["cell_b"]))
             p, significant = number(row["p_corrected"]), row["significant"] == "true"
             found.append(Test(start, tuple(names.split(", ")), *sides, p, significant, row["note"]))
         except (KeyError, ValueError, TypeError, UserError):
@@ -192,7 +178,7 @@ class Layout:
             "title": " · ".join(filter(None, facts.values())),
             "corner": _CORNERS.get(self.rows, own[0].a.compression.kind),
         }
-        # One network alone, or one data set, stands in Table 4 with its pruners.
+        # One architecture or data set alone stands in Table 4, with its pruners.
         if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
             return []
         found = [(line, name, at.get((line, name))) for line in lines for name in names]
