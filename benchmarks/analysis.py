@@ -47,7 +47,6 @@ from prunescope.config.grid import Cell
 from prunescope.config.load import load_study
 from prunescope.config.study import Study
 from prunescope.paths import Layout, fill
-from prunescope.planning.declared import declared
 from prunescope.planning.plan import make_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -187,7 +186,7 @@ def forget(path: Path) -> None:
 
 def make_network(study: Study, root: Path, dataset: str, arch: str, distinct: int) -> None:
     """The cells of one network, the unpruned one first."""
-    facts, source = declared(study.datasets[dataset]), study.datasets[dataset].source
+    facts, source = study.datasets[dataset].declared(), study.datasets[dataset].source
     truths = {split: Truth.of(dataset, split, source, facts) for split in ("train", "test")}
     cells = [cell for cell in study.cells if (cell.dataset, cell.arch) == (dataset, arch)]
     make_cell(study, cells[0], root, truths)

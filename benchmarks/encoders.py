@@ -35,7 +35,7 @@ from torch import nn
 
 from machine import processor, spent
 from prunescope.config.architectures import Encoder, Training
-from prunescope.data.facts import PIE_PAPER
+from prunescope.config.datasets import sources
 from prunescope.models.registry import build, prunable
 from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData, shuffled
@@ -138,7 +138,7 @@ def measured(
     source: str, size: Size, place: torch.device, seconds: float, limits: dict[str, float]
 ) -> dict[str, Any]:
     """Tokens per second and utilization of each way on texts with one data set's lengths."""
-    limit = PIE_PAPER[source].max_tokens
+    limit = sources()[source].published.max_tokens
     batch = size.batch or BATCHES[source]
     lengths = profile(source, batch * size.batches)
     ids = made_texts(lengths, limit, size.arch.vocabulary).to(place)

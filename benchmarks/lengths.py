@@ -1,10 +1,11 @@
-"""Lengths of the PIE paper's texts in BERT's word pieces: what batches without padding hold.
+"""Lengths of the PIE paper's texts in BERT's subwords: what batches without padding hold.
 
     PRUNESCOPE_DATA=FOLDER python benchmarks/lengths.py [--out FILE]
 
 FOLDER holds the data sets' texts as Parquet files and `bert_base_uncased_vocab/vocab.txt`. Texts are as they come,
 cut to the paper's length with [CLS] and [SEP]; of SNLI and AAPD only a part, or another split, of the training
-texts may be there, and the result says what was counted. `prunescope.planning.plan.MEAN_PIECES` has these numbers.
+texts may be there, and the result says what was counted. The data sets' sources have these numbers
+(`mean_tokens`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from tokenizers import BertWordPieceTokenizer
 
-from prunescope.data.facts import PIE_PAPER
+from prunescope.config.datasets import sources
 
 #: Of the lengths as cut; made texts of benchmarks have lengths between them.
 PERCENTS = (*range(0, 100, 5), 98, 100)
@@ -59,7 +60,7 @@ def counted(data: Path, source: str) -> dict[str, Any]:
     """Mean length of one source's texts."""
     folder, files, columns = TEXTS[source]
     tokenizer = BertWordPieceTokenizer(str(data / "bert_base_uncased_vocab" / "vocab.txt"), lowercase=True)
-    longest = PIE_PAPER[source].max_tokens
+    longest = sources()[source].published.max_tokens
     lengths: list[int] = []
     for name in files:
         table = pq.read_table(data / folder / name, columns=columns).to_pydict()

@@ -20,15 +20,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.readability import MEASURES
+from prunescope.config.datasets import Declared, sources
 from prunescope.config.grid import Cell
 from prunescope.config.jobs import model_job
 from prunescope.config.study import Study
 from prunescope.data.card import card, card_text
-from prunescope.data.facts import PIE_PAPER
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataSet, DataTable, TableInfo, write_table
+from prunescope.data.tables import write_table
 from prunescope.paths import Layout, block_name, block_seeds, fill, seed_blocks
-from prunescope.planning.declared import Declared, declared
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 #: Labels an example has on average, of data sets with several.
@@ -128,7 +128,7 @@ def meta(study: Study, cell: Cell, file: str, epoch: str) -> TableMeta:
     source = study.datasets[cell.dataset].source
     return TableMeta(
         task="multi-label" if source in LABELS else "single-label",
-        classes=tuple(f"class {i}" for i in range(declared(study.datasets[cell.dataset]).classes)),
+        classes=tuple(f"class {i}" for i in range(study.datasets[cell.dataset].declared().classes)),
         dataset=cell.dataset,
         arch=cell.arch,
         pruner=cell.pruner,
@@ -183,13 +183,13 @@ def make_data(study: Study, root: Path) -> None:
     """Data sets with made-up texts, which the report shows, their readability scores, and stand-ins for encodings."""
     layout = Layout(study.results)
     for dataset in dict.fromkeys(cell.dataset for cell in study.cells):
-        source, facts = study.datasets[dataset].source, declared(study.datasets[dataset])
+        source, facts = study.datasets[dataset].source, study.datasets[dataset].declared()
         tables = {split: data_table(dataset, split, source, facts) for split in SPLITS}
         for split, table in tables.items():
             path = root / layout.data(f"{split}.parquet").format(dataset=dataset)
             path.parent.mkdir(parents=True, exist_ok=True)
             write_table(path, table)
-        description = card(dataset, source, DataSet(tables, {}))
+        description = card(dataset, source, DataSet(tables, {}), published=sources()[source].published)
         path = root / layout.data("card.json").format(dataset=dataset)
         path.write_text(json.dumps(description), encoding="utf-8")
         path.with_suffix(".md").write_text(card_text(description), encoding="utf-8")
@@ -205,7 +205,7 @@ def data_table(dataset: str, split: str, source: str, facts: Declared) -> DataTa
     """One split, with the labels that prediction tables have and texts about as long as the data set's."""
     rng = generator(dataset, split, "texts")
     words = np.array(WORDS)
-    lengths = rng.gamma(4.0, PIE_PAPER[source].lengths.mean / 4, 4000).astype(int) + 3
+    lengths = rng.gamma(4.0, sources()[source].published.lengths.mean / 4, 4000).astype(int) + 3
     stock = [" ".join(words[rng.integers(0, len(words), length)]) for length in lengths]
     inputs = ("premise", "hypothesis") if source == "snli" else ("text",)
     task = "multi-label" if source in LABELS else "single-label"

@@ -25,10 +25,10 @@ import torch
 
 from machine import processor, spent
 from prunescope.config.architectures import Arch, Training
+from prunescope.config.datasets import Declared
 from prunescope.config.load import load_study
 from prunescope.models.registry import build, prunable
 from prunescope.models.shape import Shape
-from prunescope.planning.declared import Declared, declared, mean_tokens
 from prunescope.planning.rates import STEP_OVER_FORWARD, MeasuredRate, RatesFile
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.device import choose_device
@@ -69,9 +69,9 @@ def main() -> int:
         if args.archs and cell.arch not in args.archs:
             continue
         dataset = study.datasets[cell.dataset]
-        arch, facts = study.archs[cell.arch], declared(dataset)
+        arch, facts = study.archs[cell.arch], dataset.declared()
         training = study.training(cell.dataset, cell.arch)
-        mean = mean_tokens(dataset) if training.padding == "none" else None
+        mean = facts.mean_tokens if training.padding == "none" else None
         key = (cell.arch, facts.tokens, facts.image, training.batch_size, mean)
         if key not in seen:
             seen.add(key)

@@ -198,12 +198,12 @@ def stack_of(setting: Setting, data: TrainingData, count: int, place: torch.devi
 
 def epochs_of(stack: Stack, seconds: float, place: torch.device) -> float:
     """The best epoch of a stack, its graphs recorded before."""
-    stretches = [Phase("timed", 1)] * len(stack.states)
+    phases = [Phase("timed", 1)] * len(stack.states)
     if place.type == "cuda":
         stack.train([Phase("warm-up", 5)] * len(stack.states))
     times: list[float] = []
     while len(times) < 2 or sum(times) < seconds:
-        times.append(timed(place, lambda: stack.train(stretches)))
+        times.append(timed(place, lambda: stack.train(phases)))
     return min(times)
 
 

@@ -65,7 +65,7 @@ def main() -> int:
 
 def measure(config: Path, share: float, root: Path) -> dict[str, Any]:
     from prunescope.config.load import load_study
-    from prunescope.report.site import build
+    from prunescope.site.build import build
 
     study = load_study(config)
     results = root / "results"

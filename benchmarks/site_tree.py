@@ -16,7 +16,8 @@ from prunescope.analysis.readability import MEASURES
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import write_table
 
 #: Test and training examples and classes of the papers' data sets.
 SIZES = {

@@ -1,4 +1,4 @@
-"""prunescope shows who pays when a network is pruned: which examples, which classes, by how much."""
+"""prunescope shows who pays when a model is pruned: which examples, which classes, by how much."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from prunescope import __version__
 from prunescope.commands import analysis, data, models, report, users
-from prunescope.errors import UserError
+from prunescope.errors import UserError, missing_extra
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,23 +30,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # `prunescope plan | head` has read enough. Not by the signal's default action, which would also end
-        # a job whose download breaks off; and what is still buffered must not complain at exit.
+        # `prunescope plan | head` has read enough. The signal's default action would also end a job whose download
+        # breaks off. What is still buffered must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except UserError as error:
-        # One line, whatever a column or a file is called.
-        print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
-        return 2
+        return _refused(error)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        return _refused(missing)
     except MemoryError:
         print(
             "prunescope: error: out of memory; close other programs or use a larger machine", file=sys.stderr
         )
         return 1
     except KeyboardInterrupt:
-        print("prunescope: stopped; run the same command again to go on", file=sys.stderr)
+        print("prunescope: stopped; run the same command again to resume", file=sys.stderr)
         return 130
     return int(code or 0)
+
+
+def _refused(error: UserError) -> int:
+    # One line, whatever a column or a file is called.
+    print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    return 2
 
 
 def _terminated(number: int, frame: object) -> NoReturn:
@@ -56,13 +65,13 @@ def _terminated(number: int, frame: object) -> NoReturn:
 def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prunescope",
-        description="Shows who pays when a network is pruned: which examples, which classes, by how much.",
+        description="Shows who pays when a model is pruned: which examples, which classes, by how much.",
         epilog="Run a study with `snakemake`, or `prunescope run` for a progress display; see README.md.",
     )
     parser.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    # First what people call, then what the workflow's rules call: stages, which read and write only the files that
-    # they are told.
+    # First what people call. Then the stages, which the workflow's rules call; a stage reads and writes only the files
+    # that its arguments name.
     for group in (users, data, models, analysis, report):
         group.add_commands(commands)
     return parser

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
+
+#: Packages that are imported under another name than they are installed under.
+_IMPORTED_AS = {"PIL": "pillow"}
 
 
 class UserError(Exception):
@@ -20,6 +25,21 @@ class DamagedFileError(UserError):
     def __init__(self, path: Path, message: str) -> None:
         super().__init__(message)
         self.path = path
+
+
+def missing_extra(error: ModuleNotFoundError) -> UserError | None:
+    """What to install where an optional package is missing; None where ``error`` has another cause."""
+    module = (error.name or "").partition(".")[0]
+    wanted = _IMPORTED_AS.get(module, module).replace("_", "-").lower()
+    try:
+        requirements = metadata.requires("prunescope") or []
+    except metadata.PackageNotFoundError:
+        return None
+    for requirement in requirements:
+        match = re.match(r"""([\w.-]+).*;.*extra == ["'](\w+)["']""", requirement)
+        if match and match[2] != "all" and match[1].replace("_", "-").lower() == wanted:
+            return UserError(f"{module}: not installed; pip install 'prunescope[{match[2]}]'")
+    return None
 
 
 def listed(names: Iterable[object], limit: int = 12) -> str:

@@ -83,9 +83,9 @@ def test_table_of_networks_sorts_both_ways_and_filters(browser: Any, tree: Tree)
 def test_examples_are_searched_filtered_and_sorted(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("report/examples.html"))
     wait(browser, lambda b: rows(b, "#rows tbody tr"))
-    assert rows(browser, "#rows .preview img")[0].get_attribute("alt").startswith("Picture of example ")
+    assert rows(browser, "#rows .preview img")[0].get_attribute("alt").startswith("Image of example ")
     choose(browser, "set", "docstrings--test")
-    wait(browser, lambda b: "docstrings" in b.find_element(By.ID, "told").text)
+    wait(browser, lambda b: "docstrings" in b.find_element(By.ID, "summary").text)
     first = wait(browser, lambda b: rows(b, "#rows tbody tr"))[0]
     example = int(first.find_element(By.TAG_NAME, "th").text)
     words = browser.find_element(By.NAME, "words")
@@ -215,6 +215,6 @@ def test_a_site_that_lost_its_examples_says_so(browser: Any, tree: Tree) -> None
 def test_number_of_examples_is_that_of_the_votes(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("report/examples.html#set=digits--test"))
     wait(browser, lambda b: state(b).startswith("1 to "))
-    told = browser.find_element(By.ID, "told").text
-    assert f"of {N} test examples of digits" in told
-    assert told.split(" ")[0] == state(browser).split(" ")[-1]
+    summary = browser.find_element(By.ID, "summary").text
+    assert f"of {N} test examples of digits" in summary
+    assert summary.split(" ")[0] == state(browser).split(" ")[-1]

@@ -107,10 +107,10 @@ def test_selection_equals_the_cpu_s() -> None:
 
 def test_block_job_on_a_gpu(tmp_path: Path) -> None:
     """The stage itself, from an encoded data set to tables, on the GPU."""
-    from prunescope.config.datasets import Digits
     from prunescope.config.jobs import ModelJob
+    from prunescope.data.build import build as build_dataset
     from prunescope.data.encoding.encode import encode
-    from prunescope.data.registry import build as build_dataset
+    from prunescope.data.sources.digits import Digits
     from prunescope.predictions.store import read_predictions
     from prunescope.training.job import run_block
     from prunescope.training.write import BlockOutputs

@@ -41,7 +41,7 @@ def made_data(place: torch.device, *, pack: bool) -> TrainingData:
     return TrainingData("single-label", ("a", "b", "c", "d"), shape, {"train": split})
 
 
-def trainee_of(place: torch.device, *, arch: Encoder = ARCH, **settings: Any) -> TrainingState:
+def state_of(place: torch.device, *, arch: Encoder = ARCH, **settings: Any) -> TrainingState:
     training = Training(lr=1e-3, epochs=2, batch_size=32, clip_norm=1.0, **settings)
     data = made_data(place, pack=training.padding == "none")
     return TrainingState(build(arch, data.shape, 0).to(place), data, training, 0)
@@ -65,7 +65,7 @@ def test_fused_attention(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_packed_outputs_are_the_cpus(precision: str) -> None:
-    cpu, gpu = trainee_of(torch.device("cpu")), trainee_of(GPU, padding="none")
+    cpu, gpu = state_of(torch.device("cpu")), state_of(GPU, padding="none")
     index = torch.arange(48)
     with torch.no_grad():
         wanted = cpu.model.eval()(cpu.data.splits["train"].batch(index)[0])
@@ -78,7 +78,7 @@ def test_packed_outputs_are_the_cpus(precision: str) -> None:
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_training_without_padding_in_bfloat16(dropout: float) -> None:
     arch = ARCH.model_copy(update={"dropout": dropout})
-    one = trainee_of(GPU, arch=arch, padding="none", precision="bf16", order="by-length")
+    one = state_of(GPU, arch=arch, padding="none", precision="bf16", order="by-length")
     weights = {name: w.detach() for name, w in prunable(one.model).items()}
     scores = {name: w.abs() for name, w in weights.items()}
     one.set_masks(prune(scores, full_masks(weights), {n: w.numel() // 2 for n, w in weights.items()}))
@@ -92,7 +92,7 @@ def test_training_without_padding_in_bfloat16(dropout: float) -> None:
 
 def test_no_step_waits_for_the_device() -> None:
     """Of padded batches transformers asks once a step whether any of them is padded at all."""
-    one = trainee_of(GPU, padding="none", precision="bf16")
+    one = state_of(GPU, padding="none", precision="bf16")
     train(one, Phase("warm-up", 1))
     split = one.data.splits["train"]
     torch.cuda.set_sync_debug_mode("error")

@@ -82,10 +82,10 @@ def recipe(state: TrainingState, pruner: str) -> Recipe:
 def test_together_is_alone_up_to_rounding_and_runs_as_graphs(arch: str, kind: str) -> None:
     data = made_data(arch)
     alone, stacked = networks(arch, data, SETTINGS[kind]), networks(arch, data, SETTINGS[kind])
-    stretch = Phase("train", 2)
-    assert train_each([(t, stretch) for t in alone]) == [None] * 5
+    phase = Phase("train", 2)
+    assert train_each([(t, phase) for t in alone]) == [None] * 5
     trainer = Together(32)
-    assert trainer([(t, stretch) for t in stacked]) == [None] * 5
+    assert trainer([(t, phase) for t in stacked]) == [None] * 5
     assert trainer.graphs == "used"
     for a, b in zip(alone, stacked, strict=True):
         expected = logits_of(a.model, data, "test")

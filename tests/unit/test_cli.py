@@ -106,9 +106,9 @@ def test_a_defect_of_ours_keeps_its_traceback(monkeypatch):
     ("settings", "tells"),
     [
         ("{", "--settings: Invalid JSON"),
-        ('{"source": "svhn"}', "--settings: source: unknown 'svhn'; one of digits, docstrings"),
-        ("{}", "--settings: source: required, but not given; one of digits, docstrings"),
-        ('{"source": "digits", "x": 1}', "x: unknown key; allowed here: training, source"),
+        ('{"source": "svhn"}', "--settings: source: unknown 'svhn'; one of aapd, cifar10"),
+        ("{}", "--settings: source: required, but not given; one of aapd, cifar10"),
+        ('{"source": "digits", "x": 1}', "x: unknown key; allowed here: source, training"),
     ],
 )
 def test_settings_of_a_stage_are_checked(capsys, tmp_path, settings, tells):

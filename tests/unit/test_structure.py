@@ -22,7 +22,7 @@ ROOMS = (
     ("pruning", "report"),
     ("planning", "papers"),
     ("training", "running"),
-    ("tuning", "export"),
+    ("tuning", "export", "site"),
     ("commands",),
     ("cli",),
     ("__main__",),

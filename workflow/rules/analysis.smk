@@ -1,10 +1,10 @@
-# From prediction tables to tables; no network is seen from here on.
+# From prediction tables to tables; no model is seen from here on.
 
 
-# Once for all cells that are compared with the same unpruned models.
+# Once for all cells that are compared with the same dense models.
 rule el2n:
     input:
-        early_files,
+        GRID.early,
     output:
         LAYOUT.el2n,
     log:
@@ -12,7 +12,7 @@ rule el2n:
     conda:
         CONDA
     params:
-        seeds=el2n_seeds,
+        seeds=GRID.el2n_seeds,
         version=VERSION["el2n"],
     shell:
         "prunescope el2n --early {input:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
@@ -20,14 +20,14 @@ rule el2n:
 
 rule cell:
     input:
-        dense_test=dense_files("test.parquet"),
-        pruned_test=pruned_files("test.parquet"),
-        dense_train=dense_files("train.parquet"),
-        pruned_train=pruned_files("train.parquet"),
-        el2n=el2n_of,
-        metrics=pruned_files("metrics.json"),
-        readability=readability_of,
-        weights=weights_of,
+        dense_test=GRID.dense("test.parquet"),
+        pruned_test=GRID.pruned("test.parquet"),
+        dense_train=GRID.dense("train.parquet"),
+        pruned_train=GRID.pruned("train.parquet"),
+        el2n=GRID.el2n,
+        metrics=GRID.pruned("metrics.json"),
+        readability=GRID.readability,
+        weights=GRID.weights,
     output:
         test=LAYOUT.cell("test/summary.json"),
         train=LAYOUT.cell("train/summary.json"),
@@ -37,7 +37,7 @@ rule cell:
     conda:
         CONDA
     params:
-        seeds=seeds_of,
+        seeds=GRID.seeds,
         confidence=STUDY.analysis.confidence,
         bins=STUDY.analysis.bins,
         version=VERSION["cell"],
@@ -53,13 +53,13 @@ rule cell:
 # A list in a file: thousands of folders do not fit into a command line.
 rule manifest:
     input:
-        cell_files("models.json"),
+        GRID.cell_files("models.json"),
     output:
         LAYOUT.scoped("cells.txt"),
     log:
         LAYOUT.scoped("cells.log"),
     params:
-        cells=cell_files(""),
+        cells=GRID.cell_files(""),
     run:
         write_text(output[0], "".join(f"{cell}\n" for cell in params.cells))
 

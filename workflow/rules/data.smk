@@ -1,5 +1,5 @@
-# Data sets: tables with a card, encodings per arch, readability. What may come from the network, data sets and
-# pretrained networks, is fetched where Snakemake itself runs: nodes of a cluster need not reach the network.
+# Data sets: tables with a card, encodings per arch, readability. Downloads (data sets and
+# pretrained checkpoints) happen where Snakemake itself runs: nodes of a cluster need no internet access.
 
 
 rule dataset:
@@ -15,7 +15,7 @@ rule dataset:
     conda:
         CONDA
     params:
-        settings=dataset_settings,
+        settings=GRID.dataset_settings,
         version=VERSION["data"],
     shell:
         "prunescope dataset --name {wildcards.dataset:q} --settings {params.settings:q}"
@@ -31,7 +31,7 @@ rule pretrained:
     conda:
         CONDA
     params:
-        arch=arch_settings,
+        arch=GRID.arch_settings,
     shell:
         "prunescope pretrained --arch {wildcards.arch:q} --settings {params.arch:q}"
         " --out {output:q} > {log:q} 2>&1"
@@ -39,7 +39,7 @@ rule pretrained:
 
 rule encode:
     input:
-        pretrained=pretrained_of,
+        pretrained=GRID.pretrained,
         train=LAYOUT.data("train.parquet"),
         validation=LAYOUT.data("validation.parquet"),
         test=LAYOUT.data("test.parquet"),
@@ -50,8 +50,8 @@ rule encode:
     conda:
         CONDA
     params:
-        dataset=dataset_settings,
-        arch=arch_settings,
+        dataset=GRID.dataset_settings,
+        arch=GRID.arch_settings,
         version=VERSION["encode"],
     shell:
         'prunescope encode --data "$(dirname {input.train:q})"'

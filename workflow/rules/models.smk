@@ -1,7 +1,7 @@
-# Models: dense ones, the shared start of all that prune a trained model, and pruned ones.
-# One job is one block of seeds of one cell; it leaves prediction tables, which is all that is read of
-# it from then on. While it trains it keeps its progress in a folder that no rule names: Snakemake takes away the
-# outputs of a job that failed or was killed, and the next try goes on from there.
+# Models: dense ones, from which pruners of trained models start, and pruned ones.
+# One job is one block of seeds of one cell. It leaves prediction tables, which are all that later stages read.
+# While it trains it keeps its progress in a folder that no rule names: Snakemake deletes the outputs of a job that
+# failed or was killed, and the next attempt resumes from there.
 
 
 rule train:
@@ -23,13 +23,9 @@ rule train:
         CONDA
     threads: 1
     resources:
-        runtime=asked("runtime"),
-        mem_mb=asked("mem_mb"),
-        gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval reruns nothing.
-        checkpoint_seconds=str(STUDY.checkpoint_seconds),
+        **TRAINING,
     params:
-        settings=job_settings,
+        settings=GRID.job_settings,
         version=VERSION["model"],
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
@@ -43,7 +39,10 @@ rule train:
 rule prune:
     input:
         inputs=LAYOUT.inputs,
-        dense=dense_checkpoint,
+        dense=GRID.dense_checkpoints,
+        # Not `ancient`, although these are rebuilt to the same bytes: Snakemake would miss that a level's own
+        # settings have changed.
+        below=GRID.level_below,
     output:
         test=LAYOUT.model("test.parquet"),
         train=LAYOUT.model("train.parquet"),
@@ -52,56 +51,15 @@ rule prune:
     log:
         LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
     wildcard_constraints:
-        pruner=any_of(OTHERS),
+        pruner=any_of(GRID.others),
     conda:
         CONDA
     threads: 1
     resources:
-        runtime=asked("runtime"),
-        mem_mb=asked("mem_mb"),
-        gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval reruns nothing.
-        checkpoint_seconds=str(STUDY.checkpoint_seconds),
+        **TRAINING,
     params:
-        settings=job_settings,
+        settings=GRID.job_settings,
         version=pruned_version,
-    shell:
-        "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
-        " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
-        " --models {output.models:q} --dense {input.dense:q}"
-        ' --progress "$(dirname {output.metrics:q})/unfinished"'
-        " --interval {resources.checkpoint_seconds} --gpu-memory {resources.gpu_mem_mb}"
-        " --threads {threads} > {log:q} 2>&1"
-
-
-# A level starts from the models of the level below. These are not `ancient`, although they are
-# rebuilt to the same bytes: Snakemake then misses that a level's own settings have changed.
-rule level:
-    input:
-        inputs=LAYOUT.inputs,
-        dense=dense_checkpoint,
-        below=level_below,
-    output:
-        test=LAYOUT.model("test.parquet"),
-        train=LAYOUT.model("train.parquet"),
-        metrics=LAYOUT.model("metrics.json"),
-        models=kept(LAYOUT.model("models.safetensors"), keeps_models(STUDY, IN_LEVELS[0])),
-    log:
-        LAYOUT.log("prune", "dataset", "arch", "pruner", "amount", "block"),
-    wildcard_constraints:
-        pruner=any_of(IN_LEVELS),
-    conda:
-        CONDA
-    threads: 1
-    resources:
-        runtime=asked("runtime"),
-        mem_mb=asked("mem_mb"),
-        gpu_mem_mb=asked("gpu_mem_mb"),
-        # Not a parameter: another interval reruns nothing.
-        checkpoint_seconds=str(STUDY.checkpoint_seconds),
-    params:
-        settings=job_settings,
-        version=VERSION["model"],
     shell:
         "prunescope model --settings {params.settings:q} --inputs {input.inputs:q}"
         " --test {output.test:q} --train {output.train:q} --metrics {output.metrics:q}"
@@ -111,10 +69,23 @@ rule level:
         " --threads {threads} > {log:q} 2>&1"
 
 
+# A level of iterative pruning differs in what it starts from, which then also stays where dense checkpoints do.
+use rule prune as level with:
+    output:
+        test=LAYOUT.model("test.parquet"),
+        train=LAYOUT.model("train.parquet"),
+        metrics=LAYOUT.model("metrics.json"),
+        models=kept(
+            LAYOUT.model("models.safetensors"), keeps_models(STUDY, GRID.in_levels[0])
+        ),
+    wildcard_constraints:
+        pruner=any_of(GRID.in_levels),
+
+
 # Its models stay until they are measured, even where nothing else keeps them.
 rule weights:
     input:
-        models=networks_of,
+        models=GRID.models,
         metrics=LAYOUT.model("metrics.json"),
     output:
         LAYOUT.model("weights.json"),

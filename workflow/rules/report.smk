@@ -1,23 +1,24 @@
-# Pictures and pages, from tables alone: touching them retrains nothing.
+# Figures and pages, from tables alone: changing them retrains nothing.
 
 
 rule figures:
     input:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
-        # All of them, so that a table that a newer version adds is made in an older results tree.
+        # All of them: an older results tree gets the tables that a newer version adds.
         all_tables=[LAYOUT.scoped(f"tables/{table}.csv") for table in TABLES],
     output:
         *[
             report(
-                directory(LAYOUT.scoped(f"figures/{family}")),
-                patterns=["{name}.svg"],
+                directory(LAYOUT.scoped(f"figures/{name}")),
+                # The wildcard's name says to the caption which family a file is of.
+                patterns=[f"{{{name}}}.svg"],
                 caption="../report/figures.rst",
                 category="Figures",
-                subcategory=title,
-                labels={"figure": "{name}"},
+                subcategory=family.title,
+                labels={"figure": f"{{{name}}}"},
             )
-            for family, title in FAMILIES.items()
+            for name, family in FAMILIES.items()
         ],
         index=LAYOUT.scoped("figures/figures.json"),
     log:
@@ -26,6 +27,7 @@ rule figures:
         CONDA
     params:
         version=VERSION["figures"],
+        captions={name: family.caption for name, family in FAMILIES.items()},
     shell:
         'prunescope figures --cells {input.cells:q} --tables "$(dirname {input.tables:q})"'
         ' --out "$(dirname {output.index:q})" > {log:q} 2>&1'
@@ -36,7 +38,7 @@ rule paper:
         cells=LAYOUT.scoped("cells.txt"),
         tables=LAYOUT.scoped("tables/effectiveness.csv"),
         figures=LAYOUT.scoped("figures/figures.json"),
-        cards=cards,
+        cards=GRID.cards,
     output:
         *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         page=LAYOUT.scoped(f"paper/{PAPER_FILES[0]}"),
@@ -45,7 +47,7 @@ rule paper:
     conda:
         CONDA
     params:
-        settings=site_settings,
+        settings=GRID.report_settings,
         version=VERSION["paper"],
     shell:
         "prunescope paper --settings {params.settings:q} --cells {input.cells:q}"
@@ -64,7 +66,7 @@ rule site:
             *[LAYOUT.scoped(f"figures/{family}") for family in FAMILIES],
             *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         ],
-        cards=cards,
+        cards=GRID.cards,
     output:
         LAYOUT.scoped("index.html"),
     log:
@@ -72,7 +74,7 @@ rule site:
     conda:
         CONDA
     params:
-        settings=site_settings,
+        settings=GRID.report_settings,
         version=VERSION["report"],
     shell:
         "prunescope site --settings {params.settings:q} --cells {input.cells:q}"

@@ -1,4 +1,4 @@
-# `snakemake tune`: epochs and learning rates of unpruned networks. No part of `all`; what it finds is a
+# `snakemake tune`: epochs and learning rates of dense models. No part of `all`; its result is a
 # study of its own, results/tuning/tuned.yaml.
 
 
@@ -24,7 +24,7 @@ rule search:
 
 rule tuned:
     input:
-        searches("best.json"),
+        GRID.searches("best.json"),
     output:
         config=LAYOUT.tuning("tuned.yaml"),
         table=LAYOUT.tuning("tuning.csv"),

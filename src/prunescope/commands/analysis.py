@@ -13,7 +13,9 @@ from prunescope.commands.arguments import listed_folders, parsed
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    el2n = commands.add_parser("el2n", help="stage: EL2N scores, which the cells of a network share")
+    el2n = commands.add_parser(
+        "el2n", help="stage: EL2N scores, shared by the cells with the same dense models"
+    )
     el2n.add_argument("--early", required=True, nargs="+", type=Path, metavar="FILE")
     el2n.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
     el2n.add_argument("--out", required=True, type=Path, metavar="FILE")

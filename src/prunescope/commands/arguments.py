@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from prunescope.config.shipped import study_file
 from prunescope.errors import UserError
 
 T = TypeVar("T")
@@ -17,8 +18,8 @@ def add_configfile(parser: argparse.ArgumentParser, default: str = "config.yaml"
     """Add ``--configfile``, the study that a command is about."""
     parser.add_argument(
         "--configfile",
-        type=Path,
-        default=Path(default),
+        type=study_file,
+        default=default,
         metavar="FILE",
         help="study (default: %(default)s)",
     )

@@ -1,4 +1,4 @@
-"""Stages that make what networks are trained on; see ``workflow/rules/data.smk``."""
+"""Stages that make what models are trained on; see ``workflow/rules/data.smk``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
 
 def _dataset(arguments: argparse.Namespace) -> int:
     from prunescope.config.datasets import Dataset
-    from prunescope.data.registry import build
+    from prunescope.data.build import build
 
     build(arguments.name, parsed(TypeAdapter(Dataset), arguments.settings, "--settings"), arguments.out)
     return 0

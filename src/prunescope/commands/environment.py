@@ -6,7 +6,7 @@ import os
 
 
 def without_hub() -> None:
-    """From here on the hub's cache alone is read: this may be a machine without the network."""
+    """From here on only the hub's cache is read: this may be a machine without internet access."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 

@@ -1,4 +1,4 @@
-"""Stages that train, prune, search and measure networks; see ``models.smk`` and ``tune.smk``."""
+"""Stages that train, prune, search and measure models; see ``models.smk`` and ``tune.smk``."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def add_commands(commands: Any) -> None:
         "--progress",
         type=Path,
         metavar="DIR",
-        help="keep the progress of training here until the outputs are written; a job that was stopped goes on from it",
+        help="save training progress here until the outputs are written; a stopped job resumes from it",
     )
     model.add_argument(
         "--interval",
         type=_seconds,
         default=300.0,
         metavar="SECONDS",
-        help="how often progress is kept, besides when the job is asked to end (default: %(default)g)",
+        help="how often progress is saved; also when the job is asked to end (default: %(default)g)",
     )
     model.add_argument(
         "--gpu-memory",
         type=int,
         metavar="MB",
-        help="what the job takes of a GPU: of several that no one has chosen from, the one with the most left is used",
+        help="GPU memory that the job needs; of several GPUs, the one with the most memory left is used",
     )
     _device_arguments(model)
     model.set_defaults(run=_model)
@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
     tuned.set_defaults(run=_tuned)
 
     weights = commands.add_parser(
-        "weights", help="stage: measure the weights that a block of networks is left with"
+        "weights", help="stage: measure the weights that are left in a block of models"
     )
     weights.add_argument("--models", required=True, type=Path, metavar="FILE")
     weights.add_argument("--metrics", required=True, type=Path, metavar="FILE")

@@ -39,7 +39,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _figures(arguments: argparse.Namespace) -> int:
-    from prunescope.figures.registry import draw_all
+    from prunescope.figures.drawing import draw_all
 
     draw_all(arguments.tables, listed_folders(arguments.cells), arguments.out)
     return 0
@@ -53,7 +53,7 @@ def _paper(arguments: argparse.Namespace) -> int:
 
 
 def _site(arguments: argparse.Namespace) -> int:
-    from prunescope.report.site import build
+    from prunescope.site.build import build
 
     build(**_report_inputs(arguments))
     return 0

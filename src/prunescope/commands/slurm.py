@@ -33,22 +33,22 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
     run = commands.add_parser(
         "run",
-        help="run a study, unattended: restarts Snakemake where it hangs or is killed, never runs a job twice",
+        help="run a study unattended: restarts Snakemake when it hangs or is killed, and never runs a job twice",
         description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
-        "watching and leaves running jobs alone; the same command goes on from there.",
+        "watching and leaves running jobs alone; the same command resumes.",
     )
     add_configfile(run, _STUDY)
     run.add_argument(
         "--background",
         action="store_true",
-        help="return at once and go on after logout; what it says goes to RESULTS/logs/slurm-run.log",
+        help="return at once and run on after logout; messages go to RESULTS/logs/slurm-run.log",
     )
     run.add_argument(
         "--patience",
         type=_seconds,
         default=400.0,
         metavar="SECONDS",
-        help="how long Snakemake may miss that a job has ended, before it is started again (default: 400)",
+        help="restart Snakemake when it has not noticed the end of a job for so long (default: 400)",
     )
     run.add_argument(
         "--interval",
@@ -114,11 +114,11 @@ def _in_background(results: Path) -> int:
             )
     except OSError as error:
         raise UserError(f"{log}: could not be written ({error.strerror})") from None
-    # Long enough to learn of what stops it at once: another run, a profile that is not there.
+    # Long enough to see what stops it at once: another run, a profile that is not there.
     time.sleep(2)
     if process.poll() not in (None, 0):
         raise UserError(log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1])
-    print(f"runs in the background as process {process.pid}; what it says: {log}")
+    print(f"runs in the background as process {process.pid}; messages: {log}")
     return 0
 
 

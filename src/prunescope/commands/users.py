@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
     report = commands.add_parser(
         "report",
         help="pages of a study as far as it has come",
-        description="Writes tables, figures and pages of the networks that are analysed into RESULTS/so-far, while the "
+        description="Writes tables, figures and pages of the models that are analysed into RESULTS/so-far, while the "
         "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
     )
     add_configfile(report)
@@ -80,8 +80,8 @@ def add_commands(commands: Any) -> None:
 
     export = commands.add_parser(
         "export",
-        help="a pruned network as a small file: 8-bit weights in compressed sparse rows",
-        description="Writes one network of a study in the form of docs/export.md, reads it back and says how much "
+        help="a pruned model as a small file: 8-bit weights in compressed sparse rows",
+        description="Writes one model of a study in the form of docs/export.md, reads it back and says how much "
         "smaller it is and what of its predictions changes.",
     )
     export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
@@ -121,7 +121,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
-    from prunescope.report.now import report
+    from prunescope.site.now import report
 
     page, problems = report(load_study(arguments.configfile), Path.cwd())
     if problems:

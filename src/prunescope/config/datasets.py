@@ -1,23 +1,81 @@
-"""Data sets of a study: where their examples come from, and what can be set about them.
+"""Data sets of a study: what every one has, and the sources that can be named.
 
-Settings only, checked and typed; ``prunescope.data`` holds the loaders.
+A source is a subclass of ``Dataset`` in a file of its own in ``prunescope/data/sources``, or in an installed
+package, by the entry point ``prunescope.sources``. Both are found by name; nothing else lists them.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+import importlib
+import pkgutil
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from inspect import isabstract
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import SchemaValidator, core_schema
 
-from prunescope.config.spec import Spec, distinct
+from prunescope.config.plugins import load_plugin, plugins
+from prunescope.config.spec import Spec
+from prunescope.errors import UserError
+
+#: Each module of this package is one source, or several of one family.
+_BUILT_IN = "prunescope.data.sources"
 
 #: One or several classes; a number; a class of every token; a span of the text; a text of its own.
 Answers = Literal["classes", "number", "tokens", "span", "text"]
 
 
-class _Dataset(Spec):
-    """What every data set has."""
+@dataclass(frozen=True)
+class Declared:
+    """What a data set is declared to hold; the card of the built one says what was found.
 
+    ``classes``, and examples of ``train``, ``validation`` and ``test``: upper bounds where they depend on what is
+    found. ``tokens``: length of the longest text; ``mean_tokens``: mean length of texts cut there, in subwords of
+    BERT (uncased), [CLS] and [SEP] included, where it is known. ``image``: (channels, height, width).
+
+    ``several_labels``: whether an example has any number of classes. ``answer_length``: tokens (tags) or characters
+    (spans, texts) of an answer, on average; ``accepted_answers``: accepted answers of a test example, on average.
+    """
+
+    classes: int
+    train: int
+    validation: int
+    test: int
+    tokens: int = 0
+    image: tuple[int, int, int] | None = None
+    mean_tokens: float | None = None
+    several_labels: bool = False
+    answer_length: float = 0.0
+    accepted_answers: float = 1.0
+
+
+def _by_source(value: Any) -> Dataset:
+    """Settings checked by the class of their source."""
+    if isinstance(value, Dataset):
+        return value
+    name = value.get("source") if isinstance(value, Mapping) else None
+    known = _built_in_like(name) if isinstance(name, str) else {}
+    # The other files, and installed packages, are looked at only where that is needed: it takes time.
+    classes = known if name in known else sources()
+    found: Dataset = _validator(tuple(classes.items())).validate_python(value)
+    return found
+
+
+class Dataset(Spec):
+    """Settings of a data set, what it is declared to hold, and how its tables are built.
+
+    A subclass has ``source``, a ``Literal`` of the names that it is known by, and the methods ``declared`` and
+    ``build``. Its module is imported whenever a study that names it is read: numpy, pyarrow and all else that is
+    slow to import is imported in functions.
+
+    Validation of this class gives the subclass that ``source`` names.
+    """
+
+    source: str
     training: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="per arch: training settings that differ on this data set"
     )
@@ -25,322 +83,105 @@ class _Dataset(Spec):
     #: What the examples are, and so which architectures can take them.
     input: ClassVar[Literal["image", "text"]]
 
+    #: The paper that studies the data set, by which plans sum up work.
+    paper: ClassVar[str] = "other"
+
     @property
     def answers(self) -> Answers:
-        """What a network says of an example, and so which architectures can say it."""
+        """What a model says of an example, and so which architectures can say it."""
         return "classes"
 
+    @abstractmethod
+    def declared(self) -> Declared:
+        """What the data set holds, before it is built."""
 
-class Digits(_Dataset):
-    """scikit-learn's 1,797 handwritten digits, 8 x 8 pixels, 10 classes."""
+    @abstractmethod
+    def build(self, name: str) -> Any:
+        """The tables of the data set called ``name``, as a ``prunescope.data.dataset.DataSet``.
 
-    input = "image"
-    source: Literal["digits"]
+        Raises:
+            UserError: a file is missing or unusable, or cannot be downloaded.
+        """
 
-
-class Docstrings(_Dataset):
-    """English prose from the docstrings of installed libraries."""
-
-    input = "text"
-    source: Literal["docstrings"]
-    labels: Literal["library", "topics"] = Field(
-        "library", description="one label, the library; or several, the themes a text mentions"
-    )
-    libraries: tuple[str, ...] = Field(
-        ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers"), min_length=2
-    )
-    per_library: int = Field(400, ge=20, description="texts taken from each library, at most")
-    max_tokens: int | None = Field(
-        None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
-    )
-
-    @field_validator("libraries")
     @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        distinct("", value)
-        return value
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        if not isabstract(cls):
+            return handler(source)
+        return core_schema.no_info_plain_validator_function(_by_source)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        if not isabstract(cls):
+            return handler(schema)
+        return handler(_tagged(sources()))
 
 
-_CUT = "texts are cut after this many tokens; null: the first power of two that covers 85 % of the training texts"
+def _tagged(classes: Mapping[str, type[Dataset]]) -> core_schema.CoreSchema:
+    schemas = {name: cls.__pydantic_core_schema__ for name, cls in classes.items()}
+    return core_schema.tagged_union_schema(schemas, discriminator="source")
 
 
-class _Corpus(_Dataset):
-    """A published data set of texts, read from local files or the Hugging Face hub."""
-
-    input = "text"
-    max_tokens: int | None = Field(256, ge=4, description=_CUT)
-    max_examples: int | None = Field(
-        None,
-        ge=2,
-        description="examples kept of each split, at most, in the proportions of the labels; null: all",
-    )
+@cache
+def _validator(classes: tuple[tuple[str, type[Dataset]], ...]) -> SchemaValidator:
+    return SchemaValidator(_tagged(dict(classes)))
 
 
-_LOCAL = "local folder; environment variables such as $PRUNESCOPE_DATA are filled in"
-_OR_HUB = f"{_LOCAL}; null: from the Hugging Face hub"
-_REVISION = "branch, tag or commit on the hub; null: the commit that is pinned in the code"
+def sources() -> dict[str, type[Dataset]]:
+    """Every source by name: those of this package, then those that installed packages add.
 
-
-class _Archived(_Corpus):
-    """A published data set whose original distribution is one archive.
-
-    ``url`` and ``sha256`` are left out of settings in which they are not given, so that those written before
-    these keys existed are still the same settings.
+    Raises:
+        UserError: a package's code cannot be loaded, is no source, or takes a name that is there already.
     """
-
-    path: str | None = Field(None, min_length=1, description=_LOCAL)
-    url: str | None = Field(
-        None, pattern=r"^https?://\S+$", description="address of the original archive, .tar.gz or .zip"
-    )
-    sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="its checksum; nothing is downloaded without one"
-    )
-
-    @model_validator(mode="after")
-    def _checked_download(self) -> Self:
-        if (self.url is None) != (self.sha256 is None):
-            missing = "url" if self.url is None else "sha256"
-            raise ValueError(f"{missing}: `url` and `sha256` belong together; give both or neither")
-        if self.url is not None and self.path is not None:
-            raise ValueError("url: `path` is given too; keep one of them")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_absent(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        return {key: value for key, value in values.items() if key not in _DOWNLOAD or value is not None}
+    found = dict(_built_in())
+    for name in sorted(plugins("sources")):
+        if name in found:
+            raise UserError(f"{name}: an installed package names its source as one of prunescope; rename it")
+        found[name] = _plugin(name)
+    return found
 
 
-_DOWNLOAD = ("url", "sha256")
-
-_AUGMENT = (
-    "what training does to its pictures, anew in every epoch: nothing, or a crop with 4 pixels of padding and "
-    "a flip from left to right of every other one"
-)
-
-#: Changes of training pictures by name; ``prunescope.training.augment`` makes them.
-Augment = Literal["none", "crop-flip"]
+def _built_in() -> dict[str, type[Dataset]]:
+    return {name: cls for module in _modules() for name, cls in _sources_in(module).items()}
 
 
-class Imdb(_Corpus):
-    """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
-
-    source: Literal["imdb"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int | None = Field(512, ge=4, description=_CUT)
+def _built_in_like(name: str) -> dict[str, type[Dataset]]:
+    """The sources of the files by whose names ``name`` begins: most often, the one file that has it."""
+    likely = [module for module in _modules() if name.startswith(module)]
+    return {name: cls for module in likely for name, cls in _sources_in(module).items()}
 
 
-class Snli(_Corpus):
-    """Stanford Natural Language Inference 1.0 (Bowman et al. 2015), pairs of sentences, 3 classes."""
-
-    source: Literal["snli"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int | None = Field(128, ge=4, description=_CUT)
+@cache
+def _modules() -> tuple[str, ...]:
+    package = importlib.import_module(_BUILT_IN)
+    return tuple(module.name for module in pkgutil.iter_modules(package.__path__))
 
 
-class Reuters(_Archived):
-    """Reuters-21578 news with its frequent topics, several labels."""
-
-    source: Literal["reuters"]
-    path: str | None = Field(
-        None,
-        min_length=1,
-        description=f"{_LOCAL}; or one file with all documents; null: the original distribution is downloaded",
-    )
-    min_documents: int = Field(100, ge=1, description="topics of fewer documents are left out")
+@cache
+def _sources_in(module: str) -> dict[str, type[Dataset]]:
+    there = vars(importlib.import_module(f"{_BUILT_IN}.{module}")).values()
+    return {name: cls for cls in there if _is_source(cls) for name in names_of(cls)}
 
 
-class Aapd(_Archived):
-    """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
-
-    source: Literal["aapd"]
-    train_from: Literal["train", "validation"] = Field(
-        "train",
-        description="validation: without the training split; four fifths of the validation split are trained on",
-    )
-
-    @model_validator(mode="after")
-    def _has_files(self) -> Self:
-        if self.path is None and self.url is None:
-            raise ValueError(
-                "path: required, or `url` and `sha256` of the original archive: its authors publish neither a stable "
-                "address nor a checksum (their README: github.com/lancopku/SGM)"
-            )
-        return self
+def _is_source(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, Dataset) and not isabstract(value)
 
 
-class Pictures(_Dataset):
-    """A published data set of pictures; a stratified tenth of its training split is validation.
-
-    Networks see pixels less the training split's mean of each channel, over its deviation.
-    """
-
-    input = "image"
-    source: Literal["mnist", "fashion_mnist", "cifar10", "cifar100"]
-    path: str | None = Field(None, min_length=1, description=f"{_LOCAL}; null: downloaded by torchvision")
-    max_examples: int | None = Field(
-        None,
-        ge=2,
-        description="examples kept of each split, at most, in the proportions of the labels; null: all",
-    )
-    augment: Augment = Field("none", description=_AUGMENT)
+def names_of(cls: type[Dataset]) -> tuple[str, ...]:
+    """The names that a source is known by."""
+    return get_args(cls.model_fields["source"].annotation)
 
 
-class Mnist(Pictures):
-    """MNIST (LeCun et al. 1998), handwritten digits of 28 x 28 pixels, 10 classes."""
-
-    source: Literal["mnist"]
-
-
-class FashionMnist(Pictures):
-    """Fashion-MNIST (Xiao et al. 2017), clothing in grey, 28 x 28 pixels, 10 classes."""
-
-    source: Literal["fashion_mnist"]
-
-
-class Cifar10(Pictures):
-    """CIFAR-10 (Krizhevsky 2009), 32 x 32 pixels in colour, 10 classes."""
-
-    source: Literal["cifar10"]
-    augment: Augment = Field("crop-flip", description=_AUGMENT)
-
-
-class Cifar100(Pictures):
-    """CIFAR-100 (Krizhevsky 2009), 32 x 32 pixels in colour, 100 classes."""
-
-    source: Literal["cifar100"]
-    augment: Augment = Field("crop-flip", description=_AUGMENT)
-
-
-GlueSource = Literal[
-    "glue_cola",
-    "glue_sst2",
-    "glue_mrpc",
-    "glue_stsb",
-    "glue_rte",
-    "glue_wnli",
-    "glue_qnli",
-    "glue_mnli",
-    "glue_qqp",
-]
-
-
-class Glue(_Corpus):
-    """A task of GLUE (Wang et al. 2019): sentences or pairs of them, with a class or a score (STS-B).
-
-    GLUE's validation set is the test set here, a part of its training set is validation.
-    """
-
-    source: GlueSource
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int | None = Field(128, ge=4, description=_CUT)
-    validation: float = Field(
-        0.1, gt=0, lt=1, description="share of GLUE's training set that becomes the validation set"
-    )
-
-    @property
-    def answers(self) -> Answers:
-        return "number" if self.source == "glue_stsb" else "classes"
-
-
-GLUE: tuple[str, ...] = get_args(GlueSource)
-
-_VALIDATION = "share of the training set that becomes the validation set"
-
-
-class Squad(_Corpus):
-    """SQuAD v1.1 (Rajpurkar et al. 2016): questions answered by a span of a paragraph.
-
-    Its development set is the test set here, a part of its training set is validation.
-    """
-
-    source: Literal["squad"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int = Field(
-        384, ge=16, description="of a question and a piece of its paragraph; longer ones are cut into windows"
-    )
-    stride: int = Field(128, ge=1, description="tokens that windows which follow one another share")
-    max_question: int = Field(64, ge=4, description="questions are cut after this many tokens")
-    max_answer: int = Field(30, ge=1, description="longest answer, in tokens")
-    validation: float = Field(0.1, gt=0, lt=1, description=_VALIDATION)
-
-    @model_validator(mode="after")
-    def _windows_move_on(self) -> Self:
-        # Three special pieces beside the question; some encoders have four.
-        if self.stride >= self.max_tokens - self.max_question - 4:
-            raise ValueError(
-                f"stride: {self.stride} tokens leave a window of {self.max_tokens} with a question of "
-                f"{self.max_question} no step; lower it"
-            )
-        return self
-
-    @property
-    def answers(self) -> Answers:
-        return "span"
-
-
-class Conll2003(_Corpus):
-    """CoNLL-2003 (Tjong Kim Sang and De Meulder 2003): a tag of named entities for every word."""
-
-    source: Literal["conll2003"]
-    path: str | None = Field(None, min_length=1, description=_OR_HUB)
-    revision: str | None = Field(None, min_length=1, description=_REVISION)
-    max_tokens: int | None = Field(128, ge=4, description=_CUT)
-
-    @property
-    def answers(self) -> Answers:
-        return "tokens"
-
-
-class DataToText(_Corpus):
-    """E2E (Novikova et al. 2017), DART (Nan et al. 2021) or WebNLG (Gardent et al. 2017): texts from records."""
-
-    source: Literal["e2e", "dart", "webnlg"]
-    path: str = Field(min_length=1, description=_LOCAL)
-    max_tokens: int = Field(
-        256, ge=8, description="of a record and its text; a record has at most half of them"
-    )
-
-    @property
-    def answers(self) -> Answers:
-        return "text"
-
-
-Dataset = Annotated[
-    Digits
-    | Docstrings
-    | Imdb
-    | Snli
-    | Reuters
-    | Aapd
-    | Mnist
-    | FashionMnist
-    | Cifar10
-    | Cifar100
-    | Glue
-    | Squad
-    | Conll2003
-    | DataToText,
-    Field(discriminator="source"),
-]
-
-SOURCES: dict[str, type[_Dataset]] = {
-    "digits": Digits,
-    "docstrings": Docstrings,
-    "imdb": Imdb,
-    "snli": Snli,
-    "reuters": Reuters,
-    "aapd": Aapd,
-    "mnist": Mnist,
-    "fashion_mnist": FashionMnist,
-    "cifar10": Cifar10,
-    "cifar100": Cifar100,
-    **dict.fromkeys(GLUE, Glue),
-    "squad": Squad,
-    "conll2003": Conll2003,
-    **dict.fromkeys(("e2e", "dart", "webnlg"), DataToText),
-}
+def _plugin(name: str) -> type[Dataset]:
+    cls = load_plugin("sources", name)
+    if not _is_source(cls) or name not in names_of(cls):
+        raise UserError(
+            f"{name}: the installed package's {plugins('sources')[name].value} is no source of this name; it must be "
+            f"a subclass of prunescope.config.datasets.Dataset with `source: Literal[{name!r}]`, `declared` and "
+            "`build`"
+        )
+    found: type[Dataset] = cls
+    return found

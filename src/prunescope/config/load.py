@@ -17,7 +17,7 @@ from prunescope.config.architectures import (
     family_names,
     with_checkpoint_sizes,
 )
-from prunescope.config.datasets import SOURCES
+from prunescope.config.datasets import sources
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
 from prunescope.config.pruners import Pruner
@@ -90,7 +90,6 @@ _SPECS: dict[str, type[BaseModel]] = {
     "spaces": Space,
     "epochs": EpochRange,
     "lr": RateRange,
-    **SOURCES,
 }
 
 
@@ -98,4 +97,6 @@ def first_problem(error: ValidationError) -> str:
     """The first problem of a study, or of a part of one, as one line, ``key: what is wrong and what is allowed``."""
     named = {part for problem in error.errors(include_url=False) for part in problem["loc"]}
     families = {name: family_named(name) for name in family_names() if name in named}
-    return problem_line(error, Study, {**_SPECS, **families}, {"family": family_names(), "source": SOURCES})
+    known = sources()
+    specs = {**_SPECS, **families, **known}
+    return problem_line(error, Study, specs, {"family": family_names(), "source": known})

@@ -68,7 +68,7 @@ def problem_line(
     if kind.startswith("union_tag"):
         discriminator = str(context["discriminator"]).strip("'")
         what = f"unknown {context['tag']!r}" if "tag" in context else "required, but not given"
-        message = f"{what}; one of {listed(unions[discriminator])}"
+        message = f"{what}; one of {listed(unions[discriminator], 40)}"
         return _line(".".join(map(str, (*location, discriminator))), message, len(problems))
     if kind == "extra_forbidden":
         message = f"unknown key; allowed here: {listed(_keys(root, specs, location), 40)}"

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.splits import SPLITS, sample, stratified
-from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError
-from prunescope.predictions.arrow import objects
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,8 @@ def assemble_answers(
     Raises:
         UserError: a split has no examples.
     """
+    from prunescope.predictions.arrow import objects
+
     tables, notes = {}, list(reasons)
     for split in SPLITS:
         found = splits[split]

@@ -34,42 +34,42 @@ def unpack(archive: Path, names: Collection[str], folder: Path, most_bytes: int,
                 infos = [info for info in packed.infolist() if not info.is_dir()]
                 found = _chosen(archive, [info.filename for info in infos], names, hint)
                 sizes = {info.filename: info.file_size for info in infos}
-                _check_size(archive, [sizes[place] for place in found.values()], most_bytes)
+                _check_size(archive, [sizes[member] for member in found.values()], most_bytes)
                 with atomic_directory(folder) as temporary:
-                    for name, place in found.items():
-                        with packed.open(place) as source:
-                            _copy(archive, source, temporary / name, sizes[place])
+                    for name, member in found.items():
+                        with packed.open(member) as source:
+                            _copy(archive, source, temporary / name, sizes[member])
             return
         with tarfile.open(archive) as tape:
             members = {member.name: member for member in tape.getmembers() if not member.isdir()}
             found = _chosen(archive, list(members), names, hint)
-            for place in found.values():
-                if not members[place].isreg():
-                    raise UserError(f"{archive}: {place} is a link or device, not a file; do not use it")
-            _check_size(archive, [members[place].size for place in found.values()], most_bytes)
+            for member in found.values():
+                if not members[member].isreg():
+                    raise UserError(f"{archive}: {member} is a link or device, not a file; do not use it")
+            _check_size(archive, [members[member].size for member in found.values()], most_bytes)
             with atomic_directory(folder) as temporary:
-                for name, place in found.items():
-                    stream = tape.extractfile(members[place])
+                for name, member in found.items():
+                    stream = tape.extractfile(members[member])
                     assert stream is not None
                     with stream:
-                        _copy(archive, stream, temporary / name, members[place].size)
+                        _copy(archive, stream, temporary / name, members[member].size)
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
         raise UserError(f"{archive}: damaged, or no tar or zip archive ({error}); fetch it again") from None
 
 
-def _chosen(archive: Path, places: Sequence[str], names: Collection[str], hint: str) -> Mapping[str, str]:
-    """Name -> its place in the archive, all of them in one folder there."""
+def _chosen(archive: Path, members: Sequence[str], names: Collection[str], hint: str) -> Mapping[str, str]:
+    """Name -> its path in the archive, all of them in one folder there."""
     folders: dict[PurePosixPath, dict[str, str]] = {}
-    for place in places:
-        path = PurePosixPath(place)
+    for member in members:
+        path = PurePosixPath(member)
         # What macOS adds beside every file is called the same, with a prefix; it is in no list of names.
         if path.name in names:
             if path.is_absolute() or ".." in path.parts:
-                raise UserError(f"{archive}: unsafe, {place} leads out of its folder; do not use it")
+                raise UserError(f"{archive}: unsafe, {member} leads out of its folder; do not use it")
             inside = folders.setdefault(path.parent, {})
             if path.name in inside:
-                raise UserError(f"{archive}: holds {place} twice; do not use it")
-            inside[path.name] = place
+                raise UserError(f"{archive}: holds {member} twice; do not use it")
+            inside[path.name] = member
     if len(folders) > 1 and hint:
         folders = {parent: held for parent, held in folders.items() if hint in str(parent).lower()}
     if len(folders) > 1:

@@ -9,22 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.data.facts import PIE_PAPER
+from prunescope.data.dataset import DataSet, DataTable
 from prunescope.data.published import beside_table_7, covering_power_of_two, token_counts
-from prunescope.data.tables import DataSet, DataTable
+from prunescope.data.settings import Published
 
 
-def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -> dict[str, Any]:
+def card(
+    name: str, source: str, data: DataSet, max_tokens: int | None = None, published: Published | None = None
+) -> dict[str, Any]:
     """Counts, class balance, text lengths in words, content hashes and versions, ready for JSON.
 
     ``majority_share`` is the share of the most frequent label, for several labels of the most
     frequent set of labels: what always answering the same would score as exact matches.
-    ``constant_score`` is what a network that looks at nothing can score: the accuracy of always
+    ``constant_score`` is what a model that ignores its input can score: the accuracy of always
     answering the most frequent class, or the macro F1 of giving every example all labels.
 
     Of texts, ``length_rule`` says where the rule behind the PIE paper's "max tokens" would cut them, over all
     splits, beside the limit in use (``max_tokens``; None: the rule, over the training texts); and of the
-    paper's data sets ``table_7`` has its numbers beside ours.
+    paper's data sets (``published``) ``table_7`` has its numbers beside ours.
     """
     first = next(iter(data.tables.values())).info
     hashes = {split: _sha256(table) for split, table in data.tables.items()}
@@ -65,9 +67,9 @@ def card(name: str, source: str, data: DataSet, max_tokens: int | None = None) -
     if tokens:
         every = np.concatenate(list(tokens.values()))
         description["length_rule"] = {"covers_85_percent": covering_power_of_two(every), "in_use": max_tokens}
-        if source in PIE_PAPER:
+        if published is not None:
             sizes = {split: len(table) for split, table in data.tables.items()}
-            description["table_7"] = beside_table_7(source, sizes, len(first.classes), every)
+            description["table_7"] = beside_table_7(published, sizes, len(first.classes), every)
     joined = "".join(f"{split}:{digest}\n" for split, digest in hashes.items())
     description["sha256"] = hashlib.sha256(joined.encode()).hexdigest()
     description["versions"] = dict(data.versions)

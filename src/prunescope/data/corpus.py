@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
-from prunescope.data.facts import PIE_PAPER
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.local import Rows
-from prunescope.data.published import comparison
+from prunescope.data.settings import Published
 from prunescope.data.splits import SPLITS, sample
-from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError, listed
 
 
@@ -40,7 +37,7 @@ class Examples:
 
 def assemble(
     name: str,
-    source: str,
+    published: Published | None,
     task: Literal["single-label", "multi-label"],
     classes: Sequence[str],
     splits: Mapping[str, Examples],
@@ -53,6 +50,7 @@ def assemble(
     """The tables, cut to ``max_examples`` per split, with the comparison to the PIE paper's Table 7 as a note.
 
     Args:
+        published: what the PIE paper prints of the data set.
         reasons: sentences that explain counts other than the paper's.
         metrics: the data set's own, in its tables' metadata.
         parts: how many examples of each part follow one another in the test split.
@@ -60,15 +58,19 @@ def assemble(
     Raises:
         UserError: a split has no examples, or a class none in the training split.
     """
+    import numpy as np
+
+    from prunescope.data.published import comparison
+
     cut = False
     tables = {}
     for split in SPLITS:
         examples = splits[split]
-        pieces = dict(parts or {}) if split == "test" else {}
+        sizes = dict(parts or {}) if split == "test" else {}
         if max_examples is not None and len(examples) > max_examples:
             numbers = sample(examples.contents(), examples.labels, max_examples)
             examples = examples.rows(numbers)
-            pieces = _counted(pieces, numbers)
+            sizes = _counted(sizes, numbers)
             cut = True
         if not len(examples):
             raise UserError(f"{name}: the {split} split has no examples; check the files of the data set")
@@ -83,14 +85,14 @@ def assemble(
             )
         labels = marks if task == "multi-label" else marks.argmax(axis=1).astype(np.int32)
         info = TableInfo(
-            name, split, task, tuple(classes), tuple(examples.texts), metrics=tuple(metrics), parts=pieces
+            name, split, task, tuple(classes), tuple(examples.texts), metrics=tuple(metrics), parts=sizes
         )
         tables[split] = DataTable(info, labels, texts=examples.texts)
     why = [
         *reasons,
         *([f"Each split was cut to at most {max_examples:,} examples (max_examples)."] if cut else []),
     ]
-    notes = [comparison(source, tables, why)] if source in PIE_PAPER else list(why)
+    notes = [comparison(published, tables, why)] if published is not None else list(why)
     for split in SPLITS[1:]:
         counts = tables[split].labels
         present = counts.any(axis=0) if counts.ndim > 1 else np.bincount(counts, minlength=len(classes)) > 0
@@ -101,6 +103,8 @@ def assemble(
 
 def _counted(parts: Mapping[str, int], kept: Sequence[int]) -> dict[str, int]:
     """How many of the examples ``kept`` (sorted) are of each part."""
+    import numpy as np
+
     ends = np.cumsum([0, *parts.values()])
     return dict(zip(parts, np.diff(np.searchsorted(kept, ends)).tolist(), strict=True))
 
@@ -116,7 +120,7 @@ def from_hub(
 
     ``config``: which of the repository's data sets.
 
-    No code of the repository is run: ``datasets`` is never told to trust any. It keeps what it fetched in
+    No code of the repository is run: ``datasets`` is never asked to trust any. It keeps what it fetched in
     its own cache, from which it reads alone where HF_HUB_OFFLINE is set.
 
     Raises:

@@ -236,7 +236,7 @@ def _plain(error: object) -> str:
     return " ".join(text.split()) or type(error).__name__
 
 
-def _unwritable(place: Path, error: OSError) -> UserError:
+def _unwritable(path: Path, error: OSError) -> UserError:
     return UserError(
-        f"{place}: could not be written ({_plain(error)}); free space, or set PRUNESCOPE_CACHE to another folder"
+        f"{path}: could not be written ({_plain(error)}); free space, or set PRUNESCOPE_CACHE to another folder"
     )

@@ -1,4 +1,4 @@
-"""From the pictures and labels of a published data set to its tables."""
+"""From the images and labels of a published data set to its tables."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.config.datasets import Pictures
 from prunescope.data import local
-from prunescope.data.facts import PICTURES
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
+from prunescope.data.settings import Images
 from prunescope.data.splits import SPLITS, sample, stratified
-from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError, listed
 
 #: Share of the training split that becomes validation.
@@ -27,7 +26,7 @@ _SCALE = 255.0
 
 @dataclass(frozen=True)
 class Labelled:
-    """Pictures (n, channels, height, width) uint8 with their class numbers (n,) int32."""
+    """Images (n, channels, height, width) uint8 with their class numbers (n,) int32."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -44,19 +43,19 @@ class Labelled:
 
 def assemble(
     name: str,
-    spec: Pictures,
+    spec: Images,
     found: Mapping[str, Labelled],
     versions: Mapping[str, str],
     notes: Sequence[str],
 ) -> DataSet:
     """The tables: a stratified tenth of ``train`` becomes validation, then each is cut to ``max_examples``.
 
-    The pictures' contents decide both, not their order.
+    The images' contents decide both, not their order.
 
     Raises:
         UserError: a class has no training examples.
     """
-    published = PICTURES[spec.source]
+    published = spec.published
     train = found["train"]
     numbers = stratified(train.contents(), train.labels.tolist(), (1 - VALIDATION, VALIDATION))
     splits = {
@@ -105,8 +104,8 @@ def channel_statistics(images: np.ndarray) -> tuple[list[float], list[float]]:
     return mean, std
 
 
-def _counts(spec: Pictures, found: Mapping[str, int]) -> list[str]:
-    published = PICTURES[spec.source]
+def _counts(spec: Images, found: Mapping[str, int]) -> list[str]:
+    published = spec.published
     train, test = published.published
     here = (found["train"], found["test"])
     verdict = "as published" if here == published.published else f"published are {train:,} and {test:,}"
@@ -116,14 +115,14 @@ def _counts(spec: Pictures, found: Mapping[str, int]) -> list[str]:
     ]
 
 
-def from_parquet(folder: Path, spec: Pictures, label: Sequence[str]) -> dict[str, Labelled] | None:
+def from_parquet(folder: Path, spec: Images, label: Sequence[str]) -> dict[str, Labelled] | None:
     """``train.parquet`` and ``test.parquet`` in ``folder``, or None where neither is there.
 
     Columns: ``image``, PNG, JPEG or WebP bytes, also as the hub's {bytes, path}; and the class number,
     under the first of the names in ``label`` that is there.
 
     Raises:
-        UserError: a file is missing or unusable, or a picture is damaged or of another size.
+        UserError: a file is missing or unusable, or an image is damaged or of another size.
     """
     paths = {split: folder / f"{split}.parquet" for split in ("train", "test")}
     if not any(path.is_file() for path in paths.values()):
@@ -135,16 +134,16 @@ def from_parquet(folder: Path, spec: Pictures, label: Sequence[str]) -> dict[str
 
 
 def parquet_versions() -> dict[str, str]:
-    """For the data card: what decodes lossy pictures decides their last digits."""
+    """For the data card: what decodes lossy images decides their last digits."""
     return {"pillow": version("pillow")}
 
 
-def _decoded(path: Path, spec: Pictures, label: Sequence[str]) -> Labelled:
-    published = PICTURES[spec.source]
+def _decoded(path: Path, spec: Images, label: Sequence[str]) -> Labelled:
+    published = spec.published
     rows = local.read_rows(path, (("image", "img"), label))
     images = np.empty((len(rows), *published.image), dtype=np.uint8)
     for number, cell in enumerate(rows.columns["image"]):
-        images[number] = _picture(cell, published.image, f"{path}: row {number + 1}")
+        images[number] = _image(cell, published.image, f"{path}: row {number + 1}")
     classes = published.classes
     labels = np.empty(len(rows), dtype=np.int32)
     for number, value in enumerate(rows.columns[label[0]]):
@@ -157,15 +156,13 @@ def _decoded(path: Path, spec: Pictures, label: Sequence[str]) -> Labelled:
     return Labelled(images, labels)
 
 
-def _picture(cell: Any, shape: tuple[int, int, int], where: str) -> np.ndarray:
-    """One coded picture as (channels, height, width) uint8."""
+def _image(cell: Any, shape: tuple[int, int, int], where: str) -> np.ndarray:
+    """One encoded image as (channels, height, width) uint8."""
     from PIL import Image
 
     raw = cell.get("bytes") if isinstance(cell, dict) else cell
     if not isinstance(raw, bytes):
-        raise UserError(
-            f"{where}: column 'image' holds no bytes of a picture; write the pictures into the file"
-        )
+        raise UserError(f"{where}: column 'image' holds no bytes of an image; write the images into the file")
     channels, height, width = shape
     try:
         with Image.open(io.BytesIO(raw), formats=("PNG", "JPEG", "WEBP")) as image:
@@ -176,7 +173,7 @@ def _picture(cell: Any, shape: tuple[int, int, int], where: str) -> np.ndarray:
     # Which errors come from damaged files depends on the form and on Pillow's decoders.
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{where}: the picture cannot be read ({reason}); fetch the file again") from None
+        raise UserError(f"{where}: the image cannot be read ({reason}); fetch the file again") from None
     raise UserError(
-        f"{where}: a picture of {size[0]} x {size[1]} pixels, not {width} x {height}; is it the right data set?"
+        f"{where}: an image of {size[0]} x {size[1]} pixels, not {width} x {height}; is it the right data set?"
     )

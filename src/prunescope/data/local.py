@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from prunescope.errors import UserError, listed
 
@@ -26,8 +21,6 @@ _STEMS = {
     "test": ("test",),
 }
 
-_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
-
 
 @dataclass(frozen=True)
 class Rows:
@@ -38,28 +31,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
-
-
-def expanded(path: str) -> Path:
-    """The path with its environment variables and ``~`` filled in.
-
-    Raises:
-        UserError: a variable is not set, or nothing is there.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
-        found = os.environ.get(name)
-        if not found:
-            raise UserError(
-                f"path: {path}: the environment variable {name} is not set; set it to the folder it stands for"
-            )
-        return found
-
-    result = Path(_VARIABLE.sub(value, path)).expanduser()
-    if not result.exists():
-        raise UserError(f"path: {result}: no such file or folder; see `path` in docs/configuration.md")
-    return result
 
 
 def split_file(folder: Path, split: str, stem: str = "{}") -> Path | None:
@@ -206,6 +177,9 @@ def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
         with pq.ParquetFile(path) as file:
             chosen = _chosen(path, columns, file.schema_arrow.names)

@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from prunescope.data.corpus import Examples
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.splits import SPLITS, sample
-from prunescope.data.tables import DataSet, DataTable, TableInfo
 from prunescope.errors import UserError
 
 
@@ -42,6 +40,8 @@ def assemble_numbers(
     Raises:
         UserError: a split has no examples.
     """
+    import numpy as np
+
     tables, notes = {}, list(reasons)
     for split in SPLITS:
         examples = splits[split]

@@ -1,4 +1,4 @@
-"""How a built data set compares with what is published of it (``data.facts``)."""
+"""How a built data set compares with the PIE paper's Table 7."""
 
 from __future__ import annotations
 
@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from prunescope.data.dataset import DataTable
 from prunescope.data.encoding.words import basic_english
-from prunescope.data.facts import PIE_PAPER
+from prunescope.data.settings import Published
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataTable
 
 #: Share of the texts that the length rule covers (PIE paper, section 4.1 and appendix A.2).
 COVERED = 0.85
 
 
-def comparison(source: str, tables: Mapping[str, DataTable], reasons: Sequence[str]) -> str:
+def comparison(paper: Published, tables: Mapping[str, DataTable], reasons: Sequence[str]) -> str:
     """One paragraph for the data card: the printed counts, whether ours agree, and why where they do not."""
-    paper = PIE_PAPER[source]
     ours = tuple(len(tables[split]) for split in SPLITS)
     classes = len(tables["train"].info.classes)
     if ours == paper.counts and classes == paper.classes:
@@ -56,14 +55,13 @@ def covering_power_of_two(lengths: Sequence[int] | np.ndarray, share: float = CO
 
 
 def beside_table_7(
-    source: str, counts: Mapping[str, int], classes: int, tokens: np.ndarray
+    paper: Published, counts: Mapping[str, int], classes: int, tokens: np.ndarray
 ) -> list[dict[str, Any]]:
     """One row per number of Table 7: ``quantity``, ``published``, ``ours``, ``difference``, ``why``.
 
     ``tokens``: of the texts of all splits. The standard deviation uses ddof = 1. ``why`` is empty where ours,
     rounded as the paper rounds, is the printed number; ``difference`` is ours - published.
     """
-    paper = PIE_PAPER[source]
     printed = dict(zip(SPLITS, paper.counts, strict=True))
     same_texts = printed == dict(counts) and paper.classes == classes
     rows = [
@@ -94,12 +92,8 @@ def beside_table_7(
     rows += [
         _row(f"tokens: {name}", getattr(paper.lengths, name), value, why) for name, value in found.items()
     ]
-    exception = (
-        "the paper's exception: the rule gives less, but 128 tokens hold every pair whole"
-        if source == "snli"
-        else why
-    )
-    rows.append(_row("max tokens by the rule", paper.max_tokens, covering_power_of_two(tokens), exception))
+    rule = covering_power_of_two(tokens)
+    rows.append(_row("max tokens by the rule", paper.max_tokens, rule, paper.exception or why))
     return rows
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 #: Split names, in the order they are cut.
 SPLITS = ("train", "validation", "test")
@@ -38,13 +40,15 @@ def stratified(
     Stable: the order of the examples does not matter, other strata do not matter, and one more
     example in a stratum moves at most one of the others across each cut.
     """
+    import numpy as np
+
     members: dict[Hashable, list[int]] = {}
     for number, stratum in enumerate(strata):
         members.setdefault(stratum, []).append(number)
     cumulated = np.cumsum(shares)[:-1]
     result = np.empty(len(contents), dtype=np.int8)
     for stratum, numbers in members.items():
-        # Equal contents get the same place whatever their order; the number only makes the sort total.
+        # Equal contents are in the same position whatever their order; the number only makes the sort total.
         ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], "split"), n))
         offset = content_hash(repr(stratum), "offset") / 2**63
         # The tiny term keeps 0.7 * 10 at 7, whichever side binary fractions put it on.
@@ -71,6 +75,8 @@ def split_multi(
     A class of at least 10 examples is in every split: where it would be missing from one, the
     example with the lowest hash among its examples in the best-supplied split goes there.
     """
+    import numpy as np
+
     result = stratified(contents, [tuple(label) for label in labels], shares)
     classes = sorted({c for label in labels for c in label})
     holders = {c: [n for n, label in enumerate(labels) if c in label] for c in classes}
@@ -100,12 +106,12 @@ def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], c
     members: dict[tuple[int, ...], list[int]] = {}
     for number, label in enumerate(labels):
         members.setdefault(tuple(label), []).append(number)
-    place: dict[int, tuple[float, int]] = {}
+    position: dict[int, tuple[float, int]] = {}
     for stratum, numbers in members.items():
         offset = content_hash(repr(stratum), "sample") / 2**63
         ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], "sample"), n))
         for rank, number in enumerate(ordered):
-            place[number] = ((rank + offset) / len(numbers), number)
+            position[number] = ((rank + offset) / len(numbers), number)
     holders: dict[int, list[int]] = {}
     for number, label in enumerate(labels):
         for c in label:
@@ -114,10 +120,10 @@ def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], c
     covered: set[int] = set()
     for c in sorted(holders, key=lambda c: (len(holders[c]), c)):
         if c not in covered and len(kept) < count:
-            first = min(holders[c], key=place.__getitem__)
+            first = min(holders[c], key=position.__getitem__)
             kept[first] = None
             covered.update(labels[first])
-    for number in sorted(place, key=place.__getitem__):
+    for number in sorted(position, key=position.__getitem__):
         if len(kept) == count:
             break
         kept[number] = None

@@ -1,10 +1,8 @@
-"""Data tables: one Parquet file per split, with everything the later stages need to know about it."""
+"""Data tables on disk: one Parquet file per split, with everything the later stages need to know about it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import objects
@@ -20,68 +19,13 @@ from prunescope.predictions.arrow import objects
 #: Key of the JSON object in the Parquet schema's metadata.
 KEY = b"prunescope"
 
-#: The column of the answers' places.
+#: The column of the answers' offsets in the context.
 STARTS = "answer_start"
 
 _TASKS = ("single-label", "multi-label", "regression", "tokens", "span", "text")
 
 #: Tasks whose labels are classes, or none of them.
 CLASS_TASKS = ("single-label", "multi-label", "tokens")
-
-
-@dataclass(frozen=True)
-class TableInfo:
-    """What a data table says of itself.
-
-    ``inputs``: the input columns, ("text",), ("premise", "hypothesis") or ("image",).
-    ``image_shape``: (channels, height, width); ``image_scale``: pixels are divided by it.
-    ``metrics``: the data set's own scores, the first one above all (``analysis.task_metrics``); ``parts``: how
-    many examples of each of the parts that follow one another in this split and are scored apart.
-    """
-
-    dataset: str
-    split: str
-    task: str
-    classes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    image_shape: tuple[int, int, int] | None = None
-    image_scale: float | None = None
-    metrics: tuple[str, ...] = ()
-    parts: Mapping[str, int] = field(default_factory=dict)
-
-    def json(self) -> str:
-        # What most data sets do not have is left out of theirs, whose files stay the same.
-        without = {name for name in ("metrics", "parts") if not getattr(self, name)}
-        about = {name: value for name, value in self.__dict__.items() if name not in without}
-        return json.dumps(about, ensure_ascii=False)
-
-
-@dataclass(frozen=True)
-class DataTable:
-    """One split: its labels, and texts by column or images (n, ch, H, W) uint8.
-
-    ``labels``: (n,) int32 or (n, C) bool; regression (n,) float32; tokens (n,) object, an int32 array for
-    each text, whose words a space parts; span and text (n,) object, lists of accepted answers. ``starts``:
-    where in the context each of the answers stands (span).
-    """
-
-    info: TableInfo
-    labels: np.ndarray
-    texts: Mapping[str, list[str]] | None = None
-    images: np.ndarray | None = None
-    starts: Sequence[Sequence[int]] | None = None
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """All splits, and where they came from: distribution -> version, and notes for the card."""
-
-    tables: dict[str, DataTable]
-    versions: dict[str, str]
-    notes: tuple[str, ...] = ()
 
 
 def write_table(path: Path, table: DataTable) -> None:

@@ -11,7 +11,7 @@ from prunescope.analysis.alpha.cells import AlphaCell
 from prunescope.analysis.stats import mean, standard_error
 from prunescope.figures import layout
 from prunescope.figures.cuts import NO_ALPHA, Measured
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -24,8 +24,8 @@ HIGHEST = 10.0
 _ROUNDING = 1.02
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per data set, a panel per network and pruner."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per data set, a panel per architecture and pruner."""
     measured = Measured.of(source)
     for dataset in dict.fromkeys(cell.dataset for cell in source.cells):
         own = [(cell, alpha) for cell, alpha in measured.cells if cell.dataset == dataset]
@@ -39,19 +39,20 @@ def draw(source: Source) -> Iterator[Picture]:
             for arch, pruner in dict.fromkeys((cell.arch, cell.pruner) for cell, _ in _by_size(own))
         }
         shown = {key: table for key, table in curves.items() if len(table) > 1}
-        for arch, pruner in curves.keys() - shown.keys():
-            source.skip(
-                f"accuracy and alpha, {dataset} · {arch} · {pruner}",
-                f"no amount up to ratio {HIGHEST:g} with a known ratio",
-            )
+        for arch, pruner in curves:
+            if (arch, pruner) not in shown:
+                source.skip(
+                    f"accuracy and alpha, {dataset} · {arch} · {pruner}",
+                    f"no compression level up to ratio {HIGHEST:g} with a known ratio",
+                )
         if shown:
-            yield _picture(dataset, shown)
+            yield _figure(dataset, shown)
 
 
 def curve(cells: Sequence[tuple[CellFiles, AlphaCell]]) -> pd.DataFrame:
-    """``COLUMNS`` of one network and pruner by ratio, the unpruned models (ratio 1, no alpha) first.
+    """``COLUMNS`` of one architecture and pruner by ratio, the dense models (ratio 1, no alpha) first.
 
-    Means and standard errors are over seeds; the unpruned models are those that its cells have. ``n_seeds`` of them
+    Means and standard errors are over seeds; the dense models are those of its cells. ``n_seeds`` of them
     have an accuracy, ``n_alphas`` a slope: models that are right nowhere have none.
     """
     first, _ = cells[0]
@@ -75,7 +76,7 @@ def _by_size(own: Sequence[tuple[CellFiles, AlphaCell]]) -> list[tuple[CellFiles
     return sorted(own, key=lambda pair: (pair[1].parameters or 0, pair[0].arch))
 
 
-def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Picture:
+def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure:
     columns = 2 if len(curves) == 4 else 3
     figure, panels = layout.panels(len(curves), columns=columns, height=2.0)
     for panel, ((arch, pruner), table) in zip(panels, curves.items(), strict=True):
@@ -96,7 +97,7 @@ def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Pictu
                 "α (right, in the pruner's colour)", color="#5f6368", marker="o", markersize=3.4
             ),
             layout.line_handle(
-                "unpruned accuracy, and α = 1", color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2))
+                "dense accuracy, and α = 1", color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2))
             ),
         ],
         columns=3,
@@ -106,13 +107,13 @@ def _picture(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Pictu
     data = pd.concat(curves.values(), ignore_index=True)
     fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
-        "Mean accuracy (left axis, from the unpruned models at ratio 1) and mean intensification α (right axis) "
+        "Mean accuracy (left axis, from the dense models at ratio 1) and mean intensification α (right axis) "
         f"up to ratio {HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}"
         f"{', fewer where a model has no α' if fewer else ''}. "
-        "The dashed line is both: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
-        "pruning helps on both counts."
+        "Dashed line: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
+        "pruning improves both."
     )
-    return Picture(dataset, title, caption, figure, data)
+    return Figure(dataset, title, caption, figure, data)
 
 
 def _curves(panel: Any, pruner: str, table: pd.DataFrame) -> None:

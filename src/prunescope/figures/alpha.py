@@ -1,4 +1,4 @@
-"""Boxplots of alpha over seeds with the verdict of its interval: recall paper, figure 1."""
+"""Alpha over seeds as boxes and as intervals: recall paper, figures 1 to 4 and 9 to 12."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 
 from prunescope.figures import rows
-from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
-from prunescope.figures.layout import Picture
+from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, seeds_text
 from prunescope.figures.style import look
 
 COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
+INTERVAL_COLUMNS = ("alpha", "ci_low", "ci_high", "confidence", "verdict", "n_seeds")
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), its pruners side by side."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), its pruners side by side."""
     cuts = by_pruner(Measured.of(source))
     yield from map(boxes, cuts)
     drawn = {cut.stem for cut in cuts}
@@ -27,8 +28,13 @@ def draw(source: Source) -> Iterator[Picture]:
             source.skip(f"alpha, {dataset} · {arch}", NO_ALPHA)
 
 
-def boxes(cut: Cut) -> Picture:
-    """A box of every cell's alphas, with the points they are of."""
+def draw_across(source: Source) -> Iterator[Figure]:
+    """A figure per pruner and kind of model that has several sizes, then per pruner on several data sets."""
+    yield from map(boxes, across(source))
+
+
+def boxes(cut: Cut) -> Figure:
+    """A box of every cell's alphas, with their points."""
     title = f"Do differences between classes grow? α: {cut.title}"
     figure, places = rows.laid_out(cut, title, "α of each seed")
     parts, values = [], []
@@ -50,7 +56,7 @@ def boxes(cut: Cut) -> Picture:
         f"to its other side. Marks above the boxes: the {rows.interval_text(cut.cells)} of the mean is wholly "
         "above 1 (>), wholly below 1 (<), or includes it (?)."
     )
-    return Picture(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
+    return Figure(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
 
 
 def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
@@ -67,7 +73,7 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
         capprops={"color": colour, "linewidth": 0.9},
         zorder=2,
     )
-    # Points side by side instead of at random: the same picture every time.
+    # Points side by side, not jittered at random: the same figure every time.
     offsets = np.linspace(-0.2, 0.2, len(alphas)) if len(alphas) > 1 else np.zeros(1)
     panel.plot(
         place + offsets,
@@ -79,3 +85,47 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
         markeredgewidth=0,
         zorder=3,
     )
+
+
+def draw_intervals(source: Source) -> Iterator[Figure]:
+    """A picture for each one of boxes: per (dataset, arch), per kind of model with several sizes, and per
+    pruner on several data sets."""
+    measured = Measured.of(source)
+    if not measured.cells:
+        source.skip("intervals of alpha", NO_ALPHA)
+        return
+    yield from map(intervals, [*by_pruner(measured), *across(source)])
+
+
+def intervals(cut: Cut) -> Figure:
+    """The mean of every cell's alphas and its interval."""
+    title = f"Mean α with its interval: {cut.title}"
+    figure, places = rows.laid_out(cut, title, "mean α")
+    found = []
+    for place in places:
+        known = place.cell.summary["alpha"]
+        mean, low, high = (_number(known.get(name)) for name in ("mean", "ci_low", "ci_high"))
+        colour = look(place.cell.pruner).colour
+        place.panel.plot([place.x] * 2, [low, high], color=colour, linewidth=2.0, zorder=2)
+        for end in (low, high):
+            place.panel.plot(
+                [place.x - 0.22, place.x + 0.22], [end] * 2, color=colour, linewidth=1.4, zorder=2
+            )
+        place.panel.plot(place.x, mean, marker="o", color=colour, markersize=4.2, zorder=3)
+        seeds = known.get("n_seeds", place.cell.summary.get("n_seeds"))
+        numbers = (mean, low, high, known.get("confidence"), rows.mark(place), seeds)
+        found.append({**rows.names(place.cell), **dict(zip(INTERVAL_COLUMNS, numbers, strict=True))})
+    data = pd.DataFrame(found, columns=[*rows.NAMES, *INTERVAL_COLUMNS])
+    ends = data[["alpha", "ci_low", "ci_high"]].to_numpy(dtype=float)
+    rows.scale(places, ends[~np.isnan(ends)])
+    counts = [float(count) if count is not None else float("nan") for count in data["n_seeds"]]
+    caption = (
+        f"Mean of α over seeds with its {rows.interval_text(cut.cells)}, {seeds_text(counts)} each; the boxes of α "
+        "show the values behind it. Wholly above 1 (>): pruning sets classes further apart; wholly below 1 "
+        "(<): closer together; otherwise (?) undecided. A single seed has no interval."
+    )
+    return Figure(cut.stem, title, caption, figure, data, cut.shows)
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

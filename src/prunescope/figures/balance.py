@@ -1,4 +1,4 @@
-"""Normalized recall balance before and after pruning: recall paper, figure 5."""
+"""Normalized recall balance before and after pruning: recall paper, figures 5 to 8."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ import pandas as pd
 
 from prunescope.analysis.alpha.slopes import pooled_slope
 from prunescope.config.compression import Compression
-from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, by_pruner
-from prunescope.figures.layout import Picture, legend_below, line_handle
+from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner
+from prunescope.figures.layout import Figure, legend_below, line_handle
 from prunescope.figures.rows import NAMES
 from prunescope.figures.rows import names as cell_names
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 COLUMNS = ("seed", "class", "support", "recall_dense", "recall_pruned", "balance_dense", "balance_pruned")
-#: A group's name and an amount.
+#: A group's name and a compression level.
 Panel = tuple[str, Compression]
 #: What is fitted to all points of a panel, the same in each of its rows.
 FITTED = ("panel_alpha", "panel_r2", "panel_accuracy")
 _PANELS = 6
-#: Panels in a row of a group that stands alone, and the longest name beside which an amount finds room.
+#: Panels in a row of a group that stands alone, and the longest name that leaves room for a compression level.
 _ALONE, _LONG = 4, 14
-#: A panel with more points keeps its points as a picture inside the SVG.
+#: A panel with more points keeps its points as a bitmap inside the SVG.
 _VECTOR_POINTS = 1500
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), panels pruner (columns) by amount (rows)."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), panels pruner (columns) by compression level (rows)."""
     cuts = by_pruner(Measured.of(source))
     yield from map(matrix, cuts)
     drawn = {cut.stem for cut in cuts}
@@ -39,8 +39,13 @@ def draw(source: Source) -> Iterator[Picture]:
             source.skip(f"balance, {dataset} · {arch}", NO_ALPHA)
 
 
-def matrix(cut: Cut) -> Picture:
-    """A panel for every cell: groups in columns, amounts in rows; many groups in several blocks."""
+def draw_across(source: Source) -> Iterator[Figure]:
+    """A figure per pruner and kind of model that has several sizes, then per pruner on several data sets."""
+    yield from map(matrix, across(source))
+
+
+def matrix(cut: Cut) -> Figure:
+    """A panel for every cell: groups in columns, compression levels in rows; many groups in several blocks."""
     import matplotlib.pyplot as plt
 
     found = {
@@ -87,9 +92,7 @@ def matrix(cut: Cut) -> Picture:
         [
             line_handle("one class of one seed", color="#5f6368", marker="o", linestyle="", markersize=3),
             line_handle("slope α̂ of all points", color="#5f6368", linewidth=1.6),
-            line_handle(
-                "nothing changes (slope 1)", color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2))
-            ),
+            line_handle("no change (slope 1)", color=DENSE_COLOUR, linewidth=0.9, linestyle=(0, (3, 2))),
         ],
         columns=3,
     )
@@ -99,21 +102,20 @@ def matrix(cut: Cut) -> Picture:
     caption = (
         "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
         f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
-        "α̂ of all points, through the origin, with its coefficient of determination r²; dashed: nothing "
-        "changes. Steeper than dashed: classes move apart; "
-        "flatter: they move together. The axis after pruning is "
-        "each panel's own. Ā: mean accuracy after pruning."
+        "α̂ of all points, through the origin, with its coefficient of determination r²; dashed: no "
+        "change. Steeper than dashed: classes move apart; "
+        "flatter: they move together. The axis after pruning "
+        "differs between panels. Ā: mean accuracy after pruning."
     )
     if beyond:
         caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."
-    return Picture(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
+    return Figure(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
 
 
 def panel_grid(cut: Cut) -> list[list[Panel | None]]:
-    """What stands where: groups in columns and their amounts in rows, in blocks of at most ``_PANELS`` columns.
+    """Positions of panels: groups in columns, compression levels in rows, in blocks of at most ``_PANELS`` columns.
 
-    A group that shares no amount with any other has nothing to stand beside: its panels go along rows of
-    their own, after the others.
+    Panels of a group that shares no compression level with any other fill rows of their own, after the others.
     """
     compressions = {group.name: group.compressions for group in cut.groups}
     beside = [

@@ -1,4 +1,4 @@
-"""What the recall paper's figures set side by side: pruners, sizes of a network, or data sets (section 6.2)."""
+"""What the recall paper's figures set side by side: pruners, sizes of an architecture, or data sets (section 6.2)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from prunescope.config.compression import Compression
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
 
-#: Why a network has no picture of alphas or balances.
+#: Why a cell has no figure of alphas or balances.
 NO_ALPHA = "no model has an alpha: that takes one label per example, accuracies above 0 and balances that are not all 0"
 
 
 @dataclass(frozen=True)
 class Group:
-    """The cells of one pruner on one network, by amount; ``name``: what tells it from the others of its cut."""
+    """The cells of one pruner on one architecture, by compression level; ``name``: distinguishes it in its cut."""
 
     name: str
     pruner: str
@@ -63,7 +63,7 @@ class Measured:
 
 
 def by_pruner(measured: Measured) -> list[Cut]:
-    """A cut per (data set, arch), its pruners side by side, networks by size: figures 1, 5 and 9."""
+    """A cut per (data set, arch), its pruners side by side, architectures by size: figures 1, 5 and 9."""
     cuts = []
     by_dataset = sorted(
         measured.cells, key=lambda pair: (pair[0].dataset, pair[1].parameters or 0, pair[0].arch)
@@ -78,7 +78,7 @@ def by_pruner(measured: Measured) -> list[Cut]:
 
 
 def by_size(measured: Measured) -> list[Cut]:
-    """A cut per (data set, kind of network, pruner) that has several sizes, the smallest first: figures 2, 4, 6,
+    """A cut per (data set, kind of model, pruner) that has several sizes, the smallest first: figures 2, 4, 6,
     8, 10 and 12."""
     kinds: dict[tuple[str, str, str], list[tuple[CellFiles, AlphaCell]]] = {}
     for cell, alpha in measured.cells:
@@ -119,13 +119,13 @@ def by_dataset(measured: Measured) -> list[Cut]:
 
 
 def across(source: Source) -> list[Cut]:
-    """The cuts over several networks; that there is none is noted."""
+    """The cuts over several architectures; it is noted if there is none."""
     measured = Measured.of(source)
     cuts = [*by_size(measured), *by_dataset(measured)]
     if not cuts:
         source.skip(
             "across networks and data sets",
-            "no pruner has been run at one amount on two sizes of a network or on two single-label data sets",
+            "no pruner was run at one compression level on two sizes of an architecture or on two data sets",
         )
     return cuts
 
@@ -144,7 +144,7 @@ def _group(name: str, cells: Iterable[CellFiles]) -> Group:
 
 
 def _compared(stem: str, title: str, groups: Sequence[Group]) -> list[Cut]:
-    """The cut with those amounts that several groups have; none where there is nothing to compare."""
+    """The cut with the compression levels that several groups share; none where there is nothing to compare."""
     counts = Counter(compression for group in groups for compression in group.compressions)
     kept = [
         Group(group.name, group.pruner, cells)

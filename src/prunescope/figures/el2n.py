@@ -1,4 +1,4 @@
-"""Share of PIEs by how influential training examples are: PIE paper, figure 4."""
+"""Share of PIEs by how influential training examples are: PIE paper, figures 4 and 14 to 20."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.layout import Figure
+from prunescope.figures.source import CellFiles, Source, pairs, pruners_of, seeds_text
+from prunescope.figures.style import ordered
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "bin", "n_examples", "n_pies", "pie_share")
+CELL_COLUMNS = ("bin", "n_examples", "n_pies", "pie_share")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PANELS = 4
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), a panel per pruner, a line per sparsity."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a panel per pruner, a line per sparsity."""
     table = source.table("el2n_bins.csv", COLUMNS)
     table = table[table["pruner"] != "none"]
     if table.empty:
@@ -26,7 +28,7 @@ def draw(source: Source) -> Iterator[Picture]:
     for dataset, arch in pairs(table):
         rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
         seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
-        yield _picture(dataset, arch, rows, seeds)
+        yield _figure(dataset, arch, rows, seeds)
 
 
 def looks_of(count: int) -> list[dict[str, Any]]:
@@ -53,9 +55,9 @@ def bin_axes(panel: Any, last: int) -> None:
     layout.percent_axis(panel)
 
 
-def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
+def _figure(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Figure:
     names = pruners_of(rows)
-    # Reached sparsities of the same study differ in far decimals between networks' layers.
+    # Reached sparsities of one study differ in the last decimals between architectures.
     levels = sorted({round(float(value), 3) for value in rows["sparsity"]})
     looks = dict(zip(levels, looks_of(len(levels)), strict=True))
     last = int(rows["bin"].max())
@@ -84,4 +86,59 @@ def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) ->
         f"the least and bin {last} the most influential; share of each bin that is PIEs, a panel per "
         f"pruner, a line per sparsity.{over}"
     )
-    return Picture(f"{dataset}--{arch}", title, caption, figure, rows)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, rows)
+
+
+def draw_by_pruner(source: Source) -> Iterator[Figure]:
+    """A figure per pruner that ran on several architectures or data sets: a panel per (dataset, arch), a line per
+    compression level.
+
+    ``draw`` has the pruners of one architecture side by side.
+    """
+    by_pruner: dict[str, list[tuple[CellFiles, pd.DataFrame]]] = {}
+    for cell in source.cells:
+        table = cell.table("el2n.csv", CELL_COLUMNS, split="train")
+        if table is not None and not table.empty:
+            by_pruner.setdefault(cell.pruner, []).append((cell, table))
+    for pruner in ordered(by_pruner):
+        found = by_pruner[pruner]
+        if len({(cell.dataset, cell.arch) for cell, _ in found}) > 1:
+            yield _of_pruner(pruner, found)
+
+
+def _of_pruner(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
+    networks = list(dict.fromkeys((cell.dataset, cell.arch) for cell, _ in found))
+    compressions = sorted({cell.compression for cell, _ in found})
+    looks = dict(zip(compressions, looks_of(len(compressions)), strict=True))
+    figure, axes = layout.panels(len(networks), columns=_PANELS, height=1.75, share_y=True)
+    parts = []
+    for panel, network in zip(axes, networks, strict=True):
+        own = [(cell, table) for cell, table in found if (cell.dataset, cell.arch) == network]
+        for cell, table in own:
+            draw_bins(panel, table, looks[cell.compression])
+            part = table.assign(
+                dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.compression.token
+            )
+            parts.append(part[["dataset", "arch", "pruner", "amount", *CELL_COLUMNS]])
+        panel.set_title(" · ".join(network))
+        bin_axes(panel, max(int(table["bin"].max()) for _, table in own))
+    everything = pd.concat(parts, ignore_index=True)
+    last = int(everything["bin"].max())
+    layout.from_zero(axes, everything["pie_share"])
+    layout.outer_labels(axes, _PANELS, "EL2N bin", "PIEs (% of bin)")
+    layout.legend_below(
+        figure,
+        [layout.line_handle(compression.text, **looks[compression]) for compression in compressions],
+        title=f"EL2N bin 1: least, {last}: most influential · lines by compression level:",
+        columns=8,
+    )
+    title = f"PIEs by influence on training: {pruner}"
+    figure.suptitle(title)
+    seeds = [float(cell.summary.get("n_seeds") or "nan") for cell, _ in found]
+    caption = (
+        f"Training examples sorted by EL2N score early in training into {last} bins of equal size, bin 1 "
+        f"the least and bin {last} the most influential; share of each bin that is PIEs of {pruner}, a panel "
+        "per data set and architecture, a line per compression level. Mean EL2N scores and majorities over "
+        f"{seeds_text(seeds)}."
+    )
+    return Figure(pruner, title, caption, figure, everything)

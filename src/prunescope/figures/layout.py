@@ -14,7 +14,7 @@ from prunescope.figures.style import CORRELATIONS, FULL_WIDTH
 
 
 @dataclass(frozen=True)
-class Picture:
+class Figure:
     """A drawn figure with what belongs to it: file stem, title, caption, and its data.
 
     ``shows``: what it sets side by side, where that decides which figure of a paper it is.
@@ -71,7 +71,7 @@ def _sparsity(halvings: Any) -> Any:
 
 
 def sparsity_axis(axes: Any, values: Iterable[float], *, narrow: bool = False) -> None:
-    """An x axis of sparsity from 0, spaced by what is left: each step halves it.
+    """An x axis of sparsity from 0, spaced by the remaining weights: each step halves them.
 
     Papers measure at 20, 50, 70, 90 and 99 %, or at ratios 2 to 50; on a plain axis the upper
     ones, where things happen, fall onto each other. Ticks stand at the sparsities measured;

@@ -1,4 +1,4 @@
-"""Scores of one way of pruning under several objectives: PINS paper, Table 6 as a picture."""
+"""Scores of one pruner under several objectives: PINS paper, Table 6 as a figure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.analysis.objectives import COLUMNS as OBJECTIVE_COLUMNS
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, pretty_metric
 
@@ -24,8 +24,8 @@ LOOKS = {
 _APART = 0.24
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per way of pruning and arch: a panel per data set, a group per sparsity."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per pruner and arch: a panel per data set, a group per sparsity."""
     table = source.table("objectives.csv", COLUMNS)
     table = table[table["mean"].notna()]
     if table.empty:
@@ -40,10 +40,10 @@ def draw(source: Source) -> Iterator[Picture]:
             on=["dataset", "arch", "metric"],
             how="left",
         )
-        yield _picture(base, arch, merged)
+        yield _figure(base, arch, merged)
 
 
-def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
+def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
     datasets = list(dict.fromkeys(rows["dataset"]))
     names = [name for name in LOOKS if name in set(rows["objective"])]
     figure, axes = layout.panels(len(datasets), height=2.2)
@@ -65,11 +65,11 @@ def _picture(base: str, arch: str, rows: pd.DataFrame) -> Picture:
     layout.legend_below(figure, _handles(rows, names))
     title = f"Objectives of training while pruned: {base} · {arch}"
     figure.suptitle(title)
-    return Picture(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
+    return Figure(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
 
 
 def _group(panel: Any, place: int, here: pd.DataFrame, names: list[str]) -> None:
-    """The objectives of one sparsity side by side, with what is printed of them."""
+    """The objectives of one sparsity side by side, with the printed values."""
     if here["unpruned"].notna().any():
         panel.hlines(
             here["unpruned"].iloc[0],
@@ -95,7 +95,7 @@ def _group(panel: Any, place: int, here: pd.DataFrame, names: list[str]) -> None
 
 
 def _limits(panel: Any, rows: pd.DataFrame) -> None:
-    """By scores and their deviations: intervals of few seeds are wider than what is to be told apart."""
+    """By scores and their deviations: intervals of few seeds are wider than the differences to be seen."""
     spread = rows["std"].fillna(0.0)
     known = pd.concat([rows["mean"] - spread, rows["mean"] + spread, rows["published"], rows["unpruned"]])
     low, high = float(known.min()), float(known.max())
@@ -108,7 +108,7 @@ def _handles(rows: pd.DataFrame, names: list[str]) -> list[Any]:
         layout.line_handle(name, color=LOOKS[name][0], marker=LOOKS[name][1], linestyle="") for name in names
     ]
     if rows["unpruned"].notna().any():
-        handles.append(layout.line_handle("unpruned", color=DENSE_COLOUR, linewidth=1.1))
+        handles.append(layout.line_handle("dense", color=DENSE_COLOUR, linewidth=1.1))
     if rows["published"].notna().any():
         handles.append(
             layout.line_handle(
@@ -121,9 +121,9 @@ def _handles(rows: pd.DataFrame, names: list[str]) -> list[Any]:
 
 def _caption(base: str, rows: pd.DataFrame) -> str:
     caption = (
-        f"Score on the test split against sparsity, a panel per data set, for networks pruned as {base} prunes and "
-        "trained for the task alone, also to answer as the unpruned network does (distilled), or as their own best "
-        f"state so far does (self-regularized); means over {seeds_text(rows['n_seeds'].tolist())}. Thick lines: one "
+        f"Score on the test split against sparsity, a panel per data set, for models pruned by {base} and "
+        "trained for the task alone, also to match the dense model (distilled), or their own best "
+        f"state so far (self-regularized); means over {seeds_text(rows['n_seeds'].tolist())}. Thick lines: one "
         f"standard deviation; thin lines: {100 * rows['confidence'].iloc[0]:g} % t interval of the mean, which of few "
         "seeds may leave the panel."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import ordered
 
@@ -19,8 +19,8 @@ _NAMED = 16
 _PANELS = 3
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), a panel per pruner, its least and its most pruned cell."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a panel per pruner, at its lowest and its highest compression level."""
     for dataset, arch in source.networks():
         found = []
         for cell in source.of_network(dataset, arch):
@@ -28,12 +28,12 @@ def draw(source: Source) -> Iterator[Picture]:
             if table is not None and not table.empty:
                 found.append((cell, table))
         if not any(table["n_pies"].sum() > 0 for _, table in found):
-            source.skip(f"pie_classes, {dataset} · {arch}", "no classes, or no PIEs")
+            source.skip(f"pie_classes, {dataset} · {arch}", "there are no classes or no PIEs")
             continue
-        yield _picture(dataset, arch, found)
+        yield _figure(dataset, arch, found)
 
 
-def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
     names = ordered(cell.pruner for cell, _ in found)
     first = found[0][1].sort_values(["n_examples", "class"], ascending=[False, True], kind="stable")
     classes = first["class"].tolist()
@@ -95,12 +95,12 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     figure.suptitle(title)
     caption = (
         "Share of each class among all test examples (grey bars) and among the PIEs (points) at each "
-        "pruner's lowest and highest pruning, named above each panel; classes by frequency"
+        "pruner's lowest and highest compression level, named above each panel; classes by frequency"
         f"{'' if named else ' (their names are in the data)'}. Where a point "
         "is above its bar, the class pays more than its share. PIEs are majorities over "
         f"{seeds_text(seeds)}."
     )
-    return Picture(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
+    return Figure(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
 
 
 def _clip(name: str) -> str:

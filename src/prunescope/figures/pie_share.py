@@ -1,4 +1,4 @@
-"""Share of examples that are PIEs against sparsity: PIE paper, table 4 as a picture."""
+"""Share of examples that are PIEs against sparsity: PIE paper, table 4 as a figure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -24,12 +24,12 @@ INTERVALS = (
 )
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """One picture, a panel per (dataset, arch), a line per pruner with its intervals, the noise floor."""
+def draw(source: Source) -> Iterator[Figure]:
+    """One figure, a panel per (dataset, arch), a line per pruner with its intervals, the noise floor."""
     table = source.table("pie_share.csv", COLUMNS)
     table = table[(table["pruner"] != "none") & table["pie_share"].notna()]
     if table.empty:
-        source.skip("pie_share", "no pruned model was compared with its unpruned one")
+        source.skip("pie_share", "no pruned model was compared with its dense model")
         return
     table = _with_intervals(table, source.table("pie_intervals.csv", (*CELL, *INTERVALS)))
     keys = pairs(table)
@@ -64,7 +64,7 @@ def draw(source: Source) -> Iterator[Picture]:
     layout.legend_below(figure, handles)
     title = "How many examples pruning changes"
     figure.suptitle(title)
-    yield Picture("pie_share", title, _caption(source, table), figure, table)
+    yield Figure("pie_share", title, _caption(source, table), figure, table)
 
 
 def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFram
 
 
 def _floor(panel: Any, rows: pd.DataFrame) -> None:
-    """The cells of a network share their unpruned models, and so their noise floor, but for dropped seeds."""
+    """The cells of an architecture share their dense models, and so their noise floor, except for dropped seeds."""
     floor = rows[["noise_floor", "noise_floor_low", "noise_floor_high"]].mean()
     if pd.notna(floor["noise_floor"]):
         panel.axhline(floor["noise_floor"], color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
@@ -100,15 +100,15 @@ def _caption(source: Source, table: pd.DataFrame) -> str:
     confidence = table["confidence"].dropna()
     if len(confidence):
         caption += (
-            f" Upright lines: {100 * confidence.iloc[0]:g} % bootstrap interval over seeds, moved by the "
-            "bias that resampled majorities have."
+            f" Vertical lines: {100 * confidence.iloc[0]:g} % bootstrap interval over seeds, corrected for "
+            "the bias of resampled majorities."
         )
     if table["noise_floor"].notna().any():
         caption += (
-            " Black line: the noise floor, PIEs between two disjoint halves of the unpruned models (grey: the "
-            "middle 95 % of the ways to halve them). It has half as many voters, so that it is too high rather "
-            "than too low, and all of them of other seeds, while pruned models share much with the unpruned one of "
-            "their seed: a share above it is more than noise; one below it need not be noise. "
-            "pie_intervals.csv judges by unpruned and pruned halves of other seeds."
+            " Black line: the noise floor, PIEs between two disjoint halves of the dense models (grey: the "
+            "middle 95 % of the ways to halve them). Half as many models vote, so the floor is rather too high; "
+            "their seeds differ, while a pruned model shares much with the dense model of its seed. A share above "
+            "the floor exceeds noise; one below it need not be noise. pie_intervals.csv compares dense and pruned "
+            "halves of other seeds."
         )
     return caption

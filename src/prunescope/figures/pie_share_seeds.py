@@ -1,4 +1,4 @@
-"""Share of PIEs against the number of models that vote, with the unpruned models' own as a control."""
+"""Share of PIEs against the number of models that vote, with that of the dense models as a control."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look, ordered
 
 COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch): a panel per amount, a line per pruner."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch): a panel per compression level, a line per pruner."""
     for dataset, arch in source.networks():
         found = []
         for cell in source.of_network(dataset, arch):
@@ -23,21 +23,19 @@ def draw(source: Source) -> Iterator[Picture]:
             if table is not None and len(table) > 1:
                 found.append((cell, table))
         if not found:
-            source.skip(
-                f"pie_share_seeds, {dataset} · {arch}", "no votes of two or more models to count anew"
-            )
+            source.skip(f"pie_share_seeds, {dataset} · {arch}", "fewer than two models vote")
             continue
-        yield _picture(dataset, arch, found)
+        yield _figure(dataset, arch, found)
 
 
-def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Picture:
+def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
     compressions = sorted({cell.compression for cell, _ in found})
     names = ordered(cell.pruner for cell, _ in found)
     figure, axes = layout.panels(len(compressions), height=2.1, share_y=True)
     parts = []
     for panel, compression in zip(axes, compressions, strict=True):
         here = [(cell, table) for cell, table in found if cell.compression == compression]
-        # Dropped seeds apart, every cell of a network has the same unpruned models.
+        # Dropped seeds apart, every cell of an architecture has the same dense models.
         control = pd.concat([table for _, table in here]).groupby("n_models")["noise_floor"].mean().dropna()
         panel.plot(control.index, control, color=DENSE_COLOUR, linewidth=1.3, zorder=3)
         for cell, table in here:
@@ -64,10 +62,10 @@ def _picture(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]
     figure.suptitle(title)
     counts = [float(table["n_models"].max()) for _, table in found]
     caption = (
-        "Share of test examples that are PIEs when only so many of the models vote on each side, mean over "
-        f"choices of the seeds, up to all {seeds_text(counts)}. Black: the noise floor, disjoint groups of as "
-        "many unpruned models against each other, for which there are at most half as many. These share no seed, while "
-        "pruned models come from the unpruned one of their seed. Single models: "
-        "how often a pruned model differs from its unpruned one, and two unpruned models from each other."
+        "Share of test examples that are PIEs against the number of models that vote on each side, mean over "
+        f"subsets of the seeds, up to all {seeds_text(counts)}. Black: the noise floor, disjoint groups of as "
+        "many dense models against each other, at most half of them. These groups share no seed, while each pruned "
+        "model comes from the dense model of its seed. With one model: how often a pruned model differs from its "
+        "dense model, and how often two dense models differ."
     )
-    return Picture(f"{dataset}--{arch}", title, caption, figure, everything)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, everything)

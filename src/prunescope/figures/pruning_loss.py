@@ -1,4 +1,4 @@
-"""The task's loss while networks are pruned, by pruner: PINS paper, figure 3."""
+"""The task loss during gradual pruning, by pruner: PINS paper, figure 3."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
@@ -17,21 +17,21 @@ COLUMNS = ("dataset", "arch", "pruner", "sparsity", "step", "reached", "mean", "
 _MARKERS = 9
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch, sparsity): losses above, the sparsity reached below."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch, sparsity): losses above, the sparsity reached below."""
     table = source.table("pruning_loss.csv", COLUMNS)
     if table.empty:
-        source.skip("pruning_loss", "no model was pruned gradually with its loss noted")
+        source.skip("pruning_loss", "no gradual pruner recorded its loss")
         return
     # Pruners that were asked for the same ratio reach it to within single weights.
     table = table.assign(at=table["sparsity"].round(3))
     for (dataset, arch), at in [(pair, at) for pair in pairs(table) for at in sorted(set(table["at"]))]:
         rows = table[(table["dataset"] == dataset) & (table["arch"] == arch) & (table["at"] == at)]
         if not rows.empty:
-            yield _picture(dataset, arch, at, rows.drop(columns="at"))
+            yield _figure(dataset, arch, at, rows.drop(columns="at"))
 
 
-def _picture(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Picture:
+def _figure(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Figure:
     import matplotlib.pyplot as plt
 
     figure, (above, below) = plt.subplots(
@@ -57,7 +57,7 @@ def _picture(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Picture:
             alpha=0.15,
             linewidth=0,
         )
-    above.set_ylabel("loss of the task")
+    above.set_ylabel("task loss")
     above.locator_params(axis="y", nbins=7)
     for shared, line in _schedules(rows, names):
         below.plot(
@@ -67,22 +67,22 @@ def _picture(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Picture:
             linewidth=1.3,
         )
     below.set_ylabel("sparsity")
-    below.set_xlabel("step of training")
+    below.set_xlabel("training step")
     below.set_ylim(0.0, 1.0)
     below.set_xlim(left=0)
     layout.percent_axis(below)
     below.locator_params(axis="y", nbins=4)
     layout.legend_below(figure, [layout.line_handle(name, **_plain(name)) for name in names])
-    title = f"Loss while pruned to {100 * at:.4g}%: {dataset} · {arch}"
+    title = f"Loss during pruning to {100 * at:.4g}%: {dataset} · {arch}"
     figure.suptitle(title)
     caption = (
-        "Loss of the task in the batches of training, until the sparsity is final; each point is the mean over the "
-        f"steps since the one before, lines are means over {seeds_text(rows['n_seeds'].tolist())}, bands one standard "
-        "deviation. What a pruner minimizes beside the task (a teacher's answers, penalties) is not in it. Below: the "
-        "share of prunable weights that are gone"
+        "Task loss on training batches, until the sparsity is final; each point is the mean over the "
+        f"steps since the previous one. Lines: means over {seeds_text(rows['n_seeds'].tolist())}; bands: one standard "
+        "deviation. Other terms that a pruner minimizes (a teacher's answers, penalties) are not included. Below: "
+        "the removed share of the prunable weights"
         f"{'; black where pruners share the schedule' if _shared(rows, names) else ''}."
     )
-    return Picture(f"{dataset}--{arch}--{100 * at:.4g}percent", title, caption, figure, rows)
+    return Figure(f"{dataset}--{arch}--{100 * at:.4g}percent", title, caption, figure, rows)
 
 
 def _plain(pruner: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, MEAN_COLOUR, look
 
@@ -36,8 +36,8 @@ def measure_name(measure: str) -> str:
     return MEASURES.get(measure, measure.replace("_", " ").capitalize())
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch) of texts, a panel per measure, a line per pruner."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch) of texts, a panel per measure, a line per pruner."""
     table = source.table("readability.csv", COLUMNS)
     table = table[table["pruner"] != "none"]
     if table["ratio"].notna().sum() == 0:
@@ -49,10 +49,10 @@ def draw(source: Source) -> Iterator[Picture]:
             source.skip(f"readability, {dataset} · {arch}", "there are no PIEs")
             continue
         seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
-        yield _picture(dataset, arch, rows, seeds)
+        yield _figure(dataset, arch, rows, seeds)
 
 
-def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Picture:
+def _figure(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) -> Figure:
     present = list(dict.fromkeys(rows["measure"]))
     measures = [name for name in MEASURES if name in present] + [n for n in present if n not in MEASURES]
     names = pruners_of(rows)
@@ -88,7 +88,7 @@ def _picture(dataset: str, arch: str, rows: pd.DataFrame, seeds: list[float]) ->
         + over
     )
     data = rows if means.empty else pd.concat([rows, means], ignore_index=True)
-    return Picture(f"{dataset}--{arch}", title, caption, figure, data)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, data)
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Groups of places side by side, a place per amount: what boxes and intervals of alpha are drawn on."""
+"""Groups of positions side by side, one per compression level: the axes of boxes and intervals of alpha."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prunescope.figures.cuts import Cut, Group
 from prunescope.figures.source import CellFiles
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH
 
-#: Places in a row of panels; a group takes one more than it has amounts.
+#: Positions in a row of panels; a group takes one more than its compression levels.
 _PLACES = 30
 #: ... and a row is at least as wide as this many, so that few boxes are not stretched over the page.
 _FEWEST = 10
@@ -24,7 +24,7 @@ _MARK_COLOURS = {"<": "#0072B2", ">": "#B23A00"}
 MARKS = "> whole interval of the mean above 1      < below 1      ? includes 1"
 
 
-#: Columns that tell in a picture's data which cell a row is of.
+#: Columns of a figure's data that name the cell of a row.
 NAMES = ("dataset", "arch", "pruner", "amount")
 
 
@@ -43,7 +43,7 @@ class Place:
 
 
 def short(compression: Compression) -> str:
-    """An amount under its place: ``2``, ``90`` (percent)."""
+    """Label of a compression level: ``2``, ``90`` (percent)."""
     return f"{compression.value * 100:g}" if compression.kind == "sparsity" else f"{compression.value:g}"
 
 
@@ -55,9 +55,9 @@ def kind_label(compressions: Sequence[Compression]) -> str:
 
 
 def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
-    """A figure with a place for every cell of ``cut``, its groups named and kept apart.
+    """A figure with a position for every cell of ``cut``, its groups named and kept apart.
 
-    All rows share the y axis and the width of a place. A grey line stands at 1, where nothing changes.
+    All rows share the y axis and the width of a position. A grey line marks 1: no change.
     """
     import matplotlib.pyplot as plt
 
@@ -89,7 +89,7 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
                 ticks.append((x, short(cell.compression)))
                 x += 1.0
             x += 1.0
-        # x is one beyond the last place's right end; rows with fewer places stand in the middle.
+        # x is one beyond the last place's right end; shorter rows are centred.
         spare = (max(widest, _FEWEST) - x) / 2
         panel.set_xlim(-1.0 - spare, x - 1.0 + spare)
         panel.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
@@ -104,7 +104,7 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
 
 
 def packed(groups: Sequence[Group]) -> list[list[Group]]:
-    """Groups in rows of at most ``_PLACES`` places, as even as their order lets them be."""
+    """Groups in rows of at most ``_PLACES`` positions, as even as their order allows."""
     total = sum(len(group.cells) + 1 for group in groups)
     target = total / math.ceil(total / _PLACES)
     rows: list[list[Group]] = [[]]
@@ -141,7 +141,7 @@ def scale(places: Sequence[Place], values: np.ndarray) -> None:
 
 
 def interval_text(cells: Sequence[CellFiles]) -> str:
-    """``99 % t interval``, as far as the cells tell."""
+    """``99 % t interval``, from the cells."""
     known = [cell.summary["alpha"].get("confidence") for cell in cells if cell.summary.get("alpha")]
     confidence = next((value for value in known if value is not None), None)
     return f"{100 * confidence:g} % t interval" if confidence is not None else "t interval"

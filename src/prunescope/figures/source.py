@@ -82,7 +82,7 @@ class CellFiles(CellFolder):
 
 @dataclass(frozen=True)
 class Source:
-    """Tables folder and pruned cells, and what was left out for want of data."""
+    """Tables folder and pruned cells, and what was left out for lack of data."""
 
     tables: Path
     cells: tuple[CellFiles, ...]
@@ -101,12 +101,12 @@ class Source:
         """A table of ``results/tables``; an absent one has no rows, and its absence is noted."""
         path = self.tables / name
         if not path.exists():
-            self.skip(name, "the table is not there")
+            self.skip(name, "the table is missing")
             return pd.DataFrame(columns=list(columns))
         return read_table(path, columns)
 
     def skip(self, what: str, why: str) -> None:
-        """Note a picture that is left out."""
+        """Note a figure that is left out."""
         self.skipped.append((what, why))
 
     def networks(self) -> list[tuple[str, str]]:
@@ -129,7 +129,7 @@ def pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def pruners_of(table: pd.DataFrame) -> list[str]:
-    """The pruners of a table, unpruned models left out."""
+    """The pruners of a table, without dense models."""
     return [name for name in ordered(table["pruner"]) if name != NO_PRUNER]
 
 

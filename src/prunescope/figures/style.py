@@ -1,9 +1,9 @@
-"""One look for every figure: colours, markers, sizes, and how a picture is saved.
+"""One look for every figure: colours, markers, sizes, and how a figure is saved.
 
-Hue tells what a pruner takes a weight to be worth (blue: its magnitude, orange: its impact on the
-loss, green: chance, purple: undecayed impact, grey: independence of its channel); marker and dash tell when it
-prunes (square: iterative with rewinding, plus: a ladder, circle: iterative with fine-tuning, triangle: at
-initialization, diamond: once after training, hexagon: whole filters). Hues are those of Okabe and Ito's
+Hue is the criterion (blue: magnitude, orange: impact on the loss, green: random, purple: undecayed impact, grey:
+channel independence). Marker and dash are the schedule (square: iterative with rewinding, plus: iterative magnitude
+pruning by levels, circle: iterative with fine-tuning, triangle: at initialization, diamond: one-shot after training,
+hexagon: whole filters). Hues are those of Okabe and Ito's
 colour-blind-safe palette, varied in lightness only.
 """
 
@@ -92,12 +92,12 @@ def look(pruner: str) -> Look:
 
 
 def ordered(pruners: Iterable[str]) -> list[str]:
-    """Distinct pruners, unpruned first, then the papers' in their order, then others by name."""
+    """Distinct pruners, dense first, then the papers' in their order, then others by name."""
     rank = {name: position for position, name in enumerate((NO_PRUNER, *PRUNERS))}
     return sorted(set(pruners), key=lambda name: (rank.get(name, len(rank)), name))
 
 
-#: Scores that are no shares, and so are not read as percent.
+#: Scores that are no shares, and so not shown as percent.
 CORRELATIONS = {
     "pearson": "Pearson correlation",
     "spearman": "Spearman correlation",

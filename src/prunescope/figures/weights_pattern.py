@@ -1,4 +1,4 @@
-"""Where weights are left in one matrix: PINS paper, figure 1."""
+"""Positions of the remaining weights in one matrix: PINS paper, figure 1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prunescope.analysis.weights.stored import LISTS, Weights
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, ordered_key
 
 _COLUMNS = 4
@@ -34,8 +34,8 @@ class _Shown:
     measures: dict[str, float | int | None]
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch) and amount, a panel per pruner, and one of random places."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch) and compression level: a panel per pruner, and one of random positions."""
     found: dict[tuple[str, str, Compression], list[_Shown]] = {}
     for cell in source.cells:
         shown = _read(cell)
@@ -44,9 +44,7 @@ def draw(source: Source) -> Iterator[Picture]:
     if not found:
         source.skip("weights_pattern", "the study does not measure weights (weight_statistics)")
     for (dataset, arch, compression), cells in found.items():
-        yield _picture(
-            dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner))
-        )
+        yield _figure(dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner)))
 
 
 def _read(cell: CellFiles) -> _Shown | None:
@@ -65,7 +63,7 @@ def _read(cell: CellFiles) -> _Shown | None:
     return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
 
 
-def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[_Shown]) -> Picture:
+def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_Shown]) -> Figure:
     first = cells[0].pattern
     left = round(float(np.mean([int(one.measures["left"] or 0) for one in cells])))
     ratio = min(max(first.rows / first.columns, 1 / _STRETCH), _STRETCH)
@@ -80,20 +78,20 @@ def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[
     random = _random(first.rows, first.columns, left)
     _draw(axes[-1], Packed.of(random).picture(), first, ratio)
     chance = concentration(random)
-    _heading(axes[-1], "random places", chance.gini, chance.random)
+    _heading(axes[-1], "random positions", chance.gini, chance.random)
     layout.outer_labels(axes, _COLUMNS, "input", "output")
-    title = f"Where weights are left: {dataset} · {arch}, {compression.text}"
+    title = f"Positions of remaining weights: {dataset} · {arch}, {compression.text}"
     figure.suptitle(title)
     seeds = sorted({one.seed for one in cells})
     names = dict.fromkeys(one.name for one in cells)
     caption = (
-        f"The weights that are left (dark) of one matrix, {', '.join(names)} ({first.rows:,} outputs by "
-        f"{first.columns:,} inputs), in the middle of the network, after pruning the network to "
+        f"The remaining weights (dark) of one matrix, {', '.join(names)} ({first.rows:,} outputs by "
+        f"{first.columns:,} inputs), in the middle of the model, after pruning to "
         f"{compression.text}; seed {', '.join(map(str, seeds))}, a panel per pruner. "
-        "Grey: several places drawn as one. "
+        "Grey: several positions drawn as one. "
         "Below each name: the Gini coefficient of the number of weights by row "
-        "(0: every row has as many, near 1: few rows have all), in brackets its mean if as many stood in random "
-        f"places. Last panel: {left:,} weights in random places, as many as the pruners leave in the mean."
+        "(0: every row has as many, near 1: few rows have all), in brackets its mean for as many in random "
+        f"positions. Last panel: {left:,} weights in random positions, the mean number that the pruners leave."
     )
     data = pd.DataFrame(
         {
@@ -109,7 +107,7 @@ def _picture(dataset: str, arch: str, compression: Compression, cells: Sequence[
         }
         for one in cells
     )
-    return Picture(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
+    return Figure(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
 
 
 def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> None:
@@ -129,13 +127,13 @@ def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> Non
 
 
 def _heading(panel: Any, name: str, gini: Any, random: Any) -> None:
-    told = "nothing is left" if gini is None else f"row Gini {gini:.2f} ({random:.2f})"
+    text = "no weight remains" if gini is None else f"row Gini {gini:.2f} ({random:.2f})"
     panel.set_title(f"{name}\n", loc="left")
-    panel.text(0.0, 1.03, told, transform=panel.transAxes, fontsize=7.2, color="#3c4043", va="bottom")
+    panel.text(0.0, 1.03, text, transform=panel.transAxes, fontsize=7.2, color="#3c4043", va="bottom")
 
 
 def _random(rows: int, columns: int, left: int) -> np.ndarray:
-    """``left`` True in random places of (rows, columns), the same ones every time."""
+    """``left`` True in random positions of (rows, columns), the same ones every time."""
     found = np.zeros(rows * columns, dtype=bool)
     found[np.random.default_rng(0).choice(rows * columns, size=left, replace=False)] = True
     return found.reshape(rows, columns)

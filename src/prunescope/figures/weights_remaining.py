@@ -1,4 +1,4 @@
-"""How large the weights are that are left, and in which layers: PINS paper, figure 4."""
+"""Magnitudes and layers of the remaining weights: PINS paper, figure 4."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ import pandas as pd
 from prunescope.analysis.weights.measures import BINS_PER_POWER
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
-from prunescope.figures.by_layer import at_level, draw_layers, handles_of, layer_axis, levels_of, of_layers
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import look
+from prunescope.figures.weights_layers import (
+    at_level,
+    draw_layers,
+    handles_of,
+    layer_axis,
+    levels_of,
+    of_layers,
+)
 
 _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "share_std", "n_seeds")
 
@@ -22,8 +29,8 @@ _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "sha
 _CUT_OFF = 0.002
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch), a row per sparsity: magnitudes on the left, layers on the right."""
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a row per sparsity: magnitudes on the left, layers on the right."""
     layers = of_layers(source)
     values = source.table("weight_values.csv", _VALUES)
     for dataset, arch in pairs(layers):
@@ -31,12 +38,10 @@ def draw(source: Source) -> Iterator[Picture]:
         own = values[(values["dataset"] == dataset) & (values["arch"] == arch)]
         levels = levels_of(rows)
         if levels:
-            yield _picture(dataset, arch, rows, own, levels)
+            yield _figure(dataset, arch, rows, own, levels)
 
 
-def _picture(
-    dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]
-) -> Picture:
+def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]) -> Figure:
     figure, axes = layout.panels(2 * len(levels), columns=2, height=2.0)
     limits = _limits(values)
     for place, level in enumerate(levels):
@@ -48,27 +53,27 @@ def _picture(
         left.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         left.xaxis.set_minor_formatter(lambda value, _: "")
         left.set_ylim(bottom=0.0)
-        left.set_ylabel("density of weights left")
+        left.set_ylabel("density of remaining weights")
         draw_layers(right, rows, level, "left_share")
         layer_axis(right, rows)
         layout.percent_axis(right)
         layout.from_zero([right], [1.0])
-        right.set_ylabel("weights left (% of layer)")
+        right.set_ylabel("remaining weights (% of layer)")
         for panel in (left, right):
             panel.set_title(f"{100 * level:.3g}% sparsity")
     axes[-2].set_xlabel("absolute value")
     axes[-1].set_xlabel("layer")
     layout.legend_below(figure, handles_of(rows))
-    title = f"Which weights are left: {dataset} · {arch}"
+    title = f"Remaining weights: {dataset} · {arch}"
     figure.suptitle(title)
     caption = (
-        f"Left: absolute values of the weights that are left in all prunable matrices, as a density per power of ten "
+        f"Left: absolute values of the remaining weights in all prunable matrices, as a density per power of ten "
         f"(each line has an area of one), mean over {seeds_text(list(rows['n_seeds']))} (band: standard deviation). "
-        "Right: share of each layer's prunable weights that is left, mean over seeds (upright lines: standard "
-        "deviation). A row per sparsity of the network, a line per pruner; black: the unpruned networks."
+        "Right: remaining share of each layer's prunable weights, mean over seeds (vertical lines: standard "
+        "deviation). A row per sparsity of the model, a line per pruner; black: the dense models."
     )
     data = pd.concat([values.assign(panel="values"), rows.assign(panel="layers")], ignore_index=True)
-    return Picture(f"{dataset}--{arch}", title, caption, figure, data)
+    return Figure(f"{dataset}--{arch}", title, caption, figure, data)
 
 
 def _draw_values(panel: Any, values: pd.DataFrame) -> None:

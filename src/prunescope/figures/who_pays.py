@@ -10,7 +10,7 @@ import pandas as pd
 
 from prunescope.analysis.pies.who_pays import COLUMNS as PAYS_COLUMNS
 from prunescope.figures import layout
-from prunescope.figures.layout import Picture
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
 
@@ -34,24 +34,26 @@ CLASS_COLUMNS = (
 )
 #: Classes that are drawn at most: those in which pruners differ most.
 _CLASSES = 12
-#: Amounts of a network that are drawn at most: a picture of many pruners takes seconds, the tables have all.
+#: At most this many compression levels are drawn: a figure of many pruners takes seconds, the tables have all.
 _COMPRESSIONS = 3
 _PANELS = 3
-#: Lines between the two points of a class: where their difference is beyond doubt, and else.
+#: Lines between the two points of a class: where their difference is significant, and otherwise.
 _APART, _TOGETHER = "#3c4043", "#c3c8cf"
 #: How far the two intervals of a class are from its line.
 _SHIFT = 0.14
 
 
-def draw(source: Source) -> Iterator[Picture]:
-    """A picture per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
+def draw(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
 
     Of more than three sparsities, the lowest, the middle and the highest are drawn.
     """
     overlaps = source.table("who_pays.csv", COLUMNS)
     classes = source.table("who_pays_classes.csv", CLASS_COLUMNS)
     if overlaps.empty and classes.empty:
-        source.skip("who_pays", "no network was pruned by magnitude and by another pruner to the same amount")
+        source.skip(
+            "who_pays", "no model was pruned by magnitude and by another pruner to the same compression level"
+        )
         return
     both = pd.concat([overlaps[list(CELL)], classes[list(CELL)]])
     compressions = both["sparsity"].round(3)
@@ -66,20 +68,20 @@ def draw(source: Source) -> Iterator[Picture]:
                 ]
                 for table in (overlaps, classes)
             ]
-            yield _picture(dataset, arch, compression, *parts)
+            yield _figure(dataset, arch, compression, *parts)
 
 
 def _spread(compressions: list[float]) -> list[float]:
-    """All amounts, or the first, middle and last of many."""
+    """All compression levels, or the first, middle and last of many."""
     if len(compressions) <= _COMPRESSIONS:
         return compressions
     places = np.linspace(0, len(compressions) - 1, _COMPRESSIONS).round().astype(int)
     return [compressions[place] for place in places]
 
 
-def _picture(
+def _figure(
     dataset: str, arch: str, compression: float, overlaps: pd.DataFrame, classes: pd.DataFrame
-) -> Picture:
+) -> Figure:
     known = pd.concat([overlaps["reference"], classes["reference"]])
     reference = str(known.iloc[0])
     shown = _most_different(classes)
@@ -114,7 +116,7 @@ def _picture(
         how="left",
     )  # fmt: skip
     stem = f"{dataset}--{arch}--{100 * compression:.4g}percent"
-    return Picture(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
+    return Figure(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
 
 
 def _shared(panel: Any, overlaps: pd.DataFrame) -> None:
@@ -173,7 +175,7 @@ def _most_different(classes: pd.DataFrame) -> list[str]:
 
 
 def _limit(classes: pd.DataFrame) -> float:
-    """By the changes: intervals of few seeds are wider than what is to be told apart."""
+    """By the changes: intervals of few seeds are wider than the differences to be seen."""
     largest = float(np.nanmax(np.abs(classes[["change", "change_reference"]].to_numpy()), initial=0.0))
     return max(1.35 * largest, 0.02)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.config import architectures
-from prunescope.data.encoding.tokenizers import load_pieces
+from prunescope.data.encoding.tokenizers import load_byte_pairs
 from prunescope.models.causal_checkpoints import load_model, new_model
 from prunescope.models.shape import Shape
 
@@ -29,7 +29,7 @@ def counted(arch: architectures.CausalLM, shape: Shape) -> tuple[CausalLM, None]
 
 
 def fetch(arch: architectures.CausalLM) -> Any:
-    load_pieces(arch)
+    load_byte_pairs(arch)
     return load_model(arch).config
 
 

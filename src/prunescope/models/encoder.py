@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from prunescope.config import architectures
 from prunescope.config.checkpoints import BERT_BASE, SIZES, checkpoint_config_file, encoder_type
-from prunescope.data.encoding.tokenizers import PretrainedPieces
+from prunescope.data.encoding.tokenizers import PretrainedTokenizer
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed
 from prunescope.models.encoder_checkpoints import (
@@ -62,7 +62,7 @@ def counted(arch: architectures.Encoder, shape: Shape) -> tuple[Encoder, str | N
 
 
 def fetch(arch: architectures.Encoder) -> Any:
-    PretrainedPieces(arch)
+    PretrainedTokenizer(arch)
     return load_model(arch).config
 
 

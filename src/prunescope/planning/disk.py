@@ -8,11 +8,10 @@ how long a data set's are is what its paper says, about. Weights do not compress
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log2
 from typing import Literal
 
-from prunescope.config.datasets import Aapd, Answers, Dataset, Docstrings, Reuters
+from prunescope.config.datasets import Answers
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.paths import keeps_models
@@ -39,24 +38,6 @@ ROW = 1.1
 TAG, SPAN, FURTHER_SPAN, TEXT = 0.38, 0.67, 0.3, 0.26
 
 
-@dataclass(frozen=True)
-class Lengths:
-    """Tokens or characters of an answer, and how many answers of a test example are accepted."""
-
-    answer: float
-    accepted: float = 1.0
-
-
-#: By source.
-ANSWERS = {
-    "conll2003": Lengths(14.4),
-    "squad": Lengths(19, 3.3),
-    "e2e": Lengths(110, 7.4),
-    "dart": Lengths(115, 2.5),
-    "webnlg": Lengths(115, 2.5),
-}
-
-
 def bytes_per_row(classes: int, several: bool, stored: Stored) -> float:
     """Of a prediction table of a classification; ``several``: labels an example."""
     decision = SET if several else log2(max(2, classes)) / 8 + 0.1
@@ -69,37 +50,33 @@ def bytes_per_number(stored: Stored) -> float:
     return NUMBERS[stored] + SHARED_NUMBER + LOGIT[stored] + (NUMBER if stored == "float16" else 0.0)
 
 
-def bytes_per_answer(answers: Answers, lengths: Lengths) -> float:
-    """A row of a prediction table of tags (``tokens``), spans or texts: what is accepted, and the model's."""
+def bytes_per_answer(answers: Answers, length: float, accepted: float = 1.0) -> float:
+    """A row of a prediction table of tags (``tokens``), spans or texts: the accepted answers, and the model's.
+
+    ``length``: tokens (tags) or characters of an answer.
+    """
     first, further = {
         "tokens": (TAG, TAG),
         "span": (SPAN, FURTHER_SPAN),
         "text": (TEXT, TEXT),
     }[answers]
-    return ROW + lengths.answer * (2 * first + (lengths.accepted - 1) * further)
-
-
-def several_labels(dataset: Dataset) -> bool:
-    """Whether an example has any number of labels."""
-    topics = isinstance(dataset, Docstrings) and dataset.labels == "topics"
-    return topics or isinstance(dataset, Reuters | Aapd)
+    return ROW + length * (2 * first + (accepted - 1) * further)
 
 
 def table_bytes(study: Study, cell: Cell, classes: int, train: int, test: int) -> float:
     """One model's share of its prediction tables; EL2N's of dense models have float32 always."""
     dataset = study.datasets[cell.dataset]
+    facts = dataset.declared()
     if dataset.answers == "number":
         size = (train + test) * bytes_per_number(study.logits)
         return size + (train * bytes_per_number("float32") if cell.dense else 0)
     if dataset.answers != "classes":
-        lengths = ANSWERS[dataset.source]
         # Texts are written for the test split alone; a training example has one answer.
-        size = test * bytes_per_answer(dataset.answers, lengths)
-        once = Lengths(lengths.answer)
-        return size + (train * bytes_per_answer(dataset.answers, once) if dataset.answers != "text" else 0.0)
-    several = several_labels(dataset)
-    size = (train + test) * bytes_per_row(classes, several, study.logits)
-    return size + (train * bytes_per_row(classes, several, "float32") if cell.dense else 0)
+        size = test * bytes_per_answer(dataset.answers, facts.answer_length, facts.accepted_answers)
+        once = bytes_per_answer(dataset.answers, facts.answer_length)
+        return size + (train * once if dataset.answers != "text" else 0.0)
+    size = (train + test) * bytes_per_row(classes, facts.several_labels, study.logits)
+    return size + (train * bytes_per_row(classes, facts.several_labels, "float32") if cell.dense else 0)
 
 
 def network_bytes(study: Study, cell: Cell, parameters: int) -> int:

@@ -8,24 +8,13 @@ from typing import Any
 
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.data.facts import PICTURES, PIE_PAPER
-from prunescope.data.sources.glue_tasks import TASKS as GLUE_TASKS
 from prunescope.errors import UserError, listed
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
-from prunescope.planning.declared import declared
 from prunescope.planning.disk import network_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
 from prunescope.planning.work import rate_of, work_of
-
-#: Whose data set it is, by source.
-PAPERS = {
-    **dict.fromkeys(PIE_PAPER, "pie"),
-    **dict.fromkeys(PICTURES, "recall"),
-    **dict.fromkeys((*GLUE_TASKS, "squad", "conll2003", "e2e", "dart", "webnlg"), "pins"),
-}
-
 
 #: What a job of the CPU partition is assumed to take: its start, and reading a dense and a pruned model's tables.
 JOB_SECONDS, TABLE_BYTES_PER_SECOND = 10.0, 20e6
@@ -83,7 +72,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     jobs = others
     per_dataset: dict[str, dict[str, Any]] = {}
     for cell in study.cells:
-        network, data = networks[(cell.dataset, cell.arch)], declared(study.datasets[cell.dataset])
+        network, data = networks[(cell.dataset, cell.arch)], study.datasets[cell.dataset].declared()
         count = len(cell.seeds)
         models["dense" if cell.dense else "pruned"] += count
         one = work_of(study, cell, network["_forward_flops"])
@@ -248,7 +237,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
             pruner = study.all_pruners[cell.pruner]
             chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
     for (dataset, arch), chosen in compressions.items():
-        spec, facts = study.archs[arch], declared(study.datasets[dataset])
+        spec, facts = study.archs[arch], study.datasets[dataset].declared()
         with torch.device("meta"):
             shape = Shape(
                 classes=facts.classes,
@@ -330,7 +319,7 @@ def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
     """Operations of the dense training that a pruned model starts from instead of repeating it."""
     if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
         return 0.0
-    examples = declared(study.datasets[cell.dataset]).train * study.training(cell.dataset, cell.arch).epochs
+    examples = study.datasets[cell.dataset].declared().train * study.training(cell.dataset, cell.arch).epochs
     return STEP_OVER_FORWARD * one.forward_flops * examples
 
 
@@ -351,7 +340,7 @@ def _papers(study: Study, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]
     """The data sets' rows, summed by the paper whose data sets they are; ``other`` for the rest."""
     papers: dict[str, dict[str, Any]] = {}
     for row in rows:
-        paper = PAPERS.get(study.datasets[row["dataset"]].source, "other")
+        paper = study.datasets[row["dataset"]].paper
         total = papers.setdefault(
             paper, {"paper": paper, "models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0}
         )

@@ -9,7 +9,6 @@ from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Dataset
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.planning.declared import declared
 from prunescope.planning.rates import Rates
 from prunescope.planning.sizes import gpu_mb, host_mb
 from prunescope.planning.work import rate_of, work_of
@@ -44,7 +43,7 @@ def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float
     """Seconds that one model of a cell takes; ``rates`` None: assumed ones of a data-centre GPU."""
     arch = study.archs[cell.arch]
     dataset = study.datasets[cell.dataset]
-    forward = arch.forward_flops(declared(dataset), _sizes(arch, dataset))
+    forward = arch.forward_flops(dataset.declared(), _sizes(arch, dataset))
     return rate_of(study, cell.dataset, cell.arch, forward, rates or Rates()).seconds(
         work_of(study, cell, forward)
     )
@@ -71,7 +70,7 @@ def per_token(dataset: Dataset) -> bool:
 
 
 def _sizes(arch: Arch, dataset: Dataset) -> dict[str, int]:
-    return arch.sizes(declared(dataset), per_token=per_token(dataset))
+    return arch.sizes(dataset.declared(), per_token=per_token(dataset))
 
 
 def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
@@ -79,6 +78,8 @@ def _memory(study: Study, cell: Cell, seeds: int) -> tuple[int, int]:
     dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
     training = study.training(cell.dataset, cell.arch)
     pruner = None if cell.dense else study.all_pruners[cell.pruner]
-    facts, every = declared(dataset), per_token(dataset)
+    facts, every = dataset.declared(), per_token(dataset)
     host = host_mb(arch, training, facts, seeds=seeds, dense=cell.dense, per_token=every)
-    return host, gpu_mb(arch, training, facts, replicas=arch.at_once(seeds), pruner=pruner, per_token=every)
+    return host, gpu_mb(
+        arch, training, facts, replicas=min(seeds, arch.most_at_once), pruner=pruner, per_token=every
+    )

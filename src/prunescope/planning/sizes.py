@@ -8,8 +8,8 @@ from __future__ import annotations
 from math import prod
 
 from prunescope.config.architectures import Arch, Training
+from prunescope.config.datasets import Declared
 from prunescope.config.pruners import Pruner
-from prunescope.planning.declared import Declared
 
 #: MB that a process has on the GPU before it holds a number: the context, kernels, libraries' workspaces.
 _CONTEXT_MB = 900

@@ -9,7 +9,6 @@ from prunescope.config.architectures import (
 )
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.planning.declared import declared, mean_tokens
 from prunescope.planning.rates import Rate, Rates, Work
 
 
@@ -26,7 +25,7 @@ def _epochs(training: Training, study: Study, cell: Cell) -> int:
 
 def work_of(study: Study, cell: Cell, forward: float) -> Work:
     """What one model of the cell does by itself; ``forward``: operations of an example's forward pass."""
-    data, training = declared(study.datasets[cell.dataset]), study.training(cell.dataset, cell.arch)
+    data, training = study.datasets[cell.dataset].declared(), study.training(cell.dataset, cell.arch)
     epochs = _epochs(training, study, cell)
     # A teacher answers every example that is trained on, too.
     taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
@@ -45,15 +44,15 @@ def _unpadded(study: Study, cell: Cell, forward: float) -> float | None:
     dataset, arch = study.datasets[cell.dataset], study.archs[cell.arch]
     if not arch.packs:
         return forward
-    mean = mean_tokens(dataset)
-    return None if mean is None else forward * mean / declared(dataset).tokens
+    facts = dataset.declared()
+    return None if facts.mean_tokens is None else forward * facts.mean_tokens / facts.tokens
 
 
 def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates, block: int = 1) -> Rate:
     """The rate at which an arch trains on a data set, ``block`` seeds a job."""
-    facts, spec = declared(study.datasets[dataset]), study.archs[arch]
+    facts, spec = study.datasets[dataset].declared(), study.archs[arch]
     training = study.training(dataset, arch)
-    mean = mean_tokens(study.datasets[dataset]) if training.padding == "none" else None
+    mean = facts.mean_tokens if training.padding == "none" else None
     return rates.rate(
         spec,
         training,

@@ -1,4 +1,4 @@
-"""Reads an audit folder: what is there of it, with numbers as numbers and gaps as None."""
+"""Reads the files of an audit folder; empty cells are None."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.leading import leading_name, led
-from prunescope.analysis.pies.right import is_right
+from prunescope.analysis.pies.votes import is_right
 from prunescope.errors import UserError
 from prunescope.files import read_json
 
@@ -40,7 +40,7 @@ FILES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Pie:
-    """One pruning-identified exemplar, its classes by name; ``row``: its place among all examples;
+    """One pruning-identified exemplar, its classes by name; ``row``: its position among all examples;
     ``dense_right``, ``pruned_right``: whether the vote is the label."""
 
     row: int
@@ -69,9 +69,9 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class AuditFiles:
-    """An audit folder; files that its kind of task has none of give empty lists.
+    """An audit folder; files that its task does not have give empty lists.
 
-    ``lenient``: a file that cannot be read is taken for absent, and named in ``problems``; else it is an error.
+    ``lenient``: a file that cannot be read counts as missing and is listed in ``problems``; else it is an error.
     """
 
     folder: Path
@@ -103,7 +103,7 @@ class AuditFiles:
 
     @property
     def missing(self) -> list[str]:
-        """Files that an audit of this task always writes, and that are not there."""
+        """Missing files that an audit of this task always writes."""
         wanted = ["scores.csv", "pies.parquet", "classes.csv"]
         if self.summary.get("alpha") is not None:
             wanted += ["recall.csv", "alpha.csv"]
@@ -186,7 +186,7 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
     """The PIEs among the votes of ``pies.parquet`` on which the models of each side agree most; none without it.
 
     Args:
-        classes: names of the classes, where the table does not tell them.
+        classes: names of the classes, where the table does not name them.
 
     Raises:
         UserError: it is not a table of votes.
@@ -201,9 +201,9 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
         # Not as a data set: the folders' names are no columns.
         table = pq.ParquetFile(path).read()
         metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
-        said = json.loads(metadata)
-        classes = said.get("classes") or classes
-        rule = str(said.get("task")), said.get("tolerance")
+        stored = json.loads(metadata)
+        classes = stored.get("classes") or classes
+        rule = str(stored.get("task")), stored.get("tolerance")
         table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
         table = table.filter(pc.fill_null(table["is_pie"], False))
         total = pc.add(

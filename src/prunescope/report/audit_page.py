@@ -14,8 +14,8 @@ def render(directory: Path, texts: Mapping[int, str] | Sequence[str] | None = No
     """The page for an audit folder, from its files alone.
 
     Args:
-        directory: the folder with ``summary.json`` and what else the audit wrote; files that its
-            kind of task has none of may be missing.
+        directory: the folder with ``summary.json`` and the other files of the audit; files that its
+            task does not have may be missing.
         texts: text by example, or one per row of ``pies.parquet``; shown beside the PIEs as text, whatever it holds.
 
     Raises:
@@ -41,7 +41,7 @@ def _what(summary: Mapping[str, Any]) -> str:
         names.append(f"sparsity {sentences.percent(sparsity)}")
     head = f"{' · '.join(names)}. " if names else ""
     return (
-        f"{head}Unpruned against pruned models: {sentences.count(summary.get('n_seeds'), 'pair')}, "
+        f"{head}Dense against pruned models: {sentences.count(summary.get('n_seeds'), 'pair')}, "
         f"{sentences.count(summary.get('n_examples'), 'example')}, task {summary.get('task', 'unknown')}."
     )
 
@@ -55,11 +55,11 @@ def _compared(summary: Mapping[str, Any]) -> dict[str, Any]:
         "classes": summary.get("n_classes"),
         "examples": summary.get("n_examples"),
         "seeds": summary.get("seeds") or summary.get("n_seeds"),
-        "seeds left out, missing or diverged on one side": summary.get("n_seeds_dropped"),
-        "diverged, unpruned": diverged.get("dense") or "none",
+        "seeds excluded (missing or diverged on one side)": summary.get("n_seeds_dropped"),
+        "diverged, dense": diverged.get("dense") or "none",
         "diverged, pruned": diverged.get("pruned") or "none",
         "confidence of intervals": alpha.get("confidence") or change.get("confidence"),
-        "unpruned predictions": sources.get("dense"),
+        "dense predictions": sources.get("dense"),
         "pruned predictions": sources.get("pruned"),
     }
     return {name: value for name, value in known.items() if value not in (None, [], "")}

@@ -1,4 +1,4 @@
-"""Contact sheets: small pictures of PIEs with what the majorities say of each."""
+"""Contact sheets: small images of PIEs with their majority votes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from prunescope.report.audit_files import Pie
 from prunescope.report.images import PictureTable
 from prunescope.report.sentences import count, percent
 
-#: Pictures on one sheet. Those of CIFAR take about 3 kB each, those of MNIST about 0.5 kB.
+#: Images on one sheet. Those of CIFAR take about 3 kB each, those of MNIST about 0.5 kB.
 MOST = 96
 
-_NO_PICTURES = (
-    "The pictures of {dataset} are not shown: its data table, test.parquet, is not among the results."
-)
+_NO_IMAGES = "The images of {dataset} are not shown: its data table, test.parquet, is not among the results."
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One example on a sheet; ``source``: the address of its picture, None where there is none."""
+    """One example on a sheet; ``source``: the address of its image, None where there is none."""
 
     example: int
     source: str | None
@@ -32,8 +30,8 @@ class Tile:
 
     @property
     def alt(self) -> str:
-        """What the picture shows; votes stand beside it as text."""
-        return f"Picture of example {self.example}, true class {self.true}"
+        """What the image shows; the votes are beside it as text."""
+        return f"Image of example {self.example}, true class {self.true}"
 
 
 def of_cell(dataset: str, pies: Sequence[Pie], pictures: PictureTable | None) -> dict[str, Any] | None:
@@ -67,7 +65,7 @@ def tile(
     pictures: PictureTable | None,
     notes: Sequence[str] = (),
 ) -> Tile:
-    """A tile of one example, with its picture where there is one."""
+    """A tile of one example, with its image where there is one."""
     return Tile(
         example=pie.example,
         source=None if pictures is None else pictures.address(pie.example, pie.label),
@@ -82,22 +80,20 @@ def tile(
 def how_many(shown: int, total: int) -> str:
     """How many of how many are on the sheet."""
     if shown < total:
-        return f"The {count(shown)} of {count(total, 'PIE')} on which the models of each side agree most"
-    return (
-        "The only PIE" if total == 1 else f"All {count(total, 'PIE')}, those first on which models agree most"
-    )
+        return f"The {count(shown)} of {count(total, 'PIE')} with the highest agreement"
+    return "The only PIE" if total == 1 else f"All {count(total, 'PIE')}, highest agreement first"
 
 
 def who_is_right(pies: Sequence[Pie]) -> str:
-    """Whether the majorities of unpruned or of pruned models have the true class, over all PIEs."""
+    """On how many PIEs the majority of dense or of pruned models is right."""
     dense = sum(pie.dense_right for pie in pies)
     pruned = sum(pie.pruned_right for pie in pies)
     return (
-        f"Of {count(len(pies), 'PIE')}, the unpruned majority is right on {count(dense)}, the pruned one on "
+        f"Of {count(len(pies), 'PIE')}, the dense majority is right on {count(dense)}, the pruned one on "
         f"{count(pruned)} and neither on {count(len(pies) - dense - pruned)}."
     )
 
 
 def missing(dataset: str) -> str:
-    """What a page says in place of pictures."""
-    return _NO_PICTURES.format(dataset=dataset)
+    """What a page says in place of images."""
+    return _NO_IMAGES.format(dataset=dataset)

@@ -1,4 +1,4 @@
-"""The pictures of a data set's test split as PNG, for pages that show examples."""
+"""The images of a data set as PNG, for pages that show examples."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.data.tables import DataTable, read_table
+from prunescope.data.dataset import DataTable
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
 
-#: Pictures are shown about as large as this, in CSS pixels, and always by a whole factor.
+#: Images are shown at about this size, in CSS pixels, scaled by a whole factor.
 _SHOWN = 88
 _MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
 class PictureTable:
-    """The test split ``table`` of a data set of pictures, read from ``path``."""
+    """The test split ``table`` of an image data set, read from ``path``."""
 
     path: Path
     table: DataTable
@@ -49,7 +50,7 @@ class PictureTable:
             here = "is not there" if own is None else f"is {own!r}"
             raise UserError(
                 f"{self.path}: example {example} {here}, but votes were counted on one that is {label!r}; "
-                "delete the data set's folder and the cells of its networks, and run again"
+                "delete the data set's folder and its cells, and run again"
             )
         assert self.table.images is not None
         assert info.image_scale is not None
@@ -62,18 +63,18 @@ class PictureTable:
 
 
 def pictures_of_test(folder: Path | None) -> PictureTable | None:
-    """The pictures of a test split; None where there is no data table."""
+    """The images of a test split; None where there is no data table."""
     return pictures_of(folder, "test")
 
 
 def pictures_of(folder: Path | None, split: str) -> PictureTable | None:
-    """The pictures of a split; None where there is no data table.
+    """The images of a split; None where there is no data table.
 
     Args:
         folder: the data set's, with ``<split>.parquet``.
 
     Raises:
-        UserError: the table cannot be read, or holds no pictures that can be shown.
+        UserError: the table cannot be read, or has no images that can be shown.
     """
     path = folder / f"{split}.parquet" if folder is not None else None
     if path is None or not path.exists():
@@ -81,18 +82,18 @@ def pictures_of(folder: Path | None, split: str) -> PictureTable | None:
     table = read_table(path)
     if table.images is None or table.images.shape[1] not in _MODES:
         raise UserError(
-            f"{path}: holds no pictures of one or three channels; is it the table of another data set?"
+            f"{path}: has no images of one or three channels; is it the table of another data set?"
         )
     return PictureTable(path, table)
 
 
 def levels(image: np.ndarray, scale: float) -> np.ndarray:
-    """Pixels of a picture as uint8 brightness; ``scale``: the pixel value that is shown as full brightness."""
+    """Pixels of an image as uint8 brightness; ``scale``: the pixel value that is shown as full brightness."""
     return np.clip(np.rint(image.astype(np.float64) * (255 / scale)), 0, 255).astype(np.uint8)
 
 
 def png(image: np.ndarray) -> bytes:
-    """A picture, pixel for pixel; the same picture always gives the same bytes.
+    """An image, pixel for pixel; the same image always gives the same bytes.
 
     Args:
         image: (channels, height, width) uint8; one channel is grey, three are red, green, blue.
@@ -107,7 +108,7 @@ def png(image: np.ndarray) -> bytes:
 
 
 def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Pictures of one shape side by side, row by row, in one; places left over are black.
+    """Images of one shape side by side, row by row, in one; unused positions are black.
 
     >>> tiled([np.full((1, 1, 1), n, np.uint8) for n in (7, 8, 9)], 2).tolist()
     [[[7, 8], [9, 0]]]

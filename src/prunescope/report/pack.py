@@ -10,9 +10,9 @@ from urllib.parse import unquote
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 
-#: Below the folder of the pages, these are taken whole: their scripts name files that no link does.
+#: Below the folder of the pages, these are packed whole: their scripts load files that no link names.
 _WHOLE = ("report", "paper")
-#: Dates differ from run to run; the same pages give the same bytes.
+#: One date, so that the same pages give the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,9 +35,7 @@ def pack(page: Path, out: Path) -> int:
         UserError: the page is not there, or the zip cannot be written.
     """
     if not page.is_file():
-        raise UserError(
-            f"{page}: no such page; run the study, or `prunescope report` for what there is of it"
-        )
+        raise UserError(f"{page}: no such page; run the study, or `prunescope report` for its state so far")
     # Pages of what there is so far lead to cells beside their own folder.
     root = page.resolve().parent
     files = _reached(page.resolve()) | {

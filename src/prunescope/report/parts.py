@@ -138,11 +138,11 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     loyalty = summary.get("loyalty")
     if isinstance(loyalty, Mapping):
         between = loyalty.get("between_seeds")
-        note = "" if between is None else f"{sentences.percent(between)} between unpruned seeds"
+        note = "" if between is None else f"{sentences.percent(between)} between dense seeds"
         found.append({"name": "Loyalty", "value": sentences.percent(loyalty["mean"]), "note": note})
     on_dense, on_pruned = summary.get("dense_score_on_pies"), summary.get("pruned_score_on_pies")
     if on_dense is not None and on_pruned is not None:
-        note = "unpruned → pruned"
+        note = "dense → pruned"
         found.append({"name": f"Mean {metric} on PIEs", "value": arrow(on_dense, on_pruned), "note": note})
     alpha = summary.get("alpha")
     if isinstance(alpha, Mapping) and alpha.get("mean") is not None:
@@ -163,7 +163,7 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def own_metrics(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each of the data set's own metrics; none where the leading one, which the page tells, is alone."""
+    """A row for each of the data set's own metrics; none where there is only the leading one."""
     own = summary.get("task_metrics")
     if not isinstance(own, Mapping) or len(own) < 2:
         return []
@@ -204,7 +204,7 @@ def by_seeds_chart(rows: Sequence[Row]) -> Markup | None:
         [str(row["n_models"]) for row in rows],
         [title(row) for row in rows],
         marks=[row["noise_floor"] for row in rows],
-        x_label="models that vote on each side",
+        x_label="models on each side",
         y_label="share of examples that are PIEs; line: noise floor",
         label="Share of PIEs by number of models: "
         + ", ".join(f"{row['n_models']}: {sentences.percent(row['pie_share'])}" for row in rows),
@@ -233,7 +233,7 @@ def recall_chart(audit: AuditFiles) -> Markup | None:
     worse = sum(kind == "below" for *_, kind in points)
     return svg_lines.scatter(
         points,
-        x_label="recall, unpruned",
+        x_label="recall, dense",
         y_label="recall, pruned",
         label=f"Recall of {sentences.count(len(points), 'class', 'classes')} before and after: {worse} are recalled "
         "worse. The table of classes has the numbers.",

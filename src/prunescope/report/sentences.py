@@ -1,4 +1,4 @@
-"""From numbers to prose: what the report says, in sentences that hold for the numbers given."""
+"""Sentences of the report, from numbers."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
-def count(compression: float | None, noun: str = "", plural: str | None = None) -> str:
+def count(value: float | None, noun: str = "", plural: str | None = None) -> str:
     """``1,203 examples``; means keep one decimal where they have one."""
-    if compression is None or not math.isfinite(compression):
+    if value is None or not math.isfinite(value):
         return GAP
-    whole = abs(compression - round(compression)) < 0.05
-    text = f"{round(compression):,}" if whole else f"{compression:,.1f}"
+    whole = abs(value - round(value)) < 0.05
+    text = f"{round(value):,}" if whole else f"{value:,.1f}"
     if not noun:
         return text
-    return f"{text} {noun if whole and round(compression) == 1 else plural or noun + 's'}"
+    return f"{text} {noun if whole and round(value) == 1 else plural or noun + 's'}"
 
 
 def metric_name(summary: Mapping[str, Any]) -> str:
@@ -130,7 +130,7 @@ def pies_sentence(summary: Mapping[str, Any]) -> str:
     """How many examples' majority votes change."""
     pies, n = summary.get("n_pies"), summary.get("n_examples")
     if pies is None or n is None:
-        return "The majority votes could not be compared."
+        return "The majority votes were not compared."
     if pies == 0:
         return f"{_vote_changes(summary)} for none of {count(n, 'example')}: there are no PIEs."
     tokens = ""
@@ -158,12 +158,12 @@ def noise_sentence(summary: Mapping[str, Any]) -> str | None:
     verdict = {
         ">": "pruning changes more votes than other seeds do",
         "<": "pruning changes fewer votes than other seeds do",
-    }.get(str(floor.get("verdict")), "so pruning is not told apart from other seeds")
+    }.get(str(floor.get("verdict")), "pruning cannot be distinguished from other seeds")
     models = floor.get("n_models")
-    groups = "two unpruned models" if models == 1 else f"disjoint groups of {count(models)} unpruned models"
+    groups = "two dense models" if models == 1 else f"disjoint groups of {count(models)} dense models"
     return (
-        f"The noise floor: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many "
-        f"unpruned and pruned ones, also of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
+        f"Noise floor: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many dense and "
+        f"pruned models of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
     )
 
 
@@ -175,7 +175,7 @@ def loyalty_sentence(summary: Mapping[str, Any]) -> str | None:
     text = f"Model by model, {percent(loyalty.get('mean'))} of the predictions stay the same (loyalty)"
     between = loyalty.get("between_seeds")
     return (
-        f"{text}; {percent(between)} are the same between unpruned seeds."
+        f"{text}; {percent(between)} are the same between dense models of other seeds."
         if between is not None
         else f"{text}."
     )
@@ -211,8 +211,8 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
         return None
     metric = metric_name(summary)
     text = (
-        f"On the PIEs, {metric} goes from {score_text(dense, summary)} unpruned to "
-        f"{score_text(pruned, summary)} pruned"
+        f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and "
+        f"{score_text(pruned, summary)} for pruned models"
     )
     if is_share(summary):
         text += change_interval(summary.get("change_on_pies"))
@@ -233,24 +233,26 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
         return None
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
     if mean is None:
-        return "Recall distortion α has no value: all classes are recalled alike, or nothing is right."
+        return (
+            "Recall distortion α has no value: all classes have the same recall, or no prediction is right."
+        )
     left_out = alpha.get("n_left_out") or 0
     without = (
-        f" {count(left_out, 'seed has', 'seeds have')} none: all classes are recalled alike there, or "
-        "nothing is right."
+        f" {count(left_out, 'seed has', 'seeds have')} none: all classes have the same recall there, or "
+        "no prediction is right."
         if left_out
         else ""
     )
     if low is None or high is None:
         return (
-            f"Recall distortion α is {number(mean)}; one seed gives no interval, so nothing follows from it."
+            f"Recall distortion α is {number(mean)}; one seed gives no interval, so it supports no conclusion."
             f"{without}"
         )
     confidence = alpha.get("confidence")
     interval = f"{100 * confidence:g}% interval" if confidence is not None else "interval"
     head = f"Recall distortion α is {number(mean)} ({interval} {number(low)} to {number(high)}): "
     verdict = alpha.get("verdict")
-    tail = "the interval includes 1, so it is open whether differences between classes grow or shrink."
+    tail = "the interval includes 1, so it is undecided whether differences between classes grow or shrink."
     if verdict == ">":
         tail = "differences between classes grow; those recalled worse than average fall further behind."
     elif verdict == "<" and high < 0:
@@ -273,7 +275,7 @@ def story(summary: Mapping[str, Any]) -> list[str]:
     dropped = summary.get("n_seeds_dropped")
     if dropped:
         found.append(
-            f"{count(dropped, 'seed')} {'was' if dropped == 1 else 'were'} left out, missing or diverged "
+            f"{count(dropped, 'seed')} {'was' if dropped == 1 else 'were'} excluded: missing or diverged "
             "on one side."
         )
     return [sentence for sentence in found if sentence]

@@ -44,7 +44,7 @@ def columns(
         shares: one height per bar.
         names: what stands under each bar; neighbours that would touch are left out.
         titles: what each bar says when pointed at.
-        label: what the chart shows, for those who cannot see it.
+        label: alternative text.
         marks: a line across each bar, where there is a value to compare it with.
     """
     width, height, left, bottom, top = 680, 250, 58, 48, 26
@@ -120,9 +120,7 @@ def interval(
         body.append(f'<text class="tick" x="{place}" y="97" text-anchor="middle">{text}</text>')
     one = x(reference)
     body.append(f'<line class="reference" x1="{one}" x2="{one}" y1="14" y2="80"/>')
-    body.append(
-        f'<text class="label" x="{one}" y="11" text-anchor="middle">{reference:g}: nothing changes</text>'
-    )
+    body.append(f'<text class="label" x="{one}" y="11" text-anchor="middle">{reference:g}: no change</text>')
     if low is not None and high is not None:
         body.append(
             f'<line class="interval" x1="{x(low)}" x2="{x(high)}" y1="38" y2="38"><title>'

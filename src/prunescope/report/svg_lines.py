@@ -41,14 +41,14 @@ def lines(
     here: int | None = None,
     reference: tuple[float, str] | None = None,
 ) -> Markup:
-    """Lines over places at equal distances; an empty string where there is nothing to draw.
+    """Lines over equally spaced positions; an empty string where there is nothing to draw.
 
     Args:
-        names: what stands under each place; neighbours that would touch are left out.
-        label: what the chart shows, for those who cannot see it.
+        names: label under each position; labels that would touch are left out.
+        label: alternative text.
         text: how a value is written.
         from_zero: start the y axis at 0, else a little below the smallest value.
-        here: a place to mark with an upright band.
+        here: a position to mark with a vertical band.
         reference: a level to draw across, and its name.
     """
     known = [v for line in drawn for v in line.values if v is not None and math.isfinite(v)]
@@ -140,7 +140,7 @@ def _range(low: float, high: float, from_zero: bool) -> tuple[float, float, list
 def scatter(
     points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_label: str, label: str
 ) -> Markup:
-    """Shares against shares on equal axes from 0 to 1, with the diagonal on which nothing changes.
+    """Shares against shares on equal axes from 0 to 1, with the diagonal of no change.
 
     Args:
         points: name, x, y, and ``below``, ``above`` or an empty string for their colour. The few furthest below the
@@ -165,9 +165,9 @@ def scatter(
     body.append(_stroke("reference", x(0), y(0), x(1), y(1)))
     named = {name for name, *_ in sorted(points, key=lambda p: p[2] - p[1])[:4]}
     for name, before, after, kind in points:
-        told = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
+        title = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
         place = f'cx="{short(x(before))}" cy="{short(y(after))}"'
-        body.append(f'<circle class="dot {kind}" {place} r="4.5"><title>{told}</title></circle>')
+        body.append(f'<circle class="dot {kind}" {place} r="4.5"><title>{title}</title></circle>')
         if name in named and before - after > 0.02:
             cut = name if len(name) <= 18 else name[:17] + "…"
             at_end = x(before) > left + plot * 0.72

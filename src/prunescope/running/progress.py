@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from prunescope.config.load import load_study
+from prunescope.config.shipped import shipped
 from prunescope.errors import UserError
 from prunescope.running import locks
 
@@ -149,6 +150,20 @@ def snakemake_program() -> str:
     return program
 
 
+def snakefile_arguments() -> list[str]:
+    """Arguments that name the shipped workflow where this folder has none of its own."""
+    here = any(Path(name).is_file() for name in ("Snakefile", "snakefile", "workflow/Snakefile"))
+    return [] if here else ["--snakefile", str(shipped("Snakefile"))]
+
+
+def snakemake_environment() -> dict[str, str]:
+    """The environment for Snakemake, in which its jobs find the command ``prunescope``."""
+    if shutil.which("prunescope"):
+        return dict(os.environ)
+    folder = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
+
+
 def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     """Run Snakemake on a study; its exit code.
 
@@ -162,7 +177,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     study = load_study(configfile)
     program = snakemake_program()
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
-    command = [program, "--configfile", str(configfile), *arguments]
+    command = [program, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
     if locks.is_stale(Path()):
         print("the last run here was killed; its lock is cleared", file=sys.stderr)
         subprocess.run([*command, "--unlock"], capture_output=True, check=False)
@@ -186,7 +201,12 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
 def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:
     """Snakemake's exit code, or None where it was stopped by Ctrl-C."""
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=snakemake_environment(),
     ) as process:
         assert process.stdout is not None
         try:

@@ -104,7 +104,7 @@ class Checkpoint:
             raise UserError(f"{self.path}: another model ({reason}); delete it and run again") from None
 
     def restore(self, state: TrainingState) -> None:
-        """Give ``trainee`` the weights, and as far as they are there optimizer state and masks, of its seed.
+        """Give ``state`` the weights of its seed, and optimizer state and masks as far as the file has them.
 
         Raises:
             UserError: the model in the file is another one.
@@ -140,7 +140,7 @@ def give_state(state: TrainingState, tensors: Mapping[str, Tensor]) -> None:
 
 
 def restore(checkpoints: Iterable[Checkpoint], state: TrainingState) -> None:
-    """Give ``trainee`` what the checkpoint that holds its seed has.
+    """Restore ``state`` from the checkpoint that holds its seed.
 
     Raises:
         DivergedError: the model of the seed diverged.

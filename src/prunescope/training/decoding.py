@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import nn
 
-from prunescope.data.encoding.byte_pairs import BytePieces
+from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.models.causal import CausalLM
 from prunescope.models.precision import outputs
 from prunescope.predictions.arrays import LOGIT_TASKS
@@ -117,7 +117,7 @@ def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[fl
 def _texts(model: nn.Module, data: TrainingData, split: Split) -> np.ndarray:
     assert isinstance(model, CausalLM)
     assert data.tokenizer is not None
-    pieces = BytePieces(Tokenizer.from_str(data.tokenizer), model.end)
+    pieces = BytePairs(Tokenizer.from_str(data.tokenizer), model.end)
     prompts = split.further["prompts"]
     written: list[str] = [""] * len(prompts)
     # Prompts of one length at a time: without padding, a text does not depend on what stands beside it.

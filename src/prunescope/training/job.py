@@ -215,7 +215,7 @@ def replicas_together(job: ModelJob, device: torch.device) -> Together | None:
         return None
     if architecture.lock_step == "auto" and (device.type != "cuda" or len(job.seeds) == 1):
         return None
-    return Together(architecture.at_once(len(job.seeds)))
+    return Together(architecture.most_at_once)
 
 
 def alone_because(job: ModelJob) -> str | None:

@@ -12,7 +12,7 @@ from tests.support.bare_cell import bare_cell
 from prunescope.analysis.layer_collapse import COLUMNS, Collapsed, collapsed
 from prunescope.analysis.tables.collect import CELL, collect
 from prunescope.errors import UserError
-from prunescope.report.findings import collapse_sentences
+from prunescope.site.findings import collapse_sentences
 
 
 def model(seed: int, *zeros: int, diverged: bool = False) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_in_words() -> None:
     one, other = Collapsed("bert.pooler.dense.weight", 9, 3, 3), Collapsed("b.weight", 9, 1, 3)
     assert collapse_sentences([("GMP at 80%", []), ("PINS at 80%", [])]) == []
     assert collapse_sentences([("GMP at 80%", [one]), ("PST at 80%", [one, other]), ("PINS at 80%", [])]) == [
-        "Layer collapse: pruning leaves no weight at all in a layer under GMP at 80% (bert.pooler.dense), "
+        "Layer collapse: pruning removes every weight of a layer under GMP at 80% (bert.pooler.dense), "
         "PST at 80% (bert.pooler.dense and 1 other)."
     ]
     many = collapse_sentences([(f"p{i}", [one]) for i in range(6)], of=2)

@@ -45,7 +45,7 @@ def test_project_requirements_are_pinned() -> None:
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["workflow"], *extras["dev"]]
+    wanted = [*project["dependencies"], *extras["train"], *extras["workflow"], *extras["dev"]]
     lock = (ROOT / "envs/requirements.lock").read_text() + (ROOT / "envs/torch.txt").read_text()
     pinned = {name.lower().replace("_", "-") for name in re.findall(r"^([\w.-]+)==", lock, re.M)}
     for requirement in wanted:

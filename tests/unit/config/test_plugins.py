@@ -11,7 +11,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from prunescope.training.blocks import BlockOutputs, run_block
 from safetensors.numpy import load_file, save_file
 
 from prunescope.config import plugins
@@ -19,6 +18,8 @@ from prunescope.config.jobs import ModelJob, model_job
 from prunescope.config.load import json_schema, study_from
 from prunescope.errors import UserError
 from prunescope.planning.plan import make_plan
+from prunescope.training.job import run_block
+from prunescope.training.write import BlockOutputs
 
 SETTINGS = """
 from typing import Literal

@@ -16,15 +16,18 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config import architectures as archs
-from prunescope.config.datasets import Conll2003, Dataset, DataToText, Squad
+from prunescope.config.datasets import Dataset
+from prunescope.data.build import build
 from prunescope.data.card import card, card_text
-from prunescope.data.encoding import byte_pairs as byte_pieces
-from prunescope.data.encoding import subwords as pieces
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.encoding import byte_pairs, subwords
 from prunescope.data.encoding.answers import IGNORED, continued, tagged, windows
 from prunescope.data.encoding.encode import encode, load_inputs
-from prunescope.data.registry import build
-from prunescope.data.sources import conll, data_to_text, squad
-from prunescope.data.tables import DataTable, TableInfo, read_table
+from prunescope.data.sources import conll
+from prunescope.data.sources.conll import Conll2003
+from prunescope.data.sources.data_to_text import DataToText
+from prunescope.data.sources.squad import Squad
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
 
 CONTEXT = "Oslo is the capital of Norway, a land of fjords."
@@ -89,7 +92,7 @@ def test_bad_questions(tmp_path: Path, content: str | None, said: str) -> None:
     if content is not None:
         (tmp_path / "dev-v1.1.json").write_text(content)
     with pytest.raises(UserError, match=said) as error:
-        squad.build("q", Squad(source="squad", path=str(tmp_path)))
+        Squad(source="squad", path=str(tmp_path)).build("q")
     assert "\n" not in str(error.value)
 
 
@@ -106,8 +109,8 @@ def test_bad_questions(tmp_path: Path, content: str | None, said: str) -> None:
 def test_answers_without_text_or_place(tmp_path: Path, answer: dict[str, Any]) -> None:
     squad_files(tmp_path, "json")
     (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, {"question": "x?", "answers": [answer]}]))
-    with pytest.raises(UserError, match="question 3: its answers are no texts with a place each"):
-        squad.build("q", Squad(source="squad", path=str(tmp_path)))
+    with pytest.raises(UserError, match="question 3: its answers are not texts with an offset each"):
+        Squad(source="squad", path=str(tmp_path)).build("q")
 
 
 def test_more_answers_than_places(tmp_path: Path) -> None:
@@ -115,8 +118,8 @@ def test_more_answers_than_places(tmp_path: Path) -> None:
     row = {"question": "x?", "context": CONTEXT, "answers": {"text": ["Oslo", "Norway"], "answer_start": [0]}}
     (tmp_path / "validation.parquet").unlink()
     (tmp_path / "validation.jsonl").write_text(json.dumps(row))
-    with pytest.raises(UserError, match="question 1: its answers are no texts with a place each"):
-        squad.build("q", Squad(source="squad", path=str(tmp_path)))
+    with pytest.raises(UserError, match="question 1: its answers are not texts with an offset each"):
+        Squad(source="squad", path=str(tmp_path)).build("q")
 
 
 def test_a_place_before_the_paragraph_is_none(tmp_path: Path) -> None:
@@ -124,16 +127,16 @@ def test_a_place_before_the_paragraph_is_none(tmp_path: Path) -> None:
     squad_files(tmp_path, "json")
     wrong = {"question": "x?", "answers": [{"text": "Oslo", "answer_start": -len(CONTEXT)}]}
     (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, wrong]))
-    assert len(squad.build("q", Squad(source="squad", path=str(tmp_path))).tables["test"]) == 2
+    assert len(Squad(source="squad", path=str(tmp_path)).build("q").tables["test"]) == 2
 
 
 def test_answers_that_stand_elsewhere_are_left_out_and_counted(tmp_path: Path) -> None:
     squad_files(tmp_path, "json")
     wrong = {"question": "x?", "answers": [{"text": "Oslo", "answer_start": 1}]}
     (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, wrong]))
-    data = squad.build("q", Squad(source="squad", path=str(tmp_path)))
+    data = Squad(source="squad", path=str(tmp_path)).build("q")
     assert len(data.tables["test"]) == 2
-    assert "1 answers that do not stand where they should were left out." in data.notes
+    assert "1 answers that are not at their offset were left out." in data.notes
 
 
 COLUMNS = """-DOCSTART- -X- -X- O
@@ -179,7 +182,7 @@ def test_bad_tags(tmp_path: Path, content: str, said: str) -> None:
     for name in ("train.txt", "valid.txt", "test.txt"):
         (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=said):
-        conll.build("t", Conll2003(source="conll2003", path=str(tmp_path)))
+        Conll2003(source="conll2003", path=str(tmp_path)).build("t")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def test_rows_that_are_no_lists_of_words_and_tags(tmp_path: Path, words: Any, ta
     for name in ("train", "validation", "test"):
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
     with pytest.raises(UserError, match="sentence 2: must be a list of words and a list of their tags"):
-        conll.build("t", Conll2003(source="conll2003", path=str(tmp_path)))
+        Conll2003(source="conll2003", path=str(tmp_path)).build("t")
 
 
 def test_the_hub_gives_tags_without_its_script(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,7 +211,7 @@ def test_the_hub_gives_tags_without_its_script(monkeypatch: pytest.MonkeyPatch) 
     module = ModuleType("datasets")
     module.__dict__.update(load_dataset=load, __version__="4.0.0")
     monkeypatch.setitem(sys.modules, "datasets", module)
-    data = conll.build("t", Conll2003(source="conll2003"))
+    data = Conll2003(source="conll2003").build("t")
     assert asked == [(("eriktks/conll2003",), {"revision": "refs/convert/parquet"})]
     assert len(data.tables["test"]) == 2
 
@@ -247,7 +250,7 @@ def test_records(tmp_path: Path, form: str) -> None:
     for split in ("train", "validation", "test"):
         record_file(tmp_path, form, split)
     spec = DataToText(source=form.partition("-")[0], path=str(tmp_path))  # type: ignore[arg-type]
-    data = data_to_text.build("r", spec)
+    data = spec.build("r")
     record = "name : Blue Spice | eatType : pub" if form == "e2e" else RECORD
     train, test = data.tables["train"], data.tables["test"]
     assert train.texts == {"text": [record, record]}
@@ -282,10 +285,10 @@ def test_bad_records(tmp_path: Path, source: str, name: str, content: str, said:
     for split in ("train", "validation"):
         record_file(tmp_path, source, split)
     with pytest.raises(UserError, match=f"no test split of {source}"):
-        data_to_text.build("r", DataToText(source=source, path=str(tmp_path)))  # type: ignore[arg-type]
+        DataToText(source=source, path=str(tmp_path)).build("r")  # type: ignore[arg-type]
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=said) as error:
-        data_to_text.build("r", DataToText(source=source, path=str(tmp_path)))  # type: ignore[arg-type]
+        DataToText(source=source, path=str(tmp_path)).build("r")  # type: ignore[arg-type]
     assert "\n" not in str(error.value)
 
 
@@ -303,7 +306,7 @@ def test_settings_that_are_refused(settings: dict[str, Any], said: str) -> None:
 
 
 def reference_windows(ids: list[int], question: int, size: int, stride: int) -> list[tuple[int, int]]:
-    """The stretches of context pieces of each window, by the rule of the original script, written anew."""
+    """The range of context tokens of each window, by the rule of the original script, written independently."""
     room = size - question - 3
     found, start = [], 0
     while True:
@@ -320,7 +323,7 @@ def test_windows_cover_a_paragraph_and_point_at_the_answer() -> None:
     contexts = [" ".join(rng.choice(words, size)) for size in (5, 23, 60)]
     starts = [[context.index(" ", len(context) // 2) + 1] for context in contexts]
     labels = [[context[s[0] :].split()[0]] for context, s in zip(contexts, starts, strict=True)]
-    cutter = pieces.Pieces(pieces.learn([*words, "which one of them"], 200))
+    cutter = subwords.Subwords(subwords.learn([*words, "which one of them"], 200))
     spec = Squad(source="squad", path="x", max_tokens=20, stride=4, max_question=4, max_answer=3)
     info = TableInfo("q", "train", "span", (), ("question", "context"))
     answers = np.empty(3, dtype=object)
@@ -352,13 +355,13 @@ def test_windows_cover_a_paragraph_and_point_at_the_answer() -> None:
 
 
 def test_tags_stand_at_the_first_piece_of_a_word() -> None:
-    cutter = pieces.Pieces(pieces.learn(["a b c d xa xb"], 15))
+    cutter = subwords.Subwords(subwords.learn(["a b c d xa xb"], 15))
     info = TableInfo("t", "train", "tokens", ("O", "B-PER"), ("text",))
     labels = np.empty(2, dtype=object)
     labels[:] = [np.array([1, 0, 1], np.int32), np.array([0], np.int32)]
     table = DataTable(info, labels, texts={"text": ["ab c d", "x"]})
     arrays, truth = tagged(cutter.tokenizer, table, 5, cutter.pad)
-    # [CLS] ab c d [SEP] would be the words; "ab" is two pieces, so that "d" has no place left.
+    # [CLS] ab c d [SEP] would be the words; "ab" is two tokens, so that there is no room for "d".
     assert arrays["lengths"].tolist() == [5, 3]
     assert arrays["words"].tolist()[0] == [-1, 0, -1, 1, -1]
     assert arrays["labels"].tolist()[0] == [IGNORED, 1, IGNORED, 0, IGNORED]
@@ -376,17 +379,17 @@ def test_bytes_are_cut_the_same_everywhere_and_back(tmp_path: Path) -> None:
         for _ in range(2)
     }
     assert len(digests) == 1
-    cutter = byte_pieces.BytePieces(byte_pieces.learn(texts, 300), byte_pieces.END_ID)
-    assert cutter.vocabulary[0] == byte_pieces.END
+    cutter = byte_pairs.BytePairs(byte_pairs.learn(texts, 300), byte_pairs.END_ID)
+    assert cutter.vocabulary[0] == byte_pairs.END
     for text in [*texts, "unseen ☃"]:
         (ids,) = cutter.numbered([text])
         assert cutter.text([*ids, cutter.end, 5, 6]) == " ".join(text.split())
     with pytest.raises(UserError, match="fewer than the 257"):
-        byte_pieces.learn(texts, 100)
+        byte_pairs.learn(texts, 100)
 
 
 def test_the_loss_is_of_the_text_alone() -> None:
-    cutter = byte_pieces.BytePieces(byte_pieces.learn(["abc"], 257), 0)
+    cutter = byte_pairs.BytePairs(byte_pairs.learn(["abc"], 257), 0)
     info = TableInfo("r", "train", "text", (), ("text",))
     labels = np.empty(2, dtype=object)
     labels[:] = [["xy", "other"], ["z"]]

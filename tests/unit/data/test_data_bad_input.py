@@ -110,11 +110,11 @@ def test_a_class_without_test_examples_is_a_note(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_leaves_no_half_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from prunescope.data import registry
+    from prunescope.data import build
     from prunescope.errors import UserError
 
     settings = film(tmp_path / "in")
-    write, calls = registry.write_table, []
+    write, calls = build.write_table, []
 
     def full(path: Path, table: Any) -> None:
         calls.append(path.name)
@@ -122,7 +122,7 @@ def test_a_full_disk_leaves_no_half_data_set(tmp_path: Path, monkeypatch: pytest
             raise UserError(f"{path}: could not be written (No space left on device)")
         write(path, table)
 
-    monkeypatch.setattr(registry, "write_table", full)
+    monkeypatch.setattr(build, "write_table", full)
     out = tmp_path / "out"
     for was_there in (False, True):
         calls.clear()

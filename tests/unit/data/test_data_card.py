@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from prunescope.data.card import card, card_text
-from prunescope.data.facts import PIE_PAPER
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.published import beside_table_7
-from prunescope.data.tables import DataSet, DataTable, TableInfo
+from prunescope.data.sources.aapd import Aapd
+from prunescope.data.sources.imdb import Imdb
 
 
 def _pairs() -> DataTable:
@@ -70,7 +71,7 @@ def test_card_hash_follows_the_content() -> None:
 def test_beside_table_7() -> None:
     sizes = {"train": 20_000, "validation": 5_000, "test": 25_000}
     # Mean 4, median 3.5, squared deviations 9 + 4 + 1 + 16 over 3: no number of IMDB's.
-    rows = {row["quantity"]: row for row in beside_table_7("imdb", sizes, 2, np.array([1, 2, 5, 8]))}
+    rows = {row["quantity"]: row for row in beside_table_7(Imdb.published, sizes, 2, np.array([1, 2, 5, 8]))}
     assert rows["train examples"] == {
         "quantity": "train examples",
         "published": 20_000,
@@ -84,17 +85,17 @@ def test_beside_table_7() -> None:
     assert rows["tokens: p85"]["ours"] == 8
     assert rows["max tokens by the rule"]["ours"] == 8
     assert "the cause is not known" in rows["tokens: max"]["why"]
-    fewer = beside_table_7("imdb", sizes | {"train": 19_999}, 2, np.array([1, 2, 5, 8]))
+    fewer = beside_table_7(Imdb.published, sizes | {"train": 19_999}, 2, np.array([1, 2, 5, 8]))
     assert fewer[0]["difference"] == -1
     assert "notes name" in fewer[0]["why"]
     assert fewer[4]["why"] == "other texts than the paper's: see the counts"
 
 
 def test_printed_numbers_are_rounded_on_paper() -> None:
-    paper = PIE_PAPER["aapd"].lengths
+    paper = Aapd.published.lengths
     for mean, agrees in ((166.5, True), (167.49, True), (167.5, False), (166.4, False)):
         tokens = np.array([mean * 2 - 1, 1.0])
-        row = next(r for r in beside_table_7("aapd", {"train": 1, "validation": 1, "test": 1}, 54, tokens)
+        row = next(r for r in beside_table_7(Aapd.published, {"train": 1, "validation": 1, "test": 1}, 54, tokens)
                    if r["quantity"] == "tokens: mean")  # fmt: skip
         assert row["published"] == paper.mean == 167
         assert (row["why"] == "") == agrees

@@ -1,4 +1,4 @@
-"""Encoding: digits from source to file, and texts to words, vectors and word pieces."""
+"""Encoding: digits from source to file, and texts to words, vectors and subwords."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from prunescope.config.architectures import BiLSTM, Encoder, LeNet5
-from prunescope.config.datasets import Digits, Docstrings
-from prunescope.data.encoding import subwords as pieces
-from prunescope.data.encoding import words
+from prunescope.data.build import build
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.encoding import subwords, words
 from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.published import covering_power_of_two
-from prunescope.data.registry import build
-from prunescope.data.tables import DataTable, TableInfo, read_table, write_table
+from prunescope.data.sources.digits import Digits
+from prunescope.data.sources.docstrings import Docstrings
+from prunescope.data.tables import read_table, write_table
 from prunescope.errors import UserError
 from prunescope.training.batches import training_data
 
@@ -222,13 +223,13 @@ def test_words_are_encoded(folder: Path) -> None:
         assert not row[length:].any()
 
 
-def test_word_pieces_are_encoded_and_cut_with_their_end_kept(folder: Path) -> None:
+def test_subwords_are_encoded_and_cut_with_their_end_kept(folder: Path) -> None:
     out = folder / "inputs" / "bert.safetensors"
     spec = Docstrings(source="docstrings", max_tokens=8)
     encode(folder, "zoo", "bert", spec, ENCODER, out)
     inputs = load_inputs(out)
     vocabulary = (out.parent / "bert.vocabulary.txt").read_text().splitlines()
-    assert vocabulary[:5] == list(pieces.SPECIAL)
+    assert vocabulary[:5] == list(subwords.SPECIAL)
     assert (inputs.parts, b"parts" in out.read_bytes()) == (1, False)  # the bytes of earlier versions
     assert len(vocabulary) == len(set(vocabulary)) == inputs.vocabulary_size
     assert inputs.vocabulary_size <= 120
@@ -239,31 +240,29 @@ def test_word_pieces_are_encoded_and_cut_with_their_end_kept(folder: Path) -> No
         assert np.all(arrays.inputs[:, 0] == 2)
         assert np.all(arrays.inputs[np.arange(len(arrays.lengths)), arrays.lengths - 1] == 3)
         assert np.array_equal((arrays.inputs != 0).sum(axis=1), arrays.lengths)
-        assert not np.any(arrays.inputs == pieces.UNKNOWN)
+        assert not np.any(arrays.inputs == subwords.UNKNOWN)
         assert arrays.lengths.max() == 8
 
 
-def test_pieces_spell_the_text() -> None:
+def test_subwords_spell_the_text() -> None:
     texts = _texts(3, 30)
-    vocabulary = pieces.learn(texts, 60)
-    (ids,) = pieces.Pieces(vocabulary).numbered([["Sheep sleeps!"]])
+    vocabulary = subwords.learn(texts, 60)
+    (ids,) = subwords.Subwords(vocabulary).numbered([["Sheep sleeps!"]])
     spelt = " ".join(vocabulary[i] for i in ids).replace(" ##", "")
     assert spelt == "[CLS] sheep sleeps [UNK] [SEP]"
-    (literal,) = pieces.Pieces(vocabulary).numbered([["[SEP]"]])
-    assert literal[0] == pieces.CLS
-    assert literal.count(pieces.SEP) == 1
+    (literal,) = subwords.Subwords(vocabulary).numbered([["[SEP]"]])
+    assert literal[0] == subwords.CLS
+    assert literal.count(subwords.SEP) == 1
 
 
 def test_too_small_a_vocabulary_is_refused() -> None:
-    with pytest.raises(
-        UserError, match=r"vocabulary: 6 word pieces are fewer than the \d+ single characters"
-    ):
-        pieces.learn(_texts(0, 5), 6)
+    with pytest.raises(UserError, match=r"vocabulary: 6 subwords are fewer than the \d+ single characters"):
+        subwords.learn(_texts(0, 5), 6)
 
 
 def test_pairs_are_joined(tmp_path: Path) -> None:
     data = _data(tmp_path / "zoo", ("premise", "hypothesis"), multi=True)
-    for arch, name, separator in ((BILSTM, "bilstm", words.SEPARATOR), (ENCODER, "bert", pieces.SEP)):
+    for arch, name, separator in ((BILSTM, "bilstm", words.SEPARATOR), (ENCODER, "bert", subwords.SEP)):
         out = data / "inputs" / f"{name}.safetensors"
         encode(data, "zoo", name, Docstrings(source="docstrings", max_tokens=128), arch, out)
         inputs = load_inputs(out)
@@ -271,14 +270,16 @@ def test_pairs_are_joined(tmp_path: Path) -> None:
         assert inputs.splits["test"].labels.shape == (12, 3)
         counts = (inputs.splits["test"].inputs == separator).sum(axis=1)
         assert set(counts.tolist()) == {1 if name == "bilstm" else 2}
-        # Word pieces say where the second text begins; it gets token types of its own.
+        # Subwords say where the second text begins; it gets token types of its own.
         data_of = training_data(inputs, trim=False, device=torch.device("cpu"))
-        assert (inputs.parts, data_of.shape.separator) == ((1, None) if name == "bilstm" else (2, pieces.SEP))
-    cutter = pieces.Pieces((data / "inputs" / "bert.vocabulary.txt").read_text().splitlines())
+        assert (inputs.parts, data_of.shape.separator) == (
+            (1, None) if name == "bilstm" else (2, subwords.SEP)
+        )
+    cutter = subwords.Subwords((data / "inputs" / "bert.vocabulary.txt").read_text().splitlines())
     (ids,) = cutter.numbered([["cat " * 30], ["dog"]], 10)
     assert len(ids) == 10
     # The longer part was cut, the shorter one is whole.
-    assert ids.index(pieces.SEP) >= 6
+    assert ids.index(subwords.SEP) >= 6
 
 
 def test_empty_texts_count_as_one_padding(tmp_path: Path) -> None:
@@ -296,7 +297,7 @@ _AGAIN = """
 import sys
 from pathlib import Path
 from prunescope.config.architectures import BiLSTM, Encoder
-from prunescope.config.datasets import Docstrings
+from prunescope.data.sources.docstrings import Docstrings
 from prunescope.data.encoding.encode import encode
 folder, out = Path(sys.argv[1]), Path(sys.argv[2])
 spec = Docstrings(source="docstrings")

@@ -12,15 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.config.datasets import GLUE, Glue
 from prunescope.config.load import study_from
+from prunescope.data.build import build
+from prunescope.data.dataset import DataSet
 from prunescope.data.encoding.encode import encode, load_inputs
-from prunescope.data.registry import build
 from prunescope.data.sources import glue
-from prunescope.data.sources.glue_tasks import TASKS
-from prunescope.data.tables import DataSet, read_table
+from prunescope.data.sources.glue import TASKS, Glue
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
-from prunescope.planning.declared import declared
 
 from .test_data_published import REAL
 
@@ -77,7 +76,7 @@ def texts(data: DataSet) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("source", GLUE)
+@pytest.mark.parametrize("source", TASKS)
 def test_own_files_and_columns_are_the_same(tmp_path: Path, source: str) -> None:
     task = TASKS[source]
     names = [f"dev_{part}" for part in task.parts] or ["dev"]
@@ -87,7 +86,7 @@ def test_own_files_and_columns_are_the_same(tmp_path: Path, source: str) -> None
         (tmp_path / "parquet").mkdir(exist_ok=True)
         write_parquet(source, tmp_path / "parquet" / f"{other}.parquet", name)
     own, columns = (
-        texts(glue.build("g", Glue(source=source, path=str(tmp_path / form)))) for form in ("own", "parquet")
+        texts(Glue(source=source, path=str(tmp_path / form)).build("g")) for form in ("own", "parquet")
     )
     assert own == columns
     assert len(own["train"][1]) + len(own["validation"][1]) == N
@@ -102,7 +101,7 @@ def test_own_files_and_columns_are_the_same(tmp_path: Path, source: str) -> None
 def test_parts_keep_their_counts_where_splits_are_cut(tmp_path: Path) -> None:
     for name in ("train", "dev_matched", "dev_mismatched"):
         write_tsv("glue_mnli", tmp_path / f"{name}.tsv", name, 30 if name == "dev_matched" else N)
-    data = glue.build("m", Glue(source="glue_mnli", path=str(tmp_path), max_examples=20))
+    data = Glue(source="glue_mnli", path=str(tmp_path), max_examples=20).build("m")
     parts = data.tables["test"].info.parts
     assert sum(parts.values()) == 20
     first = data.tables["test"].texts["premise"]  # type: ignore[index]
@@ -116,7 +115,7 @@ def test_lines_without_their_cells_are_counted_and_empty_questions_stay(tmp_path
         write_tsv("glue_qqp", tmp_path / f"{name}.tsv", name)
     with (tmp_path / "train.tsv").open("a") as file:
         file.write("7\t1\t2\tcut off\n8\t1\t2\t\twhat?\t1\n")
-    data = glue.build("q", Glue(source="glue_qqp", path=str(tmp_path)))
+    data = Glue(source="glue_qqp", path=str(tmp_path)).build("q")
     assert len(data.tables["train"]) + len(data.tables["validation"]) == N + 1
     assert "1 broken line of train.tsv left out." in data.notes
 
@@ -136,7 +135,7 @@ def test_bad_files_are_named(tmp_path: Path, line: str | None, said: str) -> Non
         with (tmp_path / "train.tsv").open("a") as file:
             file.write(f"{line}\n")
     with pytest.raises(UserError, match=said):
-        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+        Glue(source="glue_rte", path=str(tmp_path)).build("r")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +151,7 @@ def test_scores_that_are_none(tmp_path: Path, score: str, said: str) -> None:
     write_tsv("glue_stsb", tmp_path / "train.tsv", "train")
     (tmp_path / "dev.tsv").write_text(f"sentence1\tsentence2\tscore\na\tb\t{score}\n")
     with pytest.raises(UserError, match=said):
-        glue.build("s", Glue(source="glue_stsb", path=str(tmp_path)))
+        Glue(source="glue_stsb", path=str(tmp_path)).build("s")
 
 
 @pytest.mark.parametrize("header", ["source\tlabel\tmark\tsentence", "sentence\tlabel"])
@@ -161,7 +160,7 @@ def test_cola_with_a_header(tmp_path: Path, header: str) -> None:
     row = {"source": "gj04", "label": "1", "mark": "", "sentence": 'He said "no.'}
     line = "\t".join(row[name] for name in header.split("\t"))
     (tmp_path / "dev.tsv").write_text(f"{header}\n{line}\n")
-    test = glue.build("c", Glue(source="glue_cola", path=str(tmp_path))).tables["test"]
+    test = Glue(source="glue_cola", path=str(tmp_path)).build("c").tables["test"]
     assert test.texts == {"sentence": [row["sentence"]]}
     assert test.labels.tolist() == [1]
 
@@ -178,7 +177,7 @@ def test_files_without_use(tmp_path: Path, content: str, said: str) -> None:
     write_tsv("glue_rte", tmp_path / "train.tsv", "train")
     (tmp_path / "dev.tsv").write_text(content)
     with pytest.raises(UserError, match=said):
-        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+        Glue(source="glue_rte", path=str(tmp_path)).build("r")
 
 
 def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
@@ -186,7 +185,7 @@ def test_a_column_that_is_there_twice(tmp_path: Path) -> None:
     twice = pa.table([["a"], ["b"], ["c"], [1]], names=["sentence1", "sentence1", "sentence2", "label"])
     pq.write_table(twice, tmp_path / "validation.parquet")
     with pytest.raises(UserError, match="more than one column 'sentence1'"):
-        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+        Glue(source="glue_rte", path=str(tmp_path)).build("r")
 
 
 def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
@@ -194,7 +193,7 @@ def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
         write_tsv("glue_rte", tmp_path / f"{name}.tsv", name)
     write_parquet("glue_rte", tmp_path / "validation.parquet", "validation")
     with pytest.raises(UserError, match=r"several files of one split: validation\.parquet, dev\.tsv"):
-        glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+        Glue(source="glue_rte", path=str(tmp_path)).build("r")
 
 
 def test_classes_as_floats(tmp_path: Path) -> None:
@@ -204,7 +203,7 @@ def test_classes_as_floats(tmp_path: Path) -> None:
         pa.table({"sentence1": ["a", "b"], "sentence2": ["c", "d"], "label": [1.0, 0.0]}),
         tmp_path / "validation.parquet",
     )
-    data = glue.build("r", Glue(source="glue_rte", path=str(tmp_path)))
+    data = Glue(source="glue_rte", path=str(tmp_path)).build("r")
     assert data.tables["test"].labels.tolist() == [1, 0]
 
 
@@ -227,8 +226,8 @@ def test_the_hub_is_asked_for_one_task_at_a_pinned_commit(monkeypatch: pytest.Mo
     module = ModuleType("datasets")
     module.__dict__.update(load_dataset=load, __version__="4.0.0")
     monkeypatch.setitem(sys.modules, "datasets", module)
-    data = glue.build("m", Glue(source="glue_mnli"))
-    assert asked == [(("nyu-mll/glue", "mnli"), {"revision": glue.REVISION})]
+    data = Glue(source="glue_mnli").build("m")
+    assert asked == [(("nyu-mll/glue", "mnli"), {"revision": glue.COMMIT})]
     assert data.tables["test"].info.parts == {"matched": N, "mismatched": N}
 
 
@@ -258,7 +257,7 @@ def test_tables_and_encoded_inputs_keep_labels_and_metrics(tmp_path: Path, sourc
 
 
 def test_tables_of_other_data_sets_are_written_as_before() -> None:
-    from prunescope.data.tables import TableInfo
+    from prunescope.data.dataset import TableInfo
 
     info = TableInfo("d", "train", "single-label", ("a", "b"), ("text",))
     assert info.json() == (
@@ -275,13 +274,13 @@ def test_real_files_have_the_published_counts(source: str) -> None:
     if not folder.is_dir():
         pytest.skip(f"no {source} in {REAL}")
     spec = Glue(source=source, path=str(folder))  # type: ignore[arg-type]
-    data = glue.build("g", spec)
+    data = spec.build("g")
     counts = {split: len(table) for split, table in data.tables.items()}
     train, test = TASKS[source].counts
     assert counts["train"] + counts["validation"] == train
     assert counts["test"] == test
     assert counts["validation"] == pytest.approx(train / 10, abs=3)
-    plan = declared(spec)
+    plan = spec.declared()
     assert (plan.train, plan.validation, plan.test) == pytest.approx(tuple(counts.values()), abs=3)
     if source == "glue_mrpc":
         labels = np.concatenate([data.tables[split].labels for split in ("train", "validation")])

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prunescope.config.datasets import Aapd, Dataset, Reuters
+from prunescope.config.datasets import Dataset
 from prunescope.data import originals
 from prunescope.data.archives import unpack
-from prunescope.data.sources import aapd, reuters
+from prunescope.data.sources import aapd
+from prunescope.data.sources.aapd import Aapd
+from prunescope.data.sources.reuters import Reuters
 from prunescope.errors import UserError
 
 
@@ -112,16 +114,16 @@ def test_reuters_from_its_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(originals, "fetch", fetch)
     spec = Reuters(source="reuters", url="https://example.org/r.tar.gz", sha256=sha256)
-    data = reuters.build("r", spec)
+    data = spec.build("r")
     assert sum(map(len, data.tables.values())) == 220
     assert data.tables["train"].info.classes == ("acq", "earn")
     assert data.versions == {"reuters21578.tar.gz": f"SHA-256 {sha256}"}
     assert asked == [("reuters21578.tar.gz", ("https://example.org/r.tar.gz",), sha256)]
     # Unpacked once; without settings of one's own, the known addresses and checksum.
-    reuters.build("r", spec)
+    spec.build("r")
     assert len(asked) == 1
-    reuters.build("r", Reuters(source="reuters"))
-    assert asked[1] == ("reuters21578.tar.gz", originals.REUTERS.urls, originals.REUTERS.sha256)
+    Reuters(source="reuters").build("r")
+    assert asked[1] == ("reuters21578.tar.gz", Reuters.distribution.urls, Reuters.distribution.sha256)
 
 
 def test_aapd_from_an_archive_that_the_user_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,7 @@ def test_aapd_from_an_archive_that_the_user_names(tmp_path: Path, monkeypatch: p
         files[f"aapd/label_{part}"] = "".join(f"{name}\n" for name in aapd.CLASSES).encode()
     archive = zipped(tmp_path / "archive", files | {"rcv1/text_train": b"x\n"})
     monkeypatch.setattr(originals, "fetch", lambda *_: archive)
-    data = aapd.build("a", Aapd(source="aapd", url="https://example.org/a", sha256="0" * 64))
+    data = Aapd(source="aapd", url="https://example.org/a", sha256="0" * 64).build("a")
     assert {split: len(table) for split, table in data.tables.items()} == dict.fromkeys(data.tables, 54)
 
 

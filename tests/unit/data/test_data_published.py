@@ -17,12 +17,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.config.datasets import Aapd, Imdb, Reuters, Snli
+from prunescope.config.datasets import sources
+from prunescope.data.build import build
+from prunescope.data.dataset import DataSet
 from prunescope.data.published import beside_table_7, token_counts
-from prunescope.data.registry import build
-from prunescope.data.sources import aapd, imdb, reuters, snli
+from prunescope.data.sources import aapd, imdb, snli
+from prunescope.data.sources.aapd import Aapd
+from prunescope.data.sources.imdb import Imdb
+from prunescope.data.sources.reuters import Reuters
+from prunescope.data.sources.snli import Snli
 from prunescope.data.splits import SPLITS, sample
-from prunescope.data.tables import DataSet, read_table
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
 
 REVIEWS = {
@@ -81,7 +86,7 @@ def test_imdb_is_the_same_from_every_form(tmp_path: Path, form: str) -> None:
         original_reviews(tmp_path / "aclImdb" if form == "archive" else tmp_path)
     else:
         reviews(tmp_path, ".csv" if form == "names" else form, names=form == "names")
-    found = texts_of(imdb.build("i", Imdb(source="imdb", path=str(tmp_path))))
+    found = texts_of(Imdb(source="imdb", path=str(tmp_path)).build("i"))
     assert sorted(found["train"] + found["validation"]) == sorted(REVIEWS["train"])
     assert found["test"] == sorted(REVIEWS["test"])
     # A fifth of each class is validation.
@@ -103,7 +108,7 @@ def test_snli_drops_pairs_without_a_gold_label(tmp_path: Path, form: str) -> Non
         else:
             columns = {"premise": premises, "hypothesis": hypotheses, "label": labels}
             write(tmp_path / f"{split}{form}", columns)
-    data = snli.build("s", Snli(source="snli", path=str(tmp_path)))
+    data = Snli(source="snli", path=str(tmp_path)).build("s")
     for split in SPLITS:
         table = data.tables[split]
         assert table.info.inputs == ("premise", "hypothesis")
@@ -117,7 +122,7 @@ def test_a_subset_is_used_and_named(tmp_path: Path) -> None:
     for stem in ("train_subset", "validation", "test"):
         columns = {"premise": premises, "hypothesis": hypotheses, "label": labels}
         write(tmp_path / f"{stem}.parquet", columns)
-    data = snli.build("s", Snli(source="snli", path=str(tmp_path)))
+    data = Snli(source="snli", path=str(tmp_path)).build("s")
     assert "train_subset.parquet is a part of the train split only" in data.notes[0]
     assert "549,367 train" in data.notes[0]
 
@@ -154,7 +159,7 @@ def test_reuters_rule(tmp_path: Path, form: str) -> None:
     else:
         write(tmp_path / f"train{form}", {"text": texts[:20], "topics": topics[:20]})
         write(tmp_path / f"test{form}", {"text": texts[20:], "topics": topics[20:]})
-    data = reuters.build("r", Reuters(source="reuters", path=str(path), min_documents=10))
+    data = Reuters(source="reuters", path=str(path), min_documents=10).build("r")
     tables = data.tables
     assert tables["train"].info.classes == ("earn", "trade")
     assert {split: len(table) for split, table in tables.items()} == pytest.approx(
@@ -186,7 +191,7 @@ def every_subject(folder: Path, form: str, splits: tuple[str, ...] = SPLITS) -> 
 @pytest.mark.parametrize("form", [".parquet", ".csv", ".jsonl", "original"])
 def test_aapd_keeps_its_splits(tmp_path: Path, form: str) -> None:
     every_subject(tmp_path, form)
-    data = aapd.build("a", Aapd(source="aapd", path=str(tmp_path)))
+    data = Aapd(source="aapd", path=str(tmp_path)).build("a")
     assert len(set(aapd.CLASSES)) == 54
     for table in data.tables.values():
         assert table.labels.shape == (57, 54)
@@ -198,7 +203,7 @@ def test_aapd_keeps_its_splits(tmp_path: Path, form: str) -> None:
 def test_aapd_without_a_training_split(tmp_path: Path) -> None:
     every_subject(tmp_path, ".parquet", ("validation", "test"))
     with pytest.raises(UserError, match=r"no train split .* or set train_from: validation"):
-        aapd.build("a", Aapd(source="aapd", path=str(tmp_path)))
+        Aapd(source="aapd", path=str(tmp_path)).build("a")
     rows = pq.read_table(tmp_path / "validation.parquet").to_pydict()
     more = {
         "text": [*rows["text"], *(f"more {n}" for n in range(43))],
@@ -206,7 +211,7 @@ def test_aapd_without_a_training_split(tmp_path: Path) -> None:
     }
     write(tmp_path / "validation.parquet", more)
     spec = Aapd(source="aapd", path=str(tmp_path), train_from="validation")
-    data = aapd.build("a", spec)
+    data = spec.build("a")
     assert [len(data.tables[split]) for split in SPLITS] == [80, 20, 57]
     parts = [set((data.tables[split].texts or {})["text"]) for split in ("train", "validation")]
     assert parts[0] | parts[1] == set(more["text"])
@@ -215,7 +220,7 @@ def test_aapd_without_a_training_split(tmp_path: Path) -> None:
 
 def test_max_examples_keeps_proportions_and_every_class(tmp_path: Path) -> None:
     reviews(tmp_path, ".csv")
-    data = imdb.build("i", Imdb(source="imdb", path=str(tmp_path), max_examples=4))
+    data = Imdb(source="imdb", path=str(tmp_path), max_examples=4).build("i")
     assert [len(data.tables[split]) for split in SPLITS] == [4, 4, 4]
     assert all(table.labels.sum() == 2 for table in data.tables.values())
     assert "max_examples" in data.notes[0]
@@ -261,17 +266,17 @@ def test_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
         return splits
 
     fake_hub(monkeypatch, load)
-    data = imdb.build("i", Imdb(source="imdb", revision="abc"))
+    data = Imdb(source="imdb", revision="abc").build("i")
     # Nothing but the revision: no code of the repository is trusted.
     assert asked == [("stanfordnlp/imdb", {"revision": "abc"})]
     assert data.versions == {"datasets": "4.0.0", "stanfordnlp/imdb": "abc"}
     assert texts_of(data)["test"] == sorted(REVIEWS["test"])
     splits["train"] = Split({"text": [], "star": []})
     with pytest.raises(UserError, match="has no column 'label' on the hub; its columns are text, star"):
-        imdb.build("i", Imdb(source="imdb"))
+        Imdb(source="imdb").build("i")
     del splits["train"]
     with pytest.raises(UserError, match="no split 'train' on the hub"):
-        imdb.build("i", Imdb(source="imdb"))
+        Imdb(source="imdb").build("i")
 
 
 def test_no_path_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,13 +287,13 @@ def test_no_path_and_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(
         UserError, match=r"stanfordnlp/snli .*ConnectionError: no route.* set `path`"
     ) as error:
-        snli.build("s", Snli(source="snli"))
+        Snli(source="snli").build("s")
     assert "\n" not in str(error.value)
     with pytest.raises(UserError, match="check the network or set `path`"):
-        imdb.build("i", Imdb(source="imdb"))
+        Imdb(source="imdb").build("i")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(UserError, match="unset HF_HUB_OFFLINE or set `path`"):
-        imdb.build("i", Imdb(source="imdb"))
+        Imdb(source="imdb").build("i")
 
 
 def test_the_hub_pins_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,10 +304,10 @@ def test_the_hub_pins_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError
 
     fake_hub(monkeypatch, load)
-    for module, spec in ((imdb, Imdb(source="imdb")), (snli, Snli(source="snli"))):
+    for spec in (Imdb(source="imdb"), Snli(source="snli")):
         with pytest.raises(UserError, match="cannot be read from the hub"):
-            module.build("x", spec)  # type: ignore[arg-type]
-    assert asked == [(module.HUB, {"revision": module.REVISION}) for module in (imdb, snli)]
+            spec.build("x")
+    assert asked == [(module.HUB, {"revision": module.COMMIT}) for module in (imdb, snli)]
     assert all(len(settings["revision"]) == 40 for _, settings in asked)
 
 
@@ -329,9 +334,9 @@ def test_folders_in_the_layout_of_the_hub(tmp_path: Path) -> None:
     # A process of its own: offline is decided when the hub's packages are imported.
     code = (
         "import sys, json\nfrom prunescope.data.sources import imdb, snli\n"
-        "from prunescope.config.datasets import Imdb, Snli\n"
+        "from prunescope.data.sources.imdb import Imdb\nfrom prunescope.data.sources.snli import Snli\n"
         "imdb.HUB, snli.HUB = sys.argv[1:]\n"
-        "a, b = imdb.build('i', Imdb(source='imdb')), snli.build('s', Snli(source='snli'))\n"
+        "a, b = Imdb(source='imdb').build('i'), Snli(source='snli').build('s')\n"
         "print(json.dumps([{s: len(t) for s, t in d.tables.items()} for d in (a, b)]))\n"
         "print(json.dumps(sorted(a.versions)))\n"
     )
@@ -369,12 +374,12 @@ def test_variables_in_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     reviews(tmp_path / "imdb", ".csv")
     monkeypatch.setenv("SOME_DATA", str(tmp_path))
     for path in ("$SOME_DATA/imdb", "${SOME_DATA}/imdb"):
-        assert len(imdb.build("i", Imdb(source="imdb", path=path)).tables["test"]) == 6
+        assert len(Imdb(source="imdb", path=path).build("i").tables["test"]) == 6
     monkeypatch.delenv("SOME_DATA")
     with pytest.raises(UserError, match="environment variable SOME_DATA is not set"):
-        imdb.build("i", Imdb(source="imdb", path="$SOME_DATA/imdb"))
+        Imdb(source="imdb", path="$SOME_DATA/imdb").build("i")
     with pytest.raises(UserError, match="no such file or folder"):
-        imdb.build("i", Imdb(source="imdb", path=str(tmp_path / "absent")))
+        Imdb(source="imdb", path=str(tmp_path / "absent")).build("i")
 
 
 HEAD = "text,label\n"
@@ -420,34 +425,34 @@ def test_parquet_text_that_is_not_utf8(tmp_path: Path) -> None:
     raw = pa.array([b"caf\xe9", b"fine"], type=pa.binary()).view(pa.string())
     pq.write_table(pa.table({"text": raw, "label": [0, 1]}), tmp_path / "train.parquet")
     with pytest.raises(UserError, match=r"train.parquet: holds text that is not UTF-8"):
-        imdb.build("i", Imdb(source="imdb", path=str(tmp_path)))
+        Imdb(source="imdb", path=str(tmp_path)).build("i")
 
 
 def test_original_forms_that_are_torn(tmp_path: Path) -> None:
     original_reviews(tmp_path / "imdb")
     (tmp_path / "imdb" / "train" / "neg" / "0_7.txt").write_text("  \n")
     with pytest.raises(UserError, match=r"0_7.txt: an empty text"):
-        imdb.build("i", Imdb(source="imdb", path=str(tmp_path / "imdb")))
+        Imdb(source="imdb", path=str(tmp_path / "imdb")).build("i")
     for path in (tmp_path / "imdb" / "train" / "pos").iterdir():
         path.unlink()
     (tmp_path / "imdb" / "train" / "neg" / "0_7.txt").write_text("bad")
     with pytest.raises(UserError, match="no reviews"):
-        imdb.build("i", Imdb(source="imdb", path=str(tmp_path / "imdb")))
+        Imdb(source="imdb", path=str(tmp_path / "imdb")).build("i")
 
     (tmp_path / "reuters").mkdir()
     spec = Reuters(source="reuters", path=str(tmp_path / "reuters"), min_documents=10)
     with pytest.raises(UserError, match="no train split"):
-        reuters.build("r", spec)
+        spec.build("r")
     whole = sgm(DOCUMENTS)
     (tmp_path / "reuters" / "reut2-000.sgm").write_text(whole[:-20])
     with pytest.raises(UserError, match=r"reut2-000.sgm: not a whole Reuters-21578 file"):
-        reuters.build("r", spec)
+        spec.build("r")
     (tmp_path / "reuters" / "reut2-000.sgm").write_text(whole.replace("<TOPICS>", "<TOPIC>"))
     with pytest.raises(UserError, match="no <TOPICS>"):
-        reuters.build("r", spec)
+        spec.build("r")
     (tmp_path / "reuters" / "reut2-000.sgm").write_text(sgm(DOCUMENTS[30:]))
     with pytest.raises(UserError, match="fewer than two topics have 10 documents; lower min_documents"):
-        reuters.build("r", spec)
+        spec.build("r")
 
     every_subject(tmp_path / "aapd", "original")
     labels = tmp_path / "aapd" / "label_val"
@@ -460,23 +465,23 @@ def test_original_forms_that_are_torn(tmp_path: Path) -> None:
     ):
         labels.write_text(content)
         with pytest.raises(UserError, match=said):
-            aapd.build("a", spec_aapd)
+            spec_aapd.build("a")
     labels.unlink()
     with pytest.raises(UserError, match="label_val: no such file"):
-        aapd.build("a", spec_aapd)
+        spec_aapd.build("a")
 
 
 def test_labels_that_are_no_list(tmp_path: Path) -> None:
     every_subject(tmp_path, ".parquet")
     write(tmp_path / "test.parquet", {"text": ["a"], "labels": [3]})
     with pytest.raises(UserError, match=r"test.parquet: row 1: 3 is neither a list of labels"):
-        aapd.build("a", Aapd(source="aapd", path=str(tmp_path)))
+        Aapd(source="aapd", path=str(tmp_path)).build("a")
 
 
 def test_too_small_a_sample_says_so(tmp_path: Path) -> None:
     every_subject(tmp_path, ".parquet")
     with pytest.raises(UserError, match=r"classes without training examples: .*raise max_examples"):
-        aapd.build("a", Aapd(source="aapd", path=str(tmp_path), max_examples=10))
+        Aapd(source="aapd", path=str(tmp_path), max_examples=10).build("a")
 
 
 def test_the_same_files_make_the_same_bytes(tmp_path: Path) -> None:
@@ -498,7 +503,8 @@ def table_7(source: str, data: DataSet) -> dict[str, tuple[float, float]]:
     """Quantity of the paper's Table 7 -> (printed, ours)."""
     sizes = {split: len(table) for split, table in data.tables.items()}
     tokens = np.concatenate([token_counts(table) for table in data.tables.values()])
-    rows = beside_table_7(source, sizes, len(data.tables["train"].info.classes), tokens)
+    paper: Any = sources()[source]
+    rows = beside_table_7(paper.published, sizes, len(data.tables["train"].info.classes), tokens)
     return {row["quantity"]: (row["published"], row["ours"]) for row in rows}
 
 
@@ -509,7 +515,7 @@ def real(name: str) -> str:
 
 
 def test_real_reuters() -> None:
-    data = reuters.build("reuters", Reuters(source="reuters", path=real("reuters21578")))
+    data = Reuters(source="reuters", path=real("reuters21578")).build("reuters")
     assert len(data.tables["train"].info.classes) == 21
     assert sum(map(len, data.tables.values())) == 9886
     assert [len(data.tables[split]) / 9886 for split in SPLITS] == pytest.approx([0.7, 0.15, 0.15], abs=0.002)
@@ -523,7 +529,7 @@ def test_real_reuters() -> None:
 
 
 def test_real_imdb() -> None:
-    data = imdb.build("imdb", Imdb(source="imdb", path=real("imdb")))
+    data = Imdb(source="imdb", path=real("imdb")).build("imdb")
     assert [len(data.tables[split]) for split in SPLITS] == [20_000, 5_000, 25_000]
     assert all(table.labels.mean() == 0.5 for table in data.tables.values())
     assert data.notes[0].startswith("The counts agree with the PIE paper's Table 7")
@@ -535,7 +541,7 @@ def test_real_imdb() -> None:
 
 
 def test_real_snli() -> None:
-    data = snli.build("snli", Snli(source="snli", path=real("snli")))
+    data = Snli(source="snli", path=real("snli")).build("snli")
     assert [len(data.tables[split]) for split in SPLITS[1:]] == [9842, 9824]
     train = data.tables["train"]
     assert len(train) == (549_367 if len(train) > 31_647 else 31_647)
@@ -547,7 +553,7 @@ def test_real_snli() -> None:
 
 def test_real_aapd() -> None:
     spec = Aapd(source="aapd", path=real("aapd"), train_from="validation")
-    data = aapd.build("aapd", spec)
+    data = spec.build("aapd")
     assert [len(data.tables[split]) for split in SPLITS] == [800, 200, 1000]
     assert data.tables["test"].labels.any(axis=0).sum() == 54
     table = table_7("aapd", data)

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from prunescope.config.datasets import Docstrings
-from prunescope.data.sources import docstrings, prose
-from prunescope.data.sources.libraries import docstrings as docstrings_of
-from prunescope.data.sources.libraries import find_library, source_files
+from prunescope.data.docstrings import gather as gathering
+from prunescope.data.docstrings import prose
+from prunescope.data.docstrings.gather import Texts, gather, marked
+from prunescope.data.docstrings.libraries import docstrings as docstrings_of
+from prunescope.data.docstrings.libraries import find_library, source_files
+from prunescope.data.sources.docstrings import Docstrings
 from prunescope.errors import UserError
 
 SYLLABLES = ["ba", "ke", "li", "mo", "nu", "ra", "se", "ti", "vo", "zu"]
@@ -70,8 +72,8 @@ def test_a_library_that_is_not_installed_is_named(name: str) -> None:
 
 
 def test_a_library_without_prose_is_refused(library: Path) -> None:
-    with pytest.raises(UserError, match="'zoolib' has only 0 pieces"):
-        docstrings.gather(["zoolib"], 20)
+    with pytest.raises(UserError, match="'zoolib' has only 0 passages"):
+        gather(["zoolib"], 20)
 
 
 DOCSTRING = """Compute the distance between the two given points of the plane.
@@ -103,7 +105,7 @@ References
 
 
 def test_prose_is_kept_and_everything_else_goes() -> None:
-    assert list(prose.pieces(DOCSTRING)) == [
+    assert list(prose.passages(DOCSTRING)) == [
         "Compute the distance between the two given points of the plane. The distance is taken along the shortest "
         "way, and it is never negative for any pair of points.",
         "This part has enough words of its own to be one more piece of the prose.",
@@ -189,7 +191,7 @@ def test_texts_lose_the_name_of_their_library_and_modules(library: Path) -> None
     (library / "cages.py").write_text(
         _functions([f"{_sentence(i)} In zoolib it is cages or numpy." for i in range(40)])
     )
-    (texts,) = docstrings.gather(["zoolib"], 20)
+    (texts,) = gather(["zoolib"], 20)
     assert len(texts.texts) == 20
     assert not [text for text in texts.texts if {"zoolib", "cages", "numpy"} & set(prose.words(text))]
     assert len(set(texts.texts)) == 20
@@ -201,35 +203,35 @@ def test_doubles_across_libraries_stay_with_the_first(
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "firstlib.py").write_text(_functions([_sentence(i) for i in range(60)]))
     (tmp_path / "secondlib.py").write_text(_functions([_sentence(i) for i in range(30, 90)]))
-    alone = docstrings.gather(["firstlib"], 1000)
-    both = docstrings.gather(["firstlib", "secondlib"], 1000)
+    alone = gather(["firstlib"], 1000)
+    both = gather(["firstlib", "secondlib"], 1000)
     assert both[0] == alone[0]
     assert both[1].texts
     assert not set(both[0].texts) & set(both[1].texts)
     with pytest.raises(UserError, match="twice"):
-        docstrings.gather(["firstlib", "firstlib"], 20)
+        gather(["firstlib", "firstlib"], 20)
 
 
 @pytest.fixture(scope="module")
-def real() -> dict[str, list[docstrings.Texts]]:
-    return {"two": docstrings.gather(["numpy", "sklearn"], 60)}
+def real() -> dict[str, list[Texts]]:
+    return {"two": gather(["numpy", "sklearn"], 60)}
 
 
-def test_real_libraries(real: dict[str, list[docstrings.Texts]]) -> None:
+def test_real_libraries(real: dict[str, list[Texts]]) -> None:
     for part in real["two"]:
         assert len(part.texts) == 60
         assert all(prose.is_prose(text) for text in part.texts)
         names = {"numpy", "np", "sklearn", "scikit", "pandas", "scipy", "linalg", "ndarray"}
         assert not [text for text in part.texts if names & set(prose.words(text))]
     # A library's texts do not depend on the libraries after it.
-    assert docstrings.gather(["numpy"], 60)[0] == real["two"][0]
+    assert gather(["numpy"], 60)[0] == real["two"][0]
     assert real["two"][1].library.distribution == "scikit-learn"
 
 
-def test_several_labels(monkeypatch: pytest.MonkeyPatch, real: dict[str, list[docstrings.Texts]]) -> None:
-    monkeypatch.setattr(docstrings, "gather", lambda libraries, per_library: real["two"])
+def test_several_labels(monkeypatch: pytest.MonkeyPatch, real: dict[str, list[Texts]]) -> None:
+    monkeypatch.setattr(gathering, "gather", lambda libraries, per_library: real["two"])
     spec = Docstrings(source="docstrings", labels="topics", libraries=("numpy", "sklearn"), per_library=60)
-    data = docstrings.build("themes", spec)
+    data = spec.build("themes")
     labels = np.concatenate([table.labels for table in data.tables.values()])
     assert labels.dtype == bool
     assert (~labels.any(axis=1)).mean() <= 0.1
@@ -241,4 +243,4 @@ def test_several_labels(monkeypatch: pytest.MonkeyPatch, real: dict[str, list[do
 
 def test_themes_need_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="fewer than two themes"):
-        docstrings._themes(["The cat is here."] * 30)
+        marked(["The cat is here."] * 30)

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prunescope.data.tables import KEY, DataTable, TableInfo, read_table, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import KEY, read_table, write_table
 from prunescope.errors import UserError
 
 

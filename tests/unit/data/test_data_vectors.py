@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from prunescope.config.architectures import BiLSTM, Encoder
-from prunescope.config.datasets import Imdb
+from prunescope.data.build import build
 from prunescope.data.encoding import vectors as vectors_module
 from prunescope.data.encoding.encode import encode, load_inputs
 from prunescope.data.encoding.vectors import read_vectors
-from prunescope.data.registry import build
+from prunescope.data.sources.imdb import Imdb
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.seeds import stream

@@ -11,8 +11,9 @@ from tests.support.fake_study import results_tree, study, write_csv
 
 from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES, layout
-from prunescope.figures.registry import draw, draw_all
+from prunescope.figures import layout
+from prunescope.figures.drawing import draw, draw_all
+from prunescope.figures.registry import BUILT_IN
 from prunescope.figures.source import CellFiles, seeds_text
 from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, styled
 
@@ -65,7 +66,7 @@ EXPECTED = {
 }
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize("family", list(BUILT_IN))
 def test_every_picture_has_its_files(drawn: Path, family: str) -> None:
     index = json.loads((drawn / family / "figures.json").read_text(encoding="utf-8"))
     assert [Path(picture["file"]).stem for picture in index["figures"]] == EXPECTED[family]
@@ -76,7 +77,7 @@ def test_every_picture_has_its_files(drawn: Path, family: str) -> None:
             assert len(list(csv.reader(stream))) > 1
         assert "seed" in picture["caption"]
     everything = json.loads((drawn / "figures.json").read_text(encoding="utf-8"))
-    assert [entry["family"] for entry in everything["families"]] == list(FAMILIES)
+    assert [entry["family"] for entry in everything["families"]] == list(BUILT_IN)
 
 
 @pytest.mark.parametrize("family", ["effectiveness", "alpha", "balance"])
@@ -156,7 +157,7 @@ def test_what_has_no_data_is_skipped_and_said(tmp_path: Path) -> None:
         ("dataset", "arch", "pruner", "sparsity", "n_examples", "n_pies", "pie_share"),
         [],
     )
-    for family in FAMILIES:
+    for family in BUILT_IN:
         draw(family, tmp_path / "tables", [], tmp_path / family)
         index = json.loads((tmp_path / family / "figures.json").read_text())
         assert index["figures"] == []

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from prunescope.analysis.csv_text import write_csv
+from prunescope.figures.drawing import draw
 from prunescope.figures.objectives import COLUMNS
-from prunescope.figures.registry import draw
 
 
 def row(

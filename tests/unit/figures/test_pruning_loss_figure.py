@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from prunescope.analysis.csv_text import write_csv
+from prunescope.figures.drawing import draw
 from prunescope.figures.pruning_loss import COLUMNS
-from prunescope.figures.registry import draw
 
 POINTS = [
     ("sst2", "bert", "PINS", 0.8, 5, 0.0, 0.7, 0.1, 3),

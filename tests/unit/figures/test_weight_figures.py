@@ -18,9 +18,9 @@ from tests.support.fake_study import results_tree, study
 from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.weights.stored import join
 from prunescope.export.weights_job import measure
-from prunescope.figures import by_layer, weights_pattern, weights_rank, weights_remaining
-from prunescope.figures.layout import Picture
-from prunescope.figures.registry import draw
+from prunescope.figures import weights_layers, weights_pattern, weights_remaining
+from prunescope.figures.drawing import draw
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source
 
 SIDE = 8
@@ -86,13 +86,13 @@ def _closed() -> Iterator[None]:
     plt.close("all")
 
 
-def only(pictures: Iterator[Picture]) -> Picture:
+def only(pictures: Iterator[Figure]) -> Figure:
     (picture,) = pictures
     return picture
 
 
 def test_rank_by_layer(source: Source, layers: int) -> None:
-    picture = only(weights_rank.draw(source))
+    picture = only(weights_layers.draw_rank(source))
     (panel,) = [axes for axes in picture.figure.axes if axes.get_visible()]
     heights = [line.get_ydata().tolist() for line in panel.lines]
     # Unpruned, then the pruners in their order: half of the rows, and two of eight columns.
@@ -103,7 +103,7 @@ def test_rank_by_layer(source: Source, layers: int) -> None:
 
 
 def test_labels_of_layers_have_their_room(source: Source, layers: int) -> None:
-    panel = only(weights_rank.draw(source)).figure.axes[0]
+    panel = only(weights_layers.draw_rank(source)).figure.axes[0]
     names = [label.get_text() for label in panel.get_xticklabels()]
     assert names[0] == "1"
     assert len(names) <= 13
@@ -164,7 +164,7 @@ def test_cells_without_measures_are_passed_over(tmp_path: Path) -> None:
     collect(cells, tables)
     source = Source.of(tables, cells)
     assert only(weights_pattern.draw(source)).data["pruner"].tolist() == ["MP"]
-    assert len(only(weights_rank.draw(source)).figure.axes[0].lines) == 2
+    assert len(only(weights_layers.draw_rank(source)).figure.axes[0].lines) == 2
     assert len(only(weights_remaining.draw(source)).figure.axes[0].lines) == 2
 
 
@@ -174,6 +174,6 @@ def test_words_beside_numbers_are_not_written_over() -> None:
     names = [f"bert.encoder.layer.{n}" for n in range(12)] + ["bert.pooler.dense"]
     rows = pd.DataFrame({"layer": range(1, 14), "layer_name": names})
     panel = plt.subplots()[1]
-    by_layer.layer_axis(panel, rows)
+    weights_layers.layer_axis(panel, rows)
     found = [label.get_text() for label in panel.get_xticklabels()]
     assert found == [*(str(n) for n in range(1, 12)), "pooler"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from prunescope.analysis.csv_text import write_csv
-from prunescope.figures.registry import draw
+from prunescope.figures.drawing import draw
 from prunescope.figures.who_pays import CLASS_COLUMNS, COLUMNS
 
 

@@ -11,12 +11,12 @@ import torch
 from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
 from prunescope.config.architectures import CausalLM, Encoder
-from prunescope.config.datasets import Squad
 from prunescope.config.load import study_from
+from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.encoding.answers import tagged, windows
 from prunescope.data.encoding.byte_pairs import learn
-from prunescope.data.encoding.tokenizers import PretrainedPieces, load_pieces
-from prunescope.data.tables import DataTable, TableInfo
+from prunescope.data.encoding.tokenizers import PretrainedTokenizer, load_byte_pairs
+from prunescope.data.sources.squad import Squad
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.causal import CausalLM as Network
@@ -53,7 +53,7 @@ def encoder(folder: Path, kind: str) -> Encoder:
 def test_heads_over_tokens_of_pretrained_encoders(tmp_path: Path, kind: str) -> None:
     """Every prunable weight gets a gradient: no pooler is left over; token types mark the paragraph."""
     arch = encoder(tmp_path, kind)
-    cutter = PretrainedPieces(arch)
+    cutter = PretrainedTokenizer(arch)
     pad = cutter.pad
     ids = torch.tensor(
         [[cutter.cls, 7, 8, cutter.sep, 9, 10, 11, cutter.sep], [cutter.cls, 7, cutter.sep] + [pad] * 5]
@@ -79,7 +79,7 @@ def test_heads_over_tokens_of_pretrained_encoders(tmp_path: Path, kind: str) -> 
 @pytest.mark.parametrize("kind", ["bert", "roberta"])
 def test_checkpoints_cut_sentences_and_paragraphs(tmp_path: Path, kind: str) -> None:
     arch = encoder(tmp_path, kind)
-    cutter = PretrainedPieces(arch)
+    cutter = PretrainedTokenizer(arch)
     labels: Any = [np.array([0, 1, 1]), np.array([1, 0, 0, 1, 0])]
     info = TableInfo("t", "train", "tokens", ("O", "B-PER"), ("text",))
     arrays, _ = tagged(cutter.tokenizer, DataTable(info, labels, texts={"text": TEXTS}), 12, cutter.pad)
@@ -127,7 +127,7 @@ def save_gpt2(folder: Path, **changes: Any) -> Path:
 
 def test_gpt2_from_a_folder(tmp_path: Path) -> None:
     arch = CausalLM(family="causal-lm", pretrained=str(save_gpt2(tmp_path)), **SIZES)
-    pieces = load_pieces(arch)
+    pieces = load_byte_pairs(arch)
     (ids,) = pieces.numbered([TEXTS[0]])
     assert pieces.text([*ids, pieces.end]) == TEXTS[0]
     shape = Shape(classes=1, vocabulary=300, length=32, pad=pieces.end)
@@ -154,7 +154,7 @@ def test_gpt2_from_a_folder(tmp_path: Path) -> None:
     ("changes", "settings", "said"),
     [
         ({}, {"layers": 3}, "has other sizes than the arch; set layers: 2"),
-        ({}, {"vocabulary": 260}, "more pieces than the network|set vocabulary: 300"),
+        ({}, {"vocabulary": 260}, "more tokens than the model|set vocabulary: 300"),
     ],
 )
 def test_other_checkpoints_are_refused(

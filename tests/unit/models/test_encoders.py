@@ -17,7 +17,7 @@ from torch import nn
 from prunescope.config.architectures import Encoder, with_checkpoint_sizes
 from prunescope.config.checkpoints import ENCODER_TYPES, checkpoint_sizes
 from prunescope.config.load import study_from
-from prunescope.data.encoding.tokenizers import PretrainedPieces
+from prunescope.data.encoding.tokenizers import PretrainedTokenizer
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
@@ -112,7 +112,7 @@ def arch_of(folder: Path, **settings: Any) -> Encoder:
     return Encoder.model_validate(with_checkpoint_sizes(raw)["archs"]["a"])
 
 
-def shape_of(pieces: PretrainedPieces, *, pairs: bool = False) -> Shape:
+def shape_of(pieces: PretrainedTokenizer, *, pairs: bool = False) -> Shape:
     return Shape(classes=3, vocabulary=64, length=16, pad=pieces.pad, separator=pieces.sep if pairs else None)
 
 
@@ -140,7 +140,7 @@ def test_sizes_come_from_the_checkpoint(kind: str, folder: Path) -> None:
 
 def test_what_is_prunable(kind: str, folder: Path) -> None:
     arch = arch_of(folder, layers=2)
-    model = build(arch, shape_of(PretrainedPieces(arch)), 0)
+    model = build(arch, shape_of(PretrainedTokenizer(arch)), 0)
     layer = LAYER.get(kind, BERT_LAYER)
     expected = {
         f"{BASE[kind]}.{name.format(number)}.weight": shape
@@ -157,7 +157,7 @@ def test_what_is_prunable(kind: str, folder: Path) -> None:
     )
     assert model.classifier.weight.shape == (3, 8)
     # The PINS paper prunes layers only: the pooler, whoever made it, stays.
-    apart = build(arch.model_copy(update={"prune_pooler": False}), shape_of(PretrainedPieces(arch)), 0)
+    apart = build(arch.model_copy(update={"prune_pooler": False}), shape_of(PretrainedTokenizer(arch)), 0)
     assert list(prunable(apart)) == [name for name in prunable(model) if name != POOLER[kind]]
 
 
@@ -166,7 +166,7 @@ def test_lower_layers_are_the_checkpoints(kind: str, folder: Path) -> None:
     from transformers import AutoModel
 
     arch = arch_of(folder, layers=2, dropout=0.0)
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     ids = torch.tensor(pieces.numbered([["good a b film"]]))
     with torch.no_grad():
         whole = AutoModel.from_pretrained(folder).eval()
@@ -179,7 +179,7 @@ def test_lower_layers_are_the_checkpoints(kind: str, folder: Path) -> None:
 
 def test_padding_and_the_longest_text(kind: str, folder: Path) -> None:
     arch = arch_of(folder)
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     model = larger(build(arch, shape_of(pieces), 0))
     ids = torch.tensor(pieces.numbered([["good a b film c"]]))
     with torch.no_grad():
@@ -196,7 +196,7 @@ def test_padding_and_the_longest_text(kind: str, folder: Path) -> None:
 
 def test_pooled_output(kind: str, folder: Path) -> None:
     arch = arch_of(folder)
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     model = larger(build(arch, shape_of(pieces), 0))
     ids = torch.tensor(pieces.numbered([["good film"]]))
     weights = dict(model.named_parameters())
@@ -210,7 +210,7 @@ def test_pooled_output(kind: str, folder: Path) -> None:
 
 def test_a_seed_decides_what_is_added(kind: str, folder: Path) -> None:
     arch = arch_of(folder, initializer_range=0.3)
-    shape = shape_of(PretrainedPieces(arch))
+    shape = shape_of(PretrainedTokenizer(arch))
     first, again, other = (build(arch, shape, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     drawn = {name for name in first if not torch.equal(first[name], other[name])}
@@ -221,7 +221,7 @@ def test_token_types_are_the_tokenizers(kind: str, folder: Path) -> None:
     from transformers import AutoTokenizer
 
     arch = arch_of(folder)
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     pair = [["good a b"], ["bad film"]]
     rows = torch.tensor(pieces.numbered(pair))
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -324,16 +324,16 @@ def test_layers_in_groups_are_not_cut(tmp_path: Path) -> None:
 def test_padding_that_only_the_tokenizer_knows(tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "roberta", "roberta", pad_token_id=3)
     sizes = {"hidden": 8, "layers": 3, "heads": 2, "intermediate": 16, "vocabulary": 64, "positions": 14}
-    with pytest.raises(UserError, match="pads with piece 1 but its network with 3; set pad_token_id"):
-        PretrainedPieces(arch_of(folder, **sizes))
+    with pytest.raises(UserError, match="pads with token 1 but its model with 3; set pad_token_id"):
+        PretrainedTokenizer(arch_of(folder, **sizes))
 
 
 def test_a_tokenizer_that_puts_nothing_around_texts(tmp_path: Path) -> None:
     folder = save_checkpoint(tmp_path / "bert", "bert")
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, "post_processor": None}))
-    with pytest.raises(UserError, match="its tokenizer lacks a piece for padding, or pieces such as"):
-        PretrainedPieces(arch_of(folder))
+    with pytest.raises(UserError, match="its tokenizer lacks a token for padding, or tokens such as"):
+        PretrainedTokenizer(arch_of(folder))
 
 
 def study(**arch: Any) -> dict[str, Any]:
@@ -445,7 +445,7 @@ def test_a_real_minilm_learns() -> None:
     )
     arch = arch_of(Path(package.__file__).parent / "model", layers=2, dropout=0.0)
     assert (arch.hidden, arch.layers, arch.heads, arch.vocabulary) == (384, 2, 12, 30522)
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     good = ["A wonderful film.", "I loved it.", "Superb acting!", "Great fun for all."]
     bad = ["A dreadful film.", "I hated it.", "Awful acting!", "Boring for all."]
     rows = pieces.numbered([good + bad])

@@ -11,7 +11,7 @@ from tests.support.tiny_encoders import OTHERS, save_checkpoint
 
 from prunescope.config.architectures import Encoder, with_checkpoint_sizes
 from prunescope.config.checkpoints import ENCODER_TYPES
-from prunescope.data.encoding.tokenizers import PretrainedPieces
+from prunescope.data.encoding.tokenizers import PretrainedTokenizer
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
@@ -42,10 +42,10 @@ def table_of(rows: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tenso
     return table, torch.tensor([len(row) for row in rows])
 
 
-def network(folder: Path, *, pairs: bool) -> tuple[Any, PretrainedPieces]:
+def network(folder: Path, *, pairs: bool) -> tuple[Any, PretrainedTokenizer]:
     raw = {"archs": {"a": {"family": "encoder", "pretrained": str(folder), "dropout": 0.0}}}
     arch = Encoder.model_validate(with_checkpoint_sizes(raw)["archs"]["a"])
-    pieces = PretrainedPieces(arch)
+    pieces = PretrainedTokenizer(arch)
     shape = Shape(
         classes=3, vocabulary=64, length=16, pad=pieces.pad, separator=pieces.sep if pairs else None
     )

@@ -15,12 +15,12 @@ from torch import nn
 
 from prunescope.config.architectures import ResNet, Training
 from prunescope.config.compression import Compression
+from prunescope.config.datasets import Declared
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.shape import Shape
-from prunescope.planning.declared import Declared
 from prunescope.training.job import run_block
 from prunescope.training.recipes import prune_and_train, rewind, train_dense
 from prunescope.training.state import TrainingState, copied_state

@@ -10,7 +10,7 @@ from tests.support.fake_study import results_tree, study, write_csv, write_json
 
 from prunescope.papers import against_papers
 from prunescope.papers.report_comparison import section
-from prunescope.report.site import build
+from prunescope.site.build import build
 
 PUBLISHED, CLAIMS = against_papers.COLUMNS["published"], against_papers.COLUMNS["claims"]
 NUMBERS = [

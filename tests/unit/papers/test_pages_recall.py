@@ -20,8 +20,8 @@ from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.figures import FAMILIES
-from prunescope.figures.registry import draw as draw_family
+from prunescope.figures.drawing import draw as draw_family
+from prunescope.figures.registry import BUILT_IN
 from prunescope.papers.build import build
 from prunescope.papers.layout import Figure, plain
 from prunescope.papers.recall.layouts import RECALL
@@ -450,7 +450,7 @@ def test_a_picture_of_other_data_sets_has_no_number() -> None:
     assert across.number("datasets--MP", ("digits · lenet5", "mnist · lenet5")) is None
     assert across.number("datasets--UP", papers) is None
     assert across.number("sizes--cifar10--resnet--UP", ("ResNet-20", "resnet-32", "mine")) == "4"
-    assert {figure.family for figure in figures} <= set(FAMILIES)
+    assert {figure.family for figure in figures} <= set(BUILT_IN)
 
 
 def test_panels_of_a_group_that_shares_no_amount_fill_rows(drawn: tuple[Path, list[Drawn]]) -> None:

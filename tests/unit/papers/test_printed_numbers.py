@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.data.facts import PIE_PAPER
+from prunescope.config.datasets import sources
+from prunescope.data.settings import Lengths, PieCorpus, Published
 from prunescope.papers.numbers import pie
 from prunescope.papers.numbers.printed import PAPERS, claims, read_rows
 
@@ -73,8 +74,18 @@ def test_doubtful_cells_are_flagged_and_left_out_ones_absent() -> None:
 
 
 def test_facts_about_data_sets_networks_and_searches() -> None:
-    assert PIE_PAPER["reuters"].counts == (6737, 1440, 1429)
-    assert (PIE_PAPER["aapd"].title, PIE_PAPER["aapd"].classes) == ("AAPD", 54)
+    for source, cls in sources().items():
+        if issubclass(cls, PieCorpus):
+            row = next(row for name, row in pie.datasets().items() if name.casefold() == source)
+            lengths = (row.mean_tokens, row.median_tokens, row.min_tokens, row.max_tokens)
+            assert cls.published == Published(
+                row.dataset,
+                (row.n_train, row.n_validation, row.n_test),
+                row.n_classes,
+                Lengths(*lengths, row.std_tokens, row.p85_tokens),
+                row.truncation_tokens,
+                cls.published.exception,
+            )
     assert pie.datasets()["SNLI"].truncation_tokens == 128
     assert pie.datasets()["Reuters"].task == "multi-label"
     sizes = {(p.arch, p.dataset): p.value for p in pie.parameters() if p.quantity == "n_parameters"}

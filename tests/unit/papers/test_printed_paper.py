@@ -14,9 +14,10 @@ from tests.support.printed_pages import Page, table
 from prunescope.cli import main
 from prunescope.config.compression import Compression
 from prunescope.config.study import Study
-from prunescope.data.tables import DataTable, TableInfo, write_table
+from prunescope.data.dataset import DataTable, TableInfo
+from prunescope.data.tables import write_table
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw
+from prunescope.figures.drawing import draw
 from prunescope.papers.build import build
 from prunescope.papers.layouts import FILES
 from prunescope.papers.pie import browser

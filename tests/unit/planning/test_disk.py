@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from prunescope.config.datasets import Dataset
 from prunescope.planning.disk import (
-    ANSWERS,
-    Lengths,
     Stored,
     bytes_per_answer,
     bytes_per_number,
@@ -67,7 +66,7 @@ def test_a_table_of_tags_is_about_as_large_as_told(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     meta = TableMeta("tokens", tuple("abcdefghi"))
     write_predictions(path, meta, [SeedBlock(0, label, prediction=prediction)])
-    told = bytes_per_answer("tokens", Lengths(float(lengths.mean())))
+    told = bytes_per_answer("tokens", float(lengths.mean()))
     assert path.stat().st_size / 6000 == pytest.approx(told, rel=0.2)
 
 
@@ -78,11 +77,11 @@ def test_a_table_of_words_is_about_as_large_as_told(tmp_path: Path, source: str)
 
     rng = np.random.default_rng(0)
     prose = " ".join(" ".join(topics.values()).split())
-    n, lengths = 2000, ANSWERS[source]
+    n, facts = 2000, Dataset.model_validate({"source": source, "path": "somewhere"}).declared()
     task: Any = "span" if source == "squad" else "text"
 
     def answer() -> str:
-        size = int(rng.gamma(4.0, lengths.answer / 4)) + 1
+        size = int(rng.gamma(4.0, facts.answer_length / 4)) + 1
         start = rng.integers(0, len(prose) - size)
         return prose[start : start + size]
 
@@ -91,10 +90,12 @@ def test_a_table_of_words_is_about_as_large_as_told(tmp_path: Path, source: str)
         first = answer()
         again = [
             first if task == "span" and rng.random() < 0.6 else answer()
-            for _ in range(round(lengths.accepted) - 1)
+            for _ in range(round(facts.accepted_answers) - 1)
         ]
         label.append([first, *again])
         prediction.append(first if task == "span" and rng.random() < 0.7 else answer())
     path = tmp_path / "table.parquet"
     write_predictions(path, TableMeta(task, ()), [SeedBlock(0, label, prediction=prediction)])
-    assert path.stat().st_size / n == pytest.approx(bytes_per_answer(task, lengths), rel=0.35)
+    assert path.stat().st_size / n == pytest.approx(
+        bytes_per_answer(task, facts.answer_length, facts.accepted_answers), rel=0.35
+    )

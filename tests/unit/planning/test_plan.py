@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from prunescope.cli import main
-from prunescope.config.datasets import Digits, Docstrings, Reuters
 from prunescope.config.load import load_study, study_from
+from prunescope.data.sources.digits import Digits
+from prunescope.data.sources.docstrings import Docstrings
+from prunescope.data.sources.reuters import Reuters
 from prunescope.errors import UserError
 from prunescope.paths import Layout, fill
 from prunescope.planning.blocks import blocks
-from prunescope.planning.declared import declared
 from prunescope.planning.plan import check_ratios, make_plan, plan_text
 
 
@@ -208,17 +209,15 @@ def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
     assert main(["plan", "--configfile", "study.yaml"]) == 0
     text = capsys.readouterr().out
     assert text.rstrip("\n") == plan_text(plan)
-    assert "small: 26 models (8 unpruned, 18 pruned) in 42 jobs" in text
+    assert "small: 26 models (8 dense, 18 pruned) in 42 jobs" in text
     assert "lenet5 on numbers" in text
     assert "21,386" in text
     assert "0.5: 47.5%" in text
 
 
 def test_declared_counts_of_digits_are_the_real_ones():
-    from prunescope.data.sources import digits
-
-    tables = digits.build("numbers").tables
-    facts = declared(Digits(source="digits"))
+    digits = Digits(source="digits")
+    tables, facts = digits.build("numbers").tables, digits.declared()
     assert {split: len(table.labels) for split, table in tables.items()} == {
         "train": facts.train,
         "validation": facts.validation,
@@ -229,7 +228,7 @@ def test_declared_counts_of_digits_are_the_real_ones():
 
 
 def test_declared_counts_of_docstrings_add_up():
-    facts = declared(Docstrings(source="docstrings", per_library=33, libraries=("numpy", "scipy", "torch")))
+    facts = Docstrings(source="docstrings", per_library=33, libraries=("numpy", "scipy", "torch")).declared()
     assert facts.train + facts.validation + facts.test == 99
     assert facts.classes == 3
 
@@ -256,6 +255,6 @@ def test_the_pie_papers_whole_grid():
 
 
 def test_declared_counts_of_cut_data_sets():
-    facts = declared(Reuters(source="reuters", path="somewhere", max_examples=1435))
+    facts = Reuters(source="reuters", path="somewhere", max_examples=1435).declared()
     assert (facts.train, facts.validation, facts.test, facts.classes) == (1435, 1435, 1429, 23)
     assert facts.tokens == 256

@@ -318,13 +318,13 @@ def test_mean_lengths_are_those_of_the_texts():
     import pyarrow.parquet as pq
     from transformers import BertTokenizerFast
 
-    from prunescope.planning.declared import MEAN_PIECES
+    from prunescope.data.sources.reuters import Reuters
 
     data = Path(os.environ.get("PRUNESCOPE_DATA") or Path(__file__).parents[4] / "shared" / "data")
     texts, words = data / "reuters21578" / "train.parquet", data / "bert_base_uncased_vocab" / "vocab.txt"
     if not (texts.is_file() and words.is_file()):
         pytest.skip(f"no reuters21578 and bert_base_uncased_vocab in {data}; set PRUNESCOPE_DATA")
-    longest, mean = MEAN_PIECES["reuters"]
+    longest, mean = Reuters.mean_tokens
     tokenizer = BertTokenizerFast(str(words), do_lower_case=True)
     pieces = tokenizer(pq.read_table(texts)["text"].to_pylist(), truncation=True, max_length=longest)[
         "input_ids"
@@ -333,8 +333,10 @@ def test_mean_lengths_are_those_of_the_texts():
 
 
 def test_measured_lengths_and_the_plans_agree():
-    from prunescope.planning.declared import MEAN_PIECES
+    from prunescope.config.datasets import sources
+    from prunescope.data.settings import PieCorpus
 
     path = Path(__file__).parents[3] / "benchmarks" / "results" / "lengths.json"
     found = json.loads(path.read_text())["lengths"]
-    assert {source: (row["max_tokens"], row["mean"]) for source, row in found.items()} == MEAN_PIECES
+    known = {name: cls.mean_tokens for name, cls in sources().items() if issubclass(cls, PieCorpus)}
+    assert {source: (row["max_tokens"], row["mean"]) for source, row in found.items()} == known

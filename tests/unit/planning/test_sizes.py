@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet, Training
+from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
 from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.shape import Shape
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
-from prunescope.planning.declared import Declared
 from prunescope.planning.plan import make_plan, plan_text
 from prunescope.planning.resources import block_size, model_seconds, resources_of
 from prunescope.planning.sizes import gpu_mb, host_mb

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from prunescope.config.gradual import Gradual
 from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.criteria import CRITERIA, Evidence
 
@@ -174,3 +176,11 @@ def test_undecayed_pruning_never_becomes_impact_pruning_by_accident():
 def test_compositions_without_a_meaning_are_refused(fields, key):
     with pytest.raises(ValueError, match=f"{key}: "):
         Pruner(**fields)
+
+
+def test_the_documentation_names_every_criterion_and_gradual_knows_what_they_look_at():
+    docs = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
+    for name, criterion in CRITERIA.items():
+        assert name in docs, name
+        assert criterion.words
+        assert set(criterion.settings) <= set(Gradual.model_fields)

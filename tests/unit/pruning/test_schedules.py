@@ -142,7 +142,7 @@ def test_amount_spellings():
     ],
 )
 def test_foreign_tokens_are_refused(token):
-    with pytest.raises(UserError, match="not an amount such as"):
+    with pytest.raises(UserError, match="not a compression level such as"):
         Compression.parse(token)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from prunescope.errors import UserError
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.report.pack import pack
-from prunescope.report.site import build
+from prunescope.site.build import build
 from tests.support.fake_study import results_tree, study
-from tests.unit.report.test_report_pages import check_links
+from tests.unit.site.test_site_pages import check_links
 
 
 def test_unpacked_pages_are_whole(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.browser import payload
 from prunescope.papers.results import PrunedCell, Results, Setup
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
-from prunescope.report import explorer, sentences, story
+from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.findings import CellNumbers, network_sentences
+from prunescope.site import explorer, story
+from prunescope.site.findings import CellNumbers, network_sentences
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the unpruned and the pruned models of both seeds say.
@@ -65,8 +66,8 @@ def test_a_page_speaks_of_the_data_sets_own_metric(tmp_path: Path, task: str) ->
     page = (folder / "report.html").read_text()
     name = {"regression": "Pearson correlation", "tokens": "F1", "span": "F1", "text": "BLEU"}[task]
     assert f"Mean {name} over 2 seeds" in page
-    assert f"On the PIEs, {name} goes from" in page
-    assert f'<th scope="col" class="n">{name} unpruned</th>' in page
+    assert f"On the PIEs, {name} is" in page
+    assert f'<th scope="col" class="n">{name}, dense</th>' in page
     second = {
         "regression": "Spearman correlation",
         "tokens": "accuracy",
@@ -117,7 +118,7 @@ def test_right_votes_are_marked(tmp_path: Path, task: str, right: dict[int, tupl
     found = {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}
     assert found == right
     page = (folder / "report.html").read_text()
-    assert page.count('aria-label="right"') == sum(map(sum, right.values()))
+    assert page.count('aria-label="correct"') == sum(map(sum, right.values()))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -231,6 +232,6 @@ def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
     (found,) = story.headlines(study, [cell])
     assert found.text == (
         "At 90% sparsity, magnitude pruning once after training (MP) costs 0.100 of Matthews correlation of bert on "
-        "cola on average (99% interval 0.050 to 0.150, 2 seeds), and 0.200 on the 50.0% of texts on which majorities "
-        "disagree."
+        "cola on average (99% interval 0.050 to 0.150, 2 seeds), and 0.200 on the 50.0% of texts whose majority "
+        "vote changes."
     )

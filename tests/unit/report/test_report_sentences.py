@@ -5,7 +5,7 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
-from prunescope.report.findings import CellNumbers, network_sentences, overall_sentences
+from prunescope.site.findings import CellNumbers, network_sentences, overall
 
 SUMMARY = {
     "task": "single-label",
@@ -37,7 +37,7 @@ def test_changes_stand_with_their_intervals() -> None:
     text = sentences.on_pies_sentence(
         {**SUMMARY, "change_on_pies": {**change, "ci_low": -0.4, "ci_high": 0.1}}
     )
-    assert "25.0% pruned (99% interval of the change −40.0 to +10.0); already" in str(text)
+    assert "25.0% for pruned models (99% interval of the change −40.0 to +10.0); already" in str(text)
     one = {**change, "ci_low": None, "ci_high": None}
     assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
 
@@ -101,7 +101,10 @@ def test_pies() -> None:
 def test_on_pies_below_and_above() -> None:
     text = sentences.on_pies_sentence(SUMMARY)
     assert text is not None
-    assert "55.0% unpruned to 25.0% pruned; already before pruning that was 35.0 points below" in text
+    assert (
+        "55.0% for dense and 25.0% for pruned models; already before pruning that was 35.0 points below"
+        in text
+    )
     above = sentences.on_pies_sentence({**SUMMARY, "dense_score_on_pies": 0.95})
     assert above is not None
     assert "5.0 points above" in above
@@ -147,7 +150,7 @@ def test_correlations_are_not_percent() -> None:
 def test_dropped_seeds_are_said() -> None:
     assert (
         sentences.story({**SUMMARY, "n_seeds_dropped": 1})[-1]
-        == "1 seed was left out, missing or diverged on one side."
+        == "1 seed was excluded: missing or diverged on one side."
     )
     assert len(sentences.story(SUMMARY)) == 5
 
@@ -198,18 +201,14 @@ def test_network_findings_name_the_extremes() -> None:
         _cell("RP", 900, pruned_score=0.4, pie_share=0.6, n_pies=120, dense_score_on_pies=0.95),
     ]
     text = network_sentences(cells)
-    assert text[0] == "Unpruned accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
-    assert network_sentences(cells, 0.25)[0].startswith(
-        "Unpruned accuracy: 90.0% (a constant answer: 25.0%). "
-    )
+    assert text[0] == "Dense accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
+    assert network_sentences(cells, 0.25)[0].startswith("Dense accuracy: 90.0% (a constant answer: 25.0%). ")
     assert text[1] == "Majority votes change for 5.0% of the examples (MP at 50%) to 60.0% (RP at 90%)."
     assert text[2].startswith(
         "MP at 50% moves the mean by less than a point, yet changes the majority vote of 10"
     )
     assert text[3].startswith("In 1 of 2 comparisons with PIEs")
-    assert text[4].startswith(
-        "Differences in recall between classes grow beyond doubt in 2 of 2, shrink in 0"
-    )
+    assert text[4].startswith("Differences in recall between classes grow in 2 of 2, shrink in 0")
 
 
 def test_overall_findings() -> None:
@@ -217,11 +216,11 @@ def test_overall_findings() -> None:
         _cell("MP", 500),
         _cell("RP", 900, pruned_score=0.91, n_pies=0, dense_score_on_pies=None, alpha=None),
     ]
-    text = overall_sentences(cells)
+    text = [text for text, _ in overall(cells)]
     assert "the mean score is lower in 1 of 2" in text[0]
     assert "change in 1 of 2" in text[0]
     assert text[1].startswith("In 1 of 1 comparison with PIEs")
-    assert overall_sentences([]) == ["Nothing has been analysed yet."]
+    assert [text for text, _ in overall([])] == ["No cell is analysed yet."]
 
 
 @pytest.mark.parametrize(
@@ -229,16 +228,16 @@ def test_overall_findings() -> None:
     [
         (">", "pruning changes more votes than other seeds do."),
         ("<", "pruning changes fewer votes than other seeds do."),
-        ("?", "so pruning is not told apart from other seeds."),
+        ("?", "pruning cannot be distinguished from other seeds."),
     ],
 )
 def test_noise_floor(verdict: str, expected: str) -> None:
     floor = {"mean": 0.05, "pie_share_half": 0.0623, "verdict": verdict, "n_models": 4}
     assert sentences.noise_sentence({"noise_floor": floor}) == (
-        "The noise floor: between disjoint groups of 4 unpruned models, 5.0% of the votes differ; between as "
-        f"many unpruned and pruned ones, also of other seeds, 6.2%: {expected}"
+        "Noise floor: between disjoint groups of 4 dense models, 5.0% of the votes differ; between as "
+        f"many dense and pruned models of other seeds, 6.2%: {expected}"
     )
-    assert "two unpruned models, 5.0%" in str(
+    assert "two dense models, 5.0%" in str(
         sentences.noise_sentence({"noise_floor": {**floor, "n_models": 1}})
     )
     assert sentences.noise_sentence({"noise_floor": None}) is None
@@ -250,7 +249,7 @@ def test_loyalty_and_number_of_models() -> None:
     assert sentences.loyalty_sentence({"loyalty": loyalty}) == (
         "Model by model, 87.5% of the predictions stay the same (loyalty)."
     )
-    assert "; 90.0% are the same between unpruned seeds." in str(
+    assert "; 90.0% are the same between dense models of other seeds." in str(
         sentences.loyalty_sentence({"loyalty": {**loyalty, "between_seeds": 0.9}})
     )
     assert sentences.loyalty_sentence({"loyalty": None}) is None

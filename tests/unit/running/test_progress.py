@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from prunescope.cli import main
+from prunescope.config.shipped import shipped
 from prunescope.running import progress
 from prunescope.running.progress import Progress, duration
 
@@ -280,7 +281,15 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
     Path("results").mkdir()
     Path("results/index.html").write_text("")
     assert main(["run", "--configfile", "study.yaml", "--", "-n", "digits"]) == 0
-    assert Path("arguments.txt").read_text().split() == ["--configfile", "study.yaml", "-n", "digits"]
+    # Without a Snakefile here, the shipped one is used.
+    workflow = ["--snakefile", str(shipped("Snakefile"))]
+    assert Path("arguments.txt").read_text().split() == [
+        *workflow,
+        "--configfile",
+        "study.yaml",
+        "-n",
+        "digits",
+    ]
     error = capsys.readouterr().err
     assert "done: 2 jobs in 0 s" in error
     assert f"report: {Path('results/index.html').resolve()}" in error

@@ -81,7 +81,7 @@ def accuracy_on_validation(model: nn.Module, state: TrainingState) -> float:
 def reference(
     state: TrainingState, criterion: str, self_regularized: bool, t_eval: int = 5
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Train a copy of the trainee's network as Algorithm 1 and the rivals' papers say."""
+    """Train a copy of the state's model as Algorithm 1 and the rivals' papers say."""
     model = copy.deepcopy(state.model)
     teacher = copy.deepcopy(state.model).eval()
     split = state.data.splits["train"]

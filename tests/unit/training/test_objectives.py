@@ -137,10 +137,10 @@ def test_a_teacher_s_state_comes_back(make_state):
     first = SelfTaught(state, 3, at_start=True)
     state.hooks.append(first)
     train(state, Phase("train", 1))
-    kept = {name: value.clone() for name, value in first.state().items()}
+    kept = {name: value.clone() for name, value in first.capture().items()}
     second = SelfTaught(make_state("encoder", SETTINGS, seed=9), 3, at_start=True)
-    second.load_state(kept)
-    assert {name: value.tolist() for name, value in second.state().items()} == {
+    second.restore(kept)
+    assert {name: value.tolist() for name, value in second.capture().items()} == {
         name: value.tolist() for name, value in kept.items()
     }
 

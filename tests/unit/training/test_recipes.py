@@ -191,7 +191,7 @@ def test_a_level_starts_from_the_one_below_and_no_other(make_state):
     climb(state, lth, 1, start)
     for level in (1, 3):
         with pytest.raises(
-            UserError, match=f"level {level}, seed 0: starts from .* but was given one with 4062"
+            UserError, match=f"level {level}, seed 0: starts from .* but the given model has 4062"
         ):
             climb(state, lth, level, start)
 

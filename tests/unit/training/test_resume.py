@@ -408,7 +408,7 @@ def test_what_finished_seeds_leave_comes_back_whole():
             replicas={"trained": "alone"},
             trained={"3/model/w": torch.ones(2)},
         )
-        after = Results.from_state(before.state(), lambda split: f"labels of {split}")
+        after = Results.restored(before.capture(), lambda split: f"labels of {split}")
         (block,) = after.predictions["test"]
         assert (block.seed, block.label, block.logits) == (3, "labels of test", None)
         assert len(block.prediction) == 3

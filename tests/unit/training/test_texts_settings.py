@@ -28,7 +28,7 @@ def settings_of(**changes: Any) -> Training:
     return Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, clip_norm=1.0, **changes)
 
 
-def trainee_of(make_state: Any, settings: Training, task: str = "single-label") -> TrainingState:
+def state_of(make_state: Any, settings: Training, task: str = "single-label") -> TrainingState:
     """An encoder without dropout, whose draws would be of the padding too."""
     one: TrainingState = make_state(
         "encoder", settings, task="multi-label" if task == "multi-label" else "single-label"
@@ -61,7 +61,7 @@ def halve(state: TrainingState) -> None:
 def test_training_without_padding_is_the_same(make_state: Any, task: str) -> None:
     sides = []
     for padding in ("longest", "none"):
-        one = trainee_of(make_state, settings_of(padding=padding), task)
+        one = state_of(make_state, settings_of(padding=padding), task)
         one.model.double()
         one.restart_optimizer()
         batch, _ = one.data.splits["train"].batch(torch.arange(4))
@@ -91,7 +91,7 @@ def test_bf16_keeps_float32_masters_and_exact_masks(make_state: Any, optimizer: 
     settings = settings_of(precision="bf16", padding=padding).model_copy(
         update={"optimizer": optimizer, "epochs": 4}
     )
-    one = trainee_of(make_state, settings)
+    one = state_of(make_state, settings)
     seen: set[torch.dtype] = set()
     first = next(iter(prunable(one.model)))
     hook = one.model.get_submodule(first.removesuffix(".weight")).register_forward_hook(
@@ -128,7 +128,7 @@ def test_bf16_keeps_float32_masters_and_exact_masks(make_state: Any, optimizer: 
 
 
 def test_bf16_is_float32_up_to_rounding(make_state: Any) -> None:
-    one = trainee_of(make_state, settings_of())
+    one = state_of(make_state, settings_of())
     batch, _ = one.data.splits["train"].batch(torch.arange(8))
     exact, rounded = (outputs(one.model.eval(), batch, precision) for precision in ("float32", "bf16"))
     assert rounded.dtype == torch.float32
@@ -166,7 +166,7 @@ def test_by_length_puts_other_texts_together_each_epoch() -> None:
 
 
 def test_the_loop_takes_batches_by_length(make_state: Any) -> None:
-    one = trainee_of(make_state, settings_of(order="by-length"))
+    one = state_of(make_state, settings_of(order="by-length"))
     split = one.data.splits["train"]
     assert split.lengths is not None
     found = [index.tolist() for index in epoch_batches(split, one.settings, 3, "train", 1)]

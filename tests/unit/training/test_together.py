@@ -228,11 +228,11 @@ def test_a_replica_that_diverges_leaves_the_others_to_the_bit(data, arch):
 def test_divergence_has_the_reason_it_has_alone(data, batch_size, lr):
     settings = Training(optimizer="sgd", lr=lr, epochs=3, batch_size=batch_size)
     facts = data("lenet5", double=False)
-    stretch = Phase("train", 3)
+    phase = Phase("train", 3)
     ends = []
     for trainer in (train_each, Together(32)):
         states = networks("lenet5", facts, settings, double=False)
-        ends.append([str(end) for end in trainer([(t, stretch) for t in states])])
+        ends.append([str(end) for end in trainer([(t, phase) for t in states])])
         assert all(t.curve == [] for t in states)
     # Infinite or not a number is a question of rounding; when it is noticed is not.
     assert [e.replace("inf", "nan") for e in ends[0]] == [e.replace("inf", "nan") for e in ends[1]]
@@ -259,13 +259,13 @@ def test_a_diverged_replica_s_recipe_ends_and_the_others_go_on(data, monkeypatch
 def test_only_what_is_asked_for_alike_is_trained_together():
     asked: list[list[str]] = []
 
-    def recipe(stretches: list[Phase], end: Exception | None = None) -> Any:
-        yield from stretches
+    def recipe(phases: list[Phase], end: Exception | None = None) -> Any:
+        yield from phases
         if end is not None:
             raise end
 
     def trainer(pairs: Any) -> list[None]:
-        asked.append([f"{state} {stretch.phase} {stretch.epochs}" for state, stretch in pairs])
+        asked.append([f"{state} {phase.name} {phase.epochs}" for state, phase in pairs])
         return [None] * len(pairs)
 
     one, two, more = Phase("train", 1), Phase("round-1", 1), Phase("round-1", 2)
@@ -412,8 +412,8 @@ def test_a_step_works_in_the_same_memory_each_time(data):
         return [tensor.data_ptr() for tensor in tensors]
 
     found = []
-    stretch = Phase("train", 3, after_epoch=lambda epoch: found.append(places()))
-    stack.train([stretch, Phase("train", 3), Phase("train", 3)])
+    phase = Phase("train", 3, after_epoch=lambda epoch: found.append(places()))
+    stack.train([phase, Phase("train", 3), Phase("train", 3)])
     assert len(found) == 3
     assert found[0] == found[1] == found[2]
 

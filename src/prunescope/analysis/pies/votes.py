@@ -11,6 +11,7 @@ import string
 from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 import numpy as np
 
@@ -159,3 +160,20 @@ def find_pies(
     else:
         differ = [SequenceMatcher(None, x, y, autojunk=False).ratio() < similarity for x, y in pairs]
     return Pies(a, b, np.array(differ, dtype=bool))
+
+
+#: Tasks whose labels are numbers or texts.
+WITHOUT_CLASSES = ("regression", "span", "text")
+
+
+def is_right(task: str, label: Any, vote: Any, tolerance: float | None) -> bool:
+    """Whether ``vote`` is the label.
+
+    regression: within ``tolerance`` of it, never where that is not known · span, text: one of the accepted answers,
+    normalized as the vote is · else: the same class, the same set, the same class for every token.
+    """
+    if task == "regression":
+        return tolerance is not None and abs(float(vote) - float(label)) <= tolerance
+    if task in ("span", "text"):
+        return vote in {normalized(answer) for answer in label}
+    return bool(vote == label)

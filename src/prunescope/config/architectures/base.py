@@ -103,8 +103,9 @@ class Architecture(Spec):
         """Whether a job's seeds train in lock step."""
         return "alone"
 
-    def at_once(self, seeds: int) -> int:
-        """Models of a job of ``seeds`` that are on the GPU at a time."""
+    @property
+    def most_at_once(self) -> int:
+        """Models of a job that train at a time, at most."""
         return 1
 
     @property
@@ -168,5 +169,6 @@ class Stackable(Architecture):
     def lock_step(self) -> Literal["auto", "together", "alone"]:
         return self.replicas
 
-    def at_once(self, seeds: int) -> int:
-        return 1 if self.replicas == "alone" else min(seeds, self.together)
+    @property
+    def most_at_once(self) -> int:
+        return 1 if self.replicas == "alone" else self.together

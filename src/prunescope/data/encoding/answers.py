@@ -1,6 +1,6 @@
-"""Texts with tags, spans or texts of their own as the numbers a network takes in.
+"""Texts with tags, spans or texts of their own as the numbers that a model takes in.
 
-What is needed to turn a network's outputs into answers again goes along: as arrays, and what is text as JSON.
+What turns a model's outputs into answers again goes along: as arrays, and text as JSON.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from prunescope.config.datasets import Squad
-from prunescope.data.encoding.byte_pairs import BytePieces
-from prunescope.data.tables import DataTable
+from prunescope.data.dataset import DataTable
+from prunescope.data.encoding.byte_pairs import BytePairs
+from prunescope.data.settings import Spans
 
-#: The label of a place that no loss is taken of (torch's default).
+#: The label of a position that the loss ignores (torch's default).
 IGNORED = -100
 
 #: One split's arrays by name, and what goes along as JSON.
@@ -26,8 +26,8 @@ Encoded = tuple[dict[str, np.ndarray], dict[str, Any]]
 def tagged(tokenizer: Tokenizer, table: DataTable, length: int, pad: int) -> Encoded:
     """Sentences of words with a class each.
 
-    ``inputs`` (n, L) int32, ``lengths`` (n,); ``labels`` (n, L) int64, the word's class at its first piece, else
-    ``IGNORED``; ``words`` (n, L) int32, the word's number at its first piece, else -1.
+    ``inputs`` (n, L) int32, ``lengths`` (n,); ``labels`` (n, L) int64, the word's class at its first token, else
+    ``IGNORED``; ``words`` (n, L) int32, the word's number at its first token, else -1.
     """
     assert table.texts is not None
     sentences = [text.split(" ") for text in table.texts[table.info.inputs[0]]]
@@ -40,20 +40,20 @@ def tagged(tokenizer: Tokenizer, table: DataTable, length: int, pad: int) -> Enc
     words = np.full(inputs.shape, -1, dtype=np.int32)
     for n, encoding in enumerate(encodings):
         seen = None
-        for place, word in enumerate(encoding.word_ids):
+        for position, word in enumerate(encoding.word_ids):
             if word is not None and word != seen:
-                labels[n, place], words[n, place] = table.labels[n][word], word
+                labels[n, position], words[n, position] = table.labels[n][word], word
                 seen = word
     truth = {"label": [label.tolist() for label in table.labels]}
     return {"inputs": inputs, "lengths": lengths, "labels": labels, "words": words}, truth
 
 
-def windows(tokenizer: Tokenizer, table: DataTable, spec: Squad, pad: int) -> Encoded:
+def windows(tokenizer: Tokenizer, table: DataTable, spec: Spans, pad: int) -> Encoded:
     """Questions, each with every window of its paragraph (Devlin et al. 2019, section 4.2).
 
-    ``inputs`` (w, L) int32 and ``lengths`` (w,) of w windows; ``labels`` (w, 2) int64, first and last piece of the
+    ``inputs`` (w, L) int32 and ``lengths`` (w,) of w windows; ``labels`` (w, 2) int64, first and last token of the
     first answer, 0 and 0 where the window does not hold it whole; ``owners`` (w,) int32, whose window it is;
-    ``offsets`` (w, L, 2) int32, characters of the paragraph that a piece covers, -1 outside of it.
+    ``offsets`` (w, L, 2) int32, characters of the paragraph that a token covers, -1 outside of it.
     """
     assert table.texts is not None
     assert table.starts is not None
@@ -66,8 +66,8 @@ def windows(tokenizer: Tokenizer, table: DataTable, spec: Squad, pad: int) -> En
     offsets = np.full((*inputs.shape, 2), -1, dtype=np.int32)
     labels = np.zeros((len(parts), 2), dtype=np.int64)
     for n, (owner, part) in enumerate(parts):
-        where = [place for place, sequence in enumerate(part.sequence_ids) if sequence == 1]
-        offsets[n, where] = [part.offsets[place] for place in where]
+        where = [position for position, sequence in enumerate(part.sequence_ids) if sequence == 1]
+        offsets[n, where] = [part.offsets[position] for position in where]
         start = table.starts[owner][0]
         labels[n] = _span(offsets[n], start, start + len(table.labels[owner][0]))
     arrays = {
@@ -81,16 +81,16 @@ def windows(tokenizer: Tokenizer, table: DataTable, spec: Squad, pad: int) -> En
 
 
 def _span(offsets: np.ndarray, start: int, end: int) -> tuple[int, int]:
-    """First and last piece of the characters [start, end), (0, 0) where not all of them are there."""
+    """First and last token of the characters [start, end), (0, 0) where not all of them are there."""
     inside = (offsets[:, 0] >= 0) & (offsets[:, 1] > start) & (offsets[:, 0] < end)
-    places = np.flatnonzero(inside)
-    if not len(places) or offsets[places[0], 0] > start or offsets[places[-1], 1] < end:
+    positions = np.flatnonzero(inside)
+    if not len(positions) or offsets[positions[0], 0] > start or offsets[positions[-1], 1] < end:
         return 0, 0
-    return int(places[0]), int(places[-1])
+    return int(positions[0]), int(positions[-1])
 
 
 def _cut(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[str]:
-    """The texts up to the end of their piece number ``most``."""
+    """The texts up to the end of their token number ``most``."""
     tokenizer.no_truncation()
     encodings: list[Encoding] = tokenizer.encode_batch(list(texts), add_special_tokens=False)
     return [
@@ -99,22 +99,22 @@ def _cut(tokenizer: Tokenizer, texts: Sequence[str], most: int) -> list[str]:
     ]
 
 
-def continued(pieces: BytePieces, table: DataTable, length: int) -> Encoded:
-    """Records, a mark, the text that says them, a mark: what a causal language model goes on with.
+def continued(tokenizer: BytePairs, table: DataTable, length: int) -> Encoded:
+    """Record, end token, text, end token: what a causal language model continues.
 
-    ``inputs`` (n, L) int32 and ``lengths`` (n,) of record and first reference; ``labels`` (n, L) int64, the piece
-    that comes next, ``IGNORED`` before the text and after the last mark, so that the loss is of the text alone;
-    ``prompts`` (n,) int32, pieces up to and with the first mark.
+    ``inputs`` (n, L) int32 and ``lengths`` (n,) of record and first reference; ``labels`` (n, L) int64, the next
+    token, ``IGNORED`` before the text and after the last end token, so that the loss is of the text alone;
+    ``prompts`` (n,) int32, tokens up to and with the first end token.
     """
     assert table.texts is not None
-    sources = pieces.numbered(table.texts[table.info.inputs[0]])
-    targets = pieces.numbered([references[0] for references in table.labels])
+    sources = tokenizer.numbered(table.texts[table.info.inputs[0]])
+    targets = tokenizer.numbered([references[0] for references in table.labels])
     rows, prompts = [], []
     for source, target in zip(sources, targets, strict=True):
-        prompt = [*source[: length // 2 - 1], pieces.end]
-        rows.append([*prompt, *target, pieces.end][:length])
+        prompt = [*source[: length // 2 - 1], tokenizer.end]
+        rows.append([*prompt, *target, tokenizer.end][:length])
         prompts.append(len(prompt))
-    inputs, lengths = padded(rows, length, pieces.end)
+    inputs, lengths = padded(rows, length, tokenizer.end)
     labels = np.full(inputs.shape, IGNORED, dtype=np.int64)
     for n, (row, begun) in enumerate(zip(rows, prompts, strict=True)):
         labels[n, begun - 1 : len(row) - 1] = row[begun:]
@@ -130,7 +130,7 @@ def continued(pieces: BytePieces, table: DataTable, length: int) -> Encoded:
 def padded(rows: Sequence[Sequence[int]], length: int, pad: int) -> tuple[np.ndarray, np.ndarray]:
     """Ids (n, length) int32 and lengths (n,) int32, cut and filled up.
 
-    A text without any word counts as one padding, since no network reads a text of no length.
+    A text without any word counts as one padding, since no model reads a text of no length.
     """
     ids = np.full((len(rows), length), pad, dtype=np.int32)
     for number, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""Pieces of bytes: a byte-level BPE vocabulary learned from the training texts, as GPT-2's (Radford et al. 2019)."""
+"""Byte pairs: a byte-level BPE vocabulary learned from the training texts, as GPT-2's (Radford et al. 2019)."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from prunescope.errors import UserError
 
-#: The mark between texts, and where one ends; in vocabularies learned here, the first piece.
+#: The token between texts, and at the end of one; in vocabularies learned here, the first.
 END, END_ID = "<|endoftext|>", 0
 
-#: The mark and every byte.
+#: The token between texts and every byte.
 _SMALLEST = 257
 
 
 def learn(texts: Sequence[str], size: int) -> Tokenizer:
-    """A tokenizer of at most ``size`` pieces.
+    """A tokenizer of at most ``size`` tokens.
 
     Raises:
         UserError: ``size`` leaves no room for every byte.
     """
     if size < _SMALLEST:
-        raise UserError(f"vocabulary: {size} pieces are fewer than the {_SMALLEST} that bytes need; raise it")
+        raise UserError(f"vocabulary: {size} tokens are fewer than the {_SMALLEST} that bytes need; raise it")
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -36,8 +36,8 @@ def learn(texts: Sequence[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-class BytePieces:
-    """Texts as pieces and back; ``end`` is the piece between texts."""
+class BytePairs:
+    """Texts as tokens and back; ``end`` is the token between texts."""
 
     def __init__(self, tokenizer: Tokenizer, end: int) -> None:
         self.tokenizer, self.end = tokenizer, end
@@ -45,15 +45,15 @@ class BytePieces:
     @property
     def vocabulary(self) -> list[str]:
         ids = self.tokenizer.get_vocab()
-        return sorted(ids, key=lambda piece: ids[piece])
+        return sorted(ids, key=lambda token: ids[token])
 
     def numbered(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of each text, without marks."""
+        """Ids of each text, without tokens between texts."""
         self.tokenizer.no_truncation()
         return [e.ids for e in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text of ids, up to the first mark, surplus blanks taken away."""
+        """The text of ids, up to the first ``end``, without surplus blanks."""
         kept = list(ids)
         if self.end in kept:
             kept = kept[: kept.index(self.end)]

@@ -1,4 +1,4 @@
-"""From data tables to the numbers a network takes in: one safetensors file per (data set, arch)."""
+"""From data tables to the numbers that a model takes in: one safetensors file per (data set, arch)."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prunescope.config import architectures as archs
-from prunescope.config import datasets
+from prunescope.config.datasets import Dataset
+from prunescope.data.dataset import DataTable
 from prunescope.data.encoding import words
 from prunescope.data.encoding.answers import as_bytes, check, continued, from_bytes, padded, tagged, windows
-from prunescope.data.encoding.byte_pairs import BytePieces
+from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.data.encoding.vectors import read_vectors
 from prunescope.data.images import channel_statistics
-from prunescope.data.local import expanded
 from prunescope.data.published import covering_power_of_two
+from prunescope.data.settings import Images, Spans, Texts
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataTable, read_table
+from prunescope.data.tables import read_table
 from prunescope.errors import UserError
-from prunescope.files import atomic_path, write_text
+from prunescope.files import atomic_path, expanded, write_text
 
 if TYPE_CHECKING:
-    from prunescope.data.encoding.subwords import Pieces
-    from prunescope.data.encoding.tokenizers import PretrainedPieces
+    from prunescope.data.encoding.subwords import Subwords
+    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
 
 _KEY = "prunescope"
 
@@ -44,8 +45,8 @@ _LABELS = {"single-label": np.int64, "multi-label": np.uint8, "regression": np.f
 class SplitInputs:
     """One split.
 
-    ``inputs``: (n, channels, height, width) uint8 pictures, or (n, L) int32 ids filled up with
-    padding. ``lengths``: (n,) int32 ids before the padding, or None for pictures. ``labels``:
+    ``inputs``: (n, channels, height, width) uint8 images, or (n, L) int32 ids filled up with
+    padding. ``lengths``: (n,) int32 ids before the padding, or None for images. ``labels``:
     (n,) int64, or (n, C) uint8; regression (n,) float32.
 
     Where answers are no classes of a whole text, ``labels``, the arrays ``further`` and ``truth`` are as
@@ -63,15 +64,15 @@ class SplitInputs:
 class Inputs:
     """An encoded data set.
 
-    ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose pieces are
-    told apart by ``sep``; 2 for pairs as word pieces, else 1.
+    ``vectors``: (V, D) float32 word vectors, for words only. ``parts``: texts of an example whose tokens
+    ``sep`` separates; 2 for pairs as subwords, else 1.
 
-    ``tokenizer``: what makes texts of pieces again, as JSON (task text). ``max_answer``: longest span, in pieces.
+    ``tokenizer``: turns tokens into texts again, as JSON (task text). ``max_answer``: longest span, in tokens.
     ``metrics`` and ``test_parts``: the data set's own scores, and parts of its test split (``TableInfo``).
 
-    Of pictures: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
+    Of images: pixels are divided by ``image_scale``; where ``image_mean`` and ``image_std`` are
     given, one number a channel, the former is then taken off and the rest divided by the latter.
-    ``augment``: how training changes its pictures (``prunescope.training.augment``).
+    ``augment``: how training augments its images (``prunescope.training.augment``).
     """
 
     dataset: str
@@ -101,13 +102,13 @@ def encode(
     data: Path,
     dataset_name: str,
     arch_name: str,
-    spec: datasets.Dataset,
+    spec: Dataset,
     arch: archs.Arch,
     out: Path,
 ) -> None:
     """Encode the tables in folder ``data`` for an architecture, and write them to ``out``.
 
-    Words and word pieces, and the vectors of words, are learned from the training texts alone;
+    Words and subwords, and the vectors of words, are learned from the training texts alone;
     the vocabulary goes beside ``out``, ``<arch_name>.vocabulary.txt``, a word a line.
 
     Raises:
@@ -130,7 +131,7 @@ def encode(
         about["metrics"] = list(first.metrics)
     if tables["test"].info.parts:
         about["test_parts"] = dict(tables["test"].info.parts)
-    # Every data set of texts has this setting; those of pictures do not.
+    # Every data set of texts has this setting; those of images do not.
     max_tokens: int | None = getattr(spec, "max_tokens", None)
     tensors: dict[str, np.ndarray] = {}
     vocabulary: list[str] | None = None
@@ -141,13 +142,13 @@ def encode(
     elif arch.encoding == "words":
         vocabulary = _encode_words(tables, settings, max_tokens, tensors, about)
     elif arch.encoding == "subwords":
-        vocabulary = _encode_pieces(tables, settings, max_tokens, tensors, about)
+        vocabulary = _encode_subwords(tables, settings, max_tokens, tensors, about)
     else:
         about |= {"kind": "image", "image_scale": first.image_scale}
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
-        if isinstance(spec, datasets.Pictures):
+        if isinstance(spec, Images):
             mean, std = channel_statistics(tensors["train.inputs"])
             scale = first.image_scale or 1.0
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
@@ -265,7 +266,7 @@ def _encode_words(
     return vocabulary
 
 
-def _encode_pieces(
+def _encode_subwords(
     tables: dict[str, DataTable],
     arch: archs.Encoder,
     max_tokens: int | None,
@@ -273,27 +274,27 @@ def _encode_pieces(
     about: dict[str, Any],
 ) -> list[str]:
     training = _columns(tables["train"])
-    cutter, size = _cutter(arch, [text for column in training for text in column])
-    length = max_tokens or covering_power_of_two([len(row) for row in cutter.numbered(training)])
+    tokenizer, size = _tokenizer_of(arch, [text for column in training for text in column])
+    length = max_tokens or covering_power_of_two([len(row) for row in tokenizer.numbered(training)])
     for split, table in tables.items():
-        rows = cutter.numbered(_columns(table), length)
-        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, cutter.pad)
+        rows = tokenizer.numbered(_columns(table), length)
+        tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, tokenizer.pad)
     about |= {
         "kind": "pieces",
-        "pad": cutter.pad,
-        "cls": cutter.cls,
-        "sep": cutter.sep,
+        "pad": tokenizer.pad,
+        "cls": tokenizer.cls,
+        "sep": tokenizer.sep,
         "vocabulary_size": size,
         "max_tokens": length,
     }
     if len(training) > 1:
         about["parts"] = len(training)
-    return cutter.vocabulary
+    return tokenizer.vocabulary
 
 
 def _encode_answers(
     tables: dict[str, DataTable],
-    spec: datasets.Dataset,
+    spec: Dataset,
     arch: Any,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
@@ -302,31 +303,33 @@ def _encode_answers(
     about["kind"] = "pieces"
     training = [text for column in _columns(tables["train"]) for text in column]
     if arch.encoding == "continued":
-        assert isinstance(spec, datasets.DataToText)
+        assert isinstance(spec, Texts)
         references = [text for answers in tables["train"].labels for text in answers]
-        pieces = byte_pieces(arch, [*training, *references])
-        size, vocabulary = (
-            len(pieces.vocabulary) if arch.pretrained is None else arch.vocabulary,
-            pieces.vocabulary,
-        )
-        about |= {"pad": pieces.end, "vocabulary_size": size, "max_tokens": spec.max_tokens}
-        tensors["tokenizer"] = as_bytes(pieces.tokenizer.to_str())
-        encoded = {split: continued(pieces, table, spec.max_tokens) for split, table in tables.items()}
+        pairs = _byte_pairs(arch, [*training, *references])
+        vocabulary = pairs.vocabulary
+        size = len(vocabulary) if arch.pretrained is None else arch.vocabulary
+        about |= {"pad": pairs.end, "vocabulary_size": size, "max_tokens": spec.max_tokens}
+        tensors["tokenizer"] = as_bytes(pairs.tokenizer.to_str())
+        encoded = {split: continued(pairs, table, spec.max_tokens) for split, table in tables.items()}
     else:
-        cutter, size = _cutter(arch, training)
-        vocabulary = cutter.vocabulary
-        about |= {"pad": cutter.pad, "cls": cutter.cls, "sep": cutter.sep, "vocabulary_size": size}
-        if isinstance(spec, datasets.Squad):
+        tokenizer, size = _tokenizer_of(arch, training)
+        vocabulary = tokenizer.vocabulary
+        about |= {"pad": tokenizer.pad, "cls": tokenizer.cls, "sep": tokenizer.sep, "vocabulary_size": size}
+        if isinstance(spec, Spans):
             about |= {"max_tokens": spec.max_tokens, "max_answer": spec.max_answer, "parts": 2}
             encoded = {
-                split: windows(cutter.tokenizer, table, spec, cutter.pad) for split, table in tables.items()
+                split: windows(tokenizer.tokenizer, table, spec, tokenizer.pad)
+                for split, table in tables.items()
             }
         else:
-            longest = covering_power_of_two([len(row) for row in cutter.numbered(_columns(tables["train"]))])
-            length: int = getattr(spec, "max_tokens", None) or longest
+            rows = tokenizer.numbered(_columns(tables["train"]))
+            length: int = getattr(spec, "max_tokens", None) or covering_power_of_two(
+                [len(row) for row in rows]
+            )
             about["max_tokens"] = length
             encoded = {
-                split: tagged(cutter.tokenizer, table, length, cutter.pad) for split, table in tables.items()
+                split: tagged(tokenizer.tokenizer, table, length, tokenizer.pad)
+                for split, table in tables.items()
             }
     for split, (arrays, truth) in encoded.items():
         tensors.update({f"{split}.{name}": array for name, array in arrays.items()})
@@ -334,26 +337,26 @@ def _encode_answers(
     return vocabulary
 
 
-def byte_pieces(arch: archs.CausalLM, training: Sequence[str]) -> BytePieces:
-    """What cuts texts for a causal language model: its checkpoint's tokenizer, or one learned here."""
+def _byte_pairs(arch: archs.CausalLM, training: Sequence[str]) -> BytePairs:
+    """The tokenizer of a causal language model: its checkpoint's, or one learned here."""
     from prunescope.data.encoding.byte_pairs import END_ID, learn
 
     if arch.pretrained is None:
-        return BytePieces(learn(training, arch.vocabulary), END_ID)
-    from prunescope.data.encoding.tokenizers import load_pieces
+        return BytePairs(learn(training, arch.vocabulary), END_ID)
+    from prunescope.data.encoding.tokenizers import load_byte_pairs
 
-    return load_pieces(arch)
+    return load_byte_pairs(arch)
 
 
-def _cutter(arch: archs.Encoder, training: Sequence[str]) -> tuple[Pieces | PretrainedPieces, int]:
-    """What cuts texts for an encoder, and the number of its pieces."""
-    from prunescope.data.encoding import subwords as pieces
-    from prunescope.data.encoding.tokenizers import PretrainedPieces
+def _tokenizer_of(arch: archs.Encoder, training: Sequence[str]) -> tuple[Subwords | PretrainedTokenizer, int]:
+    """The tokenizer of an encoder, and the number of its tokens."""
+    from prunescope.data.encoding import subwords
+    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
 
     if arch.pretrained is None:
-        learned = pieces.learn(training, arch.vocabulary)
-        return pieces.Pieces(learned), len(learned)
-    return PretrainedPieces(arch), arch.vocabulary
+        learned = subwords.learn(training, arch.vocabulary)
+        return subwords.Subwords(learned), len(learned)
+    return PretrainedTokenizer(arch), arch.vocabulary
 
 
 def _columns(table: DataTable) -> list[list[str]]:
@@ -406,7 +409,7 @@ def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) ->
         )
     if inputs.kind == "image":
         if arrays.inputs.ndim != 4:
-            raise _foreign(path, f"{split}.inputs are no pictures but of shape {arrays.inputs.shape}")
+            raise _foreign(path, f"{split}.inputs are not images but of shape {arrays.inputs.shape}")
         for numbers in (inputs.image_mean, inputs.image_std):
             if numbers is not None and len(numbers) != arrays.inputs.shape[1]:
                 raise _foreign(path, "does not have one mean and one deviation for each channel")

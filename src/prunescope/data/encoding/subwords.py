@@ -1,4 +1,4 @@
-"""Word pieces: a WordPiece vocabulary learned from the training texts, and texts cut into its pieces."""
+"""Subwords: a WordPiece vocabulary learned from the training texts, and texts cut into its tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 from prunescope.errors import UserError
 
-#: The special pieces; their positions are their ids.
+#: The special tokens; their positions are their ids.
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 PAD, UNKNOWN, CLS, SEP, MASK = range(5)
 
@@ -16,7 +16,7 @@ _CONTINUES = "##"
 
 
 def learn(texts: Sequence[str], size: int) -> list[str]:
-    """At most ``size`` pieces, special ones first; a piece's position is its id.
+    """At most ``size`` tokens, special ones first; a token's position is its id.
 
     Raises:
         UserError: the texts have more different characters than ``size`` leaves room for.
@@ -34,7 +34,7 @@ def learn(texts: Sequence[str], size: int) -> list[str]:
     needed = len(SPECIAL) + len(alphabet)
     if needed > size:
         raise UserError(
-            f"vocabulary: {size} word pieces are fewer than the {needed} single characters of the training "
+            f"vocabulary: {size} subwords are fewer than the {needed} single characters of the training "
             f"texts; set it to at least {needed}"
         )
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
@@ -48,17 +48,17 @@ def learn(texts: Sequence[str], size: int) -> list[str]:
     )
     tokenizer.train_from_iterator(texts, trainer)
     ids = tokenizer.get_vocab(with_added_tokens=True)
-    return sorted(ids, key=lambda piece: ids[piece])
+    return sorted(ids, key=lambda token: ids[token])
 
 
-class Pieces:
-    """Cuts texts into the pieces of a vocabulary, with [CLS] in front and [SEP] behind each part."""
+class Subwords:
+    """Cuts texts into the tokens of a vocabulary, with [CLS] in front and [SEP] behind each part."""
 
     pad, cls, sep = PAD, CLS, SEP
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self.vocabulary = list(vocabulary)
-        ids = {piece: number for number, piece in enumerate(vocabulary)}
+        ids = {token: number for number, token in enumerate(vocabulary)}
         self._tokenizer = Tokenizer(
             models.WordPiece(ids, unk_token="[UNK]", continuing_subword_prefix=_CONTINUES)
         )
@@ -68,11 +68,11 @@ class Pieces:
 
     @property
     def tokenizer(self) -> Tokenizer:
-        """For uses that need the places of pieces."""
+        """For uses that need the offsets of tokens."""
         return self._tokenizer
 
     def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
-        """Ids of each text, or pair of texts, cut to ``max_tokens`` with the special pieces kept.
+        """Ids of each text, or pair of texts, cut to ``max_tokens`` with the special tokens kept.
 
         ``texts``: per input column (one, or premise and hypothesis) all texts. Of a pair, the
         longer part is cut first.

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunescope.config.architectures import CausalLM, Encoder
-from prunescope.data.encoding.byte_pairs import BytePieces
+from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.data.hub import load_part, read_config, type_of
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 
 
-class PretrainedPieces:
+class PretrainedTokenizer:
     """Cuts texts with the checkpoint's own tokenizer.
 
     ``cls`` and ``sep`` are the tokens around a text, whatever the tokenizer calls them.
@@ -42,7 +42,7 @@ class PretrainedPieces:
                 "set pad_token_id in its config.json to the tokenizer's"
             )
         self.pad, self.cls, self.sep = (int(number) for number in special)
-        self.vocabulary = sorted(ids, key=lambda piece: ids[piece])
+        self.vocabulary = sorted(ids, key=lambda token: ids[token])
 
     def _special(self, *names: str) -> Any:
         found = (getattr(self._tokenizer, f"{name}_token_id", None) for name in names)
@@ -54,7 +54,7 @@ class PretrainedPieces:
         return self._tokenizer.backend_tokenizer
 
     def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
-        """Ids of each text, or pair of texts, cut to ``max_tokens`` as ``data.pieces.Pieces`` does."""
+        """Ids of each text, or pair of texts, cut to ``max_tokens`` as ``data.encoding.subwords.Subwords`` does."""
         columns = [list(column) for column in texts]
         cut = {"truncation": "longest_first", "max_length": max_tokens} if max_tokens else {}
         # Not verbose: uncut texts are counted, so that some are longer than the model takes is expected.
@@ -62,7 +62,7 @@ class PretrainedPieces:
         return rows
 
 
-def load_pieces(arch: CausalLM) -> BytePieces:
+def load_byte_pairs(arch: CausalLM) -> BytePairs:
     """The checkpoint's tokenizer; the mark between texts is its end of text.
 
     Raises:
@@ -77,4 +77,4 @@ def load_pieces(arch: CausalLM) -> BytePieces:
             f"{arch.pretrained}: its tokenizer has no token for the end of a text, or more tokens than the "
             "model; choose another checkpoint"
         )
-    return BytePieces(tokenizer.backend_tokenizer, int(tokenizer.eos_token_id))
+    return BytePairs(tokenizer.backend_tokenizer, int(tokenizer.eos_token_id))

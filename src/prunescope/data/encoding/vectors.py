@@ -129,7 +129,7 @@ def _mapped(file: BinaryIO, size: int, meter: Meter) -> Iterator[bytes]:
     if not size:
         return
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        # Pages that were read would count as ours until the system needs them; not everywhere can it be told.
+        # Pages that were read count as ours until the system needs them, or is advised; not every system can be.
         give_back = getattr(mmap, "MADV_DONTNEED", None)
         for start in range(0, size, _BLOCK):
             block = mapped[start : start + _BLOCK]
@@ -141,10 +141,10 @@ def _mapped(file: BinaryIO, size: int, meter: Meter) -> Iterator[bytes]:
 
 def _unpacked(file: BinaryIO, meter: Meter) -> Iterator[bytes]:
     with gzip.open(file) as archive:
-        place = 0
+        position = 0
         while block := archive.read(_BLOCK):
-            meter.add(file.tell() - place)
-            place = file.tell()
+            meter.add(file.tell() - position)
+            position = file.tell()
             yield block
 
 

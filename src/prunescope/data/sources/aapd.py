@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal, Self
 
-from prunescope.config.datasets import Aapd
+from pydantic import Field, model_validator
+
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble
-from prunescope.data.originals import folder_of
+from prunescope.data.dataset import DataSet
+from prunescope.data.settings import Archived, Distribution, Lengths, Published
 from prunescope.data.splits import SPLITS, sample
-from prunescope.data.tables import DataSet
 from prunescope.errors import UserError
 
 #: The 54 subjects, as arXiv spells them.
@@ -30,31 +32,65 @@ _VALIDATION = 0.2
 _ORIGINAL = {"train": "train", "validation": "val", "test": "test"}
 
 
-def build(name: str, spec: Aapd) -> DataSet:
-    """Abstracts from ``path``: the original ``text_*`` and ``label_*`` files, or Parquet, CSV, JSON lines.
+class Aapd(Archived):
+    """arXiv Academic Paper Dataset (Yang et al. 2018), abstracts with several of 54 subjects."""
 
-    Without ``path``, from the original archive that ``url`` and ``sha256`` name.
+    source: Literal["aapd"]
+    train_from: Literal["train", "validation"] = Field(
+        "train",
+        description="validation: without the training split; four fifths of the validation split are trained on",
+    )
 
-    Raises:
-        UserError: a file is missing or unusable, or names a subject that is not among the 54.
-    """
-    folder, versions = folder_of(spec)
-    reasons: list[str] = []
-    found = {
-        split: _read(folder, split, reasons)
-        for split in SPLITS
-        if split != "train" or spec.train_from == "train"
-    }
-    if spec.train_from == "validation":
-        held = found["validation"]
-        chosen = sample(held.contents(), held.labels, round(len(held) * (1 - _VALIDATION)))
-        found["train"] = held.rows(chosen)
-        found["validation"] = held.rows(sorted(set(range(len(held))) - set(chosen)))
-        reasons.append(
-            "The training split is not used (train_from: validation): four fifths of the validation split are "
-            "trained on."
+    published = Published("AAPD", (53_840, 1_000, 1_000), 54, Lengths(167, 161, 1, 599, 70, 242), 256)
+    mean_tokens = (256, 177.5)
+    several_labels = True
+
+    #: The authors give a page of Google Drive (README of github.com/lancopku/SGM), which is no stable address, and
+    #: no checksum: both are the user's to give.
+    distribution = Distribution(
+        archive="aapd-archive",
+        files=tuple(f"{kind}_{part}" for kind in ("text", "label") for part in ("train", "val", "test")),
+        most_bytes=1 << 31,
+    )
+
+    @model_validator(mode="after")
+    def _has_files(self) -> Self:
+        if self.path is None and self.url is None:
+            raise ValueError(
+                "path: required, or `url` and `sha256` of the original archive: its authors publish neither a stable "
+                "address nor a checksum (their README: github.com/lancopku/SGM)"
+            )
+        return self
+
+    def build(self, name: str) -> DataSet:
+        """Abstracts from ``path``: the original ``text_*`` and ``label_*`` files, or Parquet, CSV, JSON lines.
+
+        Without ``path``, from the original archive that ``url`` and ``sha256`` name.
+
+        Raises:
+            UserError: a file is missing or unusable, or names a subject that is not among the 54.
+        """
+        from prunescope.data.originals import folder_of
+
+        folder, versions = folder_of(self)
+        reasons: list[str] = []
+        found = {
+            split: _read(folder, split, reasons)
+            for split in SPLITS
+            if split != "train" or self.train_from == "train"
+        }
+        if self.train_from == "validation":
+            held = found["validation"]
+            chosen = sample(held.contents(), held.labels, round(len(held) * (1 - _VALIDATION)))
+            found["train"] = held.rows(chosen)
+            found["validation"] = held.rows(sorted(set(range(len(held))) - set(chosen)))
+            reasons.append(
+                "The training split is not used (train_from: validation): four fifths of the validation split are "
+                "trained on."
+            )
+        return assemble(
+            name, self.published, "multi-label", CLASSES, found, self.max_examples, versions, reasons
         )
-    return assemble(name, "aapd", "multi-label", CLASSES, found, spec.max_examples, versions, reasons)
 
 
 def _read(folder: Path, split: str, reasons: list[str]) -> Examples:

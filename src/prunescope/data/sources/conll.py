@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from prunescope.config.datasets import Conll2003
+from prunescope.config.datasets import Answers, Declared
 from prunescope.data import local
 from prunescope.data.answers import Answered, assemble_answers
 from prunescope.data.corpus import from_hub
-from prunescope.data.facts import CONLL_CLASSES as CLASSES
+from prunescope.data.dataset import DataSet
+from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Corpus
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataSet
 from prunescope.errors import UserError, listed
+from prunescope.files import expanded
+
+#: In the order of the hub's numbers.
+CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
 HUB = "eriktks/conll2003"
 
 #: The hub's own conversion to Parquet: the repository itself holds a script, which is not run.
-REVISION = "refs/convert/parquet"
+COMMIT = "refs/convert/parquet"
 
 METRICS = ("f1", "precision", "recall", "accuracy")
 
@@ -36,22 +41,38 @@ _FILES = {
 _DOCUMENT = "-DOCSTART-"
 
 
-def build(name: str, spec: Conll2003) -> DataSet:
-    """Sentences from ``path`` (column form, Parquet or JSON lines) or the hub.
+class Conll2003(Corpus):
+    """CoNLL-2003 (Tjong Kim Sang and De Meulder 2003): a tag of named entities for every word."""
 
-    Raises:
-        UserError: a file is missing or unusable, or the hub cannot be reached.
-    """
-    versions: dict[str, str] = {}
-    if spec.path is None:
-        columns = [names[0] for names in _COLUMNS]
-        found, versions = from_hub(
-            HUB, spec.revision or REVISION, lambda _, rows: _from_rows(rows), SPLITS, columns
-        )
-    else:
-        folder = local.expanded(spec.path)
-        found = {split: _from_folder(folder, split) for split in SPLITS}
-    return assemble_answers(name, "tokens", CLASSES, found, spec.max_examples, METRICS, versions, ())
+    paper = "pins"
+    source: Literal["conll2003"]
+    path: str | None = Field(None, min_length=1, description=LOCAL_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=REVISION)
+    max_tokens: int | None = Field(128, ge=4, description=CUT)
+
+    @property
+    def answers(self) -> Answers:
+        return "tokens"
+
+    def declared(self) -> Declared:
+        return self.at_most(14_041, 3_250, 3_453, classes=len(CLASSES), answer_length=14.4)
+
+    def build(self, name: str) -> DataSet:
+        """Sentences from ``path`` (column form, Parquet or JSON lines) or the hub.
+
+        Raises:
+            UserError: a file is missing or unusable, or the hub cannot be reached.
+        """
+        versions: dict[str, str] = {}
+        if self.path is None:
+            columns = [names[0] for names in _COLUMNS]
+            found, versions = from_hub(
+                HUB, self.revision or COMMIT, lambda _, rows: _from_rows(rows), SPLITS, columns
+            )
+        else:
+            folder = expanded(self.path)
+            found = {split: _from_folder(folder, split) for split in SPLITS}
+        return assemble_answers(name, "tokens", CLASSES, found, self.max_examples, METRICS, versions, ())
 
 
 def _from_folder(folder: Path, split: str) -> Answered:
@@ -96,6 +117,8 @@ def _sentences(path: Path) -> Iterator[tuple[list[str], list[str]]]:
 
 
 def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], where: str) -> Answered:
+    import numpy as np
+
     texts: list[str] = []
     labels: list[np.ndarray] = []
     for number, (words, tags) in enumerate(sentences, 1):
@@ -109,7 +132,7 @@ def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], wh
             )
         if not words:
             continue
-        # A word with a blank inside could not be told from two in the table.
+        # In the table, a blank would make two words of one.
         parts = ["_".join(str(word).split()) or "_" for word in words]
         numbers = [_number(tag, f"{where}: sentence {number}") for tag in tags]
         texts.append(" ".join(parts))

@@ -10,20 +10,31 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from xml.etree import ElementTree
+from typing import Any, Literal
 
-from prunescope.config.datasets import DataToText
+from pydantic import Field
+
+from prunescope.config.datasets import Declared
 from prunescope.data import local
 from prunescope.data.answers import Answered, assemble_answers
+from prunescope.data.dataset import DataSet
+from prunescope.data.settings import LOCAL, Texts
 from prunescope.data.splits import SPLITS
-from prunescope.data.tables import DataSet
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 METRICS = ("bleu", "rouge_l", "meteor", "chrf")
 
 #: A record as one line, and one of its references.
 _Pair = tuple[str, str]
+
+#: Examples of training, validation and test as their papers count them (records of validation and test with
+#: several references counted once), characters of a text, and references of a test record.
+_DECLARED: Mapping[str, tuple[tuple[int, int, int], float, float]] = {
+    "e2e": ((42_061, 547, 630), 110, 7.4),
+    "dart": ((62_659, 2_768, 5_097), 115, 2.5),
+    "webnlg": ((18_025, 872, 1_862), 115, 2.5),
+}
 
 #: What a split's files are called, in this order of preference.
 _FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
@@ -45,18 +56,29 @@ _FILES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 
 
-def build(name: str, spec: DataToText) -> DataSet:
-    """Records and references from ``path``.
+class DataToText(Texts):
+    """E2E (Novikova et al. 2017), DART (Nan et al. 2021) or WebNLG (Gardent et al. 2017): texts from records."""
 
-    Raises:
-        UserError: a file is missing or unusable.
-    """
-    folder = local.expanded(spec.path)
-    splits = {}
-    for split in SPLITS:
-        pairs = [pair for path in _paths(folder, spec.source, split) for pair in _read(spec.source, path)]
-        splits[split] = _each(pairs) if split == "train" else _together(pairs)
-    return assemble_answers(name, "text", (), splits, spec.max_examples, METRICS, {}, ())
+    paper = "pins"
+    source: Literal["e2e", "dart", "webnlg"]
+    path: str = Field(min_length=1, description=LOCAL)
+
+    def declared(self) -> Declared:
+        counts, length, accepted = _DECLARED[self.source]
+        return self.at_most(*counts, classes=1, answer_length=length, accepted_answers=accepted)
+
+    def build(self, name: str) -> DataSet:
+        """Records and references from ``path``.
+
+        Raises:
+            UserError: a file is missing or unusable.
+        """
+        folder = expanded(self.path)
+        splits = {}
+        for split in SPLITS:
+            pairs = [pair for path in _paths(folder, self.source, split) for pair in _read(self.source, path)]
+            splits[split] = _each(pairs) if split == "train" else _together(pairs)
+        return assemble_answers(name, "text", (), splits, self.max_examples, METRICS, {}, ())
 
 
 def _paths(folder: Path, source: str, split: str) -> list[Path]:
@@ -131,6 +153,8 @@ def _webnlg(path: Path) -> Iterator[_Pair]:
 
 
 def _webnlg_xml(path: Path) -> Iterator[_Pair]:
+    from xml.etree import ElementTree
+
     try:
         for entry in ElementTree.parse(path).getroot().iter("entry"):
             triples = [(t.text or "").split(" | ") for t in entry.findall("modifiedtripleset/mtriple")]

@@ -3,157 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+from pydantic import Field, field_validator
 
-from prunescope.config.datasets import Docstrings
-from prunescope.data.sources import prose
-from prunescope.data.sources.libraries import Library, docstrings, find_library, source_files
-from prunescope.data.sources.topics import TOPICS, topics
-from prunescope.data.splits import SMALLEST_CLASS, SPLITS, content_hash, split_multi, split_single
-from prunescope.data.tables import DataSet, DataTable, TableInfo
-from prunescope.errors import UserError
+from prunescope.config.datasets import Dataset, Declared
+from prunescope.config.spec import distinct
+from prunescope.data.dataset import DataSet, DataTable, TableInfo
+from prunescope.data.splits import SPLITS, content_hash, split_multi, split_single
 
-#: What libraries are called; taken out of every text. "transformers" is not here: an ordinary word
-#: in other libraries, it goes from that library's own texts only.
-_ALIASES = (
-    *("numpy", "np", "ndarray", "ndarrays", "scipy", "sp", "pandas", "pd", "dataframe", "dataframes"),
-    *("sklearn", "scikit", "scikit-learn", "matplotlib", "mpl", "pyplot", "plt", "pylab"),
-    *("torch", "pytorch", "torchvision", "torchaudio", "aten", "libtorch"),
-    *("huggingface", "hugging face", "hf", "seaborn"),
-)
-
-#: Names of top-level modules that are ordinary English or technical words: only the bare word stays.
-_ORDINARY = frozenset(
-    """accelerator activations algorithms animation api arrays artist axes axis base calibration callback category
-    char classes cluster collections colorbar colorizer colors compat compiler compose configuration constants
-    container contour convert core covariance cpu data datasets dates decision decomposition differentiate
-    distributed distributions drawing dtypes dummy ensemble errors exception exceptions experimental export
-    exporters figure frozen functional futures generation generators hatch hub image impute initialization inset
-    inspection integrate integrations interpolate isotonic kernel layout legend library lines loss manifold markers
-    masked matrix metrics mixture models monitor multiclass multiprocessing neighbors nested optimization optimize
-    overrides package path pipeline pipelines plotting polynomial preprocessing profiler projections quantization
-    quantizers quiver random scale serialization signal sparse spatial special spines stats storage strings style
-    table testing text ticker trainer transforms tree types typing units util utils version widgets""".split()  # noqa: SIM905
-)
-
-#: Scanning a library stops once this many candidates are found for each text that is wanted.
-_CANDIDATES = 2
-
-#: Texts that mention no theme are kept up to this share of all.
-_THEMELESS = 0.1
+if TYPE_CHECKING:
+    import numpy as np
 
 
-@dataclass(frozen=True)
-class Texts:
-    """What was taken from one library: texts without its name, ordered by their hashes."""
+class Docstrings(Dataset):
+    """English prose from the docstrings of installed libraries."""
 
-    library: Library
-    texts: tuple[str, ...]
-
-
-def build(name: str, spec: Docstrings) -> DataSet:
-    """Read the libraries' sources, and make the data set's three tables.
-
-    Raises:
-        UserError: a library is missing or has too little prose, or fewer than two themes occur.
-    """
-    taken = gather(spec.libraries, spec.per_library)
-    texts = [text for part in taken for text in part.texts]
-    if spec.labels == "library":
-        owners = [number for number, part in enumerate(taken) for _ in part.texts]
-        numbers = split_single(texts, owners)
-        tables = _tables(
-            name, "single-label", spec.libraries, texts, np.array(owners, dtype=np.int32), numbers
-        )
-        notes: tuple[str, ...] = ()
-    else:
-        texts, marks, classes, notes = _themes(texts)
-        numbers = split_multi(texts, [tuple(np.flatnonzero(row).tolist()) for row in marks])
-        tables = _tables(name, "multi-label", classes, texts, marks, numbers)
-    versions = {part.library.distribution: part.library.version for part in taken}
-    return DataSet(tables, versions, notes)
-
-
-def gather(libraries: Sequence[str], per_library: int) -> list[Texts]:
-    """Texts of each library, at most ``per_library``: those with the lowest hashes.
-
-    A library's texts do not depend on the libraries named after it; of (nearly) equal texts the
-    library named first keeps its one.
-
-    Raises:
-        UserError: a library is not installed, named twice, or has too little prose.
-    """
-    if len(set(libraries)) < len(libraries):
-        raise UserError("libraries: a name stands there twice; name each library once")
-    known = prose.NearDuplicates()
-    result = []
-    for name in libraries:
-        library = find_library(name)
-        names = prose.names_pattern(removed_names(library))
-        candidates: set[str] = set()
-        for path in source_files(library):
-            for text in docstrings(path):
-                for piece in prose.pieces(text):
-                    bare = prose.without(piece, names)
-                    if prose.is_prose(bare):
-                        candidates.add(bare)
-            if len(candidates) >= _CANDIDATES * per_library:
-                break
-        chosen: list[str] = []
-        for text in sorted(candidates, key=lambda text: (content_hash(text, "select"), text)):
-            if len(chosen) == per_library:
-                break
-            if known.add(text):
-                chosen.append(text)
-        if len(chosen) < SMALLEST_CLASS:
-            raise UserError(
-                f"libraries: {name!r} has only {len(chosen)} pieces of prose in its docstrings, "
-                f"{SMALLEST_CLASS} are needed; take it out of the list"
-            )
-        result.append(Texts(library, tuple(chosen)))
-    return result
-
-
-def removed_names(library: Library) -> frozenset[str]:
-    """The names that give the library away: its own, its modules', and the usual short ones of all."""
-    modules = {module for module in library.modules if module not in _ORDINARY and len(module) > 1}
-    return frozenset({*_ALIASES, library.name, library.distribution, *modules})
-
-
-def _themes(texts: list[str]) -> tuple[list[str], np.ndarray, tuple[str, ...], tuple[str, ...]]:
-    """Texts with a (n, C) bool matrix of their themes, the themes' names, and notes for the card."""
-    marks = np.zeros((len(texts), len(TOPICS)), dtype=bool)
-    for number, text in enumerate(texts):
-        marks[number, list(topics(text))] = True
-    frequent = np.asarray(marks.sum(axis=0) >= SMALLEST_CLASS)
-    if frequent.sum() < 2:
-        raise UserError(
-            "labels: the texts mention fewer than two themes often enough; raise per_library or name more libraries"
-        )
-    marks = marks[:, frequent]
-    themed = np.asarray(marks.any(axis=1))
-    # So many that they are at most a tenth of everything kept.
-    allowed = int(themed.sum() * _THEMELESS / (1 - _THEMELESS) + 1e-9)
-    bare = sorted(
-        np.flatnonzero(~themed).tolist(), key=lambda n: (content_hash(texts[n], "themeless"), texts[n])
+    input = "text"
+    source: Literal["docstrings"]
+    labels: Literal["library", "topics"] = Field(
+        "library", description="one label, the library; or several, the topics a text mentions"
     )
-    keep = themed.copy()
-    keep[bare[:allowed]] = True
-    classes = tuple(topic for topic, kept in zip(TOPICS, frequent, strict=True) if kept)
-    notes = [f"Themes are told by keywords; {int(keep.sum() - themed.sum())} texts mention none of them."]
-    if dropped := len(bare) - min(allowed, len(bare)):
-        notes.append(f"{dropped} more texts without a theme were left out.")
-    if rare := [topic for topic, kept in zip(TOPICS, frequent, strict=True) if not kept]:
-        notes.append(f"Themes with fewer than {SMALLEST_CLASS} texts were left out: {', '.join(rare)}.")
-    kept_texts = [text for text, kept in zip(texts, keep, strict=True) if kept]
-    return kept_texts, marks[keep], classes, tuple(notes)
+    libraries: tuple[str, ...] = Field(
+        ("numpy", "scipy", "pandas", "sklearn", "matplotlib", "torch", "transformers"), min_length=2
+    )
+    per_library: int = Field(400, ge=20, description="texts taken from each library, at most")
+    max_tokens: int | None = Field(
+        None, ge=4, description="texts are cut after this many tokens; null: the power of two covering 85 %"
+    )
+
+    @field_validator("libraries")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        distinct("", value)
+        return value
+
+    def declared(self) -> Declared:
+        """Upper bounds: how many texts there are depends on the libraries."""
+        from prunescope.data.docstrings.topics import TOPICS
+
+        texts = self.per_library * len(self.libraries)
+        train, validation = round(texts * 0.7), round(texts * 0.1)
+        return Declared(
+            classes=len(self.libraries) if self.labels == "library" else len(TOPICS),
+            train=train,
+            validation=validation,
+            test=texts - train - validation,
+            tokens=self.max_tokens or 128,
+            several_labels=self.labels == "topics",
+        )
+
+    def build(self, name: str) -> DataSet:
+        """Read the libraries' sources, and make the data set's three tables.
+
+        Raises:
+            UserError: a library is missing or has too little prose, or fewer than two topics occur.
+        """
+        import numpy as np
+
+        from prunescope.data.docstrings.gather import gather, marked
+
+        taken = gather(self.libraries, self.per_library)
+        texts = [text for part in taken for text in part.texts]
+        versions = {part.library.distribution: part.library.version for part in taken}
+        if self.labels == "library":
+            owners = [number for number, part in enumerate(taken) for _ in part.texts]
+            numbers = split_single(texts, owners)
+            labels = np.array(owners, dtype=np.int32)
+            return DataSet(_tables(name, "single-label", self.libraries, texts, labels, numbers), versions)
+        texts, marks, classes, notes = marked(texts)
+        numbers = split_multi(texts, [tuple(np.flatnonzero(row).tolist()) for row in marks])
+        return DataSet(_tables(name, "multi-label", classes, texts, marks, numbers), versions, notes)
 
 
 def _tables(
     name: str, task: str, classes: Sequence[str], texts: list[str], labels: np.ndarray, numbers: np.ndarray
 ) -> dict[str, DataTable]:
+    import numpy as np
+
     tables = {}
     for number, split in enumerate(SPLITS):
         # Ordered by hash: mixed, and the same whatever the order of the libraries.

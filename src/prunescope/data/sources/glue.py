@@ -6,27 +6,28 @@ the validation set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
+from pydantic import Field
 
-from prunescope.config.datasets import Glue
+from prunescope.config.datasets import Answers, Declared
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble, from_hub
+from prunescope.data.dataset import DataSet
 from prunescope.data.numbers import assemble_numbers, number_of
-from prunescope.data.sources.glue_tasks import TASKS, GlueTask
+from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Corpus
 from prunescope.data.splits import stratified
-from prunescope.data.tables import DataSet
 from prunescope.errors import UserError, listed
+from prunescope.files import expanded
 
 HUB = "nyu-mll/glue"
 
 #: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
+COMMIT = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"
 
 #: Scores from 0 to this fall into strata of one each; the highest stratum holds it too.
 _HIGHEST = 5
@@ -44,45 +45,198 @@ class _Read:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def build(name: str, spec: Glue) -> DataSet:
-    """A task from ``path`` (GLUE's own TSV, Parquet, CSV, JSON lines) or the hub.
+@dataclass(frozen=True)
+class GlueTask:
+    """A task: its columns, classes, metrics and counts.
 
-    Raises:
-        UserError: a file is missing or unusable, or the hub cannot be reached.
+    ``config``: its name on the hub. ``folder``: what GLUE's own download calls it. ``columns``: per column the
+    names it may have in files, ours (the hub's) first; the last one is the label. ``classes``: in the order of
+    the hub's numbers, empty for a score. ``metrics``: the task's own first. ``counts``: labelled training and
+    validation examples as published; of MNLI, both validation sets.
     """
-    task = TASKS[spec.source]
-    read = _from_hub(task, spec) if spec.path is None else _from_files(task, local.expanded(spec.path))
-    train = read.splits["train"]
-    numbers = stratified(
-        train.contents(),
-        [_stratum(task, label) for label in train.labels],
-        (1 - spec.validation, spec.validation),
+
+    title: str
+    config: str
+    folder: str
+    columns: tuple[tuple[str, ...], ...]
+    classes: tuple[str, ...]
+    metrics: tuple[str, ...]
+    counts: tuple[int, int]
+    #: Names in the original files where these are others than the classes, by class number.
+    written: tuple[str, ...] = ()
+    #: Original files without a header: what their columns are.
+    header: tuple[str, ...] = ()
+    #: Parts of the validation set that are scored apart.
+    parts: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> Literal["single-label", "regression"]:
+        return "single-label" if self.classes else "regression"
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return tuple(names[0] for names in self.columns[:-1])
+
+
+_PAIR = (("sentence1",), ("sentence2",), ("label",))
+_ENTAILED = ("entailment", "not_entailment")
+
+TASKS: Mapping[str, GlueTask] = {
+    "glue_cola": GlueTask(
+        "CoLA",
+        "cola",
+        "CoLA",
+        (("sentence",), ("label",)),
+        ("unacceptable", "acceptable"),
+        ("matthews", "accuracy"),
+        (8_551, 1_043),
+        header=("source", "label", "mark", "sentence"),
+    ),
+    "glue_sst2": GlueTask(
+        "SST-2",
+        "sst2",
+        "SST-2",
+        (("sentence",), ("label",)),
+        ("negative", "positive"),
+        ("accuracy",),
+        (67_349, 872),
+    ),
+    "glue_mrpc": GlueTask(
+        "MRPC",
+        "mrpc",
+        "MRPC",
+        (("sentence1", "#1 String"), ("sentence2", "#2 String"), ("label", "Quality")),
+        ("not_equivalent", "equivalent"),
+        ("f1", "accuracy"),
+        (3_668, 408),
+    ),
+    "glue_stsb": GlueTask(
+        "STS-B",
+        "stsb",
+        "STS-B",
+        (("sentence1",), ("sentence2",), ("label", "score")),
+        (),
+        ("pearson", "spearman"),
+        (5_749, 1_500),
+    ),
+    "glue_rte": GlueTask("RTE", "rte", "RTE", _PAIR, _ENTAILED, ("accuracy",), (2_490, 277)),
+    "glue_wnli": GlueTask(
+        "WNLI", "wnli", "WNLI", _PAIR, ("not_entailment", "entailment"), ("accuracy",), (635, 71)
+    ),
+    "glue_qnli": GlueTask(
+        "QNLI",
+        "qnli",
+        "QNLI",
+        (("question",), ("sentence",), ("label",)),
+        _ENTAILED,
+        ("accuracy",),
+        (104_743, 5_463),
+    ),
+    "glue_mnli": GlueTask(
+        "MNLI",
+        "mnli",
+        "MNLI",
+        (("premise", "sentence1"), ("hypothesis", "sentence2"), ("label", "gold_label")),
+        ("entailment", "neutral", "contradiction"),
+        ("mean_accuracy", "accuracy"),
+        (392_702, 9_815 + 9_832),
+        parts=("matched", "mismatched"),
+    ),
+    "glue_qqp": GlueTask(
+        "QQP",
+        "qqp",
+        "QQP",
+        (("question1",), ("question2",), ("label", "is_duplicate")),
+        ("not_duplicate", "duplicate"),
+        ("accuracy", "f1"),
+        (363_846, 40_430),
+    ),
+}
+
+
+class Glue(Corpus):
+    """A task of GLUE (Wang et al. 2019): sentences or pairs of them, with a class or a score (STS-B).
+
+    GLUE's validation set is the test set here, a part of its training set is validation.
+    """
+
+    paper = "pins"
+    source: Literal[
+        "glue_cola",
+        "glue_sst2",
+        "glue_mrpc",
+        "glue_stsb",
+        "glue_rte",
+        "glue_wnli",
+        "glue_qnli",
+        "glue_mnli",
+        "glue_qqp",
+    ]
+    path: str | None = Field(None, min_length=1, description=LOCAL_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=REVISION)
+    max_tokens: int | None = Field(128, ge=4, description=CUT)
+    validation: float = Field(
+        0.1, gt=0, lt=1, description="share of GLUE's training set that becomes the validation set"
     )
-    tests = {part: read.splits[part] for part in ("test", *task.parts) if part in read.splits}
-    splits = {
-        "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
-        "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
-        "test": _joined(list(tests.values())),
-    }
-    read.reasons.append(
-        f"{spec.validation:.0%} of GLUE's training set is the validation set; its validation set is the test set."
-    )
-    parts = {part: len(examples) for part, examples in tests.items()} if len(tests) > 1 else {}
-    metrics = task.metrics if parts or not task.parts else ("accuracy",)
-    if not task.classes:
-        return assemble_numbers(name, splits, spec.max_examples, metrics, read.versions, read.reasons)
-    return assemble(
-        name,
-        spec.source,
-        "single-label",
-        task.classes,
-        splits,
-        spec.max_examples,
-        read.versions,
-        read.reasons,
-        metrics=metrics,
-        parts=parts,
-    )
+
+    @property
+    def task(self) -> GlueTask:
+        return TASKS[self.source]
+
+    @property
+    def answers(self) -> Answers:
+        return "classes" if self.task.classes else "number"
+
+    def declared(self) -> Declared:
+        train, test = self.task.counts
+        validation = round(train * self.validation)
+        return self.at_most(train - validation, validation, test, classes=max(1, len(self.task.classes)))
+
+    def build(self, name: str) -> DataSet:
+        """A task from ``path`` (GLUE's own TSV, Parquet, CSV, JSON lines) or the hub.
+
+        Raises:
+            UserError: a file is missing or unusable, or the hub cannot be reached.
+        """
+        import numpy as np
+
+        task = self.task
+        read = (
+            _from_hub(task, self.revision or COMMIT)
+            if self.path is None
+            else _from_files(task, expanded(self.path))
+        )
+        train = read.splits["train"]
+        numbers = stratified(
+            train.contents(),
+            [_stratum(task, label) for label in train.labels],
+            (1 - self.validation, self.validation),
+        )
+        tests = {part: read.splits[part] for part in ("test", *task.parts) if part in read.splits}
+        splits = {
+            "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
+            "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
+            "test": _joined(list(tests.values())),
+        }
+        read.reasons.append(
+            f"{self.validation:.0%} of GLUE's training set is the validation set; its validation set is the test set."
+        )
+        parts = {part: len(examples) for part, examples in tests.items()} if len(tests) > 1 else {}
+        metrics = task.metrics if parts or not task.parts else ("accuracy",)
+        if not task.classes:
+            return assemble_numbers(name, splits, self.max_examples, metrics, read.versions, read.reasons)
+        return assemble(
+            name,
+            None,
+            "single-label",
+            task.classes,
+            splits,
+            self.max_examples,
+            read.versions,
+            read.reasons,
+            metrics=metrics,
+            parts=parts,
+        )
 
 
 def _stratum(task: GlueTask, label: tuple[float, ...]) -> int:
@@ -97,13 +251,13 @@ def _joined(parts: Sequence[Examples]) -> Examples:
     return Examples(texts, [label for part in parts for label in part.labels])
 
 
-def _from_hub(task: GlueTask, spec: Glue) -> _Read:
+def _from_hub(task: GlueTask, revision: str) -> _Read:
     names = {f"validation_{part}": part for part in task.parts} or {"validation": "test"}
     read = _Read()
     columns = [names[0] for names in task.columns]
     found, read.versions = from_hub(
         HUB,
-        spec.revision or REVISION,
+        revision,
         lambda _, rows: _examples(task, rows),
         ("train", *names),
         columns,
@@ -170,15 +324,15 @@ def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
     header: Sequence[str] = next(lines, [])
     if header and task.header and not all(set(header) & set(names) for names in task.columns):
         lines, header = chain([list(header)], lines), task.header
-    places = [list(header).index(local.column(path, header, names)) for names in task.columns]
+    positions = [list(header).index(local.column(path, header, names)) for names in task.columns]
     cells: dict[str, list[Any]] = {names[0]: [] for names in task.columns}
     dropped = 0
     for row in _nonempty(lines):
-        if len(row) <= max(places):
+        if len(row) <= max(positions):
             dropped += 1
             continue
-        for column, place in zip(cells.values(), places, strict=True):
-            column.append(row[place])
+        for column, position in zip(cells.values(), positions, strict=True):
+            column.append(row[position])
     if not next(iter(cells.values())):
         what = f"no rows of {len(header)} cells ({', '.join(header)})" if dropped else "no rows"
         raise UserError(f"{path}: has {what}; put the data set's file there")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from prunescope.config.datasets import Imdb
 from prunescope.data import local
 from prunescope.data.corpus import Examples, assemble, from_hub
+from prunescope.data.dataset import DataSet
+from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Lengths, PieCorpus, Published
 from prunescope.data.splits import stratified
-from prunescope.data.tables import DataSet
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 CLASSES = ("negative", "positive")
 
 HUB = "stanfordnlp/imdb"
 
 #: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-REVISION = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
+COMMIT = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
 
 #: Share of the training reviews that becomes validation: 5,000 of 25,000 (PIE paper, appendix A.2).
 VALIDATION = 0.2
@@ -28,29 +30,44 @@ VALIDATION = 0.2
 _FOLDERS = ("neg", "pos")
 
 
-def build(name: str, spec: Imdb) -> DataSet:
-    """Reviews from ``path`` (original folders, Parquet, CSV, JSON lines) or the hub.
+class Imdb(PieCorpus):
+    """IMDB movie reviews (Maas et al. 2011), 2 classes; a fifth of the training texts is validation."""
 
-    Raises:
-        UserError: a file is missing or unusable, or the hub cannot be reached.
-    """
-    versions: dict[str, str] = {}
-    reasons: list[str] = []
-    if spec.path is None:
-        found, versions = from_hub(
-            HUB, spec.revision or REVISION, _examples, ("train", "test"), ("text", "label")
+    source: Literal["imdb"]
+    path: str | None = Field(None, min_length=1, description=LOCAL_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=REVISION)
+    max_tokens: int | None = Field(512, ge=4, description=CUT)
+
+    published = Published("IMDB", (20_000, 5_000, 25_000), 2, Lengths(268, 201, 8, 2753, 197, 430), 512)
+    mean_tokens = (512, 275.3)
+
+    def build(self, name: str) -> DataSet:
+        """Reviews from ``path`` (original folders, Parquet, CSV, JSON lines) or the hub.
+
+        Raises:
+            UserError: a file is missing or unusable, or the hub cannot be reached.
+        """
+        import numpy as np
+
+        versions: dict[str, str] = {}
+        reasons: list[str] = []
+        if self.path is None:
+            found, versions = from_hub(
+                HUB, self.revision or COMMIT, _examples, ("train", "test"), ("text", "label")
+            )
+        else:
+            folder = expanded(self.path)
+            found = {split: _read(folder, split, reasons) for split in ("train", "test")}
+        train = found["train"]
+        numbers = stratified(train.contents(), train.labels, (1 - VALIDATION, VALIDATION))
+        splits = {
+            "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
+            "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
+            "test": found["test"],
+        }
+        return assemble(
+            name, self.published, "single-label", CLASSES, splits, self.max_examples, versions, reasons
         )
-    else:
-        folder = local.expanded(spec.path)
-        found = {split: _read(folder, split, reasons) for split in ("train", "test")}
-    train = found["train"]
-    numbers = stratified(train.contents(), train.labels, (1 - VALIDATION, VALIDATION))
-    splits = {
-        "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
-        "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
-        "test": found["test"],
-    }
-    return assemble(name, "imdb", "single-label", CLASSES, splits, spec.max_examples, versions, reasons)
 
 
 def _read(folder: Path, split: str, reasons: list[str]) -> Examples:
@@ -69,7 +86,7 @@ def _original(root: Path) -> Examples:
     texts: list[str] = []
     labels: list[tuple[int, ...]] = []
     for number, part in enumerate(_FOLDERS):
-        files = sorted((root / part).glob("*.txt"), key=_place)
+        files = sorted((root / part).glob("*.txt"), key=_number)
         if not files:
             raise UserError(f"{root / part}: no reviews (*.txt) there; unpack the data set's archive again")
         for path in files:
@@ -81,7 +98,7 @@ def _original(root: Path) -> Examples:
     return Examples({"text": texts}, labels)
 
 
-def _place(path: Path) -> tuple[int, str]:
+def _number(path: Path) -> tuple[int, str]:
     digits = re.match(r"\d+", path.name)
     return (int(digits[0]) if digits else -1, path.name)
 

@@ -8,19 +8,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from prunescope.config.datasets import Squad
+from pydantic import Field
+
+from prunescope.config.datasets import Declared
 from prunescope.data import local
 from prunescope.data.answers import Answered, assemble_answers, part_for_validation
 from prunescope.data.corpus import from_hub
-from prunescope.data.tables import DataSet
+from prunescope.data.dataset import DataSet
+from prunescope.data.settings import LOCAL_OR_HUB, REVISION, VALIDATION, Spans
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 HUB = "rajpurkar/squad"
 
 #: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-REVISION = "7b6d24c440a36b6815f21b70d25016731768db1f"
+COMMIT = "7b6d24c440a36b6815f21b70d25016731768db1f"
 
 METRICS = ("f1", "exact_match")
 
@@ -33,33 +37,54 @@ _FILES = {
 }
 
 
-def build(name: str, spec: Squad) -> DataSet:
-    """Questions from ``path`` (the original JSON, or columns) or the hub.
+class Squad(Spans):
+    """SQuAD v1.1 (Rajpurkar et al. 2016): questions answered by a span of a paragraph.
 
-    Raises:
-        UserError: a file is missing or unusable, a question has no answer, or the hub cannot be reached.
+    Its development set is the test set here, a part of its training set is validation.
     """
-    versions: dict[str, str] = {}
-    dropped: list[int] = []
 
-    def read(_: str, rows: local.Rows) -> Answered:
-        return _answered(_from_columns(rows), rows.path, dropped)
+    paper = "pins"
+    source: Literal["squad"]
+    path: str | None = Field(None, min_length=1, description=LOCAL_OR_HUB)
+    revision: str | None = Field(None, min_length=1, description=REVISION)
+    validation: float = Field(0.1, gt=0, lt=1, description=VALIDATION)
 
-    if spec.path is None:
-        revision = spec.revision or REVISION
-        names = {"train": "train", "validation": "test"}
-        found, versions = from_hub(HUB, revision, read, list(names), [names[0] for names in _COLUMNS])
-        splits = {names[split]: examples for split, examples in found.items()}
-    else:
-        folder = local.expanded(spec.path)
-        splits = {split: _from_folder(folder, split, dropped) for split in _FILES}
-    splits["train"], splits["validation"] = part_for_validation(splits["train"], spec.validation, "context")
-    reasons = [
-        f"{spec.validation:.0%} of the training set is the validation set; the development set is the test set."
-    ]
-    if sum(dropped):
-        reasons.append(f"{sum(dropped):,} answers that do not stand where they should were left out.")
-    return assemble_answers(name, "span", (), splits, spec.max_examples, METRICS, versions, reasons)
+    def declared(self) -> Declared:
+        train, test = 87_599, 10_570
+        validation = round(train * self.validation)
+        return self.at_most(
+            train - validation, validation, test, classes=2, answer_length=19, accepted_answers=3.3
+        )
+
+    def build(self, name: str) -> DataSet:
+        """Questions from ``path`` (the original JSON, or columns) or the hub.
+
+        Raises:
+            UserError: a file is missing or unusable, a question has no answer, or the hub cannot be reached.
+        """
+        versions: dict[str, str] = {}
+        dropped: list[int] = []
+
+        def read(_: str, rows: local.Rows) -> Answered:
+            return _answered(_from_columns(rows), rows.path, dropped)
+
+        if self.path is None:
+            revision = self.revision or COMMIT
+            names = {"train": "train", "validation": "test"}
+            found, versions = from_hub(HUB, revision, read, list(names), [names[0] for names in _COLUMNS])
+            splits = {names[split]: examples for split, examples in found.items()}
+        else:
+            folder = expanded(self.path)
+            splits = {split: _from_folder(folder, split, dropped) for split in _FILES}
+        splits["train"], splits["validation"] = part_for_validation(
+            splits["train"], self.validation, "context"
+        )
+        reasons = [
+            f"{self.validation:.0%} of the training set is the validation set; the development set is the test set."
+        ]
+        if sum(dropped):
+            reasons.append(f"{sum(dropped):,} answers that are not at their offset were left out.")
+        return assemble_answers(name, "span", (), splits, self.max_examples, METRICS, versions, reasons)
 
 
 def _from_folder(folder: Path, split: str, dropped: list[int]) -> Answered:
@@ -75,7 +100,7 @@ def _from_folder(folder: Path, split: str, dropped: list[int]) -> Answered:
     return _answered(_from_columns(local.read_rows(path, _COLUMNS)), str(path), dropped)
 
 
-#: question, context, answers, their places
+#: question, context, answers, their offsets in the context
 _Row = tuple[str, str, list[str], list[int]]
 
 
@@ -116,17 +141,17 @@ def _from_columns(rows: local.Rows) -> Iterator[_Row]:
 
 def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
     questions, contexts, labels, starts = [], [], [], []
-    for number, (question, context, texts, places) in enumerate(rows, 1):
+    for number, (question, context, texts, offsets) in enumerate(rows, 1):
         if not isinstance(question, str) or not isinstance(context, str):
             raise UserError(f"{where}: question {number}: question and context must be texts; correct it")
-        if not _fit(texts, places):
+        if not _fit(texts, offsets):
             raise UserError(
-                f"{where}: question {number}: its answers are no texts with a place each; correct it"
+                f"{where}: question {number}: its answers are not texts with an offset each; correct it"
             )
         pairs = [
-            (text, place)
-            for text, place in zip(texts, places, strict=True)
-            if place >= 0 and context[place : place + len(text)] == text and text
+            (text, offset)
+            for text, offset in zip(texts, offsets, strict=True)
+            if offset >= 0 and context[offset : offset + len(text)] == text and text
         ]
         if not texts:
             raise UserError(
@@ -138,14 +163,14 @@ def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
             questions.append(question.strip())
             contexts.append(context)
             labels.append([text for text, _ in pairs])
-            starts.append([place for _, place in pairs])
+            starts.append([offset for _, offset in pairs])
     return Answered({"question": questions, "context": contexts}, labels, starts)
 
 
-def _fit(texts: Sequence[Any], places: Sequence[Any]) -> bool:
+def _fit(texts: Sequence[Any], offsets: Sequence[Any]) -> bool:
     """Whether there is a whole number for every text."""
     return (
-        len(texts) == len(places)
+        len(texts) == len(offsets)
         and all(isinstance(text, str) for text in texts)
-        and all(isinstance(place, int) for place in places)
+        and all(isinstance(offset, int) for offset in offsets)
     )

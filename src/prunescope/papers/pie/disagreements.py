@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from prunescope.analysis.pies.right import WITHOUT_CLASSES, is_right
+from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Results, Setup

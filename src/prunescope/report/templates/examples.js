@@ -8,7 +8,7 @@
   const form = document.getElementById("choices");
   const about = document.getElementById("about");
   const state = document.getElementById("state");
-  const [back, on] = [document.getElementById("back"), document.getElementById("on")];
+  const [back, next] = [document.getElementById("back"), document.getElementById("on")];
   const body = document.getElementById("rows").tBodies[0];
   const MEASURES = ["flesch_kincaid_grade", "difficult_words", "text_length"];
   const splits = new Map();
@@ -86,7 +86,7 @@
     if (right) {
       const mark = element("span", " ✓", "right");
       mark.setAttribute("role", "img");
-      mark.setAttribute("aria-label", "right");
+      mark.setAttribute("aria-label", "correct");
       cell.append(mark);
     }
     if (share >= 0) cell.append(element("span", ` ${Math.round(share)}%`, "note"));
@@ -116,7 +116,7 @@
     frame.style.height = `${height}px`;
     const whole = element("img");
     whole.src = `${folder(entry.key)}/pictures-${number}.png`;
-    whole.alt = `Picture of example ${split.examples[place]}, true class ${label}`;
+    whole.alt = `Image of example ${split.examples[place]}, true class ${label}`;
     whole.width = columns * width;
     whole.height = Math.ceil((last - first) / columns) * height;
     whole.style.left = `${-column * width}px`;
@@ -128,7 +128,7 @@
     const cell = element("td");
     const total = split.votes[place].length / VOTE;
     const pruners = split.pruners[place];
-    const text = `${total} network${total === 1 ? "" : "s"}, ${pruners} of ${entry.n_pruners} pruner${entry.n_pruners === 1 ? "" : "s"}`;
+    const text = `${total} model${total === 1 ? "" : "s"}, ${pruners} of ${entry.n_pruners} pruner${entry.n_pruners === 1 ? "" : "s"}`;
     const details = element("details");
     details.append(element("summary", text));
     details.addEventListener("toggle", () => {
@@ -178,7 +178,7 @@
     return made;
   };
   const truthName = (split) => (split.classes ? "true class" : "label");
-  const heads = ["true class", "unpruned models say", "pruned models say", "PIE of", "EL2N bin"];
+  const heads = ["true class", "dense vote", "pruned vote", "PIE of", "EL2N bin"];
   const hasBins = (split) => Object.keys(split.bins).length > 0;
   const hasMeasures = (split) => Object.keys(split.measures).length > 0;
 
@@ -193,10 +193,10 @@
     document.getElementById("bin-column").hidden = !hasBins(split);
     document.getElementById("grade-column").hidden = !hasMeasures(split);
     document.getElementById("truth-column").textContent = truthName(split);
-    document.getElementById("what-column").textContent = split.picture ? "picture" : "text";
+    document.getElementById("what-column").textContent = split.picture ? "image" : "text";
     say(found.length ? `${(first + 1).toLocaleString("en")} to ${last.toLocaleString("en")} of ${found.length.toLocaleString("en")}` : "none");
     back.disabled = page === 0;
-    on.disabled = last >= found.length;
+    next.disabled = last >= found.length;
   };
   const sorts = (split) => ({
     networks: (a, b) => b.votes.length - a.votes.length || split.pruners[b.place] - split.pruners[a.place],
@@ -266,7 +266,7 @@
     } catch (error) {
       if (mine === asked) {
         body.replaceChildren();
-        say(`${error.message}: is the folder examples beside this page?`);
+        say(`${error.message}: keep the folder examples beside this page`);
       }
     }
   };
@@ -301,16 +301,16 @@
       option.hidden = (option.value === "bin" && !hasBins(split)) || (MEASURES.includes(option.value) && !split.measures[option.value]);
     }
     if (sort.selectedOptions[0]?.hidden) sort.value = "networks";
-    document.getElementById("told").textContent = entry.told;
+    document.getElementById("summary").textContent = entry.summary;
     document.getElementById("rows").classList.toggle("pictures", split.picture !== null);
     about.replaceChildren();
     if (entry.shown < entry.total) {
-      about.append(`Here are ${entry.shown.toLocaleString("en")} of ${entry.total.toLocaleString("en")}: those of most networks, and some of one pruner only. `);
+      about.append(`Showing ${entry.shown.toLocaleString("en")} of ${entry.total.toLocaleString("en")}: the PIEs of most models, and some of one pruner only. `);
     }
     const link = element("a", "table (CSV)");
     link.href = `${folder(entry.key)}.csv`;
-    about.append("All are, without texts, in the ", link, ".");
-    if (!entry.texts && !entry.pictures) about.append(" Texts and pictures are missing: the data table is not among the results.");
+    about.append("All of them, without texts: ", link, ".");
+    if (!entry.texts && !entry.pictures) about.append(" Texts and images are missing: the data table is not among the results.");
   };
   const keepState = (chosen) => {
     const kept = new URLSearchParams(Object.entries(chosen).filter(([, value]) => value !== ""));
@@ -340,7 +340,7 @@
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   back.addEventListener("click", () => { page -= 1; show(asked); });
-  on.addEventListener("click", () => { page += 1; show(asked); });
+  next.addEventListener("click", () => { page += 1; show(asked); });
   form.hidden = false;
   document.querySelector(".pager").hidden = false;
   restore();

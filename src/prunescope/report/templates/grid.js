@@ -1,6 +1,6 @@
 "use strict";
-// The grid as a heat map: a table per data set and network, a row per pruner, a column per amount. What is chosen stands
-// in the address after #, so that the way back from a cell's page finds it again.
+// The grid as a heat map: a table per data set and architecture, a row per pruner, a column per compression level. The choice is kept
+// in the address after #, so that going back from a cell's page restores it.
 (() => {
   const { measures, colours, cells } = JSON.parse(document.getElementById("grid-data").textContent);
   const form = document.getElementById("grid-choices");
@@ -9,7 +9,7 @@
   const map = document.getElementById("grid-map");
   const help = document.getElementById("grid-help");
   const legend = document.getElementById("grid-legend");
-  // Blue and orange are told apart by all eyes; light is the middle, or low.
+  // Blue and orange are distinguishable for colour-blind readers; light is the middle, or low.
   const BLUE = [8, 81, 156], ORANGE = [191, 78, 0], LIGHT = [243, 240, 233];
 
   const element = (tag, text, className) => {
@@ -120,7 +120,7 @@
     return frame;
   };
   const explain = (measure, found, ends, colour, write) => {
-    help.textContent = `${measure.help} ${found} of ${cells.length} networks shown. Choose one for its page.`;
+    help.textContent = `${measure.help} Showing ${found} of ${cells.length} pruned models. Select a cell to open its page.`;
     legend.replaceChildren();
     if (!ends.length) return;
     const bar = element("span", undefined, "ramp");
@@ -128,7 +128,7 @@
     const stops = [...Array(11).keys()].map((i) => ends[0] + (ends[ends.length - 1] - ends[0]) * i / 10);
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.map((v) => `rgb(${colour(v).join(" ")})`).join(", ")})`;
     legend.append(element("span", write(ends[0])), bar, element("span", write(ends[ends.length - 1])));
-    if (ends.length === 3) legend.append(element("span", `light: ${write(ends[1])}, nothing changes`, "note"));
+    if (ends.length === 3) legend.append(element("span", `light: ${write(ends[1])}, no change`, "note"));
   };
   const writer = (measure) => (value) => {
     if (measure.name === "alpha") return value.toFixed(2).replace("-", "−");
@@ -146,14 +146,14 @@
       groups.set(name, [...(groups.get(name) ?? []), cell]);
     }
     if (!measure) {
-      const none = { name: "", title: "no measure", help: "Nothing has been measured yet.", middle: null, bad: false };
+      const none = { name: "", title: "no measure", help: "Nothing is measured yet.", middle: null, bad: false };
       map.replaceChildren(...[...groups].map(([name, own]) => block(name, own, none, () => LIGHT)));
       help.textContent = none.help;
       return;
     }
     const { colour, ends } = scale(measure, found.flatMap((cell) => cell.values[measure.name]?.[0] ?? []));
     map.replaceChildren(...[...groups].map(([name, own]) => block(name, own, measure, colour)));
-    if (!groups.size) map.append(element("p", "No network is like that."));
+    if (!groups.size) map.append(element("p", "No pruned model matches."));
     explain(measure, found.length, ends, colour, writer(measure));
   };
   const keep = () => {

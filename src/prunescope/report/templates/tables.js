@@ -1,6 +1,6 @@
 "use strict";
-// Tables with class "sortable" sort by their column headings; an input with data-filter filters one; of one with
-// data-rows so many rows are shown until more are asked for.
+// Tables with class "sortable" sort by their column headings; an input with data-filter filters one; a table with
+// data-rows shows that many rows until the reader asks for more.
 (() => {
   const key = (row, column) => {
     const cell = row.cells[column];

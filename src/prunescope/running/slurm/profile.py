@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ import platformdirs
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from prunescope.config.shipped import shipped
 from prunescope.config.spec import problem_line
 from prunescope.errors import UserError
 from prunescope.files import write_text
+
+#: The profile without a site's values, in a clone or a study's folder.
+SOURCE = Path("profiles/slurm")
 
 #: Names of partitions, accounts and the like: nothing that a shell or Snakemake would read as more than a name.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]*(,[A-Za-z0-9][A-Za-z0-9_.:@+-]*)*$"
@@ -68,11 +73,15 @@ def render(profile: dict[str, Any], site: Site) -> dict[str, Any]:
 def set_up(source: Path) -> Path:
     """Write the profile of ``source`` (a folder with ``config.yaml`` and ``site.yaml``) to the user's folder.
 
+    Without a clone, ``profiles/slurm`` is first copied from the installed package, for the user to change.
+
     Returns its path.
 
     Raises:
         UserError: a file is missing or wrong, or a profile of that name that is not ours is in the way.
     """
+    if source == SOURCE and not source.exists():
+        shutil.copytree(shipped(str(SOURCE)), source)
     site = read_site(source / "site.yaml")
     profile = _read_yaml(source / "config.yaml")
     target = installed_profile()
@@ -99,9 +108,7 @@ def _read_yaml(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; run this in the folder that `git clone` made, or name the profile's folder"
-        ) from None
+        raise UserError(f"{path}: no such file; name the folder of the profile with --source") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     except yaml.YAMLError as error:

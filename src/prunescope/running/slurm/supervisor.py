@@ -22,7 +22,12 @@ from typing import NoReturn
 from prunescope.errors import UserError
 from prunescope.files import write_json, write_text
 from prunescope.running import locks
-from prunescope.running.progress import Progress, snakemake_program
+from prunescope.running.progress import (
+    Progress,
+    snakefile_arguments,
+    snakemake_environment,
+    snakemake_program,
+)
 from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
 from prunescope.running.slurm import queue
 from prunescope.running.slurm.failures import failure_lines
@@ -215,6 +220,7 @@ def _record(plan: Supervision) -> None:
 
 def _arguments(plan: Supervision) -> list[str]:
     return [
+        *snakefile_arguments(),
         "--profile",
         "slurm",
         "--configfile",
@@ -229,7 +235,7 @@ def _note_run(plan: Supervision) -> None:
     # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
     from snakemake.cli import get_argument_parser
 
-    parsed = get_argument_parser().parse_args(list(plan.arguments))
+    parsed = get_argument_parser().parse_args([*snakefile_arguments(), *plan.arguments])
     # As it is now: the study may be edited before a restart looks at what this run has left.
     write_text(plan.config_copy, plan.configfile.read_text(encoding="utf-8"))
     write_json(
@@ -256,7 +262,7 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
             stdout=record,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
+            env={**snakemake_environment(), "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
         )
     try:
         lock.note_snakemake(process.pid)

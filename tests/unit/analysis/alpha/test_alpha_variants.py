@@ -26,10 +26,10 @@ from prunescope.analysis.ttests import independent, paired
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
-from prunescope.figures.registry import draw_all
+from prunescope.figures.drawing import draw_all
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
-from prunescope.report.findings import CellNumbers, overall_sentences
-from prunescope.report.site import build
+from prunescope.site.build import build
+from prunescope.site.findings import CellNumbers, overall
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -299,11 +299,11 @@ DEGENERATE = {
     "one class alone": ({0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6}, "Recall distortion α is 5.00"),
     "nothing right": ({0: RIGHT, 1: RIGHT}, {0: [2] * 6, 1: [2] * 6}, "Recall distortion α has no value"),
     "no balance": ({0: LABEL, 1: LABEL}, {0: RIGHT, 1: MIXED}, "Recall distortion α has no value"),
-    "one seed": ({0: RIGHT}, {0: MIXED}, "one seed gives no interval, so nothing follows from it"),
+    "one seed": ({0: RIGHT}, {0: MIXED}, "one seed gives no interval, so it supports no conclusion"),
     "one left": (
         {0: RIGHT, 1: RIGHT},
         {0: MIXED, 1: [2] * 6},
-        "nothing follows from it. 1 seed has none: all classes are recalled alike there, or nothing is right",
+        "supports no conclusion. 1 seed has none: all classes have the same recall there, or no prediction is right",
     ),
     "nothing moves": ({0: RIGHT, 1: RIGHT}, {0: RIGHT, 1: RIGHT}, "the interval includes 1"),
 }
@@ -374,8 +374,8 @@ def test_a_study_says_how_many_networks_have_no_alpha(tmp_path: Path) -> None:
         )
         for name in ("ratio-200percent", "ratio-400percent")
     ]
-    text = " ".join(overall_sentences(numbers))
-    assert "grow beyond doubt in 1 of 1" in text
-    assert "1 network has no α: in every seed, all classes are recalled alike before pruning" in text
-    assert "grow beyond doubt" not in " ".join(overall_sentences(numbers[1:]))
-    assert "1 network has no α" in " ".join(overall_sentences(numbers[1:]))
+    text = " ".join(sentence for sentence, _ in overall(numbers))
+    assert "grow in 1 of 1" in text
+    assert "1 cell has no α: in every seed, all classes have the same recall before pruning" in text
+    assert "between classes grow" not in " ".join(sentence for sentence, _ in overall(numbers[1:]))
+    assert "1 cell has no α" in " ".join(sentence for sentence, _ in overall(numbers[1:]))

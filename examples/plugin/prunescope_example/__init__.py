@@ -1,0 +1,1 @@
+"""An example extension of prunescope; its entry points are in pyproject.toml."""

@@ -1,0 +1,72 @@
+"""Families of figures, each a folder of files."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prunescope.errors import UserError, listed
+from prunescope.figures import style
+from prunescope.figures.registry import families
+from prunescope.figures.source import Source
+from prunescope.files import atomic_directory, write_json
+
+
+def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str, Any]:
+    """Draw one family of figures into the folder ``out``, which appears as a whole.
+
+    For every figure: ``<stem>.svg``, ``<stem>.png`` and its data ``<stem>.csv``; and
+    ``figures.json``, which lists them with title and caption, and names what was skipped and why.
+
+    Args:
+        name: a key of ``registry.families()``.
+        tables: the folder of the study's tables.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; dense ones are skipped.
+        out: the folder to make.
+
+    Returns:
+        What stands in ``figures.json``.
+
+    Raises:
+        UserError: no such family, or a table or cell cannot be read.
+    """
+    known = families()
+    if name not in known:
+        raise UserError(f"figure {name!r}: there is no such family; there are {listed(known)}")
+    source = Source.of(tables, cells)
+    module, function = known[name].draw.split(":")
+    figures: list[dict[str, Any]] = []
+    with atomic_directory(out) as folder, style.styled():
+        for drawn in getattr(importlib.import_module(module), function)(source):
+            style.save(drawn.figure, folder, drawn.stem)
+            drawn.data.to_csv(folder / f"{drawn.stem}.csv", index=False, lineterminator="\n")
+            figures.append(
+                {
+                    "file": f"{drawn.stem}.svg",
+                    "png": f"{drawn.stem}.png",
+                    "data": f"{drawn.stem}.csv",
+                    "title": drawn.title,
+                    "caption": drawn.caption,
+                    "shows": list(drawn.shows),
+                }
+            )
+        index = {
+            "family": name,
+            "title": known[name].title,
+            "figures": figures,
+            "skipped": [{"what": what, "why": why} for what, why in source.skipped],
+        }
+        write_json(folder / "figures.json", index)
+    return index
+
+
+def draw_all(tables: Path, cells: Sequence[Path], out: Path) -> None:
+    """Draw every family into ``out/<family>/``, and last ``out/figures.json``, which lists them all.
+
+    Raises:
+        UserError: a table or cell cannot be read.
+    """
+    index = [draw(name, tables, cells, Path(out) / name) for name in families()]
+    write_json(Path(out) / "figures.json", {"families": index})

@@ -1,0 +1,129 @@
+"""Figures with layers along an axis and a line per pruner; the rank of weight matrices: PINS paper, figures 2 and 5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from prunescope.analysis.weights.names import short_names
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.figures import layout
+from prunescope.figures.layout import Figure
+from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.style import look
+
+COLUMNS = (
+    *("dataset", "arch", "pruner", "sparsity", "layer", "layer_name", "matrix", "n_matrices", "n_seeds"),
+    *("left_share", "left_share_std", "rank_share", "rank_share_std"),
+)
+
+#: Numbers of layers along an axis, at most; of more, every second has a label, or every third, and so on.
+_NUMBERS = 13
+#: Letters of names along an axis; more are set aslant.
+_LETTERS = 34
+#: Panels in a row.
+_COLUMNS = 2
+
+
+def of_layers(source: Source) -> pd.DataFrame:
+    """The rows of weights.csv that are of whole layers; an empty table where a study has none, which is noted."""
+    path = source.tables / "weights.csv"
+    table = source.table("weights.csv", COLUMNS)
+    if table.empty and path.exists():
+        source.skip("weights", "the study does not measure weights (weight_statistics)")
+    return table[table["layer"].notna() & (table["matrix"] == "")]
+
+
+def handles_of(rows: pd.DataFrame) -> list[Any]:
+    """What a legend says of the pruners, and the dense models where they are drawn."""
+    names = pruners_of(rows)
+    found = [layout.line_handle(name, **look(name).plot()) for name in names]
+    if (rows["pruner"] == NO_PRUNER).any():
+        found.insert(0, layout.line_handle("dense", **look(NO_PRUNER).plot()))
+    return found
+
+
+def levels_of(rows: pd.DataFrame) -> list[float]:
+    """Sparsities, ascending, of the pruned models in these rows."""
+    return sorted({round(float(value), 3) for value in rows[rows["pruner"] != NO_PRUNER]["sparsity"]})
+
+
+def at_level(rows: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The pruned models of a sparsity (reached ones differ in the last decimals), and the dense ones."""
+    return rows[(rows["sparsity"].round(3) == level) | (rows["pruner"] == NO_PRUNER)]
+
+
+def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> None:
+    """A line per pruner over the layers, with standard deviations; of the dense models, without."""
+    rows = at_level(rows, level)
+    names = pruners_of(rows)
+    for pruner in (NO_PRUNER, *names):
+        line = rows[rows["pruner"] == pruner].sort_values("layer", kind="stable")
+        if line.empty:
+            continue
+        style = look(pruner)
+        # Side by side by a little, so that their spreads can be distinguished.
+        shift = 0.0 if pruner == NO_PRUNER else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
+        x = line["layer"] + shift
+        panel.plot(x, line[column], clip_on=False, **style.plot())
+        spread = line[f"{column}_std"].fillna(0.0)
+        if pruner != NO_PRUNER:
+            panel.vlines(
+                x, line[column] - spread, line[column] + spread, color=style.colour, linewidth=0.9, alpha=0.6
+            )
+
+
+def layer_axis(panel: Any, rows: pd.DataFrame) -> None:
+    """An x axis of the layers of one architecture by their short names."""
+    layers = rows.drop_duplicates("layer").sort_values("layer", kind="stable")
+    places = [int(layer) for layer in layers["layer"]]
+    names = short_names([str(name) for name in layers["layer_name"]])
+    words = [place for place, name in zip(places, names, strict=True) if not name.isdecimal()]
+    numbers = [place for place in places if place not in words]
+    step = next(n for n in range(1, len(places) + 1) if len(numbers[::n]) <= _NUMBERS)
+    # A word beside a number needs its room.
+    crowded = len(places) > _NUMBERS / 2
+    kept = [n for n in numbers[::step] if not crowded or not any(abs(n - word) <= step for word in words)]
+    shown = [(place, name) for place, name in zip(places, names, strict=True) if place in (*words, *kept)]
+    panel.set_xticks([place for place, _ in shown], [name for _, name in shown])
+    panel.set_xticks(places, minor=True)
+    panel.tick_params(axis="x", which="minor", length=1.5)
+    if sum(len(names[place - places[0]]) + 1 for place in words) > _LETTERS:
+        panel.tick_params(axis="x", labelrotation=45)
+        for label in panel.get_xticklabels():
+            label.set_ha("right")
+            label.set_rotation_mode("anchor")
+    panel.set_xlim(places[0] - 0.5, places[-1] + 0.5)
+
+
+def draw_rank(source: Source) -> Iterator[Figure]:
+    """A figure per (dataset, arch), a panel per sparsity, a line per pruner."""
+    table = of_layers(source)
+    for dataset, arch in pairs(table):
+        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+        levels = levels_of(rows)
+        if not levels:
+            source.skip(f"weights_rank: {dataset} · {arch}", "no pruned model's weights were measured")
+            continue
+        figure, axes = layout.panels(len(levels), columns=_COLUMNS, height=2.0, share_y=True)
+        for panel, level in zip(axes, levels, strict=True):
+            draw_layers(panel, rows, level, "rank_share")
+            layer_axis(panel, rows)
+            layout.percent_axis(panel)
+            panel.set_title(f"{100 * level:.3g}% sparsity")
+        layout.from_zero(axes, [1.0])
+        layout.outer_labels(axes, _COLUMNS, "layer", "mean rank (% of full)")
+        layout.legend_below(figure, handles_of(rows))
+        title = f"Rank of weight matrices by layer: {dataset} · {arch}"
+        figure.suptitle(title)
+        most = int(rows["n_matrices"].max())
+        caption = (
+            f"Numerical rank of the prunable weight matrices of each layer (1 to {most} a layer), as a share of "
+            "the highest that their shapes allow, averaged over a layer's matrices and over "
+            f"{seeds_text(list(rows['n_seeds']))}; vertical lines: standard deviation over seeds. A panel per "
+            "sparsity of the model, a line per pruner. Singular values below the largest one times the longer "
+            "side times 2^-23 count as zero."
+        )
+        yield Figure(f"{dataset}--{arch}", title, caption, figure, rows)

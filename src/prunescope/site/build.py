@@ -1,0 +1,200 @@
+"""The study's report: a page of findings with the grid, a page for every pruned cell, and the pages between."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from prunescope.config.study import Study
+from prunescope.errors import UserError
+from prunescope.files import atomic_directory, write_text
+from prunescope.papers import report_page as papers_page
+from prunescope.papers.report_comparison import section as against_section
+from prunescope.report import page
+from prunescope.report.audit_files import AuditFiles, Pie
+from prunescope.report.images import PictureTable, pictures_of_test
+from prunescope.report.texts import texts_of_test
+from prunescope.site import cell_page, explorer, figures_page, index_page, often
+from prunescope.site.cell_page import Shown
+from prunescope.site.findings import CellNumbers
+from prunescope.site.inputs import Site, gather
+from prunescope.site.often import Tally
+from prunescope.site.state import Live, counted, key_of
+
+
+def build(
+    *,
+    study: Study,
+    cells: Sequence[Path],
+    tables: Path,
+    figures: Path,
+    cards: Sequence[Path],
+    out: Path,
+    live: Live | None = None,
+) -> list[str]:
+    """Write ``out`` and, beside it, ``report``; links are relative.
+
+    ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which
+    majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the
+    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per image data set with
+    two or more pruned models: the examples that are PIEs of most of them.
+
+    A file that is missing or cannot be read is named on the pages; the rest is written without it.
+
+    Args:
+        study: the configuration; of its data sets, those that have a card are reported.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``; their ``models.json`` records
+            how the models were made. Dense cells get no page.
+        tables: folder of the cross-study tables.
+        figures: folder with a folder per figure family, each with its ``figures.json``.
+        cards: ``card.json`` files of data sets.
+        out: the page to write, such as ``results/index.html``.
+        live: the state of models without a record.
+
+    Returns:
+        What was missing or could not be read.
+
+    Raises:
+        UserError: a path is not that of a cell, the images of a data set are not those that were voted on, or a
+            file cannot be written.
+    """
+    got = gather(study, cells)
+    data = {Path(card).parent.name: Path(card).parent for card in cards}
+    scope = [cell for cell in study.cells if not data or cell.dataset in data]
+    site = Site(
+        study,
+        scope,
+        got,
+        counted(scope, got.records, live),
+        Path(tables),
+        Path(figures),
+        [Path(card) for card in cards],
+        Path(out),
+        # Data cards stand beside the data tables that hold the texts.
+        data,
+    )
+    with atomic_directory(site.report / "examples") as folder:
+        site.splits = explorer.write(study, got.found, data, folder, got.problems)
+    if not site.splits:
+        shutil.rmtree(site.report / "examples", ignore_errors=True)
+    _cell_pages(site)
+    _often_pages(site)
+    _papers(site)
+    write_text(site.report / "figures.html", figures_page.render(site))
+    if site.splits:
+        write_text(site.report / "examples.html", _examples(site))
+    else:
+        (site.report / "examples.html").unlink(missing_ok=True)
+    write_text(site.out, index_page.render(site))
+    return list(dict.fromkeys(got.problems))
+
+
+def _cell_pages(site: Site) -> None:
+    tallies: dict[str, tuple[Tally, PictureTable | None]] = {}
+    texts: dict[str, Mapping[int, str] | None] = {}
+    with atomic_directory(site.cells) as folder:
+        for cell, where in site.got.found:
+            shown = Shown(_texts(site, cell.dataset, texts), study_cells=tuple(site.numbers))
+            if _has_images(site.study, cell.dataset):
+                if cell.dataset not in tallies:
+                    pictures = _pictures(site, cell.dataset)
+                    tallies[cell.dataset] = (Tally(cell.dataset), pictures)
+                tally, pictures = tallies[cell.dataset]
+                shown = Shown(shown.texts, _every_pie(where), pictures, shown.study_cells)
+                tally.add(cell, shown.pies)
+            place = site.cells / cell.page
+            text = cell_page.render(
+                cell, where, site.study, site.got.records.get(key_of(cell)), shown, place, site.out,
+                navigation=site.navigation(place), problems=site.got.problems, explored=_explored(site, cell, place),
+            )  # fmt: skip
+            (folder / place.name).write_text(text, encoding="utf-8")
+    site.often = [pair for pair in tallies.values() if pair[0].n_networks >= often.FEWEST_NETWORKS]
+
+
+def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None]) -> Mapping[int, str] | None:
+    if dataset not in known:
+        try:
+            # One data set's at a time: all of them may not fit into memory.
+            known.clear()
+            known[dataset] = texts_of_test(site.data.get(dataset))
+        except UserError as error:
+            site.got.problems.append(str(error))
+            known[dataset] = None
+    return known[dataset]
+
+
+def _pictures(site: Site, dataset: str) -> PictureTable | None:
+    try:
+        return pictures_of_test(site.data.get(dataset))
+    except UserError as error:
+        site.got.problems.append(str(error))
+        return None
+
+
+def _has_images(study: Study, dataset: str) -> bool:
+    return dataset in study.datasets and study.datasets[dataset].input == "image"
+
+
+def _every_pie(folder: Path) -> list[Pie]:
+    return AuditFiles(folder / "test", max_pies=sys.maxsize, lenient=True).pies
+
+
+def _explored(site: Site, cell: CellNumbers, where: Path) -> str | None:
+    """The address of the explorer with this cell chosen."""
+    if not any(split.dataset == cell.dataset for split in site.splits):
+        return None
+    chosen = {
+        "set": f"{cell.dataset}--test", "network": cell.arch, "pruner": cell.pruner, "pruned": cell.compression.text,
+    }  # fmt: skip
+    return f"{page.link(site.report / 'examples.html', where)}#{page.query(chosen)}"
+
+
+def _often_pages(site: Site) -> None:
+    pages = site.report / "often"
+    if not site.often:
+        # Pages of an earlier run go.
+        shutil.rmtree(pages, ignore_errors=True)
+        return
+    with atomic_directory(pages) as folder:
+        for tally, pictures in site.often:
+            where = pages / often.file_name(tally)
+            often.write(
+                tally, pictures, folder, where=where, home=site.out, study=site.title,
+                navigation=site.navigation(where),
+            )  # fmt: skip
+
+
+def _papers(site: Site) -> None:
+    where = site.report / "papers.html"
+    try:
+        against, compared = against_section(site.tables, where), papers_page.quantities(site.tables)
+    except (UserError, KeyError, ValueError) as error:
+        site.got.problems.append(f"{site.tables}: published.csv or claims.csv cannot be read ({error})")
+        against, compared = None, []
+    text = page.render(
+        "against.html",
+        title=f"Against the papers · {site.title}",
+        navigation=site.navigation(where),
+        against=against,
+        compared=compared,
+        legend=papers_page.legend(),
+        style=page.asset("against.css"),
+    )
+    write_text(where, text)
+
+
+def _examples(site: Site) -> str:
+    where = site.report / "examples.html"
+    return page.render(
+        "examples.html",
+        title=f"Examples that pay · {site.title}",
+        navigation=site.navigation(where),
+        splits=site.splits,
+        n_pruners=max(split.entry["n_pruners"] for split in site.splits),
+        measures=explorer.MEASURES,
+        data=page.embedded([split.entry for split in site.splits]),
+        style=page.asset("printed.css"),
+        script=page.asset("examples.js"),
+    )
