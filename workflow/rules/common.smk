@@ -10,7 +10,7 @@ from prunescope.config.load import study_from
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.registry import families
 from prunescope.files import write_text
-from prunescope.papers import FILES as PAPER_FILES
+from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
 from prunescope.running.holding import hold, tell_of_holder

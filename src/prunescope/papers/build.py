@@ -1,68 +1,179 @@
-"""Writes ``paper/``: what the papers print, with a study's numbers, a folder each."""
+"""Writes ``paper/``: what the papers print, with a study's numbers; a folder each, drawn from its declaration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
 
 from prunescope.config.study import Study
-from prunescope.files import atomic_directory
-from prunescope.papers.pie import pages as pie
-from prunescope.papers.pins import pages as pins
-from prunescope.papers.printed import PAPERS
-from prunescope.papers.recall import pages as recall
-from prunescope.papers.results import Results
+from prunescope.errors import UserError
+from prunescope.files import atomic_directory, read_json
+from prunescope.papers import render
+from prunescope.papers.layout import Figure, Paper, Table, titled
+from prunescope.papers.layouts import PAPERS
+from prunescope.papers.pie import browser, disagreements
+from prunescope.papers.pie.layouts import PIE
+from prunescope.papers.printed import PAPERS as TITLES
+from prunescope.papers.results import Inputs, Results
 from prunescope.report import page
+from prunescope.report.texts import texts_of_test
 
 
 def build(
-    *,
-    study: Study,
-    cells: Sequence[Path],
-    tables: Path,
-    figures: Path,
-    cards: Sequence[Path],
-    out: Path,
+    *, study: Study, cells: Sequence[Path], tables: Path, figures: Path, cards: Sequence[Path], out: Path
 ) -> None:
-    """Write the folder ``out`` with ``FILES``; it appears as a whole.
+    """Write the folder ``out`` with ``papers.layouts.FILES``; it appears as a whole.
 
-    Its ``index.html`` leads to the pages of those papers of which the study has something to show.
-
-    Data sets of pictures add ``pie/pictures-<dataset>.png``, which ``pie/disagreements.html`` shows piece by piece.
+    Its ``index.html`` leads to the pages of those papers of which the study has something to show. Data sets of images
+    add ``pie/pictures-<dataset>.png``, of which ``pie/disagreements.html`` shows parts.
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
-        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``, unpruned ones too. Cells that the study
-            asks for and that are not among them are blank.
+        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<compression>``, dense ones too. Cells that the study asks
+            for and that are not among them are blank.
         tables: folder of the cross-study tables.
         figures: folder with a folder per figure family.
         cards: ``card.json`` files of data sets, each beside its data tables.
         out: the folder to write, such as ``results/paper``; the study's page is one above.
 
     Raises:
-        UserError: a file cannot be read, or the pictures of a data set are not those that were voted on.
+        UserError: a file cannot be read, or the images of a data set are not those that were voted on.
     """
-    out = Path(out)
-    names = [Path(card).parent.name for card in cards]
-    results = Results.read(study, names, cells, Path(tables))
-    title = study.title or study.name
-    where = out / "index.html"
+    out, title = Path(out), study.title or study.name
+    data = {Path(card).parent.name: Path(card).parent for card in cards}
+    results = Results.read(study, data, cells, Path(tables))
     with atomic_directory(out) as folder:
-        for name in ("pie", "recall", "pins"):
-            (folder / name).mkdir()
-        pie.write(study, results, figures=figures, cards=cards, folder=folder / "pie", out=out / "pie")
-        has_alphas = recall.write(
-            study, results, tables=Path(tables), figures=figures, folder=folder / "recall", out=out / "recall"
-        )
-        has_scores = pins.write(study, tables=Path(tables), folder=folder / "pins", out=out / "pins")
+        for paper in PAPERS:
+            (folder / paper.name).mkdir()
+        found = _browse(study, results, data, folder / PIE.name, out / PIE.name)
+        inputs = Inputs(study, results, Path(tables), cards, found)
+        for paper in PAPERS:
+            text = _page(paper, inputs, Path(figures), folder / paper.name, out / paper.name)
+            (folder / paper.name / "index.html").write_text(text, encoding="utf-8")
         text = page.render(
             "papers.html",
             title=f"{title}, as the papers print it",
             study=title,
-            home=page.link(out.parent / "index.html", where),
-            titles=PAPERS,
-            has_pies=bool(results.places),
-            has_alphas=has_alphas,
-            has_scores=has_scores,
+            home=page.link(out.parent / "index.html", out / "index.html"),
+            titles=TITLES,
+            papers=[
+                {"paper": paper, "numbers": ", ".join(name for name, _ in _anchors(paper.contents))}
+                for paper in PAPERS
+                if paper.has(inputs)
+            ],
         )
         (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def _browse(
+    study: Study, results: Results, data: Mapping[str, Path], folder: Path, out: Path
+) -> disagreements.Disagreements:
+    """The PIE paper's Table 1 as a whole, and the page that browses it."""
+    (table,) = [table for table in PIE.tables if table.csv is None]
+    (name,) = PIE.pages
+    found = disagreements.write(
+        results,
+        lambda dataset: texts_of_test(data.get(dataset)),
+        folder / table.file,
+        most=browser.MOST_ROWS,
+    )
+    of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
+    images = browser.draw_images(found.shown, of_images, data, folder)
+    text = browser.render(
+        found,
+        images,
+        title=study.title or study.name,
+        home=out / "index.html",
+        table=out / table.file,
+        where=out / name,
+    )
+    (folder / name).write_text(text, encoding="utf-8")
+    return found
+
+
+def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) -> str:
+    """A paper's page; writes the files of its tables into ``folder``."""
+    where, title = out / "index.html", inputs.study.title or inputs.study.name
+    sections: list[dict[str, Any]] = []
+    shown: list[Table | Figure] = []
+    for part in paper.contents:
+        if isinstance(part, Figure):
+            pictures, skipped = _pictures(part, figures / part.family, where)
+            if pictures or not part.if_any:
+                shown.append(part)
+                sections.append({"part": part, "pictures": pictures, "skipped": skipped})
+        else:
+            shown.append(part)
+            sections.append({"part": part, **_tables(part, inputs, folder)})
+    return page.render(
+        "paper.html",
+        title=f"{title}, as the {paper.key} paper prints it",
+        study=title,
+        home=page.link(out.parents[1] / "index.html", where),
+        papers=page.link(out.parent / "index.html", where),
+        style=page.asset("printed.css"),
+        paper=paper,
+        full_title=TITLES[paper.key],
+        anchors=_anchors(shown),
+        sections=sections,
+        markup=markup,
+    )
+
+
+def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
+    records = table.records(inputs)
+    if table.csv is not None:
+        render.write(table.csv, folder / table.file, records)
+    grids = render.grids(table.view, records)
+    return {
+        "note": table.note if isinstance(table.note, str) else table.note(inputs, records),
+        "grids": [grid for grid in grids if not grid.folded],
+        "folded": [grid for grid in grids if grid.folded],
+    }
+
+
+def _pictures(figure: Figure, folder: Path, where: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+    """The pictures of a figure's family, the paper's own first; and what was left out and why."""
+    index = folder / "figures.json"
+    if not index.exists():
+        return [], []
+    value = read_json(index)
+    try:
+        found = [
+            {
+                "title": one["title"],
+                "caption": one["caption"],
+                "number": figure.number(Path(one["file"]).stem, one.get("shows", ())),
+                **{
+                    name: page.link(folder / one[key], where)
+                    for name, key in (("svg", "file"), ("png", "png"), ("data", "data"))
+                },
+            }
+            for one in value["figures"]
+        ]
+        return sorted(found, key=lambda picture: picture["number"] is None), list(value["skipped"])
+    except (KeyError, TypeError):
+        raise UserError(f"{index}: not a list of figures; delete it and run again") from None
+
+
+def _anchors(contents: Sequence[Table | Figure]) -> list[tuple[str, str]]:
+    """Names and anchors of a page's parts: ``Table 1``, then numbers alone while tables follow."""
+    found = []
+    for kind, parts in groupby(contents, lambda part: type(part).__name__):
+        numbers = {part.numbers: part.anchor for part in reversed(list(parts))}
+        for position, (own, anchor) in enumerate(reversed(numbers.items())):
+            found.append((own if position else titled(kind, own), anchor))
+    return found
+
+
+def markup(text: str) -> Markup:
+    """``**bold**``, ```code``` and ``[class:text]`` of a note as HTML; everything else is escaped."""
+    html = str(escape(text))
+    html = re.sub(r"\*\*(.+?)\*\*", r"<b>\1</b>", html)
+    html = re.sub(r"`(.+?)`", r"<code>\1</code>", html)
+    return Markup(re.sub(r"\[([a-z -]+):(.+?)\]", r'<span class="\1">\2</span>', html))

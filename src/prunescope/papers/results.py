@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.stats import mean
@@ -18,17 +18,22 @@ from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
 
-#: Tables that the paper's are laid out from; one that is not there leaves its cells blank.
+#: A value of a paper's table, with everything that its row, its column and its file need, by name.
+Record = Mapping[str, Any]
+T = TypeVar("T")
+R = TypeVar("R", bound=Record)
+
+#: Tables that the papers' are laid out from; one that is not there leaves its cells blank.
 TABLES = (
     "effectiveness", "pie_share", "effectiveness_on_pies", "pie_intervals", "alpha", "recall_variance",
 )  # fmt: skip
 
-#: Reached sparsities of one network differ by far more than this between amounts.
+#: Reached sparsities of one pruner differ by far more than this between compression levels.
 _SAME = 1e-6
 
 
-class Network(NamedTuple):
-    """One architecture on one data set: a block of rows in the paper's tables."""
+class Setup(NamedTuple):
+    """An architecture on a data set: a block of rows in the papers' tables."""
 
     dataset: str
     arch: str
@@ -38,140 +43,215 @@ class Network(NamedTuple):
         return f"{self.dataset} · {self.arch}"
 
 
-class Place(NamedTuple):
-    """A pruned cell."""
+class PrunedCell(NamedTuple):
+    """A cell of the grid that a pruner has gone over."""
 
-    network: Network
+    setup: Setup
     pruner: str
     compression: Compression
+
+    @classmethod
+    def parse(cls, text: str) -> PrunedCell:
+        """Of ``<dataset>/<arch>/<pruner>/<compression>``, as tables and folders spell it."""
+        dataset, arch, pruner, compression = text.split("/")
+        return cls(Setup(dataset, arch), pruner, Compression.parse(compression))
+
+    @property
+    def dataset(self) -> str:
+        return self.setup.dataset
+
+    @property
+    def arch(self) -> str:
+        return self.setup.arch
+
+    @property
+    def text(self) -> str:
+        return f"{self.setup.text} · {self.pruner} at {self.compression.text}"
 
 
 @dataclass(frozen=True)
 class Results:
     """What there is, and what the study asks for.
 
-    places: every pruned cell of the study, done or not, and any other that is done.
-    folders: those that are analysed.
-    rows: of the tables, by table and cell.
-    unpruned: rows of the unpruned models, by table and network.
+    cells: every pruned cell of the study, done or not, and any other that is done.
+    folders, dense_folders: those that are analysed.
+    tables: rows by table, and by setup and pruner (``none`` for dense models).
     """
 
-    places: frozenset[Place]
-    folders: Mapping[Place, Path]
-    rows: Mapping[str, Mapping[Place, Mapping[str, str]]]
-    dense: Mapping[str, Mapping[Network, Mapping[str, str]]]
-    dense_folders: Mapping[Network, Path]
-    order: tuple[Network, ...] = field(default=())
+    cells: frozenset[PrunedCell]
+    folders: Mapping[PrunedCell, Path]
+    tables: Mapping[str, Mapping[tuple[Setup, str], Sequence[Mapping[str, str]]]] = field(
+        default_factory=dict
+    )
+    dense_folders: Mapping[Setup, Path] = field(default_factory=dict)
+    order: tuple[Setup, ...] = ()
 
     @classmethod
     def read(cls, study: Study, datasets: Iterable[str], cells: Sequence[Path], tables: Path) -> Results:
-        """Read the tables and find every cell's row.
+        """Read the tables.
 
         Args:
-            study: its cells are the rows and columns of the paper's tables.
+            study: its cells are the rows and columns of the papers' tables.
             datasets: the data sets to report.
-            cells: cell folders ``.../<dataset>/<arch>/<pruner>/<amount>``, unpruned ones too.
+            cells: cell folders ``.../<dataset>/<arch>/<pruner>/<compression>``, dense ones too.
             tables: folder of the cross-study tables.
 
         Raises:
-            UserError: a table or a cell's ``models.json`` cannot be read.
+            UserError: a table cannot be read.
         """
         known = set(datasets)
         asked = [cell for cell in study.cells if cell.dataset in known]
         found = [CellFolder.at(Path(path)) for path in cells]
-        folders = {Place(Network(c.dataset, c.arch), c.pruner, c.compression): c.path for c in found}
-        places = [Place(Network(c.dataset, c.arch), c.pruner, c.compression) for c in asked] + sorted(folders)
-        read = {name: _by_network(tables / f"{name}.csv") for name in TABLES}
-        pruned = {place: path for place, path in folders.items() if place.pruner != NO_PRUNER}
-        sparsities = {place: _sparsity(place, path) for place, path in pruned.items()}
+        folders = {PrunedCell(Setup(c.dataset, c.arch), c.pruner, c.compression): c.path for c in found}
+        every = [PrunedCell(Setup(c.dataset, c.arch), c.pruner, c.compression) for c in asked]
+        every += sorted(folders)
         return cls(
-            frozenset(place for place in places if place.pruner != NO_PRUNER),
-            pruned,
-            {name: _by_place(table, sparsities) for name, table in read.items()},
-            {
-                name: {
-                    network: row
-                    for (network, pruner), rows in table.items()
-                    if pruner == NO_PRUNER
-                    for row in rows
-                }
-                for name, table in read.items()
-            },
-            {place.network: path for place, path in folders.items() if place.pruner == NO_PRUNER},
-            tuple(dict.fromkeys(place.network for place in places)),
+            frozenset(cell for cell in every if cell.pruner != NO_PRUNER),
+            {cell: path for cell, path in folders.items() if cell.pruner != NO_PRUNER},
+            {name: _rows(tables / f"{name}.csv") for name in TABLES},
+            {cell.setup: path for cell, path in folders.items() if cell.pruner == NO_PRUNER},
+            tuple(dict.fromkeys(cell.setup for cell in every)),
         )
 
     @cached_property
-    def networks(self) -> list[Network]:
+    def setups(self) -> list[Setup]:
         """Those with pruned cells, as the study lists them."""
-        there = {place.network for place in self.places}
-        return [network for network in self.order if network in there]
+        there = {cell.setup for cell in self.cells}
+        return [setup for setup in self.order if setup in there]
 
-    def pruners(self, network: Network) -> list[str]:
-        """In the paper's order (Table 3), further ones by name."""
-        return ordered(place.pruner for place in self.places if place.network == network)
+    def pruners(self, setup: Setup) -> list[str]:
+        """In the papers' order, further ones by name."""
+        return ordered(cell.pruner for cell in self.cells if cell.setup == setup)
 
-    def compressions(self, network: Network | None = None) -> list[Compression]:
-        """Of one network or of all, least pruned first."""
-        return sorted({place.compression for place in self.places if network in (None, place.network)})
+    def compressions(self, setup: Setup) -> list[Compression]:
+        """Least pruned first."""
+        return sorted({cell.compression for cell in self.cells if cell.setup == setup})
 
-    def value(self, table: str, place: Place, column: str) -> float | None:
-        """A number of a cell, or None where there is none."""
-        return number(self.rows[table].get(place, {}).get(column, ""))
+    def crossed(self, setup: Setup) -> list[PrunedCell]:
+        """Every pruner at every level of a setup, in order, whether the study asks for it or not."""
+        levels = self.compressions(setup)
+        return [PrunedCell(setup, pruner, level) for pruner in self.pruners(setup) for level in levels]
 
-    def text(self, table: str, place: Place, column: str) -> str:
-        return self.rows[table].get(place, {}).get(column, "")
+    @cached_property
+    def sparsities(self) -> dict[PrunedCell, float | None]:
+        """The sparsity by which the tables know a cell; None where no model is left that has one.
 
-    def of_dense(self, network: Network, column: str, table: str = "effectiveness") -> float | None:
-        return number(self.dense[table].get(network, {}).get(column, ""))
-
-    def metric(self, network: Network) -> str:
-        """What the scores of a network are; empty where nothing is known of it."""
-        rows = [row for place, row in self.rows["effectiveness"].items() if place.network == network]
-        known = [self.dense["effectiveness"].get(network, {}), *rows]
-        return next((row["metric"] for row in known if row.get("metric")), "")
-
-    def scores(self, network: Network, compression: Compression) -> dict[str, float]:
-        """Mean scores by pruner, of those that have one."""
-        found = {
-            pruner: self.value("effectiveness", Place(network, pruner, compression), "mean")
-            for pruner in self.pruners(network)
+        Raises:
+            UserError: a cell's ``models.json`` cannot be read.
+        """
+        return {
+            cell: cell.compression.value
+            if cell.compression.kind == "sparsity"
+            else mean([float(model["sparsity"]) for model in models(path) if not model.get("diverged")])
+            for cell, path in self.folders.items()
         }
+
+    def row(self, table: str, cell: PrunedCell) -> Mapping[str, str]:
+        """A cell's row, empty where there is none. Ratios and levels stand in tables by the sparsity they reached."""
+        sparsity = self.sparsities.get(cell)
+        found: Mapping[str, str] = {}
+        for row in self.tables[table].get((cell.setup, cell.pruner), ()):
+            reached = number(row["sparsity"])
+            if sparsity is not None and reached is not None and abs(reached - sparsity) < _SAME:
+                found = row
+        return found
+
+    def value(self, table: str, cell: PrunedCell, column: str) -> Any:
+        """A number or text of a cell, None where there is none."""
+        return _value(self.row(table, cell).get(column, ""))
+
+    def of_dense(self, setup: Setup, column: str, table: str = "effectiveness") -> Any:
+        rows = self.tables[table].get((setup, NO_PRUNER), ())
+        return _value(rows[-1].get(column, "")) if rows else None
+
+    def metric(self, setup: Setup) -> str:
+        """What the scores of a setup are; empty where nothing is known of it."""
+        rows = [
+            row for (own, _), rows in self.tables["effectiveness"].items() for row in rows if own == setup
+        ]
+        return next((row["metric"] for row in rows if row.get("metric")), "")
+
+    def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
+        """Mean scores by pruner, of those that have one."""
+        cells = [cell for cell in self.crossed(setup) if cell.compression == compression]
+        found = {cell.pruner: self.value("effectiveness", cell, "mean") for cell in cells}
         return {pruner: score for pruner, score in found.items() if score is not None}
 
+    def records(self, **columns: tuple[str, str]) -> list[dict[str, Any]]:
+        """A record for every pruner at every compression level of each setup.
 
-def _by_network(path: Path) -> dict[tuple[Network, str], list[dict[str, str]]]:
-    """Rows of a table by network and pruner."""
-    found: dict[tuple[Network, str], list[dict[str, str]]] = {}
+        Args:
+            columns: a field by its name: the table it comes from and its column there. What starts with ``dense_`` is
+                of the setup's dense models.
+        """
+        found = []
+        for setup in self.setups:
+            metric = self.metric(setup)
+            for cell in self.crossed(setup):
+                values = {
+                    name: self.of_dense(setup, column, table)
+                    if name.startswith("dense_")
+                    else self.value(table, cell, column)
+                    for name, (table, column) in columns.items()
+                }
+                found.append({"cell": cell, "metric": metric, **cell._asdict(), **setup._asdict(), **values})
+        return found
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that the papers' tables are laid out from.
+
+    tables: folder of the cross-study tables. cards: ``card.json`` files, each beside its data tables.
+    disagreements: examples on which pruned and dense models disagree, with how many there are.
+    """
+
+    study: Study
+    results: Results
+    tables: Path
+    cards: Sequence[Path] = ()
+    disagreements: Any = None
+    _known: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, read: Callable[[Inputs], T]) -> T:
+        """What a function reads, which several tables need."""
+        if read not in self._known:
+            self._known[read] = read(self)
+        known: T = self._known[read]
+        return known
+
+    def rows(self, table: str) -> list[dict[str, str]]:
+        """The rows of a cross-study table; none without its file."""
+        path = self.tables / f"{table}.csv"
+        return read_csv(path) if path.exists() else []
+
+
+def grouped(records: Iterable[R], fields: str) -> list[list[R]]:
+    """Records by the values of some fields, as ``dataset, arch``, in the order in which these first occur."""
+    names = fields.split(", ") if fields else []
+    found: dict[tuple[Any, ...], list[R]] = {}
+    for record in records:
+        found.setdefault(tuple(record[name] for name in names), []).append(record)
+    return list(found.values())
+
+
+def _rows(path: Path) -> dict[tuple[Setup, str], list[dict[str, str]]]:
+    """Rows of a table by setup and pruner."""
+    found: dict[tuple[Setup, str], list[dict[str, str]]] = {}
     for row in read_csv(path) if path.exists() else []:
         try:
-            found.setdefault((Network(row["dataset"], row["arch"]), row["pruner"]), []).append(row)
+            found.setdefault((Setup(row["dataset"], row["arch"]), row["pruner"]), []).append(row)
             number(row["sparsity"])
         except (KeyError, ValueError, TypeError):
             raise UserError(f"{path}: not a table of cells; delete it and run again") from None
     return found
 
 
-def _by_place(
-    table: Mapping[tuple[Network, str], Sequence[dict[str, str]]],
-    sparsities: Mapping[Place, float | None],
-) -> dict[Place, dict[str, str]]:
-    """A ratio's cells stand in the tables by the sparsity that was reached."""
-    found = {}
-    for place, sparsity in sparsities.items():
-        for row in table.get((place.network, place.pruner), ()):
-            reached = number(row["sparsity"])
-            if sparsity is not None and reached is not None and abs(reached - sparsity) < _SAME:
-                found[place] = row
-    return found
-
-
-def _sparsity(place: Place, folder: Path) -> float | None:
-    """The sparsity by which the tables know a cell; None where no model is left to tell it."""
-    if place.compression.kind == "sparsity":
-        return place.compression.value
-    kept = [model for model in models(folder) if not model.get("diverged")]
-    return mean([float(model["sparsity"]) for model in kept])
+def _value(text: str) -> Any:
+    try:
+        return number(text)
+    except ValueError:
+        return text
 
 
 def models(folder: Path) -> list[dict[str, Any]]:

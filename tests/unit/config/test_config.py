@@ -369,7 +369,6 @@ def test_the_embedded_study_has_every_pruner_arch_data_set_and_task():
 
 
 def test_no_data_set_can_be_named_as_a_rule():
-    workflow = ROOT / "workflow"
     text = "\n".join(
         path.read_text(encoding="utf-8")
         for path in [ROOT / "workflow/Snakefile", *ROOT.glob("workflow/rules/*.smk")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from tests.support.fake_study import write_csv
 from tests.support.printed_pages import Page
@@ -12,8 +13,10 @@ from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.registry import Weights
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
-from prunescope.papers import PINS_FILES
-from prunescope.papers.pins import efficiency, pages, scores
+from prunescope.papers import render
+from prunescope.papers.build import build
+from prunescope.papers.pins.layouts import PINS, efficiency, scores
+from prunescope.papers.results import Inputs, Results
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 OF_WEIGHTS = header(Weights)[4:]
@@ -46,33 +49,58 @@ def study() -> Study:
     )
 
 
+def inputs(folder: Path) -> Inputs:
+    return Inputs(study(), Results(frozenset(), {}), folder)
+
+
+def grids(index: int, folder: Path) -> list[render.Grid]:
+    """Those of the page's table at ``index``."""
+    table = PINS.tables[index]
+    return render.grids(table.view, table.records(inputs(folder)))
+
+
+def texts(grid: render.Grid) -> list[list[str]]:
+    return [[cell.text for cell in row] for row in grid.rows]
+
+
+def built(root: Path) -> Path:
+    build(study=study(), cells=[], tables=root / "tables", figures=root, cards=[], out=root / "paper")
+    return root / "paper" / "pins"
+
+
 def test_rows_columns_and_printed_numbers(tmp_path: Path) -> None:
     write_csv(tmp_path / "task_metrics.csv", COLUMNS, ROWS)
-    paper, own = scores.tables(study(), tmp_path)
-    assert (paper.number, paper.arch, own.number, own.arch) == ("1, 5 and 6", "bert-base", "", "mine")
-    assert paper.columns == [("rte", "accuracy"), ("cola", "matthews"), ("cola", "accuracy")]
-    assert paper.rows == [("none", 0.0), ("GMP", 0.8), ("PINS", 0.8), ("PINS", 0.9)]
-    matthews = scores.Column("cola", "matthews")
-    assert paper.cells[scores.Row("PINS", 0.8), matthews] == scores.Score(0.45, None, 1, 0.571)
-    assert paper.cells[scores.Row("none", 0.0), matthews].published == 0.583
-    assert paper.cells[scores.Row("none", 0.0), scores.Column("cola", "accuracy")].published is None
-    # A network that is not the paper's has no printed numbers.
-    assert own.cells[scores.Row("PINS", 0.8), scores.Column("rte", "accuracy")].published is None
-    assert paper.best(scores.Row("PINS", 0.8), matthews)
-    assert not paper.best(scores.Row("GMP", 0.8), matthews)
-    # Alone, or unpruned, or without a score nothing is best.
-    assert not paper.best(scores.Row("PINS", 0.8), scores.Column("rte", "accuracy"))
-    assert not paper.best(scores.Row("none", 0.0), matthews)
-    assert not paper.best(scores.Row("PINS", 0.9), matthews)
+    paper, own = grids(0, tmp_path)
+    assert paper.caption == "Tables 1, 5 and 6. bert-base, GLUE"
+    assert own.caption == "mine, GLUE"
+    heads = ["rte accuracy", "cola Matthews correlation", "cola accuracy"]
+    assert [head.text for head in paper.heads] == ["sparsity", "method", *heads]
+    assert [row[:2] for row in texts(paper)] == [
+        ["0%", "dense"],
+        ["80%", "GMP"],
+        ["80%", "PINS"],
+        ["90%", "PINS"],
+    ]
+    found = {
+        (r["dataset"], r["arch"], r["metric"], r["pruner"], r["sparsity"]): r
+        for r in scores(inputs(tmp_path))
+    }
+    one = found["cola", "bert-base", "matthews", "PINS", 0.8]
+    assert (one["mean"], one["std"], one["n_seeds"], one["published"]) == (0.45, None, 1, 0.571)
+    assert found["cola", "bert-base", "matthews", "none", 0.0]["published"] == 0.583
+    assert found["cola", "bert-base", "accuracy", "none", 0.0]["published"] is None
+    # An architecture that is not the paper's has no printed numbers.
+    assert found["rte", "mine", "accuracy", "PINS", 0.8]["published"] is None
+    # Alone, dense, or without a score nothing is best.
+    assert [key for key, record in found.items() if record["best"]] == [
+        ("cola", "bert-base", "matthews", "PINS", 0.8)
+    ]
 
 
 def test_the_page_and_the_file_say_the_same(tmp_path: Path) -> None:
     write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, ROWS)
-    folder = tmp_path / "paper" / "pins"
-    folder.mkdir(parents=True)
-    (folder.parent / "index.html").touch()
-    assert pages.write(study(), tables=tmp_path / "tables", folder=folder, out=folder)
-    assert {path.name for path in folder.iterdir()} == {*PINS_FILES, "index.html"}
+    folder = built(tmp_path)
+    assert {path.name for path in folder.iterdir()} == {*PINS.files, "index.html"}
     shown = [[text for _, text in row] for row in Page(folder / "index.html").rows]
     assert ["80%", "PINS", "70.0 ± 2.0 (72.7)", "45.0 (57.1)", ""] in shown
     with (folder / "table-1-to-9-scores.csv").open(encoding="utf-8") as file:
@@ -88,20 +116,33 @@ def test_the_page_and_the_file_say_the_same(tmp_path: Path) -> None:
 UNPRUNED_RTE = ("rte", "bert-base", "none", 0.0, "accuracy", 0.66, 0.02, 3)
 
 
+def numbers(folder: Path) -> dict[tuple[str, str, float, str], tuple[Any, ...]]:
+    """By architecture, pruner, sparsity and quantity: as printed with the gain, and ours with the gain."""
+    return {
+        (r["arch"], r["pruner"], r["sparsity"], r["quantity"]): (
+            r["published"],
+            r["gain"],
+            r["ours"],
+            r["our_gain"],
+        )
+        for r in efficiency(inputs(folder))
+    }
+
+
 def test_efficiency_has_what_was_measured_and_says_what_was_not(tmp_path: Path) -> None:
     write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
-    paper, own = efficiency.tables(study(), tmp_path)
-    assert (paper.number, paper.dataset, paper.arch) == ("7", "rte", "bert-base")
-    assert (own.number, own.arch) == ("", "mine")
-    assert paper.rows == [("none", 0.0), ("PINS", 0.8)]
-    assert paper.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", 0.69, None, 0.7)
-    assert paper.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", 0.693, None, 0.66)
-    assert paper.of("PINS", 0.8, "megabytes") == efficiency.Entry("PINS", 0.8, "megabytes", 38.0, 8.9, None)
-    assert paper.of("PINS", 0.8, "seconds") == efficiency.Entry("PINS", 0.8, "seconds", 0.041, 2.7, None)
-    # A network that is not the paper's has no printed numbers; what is not there is no number.
-    assert own.of("PINS", 0.8, "accuracy") == efficiency.Entry("PINS", 0.8, "accuracy", None, None, 0.6)
-    assert own.of("none", 0.0, "accuracy") == efficiency.Entry("none", 0.0, "accuracy", None, None, None)
-    assert "results/models/rte/mine/PINS/sparsity-800permille/seeds-A-B" in own.export
+    paper, own = grids(1, tmp_path)
+    assert (paper.caption, own.caption) == ("Table 7. bert-base on rte", "mine on rte")
+    assert [row[:2] for row in texts(paper)] == [["0%", "dense"], ["80%", "PINS"]]
+    found = numbers(tmp_path)
+    assert found["bert-base", "PINS", 0.8, "accuracy"] == (0.69, None, 0.7, None)
+    assert found["bert-base", "none", 0.0, "accuracy"] == (0.693, None, 0.66, None)
+    assert found["bert-base", "PINS", 0.8, "megabytes"] == (38.0, 8.9, None, None)
+    assert found["bert-base", "PINS", 0.8, "seconds"] == (0.041, 2.7, None, None)
+    # An architecture that is not the paper's has no printed numbers; what is not there is no number.
+    assert found["mine", "PINS", 0.8, "accuracy"] == (None, None, 0.6, None)
+    assert found["mine", "none", 0.0, "accuracy"] == (None, None, None, None)
+    assert "results/models/rte/mine/PINS/sparsity-800permille/seeds-A-B" in own.below
 
 
 def weights(*cells: tuple[str, str, float, float]) -> list[tuple[object, ...]]:
@@ -123,36 +164,30 @@ def test_storage_is_that_of_the_measured_weights(tmp_path: Path) -> None:
             ("bert-base", "none", 0.0, 11.0), ("bert-base", "PINS", 0.8, 4.0), ("bert-base", "PINS", 0.9, 2.0)
         ),
     )
-    paper, own = efficiency.tables(study(), tmp_path)
-    found = paper.of("PINS", 0.8, "megabytes")
-    assert found == efficiency.Entry("PINS", 0.8, "megabytes", 38.0, 8.9, 4.0, 10.0)
-    # An unpruned network is counted as it was trained.
-    assert paper.of("none", 0.0, "megabytes") == efficiency.Entry(
-        "none", 0.0, "megabytes", 340.0, 1.0, 40.0, 1.0
-    )
-    assert own.of("PINS", 0.8, "megabytes") == efficiency.Entry("PINS", 0.8, "megabytes", None, None, None)
+    found = numbers(tmp_path)
+    assert found["bert-base", "PINS", 0.8, "megabytes"] == (38.0, 8.9, 4.0, 10.0)
+    # Dense models are counted as they were trained.
+    assert found["bert-base", "none", 0.0, "megabytes"] == (340.0, 1.0, 40.0, 1.0)
+    assert found["mine", "PINS", 0.8, "megabytes"] == (None, None, None, None)
 
 
 def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
     write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
-    folder = tmp_path / "paper" / "pins"
-    folder.mkdir(parents=True)
-    (folder.parent / "index.html").touch()
     write_csv(
         tmp_path / "tables" / "weights.csv",
         ("dataset", "arch", "pruner", "sparsity", *OF_WEIGHTS),
         weights(("mine", "none", 0.0, 11.0), ("mine", "PINS", 0.8, 3.2)),
     )
-    pages.write(study(), tables=tmp_path / "tables", folder=folder, out=folder)
+    folder = built(tmp_path)
     seen = Page(folder / "index.html")
     shown = [[text for _, text in row] for row in seen.rows]
-    assert ["0%", "unpruned", "not measured (0.11)", "not measured (340)", "66.0 (69.3)"] in shown
+    assert ["0%", "dense", "not measured (0.11)", "not measured (340)", "66.0 (69.3)"] in shown
     assert [
         *("80%", "PINS", "not measured (0.041, 2.7 times)", "not measured (38, 8.9 times)"),
         "70.0 (69.0)",
     ] in shown
     assert ["80%", "PINS", "not measured", "3.2, 12.5 times", "60.0"] in shown
-    assert ["0%", "unpruned", "not measured", "40.0", "not measured"] in shown
+    assert ["0%", "dense", "not measured", "40.0", "not measured"] in shown
     assert "python benchmarks/inference.py" in seen.text
     with (folder / "table-7-efficiency.csv").open(encoding="utf-8") as file:
         rows = {(r["arch"], r["pruner"], r["quantity"]): r for r in csv.DictReader(file)}
@@ -165,11 +200,11 @@ def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
 
 def test_a_study_without_rte_has_no_efficiency(tmp_path: Path) -> None:
     write_csv(tmp_path / "task_metrics.csv", COLUMNS, [row for row in ROWS if row[0] != "rte"])
-    assert efficiency.tables(study(), tmp_path) == []
-    assert efficiency.tables(study(), tmp_path / "nowhere") == []
+    assert efficiency(inputs(tmp_path)) == []
+    assert efficiency(inputs(tmp_path / "nowhere")) == []
 
 
 def test_a_study_of_other_data_sets_has_nothing_to_show(tmp_path: Path) -> None:
     write_csv(tmp_path / "task_metrics.csv", COLUMNS, [ROWS[-1]])
-    assert scores.tables(study(), tmp_path) == []
-    assert scores.tables(study(), tmp_path / "nowhere") == []
+    assert scores(inputs(tmp_path)) == []
+    assert scores(inputs(tmp_path / "nowhere")) == []

@@ -24,9 +24,9 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw as draw_family
 from prunescope.figures.registry import BUILT_IN
-from prunescope.papers import RECALL_FILES
 from prunescope.papers.build import build
-from prunescope.papers.pictures import plain
+from prunescope.papers.layout import Figure, plain
+from prunescope.papers.recall.layouts import RECALL
 
 SHARED = Path(__file__).parents[4] / "shared" / "published" / "recall_pvalues.csv"
 
@@ -266,7 +266,7 @@ def test_a_ladder_and_channels_have_the_papers_numbers(tmp_path: Path) -> None:
 
 def test_page_shows_what_the_files_hold(printed: tuple[Path, list[Drawn]]) -> None:
     folder, _ = printed
-    assert {path.name for path in folder.iterdir()} == {*RECALL_FILES, "index.html"}
+    assert {path.name for path in folder.iterdir()} == {*RECALL.files, "index.html"}
     page = Page(folder / "index.html")
     for number in LAYOUT:
         for row in numbered(folder, number):
@@ -296,7 +296,7 @@ def test_an_undecided_test_says_why_and_tiny_values_are_not_zero(tmp_path: Path)
     write_csv(path, list(first), [list(row.values()) for row in (first, second)])
     folder = print_papers(tmp_path, settings_of(grid), cells)
     text = (folder / "index.html").read_text(encoding="utf-8")
-    assert '<span title="differences &lt;do&gt; not &#34;vary&#34;">–</span>' in text
+    assert 'title="differences &lt;do&gt; not &#34;vary&#34;">–</td>' in text
     assert [("", "4 vs 10"), ("n strong", "< 0.001")] in Page(folder / "index.html").rows
     rows = table(folder / "table-4-amounts-by-pruner.csv")
     assert [row["MP"] for row in rows] == ["", "0.0004"]
@@ -446,15 +446,14 @@ def test_pictures_of_the_papers_own_grid_have_its_numbers(drawn: tuple[Path, lis
 
 
 def test_a_picture_of_other_data_sets_has_no_number() -> None:
-    from prunescope.papers.recall.paper import FIGURES
-
-    across = next(figure for figure in FIGURES if figure.family == "alpha_across")
+    figures = [part for part in RECALL.contents if isinstance(part, Figure)]
+    across = next(figure for figure in figures if figure.family == "alpha_across")
     papers = ("MNIST · LeNet5", "fashion_mnist · lenet5")
     assert across.number("datasets--MP", papers) == "3"
     assert across.number("datasets--MP", ("digits · lenet5", "mnist · lenet5")) is None
     assert across.number("datasets--UP", papers) is None
     assert across.number("sizes--cifar10--resnet--UP", ("ResNet-20", "resnet-32", "mine")) == "4"
-    assert {figure.family for figure in FIGURES} <= set(BUILT_IN)
+    assert {figure.family for figure in figures} <= set(BUILT_IN)
 
 
 def test_panels_of_a_group_that_shares_no_amount_fill_rows(drawn: tuple[Path, list[Drawn]]) -> None:

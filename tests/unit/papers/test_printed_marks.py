@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from prunescope.papers.pie.disagreements import names, shares
-from prunescope.papers.pie.marks import OnPies, extremes
+from prunescope.papers.pie.layouts import extremes, marks_on_pies
 
 
 def test_best_and_worst_by_score() -> None:
@@ -24,14 +24,19 @@ def test_nothing_to_choose_has_no_mark() -> None:
 def test_marks_of_table_10() -> None:
     # The paper's SNLI BiLSTM IBP-AI at 20 %: .402 pruned, .392 unpruned on the PIEs, blue; scores on all
     # are higher, so nothing is bold.
-    blue = OnPies(pruned=0.402, dense=0.392, pruned_on_all=0.76, dense_on_all=0.77)
-    assert (blue.pruned_better, blue.pruned_bold, blue.dense_bold) == (True, False, False)
-    bold = OnPies(pruned=0.19, dense=0.81, pruned_on_all=0.5, dense_on_all=0.80)
-    assert (bold.pruned_better, bold.pruned_bold, bold.dense_bold) == (False, False, True)
-    equal = OnPies(pruned=0.5, dense=0.5, pruned_on_all=0.5, dense_on_all=0.5)
-    assert (equal.pruned_better, equal.pruned_bold, equal.dense_bold) == (False, False, False)
-    without = OnPies(pruned=None, dense=None, pruned_on_all=0.5, dense_on_all=0.5)
-    assert (without.pruned_better, without.pruned_bold, without.dense_bold) == (False, False, False)
+    assert marked(0.402, 0.392, 0.76, 0.77) == ("yes", "", "")
+    assert marked(0.19, 0.81, 0.5, 0.80) == ("", "", "yes")
+    assert marked(0.5, 0.5, 0.5, 0.5) == ("", "", "")
+    assert marked(None, None, 0.5, 0.5) == ("", "", "")
+
+
+def marked(
+    pruned: float | None, dense: float | None, pruned_on_all: float, dense_on_all: float
+) -> tuple[str, str, str]:
+    """Whether pruned models score better, and pruned and dense ones better than on all."""
+    scores = {"pruned": pruned, "dense": dense, "pruned_on_all": pruned_on_all, "dense_on_all": dense_on_all}
+    marks = marks_on_pies(scores)
+    return (marks["pruned_better"], marks["pruned_above_all"], marks["unpruned_above_all"])
 
 
 def test_rows_are_shared_evenly() -> None:

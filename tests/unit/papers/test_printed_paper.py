@@ -18,10 +18,11 @@ from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw
-from prunescope.papers import FILES
 from prunescope.papers.build import build
+from prunescope.papers.layouts import FILES
 from prunescope.papers.pie import browser
-from prunescope.papers.results import Network, Place, Results
+from prunescope.papers.pie.disagreements import MOST_CHARACTERS
+from prunescope.papers.results import PrunedCell, Results, Setup
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 
@@ -224,7 +225,7 @@ def test_disagreements_can_be_browsed_and_nothing_in_them_is_markup(paper: Path)
     assert [row[1] for row in data["rows"][:2]] == [2, 0]
     assert data["rows"][1] == [0, 0, 1, [1], [1], [0], 0.6, 0.7, 1, 0]
     assert data["classless"] == []
-    assert data["texts"] == [("long " * 400)[: browser.MOST_CHARACTERS] + "…", f"one {BAD}"]
+    assert data["texts"] == [("long " * 400)[:MOST_CHARACTERS] + "…", f"one {BAD}"]
     index = Page(paper / "index.html")
     assert index.tags.count("script") == 1
     assert f"{BAD} | class" in index.text
@@ -238,7 +239,7 @@ def test_rows_beyond_the_most_are_cut_and_said(tmp_path: Path, monkeypatch: pyte
     rows = json.loads(found.json)["rows"]
     assert len(rows) == 6
     assert {row[0] for row in rows} == set(range(5))
-    assert "Here are 6 of them" in found.text
+    assert "This page has 6 of them" in found.text
     assert "10 disagreements" in found.text
     assert (
         pq.ParquetFile(tmp_path / "paper" / "pie" / "table-1-disagreements.parquet").metadata.num_rows == 10
@@ -303,7 +304,7 @@ def test_nothing_has_been_run(tmp_path: Path) -> None:
     )
     index = Page(tmp_path / "paper" / "pie" / "index.html")
     assert "no cell has been analysed yet" in index.text
-    assert "unpruned –" not in index.text
+    assert "dense –" not in index.text
     rows = table(tmp_path / "paper" / "pie" / "table-4-pie-share.csv")
     assert {row["dataset"] for row in rows} == {"digits"}
     assert len(rows) == 7
@@ -314,13 +315,13 @@ def test_nothing_has_been_run(tmp_path: Path) -> None:
 def test_cells_are_found_by_what_was_asked_for(tmp_path: Path) -> None:
     settings, files = by_hand(tmp_path)
     results = Results.read(settings, ["docstrings"], files["cells"], files["tables"])
-    network = Network("docstrings", "bilstm")
-    assert results.networks == [network]
-    assert results.pruners(network) == ["IIBP-FT", "MP-AI", "RP-AI"]
-    assert results.compressions() == [Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)]
-    assert results.scores(network, Compression.of_sparsity(0.9)) == {"IIBP-FT": 0.6, "MP-AI": 0.65}
-    missing = Place(network, "RP-AI", Compression.of_sparsity(0.9))
-    assert missing in results.places
+    setup = Setup("docstrings", "bilstm")
+    assert results.setups == [setup]
+    assert results.pruners(setup) == ["IIBP-FT", "MP-AI", "RP-AI"]
+    assert results.compressions(setup) == [Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)]
+    assert results.scores(setup, Compression.of_sparsity(0.9)) == {"IIBP-FT": 0.6, "MP-AI": 0.65}
+    missing = PrunedCell(setup, "RP-AI", Compression.of_sparsity(0.9))
+    assert missing in results.cells
     assert missing not in results.folders
     assert results.value("pie_share", missing, "pie_share") is None
 

@@ -13,8 +13,9 @@ from prunescope.analysis.audit import audit
 from prunescope.analysis.leading import led
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
-from prunescope.papers.pie import browser, disagreements
-from prunescope.papers.results import Network, Place, Results
+from prunescope.papers.pie import disagreements
+from prunescope.papers.pie.browser import payload
+from prunescope.papers.results import PrunedCell, Results, Setup
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
@@ -156,10 +157,10 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
 @pytest.mark.parametrize("task", TASKS)
 def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, task: str) -> None:
     folder = audited(tmp_path, task)
-    place = Place(Network("made", "net"), "MP", Compression.parse("sparsity-900permille"))
-    results = Results(frozenset({place}), {place: tmp_path}, {}, {}, {}, (place.network,))
+    cell = PrunedCell(Setup("made", "net"), "MP", Compression.parse("sparsity-900permille"))
+    results = Results(frozenset({cell}), {cell: tmp_path}, order=(cell.setup,))
     found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
-    page = browser.payload(found)
+    page = payload(found)
     assert page["classless"] == ([] if task == "tokens" else ["made"])
     right = {row[1]: (bool(row[8]), bool(row[9])) for row in page["rows"]}
     assert right == {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}

@@ -20,7 +20,7 @@ from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.papers.build import build as build_paper
-from prunescope.papers.pie import previews
+from prunescope.papers.pie import browser
 from prunescope.report import contact_sheet
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
@@ -342,27 +342,27 @@ def paper(results: Path, found: dict[str, list[Path]]) -> str:
 def test_disagreements_are_browsed_with_their_pictures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(previews, "MOST", 40)
+    monkeypatch.setattr(browser, "MOST_IMAGES", 40)
     found = site(tmp_path)
     text = paper(tmp_path, found)
     (raw,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     data = json.loads(raw)
-    assert list(data["pictures"]) == ["digits"]
-    drawn = data["pictures"]["digits"]
+    assert list(data["images"]) == ["digits"]
+    drawn = data["images"]["digits"]
     assert (drawn["file"], drawn["columns"], drawn["rows"]) == ("pictures-digits.png", 32, 2)
-    assert len(drawn["places"]) == 40
+    assert len(drawn["positions"]) == 40
     whole = np.asarray(decoded((tmp_path / "paper/pie" / drawn["file"]).read_bytes())).astype(float)
     assert whole.shape == (2 * 8, 32 * 8)
     pixels = pq.read_table(tmp_path / "data/digits/test.parquet")["image"].to_pylist()
-    for example, place in drawn["places"].items():
+    for example, place in drawn["positions"].items():
         top, left = 8 * (place // 32), 8 * (place % 32)
         piece = whole[top : top + 8, left : left + 8].ravel()
         assert np.abs(piece / 255 * 16 - pixels[int(example)]).max() < 0.05
     # Those first on which models agree most
     of_digits = [row for row in data["rows"] if data["cells"][row[0]][0] == "digits"]
     of_digits.sort(key=lambda row: (-(row[6] + row[7]), row[1]))
-    assert list(drawn["places"])[:5] == [str(e) for e in dict.fromkeys(row[1] for row in of_digits)][:5]
-    assert 'id="picture-column"' in text
+    assert list(drawn["positions"])[:5] == [str(e) for e in dict.fromkeys(row[1] for row in of_digits)][:5]
+    assert 'id="image-column"' in text
     first = (tmp_path / "paper/pie" / drawn["file"]).read_bytes()
     assert paper(tmp_path, found) == text
     assert (tmp_path / "paper/pie" / drawn["file"]).read_bytes() == first
@@ -373,5 +373,5 @@ def test_browsing_without_the_data_table_says_so(tmp_path: Path) -> None:
     (tmp_path / "data/digits/test.parquet").unlink()
     text = paper(tmp_path, found)
     assert "The images of digits are not shown" in text
-    assert 'id="picture-column"' not in text
+    assert 'id="image-column"' not in text
     assert not list((tmp_path / "paper/pie").glob("*.png"))

@@ -1,48 +1,93 @@
-"""The page to browse disagreements: rows as JSON inside it, drawn by its own script."""
+"""The page to browse disagreements of the PIE paper's Table 1: rows as JSON, images in a file per data set."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prunescope.papers.pie.disagreements import Disagreements
-from prunescope.papers.pie.previews import Previews
+from prunescope.papers.pie.disagreements import MOST_CHARACTERS, Disagreement, Disagreements, cut
 from prunescope.report import contact_sheet, page
+from prunescope.report.images import pictures_of_test, png, tiled
 
 #: Rows on the page; all of them are in the table beside it.
 MOST_ROWS = 12_000
-#: Longer texts are cut on the page.
-MOST_CHARACTERS = 500
+#: Examples of a data set whose image is on the page: about 2.5 MB for CIFAR, 0.4 MB for MNIST.
+MOST_IMAGES = 1000
+_COLUMNS = 32
 
 
-def render(found: Disagreements, drawn: Previews, *, title: str, home: Path, table: Path, where: Path) -> str:
-    """The page ``where``, which links to the paper's page ``home`` and to the full ``table``.
+@dataclass(frozen=True)
+class Images:
+    """What the page's script needs of each data set's images; ``missing``: data sets whose data table is not there."""
+
+    found: dict[str, dict[str, Any]]
+    missing: tuple[str, ...] = ()
+
+
+def draw_images(
+    shown: Sequence[Disagreement], datasets: Sequence[str], data: Mapping[str, Path], folder: Path
+) -> Images:
+    """Write ``pictures-<dataset>.png`` for every data set of images that has disagreements.
 
     Args:
-        drawn: pictures of the examples, in files beside the page.
+        shown: the rows of the page. Examples with the most agreed rows come first, and ``MOST_IMAGES`` are drawn.
+        datasets: those of images.
+        data: folder of each data set's tables.
+
+    Raises:
+        UserError: a data table is not the one that was voted on.
     """
-    places = list(dict.fromkeys(row.place for row in found.shown))
+    found: dict[str, dict[str, Any]] = {}
+    missing = []
+    for dataset in datasets:
+        rows = [row for row in shown if row.cell.dataset == dataset]
+        if not rows:
+            continue
+        table = pictures_of_test(data.get(dataset))
+        if table is None:
+            missing.append(dataset)
+            continue
+        rows.sort(key=lambda row: (-(row.dense_agreement + row.pruned_agreement), row.example))
+        labels = {row.example: row.true for row in reversed(rows)}
+        chosen = list(dict.fromkeys(row.example for row in rows))[:MOST_IMAGES]
+        images = [table.picture(example, "|".join(labels[example])) for example in chosen]
+        name = f"pictures-{dataset}.png"
+        (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
+        width, height = table.shown_size
+        found[dataset] = {
+            "file": name,
+            "width": width,
+            "height": height,
+            "columns": _COLUMNS,
+            "rows": -(-len(chosen) // _COLUMNS),
+            "positions": {str(example): position for position, example in enumerate(chosen)},
+        }
+    return Images(found, tuple(missing))
+
+
+def render(found: Disagreements, images: Images, *, title: str, home: Path, table: Path, where: Path) -> str:
+    """The page ``where``, which links to the paper's page ``home`` and to the full ``table``."""
+    cells = list(dict.fromkeys(row.cell for row in found.shown))
     return page.render(
         "disagreements.html",
-        title=f"Examples on which pruned and unpruned models disagree · {title}",
+        title=f"Examples on which pruned and dense models disagree · {title}",
         home=page.link(home, where),
         table=page.link(table, where),
         total=found.total,
         shown=len(found.shown),
         most_characters=MOST_CHARACTERS,
         has_texts=any(row.text is not None for row in found.shown),
-        has_pictures=bool(drawn.found),
-        missing=[contact_sheet.missing(dataset) for dataset in drawn.missing],
+        has_images=bool(images.found),
+        missing=[contact_sheet.missing(dataset) for dataset in images.missing],
         choices={
-            "data set": list(dict.fromkeys(place.network.dataset for place in places)),
-            "network": list(dict.fromkeys(place.network.arch for place in places)),
-            "pruner": list(dict.fromkeys(place.pruner for place in places)),
-            "pruned": [compression.text for compression in sorted({place.compression for place in places})],
+            "data set": list(dict.fromkeys(cell.dataset for cell in cells)),
+            "architecture": list(dict.fromkeys(cell.arch for cell in cells)),
+            "pruner": list(dict.fromkeys(cell.pruner for cell in cells)),
+            "level": [compression.text for compression in sorted({cell.compression for cell in cells})],
         },
-        data=page.embedded(
-            payload(found) | {"pictures": {name: one.payload for name, one in drawn.found.items()}}
-        ),
+        data=page.embedded(payload(found) | {"images": images.found}),
         script=page.asset("disagreements.js"),
         style=page.asset("printed.css"),
     )
@@ -51,8 +96,8 @@ def render(found: Disagreements, drawn: Previews, *, title: str, home: Path, tab
 def payload(found: Disagreements) -> dict[str, Any]:
     """Rows as short lists of numbers; names and texts, which recur, stand once.
 
-    ``rows``: cell, example, text (or -1), true classes, unpruned vote, pruned vote, their agreements, whether they are
-    right. ``classless``: data sets whose labels are no classes.
+    ``rows``: cell, example, text (or -1), true classes, dense vote, pruned vote, their agreements, whether they are
+    right. ``classless``: data sets whose labels are not classes.
     """
     cells: dict[tuple[str, ...], int] = {}
     names: dict[str, int] = {}
@@ -64,32 +109,25 @@ def payload(found: Disagreements) -> dict[str, Any]:
     def classes(values: Sequence[str]) -> list[int]:
         return [numbered(names, value) for value in values]
 
-    rows = []
-    for row in found.shown:
-        place = row.place
-        key = (*place.network, place.pruner, place.compression.text)
-        rows.append(
-            [
-                numbered(cells, key),
-                row.example,
-                -1 if row.text is None else numbered(texts, cut(row.text)),
-                classes(row.true),
-                classes(row.dense),
-                classes(row.pruned),
-                round(row.dense_agreement, 3),
-                round(row.pruned_agreement, 3),
-                int(row.dense_right),
-                int(row.pruned_right),
-            ]
-        )
+    rows = [
+        [
+            numbered(cells, (*row.cell.setup, row.cell.pruner, row.cell.compression.text)),
+            row.example,
+            -1 if row.text is None else numbered(texts, cut(row.text)),
+            classes(row.true),
+            classes(row.dense),
+            classes(row.pruned),
+            round(row.dense_agreement, 3),
+            round(row.pruned_agreement, 3),
+            int(row.dense_right),
+            int(row.pruned_right),
+        ]
+        for row in found.shown
+    ]
     return {
         "cells": [list(key) for key in cells],
         "names": list(names),
         "texts": list(texts),
         "rows": rows,
-        "classless": sorted({row.place.network.dataset for row in found.shown if not row.has_classes}),
+        "classless": sorted({row.cell.dataset for row in found.shown if not row.has_classes}),
     }
-
-
-def cut(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"

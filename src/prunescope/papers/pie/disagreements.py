@@ -1,4 +1,4 @@
-"""Table 1 of the PIE paper: examples on which the majorities of pruned and unpruned models disagree."""
+"""Table 1 of the PIE paper: examples on which the majority votes of pruned and dense models disagree."""
 
 from __future__ import annotations
 
@@ -16,29 +16,19 @@ import pyarrow.parquet as pq
 from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
-from prunescope.papers.results import Network, Place, Results
+from prunescope.papers.results import PrunedCell, Results, Setup
 
-_NAME = pa.dictionary(pa.int32(), pa.string())
-
-#: Several classes are joined by ``|``, as in the tables that an audit reads; no class is an empty field.
-SCHEMA = pa.schema(
-    [
-        ("dataset", _NAME),
-        ("arch", _NAME),
-        ("pruner", _NAME),
-        ("amount", _NAME),
-        ("example", pa.int64()),
-        ("text", _NAME),
-        ("true_classes", _NAME),
-        ("dense_vote", _NAME),
-        ("pruned_vote", _NAME),
-        ("dense_agreement", pa.float64()),
-        ("pruned_agreement", pa.float64()),
-    ]
-)
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
 
 Names = tuple[str, ...]
+
+#: Long texts outgrow the usual page of a dictionary, and would be written once per cell.
+_OPTIONS: dict[str, Any] = {
+    "compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True
+}  # fmt: skip
+
+#: Longer texts are cut on pages.
+MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Disagreement:
     ``dense_right``, ``pruned_right``: whether the vote is the label · ``has_classes``: whether labels are classes.
     """
 
-    place: Place
+    cell: PrunedCell
     example: int
     text: str | None
     true: Names
@@ -61,12 +51,53 @@ class Disagreement:
     has_classes: bool
 
 
+_NAME = pa.dictionary(pa.int32(), pa.string())
+
+#: The file's columns: type, and value of a row; texts, which are long, are put in apart. Several classes are joined by
+#: ``|``, as in the tables that an audit reads; no class is an empty field.
+_FIELDS: dict[str, tuple[pa.DataType, Callable[[Disagreement], Any]]] = {
+    "dataset": (_NAME, lambda row: row.cell.dataset),
+    "arch": (_NAME, lambda row: row.cell.arch),
+    "pruner": (_NAME, lambda row: row.cell.pruner),
+    "amount": (_NAME, lambda row: row.cell.compression.text),
+    "example": (pa.int64(), lambda row: row.example),
+    "text": (_NAME, lambda row: row.text),
+    "true_classes": (_NAME, lambda row: "|".join(row.true)),
+    "dense_vote": (_NAME, lambda row: "|".join(row.dense)),
+    "pruned_vote": (_NAME, lambda row: "|".join(row.pruned)),
+    "dense_agreement": (pa.float64(), lambda row: row.dense_agreement),
+    "pruned_agreement": (pa.float64(), lambda row: row.pruned_agreement),
+}
+SCHEMA = pa.schema([(name, type_) for name, (type_, _) in _FIELDS.items()])
+
+
 @dataclass(frozen=True)
 class Disagreements:
     """``total``: PIEs of all cells; ``shown``: those for pages, by cell, most agreed first."""
 
     total: int
     shown: tuple[Disagreement, ...]
+
+    def samples(self, per_setup: int) -> list[dict[str, str]]:
+        """A few examples of each setup for Table 1, each of another cell and with another text, most agreed first."""
+        chosen: dict[Setup, list[Disagreement]] = {}
+        for row in sorted(self.shown, key=_agreed_first):
+            own = chosen.setdefault(row.cell.setup, [])
+            if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
+                own.append(row)
+        setups = dict.fromkeys(row.cell.setup for row in self.shown)
+        return [
+            {
+                "text": cut(row.text) if row.text is not None else "",
+                "where": f"{row.cell.text}, example {row.example}",
+                **{
+                    side: ", ".join(getattr(row, side)) or "(no class)"
+                    for side in ("dense", "pruned", "true")
+                },
+            }
+            for setup in setups
+            for row in chosen[setup]
+        ]
 
 
 def write(
@@ -78,48 +109,43 @@ def write(
 ) -> Disagreements:
     """Write every PIE of every test split into ``path``, and keep some for pages.
 
-    A row group holds one network's, with each text once.
+    A row group holds those of one architecture on a data set, with each text once.
 
     Args:
         results: its cells' ``test/pies.parquet`` are read; a cell that has none has no rows.
         texts: texts of a data set's test split by example.
         path: the Parquet file to write, with the columns of ``SCHEMA``.
-        most: rows to keep for pages. Cells share them evenly; what one does not use goes to others.
-            Those of a cell go by the sum of both agreements, then by example.
+        most: rows to keep for pages. Cells share them evenly; others get what one does not use. Those of a
+            cell come by the sum of both agreements, then by example.
 
     Raises:
         UserError: a cell's votes cannot be read.
     """
-    folders = {
-        network: [
-            (Place(network, pruner, compression), results.folders[Place(network, pruner, compression)])
-            for pruner in results.pruners(network)
-            for compression in results.compressions(network)
-            if Place(network, pruner, compression) in results.folders
-        ]
-        for network in results.networks
+    every = {
+        cell: results.folders[cell] / "test" / "pies.parquet"
+        for setup in results.setups
+        for cell in results.crossed(setup)
+        if cell in results.folders
     }
-    every = [path / "test" / "pies.parquet" for cells in folders.values() for _, path in cells]
-    counts = [_count(votes) for votes in every]
+    counts = [_count(votes) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
     shown: list[Disagreement] = []
-    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_options()) as writer:
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_OPTIONS) as writer:
         dataset, known = "", None
-        for network, cells in folders.items():
-            if network.dataset != dataset:
-                dataset, known = network.dataset, texts(network.dataset)
+        for setup in results.setups:
+            if setup.dataset != dataset:
+                dataset, known = setup.dataset, texts(setup.dataset)
             parts = []
             # One dictionary for all cells: texts are long, and every cell has many of them.
             dictionary = pa.array(list((known or {}).values()), pa.string())
-            places = {example: place for place, example in enumerate(known or {})}
-            for place, folder in cells:
-                votes = folder / "test" / "pies.parquet"
-                if not votes.exists():
+            positions = {example: position for position, example in enumerate(known or {})}
+            for cell, votes in every.items():
+                if cell.setup != setup or not votes.exists():
                     continue
                 table, said = _pies(votes)
-                rows = [_row(place, row, said, known) for row in table.to_pylist()]
-                shown += heapq.nsmallest(quotas[votes], rows, key=_agreed_first)
-                parts.append(_arrow(rows, places, dictionary))
+                rows = [_row(cell, row, said, known) for row in table.to_pylist()]
+                shown += heapq.nsmallest(quotas[cell], rows, key=_agreed_first)
+                parts.append(_arrow(rows, positions, dictionary))
             if parts:
                 whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
                 writer.write_table(whole, row_group_size=max(len(whole), 1))
@@ -133,37 +159,20 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
     [2, 25, 25]
     """
     left, found = most, [0] * len(counts)
-    order = sorted(range(len(counts)), key=lambda place: (counts[place], place))
-    for done, place in enumerate(order):
-        found[place] = min(counts[place], left // (len(order) - done))
-        left -= found[place]
+    order = sorted(range(len(counts)), key=lambda index: (counts[index], index))
+    for done, index in enumerate(order):
+        found[index] = min(counts[index], left // (len(order) - done))
+        left -= found[index]
     return found
 
 
-def samples(shown: Sequence[Disagreement], per_network: int) -> list[Disagreement]:
-    """A few examples of each network, every one of another cell and another text, the most agreed first."""
-    by_network: dict[Network, list[Disagreement]] = {}
-    for row in shown:
-        by_network.setdefault(row.place.network, []).append(row)
-    chosen = []
-    for rows in by_network.values():
-        cells: set[Place] = set()
-        examples: set[int] = set()
-        for row in sorted(rows, key=_agreed_first):
-            if len(cells) < per_network and row.place not in cells and row.example not in examples:
-                cells.add(row.place)
-                examples.add(row.example)
-                chosen.append(row)
-    return chosen
+def cut(text: str) -> str:
+    """A text as pages show it."""
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
 
 
 def _agreed_first(row: Disagreement) -> tuple[float, int]:
     return (-(row.dense_agreement + row.pruned_agreement), row.example)
-
-
-def _options() -> dict[str, Any]:
-    # Long texts outgrow the usual page of a dictionary, and would be written once per cell.
-    return {"compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True}
 
 
 def _count(votes: Path) -> int:
@@ -204,13 +213,15 @@ def _read(votes: Path, columns: list[str]) -> pa.Table:
         raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
 
 
-def _row(place: Place, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None) -> Disagreement:
+def _row(
+    cell: PrunedCell, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None
+) -> Disagreement:
     example = int(row["example"])
     dense, pruned = (
         is_right(said.task, row["label"], row[vote], said.tolerance) for vote in ("dense_vote", "pruned_vote")
     )
     return Disagreement(
-        place,
+        cell,
         example,
         texts.get(example) if texts is not None else None,
         names(row["label"], said.classes),
@@ -235,25 +246,14 @@ def names(value: Any, classes: Names) -> Names:
     return () if value is None else (str(value),)
 
 
-def _arrow(rows: Sequence[Disagreement], places: Mapping[int, int], texts: pa.Array) -> pa.Table:
-    columns: dict[str, list[Any]] = {
-        "dataset": [row.place.network.dataset for row in rows],
-        "arch": [row.place.network.arch for row in rows],
-        "pruner": [row.place.pruner for row in rows],
-        "amount": [row.place.compression.text for row in rows],
-        "example": [row.example for row in rows],
-        "true_classes": ["|".join(row.true) for row in rows],
-        "dense_vote": ["|".join(row.dense) for row in rows],
-        "pruned_vote": ["|".join(row.pruned) for row in rows],
-        "dense_agreement": [row.dense_agreement for row in rows],
-        "pruned_agreement": [row.pruned_agreement for row in rows],
-    }
-    arrays = {
-        name: pa.array(values, pa.string()).dictionary_encode()
-        if SCHEMA.field(name).type == _NAME
-        else pa.array(values, SCHEMA.field(name).type)
-        for name, values in columns.items()
-    }
-    indices = pa.array([places.get(row.example) for row in rows], pa.int32())
-    arrays["text"] = pa.DictionaryArray.from_arrays(indices, texts)
-    return pa.table([arrays[part.name] for part in SCHEMA], schema=SCHEMA)
+def _arrow(rows: Sequence[Disagreement], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
+    arrays = []
+    for name, (type_, value) in _FIELDS.items():
+        if name == "text":
+            indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
+            arrays.append(pa.DictionaryArray.from_arrays(indices, texts))
+        elif type_ == _NAME:
+            arrays.append(pa.array(map(value, rows), pa.string()).dictionary_encode())
+        else:
+            arrays.append(pa.array(map(value, rows), type_))
+    return pa.table(arrays, schema=SCHEMA)

@@ -1,30 +1,21 @@
-"""Tables 1 to 9 of the recall paper: corrected p-values of the tests between alphas, laid out as printed."""
+"""Tables 1 to 9 of the recall paper: corrected p-values of the tests between alphas, a record per test."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies
+from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
-from prunescope.analysis.csv_text import number, read_csv
+from prunescope.analysis.csv_text import number
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.recall import paper
-
-K = TypeVar("K", bound=Hashable)
-
-
-class Side(NamedTuple):
-    """A cell that is compared."""
-
-    dataset: str
-    arch: str
-    pruner: str
-    compression: Compression
+from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
+from prunescope.papers.recall.grid import is_default, is_fixed, is_sized
+from prunescope.papers.render import label
+from prunescope.papers.results import Inputs, PrunedCell, Record
 
 
 @dataclass(frozen=True)
@@ -38,292 +29,241 @@ class Test:
 
     start: str
     names: tuple[str, ...]
-    a: Side
-    b: Side
+    a: PrunedCell
+    b: PrunedCell
     p: float | None
     significant: bool
     note: str
 
 
-@dataclass(frozen=True)
-class Table:
-    """One table as printed.
-
-    number: the paper's, where it prints this very table; else empty. facts: what is the same in all of it,
-    by name. cells: a row of tests per entry of ``rows``; None where there is no such test.
-    """
-
-    number: str
-    facts: dict[str, str]
-    corner: str
-    columns: tuple[str, ...]
-    rows: tuple[str, ...]
-    cells: tuple[tuple[Test | None, ...], ...]
-
-    @property
-    def title(self) -> str:
-        return " · ".join(value for value in self.facts.values() if value)
+def alpha_cells(inputs: Inputs) -> list[AlphaCell]:
+    """Every analysed cell that has an alpha."""
+    paths = [inputs.results.folders[cell] for cell in sorted(inputs.results.folders)]
+    found = [read_alpha_cell(path) for path in paths if (path / "test" / "summary.json").exists()]
+    return [cell for cell in found if cell is not None and cell.alpha]
 
 
-def read_tests(path: Path) -> list[Test]:
+def read_tests(inputs: Inputs) -> list[Test]:
     """The tests of a study; none without the table.
 
     Raises:
         UserError: the table cannot be read.
     """
     found = []
-    for row in read_csv(path) if path.exists() else []:
+    for row in inputs.rows("alpha_tests"):
         try:
             start, _, names = row["family"].partition(": ")
-            found.append(
-                Test(
-                    start,
-                    tuple(names.split(", ")),
-                    _side(row["cell_a"]),
-                    _side(row["cell_b"]),
-                    number(row["p_corrected"]),
-                    row["significant"] == "true",
-                    row["note"],
-                )
-            )
+            sides = (PrunedCell.parse(row["cell_a"]), PrunedCell.parse(row["cell_b"]))
+            p, significant = number(row["p_corrected"]), row["significant"] == "true"
+            found.append(Test(start, tuple(names.split(", ")), *sides, p, significant, row["note"]))
         except (KeyError, ValueError, TypeError, UserError):
+            path = inputs.tables / "alpha_tests.csv"
             raise UserError(f"{path}: not a table of tests; delete it and run again") from None
     return found
 
 
-def _side(place: str) -> Side:
-    dataset, arch, pruner, compression = place.split("/")
-    return Side(dataset, arch, pruner, Compression.parse(compression))
+@dataclass(frozen=True)
+class Order:
+    """How names follow each other in the paper: sizes ascending, easy data sets first, pruners as in Table 8.
+
+    names: by what varies. defaults: the architecture of each data set where data sets are compared.
+    """
+
+    names: Mapping[str, Sequence[str]]
+    defaults: Mapping[str, str]
+
+    @classmethod
+    def of(cls, inputs: Inputs) -> Order:
+        cells = inputs.once(alpha_cells)
+        accuracies = dense_accuracies(cells)
+        known = [cell for cell in cells if (cell.dataset, cell.arch) in accuracies]
+        defaults = default_networks(known)
+        at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
+        easiest = [dataset for group in (at_defaults, cells) for dataset, _ in easiest_first(group)]
+        names = {
+            "arch": smallest_first(cells),
+            "dataset": list(dict.fromkeys(easiest)),
+            "pruner": ordered(cell.pruner for cell in cells),
+        }
+        return cls(names, defaults)
+
+    def sorted(self, names: Iterable[str], varied: str) -> list[str]:
+        """Distinct names in this order, others at the end."""
+        there, known = dict.fromkeys(names), self.names[varied]
+        return [name for name in known if name in there] + [name for name in there if name not in known]
+
+    def later_first(self, pair: tuple[str, str], varied: str) -> tuple[Any, ...]:
+        """Sorts pairs by what comes later in each, as Table 8 has them."""
+        known = {name: position for position, name in enumerate(self.names[varied])}
+        first, second = sorted(known.get(side, len(known)) for side in pair)
+        return (second, first, pair)
+
+
+#: What stands over the first column, by what varies.
+_CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
+_DEFAULT = "default networks"
+
+
+def _networks(test: Test) -> str:
+    """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
+    if test.start == "dataset":
+        return test.names[0] if len(test.names) > 2 else _DEFAULT
+    return test.names[1] if test.start == "arch" or _over_sizes(test) else ""
+
+
+def _over_sizes(test: Test) -> bool:
+    return test.start.endswith(" over sizes")
+
+
+#: What is the same in one table, by name.
+_FACTS: dict[str, Callable[[Test], str]] = {
+    "dataset": lambda test: test.a.dataset,
+    "arch": lambda test: test.a.arch,
+    "pruner": lambda test: test.a.pruner,
+    "networks": _networks,
+    "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
+}
 
 
 @dataclass(frozen=True)
-class Order:
-    """How names follow each other in the paper: sizes ascending, easy data sets first, pruners as in Table 8."""
+class Layout:
+    """How tests are laid out.
 
-    archs: Sequence[str]
-    datasets: Sequence[str]
-    pruners: Sequence[str]
-    defaults: dict[str, str]
+    facts: what is the same in one table, as ``dataset, pruner``; levels of one kind stand together, too.
+    rows: ``levels`` (pairs), ``level``, or what varies between the sides: ``arch``, ``dataset`` or ``pruner``.
+    columns: ``level``, or what varies between columns: ``arch``, ``pruner``, or data sets with default architectures.
+    grid: what of the paper's grid a table must be of to have its number: ``sizes``, ``datasets`` or ``fixed``.
+    numbers: the paper's, by pruner, or of any under an empty name.
+    """
 
-    @classmethod
-    def of(cls, cells: Sequence[AlphaCell]) -> Order:
-        accuracies = dense_accuracies(cells)
-        known = [cell for cell in cells if cell.network in accuracies]
-        defaults = default_networks(known)
-        at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
-        easiest = [dataset for dataset, _ in easiest_first(at_defaults)]
-        others = [dataset for dataset, _ in easiest_first(cells)]
-        return cls(
-            smallest_first(cells),
-            list(dict.fromkeys([*easiest, *others])),
-            ordered(cell.pruner for cell in cells),
-            defaults,
-        )
+    facts: str
+    rows: str
+    columns: str
+    grid: str
+    numbers: Mapping[str, str]
 
+    def records(self, inputs: Inputs) -> list[dict[str, Any]]:
+        """A record per test and gap of every table, the paper's own tables first; the others keep their order."""
+        order = inputs.once(Order.of)
+        groups: dict[Any, list[Test]] = {}
+        for test in inputs.once(read_tests):
+            if self._has(test, order):
+                key = (*(_FACTS[name](test) for name in self.facts.split(", ")), test.a.compression.kind)
+                groups.setdefault(key, []).append(test)
+        found = [records for own in groups.values() if (records := self._table(own, order))]
+        found.sort(key=lambda own: own[0]["table"] or "~")
+        return [
+            {**record, "grid": index, "line": (index, record["row"])}
+            for index, own in enumerate(found)
+            for record in own
+        ]
 
-def amounts_by_network(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Tables 1 and 2: neighbouring amounts, a column per network of one data set."""
-    found = []
-    for (dataset, pruner, kind), own in _groups(
-        _of_compressions(tests), lambda t: (t.a.dataset, t.a.pruner, t.a.compression.kind)
-    ):
-        archs = _in_order((t.a.arch for t in own), order.archs)
-        papers = _papers_sizes(dataset, archs, kind)
-        number = {"MP": "1", "UP": "2"}.get(pruner, "") if papers else ""
-        if len(archs) > 1 or number:
-            facts = {"dataset": dataset, "pruner": pruner}
-            found.append(_by_compressions(number, facts, archs, own, lambda t: t.a.arch))
-    return found
+    def _has(self, test: Test, order: Order) -> bool:
+        if self.rows == "levels":
+            default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
+            return default and test.a.compression != test.b.compression
+        return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
+    def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
+        at = {(self._row(test), self._column(test)): test for test in own}
+        lines = sorted({line for line, _ in at}, key=lambda line: self._later(line, order))
+        names = [column for _, column in at]
+        names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
+        facts = {name: _FACTS[name](own[0]) for name in self.facts.split(", ")}
+        if self.rows == "levels" and "networks" in facts:
+            facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
+        shared = {
+            "table": self._number(own),
+            **facts,
+            "title": " · ".join(filter(None, facts.values())),
+            "corner": _CORNERS.get(self.rows, own[0].a.compression.kind),
+        }
+        # One architecture or data set alone stands in Table 4, with its pruners.
+        if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
+            return []
+        found = [(line, name, at.get((line, name))) for line in lines for name in names]
+        return [
+            {
+                **shared,
+                "row": self._named(line),
+                "column": label(name),
+                "test": test,
+                "p": test.p if test else None,
+            }
+            for line, name, test in found
+        ]
 
-def amounts_by_dataset(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Table 3: neighbouring amounts, a column per data set with its default network."""
-    found = []
-    for (pruner, kind), own in _groups(
-        [t for t in _of_compressions(tests) if order.defaults.get(t.a.dataset) == t.a.arch],
-        lambda t: (t.a.pruner, t.a.compression.kind),
-    ):
-        datasets = _in_order((t.a.dataset for t in own), order.datasets)
-        number = "3" if pruner == "MP" and kind == "ratio" and _papers_datasets(own) else ""
-        if len(datasets) > 1 or number:
-            networks = ", ".join(f"{name} with {order.defaults[name]}" for name in datasets)
-            found.append(
-                _by_compressions(
-                    number, {"pruner": pruner, "networks": networks}, datasets, own, lambda t: t.a.dataset
-                )
-            )
-    return found
+    def _row(self, test: Test) -> tuple[Any, Any]:
+        varied = "compression" if self.rows in ("levels", "level") else self.rows
+        return (getattr(test.a, varied), getattr(test.b, varied))
 
+    def _column(self, test: Test) -> Any:
+        return getattr(test.a, "compression" if self.columns == "level" else self.columns)
 
-def amounts_by_pruner(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Table 4: neighbouring amounts of one network, a column per pruner."""
-    found = []
-    for (dataset, arch, kind), own in _groups(
-        _of_compressions(tests), lambda t: (t.a.dataset, t.a.arch, t.a.compression.kind)
-    ):
-        pruners = _in_order((t.a.pruner for t in own), order.pruners)
-        number = "4" if kind == "ratio" and paper.is_papers_network(dataset, arch) else ""
-        found.append(
-            _by_compressions(number, {"dataset": dataset, "arch": arch}, pruners, own, lambda t: t.a.pruner)
-        )
-    return found
+    def _later(self, line: tuple[Any, Any], order: Order) -> tuple[Any, ...]:
+        return line if self.rows in ("levels", "level") else order.later_first(line, self.rows)
 
+    def _named(self, line: tuple[Any, Any]) -> str:
+        if self.rows == "level":
+            return bare(line[0])
+        return " vs ".join(bare(side) if self.rows == "levels" else side for side in line)
 
-def sizes(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Tables 5 and 6: neighbouring sizes of one kind of network, a column per amount."""
-    found = []
-    for (dataset, family, pruner, kind), own in _groups(
-        [t for t in tests if t.start == "arch"],
-        lambda t: (t.a.dataset, t.names[1], t.a.pruner, t.a.compression.kind),
-    ):
-        papers = _papers_sizes(dataset, [t.a.arch for t in own], kind)
-        number = {"MP": "5", "UP": "6"}.get(pruner, "") if papers else ""
-        facts = {"dataset": dataset, "networks": family, "pruner": pruner}
-        found.append(_by_pairs(number, facts, "sizes", own, lambda side: side.arch, order.archs))
-    return found
-
-
-def datasets(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Table 7: data sets of neighbouring difficulty, with their default networks or with one that they share."""
-    found = []
-    for (arch, pruner, kind), own in _groups(
-        [t for t in tests if t.start == "dataset"],
-        lambda t: (t.names[0] if len(t.names) > 2 else "", t.a.pruner, t.a.compression.kind),
-    ):
-        number = "7" if not arch and pruner == "MP" and kind == "ratio" and _papers_datasets(own) else ""
-        facts = {"pruner": pruner, "networks": arch or "default networks"}
-        found.append(_by_pairs(number, facts, "data sets", own, lambda side: side.dataset, order.datasets))
-    return found
+    def _number(self, own: list[Test]) -> str:
+        """The paper's number of a table, empty where the paper does not print this very table."""
+        side = own[0].a
+        known = {
+            "sizes": is_sized(side.dataset, [test.a.arch for test in own]),
+            "datasets": any(is_default(s.dataset, s.arch) for test in own for s in (test.a, test.b))
+            and _networks(own[0]) in ("", _DEFAULT),
+            "fixed": is_fixed(side.dataset, side.arch),
+        }
+        number = self.numbers.get(side.pruner, self.numbers.get("", ""))
+        return number if known[self.grid] and side.compression.kind == "ratio" else ""
 
 
-def pruners(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Table 8: all pairs of pruners of one network, a column per amount."""
-    found = []
-    for (dataset, arch, kind), own in _groups(
-        [t for t in tests if t.start == "pruner"], lambda t: (t.a.dataset, t.a.arch, t.a.compression.kind)
-    ):
-        number = "8" if kind == "ratio" and paper.is_papers_network(dataset, arch) else ""
-        facts = {"dataset": dataset, "arch": arch}
-        found.append(_by_pairs(number, facts, "pruners", own, lambda side: side.pruner, order.pruners))
-    return found
+def table(numbers: str, title: str, file: str, holds: str, hypothesis: str, layout: Layout) -> Table:
+    """The declaration of a table of p-values; ``hypothesis``: what is tested."""
 
+    def note(inputs: Inputs, records: Sequence[Record]) -> str:
+        family = "each table" if layout.rows == "level" else "each column"
+        correction = inputs.study.analysis.correction.capitalize()
+        return f"{hypothesis} {correction}-corrected within {family}. **Bold**: below 0.05. –: the test has no outcome."
 
-def over_sizes(tests: Sequence[Test], order: Order) -> list[Table]:
-    """Table 9: MP against UP, a row per amount and a column per network; one family of tests."""
-    found = []
-    for (dataset, family, kind), own in _groups(
-        [t for t in tests if t.start.endswith(" over sizes")],
-        lambda t: (t.a.dataset, t.names[1], t.a.compression.kind),
-    ):
-        archs = _in_order((t.a.arch for t in own), order.archs)
-        compressions = sorted({t.a.compression for t in own})
-        at = {(t.a.compression, t.a.arch): t for t in own}
-        found.append(
-            Table(
-                "9" if _papers_sizes(dataset, archs, kind) else "",
-                {
-                    "dataset": dataset,
-                    "networks": family,
-                    "pruners": f"{own[0].a.pruner} vs {own[0].b.pruner}",
-                },
-                _corner(compressions),
-                tuple(archs),
-                tuple(bare(compression) for compression in compressions),
-                tuple(tuple(at.get((compression, arch)) for arch in archs) for compression in compressions),
-            )
-        )
-    return found
-
-
-def csv_rows(tables: Sequence[Table]) -> tuple[list[str], list[list[Any]]]:
-    """Columns and rows of several tables below each other: number, facts, row, then a column per name of any."""
-    facts = list(tables[0].facts) if tables else []
-    names = list(dict.fromkeys(name for table in tables for name in table.columns))
-    rows = []
-    for table in tables:
-        for name, tests in zip(table.rows, table.cells, strict=True):
-            known = dict(zip(table.columns, tests, strict=True))
-            values = [None if (test := known.get(column)) is None else test.p for column in names]
-            rows.append([table.number, *table.facts.values(), name, *values])
-    return ["table", *facts, "row", *names], rows
+    return Table(
+        numbers,
+        f"p-values, {title}",
+        file,
+        f"corrected p-values: {holds}",
+        layout.records,
+        View(
+            [Column(lambda r: r["corner"], lambda r: r["row"], "name")],
+            row="row",
+            grid="grid",
+            column="column",
+            cells=[Column("", _p_value)],
+            caption=lambda r: captioned(r["table"], r["title"]),
+            narrow=True,
+        ),
+        Csv(
+            lambda records: f"table, {layout.facts}, row" if records else "table, row",
+            {"": "p"},
+            column="column",
+            row="line",
+        ),
+        note=note,
+        empty="The study has no such pair.",
+    )
 
 
 def bare(compression: Compression) -> str:
-    """An amount where the heading says what it is: ``2``, ``90%``."""
+    """A compression level where the heading says its kind: ``2``, ``90%``."""
     return compression.text.removeprefix(f"{compression.kind} ")
 
 
-def _of_compressions(tests: Iterable[Test]) -> list[Test]:
-    return [test for test in tests if test.a.compression != test.b.compression]
-
-
-def _by_compressions(
-    number: str,
-    facts: dict[str, str],
-    columns: Sequence[str],
-    tests: Sequence[Test],
-    column: Callable[[Test], str],
-) -> Table:
-    pairs = sorted({(t.a.compression, t.b.compression) for t in tests})
-    at = {(t.a.compression, t.b.compression, column(t)): t for t in tests}
-    return Table(
-        number,
-        facts,
-        _corner([compression for pair in pairs for compression in pair]),
-        tuple(columns),
-        tuple(f"{bare(a)} vs {bare(b)}" for a, b in pairs),
-        tuple(tuple(at.get((*pair, name)) for name in columns) for pair in pairs),
-    )
-
-
-def _by_pairs(
-    number: str,
-    facts: dict[str, str],
-    corner: str,
-    tests: Sequence[Test],
-    name: Callable[[Side], str],
-    order: Sequence[str],
-) -> Table:
-    """Pairs in the order of what comes later in each, as Table 8 has them."""
-    place = {known: position for position, known in enumerate(order)}
-
-    def later_first(pair: tuple[str, str]) -> tuple[int, int]:
-        first, second = sorted(place.get(side, len(place)) for side in pair)
-        return (second, first)
-
-    pairs = sorted({(name(t.a), name(t.b)) for t in tests}, key=lambda pair: (later_first(pair), pair))
-    compressions = sorted({t.a.compression for t in tests})
-    at = {(name(t.a), name(t.b), t.a.compression): t for t in tests}
-    return Table(
-        number,
-        facts,
-        corner,
-        tuple(compression.text for compression in compressions),
-        tuple(f"{a} vs {b}" for a, b in pairs),
-        tuple(tuple(at.get((*pair, compression)) for compression in compressions) for pair in pairs),
-    )
-
-
-def _corner(compressions: Sequence[Compression]) -> str:
-    return " or ".join(dict.fromkeys(str(compression.kind) for compression in compressions))
-
-
-def _groups(tests: Iterable[Test], key: Callable[[Test], K]) -> Iterator[tuple[K, list[Test]]]:
-    found: dict[K, list[Test]] = {}
-    for test in tests:
-        found.setdefault(key(test), []).append(test)
-    yield from found.items()
-
-
-def _in_order(names: Iterable[str], order: Sequence[str]) -> list[str]:
-    there = dict.fromkeys(names)
-    return [name for name in order if name in there] + [name for name in there if name not in order]
-
-
-def _papers_sizes(dataset: str, archs: Iterable[str], kind: str) -> bool:
-    sized = any(paper.is_one_of(arch, paper.SIZES) for arch in archs)
-    return kind == "ratio" and sized and paper.is_one_of(dataset, [paper.DATASET])
-
-
-def _papers_datasets(tests: Iterable[Test]) -> bool:
-    return any(paper.is_default(side.dataset, side.arch) for test in tests for side in (test.a, test.b))
+def _p_value(record: Record) -> Cell | str:
+    test = record["test"]
+    if test is None:
+        return ""
+    if test.p is None:
+        return Cell("–", note=test.note)
+    return Cell("< 0.001" if test.p < 0.001 else f"{test.p:.3f}", "strong" if test.significant else "")

@@ -3,7 +3,7 @@
 (() => {
   const CELL = 0, EXAMPLE = 1, TEXT = 2, TRUE = 3, DENSE = 4, PRUNED = 5, DENSE_SHARE = 6, PRUNED_SHARE = 7, DENSE_RIGHT = 8, PRUNED_RIGHT = 9;
   const PER_PAGE = 50;
-  const { cells, names, texts, rows, classless, pictures } = JSON.parse(document.getElementById("data").textContent);
+  const { cells, names, texts, rows, classless, images } = JSON.parse(document.getElementById("data").textContent);
   const lower = texts.map((text) => text.toLowerCase());
   const form = document.getElementById("choices");
   const parts = [...form.querySelectorAll("select[data-part]")];
@@ -14,7 +14,7 @@
   const [back, on] = [document.getElementById("back"), document.getElementById("on")];
   const body = document.getElementById("rows").tBodies[0];
   const hasTexts = document.getElementById("text-column") !== null;
-  const hasPictures = document.getElementById("picture-column") !== null;
+  const hasImages = document.getElementById("image-column") !== null;
   let found = [], page = 0;
 
   const both = (row) => row[DENSE_SHARE] + row[PRUNED_SHARE];
@@ -37,18 +37,18 @@
     cell.append(element("bdi", classes(row[side]), row[right] ? "right" : "wrong"), ` (${Math.round(100 * row[share])}%)`);
     return cell;
   };
-  // One picture: a window on the file that holds all of its data set.
-  const picture = (row) => {
-    const file = pictures[cells[row[CELL]][0]];
-    const place = file ? file.places[row[EXAMPLE]] : undefined;
-    if (place === undefined) return element("span", "no picture", "note");
-    const [column, line] = [place % file.columns, Math.floor(place / file.columns)];
+  // One image: a window on the file that holds all of its data set.
+  const image = (row) => {
+    const file = images[cells[row[CELL]][0]];
+    const position = file ? file.positions[row[EXAMPLE]] : undefined;
+    if (position === undefined) return element("span", "no image", "note");
+    const [column, line] = [position % file.columns, Math.floor(position / file.columns)];
     const frame = element("span", "", "preview");
     frame.style.width = `${file.width}px`;
     frame.style.height = `${file.height}px`;
     const whole = document.createElement("img");
     whole.src = encodeURIComponent(file.file);
-    whole.alt = `Picture of example ${row[EXAMPLE]}, true class ${classes(row[TRUE])}`;
+    whole.alt = `Image of example ${row[EXAMPLE]}, true class ${classes(row[TRUE])}`;
     whole.width = file.columns * file.width;
     whole.height = file.rows * file.height;
     whole.style.left = `${-column * file.width}px`;
@@ -58,11 +58,11 @@
   };
   const line = (row) => {
     const made = document.createElement("tr");
-    const [dataset, arch, pruner, amount] = cells[row[CELL]];
-    made.append(element("td", `${dataset} · ${arch}\n${pruner} at ${amount}`, "cell"), element("td", row[EXAMPLE], "n"));
-    if (hasPictures) {
+    const [dataset, arch, pruner, level] = cells[row[CELL]];
+    made.append(element("td", `${dataset} · ${arch}\n${pruner} at ${level}`, "cell"), element("td", row[EXAMPLE], "n"));
+    if (hasImages) {
       const cell = document.createElement("td");
-      cell.append(picture(row));
+      cell.append(image(row));
       made.append(cell);
     }
     if (hasTexts) {
@@ -92,7 +92,7 @@
     const asked = words.value.toLowerCase().split(/\s+/).filter(Boolean);
     found = rows.filter((row) => {
       const cell = cells[row[CELL]];
-      if (wanted.some((value, place) => value !== "" && cell[place] !== value)) return false;
+      if (wanted.some((value, part) => value !== "" && cell[part] !== value)) return false;
       if (name >= 0 && !row[TRUE].includes(name)) return false;
       return !asked.length || (row[TEXT] >= 0 && asked.every((word) => lower[row[TEXT]].includes(word)));
     });

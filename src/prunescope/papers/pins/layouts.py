@@ -1,0 +1,251 @@
+"""The tables of the PINS paper, as it lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.analysis.csv_text import number
+from prunescope.config.compression import Compression
+from prunescope.config.pruners import NO_PRUNER
+from prunescope.figures.style import pretty_metric
+from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View, captioned, decimal, spread
+from prunescope.papers.pins import printed as pins
+from prunescope.papers.printed import numbers as printed_numbers
+from prunescope.papers.results import Inputs, Record
+from prunescope.paths import CELL
+
+#: The paper's order of methods; further ones come before PINS, by name.
+_ORDER = (NO_PRUNER, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)
+
+#: Data sets of the score tables by what they ask for, and the paper's number of a table by its architecture.
+_KINDS: tuple[tuple[str, tuple[str, ...], Mapping[str, str]], ...] = (
+    ("GLUE", pins.GLUE, {"BERT-base": "1, 5 and 6", "MiniLM-12L-384H": "8", "Electra-base": "9"}),
+    ("questions", ("SQuAD",), {"BERT-base": "2"}),
+    ("entities", ("CoNLL-2003",), {"BERT-base": "3"}),
+    ("texts from data", ("E2E", "DART", "WebNLG"), {"GPT-2": "4"}),
+)
+_KIND_OF: dict[str | None, int] = {
+    name: position for position, (_, datasets, _) in enumerate(_KINDS) for name in datasets
+}
+
+#: Table 7 is of this data set and architecture.
+_DATASET, _ARCH = "RTE", "BERT-base"
+_QUANTITIES = ("seconds", "megabytes", "accuracy")
+
+
+def scores(inputs: Inputs) -> list[dict[str, Any]]:
+    """Tables 1 to 6, 8 and 9, from ``task_metrics.csv``; ``published``: printed of this very architecture."""
+    printed: dict[Any, float] = {
+        (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
+        for n in printed_numbers(pins.PAPER)
+    }
+    names = _names(inputs)
+    rows = [row for row in inputs.rows("task_metrics") if names.get(row["dataset"]) in _KIND_OF]
+    archs = list(dict.fromkeys((_KIND_OF[names[row["dataset"]]], row["arch"]) for row in rows))
+    rows.sort(key=lambda row: ((kind := _KIND_OF[names[row["dataset"]]]), archs.index((kind, row["arch"]))))
+    found = []
+    for row in rows:
+        dataset, arch = names[row["dataset"]], pins.arch_name(row["arch"])
+        kind, _, numbers = _KINDS[_KIND_OF[dataset]]
+        sparsity, mean = _sparsity(row["sparsity"]), number(row["mean"])
+        published = printed.get((dataset, arch, row["pruner"], sparsity, row["metric"]))
+        record = {
+            **{name: row[name] for name in ("dataset", "arch", "pruner", "metric")},
+            **{"table": numbers.get(arch or "", ""), "kind": kind, "sparsity": sparsity},
+            **{
+                "mean": mean,
+                "std": number(row["std"]),
+                "n_seeds": int(row["n_seeds"]),
+                "published": published,
+            },
+            "difference": None if published is None or mean is None else round(mean - published, 6),
+            "head": f"{row['dataset']} {pretty_metric(row['metric'])}",
+            "position": list(names).index(row["dataset"]),
+        }
+        found.append(record)
+    return [record | {"best": _best(record, found)} for record in found]
+
+
+def _best(record: Record, records: list[dict[str, Any]]) -> bool:
+    """Whether no other pruned row of this sparsity has a higher mean in the column."""
+    if record["pruner"] == NO_PRUNER or record["mean"] is None:
+        return False
+    same = ("kind", "arch", "head", "sparsity")
+    rivals = [
+        other["mean"]
+        for other in records
+        if other["pruner"] != record["pruner"] and all(other[name] == record[name] for name in same)
+    ]
+    known = [mean for mean in rivals if mean is not None]
+    return bool(known) and record["mean"] >= max(known)
+
+
+def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
+    """Table 7 for each architecture that was trained on RTE, from ``task_metrics.csv`` and ``weights.csv``.
+
+    A gain is how many times better than dense. Storage is that of the prunable weights: of dense models in float32, of
+    pruned ones as `prunescope export` writes them; it is known where a study measures weights (``weight_statistics``).
+    Time is no part of a study's results: none of its jobs times models.
+    """
+    names = _names(inputs)
+    accuracies = {
+        _key(row): number(row["mean"])
+        for row in inputs.rows("task_metrics")
+        if row["metric"] == "accuracy" and names.get(row["dataset"]) == _DATASET
+    }
+    storage = {
+        _key(row): (number(row["megabytes_float32"]), number(row["megabytes"]))
+        for row in inputs.rows("weights")
+        if not row["layer"]
+    }
+    records = []
+    for dataset, arch in dict.fromkeys(key[:2] for key in accuracies):
+        printed = pins.arch_name(arch) == _ARCH
+        for one in pins.efficiency():
+            key = (dataset, arch, one.pruner, _sparsity(one.sparsity))
+            ours, gain = _measured(one, accuracies.get(key), storage.get(key, (None, None)))
+            records.append(
+                {
+                    **{
+                        "table": "7" if printed else "",
+                        "dataset": dataset,
+                        "arch": arch,
+                        "pruner": one.pruner,
+                    },
+                    **{"sparsity": one.sparsity, "quantity": one.quantity, "ours": ours, "our_gain": gain},
+                    **{"published": one.value if printed else None, "gain": one.gain if printed else None},
+                    "export": _command(inputs, dataset, arch),
+                }
+            )
+    return records
+
+
+def _measured(
+    one: pins.Efficiency, accuracy: float | None, storage: tuple[float | None, float | None]
+) -> tuple[float | None, float | None]:
+    """The number, and how many times better than dense it is."""
+    dense, sparse = storage
+    if one.quantity == "accuracy":
+        return accuracy, None
+    if one.quantity != "megabytes" or not dense or not sparse:
+        return None, None
+    return (dense, 1.0) if one.pruner == NO_PRUNER else (sparse, dense / sparse)
+
+
+def _command(inputs: Inputs, dataset: str, arch: str) -> str:
+    (sparsity,) = {one.sparsity for one in pins.efficiency() if one.pruner != NO_PRUNER}
+    compression = Compression.of_sparsity(sparsity).token
+    cell = CELL.format(dataset=dataset, arch=arch, pruner=pins.PINS, amount=compression)
+    return (
+        f"prunescope export {inputs.study.results}/models/{cell}/seeds-A-B/models.safetensors --seed A --inputs "
+        f"{inputs.study.results}/data/{dataset}/inputs/{arch}.safetensors --out small.safetensors"
+    )
+
+
+def _names(inputs: Inputs) -> dict[str, str | None]:
+    """The paper's names of a study's data sets."""
+    return {name: pins.dataset_name(name, spec.source) for name, spec in inputs.study.datasets.items()}
+
+
+def _key(row: Mapping[str, str]) -> tuple[str, str, str, float]:
+    return (row["dataset"], row["arch"], row["pruner"], _sparsity(row["sparsity"]))
+
+
+def _sparsity(value: float | str | None) -> float:
+    """Rounded, so that two spellings are the same."""
+    return round(float(value or 0.0), 6)
+
+
+def _metric(quantity: str, leading: str) -> str:
+    return leading if quantity == "score_mean" else quantity
+
+
+def _by_method(record: Record) -> tuple[float, int, str]:
+    pruner = record["pruner"]
+    return (record["sparsity"], _ORDER.index(pruner) if pruner in _ORDER else len(_ORDER) - 1, pruner)
+
+
+def _score(record: Record) -> Cell:
+    mean, std, published = (
+        None if record[name] is None else 100 * record[name] for name in ("mean", "std", "published")
+    )
+    text = spread(mean, std, 1)
+    if text and published is not None:
+        text += f" ({decimal(published, 1)})"
+    return Cell(text, "strong" if record["best"] else "")
+
+
+def _quantity(record: Record) -> str:
+    """Ours, or that it is not measured; in brackets what the paper prints."""
+    accuracy = record["quantity"] == "accuracy"
+    ours, published = (
+        None if record[name] is None else record[name] * (100 if accuracy else 1)
+        for name in ("ours", "published")
+    )
+    text = decimal(ours, 1) + _times(record["our_gain"], ".1f") if ours is not None else "not measured"
+    if published is not None:
+        text += f" ({published:{'.1f' if accuracy else 'g'}}{_times(record['gain'], 'g')})"
+    return text
+
+
+def _times(gain: float | None, form: str) -> str:
+    return "" if gain is None or gain == 1 else f", {gain:{form}} times"
+
+
+_LEAD = (
+    Column("sparsity", lambda r: f"{100 * r['sparsity']:g}%", "name"),
+    Column("method", lambda r: "dense" if r["pruner"] == NO_PRUNER else r["pruner"], "name"),
+)
+
+# fmt: off
+PINS = Paper(
+    "pins", "PINS", "Ren and Zhu",
+    about="Scores of gradual pruners on GLUE, SQuAD, CoNLL-2003 and texts from data; time and storage.",
+    lead="Every data set of the paper that the study has is here. Numbers in brackets are what the paper prints of the "
+         "same architecture. The paper's IMP is GMP here.",
+    has=lambda inputs: bool(inputs.once(scores)),
+    contents=(
+        Table(
+            "1 to 6, 8 and 9", "scores", "table-1-to-9-scores.csv",
+            "scores by the data sets' own metrics beside the printed ones (Tables 1 to 6, 8, 9)",
+            lambda inputs: inputs.once(scores),
+            View(
+                _LEAD,
+                row="pruner, sparsity",
+                grid="kind, arch",
+                column="head",
+                cells=[Column("", _score)],
+                row_order=_by_method,
+                column_order=lambda r: r["position"],
+                caption=lambda r: captioned(r["table"], f"{r['arch']}, {r['kind']}"),
+            ),
+            Csv("table, dataset, arch, pruner, sparsity, metric, mean, std, n_seeds, published, difference"),
+            note="In percent, by the data sets' own metrics, mean ± standard deviation over seeds. **Bold**: the "
+                 "highest mean at this sparsity.",
+            empty="The study has none of the paper's data sets, or nothing of them has been analysed yet.",
+        ),
+        Table(
+            "7", "time, storage and accuracy on RTE", "table-7-efficiency.csv",
+            "time, storage and accuracy on RTE, as far as they are measured",
+            efficiency,
+            View(
+                _LEAD,
+                row="pruner, sparsity",
+                grid="dataset, arch",
+                column="quantity",
+                cells=[Column("", _quantity)],
+                column_order=lambda r: _QUANTITIES.index(r["quantity"]),
+                caption=lambda r: captioned(r["table"], f"{r['arch']} on {r['dataset']}"),
+                below=lambda r: f"The file of one model, if models were kept (`keep_models`): `{r['export']}`",
+            ),
+            Csv("table, dataset, arch, pruner, sparsity, quantity, published, gain, ours, our_gain"),
+            note="“times”: how many times better than dense. Storage is that of the prunable weights, as the paper "
+                 "counts: dense in float32, pruned as 8-bit weights in compressed sparse rows. It is known where the "
+                 "study measures weights (`weight_statistics`). No job of a study measures time; "
+                 "`python benchmarks/inference.py` does, on a CPU, with an encoder of BERT-base's sizes.",
+            empty="The study has not trained on RTE.",
+        ),
+    ),
+)
+# fmt: on

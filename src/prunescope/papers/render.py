@@ -1,0 +1,120 @@
+"""Draws a paper's tables from their declarations: grids of cells for a page, and the rows of a CSV file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from prunescope.analysis.csv_text import write_csv
+from prunescope.config.compression import Compression
+from prunescope.papers.layout import Cell, Column, Csv, View
+from prunescope.papers.results import Record, grouped
+
+
+@dataclass(frozen=True)
+class Head:
+    """A column's title; ``span``: columns below it."""
+
+    text: str
+    kind: str = "number"
+    span: int = 1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One table of a page. aside: behind the caption. below: a paragraph under it. folded: shown on demand."""
+
+    caption: str
+    aside: str
+    heads: Sequence[Head]
+    rows: Sequence[Sequence[Cell]]
+    below: str
+    folded: bool
+
+
+def grids(view: View, records: Sequence[Record]) -> list[Grid]:
+    """The tables of a page."""
+    return [_grid(view, own) for own in grouped(records, view.grid)]
+
+
+def _grid(view: View, records: Sequence[Record]) -> Grid:
+    first = records[0]
+    lines = grouped(records, view.row) if view.row else [[record] for record in records]
+    if view.row_order is not None:
+        order = view.row_order
+        lines.sort(key=lambda line: order(line[0]))
+    values = _values(records, view.column, view.column_order) if view.column else []
+    at = [{record[view.column]: record for record in line} if values else {} for line in lines]
+    heads = [_head(column, first) for column in view.lead]
+    if view.stacked:
+        heads += [Head(label(value)) for value in values]
+        rows = [
+            [
+                Cell(_head(column, first).text, kind="name"),
+                *(_cell(column, known.get(value)) for value in values),
+            ]
+            for known in at
+            for column in view.cells
+        ]
+    else:
+        heads += [Head(label(value), span=len(view.cells)) for value in values]
+        rows = [
+            [_cell(column, line[0]) for column in view.lead]
+            + [_cell(column, known.get(value)) for value in values for column in view.cells]
+            for line, known in zip(lines, at, strict=True)
+        ]
+    for column in view.trail:
+        last = [_cell(column, line[0]) for line in lines]
+        if any(cell.text for cell in last):
+            heads.append(_head(column, first))
+            rows = [[*row, cell] for row, cell in zip(rows, last, strict=True)]
+    return Grid(view.caption(first), view.aside(first), heads, rows, view.below(first), view.folded(first))
+
+
+def _head(column: Column, first: Record) -> Head:
+    return Head(column.head if isinstance(column.head, str) else column.head(first), column.kind)
+
+
+def _cell(column: Column, record: Record | None) -> Cell:
+    shown = "" if record is None else column.show(record)
+    cell = shown if isinstance(shown, Cell) else Cell(shown or "")
+    styles = ("n" if column.kind == "number" else "", column.style, cell.style)
+    return replace(cell, style=" ".join(filter(None, styles)), kind=column.kind)
+
+
+def write(csv: Csv, path: Path, records: Sequence[Record]) -> None:
+    """The file of a table."""
+    said = csv.keys(records) if callable(csv.keys) else csv.keys
+    keys = said.split(", ")
+    if not csv.values:
+        write_csv(path, keys, ([record[key] for key in keys] for record in records))
+        return
+    values = _values(records, csv.column)
+    pairs = [(value, part) for value in values for part in csv.values]
+    if csv.by_value:
+        pairs = [(value, part) for part in csv.values for value in values]
+    rows = []
+    for line in grouped(records, csv.row or said):
+        known = {record[csv.column]: record for record in line}
+        cells = [known[value][csv.values[part]] if value in known else None for value, part in pairs]
+        rows.append([line[0][key] for key in keys] + cells)
+    write_csv(path, [*keys, *(f"{label(value)} {part}".rstrip() for value, part in pairs)], rows)
+
+
+def _values(
+    records: Iterable[Record], column: str, order: Callable[[Record], Any] | None = None
+) -> list[Any]:
+    """The distinct values of a field: compression levels ascending, other values as they first occur."""
+    first: dict[Any, Record] = {}
+    for record in records:
+        first.setdefault(record[column], record)
+    if order is not None:
+        return sorted(first, key=lambda value: order(first[value]))
+    return sorted(first) if all(isinstance(value, Compression) for value in first) else list(first)
+
+
+def label(value: Any) -> str:
+    """What a column of a value is called."""
+    return value.text if isinstance(value, Compression) else str(value)
