@@ -196,5 +196,5 @@ def test_a_cells_folder_says_which_cell(split):
 
 @pytest.mark.parametrize("path", ["nowhere", "a/b/c/d", "b/c/sparsity-900permille"])
 def test_other_paths_are_no_cells(path):
-    with pytest.raises(UserError, match=r"not a cell|not an amount"):
+    with pytest.raises(UserError, match=r"not a cell|not a compression level"):
         CellFolder.at(Path(path))

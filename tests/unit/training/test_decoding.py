@@ -13,7 +13,7 @@ from torch import nn
 from prunescope.config.architectures import Training
 from prunescope.models.shape import Shape
 from prunescope.training.batches import Split, TrainingData
-from prunescope.training.decoding import answers_of, best_span
+from prunescope.training.decoding import answers_of, best_span, labels_of
 from prunescope.training.predict import mean_loss
 from prunescope.training.state import DivergedError
 from prunescope.training.task import loss_for
@@ -78,13 +78,13 @@ def test_tags_of_words_and_of_those_beyond_the_limit() -> None:
         further={"words": words},
         truth=truth,
     )
-    made = answers_of(Given(outputs), data("tokens", split), "test")
-    assert [label.tolist() for label in made[0]] == [[1, 2, 1], [2]]
-    # The third word has no piece within the limit: the first class.
-    assert [row.tolist() for row in made[1]] == [[1, 2, 0], [2]]
+    tokens = data("tokens", split)
+    assert [label.tolist() for label in labels_of(tokens, "test")] == [[1, 2, 1], [2]]
+    # The third word has no token within the limit: the first class.
+    assert [row.tolist() for row in answers_of(Given(outputs), tokens, "test")] == [[1, 2, 0], [2]]
     outputs[0, 0, 0] = float("nan")
     with pytest.raises(DivergedError):
-        answers_of(Given(outputs), data("tokens", split), "test")
+        answers_of(Given(outputs), tokens, "test")
 
 
 def test_the_best_of_all_windows_counts() -> None:
@@ -105,11 +105,11 @@ def test_the_best_of_all_windows_counts() -> None:
         further={"owners": np.array([0, 0, 1]), "offsets": offsets},
         truth={"label": [["dog blue"], ["b"]], "context": context},
     )
-    labels, made = answers_of(Given(outputs), data("span", split, max_answer=2), "test")
-    assert labels.tolist() == [["dog blue"], ["b"]]
-    assert made.tolist() == ["dog blue", "b"]
-    # With one piece at most, "dog" and "blue" tie at -2 and -3 with the first window's "red".
-    assert answers_of(Given(outputs), data("span", split, max_answer=1), "test")[1].tolist() == ["red", "b"]
+    spans = data("span", split, max_answer=2)
+    assert labels_of(spans, "test").tolist() == [["dog blue"], ["b"]]
+    assert answers_of(Given(outputs), spans, "test").tolist() == ["dog blue", "b"]
+    # With one token at most, "dog" and "blue" tie at -2 and -3 with the first window's "red".
+    assert answers_of(Given(outputs), data("span", split, max_answer=1), "test").tolist() == ["red", "b"]
 
 
 def test_losses_by_the_definition() -> None:

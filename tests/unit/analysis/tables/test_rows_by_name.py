@@ -9,13 +9,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from prunescope.analysis.tables.study import StudyTables
 from tests.support.fake_study import results_tree, study
 
 from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.declared import columns, read_table
 from prunescope.analysis.tables.registry import TABLES, PieShare
 from prunescope.cli import main
+from prunescope.papers.measured import Measured
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.report.audit_files import AuditFiles
 
@@ -117,7 +117,7 @@ def test_every_reader_of_tables(trees: tuple[Path, Path], tmp_path: Path) -> Non
         (item, root) for root in (wide,) for item in (TABLES | PAPER_TABLES).items()
     ):
         assert read_table(folder / "tables", table.row) == read_table(plain / "tables", table.row), name
-    assert StudyTables.read(wide / "tables") == StudyTables.read(plain / "tables")
+    assert Measured.read(wide / "tables", ()) == Measured.read(plain / "tables", ())
     for root in (plain, wide):
         (root / "cells.txt").write_text(
             "".join(f"{root / c.relative_to(trees[0])}\n" for c in found["cells"])
@@ -151,7 +151,7 @@ def test_a_share_stays_a_share(tmp_path: Path) -> None:
         "seeds,dataset,arch,pruner,sparsity,n_examples,n_pies,pie_share\n30,d,net,MP,0.5,20,3,0.15\n"
     )
     assert read_table(tmp_path, PieShare) == [PieShare("d", "net", "MP", 0.5, 20, 3, 0.15)]
-    assert set(StudyTables.read(tmp_path).pie_shares.values()) == {0.15}
+    assert set(Measured.read(tmp_path, ()).values["pie_share"].values()) == {0.15}
 
 
 @pytest.mark.parametrize("declared", [*TABLES.values(), *PAPER_TABLES.values(), *AUDIT_TABLES.values()])
