@@ -15,8 +15,10 @@ $(VENV)/.installed: pyproject.toml envs/requirements.lock envs/torch.txt envs/in
 demo: setup
 	$(RUN) prunescope run
 
+# Unit tests two at a time; the others start Snakemake, browsers and clusters of their own.
 test: setup
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile tests/unit tests/golden
+	$(RUN) pytest tests/browser tests/workflow tests/slurm tests/gpu
 
 lint: setup
 	$(RUN) ruff check .

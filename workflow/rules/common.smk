@@ -53,7 +53,7 @@ VERSION = {
     "cell": 6,
     "tables": 11,
     "figures": 12,
-    "paper": 6,
+    "paper": 7,
     "report": 9,
     "tune": 1,
 }
