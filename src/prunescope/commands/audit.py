@@ -36,13 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
     files(
-        "--dense", "predictions of the models as they were: prediction tables, or CSV/Parquet", required=True
+        "--dense",
+        "predictions of the dense models: CSV or Parquet with the columns example, label, prediction and, for several "
+        "models, seed; or prediction tables with logits",
+        required=True,
     )
-    files("--pruned", "predictions of the same models compressed, paired by seed", required=True)
+    files("--pruned", "predictions of the compressed models, in the same form; paired by seed", required=True)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
-    files("--early", "predictions of the dense models early in training, for EL2N")
+    files("--early", "prediction tables of the dense models early in training, for EL2N scores")
     parser.add_argument(
-        "--texts", type=Path, metavar="FILE", help="texts (CSV, Parquet, JSON Lines), for readability"
+        "--texts",
+        type=Path,
+        metavar="FILE",
+        help="texts of the examples (CSV, Parquet, JSON Lines), for readability and the report",
     )
     parser.add_argument(
         "--text-column",
@@ -53,9 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
     )
     parser.add_argument(
-        "--confidence", type=float, default=0.99, help="of the interval of alpha (default: %(default)s)"
+        "--confidence",
+        type=float,
+        default=0.99,
+        metavar="SHARE",
+        help="confidence of the t intervals, of alpha and of the score's change (default: %(default)s)",
     )
-    parser.add_argument("--bins", type=int, default=20, help="of EL2N scores (default: %(default)s)")
+    parser.add_argument(
+        "--bins", type=int, default=20, metavar="NUMBER", help="number of EL2N bins (default: %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -87,11 +99,8 @@ def run(args: argparse.Namespace) -> int:
 
 def headlines(summary: Mapping[str, Any]) -> str:
     """The headline numbers of ``summary.json`` in a few lines."""
-    seeds = f"{summary['n_seeds']} seed{'s' if summary['n_seeds'] != 1 else ''}"
-    dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
     lines = [
-        f"{summary['n_pies']} of {summary['n_examples']} examples ({summary['pie_share']:.1%}) are voted on "
-        f"differently over {seeds}{dropped}",
+        _changes(summary),
         f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
     ]
     lines += [
@@ -102,15 +111,33 @@ def headlines(summary: Mapping[str, Any]) -> str:
     lines[1:1] = _firmness(summary)
     alpha = summary.get("alpha")
     if alpha and alpha["mean"] is None:
-        lines.append("alpha: has no value for any seed (an accuracy of 0, or all recalls alike)")
+        lines.append("alpha: undefined for every seed (accuracy 0, or equal recalls)")
     elif alpha and alpha["ci_low"] is None:
-        lines.append(f"alpha: {_shown(alpha['mean'])}; one seed gives no interval")
+        lines.append(f"alpha: {_shown(alpha['mean'])}; no interval with one seed")
     elif alpha:
         lines.append(
-            f"alpha: {_shown(alpha['mean'])}, {alpha['confidence']:.12g} interval {_shown(alpha['ci_low'])} to "
+            f"alpha: {_shown(alpha['mean'])}, {_percent(alpha['confidence'])} interval {_shown(alpha['ci_low'])} to "
             f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
         )
     return "\n".join(lines)
+
+
+def _changes(summary: Mapping[str, Any]) -> str:
+    """How many predictions, or majority votes of several seeds, change, and in which direction."""
+    one = summary["n_seeds"] == 1
+    dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
+    by = f" by more than {summary['tolerance']:.3g}" if "tolerance" in summary else ""
+    line = (
+        f"{summary['n_pies']} of {summary['n_examples']} {'predictions' if one else 'majority votes'} changed{by} "
+        f"({summary['pie_share']:.1%}), {summary['n_seeds']} seed{'' if one else 's'}{dropped}"
+    )
+    flips = summary.get("flips")
+    if not flips:
+        return line
+    wrong, right = flips["to_wrong"], flips["to_right"]
+    if one:
+        return f"{line}: {wrong:.0f} became wrong, {right:.0f} became right"
+    return f"{line}; mean over seeds: {wrong:.1f} predictions became wrong, {right:.1f} became right"
 
 
 def _firmness(summary: Mapping[str, Any]) -> list[str]:
@@ -120,7 +147,7 @@ def _firmness(summary: Mapping[str, Any]) -> list[str]:
     if interval and interval["centered_low"] is not None:
         lines.append(
             f"  over resampled seeds: {interval['centered_low']:.1%} to {interval['centered_high']:.1%} "
-            f"({interval['confidence']:.12g} bootstrap interval, centred)"
+            f"({_percent(interval['confidence'])} bootstrap interval, centred)"
         )
     if floor:
         models = f"{floor['n_models']} seed{'s' if floor['n_models'] != 1 else ''}"
@@ -129,8 +156,15 @@ def _firmness(summary: Mapping[str, Any]) -> list[str]:
             f"{floor['pie_share_half']:.1%} between dense and pruned halves: {_FLOORS[floor['verdict']]}"
         )
     elif summary.get("pie_interval"):
-        lines.append("  noise floor: not available with one seed; give at least two seeds a side")
+        lines.append(
+            "  noise floor: not available with one seed; give at least two seeds a side to separate pruning from "
+            "seed noise"
+        )
     return lines
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.12g}%"
 
 
 def _shown(value: float | None) -> str:

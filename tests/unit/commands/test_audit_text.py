@@ -33,13 +33,26 @@ FLOOR = {"mean": 0.04, "pie_share_half": 0.13, "n_models": 2, "verdict": ">"}
 def test_interval_and_noise_floor_follow_the_share(verdict: str, expected: str) -> None:
     floor = {**FLOOR, "verdict": verdict}
     lines = headlines({**SUMMARY, "pie_interval": INTERVAL, "noise_floor": floor}).split("\n")
-    assert lines[0] == "12 of 100 examples (12.0%) are voted on differently over 4 seeds"
-    assert lines[1] == "  over resampled seeds: 7.0% to 27.0% (0.95 bootstrap interval, centred)"
+    assert lines[0] == "12 of 100 majority votes changed (12.0%), 4 seeds"
+    assert lines[1] == "  over resampled seeds: 7.0% to 27.0% (95% bootstrap interval, centred)"
     assert lines[2].startswith(
         "  noise floor: 4.0% between disjoint halves of the dense models (2 seeds each)"
     )
     assert expected in lines[2]
     assert lines[3] == "accuracy: 0.9000 dense, 0.8500 pruned"
+
+
+def test_changes_have_a_direction() -> None:
+    flips = {"flips": {"to_wrong": 8.0, "to_right": 3.0, "share": 0.11}}
+    one, several = ({**SUMMARY, **flips, "n_seeds": n} for n in (1, 4))
+    assert headlines(one).startswith(
+        "12 of 100 predictions changed (12.0%), 1 seed: 8 became wrong, 3 became right\n"
+    )
+    assert headlines(several).startswith(
+        "12 of 100 majority votes changed (12.0%), 4 seeds; mean over seeds: 8.0 predictions became wrong, "
+        "3.0 became right\n"
+    )
+    assert headlines({**one, "tolerance": 0.25}).startswith("12 of 100 predictions changed by more than 0.25 ")
 
 
 def test_one_seed_has_no_noise_floor() -> None:
