@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prunescope",
         description="Shows who pays when a model is pruned: which examples, which classes, by how much.",
-        epilog="Run a study with `snakemake`, or `prunescope run` for a progress display; see README.md.",
+        epilog="The workflow calls the commands marked `stage`. `prunescope COMMAND --help` lists the options of one.",
     )
     parser.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

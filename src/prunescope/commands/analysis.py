@@ -28,13 +28,19 @@ def add_commands(commands: Any) -> None:
     cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--weights", nargs="*", default=[], type=Path, metavar="FILE")
     cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
-    cell.add_argument("--confidence", type=float, default=0.99)
-    cell.add_argument("--bins", type=int, default=20)
+    cell.add_argument("--confidence", type=float, default=0.99, help="default: %(default)s")
+    cell.add_argument("--bins", type=int, default=20, help="number of EL2N bins (default: %(default)s)")
     cell.add_argument("--out", required=True, type=Path, metavar="DIR")
     cell.set_defaults(run=_cell)
 
-    tables = commands.add_parser("tables", help="stage: cross-study tables")
-    tables.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    tables = commands.add_parser("tables", help="stage: tables of all cells")
+    tables.add_argument(
+        "--cells",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file that lists the cells' folders, one a line",
+    )
     tables.add_argument(
         "--analysis", default="{}", metavar="JSON", help="settings of the tests between cells"
     )

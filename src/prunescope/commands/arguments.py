@@ -21,7 +21,7 @@ def add_configfile(parser: argparse.ArgumentParser, default: str = "config.yaml"
         type=study_file,
         default=default,
         metavar="FILE",
-        help="study (default: %(default)s)",
+        help="the study, a YAML file (default: %(default)s)",
     )
 
 

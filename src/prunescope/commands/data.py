@@ -17,29 +17,31 @@ def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
     dataset = commands.add_parser("dataset", help="stage: build the tables of a data set")
     dataset.add_argument("--name", required=True)
-    dataset.add_argument("--settings", required=True, metavar="JSON")
+    dataset.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
     dataset.add_argument("--out", required=True, type=Path, metavar="DIR")
     dataset.set_defaults(run=_dataset)
 
-    pretrained = commands.add_parser("pretrained", help="stage: fetch an arch's pretrained model")
+    pretrained = commands.add_parser(
+        "pretrained", help="stage: fetch an architecture's pretrained checkpoint"
+    )
     pretrained.add_argument("--arch", required=True)
-    pretrained.add_argument("--settings", required=True, metavar="JSON")
+    pretrained.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
     pretrained.add_argument("--out", required=True, type=Path, metavar="FILE")
     pretrained.set_defaults(run=_pretrained)
 
     encode = commands.add_parser("encode", help="stage: encode a data set for an architecture")
     encode.add_argument("--data", required=True, type=Path, metavar="DIR")
     encode.add_argument("--dataset", required=True)
-    encode.add_argument("--dataset-settings", required=True, metavar="JSON")
+    encode.add_argument("--dataset-settings", required=True, metavar="JSON", help="settings as JSON")
     encode.add_argument("--arch", required=True)
-    encode.add_argument("--arch-settings", required=True, metavar="JSON")
+    encode.add_argument("--arch-settings", required=True, metavar="JSON", help="settings as JSON")
     encode.add_argument("--out", required=True, type=Path, metavar="FILE")
     encode.set_defaults(run=_encode)
 
     readability = commands.add_parser("readability", help="stage: readability of every text of a table")
     readability.add_argument("--texts", required=True, type=Path, metavar="FILE")
     readability.add_argument("--out", required=True, type=Path, metavar="FILE")
-    readability.add_argument("--processes", type=int, default=1)
+    readability.add_argument("--processes", type=int, default=1, help="default: %(default)s")
     readability.set_defaults(run=_readability)
 
 

@@ -17,7 +17,7 @@ from prunescope.commands.environment import use_threads, without_hub
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
     model = commands.add_parser("model", help="stage: train, or prune, a block of seeds")
-    model.add_argument("--settings", required=True, metavar="JSON")
+    model.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
     model.add_argument("--inputs", required=True, type=Path, metavar="FILE")
     for name in ("test", "train", "metrics"):
         model.add_argument(f"--{name}", required=True, type=Path, metavar="FILE")
@@ -32,7 +32,7 @@ def add_commands(commands: Any) -> None:
     )
     model.add_argument(
         "--interval",
-        type=_seconds,
+        type=seconds,
         default=300.0,
         metavar="SECONDS",
         help="how often progress is saved; also when the job is asked to end (default: %(default)g)",
@@ -49,14 +49,14 @@ def add_commands(commands: Any) -> None:
     tune = commands.add_parser(
         "tune", help="stage: search epochs and learning rate of one arch on one data set"
     )
-    tune.add_argument("--settings", required=True, metavar="JSON")
+    tune.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
     tune.add_argument("--inputs", required=True, type=Path, metavar="FILE")
     tune.add_argument("--out", required=True, type=Path, metavar="DIR")
     _device_arguments(tune)
     tune.set_defaults(run=_tune)
 
     tuned = commands.add_parser("tuned", help="stage: the study with what the searches found")
-    tuned.add_argument("--config", required=True, metavar="JSON")
+    tuned.add_argument("--config", required=True, metavar="JSON", help="settings as JSON")
     tuned.add_argument("--best", required=True, nargs="+", type=Path, metavar="FILE")
     tuned.add_argument("--out", required=True, type=Path, metavar="DIR")
     tuned.set_defaults(run=_tuned)
@@ -72,12 +72,15 @@ def add_commands(commands: Any) -> None:
 
 def _device_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--device", default=os.environ.get("PRUNESCOPE_DEVICE", "auto"), choices=("auto", "cpu", "cuda")
+        "--device",
+        default=os.environ.get("PRUNESCOPE_DEVICE", "auto"),
+        choices=("auto", "cpu", "cuda"),
+        help="device to train on (default: PRUNESCOPE_DEVICE, else auto: a GPU where there is one)",
     )
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     value = float(text)
     if not value >= 0:
         raise argparse.ArgumentTypeError(f"{text}: seconds, 0 or more")

@@ -14,7 +14,13 @@ from prunescope.commands.arguments import listed_folders, parsed
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
     figures = commands.add_parser("figures", help="stage: all figures")
-    figures.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    figures.add_argument(
+        "--cells",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file that lists the cells' folders, one a line",
+    )
     figures.add_argument("--tables", required=True, type=Path, metavar="DIR")
     figures.add_argument("--out", required=True, type=Path, metavar="DIR")
     figures.set_defaults(run=_figures)
@@ -31,8 +37,14 @@ def add_commands(commands: Any) -> None:
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--settings", required=True, metavar="JSON")
-    parser.add_argument("--cells", required=True, type=Path, metavar="FILE", help="a cell's folder a line")
+    parser.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
+    parser.add_argument(
+        "--cells",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file that lists the cells' folders, one a line",
+    )
     parser.add_argument("--tables", required=True, type=Path, metavar="DIR")
     parser.add_argument("--figures", required=True, type=Path, metavar="DIR")
     parser.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")

@@ -27,13 +27,17 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         description="Writes the profile that `snakemake --profile slurm` reads, from config.yaml and site.yaml.",
     )
     setup.add_argument(
-        "--source", type=Path, default=Path("profiles/slurm"), metavar="DIR", help="default: %(default)s"
+        "--source",
+        type=Path,
+        default=Path("profiles/slurm"),
+        metavar="DIR",
+        help="folder of config.yaml and site.yaml (default: %(default)s)",
     )
     setup.set_defaults(run=_setup)
 
     run = commands.add_parser(
         "run",
-        help="run a study unattended: restarts Snakemake when it hangs or is killed, and never runs a job twice",
+        help="run a study unattended: restart Snakemake when it hangs or is killed, never run a job twice",
         description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
         "watching and leaves running jobs alone; the same command resumes.",
     )
@@ -45,22 +49,22 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     run.add_argument(
         "--patience",
-        type=_seconds,
+        type=seconds,
         default=400.0,
         metavar="SECONDS",
-        help="restart Snakemake when it has not noticed the end of a job for so long (default: 400)",
+        help="restart Snakemake if it has not noticed the end of a job for this long (default: 400)",
     )
     run.add_argument(
         "--interval",
-        type=_seconds,
+        type=seconds,
         default=30.0,
         metavar="SECONDS",
-        help="between two looks at the queue (default: 30)",
+        help="how often the queue is read (default: 30)",
     )
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
-    status = commands.add_parser("status", help="the study's jobs in the queue, and what is done")
+    status = commands.add_parser("status", help="the study's jobs in the queue; what is done and failed")
     add_configfile(status, _STUDY)
     status.set_defaults(run=_status)
 
@@ -69,7 +73,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     cancel.set_defaults(run=_cancel)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < 1e6:
         raise argparse.ArgumentTypeError("must be a number of seconds above 0")
@@ -158,7 +162,7 @@ def _cancel(arguments: argparse.Namespace) -> int:
     if holder is not None and holder.lives:
         if not holder.here:
             raise UserError(
-                f"{results}: in use by {holder}; run this there, or it would submit its jobs again"
+                f"{results}: in use by {holder}; cancel it on that machine, where its process can be ended"
             )
         os.kill(holder.pid, signal.SIGTERM)
         deadline = time.monotonic() + 30

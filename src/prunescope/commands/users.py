@@ -17,14 +17,16 @@ def add_commands(commands: Any) -> None:
 
     who_pays = commands.add_parser(
         "audit",
-        help="who pays: compare any pair of models from their predictions alone",
+        help="who pays: compare dense and compressed models from their predictions alone",
         description="Compares the predictions of two models (or of several seeds of each) on the same "
         "examples and writes tables and a report of who pays for the compression.",
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
 
-    plan = commands.add_parser("plan", help="what a study will take: models, jobs, GPU hours, disk")
+    plan = commands.add_parser(
+        "plan", help="what a study takes, before it runs: models, jobs, GPU hours, disk"
+    )
     add_configfile(plan)
     plan.add_argument("--json", action="store_true", help="as JSON")
     plan.add_argument(
@@ -33,27 +35,30 @@ def add_commands(commands: Any) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="measured rates of one device (benchmarks/rates.py); without, assumed ones of a data-centre GPU",
+        help="measured rates of one device, as benchmarks/rates.py writes them (default: assumed rates of a "
+        "data-centre GPU)",
     )
     plan.set_defaults(run=_plan)
 
-    status = commands.add_parser("status", help="what of a study is done, running, failed; the time left")
+    status = commands.add_parser("status", help="what is done, running and failed; the time left")
     add_configfile(status)
     status.add_argument("--json", action="store_true", help="as JSON")
     status.set_defaults(run=_status)
 
     report = commands.add_parser(
         "report",
-        help="pages of a study as far as it has come",
+        help="write pages of what is done so far",
         description="Writes tables, figures and pages of the models that are analysed into RESULTS/so-far, while the "
         "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
     )
     add_configfile(report)
     report.set_defaults(run=_report)
 
-    pack = commands.add_parser("pack", help="the pages of a study and all files they lead to, as one zip")
+    pack = commands.add_parser(
+        "pack", help="put the pages of a study and all files they link to into one zip"
+    )
     add_configfile(pack)
-    pack.add_argument("--out", type=Path, metavar="FILE", help="default: NAME-report.zip")
+    pack.add_argument("--out", type=Path, metavar="FILE", help="zip file to write (default: NAME-report.zip)")
     pack.set_defaults(run=_pack)
 
     run = commands.add_parser(
@@ -73,19 +78,19 @@ def add_commands(commands: Any) -> None:
     )
 
     unlock = commands.add_parser(
-        "unlock", help="clear the lock of a run that is no more, and say who held it"
+        "unlock", help="clear the lock that an ended run has left, and say who held it"
     )
     add_configfile(unlock)
     unlock.set_defaults(run=slurm.unlock)
 
     export = commands.add_parser(
         "export",
-        help="a pruned model as a small file: 8-bit weights in compressed sparse rows",
-        description="Writes one model of a study in the form of docs/export.md, reads it back and says how much "
-        "smaller it is and what of its predictions changes.",
+        help="write a model as a small file: 8-bit weights in compressed sparse rows",
+        description="Writes one model of a study in the form of docs/export.md, reads it back, and says how much "
+        "smaller it is and how many predictions change.",
     )
     export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
-    export.add_argument("--seed", required=True, type=int)
+    export.add_argument("--seed", required=True, type=int, help="which of the block's models")
     export.add_argument(
         "--inputs",
         required=True,
@@ -93,7 +98,7 @@ def add_commands(commands: Any) -> None:
         metavar="FILE",
         help="the encoded data set: results/data/DATASET/inputs/ARCH.safetensors",
     )
-    export.add_argument("--out", required=True, type=Path, metavar="FILE")
+    export.add_argument("--out", required=True, type=Path, metavar="FILE", help="safetensors file to write")
     export.set_defaults(run=_export)
 
     schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")

@@ -52,7 +52,9 @@ def test_changes_have_a_direction() -> None:
         "12 of 100 majority votes changed (12.0%), 4 seeds; mean over seeds: 8.0 predictions became wrong, "
         "3.0 became right\n"
     )
-    assert headlines({**one, "tolerance": 0.25}).startswith("12 of 100 predictions changed by more than 0.25 ")
+    assert headlines({**one, "tolerance": 0.25}).startswith(
+        "12 of 100 predictions changed by more than 0.25 "
+    )
 
 
 def test_one_seed_has_no_noise_floor() -> None:
