@@ -169,7 +169,7 @@ def test_tables_of_all_metrics_and_pages(done: Workspace) -> None:
         assert "nan" not in text.lower().split()
         assert dataset in (done.results / "index.html").read_text()
     tags = (done.results / "report/cells/tags--encoder--MP--sparsity-900permille.html").read_text()
-    assert "Counted here are single tokens" in tags
+    assert "The table counts single tokens" in tags
     assert (
         "In paris" in (done.results / "report/cells/records--gpt--MP--sparsity-900permille.html").read_text()
     )

@@ -110,7 +110,7 @@ def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(levels: Work
     for family in ("alpha", "balance", "effectiveness", "pie_share", "el2n", "pie_share_seeds"):
         assert list((figures / family).glob("*.svg")), family
     index = (levels.results / "index.html").read_text()
-    assert "pruned to ratio 2, level 1 to level 3" in index
+    assert "at ratio 2, level 1 to level 3" in index
     assert "LTH at level 3" in (levels.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
 
 
