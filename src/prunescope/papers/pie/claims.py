@@ -11,7 +11,7 @@ from prunescope.analysis.readability import FORMULAS
 from prunescope.analysis.tables.declared import percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, Count, Steps, count, mean, needs, some
-from prunescope.papers.measured import Measured, Part, Role, curves, groups
+from prunescope.papers.measured import ROLES, Measured, Part, Role, curves, groups
 from prunescope.papers.pie.printed import PAPER, PRUNERS
 
 BEST = "IIBP-FT"
@@ -31,13 +31,8 @@ BINS = 20
 #: The data set that PIE-17 and PIE-18 except.
 EXCEPTED = "aapd"
 
-CLAIMS = Claims(
-    PAPER,
-    # The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
-    lambda study: study.only(
-        lambda key: study.role(key.arch) is not None and key.pruner in (*PRUNERS, NO_PRUNER)
-    ),
-)
+#: The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
+CLAIMS = Claims(PAPER, ROLES, PRUNERS)
 claim = CLAIMS.claim
 
 
