@@ -180,10 +180,6 @@ class Measured:
         """What the scores of a cell measure."""
         return self.metrics.get(key) or self.metrics.get(key.dense)
 
-    def score(self, key: Key) -> float | None:
-        """Mean over seeds."""
-        return self["score_mean"].get(key)
-
     @cached_property
     def drops(self) -> dict[Key, float]:
         """Dense minus pruned score of every pruned cell that has both."""
