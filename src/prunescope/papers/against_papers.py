@@ -78,10 +78,7 @@ def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tables.
     for key in study.cells:
         if key in levels:
             found = findings(study.part([key.dense, key]))
-            holds, fails = (
-                [name for name, finding in found.items() if finding.verdict == verdict]
-                for verdict in ("holds", "fails")
-            )
+            holds, fails = ([n for n, one in found.items() if one.verdict == v] for v in ("holds", "fails"))
             if holds or fails:
                 yield tables.CellClaims(
                     *key,

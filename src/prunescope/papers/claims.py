@@ -10,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.measured import Measured
+
+T = TypeVar("T")
 
 Verdict = Literal["holds", "fails", "not measured"]
 
@@ -29,18 +32,18 @@ class NotMeasured(Exception):
     """A study lacks what a claim is checked on."""
 
 
-def needs(found: object, what: str) -> None:
-    """Stop a check where ``found`` is empty; the evidence then says ``what`` is missing.
+def needs(found: T, what: str) -> T:
+    """``found``; where it is empty the check stops, and the evidence says ``what`` is missing.
 
     Raises:
         NotMeasured: it is empty.
     """
     if not found:
         raise NotMeasured(what)
+    return found
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """A statement of a paper, and how it is checked."""
 
     id: str
@@ -57,10 +60,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """A paper's claims, in its order. ``scope``: the part of a study that they are about."""
+    """A paper's claims, in its order. ``families``, ``pruners``: the part of a study that they are about."""
 
     paper: str
-    scope: Callable[[Measured], Measured]
+    families: Collection[str]
+    pruners: Collection[str]
     claims: list[Claim] = field(default_factory=list)
 
     def claim(self, id_: str, statement: str) -> Callable[[Check], Check]:
@@ -74,7 +78,9 @@ class Claims:
 
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
-        part = self.scope(study)
+        part = study.only(
+            lambda key: study.family(key.arch) in self.families and key.pruner in (NO_PRUNER, *self.pruners)
+        )
         return {claim.id: claim.finding(part) for claim in self.claims}
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from prunescope.analysis.tables.declared import Key
-from prunescope.papers.measured import QUANTITIES, Measured
+from prunescope.papers.measured import QUANTITIES, Measured, grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import PrintedNumber, numbers
@@ -52,23 +52,23 @@ def published_rows(study: Measured) -> list[Published]:
     rows: list[Published] = []
     tried = {key[:3] for key in study.cells}
     for paper, names in NAMES.items():
-        cells: dict[tuple[str, ...], dict[tuple[str, str], list[Key]]] = {}
-        for key in sorted(study.keys):
-            dataset, arch = names(study, key)
-            if dataset is not None and arch is not None:
-                where = (dataset.casefold(), arch.casefold(), key.pruner)
-                cells.setdefault(where, {}).setdefault(key[:2], []).append(key)
+        named = [(*names(study, key), key) for key in sorted(study.keys)]
+        cells = grouped(
+            ((dataset.casefold(), arch.casefold(), key.pruner), key)
+            for dataset, arch, key in named
+            if dataset and arch
+        )
         for number in numbers(paper):
-            where = (number.dataset.casefold(), number.arch.casefold(), number.pruner)
-            for own in cells.get(where, {}).values():
-                near = _nearest(study, number, own)
+            own = cells.get((number.dataset.casefold(), number.arch.casefold(), number.pruner), ())
+            for keys in grouped((key[:2], key) for key in own).values():
+                near = _nearest(study, number, keys)
                 if near is not None and (number.only_with is None or (*near[:2], number.only_with) in tried):
                     ours = study[_ours(number.quantity)].get(near)
                     rows.append(_row(paper, number.table, near, number.quantity, number.value, ours))
     return [*rows, *_rows_of_tests(study)]
 
 
-def _nearest(study: Measured, number: PrintedNumber, keys: list[Key]) -> Key | None:
+def _nearest(study: Measured, number: PrintedNumber, keys: Sequence[Key]) -> Key | None:
     apart = {
         key: distance
         for key in keys
@@ -88,9 +88,8 @@ def _ours(quantity: str) -> str:
 
 
 def _row(paper: str, table: str, key: Key, quantity: str, published: float, ours: float | None) -> Published:
-    return Published(
-        paper, table, *key, quantity, published, ours, None if ours is None else ours - published
-    )
+    difference = None if ours is None else ours - published
+    return Published(paper, table, *key, quantity, published, ours, difference)
 
 
 def _rows_of_tests(study: Measured) -> Iterator[Published]:
@@ -104,13 +103,14 @@ def _rows_of_tests(study: Measured) -> Iterator[Published]:
             for side, key in ((printed.a, ours.a), (printed.b, ours.b))
         )
         against = f"{printed.varied}{sides}".rstrip()
-        own = None if ours.p_value is None else float(ours.significant)
-        yield _row(
-            recall.PAPER, printed.table, ours.a, SIGNIFICANT + against, float(printed.significant), own
-        )
-        if printed.sign is not None:
-            sign = None if ours.sign is None else float(ours.sign)
-            yield _row(recall.PAPER, printed.table, ours.a, SIGN + against, float(printed.sign), sign)
+        significant = None if ours.p_value is None else ours.significant
+        for quantity, theirs, own in (
+            (SIGNIFICANT, printed.significant, significant),
+            (SIGN, printed.sign, ours.sign),
+        ):
+            if theirs is not None:
+                value = None if own is None else float(own)
+                yield _row(recall.PAPER, printed.table, ours.a, quantity + against, float(theirs), value)
 
 
 def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
@@ -120,12 +120,9 @@ def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
     accuracies, the paper from what the data sets are. Of two tests of MP against UP at one model, Table 9 takes the
     one of the family over all sizes, Table 8 the other.
     """
-    ours: dict[tuple[Cell, Cell, bool], list[AlphaTest]] = {}
-    for test in study.tests:
-        a, b = _cell(study, test.a), _cell(study, test.b)
-        if a is not None and b is not None:
-            ours.setdefault((a, b, test.over_sizes), []).append(test)
-            ours.setdefault((b, a, test.over_sizes), []).append(test.turned())
+    cells = {key: _cell(study, key) for test in study.tests for key in (test.a, test.b)}
+    turned = (one for test in study.tests for one in (test, test.turned()))
+    ours = grouped(((cells[test.a], cells[test.b], test.over_sizes), test) for test in turned)
     return [
         (printed, test)
         for printed in recall.tests()
@@ -133,30 +130,15 @@ def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
     ]
 
 
-def test_rows(study: Measured) -> list[PublishedTest]:
+def test_rows(study: Measured) -> Iterator[PublishedTest]:
     """A row per compared test. ``published_p`` and ``ours_p`` are corrected, each within its own family."""
-    return [
-        PublishedTest(
-            paper=recall.PAPER,
-            table=printed.table,
-            varied=printed.varied,
-            cell_a=ours.cells[0],
-            cell_b=ours.cells[1],
-            alternative=printed.alternative,
-            published_p=printed.text,
-            ours_p=ours.p_corrected,
-            published_significant=printed.significant,
-            ours_significant=None if ours.p_value is None else ours.significant,
-            published_sign=printed.sign,
-            ours_sign=ours.sign,
-            published_family_size=printed.family_size,
-            ours_family_size=ours.family_size,
-            n_a=ours.n_a,
-            n_b=ours.n_b,
-            note=ours.note,
-        )
-        for printed, ours in compared_tests(study)
-    ]
+    for printed, ours in compared_tests(study):
+        significant = None if ours.p_value is None else ours.significant
+        yield PublishedTest(
+            recall.PAPER, printed.table, printed.varied, *ours.cells, printed.alternative, printed.text,
+            ours.p_corrected, printed.significant, significant, printed.sign, ours.sign, printed.family_size,
+            ours.family_size, ours.n_a, ours.n_b, ours.note,
+        )  # fmt: skip
 
 
 def _cell(study: Measured, key: Key) -> Cell | None:

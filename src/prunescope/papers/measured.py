@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.tables import registry
@@ -16,6 +16,7 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest, read_tests
 
+K = TypeVar("K")
 T = TypeVar("T")
 C = TypeVar("C", bound=CellRow)
 
@@ -118,16 +119,16 @@ class Measured:
         return cls(
             metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
             values=values,
-            classes=_grouped(
+            classes=grouped(
                 (key, Part(row.class_, row.n_examples, row.n_pies))
                 for folder, key in keys.items()
                 if key.pruner != NO_PRUNER
                 for row in read_table(folder / "test", ClassCount)
             ),
-            bins=_grouped(
+            bins=grouped(
                 (key, Part(str(row.bin), row.n_examples, row.n_pies)) for key, row in rows(registry.El2nBin)
             ),
-            losses=_grouped(
+            losses=grouped(
                 (key, LossPoint(row.step, row.reached, row.mean)) for key, row in rows(registry.PruningLoss)
             ),
             tests=read_tests(
@@ -179,10 +180,6 @@ class Measured:
         """What the scores of a cell measure."""
         return self.metrics.get(key) or self.metrics.get(key.dense)
 
-    def score(self, key: Key) -> float | None:
-        """Mean over seeds."""
-        return self["score_mean"].get(key)
-
     @cached_property
     def drops(self) -> dict[Key, float]:
         """Dense minus pruned score of every pruned cell that has both."""
@@ -225,7 +222,7 @@ class Measured:
 
 def curves(values: Mapping[Key, float]) -> dict[tuple[str, str, str], list[float]]:
     """Values in order of sparsity by (dataset, arch, pruner); only where there are at least two."""
-    found = _grouped((key[:3], values[key]) for key in sorted(values))
+    found = grouped((key[:3], values[key]) for key in sorted(values))
     return {curve: list(along) for curve, along in found.items() if len(along) > 1}
 
 
@@ -237,8 +234,9 @@ def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]
     return found
 
 
-def _grouped(pairs: Iterable[tuple[Any, T]]) -> dict[Any, tuple[T, ...]]:
-    found: dict[Any, list[T]] = {}
+def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
+    """Values by key, both in the order in which they occur."""
+    found: dict[K, list[T]] = {}
     for key, value in pairs:
         found.setdefault(key, []).append(value)
     return {key: tuple(values) for key, values in found.items()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
+
+from prunescope.analysis.csv_text import read_csv
+from prunescope.analysis.tables.declared import R, Row
+from prunescope.analysis.tables.declared import read_rows as read_declared
 
 #: The ``paper`` column of published.csv, and the papers' titles. The folder of a paper is its name in lower case.
 PAPERS: dict[str, str] = {
@@ -20,7 +22,7 @@ _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class PrintedNumber:
+class PrintedNumber(Row):
     """One number of a paper's table about one cell of its grid, in the paper's names.
 
     sparsity: fraction of the prunable weights, 0 for dense models; None where the paper has ``ratio`` instead, all
@@ -30,10 +32,9 @@ class PrintedNumber:
         the experiments with this pruner alone.
     value: a fraction, or alpha.
     metric: what scores on the data set measure.
-    doubtful: inferred instead of read (``pie/doubtful.csv`` says how).
+    doubtful: filled where it is inferred instead of read (``pie/doubtful.csv`` says how).
     """
 
-    paper: str
     table: str
     dataset: str
     arch: str
@@ -42,10 +43,10 @@ class PrintedNumber:
     quantity: str
     value: float
     metric: str
-    doubtful: bool = False
-    ratio: float | None = None
-    tolerance: float = _ROUNDING
-    only_with: str | None = None
+    doubtful: str | None
+    ratio: float | None
+    tolerance: float | None
+    only_with: str | None
 
     def distance(self, sparsity: float, ratio: float | None) -> float | None:
         """How far a cell is from this one, as ``tolerance`` counts; None beyond it."""
@@ -55,36 +56,27 @@ class PrintedNumber:
             apart = abs(ratio / self.ratio - 1)
         else:
             return None
-        return apart if apart <= self.tolerance else None
+        return apart if apart <= (self.tolerance or _ROUNDING) else None
 
 
 @cache
 def numbers(paper: str) -> tuple[PrintedNumber, ...]:
     """Every legible number of the paper, in the order of its tables."""
-    return tuple(
-        PrintedNumber(
-            paper,
-            row["table"],
-            row["dataset"],
-            row["arch"],
-            row["pruner"],
-            sparsity=float(row["sparsity"]) if row["sparsity"] else None,
-            quantity=row["quantity"],
-            value=float(row["value"]),
-            metric=row["metric"],
-            doubtful=bool(row.get("doubtful")),
-            ratio=float(row["ratio"]) if row.get("ratio") else None,
-            tolerance=float(row.get("tolerance") or _ROUNDING),
-            only_with=row.get("only_with") or None,
-        )
-        for row in read_rows(paper, "printed.csv")
-    )
+    return tuple(read_as(paper, "printed.csv", PrintedNumber))
+
+
+def read_as(paper: str, file: str, row: type[R]) -> list[R]:
+    """Rows of a CSV file in the paper's folder."""
+    return read_declared(_path(paper, file), row)
 
 
 def read_rows(paper: str, file: str) -> list[dict[str, str]]:
     """Rows of a CSV file in the paper's folder, as strings."""
-    path = resources.files("prunescope.papers").joinpath(paper.lower(), file)
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    return read_csv(_path(paper, file))
+
+
+def _path(paper: str, file: str) -> Path:
+    return Path(__file__).parent / paper.lower() / file
 
 
 def plain(name: str) -> str:

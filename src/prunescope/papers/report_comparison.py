@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from prunescope.analysis.csv_text import number, read_csv
 from prunescope.config.compression import Compression
 from prunescope.papers.comparison import SIGN, SIGNIFICANT
+from prunescope.papers.measured import grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.printed import PAPERS, numbers
 from prunescope.report import page
@@ -82,10 +83,7 @@ def section(tables: Path, out: Path) -> dict[str, Any] | None:
     measured = [claim for claim in checked if claim["verdict"] != "not measured"]
     if not compared and not measured:
         return None
-    waiting: dict[str, list[dict[str, str]]] = {}
-    for claim in checked:
-        if claim["verdict"] == "not measured":
-            waiting.setdefault(claim["evidence"], []).append(claim)
+    waiting = grouped((claim["evidence"], claim) for claim in checked if claim["verdict"] == "not measured")
     return {
         "measured": measured,
         "open": waiting,
@@ -105,12 +103,12 @@ def section(tables: Path, out: Path) -> dict[str, Any] | None:
 
 def _summary(rows: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """By table and quantity: cells with both numbers, mean and largest absolute difference."""
-    by_quantity: dict[tuple[str, str, tuple[str, Unit]], list[tuple[float, dict[str, str]]]] = {}
-    for row in rows:
-        difference = number(row["difference"])
-        if difference is not None:
-            key = (row["paper"], row["table"], shown_as(row["quantity"]))
-            by_quantity.setdefault(key, []).append((difference, row))
+    known = [(row, number(row["difference"])) for row in rows]
+    by_quantity = grouped(
+        ((row["paper"], row["table"], shown_as(row["quantity"])), (difference, row))
+        for row, difference in known
+        if difference is not None
+    )
     found = []
     for (paper, table, (quantity, unit)), differences in by_quantity.items():
         largest, row = max(differences, key=lambda pair: abs(pair[0]))
@@ -142,9 +140,7 @@ def _shown(value: float, unit: Unit, signed: bool = False) -> str:
 def _tests(rows: Iterable[dict[str, str]]) -> list[dict[str, Any]]:
     """By table: tests with an outcome, how many are as significant as printed, and which are not; and of those whose
     sign the paper says, how many have it."""
-    by_table: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        by_table.setdefault(row["table"], []).append(row)
+    by_table = grouped((row["table"], row) for row in rows)
     found = []
     for table, own in by_table.items():
         decided = [row for row in own if row["ours_significant"]]
@@ -184,22 +180,15 @@ def _named(row: dict[str, str]) -> str:
 
 def _doubtful(rows: Sequence[dict[str, str]]) -> int:
     """How many of the printed numbers compared are inferred rather than read."""
+    columns = ("table", "dataset", "arch", "pruner", "quantity")
     unsure = {
-        (n.table, n.dataset.casefold(), n.arch.casefold(), n.pruner, n.sparsity, n.quantity)
+        (*(getattr(n, column).casefold() for column in columns), n.sparsity)
         for n in numbers(pie.PAPER)
         if n.doubtful
     }
     return sum(
         row["paper"] == pie.PAPER
         and bool(row["difference"])
-        and (
-            row["table"],
-            row["dataset"].casefold(),
-            row["arch"].casefold(),
-            row["pruner"],
-            float(row["sparsity"]),
-            row["quantity"],
-        )
-        in unsure
+        and (*(row[column].casefold() for column in columns), float(row["sparsity"])) in unsure
         for row in rows
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from prunescope.analysis.csv_text import number
 from prunescope.analysis.stats import std
+from prunescope.papers.measured import grouped
 from prunescope.papers.report_comparison import Unit, of_numbers, shown_as
 
 #: By the size of a difference in printed spreads, up to which: the class of a cell, and its name in the legend.
@@ -74,10 +76,10 @@ def quantities(tables: Path) -> list[Quantity]:
     """
     path = tables / "published.csv"
     rows = of_numbers(path) if path.exists() else []
-    groups: dict[tuple[str, str, str], list[tuple[dict[str, str], Spread | None]]] = {}
-    for row, spread in zip(rows, spreads(rows), strict=True):
-        name, _ = shown_as(row["quantity"])
-        groups.setdefault((row["paper"], row["table"], name), []).append((row, spread))
+    groups = grouped(
+        ((row["paper"], row["table"], shown_as(row["quantity"])[0]), (row, spread))
+        for row, spread in zip(rows, spreads(rows), strict=True)
+    )
     return [_quantity(key, entries) for key, entries in groups.items()]
 
 
@@ -98,10 +100,9 @@ def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
     over_seeds = {
         values(row, cell): number(row["published"]) for row in rows if row["quantity"] == "score_std"
     }
-    beside: dict[tuple[str, ...], list[float]] = {}
-    for row in rows:
-        for columns in (near, wide):
-            beside.setdefault(values(row, columns), []).append(float(row["published"]))
+    beside = grouped(
+        (values(row, columns), float(row["published"])) for row in rows for columns in (near, wide)
+    )
 
     def spread(row: Mapping[str, str]) -> Spread | None:
         own = over_seeds.get(values(row, cell)) if row["quantity"] == "score_mean" else None
@@ -119,10 +120,10 @@ def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
 def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[dict[str, str], Spread | None]]) -> Quantity:
     _, unit = shown_as(entries[0][0]["quantity"])
     models: dict[str, dict[tuple[str, float], Shown]] = {}
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for row, spread in entries:
         shown = _shown(row, spread, unit)
-        counts[shown.nearness] = counts.get(shown.nearness, 0) + 1
+        counts[shown.nearness] += 1
         where = (_pruner(row), float(row["sparsity"]))
         models.setdefault(f"{row['dataset']} · {row['arch']}", {})[where] = shown
     blocks = []

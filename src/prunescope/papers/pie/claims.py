@@ -11,7 +11,7 @@ from prunescope.analysis.readability import FORMULAS
 from prunescope.analysis.tables.declared import percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, Count, Steps, count, mean, needs, some
-from prunescope.papers.measured import Measured, Part, Role, curves, groups
+from prunescope.papers.measured import ROLES, Measured, Part, Role, curves, grouped, groups
 from prunescope.papers.pie.printed import PAPER, PRUNERS
 
 BEST = "IIBP-FT"
@@ -31,13 +31,8 @@ BINS = 20
 #: The data set that PIE-17 and PIE-18 except.
 EXCEPTED = "aapd"
 
-CLAIMS = Claims(
-    PAPER,
-    # The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
-    lambda study: study.only(
-        lambda key: study.role(key.arch) is not None and key.pruner in (*PRUNERS, NO_PRUNER)
-    ),
-)
+#: The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
+CLAIMS = Claims(PAPER, ROLES, PRUNERS)
 claim = CLAIMS.claim
 
 
@@ -47,14 +42,11 @@ def pies_rise_with_sparsity(study: Measured) -> tuple[bool, str]:
 
     In print 201 of 256 steps rise, 37 stay equal (whole percents are printed) and 18 fall (7 %).
     """
-    along = curves(study["pie_share"])
-    needs(along, "needs at least two sparsities of one pruner")
-    steps = Steps.along(along.values())
-    by_pruner = {
-        pruner: Steps.along(values for curve, values in along.items() if curve[2] == pruner)
-        for pruner in sorted({pruner for _, _, pruner in along})
-    }
-    against = [pruner for pruner, own in by_pruner.items() if own.rise <= own.fall]
+    along = needs(curves(study["pie_share"]), "needs at least two sparsities of one pruner")
+    steps, against = Steps.along(along.values()), []
+    for pruner in sorted({pruner for _, _, pruner in along}):
+        own = Steps.along(values for curve, values in along.items() if curve[2] == pruner)
+        against += [pruner] if own.rise <= own.fall else []
     evidence = f"{steps}, over {len(along)} curves"
     if against:
         evidence += f"; not more steps rise than fall with {', '.join(against)}"
@@ -66,8 +58,7 @@ def pies_rise_with_sparsity(study: Measured) -> tuple[bool, str]:
 )
 def pies_always_exist(study: Measured) -> tuple[bool, str]:
     """Every cell has PIEs ("always" allows no exception). In print the smallest share is 2 %."""
-    shares = study["pie_share"]
-    needs(shares, "no pruned network of the paper's kind was run")
+    shares = needs(study["pie_share"], "no pruned network of the paper's kind was run")
     key = min(shares, key=lambda key: (shares[key], key))
     found = count(share > 0 for share in shares.values())
     return found.all, f"{found} cells have PIEs; smallest share {percent(shares[key])} ({key.text})"
@@ -81,7 +72,7 @@ def more_pies_in_bert(study: Measured) -> tuple[bool, str]:
     """
     pairs = study.pairs(study["pie_share"])
     needs(pairs, "needs a BERT-like encoder and a BiLSTM at equal data set, pruner and sparsity")
-    larger, equal = (count(sign(b - c) == s for _, b, c in pairs) for s in (1, 0))
+    larger, equal = count(b > c for _, b, c in pairs), count(b == c for _, b, c in pairs)
     return larger.nearly_all, (
         f"larger for {study.playing('BERT')} than for {study.playing('BiLSTM')} in {larger} pairs, equal in "
         f"{equal.yes}, smaller in {larger.total - larger.yes - equal.yes}"
@@ -101,12 +92,11 @@ def best_pruner_has_fewer_pies(study: Measured) -> tuple[bool, str]:
     scores = groups({key: value for key, value in study["score_mean"].items() if key.pruner != NO_PRUNER})
     fewer = {}
     for where, shares in groups(study["pie_share"]).items():
-        known = {pruner: scores.get(where, {}).get(pruner) for pruner in shares}
-        values = [value for value in known.values() if value is not None]
-        if len(values) == len(shares) and min(values) < max(values):
+        known = {pruner: score for pruner, score in scores.get(where, {}).items() if pruner in shares}
+        low, high = min(known.values(), default=0), max(known.values(), default=0)
+        if len(known) == len(shares) and low < high:
             best, worst = (
-                mean(share for pruner, share in shares.items() if known[pruner] == end)
-                for end in (max(values), min(values))
+                mean(shares[p] for p, score in known.items() if score == end) for end in (high, low)
             )
             fewer[where] = best < worst
     needs(fewer, "needs at least two pruners with different scores at equal sparsity")
@@ -131,10 +121,10 @@ def iibp_ft_loses_least(study: Measured) -> tuple[bool, str]:
     needs(others, f"needs {BEST} and another pruner at equal data set, network and sparsity")
     means = {}
     for pruner in others:
-        both = [drops for drops in by_cell if pruner in drops]
-        means[pruner] = (mean(d[BEST] for d in both), mean(d[pruner] for d in both), len(both))
+        both = [(drops[BEST], drops[pruner]) for drops in by_cell if pruner in drops]
+        means[pruner] = (*(mean(side) for side in zip(*both, strict=True)), len(both))
     beaten = count(own < other for own, other, _ in means.values())
-    closest = min(others, key=lambda pruner: (means[pruner][1] - means[pruner][0], pruner))
+    closest = min(others, key=lambda pruner: means[pruner][1] - means[pruner][0])
     own, other, cells = means[closest]
     evidence = (
         f"mean drop smaller than that of {beaten} other pruners; the one that comes closest or is ahead is "
@@ -178,15 +168,12 @@ def pruning_hurts_bert_more(study: Measured) -> tuple[bool, str]:
     Over all pairs at equal data set, pruner and sparsity. In print BERT loses 0.018 more at 20 % and 0.261 more at
     99 %.
     """
-    pairs = study.pairs(study.drops)
-    heavy = [(bert, bilstm) for key, bert, bilstm in pairs if HEAVY <= key.sparsity <= 0.99]
-    light = [(bert, bilstm) for key, bert, bilstm in pairs if key.sparsity < HEAVY]
-    needs(pairs, f"needs {_PAIR}")
-    needs(heavy, "needs sparsities of 70-99%")
-    needs(light, "needs sparsities below 70%")
+    pairs = needs(study.pairs(study.drops), f"needs {_PAIR}")
+    heavy = needs([p for p in pairs if HEAVY <= p[0].sparsity <= 0.99], "needs sparsities of 70-99%")
+    light = needs([p for p in pairs if p[0].sparsity < HEAVY], "needs sparsities below 70%")
     total, above, below = (
-        (mean(bert for bert, _ in part), mean(bilstm for _, bilstm in part))
-        for part in ([pair[1:] for pair in pairs], heavy, light)
+        (mean(bert for _, bert, _ in part), mean(bilstm for _, _, bilstm in part))
+        for part in (pairs, heavy, light)
     )
     return total[0] > max(total[1], 0) and above[0] - above[1] > below[0] - below[1], (
         f"mean drop of {study.playing('BERT')} {total[0]:.3f} against {total[1]:.3f} of "
@@ -203,10 +190,8 @@ def light_pruning_costs_little(study: Measured) -> tuple[bool, str]:
     """
     drops = {key: drop for key, drop in study.drops.items() if key.sparsity <= LIGHT}
     needs(drops, "needs sparsities up to 50%")
-    cheap = count(
-        mean(drop for key, drop in drops.items() if key.pruner == pruner) <= LITTLE
-        for pruner in {key.pruner for key in drops}
-    )
+    by_pruner = grouped((key.pruner, drop) for key, drop in drops.items())
+    cheap = count(mean(of) <= LITTLE for of in by_pruner.values())
     return cheap.most, (
         f"mean drop at most {LITTLE:g} with {cheap} pruners; {count(drop <= LITTLE for drop in drops.values())} "
         f"cells up to 50% lose at most {LITTLE:g}"
@@ -228,23 +213,17 @@ def worse_on_pies(study: Measured) -> tuple[bool, str]:
     """
     scores, texts, holds = study["score_mean"], [], True
     cells = [key for key in study.cells if study["pie_share"].get(key) != 1]
-    for side, on_pies, whose in (
-        ("pruned", study["pruned_score_on_pies"], {key: key for key in cells}),
-        ("unpruned", study["dense_score_on_pies"], {key: key.dense for key in cells}),
+    for side, on_pies in (
+        ("pruned", study["pruned_score_on_pies"]),
+        ("unpruned", study["dense_score_on_pies"]),
     ):
-        lower = {
-            key: on_pies[key] < scores[all_]
-            for key, all_ in whose.items()
-            if key in on_pies and all_ in scores
-        }
-        needs(lower, _NO_PIES)
-        found = count(lower.values())
+        on_all = {key: scores.get(key if side == "pruned" else key.dense) for key in cells if key in on_pies}
+        lower = {key: on_pies[key] < score for key, score in on_all.items() if score is not None}
+        found = count(needs(lower, _NO_PIES).values())
         holds &= found.nearly_all
-        exceptions = [
-            percent(sparsity) for sparsity in sorted({k.sparsity for k, low in lower.items() if not low})
-        ]
-        text = f"{side} models score lower on PIEs in {found} cells"
-        texts.append(f"{text} (exceptions at {', '.join(exceptions)})" if exceptions else text)
+        exceptions = ", ".join(map(percent, sorted({key.sparsity for key, low in lower.items() if not low})))
+        texts.append(f"{side} models score lower on PIEs in {found} cells")
+        texts[-1] += f" (exceptions at {exceptions})" if exceptions else ""
     return holds, "; ".join(texts)
 
 
@@ -256,12 +235,10 @@ def loss_is_larger_on_pies(study: Measured) -> tuple[bool, str]:
     larger in 262 of 289 cells (91 %), and 2.3 times as large in the mean.
     """
     dense, pruned, drops = study["dense_score_on_pies"], study["pruned_score_on_pies"], study.drops
-    losses = [
-        (abs(dense[key] - pruned[key]), abs(drops[key])) for key in dense if key in pruned and key in drops
-    ]
-    needs(losses, _NO_PIES)
+    cells = needs([key for key in dense if key in pruned and key in drops], _NO_PIES)
+    losses = [(abs(dense[key] - pruned[key]), abs(drops[key])) for key in cells]
     larger = count(on_pies > on_all for on_pies, on_all in losses)
-    on_pies, on_all = (mean(pair[side] for pair in losses) for side in (0, 1))
+    on_pies, on_all = (mean(side) for side in zip(*losses, strict=True))
     return larger.nearly_all and on_pies >= MUCH * on_all, (
         f"larger on PIEs in {larger} cells; mean difference of the scores {on_pies:.3f} on PIEs, {on_all:.3f} on all"
     )
@@ -315,12 +292,7 @@ def every_class_but_the_first(study: Measured) -> tuple[bool, str]:
     needs(cells, "needs PIEs on a multi-label data set of texts")
     full = count(all(part.n_pies > 0 for part in parts) for parts in cells)
     classes = count(part.n_pies > 0 for parts in cells for part in parts)
-    firsts = [(max(parts, key=lambda part: part.n_examples), parts) for parts in cells]
-    under = count(
-        first.n_pies * sum(part.n_examples for part in parts)
-        < first.n_examples * sum(p.n_pies for p in parts)
-        for first, parts in firsts
-    )
+    under = count(_share([max(parts, key=lambda part: part.n_examples)]) < _share(parts) for parts in cells)
     return full.nearly_all and under.nearly_all, (
         f"every class has PIEs in {full} cells ({classes} classes over all cells); the most frequent class is "
         f"under-represented in {under}"
@@ -344,9 +316,8 @@ def pies_are_influential(study: Measured) -> tuple[bool, str]:
     last = {key: _share(bins[-1:]) for key, bins in cells.items()}
     above = count(last[key] > _share(bins) for key, bins in cells.items())
     evidence = f"the last bin is above the average in {above} cells"
-    roles: tuple[Role, ...] = ("BERT", "BiLSTM")
     tens = []
-    for role in roles:
+    for role in ROLES.values():
         own = [share for key, share in last.items() if key.pruner == BEST and study.role(key.arch) == role]
         needs(own, f"needs PIEs of a {role} pruned with {BEST}; {evidence}")
         tens.append(round(10 * max(own)))
@@ -379,13 +350,11 @@ def pies_are_harder_to_read(study: Measured) -> tuple[bool, str]:
 
     Ratios of PIEs over all texts, for every encoder, data set but AAPD, and sparsity. How far above is reported only.
     """
-    words = list(_over_pruners(study, "difficult_words", "BERT").values())
-    formulas = [
-        ratio
-        for name in FORMULAS
-        if name != "difficult_words"
-        for ratio in _over_pruners(study, name, "BERT").values()
-    ]
+    words, *others = (
+        list(_over_pruners(study, name, "BERT").values())
+        for name in ("difficult_words", *(name for name in FORMULAS if name != "difficult_words"))
+    )
+    formulas = [ratio for of in others for ratio in of]
     needs(
         words and formulas,
         "needs the readability of a BERT-like encoder's PIEs on a data set other than AAPD",
@@ -408,16 +377,11 @@ def pies_are_longer(study: Measured) -> tuple[bool, str]:
     ratios = _over_pruners(study, "text_length", "BERT", "BiLSTM")
     needs(ratios, "needs the text length of PIEs on a data set other than AAPD")
     longer = count(ratio > 1 for ratio in ratios.values())
-    datasets = sorted({dataset for dataset, _, _ in ratios})
-    largest = {name: max(ratio for place, ratio in ratios.items() if place[0] == name) for name in datasets}
+    largest = grouped((dataset, ratio) for (dataset, _, _), ratio in sorted(ratios.items()))
     return longer.nearly_all, (
         f"mean over pruners above 1 in {longer} (data set, network, sparsity); at most "
-        + ", ".join(f"{ratio:.2f} on {dataset}" for dataset, ratio in largest.items())
+        + ", ".join(f"{max(of):.2f} on {dataset}" for dataset, of in largest.items())
     )
-
-
-def sign(value: float) -> int:
-    return (value > 0) - (value < 0)
 
 
 def _share(bins: Sequence[Part]) -> float:

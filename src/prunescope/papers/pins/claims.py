@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from prunescope.analysis.tables.declared import Key, percent
@@ -26,24 +26,13 @@ _ROUNDING = 1e-6
 _BY_RANK = (PINS, "sensitivity", "GMP")
 _OWN, _HEURISTIC = pins.CRITERIA[:2], pins.CRITERIA[2:]
 
-CLAIMS = Claims(
-    pins.PAPER,
-    # The paper speaks of pretrained transformers, and of gradual pruning.
-    lambda study: study.only(
-        lambda key: (
-            study.family(key.arch) in ("encoder", "causal-lm")
-            and key.pruner in (*pins.PRUNERS, *pins.CRITERIA, PLAIN, DISTILLED, NO_PRUNER)
-        )
-    ),
-)
+#: The paper speaks of pretrained transformers, and of gradual pruning.
+CLAIMS = Claims(pins.PAPER, ("encoder", "causal-lm"), {*pins.PRUNERS, *pins.CRITERIA, PLAIN, DISTILLED})
 claim = CLAIMS.claim
 
 
 class Duel(NamedTuple):
-    """A method's score on one architecture, data set and sparsity, and the best of others'.
-
-    ``name``: the data set in the paper's words.
-    """
+    """A method's score on one architecture, data set (``name`` in the paper) and sparsity, and the best of others'."""
 
     key: Key
     name: str
@@ -64,14 +53,10 @@ class Duel(NamedTuple):
         return f"{self.text} {points(self.lead)}"
 
 
-def at(*sparsities: float) -> Callable[[Key], bool]:
-    return lambda key: any(abs(key.sparsity - one) < _ROUNDING for one in sparsities)
-
-
 def duels(
     study: Measured,
     datasets: Collection[str],
-    where: Callable[[Key], bool],
+    sparsities: Collection[float],
     method: str = PINS,
     rivals: Sequence[str] = RIVALS,
     scores: Mapping[Key, float] | None = None,
@@ -80,19 +65,19 @@ def duels(
     scores, found = study["score_mean"] if scores is None else scores, []
     for key in study.cells:
         name = pins.dataset_name(key.dataset, study.sources.get(key.dataset))
-        if key.pruner != method or name is None or name not in datasets or not where(key):
-            continue
-        others = {rival: key.dense if rival == NO_PRUNER else key._replace(pruner=rival) for rival in rivals}
-        known = {rival: scores[other] for rival, other in others.items() if other in scores}
-        if key in scores and known:
-            best = max(known, key=lambda rival: known[rival])
-            found.append(Duel(key, name, scores[key], best, known[best]))
+        here = any(abs(key.sparsity - sparsity) < _ROUNDING for sparsity in sparsities)
+        if key in scores and key.pruner == method and name is not None and name in datasets and here:
+            cells = {
+                rival: key.dense if rival == NO_PRUNER else key._replace(pruner=rival) for rival in rivals
+            }
+            if known := {rival: scores[cell] for rival, cell in cells.items() if cell in scores}:
+                best = max(known, key=lambda rival: known[rival])
+                found.append(Duel(key, name, scores[key], best, known[best]))
     return found
 
 
-def against_dense(study: Measured, datasets: Collection[str], where: Callable[[Key], bool]) -> list[Duel]:
-    """PINS and dense models."""
-    return duels(study, datasets, where, rivals=(NO_PRUNER,))
+def against_dense(study: Measured, datasets: Collection[str], *sparsities: float) -> list[Duel]:
+    return duels(study, datasets, sparsities, rivals=(NO_PRUNER,))
 
 
 def main_model(study: Measured) -> Measured:
@@ -111,6 +96,10 @@ def exceptions(cases: Sequence[Duel]) -> str:
     return f"; not in {some([f'{case.distance} to {case.rival}' for case in cases])}" if cases else ""
 
 
+def behind(cases: Sequence[Duel]) -> list[Duel]:
+    return [case for case in cases if case.lead < 0]
+
+
 @claim(
     "PINS-01",
     "At 80 % and 90 % sparsity PINS matches or beats every compared method on every GLUE task, on three models.",
@@ -120,11 +109,9 @@ def pins_is_best_on_glue(study: Measured) -> tuple[bool, str]:
 
     In print it is the best in 28 of 28 comparisons.
     """
-    cases = duels(study, GLUE, at(0.8, 0.9))
-    needs(cases, "needs PINS and a rival on a task of GLUE at 80 or 90%")
-    lost = [case for case in cases if case.lead < 0]
+    cases = needs(duels(study, GLUE, (0.8, 0.9)), "needs PINS and a rival on a task of GLUE at 80 or 90%")
     best = count(case.lead >= 0 for case in cases)
-    return not lost, f"PINS at or above its best rival in {best} comparisons{exceptions(lost)}"
+    return best.all, f"PINS at or above its best rival in {best} comparisons{exceptions(behind(cases))}"
 
 
 @claim(
@@ -133,12 +120,11 @@ def pins_is_best_on_glue(study: Measured) -> tuple[bool, str]:
 )
 def gains_more_on_small_tasks(study: Measured) -> tuple[bool, str]:
     """The mean lead over the best rival at 80 % is above 0 on RTE and CoLA, and larger than on other tasks of GLUE."""
-    cases = duels(main_model(study), GLUE, at(0.8))
-    small = [case.lead for case in cases if case.name in SMALL]
-    others = [case.lead for case in cases if case.name not in SMALL]
+    cases = duels(main_model(study), GLUE, (0.8,))
+    small, others = ([c.lead for c in cases if (c.name in SMALL) is is_small] for is_small in (True, False))
     needs(small and others, "needs PINS and a rival at 80% on RTE or CoLA, and on another task of GLUE")
     gain, rest = mean(small), mean(others)
-    return gain > 0 and gain > rest, (
+    return gain > max(0, rest), (
         f"mean lead over the best rival {points(gain)} points on RTE and CoLA ({len(small)} comparisons), "
         f"{points(rest)} on other tasks ({len(others)})"
     )
@@ -148,26 +134,23 @@ def gains_more_on_small_tasks(study: Measured) -> tuple[bool, str]:
 def keeps_more_of_the_average(study: Measured) -> tuple[bool, str]:
     """PINS keeps the printed share up to one point and more than PLATON, over the tasks of GLUE that have both."""
     study = main_model(study)
-    platon = {key: score for key, score in study["score_mean"].items() if key.pruner == "PLATON"}
-    cases = [
-        (case.score, platon[other], case.best)
-        for case in against_dense(study, GLUE, at(0.9))
-        if (other := case.key._replace(pruner="PLATON")) in platon
-    ]
-    needs(cases, "needs PINS, PLATON and unpruned models on a task of GLUE at 90%")
-    own, rival, dense = (mean(scores) for scores in zip(*cases, strict=True))
+    unpruned = {case.key: case.best for case in against_dense(study, GLUE, 0.9)}
+    platon = [case for case in duels(study, GLUE, (0.9,), rivals=("PLATON",)) if case.key in unpruned]
+    needs(platon, "needs PINS, PLATON and unpruned models on a task of GLUE at 90%")
+    dense = mean(unpruned[case.key] for case in platon)
     needs(dense > 0, "the unpruned models' average is not above 0")
+    own, rival = mean(case.score for case in platon) / dense, mean(case.best for case in platon) / dense
     printed = pins.GLUE_MEANS[PINS, 0.9] / pins.GLUE_MEANS[NO_PRUNER, 0.0]
-    return own / dense >= printed - _WITHIN and own / dense > rival / dense, (
-        f"at 90% PINS keeps {100 * (own / dense):.1f}% of the unpruned average, PLATON {100 * (rival / dense):.1f}% "
-        f"({len(cases)} tasks and networks)"
+    return own >= printed - _WITHIN and own > rival, (
+        f"at 90% PINS keeps {100 * own:.1f}% of the unpruned average, PLATON {100 * rival:.1f}% "
+        f"({len(platon)} tasks and networks)"
     )
 
 
 @claim("PINS-04", "At 80 % PINS exceeds dense fine-tuning on RTE and MRPC.")
 def exceeds_dense_on_small_tasks(study: Measured) -> tuple[bool, str]:
     """Its score is higher wherever both were measured. In print 72.7 against 69.3, and 90.9 against 90.3."""
-    cases = against_dense(main_model(study), EXCEEDED, at(0.8))
+    cases = against_dense(main_model(study), EXCEEDED, 0.8)
     needs(cases, "needs PINS and unpruned models on RTE or MRPC at 80%")
     leads = ", ".join(case.distance for case in cases)
     return all(case.lead > 0 for case in cases), f"PINS minus unpruned, in points: {leads}"
@@ -179,11 +162,10 @@ def exceeds_dense_on_small_tasks(study: Measured) -> tuple[bool, str]:
 )
 def best_on_squad(study: Measured) -> tuple[bool, str]:
     """No rival is above PINS, and none but PLATON above GMP; without rivals of GMP the first half decides."""
-    where = at(0.5, 0.6, 0.7, 0.8)
-    cases = duels(study, ("SQuAD",), where)
-    needs(cases, "needs PINS and a rival on SQuAD at 50 to 80%")
+    where = (0.5, 0.6, 0.7, 0.8)
+    cases = needs(duels(study, ("SQuAD",), where), "needs PINS and a rival on SQuAD at 50 to 80%")
     middle = duels(study, ("SQuAD",), where, "GMP", ("L0", "SMvP", "PST"))
-    lost = [case for case in (*cases, *middle) if case.lead < 0]
+    lost = behind([*cases, *middle])
     evidence = f"PINS at or above its best rival in {count(case.lead >= 0 for case in cases)} sparsities"
     if middle:
         evidence += f"; GMP above other rivals but PLATON in {count(case.lead >= 0 for case in middle)}"
@@ -199,24 +181,17 @@ def lead_on_conll_grows(study: Measured) -> tuple[bool, str]:
 
     In print F1 is 93.9 against 94.0; the lead over SMvP 0.4 then 0.7, over GMP 2.7 then 7.5.
     """
-    conll = ("CoNLL-2003",)
-    dense = against_dense(study, conll, at(0.7))
-    leads = {
-        rival: [
-            [case.lead for case in duels(study, conll, at(sparsity), rivals=(rival,))]
-            for sparsity in (0.7, 0.8)
-        ]
-        for rival in ("GMP", "SMvP")
-    }
-    grown = {rival: (mean(a), mean(b)) for rival, (a, b) in leads.items() if a and b}
-    needs(
-        dense and grown,
-        "needs PINS with GMP or SMvP on CoNLL-2003 at 70 and 80%, and unpruned models",
-    )
-    behind = mean(case.lead for case in dense)
+    conll, grown = ("CoNLL-2003",), {}
+    dense = against_dense(study, conll, 0.7)
+    for rival in ("GMP", "SMvP"):
+        before, after = (duels(study, conll, (sparsity,), rivals=(rival,)) for sparsity in (0.7, 0.8))
+        if before and after:
+            grown[rival] = mean(case.lead for case in before), mean(case.lead for case in after)
+    needs(dense and grown, "needs PINS with GMP or SMvP on CoNLL-2003 at 70 and 80%, and unpruned models")
+    missed = mean(case.lead for case in dense)
     growth = ", ".join(f"over {rival} {points(a)} then {points(b)}" for rival, (a, b) in grown.items())
-    return behind >= -_ALMOST and all(b > a for a, b in grown.values()), (
-        f"PINS minus unpruned {points(behind)} points at 70%; its lead {growth}"
+    return missed >= -_ALMOST and all(b > a for a, b in grown.values()), (
+        f"PINS minus unpruned {points(missed)} points at 70%; its lead {growth}"
     )
 
 
@@ -229,16 +204,16 @@ def best_in_generation(study: Measured) -> tuple[bool, str]:
     """No rival is above PINS in a metric that was measured (BLEURT is not), and PINS is above dense models on E2E."""
 
     def by_metric(
-        metrics: Sequence[str], datasets: Collection[str], rivals: Sequence[str] = RIVALS
+        metrics: Sequence[str], datasets: Collection[str], rivals: Sequence[str]
     ) -> list[tuple[str, Duel]]:
         found = [
             (metric, duel)
             for metric in metrics
-            for duel in duels(study, datasets, at(0.8), rivals=rivals, scores=study[f"task_metrics.{metric}"])
+            for duel in duels(study, datasets, (0.8,), rivals=rivals, scores=study[f"task_metrics.{metric}"])
         ]
         return sorted(found, key=lambda case: case[1].key)
 
-    cases = by_metric(("bleu", "rouge_l", "meteor"), pins.GENERATED)
+    cases = by_metric(("bleu", "rouge_l", "meteor"), pins.GENERATED, RIVALS)
     better = [duel.lead for _, duel in by_metric(("rouge_l", "meteor"), ("E2E",), (NO_PRUNER,))]
     needs(cases, "needs PINS and a rival on E2E, DART or WebNLG at 80%")
     lost = [f"{c.name} {metric} {points(c.lead)} to {c.rival}" for metric, c in cases if c.lead < 0]
@@ -253,9 +228,8 @@ def best_in_generation(study: Measured) -> tuple[bool, str]:
 @claim("PINS-08", "With 30-50 % sparsity PINS improves on fine-tuning by about one point of GLUE average.")
 def light_pruning_improves(study: Measured) -> tuple[bool, str]:
     """The mean difference over tasks is at least half a point. In print the averages are 84.2 and 84.4 against 83.4."""
-    cases = against_dense(
-        main_model(study), GLUE, lambda key: 0.3 - _ROUNDING <= key.sparsity <= 0.5 + _ROUNDING
-    )
+    light = {k.sparsity for k in study.cells if 0.3 - _ROUNDING <= k.sparsity <= 0.5 + _ROUNDING}
+    cases = against_dense(main_model(study), GLUE, *light)
     needs(cases, "needs PINS and unpruned models on a task of GLUE at 30 to 50%")
     gain, better = mean(case.lead for case in cases), sum(case.lead > 0 for case in cases)
     return gain >= _ABOUT_A_POINT, (
@@ -269,7 +243,7 @@ def light_pruning_improves(study: Measured) -> tuple[bool, str]:
 )
 def self_regularization_is_best(study: Measured) -> tuple[bool, str]:
     """PINS is above both at 80 % wherever it and one of them were measured. In print on all three tasks."""
-    cases = duels(study, GLUE, at(0.8), rivals=(PLAIN, DISTILLED))
+    cases = duels(study, GLUE, (0.8,), rivals=(PLAIN, DISTILLED))
     needs(cases, f"needs PINS with {PLAIN} or {DISTILLED} on a task of GLUE at 80%")
     lost, ahead = ([case for case in cases if (case.lead > 0) is won] for won in (False, True))
     evidence = f"PINS above {PLAIN} and {DISTILLED} in {len(ahead)} of {len(cases)}"
@@ -284,11 +258,10 @@ def self_regularization_is_best(study: Measured) -> tuple[bool, str]:
 )
 def criterion_alone_beats_rivals(study: Measured) -> tuple[bool, str]:
     """It is above the best rival wherever both were measured. In print 70.9, 55.4 and 90.6 against 68.6, 54.5, 89.8."""
-    cases = duels(study, GLUE, at(0.8), method=PLAIN)
+    cases = duels(study, GLUE, (0.8,), method=PLAIN)
     needs(cases, f"needs {PLAIN} and a rival of PINS on a task of GLUE at 80%")
-    lost = [case for case in cases if case.lead <= 0]
-    above = count(case.lead > 0 for case in cases)
-    return not lost, f"{PLAIN} above the best rival in {above} comparisons{exceptions(lost)}"
+    above, lost = count(case.lead > 0 for case in cases), [case for case in cases if case.lead <= 0]
+    return above.all, f"{PLAIN} above the best rival in {above} comparisons{exceptions(lost)}"
 
 
 @claim(
@@ -301,16 +274,9 @@ def smaller_and_faster(study: Measured) -> tuple[bool, str]:
 
     In print 340 MB against 38, 0.110 s against 0.041, and 69.3 against 69.0.
     """
-    cases, dense, sparse = (
-        against_dense(study, ("RTE",), at(0.8)),
-        study["megabytes_float32"],
-        study["megabytes"],
-    )
-    smaller = ", ".join(
-        f"{case.text} {dense[case.key] / sparse[case.key]:.1f} times"
-        for case in cases
-        if case.key in dense and case.key in sparse
-    )
+    cases, dense, sparse = against_dense(study, ("RTE",), 0.8), study["megabytes_float32"], study["megabytes"]
+    sized = [case for case in cases if case.key in dense and case.key in sparse]
+    smaller = ", ".join(f"{case.text} {dense[case.key] / sparse[case.key]:.1f} times" for case in sized)
     scores = ", ".join(case.distance for case in cases)
     raise NotMeasured(
         "a study's results hold no times: benchmarks/inference.py says how fast a network of these sizes is on a CPU "
@@ -331,22 +297,18 @@ def rank_falls_with_the_criterion(study: Measured) -> tuple[bool, str]:
     Means over matrices and seeds. Nearest: the concentration on rows is the nearest of the three to that of as many
     weights in random positions; the paper says "close to random" without a number.
     """
-    quantities = [study[name] for name in ("rank", "row_gini", "row_gini_random")]
-    spreads = {
-        key: tuple(of[key] for of in quantities) for key in study.cells if all(key in of for of in quantities)
-    }
+    ranks, ginis, random = (study[name] for name in ("rank", "row_gini", "row_gini_random"))
+    keys = [key for key in study.cells if key in ranks and key in ginis and key in random]
+    by_place = groups({key: (ranks[key], ginis[key], random[key]) for key in keys})
     cases = {
-        where: [by_pruner[name] for name in _BY_RANK]
-        for where, by_pruner in groups(spreads).items()
-        if by_pruner.keys() >= set(_BY_RANK)
+        where: [of[name] for name in _BY_RANK] for where, of in by_place.items() if of.keys() >= set(_BY_RANK)
     }
     needs(
         cases,
         f"needs measured weights (weight_statistics) of {', '.join(_BY_RANK[:-1])} and {_BY_RANK[-1]} at one sparsity",
     )
-    ranks = [[rank for rank, _, _ in case] for case in cases.values()]
+    ordered = count(a[0] < b[0] < c[0] for a, b, c in cases.values())
     excess = [[abs(gini - random) for _, gini, random in case] for case in cases.values()]
-    ordered = count(a < b < c for a, b, c in ranks)
     nearest = count(c < min(a, b) for a, b, c in excess)
     shown = "; ".join(
         f"{dataset}, {arch} at {percent(sparsity)}: mean rank {' / '.join(f'{rank:.1f}' for rank, _, _ in case)}, "
@@ -371,25 +333,23 @@ def loss_falls_most(study: Measured) -> tuple[bool, str]:
     The loss is the task's alone, the mean over the steps in which weights are pruned and over seeds; models of the
     same steps are compared. What self-regularization costs is not part of the check.
     """
-    losses = {
-        key: mean(point.loss for point in points if point.reached > 0)
-        for key, points in study.losses.items()
-        if any(point.reached > 0 for point in points)
-    }
-    steps = {key: [point.step for point in study.losses[key] if point.reached > 0] for key in losses}
+    pruning = {key: {p.step: p.loss for p in points if p.reached > 0} for key, points in study.losses.items()}
+    losses = {key: mean(of.values()) for key, of in pruning.items() if of}
     evidence, verdicts = [], []
     for method in _OWN:
-        cases = []
+        cases, names = [], set[str]()
         for key in sorted(key for key in losses if key.pruner == method):
             others = {name: key._replace(pruner=name) for name in _HEURISTIC}
-            rivals = {name: losses[o] for name, o in others.items() if o in losses and steps[o] == steps[key]}
+            rivals = {
+                n: losses[o] for n, o in others.items() if o in losses and [*pruning[o]] == [*pruning[key]]
+            }
             if rivals:
-                cases.append((losses[key], min(rivals.values()), set(rivals)))
+                cases.append((losses[key], min(rivals.values())))
+                names |= rivals.keys()
         if cases:
-            lowest = count(own < other for own, other, _ in cases)
+            lowest = count(own < other for own, other in cases)
             verdicts.append(lowest.nearly_all)
-            own, other = mean(own for own, _, _ in cases), mean(other for _, other, _ in cases)
-            names = set().union(*(rivals for _, _, rivals in cases))
+            own, other = (mean(side) for side in zip(*cases, strict=True))
             evidence.append(
                 f"{method} has the lowest mean loss in {lowest} networks and amounts ({own:.3g} against {other:.3g} of "
                 f"the best of {' and '.join(name for name in _HEURISTIC if name in names)}, in the mean)"

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from prunescope.papers.printed import numbers, plain, read_rows
+from prunescope.analysis.tables.declared import Row
+from prunescope.papers.printed import numbers, plain, read_as
 
 PAPER = "PINS"
 
@@ -58,7 +59,7 @@ GLUE_MEANS = {("none", 0.0): 0.834, ("PLATON", 0.9): 0.796, (PINS, 0.9): 0.813}
 
 
 @dataclass(frozen=True)
-class Efficiency:
+class Efficiency(Row):
     """One number of Table 7: RTE, BERT-base at 80 % against the dense model, on a CPU, one example at a time.
 
     ``quantity``: ``seconds``, ``megabytes`` or ``accuracy``. ``gain``: over the dense model as printed.
@@ -74,16 +75,7 @@ class Efficiency:
 @cache
 def efficiency() -> tuple[Efficiency, ...]:
     """Table 7."""
-    return tuple(
-        Efficiency(
-            row["pruner"],
-            float(row["sparsity"]),
-            row["quantity"],
-            float(row["value"]),
-            float(row["gain"]) if row["gain"] else None,
-        )
-        for row in read_rows(PAPER, "efficiency.csv")
-    )
+    return tuple(read_as(PAPER, "efficiency.csv", Efficiency))
 
 
 def dataset_name(dataset: str, source: str | None) -> str | None:
@@ -102,13 +94,7 @@ def objective_score(
     dataset: str, source: str | None, arch: str, sparsity: float, objective: str, metric: str
 ) -> float | None:
     """The score of Table 6 that a cell pruned by the PINS criterion repeats; None where it repeats none."""
-    place = (
-        dataset_name(dataset, source),
-        arch_name(arch),
-        BY_OBJECTIVE.get(objective),
-        metric,
-        "score_mean",
-    )
+    place = dataset_name(dataset, source), arch_name(arch), BY_OBJECTIVE.get(objective), metric, "score_mean"
     for n in numbers(PAPER):
         if n.table == "6" and (n.dataset, n.arch, n.pruner, n.metric, n.quantity) == place:
             return n.value if abs((n.sparsity or 0.0) - sparsity) < 1e-6 else None

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from prunescope.analysis.tables import registry
 from prunescope.analysis.tables.declared import Key
 from prunescope.papers.recall.printed import LEVEL
+
+#: Fields that are columns of the same names.
+_SHARED = ("family", "varied", "alternative", "p_value", "family_size", "n_a", "n_b", "note")
 
 
 @dataclass(frozen=True)
@@ -65,16 +68,13 @@ class AlphaTest:
 
         The p-values of the two one-sided t-tests of one difference add to 1.
         """
-        one_sided = self.p_value is not None and self.alternative != "two-sided"
+        p_value = self.p_value
+        if p_value is not None and self.alternative != "two-sided":
+            p_value = 1 - p_value
+        difference = None if self.difference is None else -self.difference
+        sides: dict[str, Any] = {"a": self.b, "b": self.a, "n_a": self.n_b, "n_b": self.n_a}
         return replace(
-            self,
-            a=self.b,
-            b=self.a,
-            p_value=1 - self.p_value if one_sided else self.p_value,  # type: ignore[operator]
-            difference=None if self.difference is None else -self.difference,
-            n_a=self.n_b,
-            n_b=self.n_a,
-            cells=(self.cells[1], self.cells[0]),
+            self, p_value=p_value, difference=difference, cells=(self.cells[1], self.cells[0]), **sides
         )
 
 
@@ -82,18 +82,11 @@ def read_tests(rows: Iterable[registry.AlphaTest], cells: Mapping[str, Key]) -> 
     """Rows of ``alpha_tests.csv`` whose two sides are among ``cells``, which are by place in the results folder."""
     return [
         AlphaTest(
-            family=row.family,
-            varied=row.varied,
             a=cells[row.cell_a],
             b=cells[row.cell_b],
-            alternative=row.alternative,  # type: ignore[arg-type]
-            p_value=row.p_value,
-            family_size=row.family_size,
             difference=row.mean_difference,
-            n_a=row.n_a,
-            n_b=row.n_b,
             cells=(row.cell_a, row.cell_b),
-            note=row.note,
+            **{name: getattr(row, name) for name in _SHARED},
         )
         for row in rows
         if row.cell_a in cells and row.cell_b in cells

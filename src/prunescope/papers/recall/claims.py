@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from math import inf
 
 from prunescope.analysis.tables.declared import Key
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.claims import Claims, count, mean, needs, some
-from prunescope.papers.measured import Measured
+from prunescope.papers.measured import Measured, grouped
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 
@@ -23,42 +24,32 @@ DECAYED = SELECTIVE[:2]
 #: "By far the largest": at least this many times the next one.
 BY_FAR = 2.0
 
-CLAIMS = Claims(
-    recall.PAPER,
-    # The paper speaks of LeNet5 and ResNets, which classify images, and of its six pruners.
-    lambda study: study.only(
-        lambda key: (
-            study.family(key.arch) in ("lenet5", "resnet") and key.pruner in (*recall.PRUNERS, NO_PRUNER)
-        )
-    ),
-)
+#: The paper speaks of LeNet5 and ResNets, which classify images, and of its six pruners.
+CLAIMS = Claims(recall.PAPER, ("lenet5", "resnet"), recall.PRUNERS)
 claim = CLAIMS.claim
 
 
-def up_to(bound: float, ratio: float) -> bool:
-    """Up to what rounding to whole weights adds."""
-    return ratio <= bound * (1 + recall.SAME_RATIO)
+def up_to(study: Measured, bound: float) -> Callable[[Key], bool]:
+    """Whether a cell's ratio is known and at most ``bound``, up to what rounding to whole weights adds."""
+    return lambda key: study["ratio"].get(key, inf) <= bound * (1 + recall.SAME_RATIO)
 
 
-def from_(bound: float, ratio: float) -> bool:
-    return ratio >= bound * (1 - recall.SAME_RATIO)
+def from_(study: Measured, bound: float) -> Callable[[Key], bool]:
+    return lambda key: study["ratio"].get(key, 0.0) >= bound * (1 - recall.SAME_RATIO)
 
 
-def made(
-    study: Measured, *varied: str, keep: Callable[[AlphaTest], bool] = lambda test: test.a.pruner in SELECTIVE
-) -> list[AlphaTest]:
-    """Tests with a p-value whose sides differ in ``varied``; of MP, GP and UP if nothing else is said."""
-    return [t for t in study.tests if t.varied in varied and t.p_value is not None and keep(t)]
+def made(study: Measured, *varied: str, pruners: Sequence[str] = SELECTIVE) -> list[AlphaTest]:
+    """Tests with a p-value whose sides differ in ``varied``, by the pruner of the first."""
+    return [t for t in study.tests if t.varied in varied and t.p_value is not None and t.a.pruner in pruners]
 
 
 def split(
-    study: Measured, found: Iterable[AlphaTest], bound: float
+    study: Measured, found: Sequence[AlphaTest], bound: float
 ) -> tuple[list[AlphaTest], list[AlphaTest]]:
     """Tests at ratios below ``bound``, and from it on; those of unknown ratio are left out."""
-    known = [(test, study["ratio"][test.a]) for test in found if test.a in study["ratio"]]
-    return [t for t, ratio in known if not from_(bound, ratio)], [
-        t for t, ratio in known if from_(bound, ratio)
-    ]
+    late = from_(study, bound)
+    known = [test for test in found if test.a in study["ratio"]]
+    return [test for test in known if not late(test.a)], [test for test in known if late(test.a)]
 
 
 def significant(found: Iterable[AlphaTest]) -> str:
@@ -68,13 +59,11 @@ def significant(found: Iterable[AlphaTest]) -> str:
 
 def models(found: Iterable[AlphaTest]) -> str:
     """How many models a side the tests rest on, which their power depends on."""
-    sizes = {n for test in found for n in (test.n_a, test.n_b)}
-    low, high = min(sizes), max(sizes)
-    return f"{low} models a side" if low == high else f"{low} to {high} models a side"
+    return f"{spread([n for test in found for n in (test.n_a, test.n_b)], 'd')} models a side"
 
 
-def spread(values: Collection[float]) -> str:
-    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+def spread(values: Collection[float], spec: str = ".3f") -> str:
+    low, high = format(min(values), spec), format(max(values), spec)
     return low if low == high else f"{low} to {high}"
 
 
@@ -89,35 +78,26 @@ def below_then_above_one(study: Measured) -> tuple[bool, str]:
     In print so with LTH (0.974, 1.414) and CHIP (0.583, 1.494), though LTH's first level is above 1. Section 6.2 says
     that intervals "tend to" lie on these sides: how many do is reported only.
     """
-    cells = {
-        key: (alpha, study["ratio"][key])
-        for key, alpha in study["alpha"].items()
-        if key.pruner != RANDOM and key in study["ratio"]
-    }
-    low = {key: alpha for key, (alpha, ratio) in cells.items() if up_to(LOW, ratio)}
-    high = {key: alpha for key, (alpha, ratio) in cells.items() if from_(HIGH, ratio)}
+    alphas, ends = study["alpha"], (study["alpha_high"], study["alpha_low"])
+    cells = sorted(key for key in alphas if key.pruner != RANDOM)
+    low, high = (list(filter(part, cells)) for part in (up_to(study, LOW), from_(study, HIGH)))
     needs(low, f"needs alpha at pruning ratios up to {LOW:g}")
     needs(high, f"needs alpha at pruning ratios from {HIGH:g} on")
-    before, after = (_mean_by_curve(part) for part in (low, high))
+    before, after = (
+        [mean(curve) for curve in grouped((key[:3], alphas[key]) for key in part).values()]
+        for part in (low, high)
+    )
     below, above = count(value < 1 for value in before), count(value > 1 for value in after)
     evidence = (
         f"mean alpha up to ratio {LOW:g} below 1 in {below} curves ({spread(before)}), from ratio {HIGH:g} on above 1 "
         f"in {above} ({spread(after)})"
     )
-    ends = study["alpha_high"], study["alpha_low"]
     sure_low = count(ends[0][key] < 1 for key in low if key in ends[0])
     sure_high = count(ends[1][key] > 1 for key in high if key in ends[1])
     if sure_low.total and sure_high.total:
         evidence += f"; whole interval below 1 in {sure_low} cells up to ratio {LOW:g}, "
         evidence += f"above 1 in {sure_high} from {HIGH:g} on"
     return below.nearly_all and above.nearly_all, evidence
-
-
-def _mean_by_curve(alphas: dict[Key, float]) -> list[float]:
-    of_curve: dict[tuple[str, ...], list[float]] = {}
-    for key in sorted(alphas):
-        of_curve.setdefault(key[:3], []).append(alphas[key])
-    return [mean(values) for values in of_curve.values()]
 
 
 @claim(
@@ -130,19 +110,15 @@ def random_stays_below_one(study: Measured) -> tuple[bool, str]:
     In print 1 of 4 does (Table 4); that alpha is below 1, even below 0, is said of Figures 1 and 5.
     """
     alphas = {key: alpha for key, alpha in study["alpha"].items() if key.pruner == RANDOM}
-    needs(alphas, f"needs alpha of {RANDOM}")
-    below = count(alpha < 1 for alpha in alphas.values())
+    below = count(alpha < 1 for alpha in needs(alphas, f"needs alpha of {RANDOM}").values())
     evidence = f"alpha of {RANDOM} below 1 in {below} cells ({spread(alphas.values())})"
     low, high = study["alpha_low"], study["alpha_high"]
-    sure = [key for key in alphas if key in low]
-    if sure:
-        evidence += (
-            f"; whole interval below 1 in {sum(high[key] < 1 for key in sure)}, above 1 in "
-            f"{count(low[key] > 1 for key in sure)}"
-        )
+    if sure := [key for key in alphas if key in low]:
+        evidence += f"; whole interval below 1 in {sum(high[key] < 1 for key in sure)}, above 1 in "
+        evidence += str(count(low[key] > 1 for key in sure))
     if not below.all:
         return False, evidence
-    steps = made(study, "ratio", "sparsity", keep=lambda test: test.a.pruner == RANDOM)
+    steps = made(study, "ratio", "sparsity", pruners=(RANDOM,))
     needs(steps, f"needs two models at two ratios of {RANDOM} at least; {evidence}")
     return count(not test.significant for test in steps).most, (
         f"{evidence}; a significant increase in {significant(steps)} steps between neighbouring ratios "
@@ -169,14 +145,11 @@ def rises_from_ratio_to_ratio(study: Measured) -> tuple[bool, str]:
     }
     parts = []
     for name in ("LeNet", "ResNet"):
-        own = [test for test in late if (study.family(test.a.arch) == "lenet5") is (name == "LeNet")]
-        if own:
+        if own := [test for test in late if (study.family(test.a.arch) == "lenet5") is (name == "LeNet")]:
             theirs = count(held for (a, _), held in printed.items() if a.arch.startswith(name))
-            parts.append(f"{name} {significant(own)}, in print {theirs}")
-    parts.append(models(late))
-    evidence = (
-        f"a significant increase in {significant(late)} steps from ratio {LOW:g} on ({'; '.join(parts)})"
-    )
+            parts.append(f"{name} {significant(own)}, in print {theirs}; ")
+    steps = f"steps from ratio {LOW:g} on ({''.join(parts)}{models(late)})"
+    evidence = f"a significant increase in {significant(late)} {steps}"
     if early:
         evidence += f", and in {significant(early)} steps below"
     return count(test.significant for test in late).nearly_all, evidence
@@ -191,18 +164,16 @@ def smaller_models_intensify_more(study: Measured) -> tuple[bool, str]:
 
     With MP, GP or UP. In print 14 of 16 and 2 of 16 (Tables 5 and 6).
     """
-    ratios = study["ratio"]
-    sizes = made(study, "arch", keep=lambda test: test.a.pruner in SELECTIVE and test.a in ratios)
-    low = [test for test in sizes if up_to(LOW, ratios[test.a])]
-    high = [test for test in sizes if from_(HIGH, ratios[test.a])]
+    sizes = [test for test in made(study, "arch") if test.a in study["ratio"]]
+    low, high = ([t for t in sizes if part(t.a)] for part in (up_to(study, LOW), from_(study, HIGH)))
     missing = "needs two models of networks of one kind and two sizes at equal data set, pruner and ratio"
     needs(low, missing + (f" up to {LOW:g}" if sizes else ""))
     needs(high, f"{missing} from {HIGH:g} on")
     archs = sorted({key.arch for test in (*low, *high) for key in (test.a, test.b)})
     often, rarely = count(t.significant for t in high), count(not t.significant for t in low)
     return often.most and rarely.nearly_all, (
-        f"alpha significantly larger in the smaller of two networks in {significant(high)} tests from ratio {HIGH:g} "
-        f"on, in {significant(low)} up to ratio {LOW:g} ({', '.join(archs)}; {models((*low, *high))})"
+        f"alpha significantly larger in the smaller of two networks in {often} tests from ratio {HIGH:g} on, in "
+        f"{significant(low)} up to ratio {LOW:g} ({', '.join(archs)}; {models((*low, *high))})"
     )
 
 
@@ -214,21 +185,18 @@ def harder_datasets_intensify_more(study: Measured) -> tuple[bool, str]:
     are not of different complexity (section 7.3). Which is the harder is the paper's word where it has both, else
     the dense accuracy's. In print 3 of 3 pairs, by 8 of 15 tests (Table 7).
     """
-
-    def complexity(key: Key) -> int | None:
-        name = recall.dataset_name(key.dataset, study.sources.get(key.dataset))
-        return None if name is None else recall.COMPLEXITY[name]
-
     found = []
-    pairs: dict[tuple[str, str, str], list[AlphaTest]] = {}
     for test in made(study, "dataset"):
-        a, b = complexity(test.a), complexity(test.b)
-        known = a is not None and b is not None
-        if a != b if known else test.of_table_7:
-            found.append(test.turned() if known and a > b else test)  # type: ignore[operator]
+        a, b = (
+            recall.COMPLEXITY.get(recall.dataset_name(key.dataset, study.sources.get(key.dataset)) or "")
+            for key in (test.a, test.b)
+        )
+        if a is None or b is None:
+            found += [test] if test.of_table_7 else []
+        elif a != b:
+            found.append(test.turned() if a > b else test)
     needs(found, "needs two models of two data sets of different complexity at equal pruner and ratio")
-    for test in found:
-        pairs.setdefault((test.a.dataset, test.b.dataset, test.a.pruner), []).append(test)
+    pairs = grouped(((t.a.dataset, t.b.dataset, t.a.pruner), t) for t in found)
     shown = []
     for (easier, harder, pruner), own in pairs.items():
         # How the name of the family ends: ``ratio 10``.
@@ -260,9 +228,9 @@ def undecayed_distorts_less(study: Measured) -> tuple[bool, str]:
         (count(t.sign == 1 for t in part), count(t.sign == 1 and t.significant for t in part))
         for part in (late, early)
     )
-    rivals = [rival for rival in DECAYED if any(test.a.pruner == rival for test in late)]
+    rivals = " and ".join(rival for rival in DECAYED if any(test.a.pruner == rival for test in late))
     evidence = (
-        f"alpha of {UNDECAYED} below that of {' and '.join(rivals)} in {lower} comparisons from ratio {MODERATE:g} on, "
+        f"alpha of {UNDECAYED} below that of {rivals} in {lower} comparisons from ratio {MODERATE:g} on, "
         f"significantly in {clearly.yes} ({models(late)})"
     )
     if early:
@@ -276,17 +244,17 @@ def all_differ_from_random(study: Measured) -> tuple[bool, str]:
     pairs = _against(study, RANDOM, SELECTIVE)
     needs(pairs, f"needs two models of {RANDOM} and of another pruner at equal ratio")
     same = [f"{t.a.pruner} in {t.family.partition(': ')[2]}" for t in pairs if not t.significant]
-    tried = [pruner for pruner in SELECTIVE if any(test.a.pruner == pruner for test in pairs)]
+    tried = ", ".join(pruner for pruner in SELECTIVE if any(test.a.pruner == pruner for test in pairs))
     return not same, (
-        f"alpha of {', '.join(tried)} significantly different from that of {RANDOM} in {significant(pairs)} "
-        f"comparisons ({models(pairs)})" + (f"; not {some(same)}" if same else "")
+        f"alpha of {tried} significantly different from that of {RANDOM} in {significant(pairs)} comparisons "
+        f"({models(pairs)})" + (f"; not {some(same)}" if same else "")
     )
 
 
 def _against(study: Measured, pruner: str, others: Sequence[str]) -> list[AlphaTest]:
     """Tests of ``others`` (a) against ``pruner`` (b), each pair of cells once: that of Table 8's family."""
     chosen: dict[tuple[Key, Key], AlphaTest] = {}
-    for test in sorted(made(study, "pruner", keep=lambda _: True), key=lambda test: test.over_sizes):
+    for test in sorted(made(study, "pruner", pruners=recall.PRUNERS), key=lambda test: test.over_sizes):
         one = test if test.b.pruner == pruner else test.turned()
         if one.b.pruner == pruner and one.a.pruner in others:
             chosen.setdefault((one.a, one.b), one)
@@ -300,20 +268,18 @@ def accuracy_and_distortion_improve_at_once(study: Measured) -> tuple[bool, str]
     Moderate is up to ratio 10 in appendix E. Of an alpha with an interval the whole interval must be below 1. In print
     seven levels of LTH and two ratios of CHIP, without intervals (Tables 12 and 13).
     """
-    drops, ratios, high = study.drops, study["ratio"], study["alpha_high"]
-    lower = {
-        key: high.get(key, alpha) < 1
-        for key, alpha in study["alpha"].items()
-        if key in drops and key in ratios and up_to(MODERATE, ratios[key])
-    }
-    needs(lower, f"needs alpha and accuracy at pruning ratios up to {MODERATE:g}")
-    both = sorted(key for key, is_lower in lower.items() if is_lower and drops[key] < 0)
-    named = [f"{key.dataset}, {key.arch}, {key.pruner} at ratio {ratios[key]:.3g}" for key in both]
-    return bool(both), (
-        f"both in {len(both)} of {len(lower)} cells up to ratio {MODERATE:g}"
-        + (f" ({some(named)})" if both else "")
-        + f"; accuracy above the unpruned in {sum(drops[key] < 0 for key in lower)}, alpha below 1 in "
-        f"{sum(lower.values())}"
+    drops, alphas = study.drops, {**study["alpha"], **study["alpha_high"]}
+    cells = [key for key in filter(up_to(study, MODERATE), study["alpha"]) if key in drops]
+    needs(cells, f"needs alpha and accuracy at pruning ratios up to {MODERATE:g}")
+    better, lower = ({key for key in cells if of[key] < one} for of, one in ((drops, 0), (alphas, 1)))
+    named = [
+        f"{key.dataset}, {key.arch}, {key.pruner} at ratio {study['ratio'][key]:.3g}"
+        for key in sorted(better & lower)
+    ]
+    return bool(named), (
+        f"both in {len(named)} of {len(cells)} cells up to ratio {MODERATE:g}"
+        + (f" ({some(named)})" if named else "")
+        + f"; accuracy above the unpruned in {len(better)}, alpha below 1 in {len(lower)}"
     )
 
 
@@ -329,21 +295,23 @@ def variance_alone_does_not_say(study: Measured) -> tuple[bool, str]:
     least twice that of every other pruner in at least four fifths of the groups (data set, architecture, ratio) that
     have both. In print 22 of 22, 5 of 5 (at least 15 times), and Figure 1.
     """
-    variances, ratios = study["mean_recall_variance"], study["ratio"]
-    grown = {
-        key: value > variances[key.dense]
-        for key, value in variances.items()
-        if key.pruner != NO_PRUNER and key in ratios and key.dense in variances
-    }
-    low = count(grew for key, grew in grown.items() if up_to(LOW, ratios[key]))
-    high = count(grew for key, grew in grown.items() if from_(HIGH, ratios[key]))
+    of, ratios = study["mean_recall_variance"], study["ratio"]
+    pruned = [key for key in sorted(of) if key.pruner != NO_PRUNER and key in ratios]
+    low, high = (
+        count(of[key] > of[key.dense] for key in filter(part, pruned) if key.dense in of)
+        for part in (up_to(study, LOW), from_(study, HIGH))
+    )
     needs(high.total, f"needs the variance of recall of unpruned models and at ratios from {HIGH:g} on")
     evidence = f"variance of recall above the unpruned in {high} cells from ratio {HIGH:g} on"
     if low.total:
         evidence += f" and {low} up to ratio {LOW:g}"
     if not high.nearly_all:
         return False, evidence
-    times = _times_the_next(study)
+    times = []
+    for key in (key for key in pruned if key.pruner == RANDOM):
+        alike = [k for k in pruned if k[:2] == key[:2] and recall.same_ratio(ratios[k], ratios[key])]
+        if others := [of[other] for other in alike if other.pruner != RANDOM]:
+            times.append(of[key] / max(others) if max(others) else inf if of[key] else 1.0)
     below = count(alpha < 1 for key, alpha in study["alpha"].items() if key.pruner == RANDOM)
     needs(times and below.total, f"needs alpha of {RANDOM}, and another pruner at its ratios; {evidence}")
     far = count(factor >= BY_FAR for factor in times)
@@ -351,25 +319,3 @@ def variance_alone_does_not_say(study: Measured) -> tuple[bool, str]:
         f"{evidence}; {RANDOM}'s at least {BY_FAR:g} times every other pruner's in {far} places ({min(times):.1f} to "
         f"{max(times):.1f} times), and its alpha below 1 in {below} cells"
     )
-
-
-def _times_the_next(study: Measured) -> list[float]:
-    """By cell of RP, its variance over the largest of other pruners' at the same ratio."""
-    ratios, factors = study["ratio"], []
-    pruned = {
-        k: v
-        for k, v in sorted(study["mean_recall_variance"].items())
-        if k.pruner != NO_PRUNER and k in ratios
-    }
-    for key, own in pruned.items():
-        others = [
-            value
-            for other, value in pruned.items()
-            if other[:2] == key[:2]
-            and other.pruner != RANDOM
-            and recall.same_ratio(ratios[other], ratios[key])
-        ]
-        if key.pruner == RANDOM and others:
-            largest = max(others)
-            factors.append(own / largest if largest else float("inf") if own else 1.0)
-    return factors
