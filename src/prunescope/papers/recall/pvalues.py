@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
-from prunescope.analysis.csv_text import number
+from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
@@ -18,22 +18,14 @@ from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
 
 
-@dataclass(frozen=True)
-class Test:
-    """A row of ``alpha_tests.csv``. ``names``: those of its family, after the word that starts it.
-
-    p: corrected; None where the test has no outcome, and ``note`` says why.
-    """
-
-    __test__ = False
+class Test(NamedTuple):
+    """A test between two cells. ``names``: those of its family, after the word that starts it."""
 
     start: str
-    names: tuple[str, ...]
+    names: list[str]
     a: PrunedCell
     b: PrunedCell
-    p: float | None
-    significant: bool
-    note: str
+    row: AlphaTest
 
 
 def alpha_cells(inputs: Inputs) -> list[AlphaCell]:
@@ -50,15 +42,14 @@ def read_tests(inputs: Inputs) -> list[Test]:
         UserError: the table cannot be read.
     """
     found = []
-    for row in inputs.rows("alpha_tests"):
+    for row in inputs.rows(AlphaTest):
+        start, _, names = row.family.partition(": ")
         try:
-            start, _, names = row["family"].partition(": ")
-            sides = (PrunedCell.parse(row["cell_a"]), PrunedCell.parse(row["cell_b"]))
-            p, significant = number(row["p_corrected"]), row["significant"] == "true"
-            found.append(Test(start, tuple(names.split(", ")), *sides, p, significant, row["note"]))
-        except (KeyError, ValueError, TypeError, UserError):
+            a, b = PrunedCell.parse(row.cell_a), PrunedCell.parse(row.cell_b)
+        except (ValueError, UserError):
             path = inputs.tables / "alpha_tests.csv"
             raise UserError(f"{path}: not a table of tests; delete it and run again") from None
+        found.append(Test(start, names.split(", "), a, b, row))
     return found
 
 
@@ -165,7 +156,7 @@ class Layout:
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
     def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
-        at = {(self._row(test), self._column(test)): test for test in own}
+        at = {(self._row(test), self._column(test)): test.row for test in own}
         lines = sorted({line for line, _ in at}, key=lambda line: self._later(line, order))
         names = [column for _, column in at]
         names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
@@ -188,7 +179,7 @@ class Layout:
                 "row": self._named(line),
                 "column": label(name),
                 "test": test,
-                "p": test.p if test else None,
+                "p": test and test.p_corrected,
             }
             for line, name, test in found
         ]
@@ -264,6 +255,8 @@ def _p_value(record: Record) -> Cell | str:
     test = record["test"]
     if test is None:
         return ""
-    if test.p is None:
+    if record["p"] is None:
         return Cell("–", note=test.note)
-    return Cell("< 0.001" if test.p < 0.001 else f"{test.p:.3f}", "strong" if test.significant else "")
+    return Cell(
+        "< 0.001" if record["p"] < 0.001 else f"{record['p']:.3f}", "strong" if test.significant else ""
+    )
