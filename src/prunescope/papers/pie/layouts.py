@@ -222,9 +222,9 @@ PIE = Paper(
             lambda inputs: inputs.disagreements.samples(per_setup=2),
             View([
                 Column("example", lambda r: Cell(r["text"] or "(no text)", below=r["where"]), "text"),
-                Column("dense models say", lambda r: r["dense"], "text"),
-                Column("pruned models say", lambda r: r["pruned"], "text"),
-                Column("true class", lambda r: r["true"], "text"),
+                Column("dense models say", lambda r: r["votes"][0], "text"),
+                Column("pruned models say", lambda r: r["votes"][1], "text"),
+                Column("true class", lambda r: r["votes"][2], "text"),
             ]),
             note="Majority votes over seeds, on the test split. Of every architecture on a data set: the examples on "
                  "which the models of each side agree most.",

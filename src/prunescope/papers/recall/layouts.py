@@ -20,7 +20,7 @@ from prunescope.papers.layout import (
     yes,
 )  # fmt: skip
 from prunescope.papers.recall import pvalues
-from prunescope.papers.recall.grid import DEFAULTS, PRUNERS, SIZES, is_fixed
+from prunescope.papers.recall.grid import DEFAULTS, FIXED, PRUNERS, SIZES, named
 from prunescope.papers.recall.pvalues import Layout, bare
 from prunescope.papers.results import Inputs, PrunedCell, Record, Setup
 
@@ -72,7 +72,7 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
             cells = [cell for cell in every if cell.pruner == pruner and results.row("alpha", cell)]
             if cells:
                 cells.sort(key=lambda cell: (results.value("alpha", cell, "ratio") or 0.0, cell.compression))
-                number = NUMBERS.get(pruner, "") if is_fixed(*setup) else ""
+                number = NUMBERS.get(pruner, "") if named(*setup) == FIXED else ""
                 shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup}
                 shared["kind"] = cells[-1].compression.kind
                 dense = dict.fromkeys(("amount", *_ALPHA)) | {"level": "dense", "ratio": 1.0}

@@ -13,7 +13,7 @@ from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
-from prunescope.papers.recall.grid import is_default, is_fixed, is_sized
+from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
 
@@ -201,12 +201,14 @@ class Layout:
 
     def _number(self, own: list[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
-        side = own[0].a
+        side, first = own[0].a, [named(*test.a.setup) for test in own]
         known = {
-            "sizes": is_sized(side.dataset, [test.a.arch for test in own]),
-            "datasets": any(is_default(s.dataset, s.arch) for test in own for s in (test.a, test.b))
+            "sizes": any(dataset == FIXED[0] and arch in SIZES for dataset, arch in first),
+            "datasets": any(
+                setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
+            )
             and _networks(own[0]) in ("", _DEFAULT),
-            "fixed": is_fixed(side.dataset, side.arch),
+            "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
