@@ -43,13 +43,11 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
 
 def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
-    marks: dict[Any, Mapping[str, str]] = {}
     records = inputs.results.records(**columns)
-    for record in records:
-        key = (record["setup"], record["compression"])
-        if key not in marks:
-            marks[key] = extremes(inputs.results.scores(*key))
-        record["mark"] = marks[key].get(record["pruner"], "")
+    for line in grouped(records, "setup, compression"):
+        marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
+        for record in line:
+            record["mark"] = marks.get(record["pruner"], "")
     return records
 
 
@@ -94,9 +92,10 @@ def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
 def marks_on_pies(scores: Record) -> dict[str, str]:
     """Blue: pruned models beat dense ones on the PIEs. Bold: models score higher on the PIEs than on all examples."""
     pairs = (("pruned", "dense"), ("pruned", "pruned_on_all"), ("dense", "dense_on_all"))
-    values = [(scores[one], scores[other]) for one, other in pairs]
-    above = [yes(None not in pair and pair[0] > pair[1]) for pair in values]
-    return dict(zip(_MARKS, above, strict=True))
+    values = ((scores[one], scores[other]) for one, other in pairs)
+    return {
+        mark: yes(None not in pair and pair[0] > pair[1]) for mark, pair in zip(_MARKS, values, strict=True)
+    }
 
 
 def parameters(inputs: Inputs) -> list[dict[str, Any]]:
@@ -107,28 +106,19 @@ def parameters(inputs: Inputs) -> list[dict[str, Any]]:
     """
     results, records = inputs.results, []
     for setup in results.setups:
-        dense = results.dense_folders.get(setup)
-        known = _counted(dense) if dense is not None else []
+        known = _counted([results.dense_folders[setup]] if setup in results.dense_folders else [])
         own = []
-        for compression in results.compressions(setup):
-            folders = [
-                path for cell, path in results.folders.items() if (cell[0], cell[2]) == (setup, compression)
-            ]
-            found = [model for folder in folders for model in _counted(folder)]
+        for level in results.compressions(setup):
+            cells = (cell for cell in results.folders if (cell.setup, cell.compression) == (setup, level))
+            found = _counted(results.folders[cell] for cell in cells)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
             left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
-            own.append(
-                {
-                    "compression": compression,
-                    "removed": _mean(shares),
-                    "range": f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else "",
-                    "remaining": None if left is None else round(left),
-                }
-            )
-        first = known[0] if known else {}
-        counts = {name: first.get(name) for name in ("parameters", "prunable")}
-        records += [{"setup": setup, **setup._asdict(), **counts, **record} for record in own]
+            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": _mean(shares)}
+            record["range"] = f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else ""
+            own.append(record | {"remaining": None if left is None else round(left)})
+        counts = {name: known[0].get(name) if known else None for name in ("parameters", "prunable")}
+        records += [counts | record for record in own]
     return records
 
 
@@ -136,10 +126,10 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _counted(folder: Path) -> list[dict[str, Any]]:
+def _counted(folders: Iterable[Path]) -> list[dict[str, Any]]:
     """Records of models that say how many parameters they have."""
-    found = [model for model in models(folder) if not model.get("diverged")]
-    return [model for model in found if model.get("parameters") and model.get("prunable")]
+    every = (model for folder in folders for model in models(folder) if not model.get("diverged"))
+    return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 
 def datasets(inputs: Inputs) -> list[dict[str, Any]]:

@@ -149,6 +149,10 @@ class Layout:
             for record in own
         ]
 
+    @property
+    def _by_level(self) -> bool:
+        return self.rows in ("levels", "level")
+
     def _has(self, test: Test, order: Order) -> bool:
         if self.rows == "levels":
             default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
@@ -156,8 +160,13 @@ class Layout:
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
     def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
-        at = {(self._row(test), self._column(test)): test.row for test in own}
-        lines = sorted({line for line, _ in at}, key=lambda line: self._later(line, order))
+        row = "compression" if self._by_level else self.rows
+        column = "compression" if self.columns == "level" else self.columns
+        at = {
+            ((getattr(test.a, row), getattr(test.b, row)), getattr(test.a, column)): test.row for test in own
+        }
+        later = (lambda line: line) if self._by_level else lambda line: order.later_first(line, self.rows)
+        lines: list[Any] = sorted({line for line, _ in at}, key=later)
         names = [column for _, column in at]
         names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
         facts = {name: _FACTS[name](own[0]) for name in self.facts.split(", ")}
@@ -183,16 +192,6 @@ class Layout:
             }
             for line, name, test in found
         ]
-
-    def _row(self, test: Test) -> tuple[Any, Any]:
-        varied = "compression" if self.rows in ("levels", "level") else self.rows
-        return (getattr(test.a, varied), getattr(test.b, varied))
-
-    def _column(self, test: Test) -> Any:
-        return getattr(test.a, "compression" if self.columns == "level" else self.columns)
-
-    def _later(self, line: tuple[Any, Any], order: Order) -> tuple[Any, ...]:
-        return line if self.rows in ("levels", "level") else order.later_first(line, self.rows)
 
     def _named(self, line: tuple[Any, Any]) -> str:
         if self.rows == "level":
