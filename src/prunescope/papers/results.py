@@ -93,8 +93,7 @@ class Results:
         """Read the tables.
 
         Args:
-            study: its cells are the rows and columns of the papers' tables.
-            datasets: the data sets to report.
+            study: its cells are the rows and columns of the papers' tables, if of one of ``datasets``.
             cells: cell folders ``.../<dataset>/<arch>/<pruner>/<compression>``, dense ones too.
             tables: folder of the cross-study tables.
 
@@ -182,18 +181,17 @@ class Results:
             columns: a field by its name: the table it comes from and its column there. What starts with ``dense_`` is
                 of the setup's dense models.
         """
-        found = []
-        for setup in self.setups:
-            metric = self.metric(setup)
-            for cell in self.crossed(setup):
-                values = {
-                    name: self.of_dense(setup, column, table)
-                    if name.startswith("dense_")
-                    else self.value(table, cell, column)
-                    for name, (table, column) in columns.items()
-                }
-                found.append({"cell": cell, "metric": metric, **cell._asdict(), **setup._asdict(), **values})
-        return found
+
+        def value(cell: PrunedCell, name: str, table: str, column: str) -> Any:
+            dense = name.startswith("dense_")
+            return self.of_dense(cell.setup, column, table) if dense else self.value(table, cell, column)
+
+        return [
+            {"cell": cell, "metric": self.metric(setup), **cell._asdict(), **setup._asdict()}
+            | {name: value(cell, name, *place) for name, place in columns.items()}
+            for setup in self.setups
+            for cell in self.crossed(setup)
+        ]
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import (
-    Cell,
-    Column,
-    Csv,
-    Figure,
-    Paper,
-    Table,
-    View,
-    count,
-    decimal,
-    percent,
-    spread,
-    yes,
-)  # fmt: skip
+from prunescope.papers.layout import Cell, Column, Csv, Figure, Paper, Table, View
 from prunescope.papers.results import Inputs, Record, grouped, models
+from prunescope.papers.wording import count, decimal, percent, spread, yes
 
 _PRUNER = Column("pruner", lambda r: r["pruner"], "name")
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")

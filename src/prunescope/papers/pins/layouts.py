@@ -10,10 +10,11 @@ from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View, captioned, decimal, spread
+from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record
+from prunescope.papers.wording import captioned, decimal, spread
 from prunescope.paths import CELL
 
 #: The paper's order of methods; further ones come before PINS, by name.
@@ -74,11 +75,11 @@ def _best(record: Record, records: list[dict[str, Any]]) -> bool:
     if record["pruner"] == NO_PRUNER or record["mean"] is None:
         return False
     same = ("kind", "arch", "head", "sparsity")
-    rivals = [
+    rivals = (
         other["mean"]
         for other in records
         if other["pruner"] != record["pruner"] and all(other[name] == record[name] for name in same)
-    ]
+    )
     known = [mean for mean in rivals if mean is not None]
     return bool(known) and record["mean"] >= max(known)
 
@@ -160,9 +161,7 @@ def _by_method(record: Record) -> tuple[float, int, str]:
 
 
 def _score(record: Record) -> Cell:
-    mean, std, published = (
-        None if record[name] is None else 100 * record[name] for name in ("mean", "std", "published")
-    )
+    mean, std, published = (record[name] and 100 * record[name] for name in ("mean", "std", "published"))
     text = spread(mean, std, 1)
     if text and published is not None:
         text += f" ({decimal(published, 1)})"
@@ -172,10 +171,8 @@ def _score(record: Record) -> Cell:
 def _quantity(record: Record) -> str:
     """Ours, or that it is not measured; in brackets what the paper prints."""
     accuracy = record["quantity"] == "accuracy"
-    ours, published = (
-        None if record[name] is None else record[name] * (100 if accuracy else 1)
-        for name in ("ours", "published")
-    )
+    scale = 100 if accuracy else 1
+    ours, published = (record[name] and record[name] * scale for name in ("ours", "published"))
     text = decimal(ours, 1) + _times(record["our_gain"], ".1f") if ours is not None else "not measured"
     if published is not None:
         text += f" ({published:{'.1f' if accuracy else 'g'}}{_times(record['gain'], 'g')})"

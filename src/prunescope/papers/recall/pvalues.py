@@ -12,10 +12,11 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
+from prunescope.papers.layout import Cell, Column, Csv, Table, View
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
+from prunescope.papers.wording import captioned
 
 
 class Test(NamedTuple):
