@@ -85,14 +85,13 @@ class Disagreements:
             own = chosen.setdefault(row.cell.setup, [])
             if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
                 own.append(row)
-        setups = dict.fromkeys(row.cell.setup for row in self.shown)
         return [
             {
-                "text": cut(row.text) if row.text is not None else "",
+                "text": cut(row.text or ""),
                 "where": f"{row.cell.text}, example {row.example}",
                 "votes": [", ".join(side) or "(no class)" for side in (row.dense, row.pruned, row.true)],
             }
-            for setup in setups
+            for setup in dict.fromkeys(row.cell.setup for row in self.shown)
             for row in chosen[setup]
         ]
 
@@ -120,19 +119,18 @@ def write(
     counts = [len(_pies(votes, ["is_pie"])) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
     shown: list[Disagreement] = []
+    known: Mapping[int, str] = {}
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_OPTIONS) as writer:
-        dataset, known = "", None
+        dataset = ""
         for setup in results.setups:
             if setup.dataset != dataset:
-                dataset, known = setup.dataset, texts(setup.dataset)
+                dataset, known = setup.dataset, texts(setup.dataset) or {}
             parts = []
             # One dictionary for all cells: texts are long, and every cell has many of them.
-            dictionary = pa.array(list((known or {}).values()), pa.string())
-            positions = {example: position for position, example in enumerate(known or {})}
-            for cell, votes in every.items():
-                if cell.setup != setup:
-                    continue
-                rows = _rows(cell, votes, known or {})
+            dictionary = pa.array(list(known.values()), pa.string())
+            positions = {example: position for position, example in enumerate(known)}
+            for cell in (cell for cell in every if cell.setup == setup):
+                rows = _rows(cell, every[cell], known)
                 shown += heapq.nsmallest(quotas[cell], rows, key=_agreed_first)
                 parts.append(_arrow(rows, positions, dictionary))
             if parts:

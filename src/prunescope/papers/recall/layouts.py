@@ -178,8 +178,7 @@ RECALL = Paper(
             "accuracy before pruning, mean and standard deviation over seeds",
             accuracies,
             View([
-                Column("model", lambda r: r["model"], "name"),
-                Column("data set", lambda r: r["dataset"], "name"),
+                Column("model", lambda r: r["model"], "name"), Column("data set", lambda r: r["dataset"], "name"),
                 Column("pruner", lambda r: r["pruner"], "name"),
                 Column("accuracy", lambda r: spread(r["accuracy"], r["std"])),
                 Column("models", lambda r: str(r["n_seeds"])),

@@ -140,8 +140,7 @@ class Layout:
         groups: dict[Any, list[Test]] = {}
         for test in inputs.once(read_tests):
             if self._has(test, order):
-                key = (*(_FACTS[name](test) for name in self.facts.split(", ")), test.a.compression.kind)
-                groups.setdefault(key, []).append(test)
+                groups.setdefault((*self._facts(test).values(), test.a.compression.kind), []).append(test)
         found = [records for own in groups.values() if (records := self._table(own, order))]
         found.sort(key=lambda own: own[0]["table"] or "~")
         return [
@@ -150,9 +149,8 @@ class Layout:
             for record in own
         ]
 
-    @property
-    def _by_level(self) -> bool:
-        return self.rows in ("levels", "level")
+    def _facts(self, test: Test) -> dict[str, str]:
+        return {name: _FACTS[name](test) for name in self.facts.split(", ")}
 
     def _has(self, test: Test, order: Order) -> bool:
         if self.rows == "levels":
@@ -161,16 +159,17 @@ class Layout:
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
     def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
-        row = "compression" if self._by_level else self.rows
+        by_level = self.rows in ("levels", "level")
+        row = "compression" if by_level else self.rows
         column = "compression" if self.columns == "level" else self.columns
         at = {
             ((getattr(test.a, row), getattr(test.b, row)), getattr(test.a, column)): test.row for test in own
         }
-        later = (lambda line: line) if self._by_level else lambda line: order.later_first(line, self.rows)
+        later = (lambda line: line) if by_level else lambda line: order.later_first(line, self.rows)
         lines: list[Any] = sorted({line for line, _ in at}, key=later)
         names = [column for _, column in at]
         names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
-        facts = {name: _FACTS[name](own[0]) for name in self.facts.split(", ")}
+        facts = self._facts(own[0])
         if self.rows == "levels" and "networks" in facts:
             facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
         shared = {
@@ -182,22 +181,15 @@ class Layout:
         # One architecture or data set alone stands in Table 4, with its pruners.
         if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
             return []
-        found = [(line, name, at.get((line, name))) for line in lines for name in names]
-        return [
-            {
-                **shared,
-                "row": self._named(line),
-                "column": label(name),
-                "test": test,
-                "p": test and test.p_corrected,
-            }
-            for line, name, test in found
-        ]
-
-    def _named(self, line: tuple[Any, Any]) -> str:
-        if self.rows == "level":
-            return bare(line[0])
-        return " vs ".join(bare(side) if self.rows == "levels" else side for side in line)
+        records = []
+        for line in lines:
+            sides = [bare(side) if by_level else side for side in line]
+            title = sides[0] if self.rows == "level" else " vs ".join(sides)
+            for name in names:
+                test = at.get((line, name))
+                p = test.p_corrected if test else None
+                records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
+        return records
 
     def _number(self, own: list[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
