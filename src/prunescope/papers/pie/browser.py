@@ -52,14 +52,9 @@ def draw_images(
         name = f"pictures-{dataset}.png"
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
         width, height = table.shown_size
-        found[dataset] = {
-            "file": name,
-            "width": width,
-            "height": height,
-            "columns": _COLUMNS,
-            "rows": -(-len(chosen) // _COLUMNS),
-            "positions": {str(example): position for position, example in enumerate(chosen)},
-        }
+        positions = {str(example): position for position, example in enumerate(chosen)}
+        held = {"file": name, "width": width, "height": height, "columns": _COLUMNS}
+        found[dataset] = held | {"rows": -(-len(chosen) // _COLUMNS), "positions": positions}
     return found
 
 
