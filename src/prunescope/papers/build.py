@@ -34,17 +34,15 @@ def build(
 
     Args:
         study: the configuration; of its data sets, those that have a card are reported.
-        cells: cell folders ``.../<dataset>/<arch>/<pruner>/<compression>``, dense ones too. Cells that the study asks
-            for and that are not among them are blank.
-        tables: folder of the cross-study tables.
-        figures: folder with a folder per figure family.
+        cells: cell folders, dense ones too. Cells that the study asks for and that are not among them are blank.
+        tables, figures: folder of the cross-study tables, and that with a folder per figure family.
         cards: ``card.json`` files of data sets, each beside its data tables.
         out: the folder to write, such as ``results/paper``; the study's page is one above.
 
     Raises:
         UserError: a file cannot be read, or the images of a data set are not those that were voted on.
     """
-    out, title = Path(out), study.title or study.name
+    out = Path(out)
     data = {Path(card).parent.name: Path(card).parent for card in cards}
     results = Results.read(study, data, cells, Path(tables))
     with atomic_directory(out) as folder:
@@ -53,21 +51,22 @@ def build(
         found = _browse(study, results, data, folder / PIE.name, out / PIE.name)
         inputs = Inputs(study, results, Path(tables), cards, found)
         for paper in PAPERS:
-            text = _page(paper, inputs, Path(figures), folder / paper.name, out / paper.name)
-            (folder / paper.name / "index.html").write_text(text, encoding="utf-8")
-        text = page.render(
-            "papers.html",
-            title=f"{title}, as the papers print it",
-            study=title,
-            home=page.link(out.parent / "index.html", out / "index.html"),
-            titles=TITLES,
-            papers=[
-                {"paper": paper, "numbers": ", ".join(name for name, _ in _anchors(paper.contents))}
-                for paper in PAPERS
-                if paper.has(inputs)
-            ],
+            _page(paper, inputs, Path(figures), folder / paper.name, out / paper.name)
+        papers = [
+            {"paper": paper, "numbers": ", ".join(name for name, _ in _anchors(paper.contents))}
+            for paper in PAPERS
+            if paper.has(inputs)
+        ]
+        home = page.link(out.parent / "index.html", out / "index.html")
+        _write(
+            folder, study, "papers.html", "as the papers print it", home=home, titles=TITLES, papers=papers
         )
-        (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def _write(folder: Path, study: Study, template: str, title: str, **parts: Any) -> None:
+    name = study.title or study.name
+    text = page.render(template, title=f"{name}, {title}", study=name, **parts)
+    (folder / "index.html").write_text(text, encoding="utf-8")
 
 
 def _browse(
@@ -77,49 +76,38 @@ def _browse(
     (table,) = [table for table in PIE.tables if table.csv is None]
     (name,) = PIE.pages
     found = disagreements.write(
-        results,
-        lambda dataset: texts_of_test(data.get(dataset)),
-        folder / table.file,
-        most=browser.MOST_ROWS,
+        results, lambda name: texts_of_test(data.get(name)), folder / table.file, most=browser.MOST_ROWS
     )
     of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
     images = browser.draw_images(found.shown, of_images, data, folder)
-    text = browser.render(
-        found,
-        images,
-        title=study.title or study.name,
-        home=out / "index.html",
-        table=out / table.file,
-        where=out / name,
-    )
+    title, home = study.title or study.name, out / "index.html"
+    text = browser.render(found, images, title=title, home=home, table=out / table.file, where=out / name)
     (folder / name).write_text(text, encoding="utf-8")
     return found
 
 
-def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) -> str:
-    """A paper's page; writes the files of its tables into ``folder``."""
-    where, title = out / "index.html", inputs.study.title or inputs.study.name
+def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) -> None:
+    """A paper's page, and the files of its tables."""
+    where = out / "index.html"
     sections: list[dict[str, Any]] = []
-    shown: list[Table | Figure] = []
     for part in paper.contents:
-        if isinstance(part, Figure):
-            pictures, skipped = _pictures(part, figures / part.family, where)
-            if pictures or not part.if_any:
-                shown.append(part)
-                sections.append({"part": part, "pictures": pictures, "skipped": skipped})
-        else:
-            shown.append(part)
+        if isinstance(part, Table):
             sections.append({"part": part, **_tables(part, inputs, folder)})
-    return page.render(
+            continue
+        pictures, skipped = _pictures(part, figures / part.family, where)
+        if pictures or not part.if_any:
+            sections.append({"part": part, "pictures": pictures, "skipped": skipped})
+    _write(
+        folder,
+        inputs.study,
         "paper.html",
-        title=f"{title}, as the {paper.key} paper prints it",
-        study=title,
+        f"as the {paper.key} paper prints it",
         home=page.link(out.parents[1] / "index.html", where),
         papers=page.link(out.parent / "index.html", where),
         style=page.asset("printed.css"),
         paper=paper,
         full_title=TITLES[paper.key],
-        anchors=_anchors(shown),
+        anchors=_anchors([section["part"] for section in sections]),
         sections=sections,
         markup=markup,
     )
@@ -137,6 +125,10 @@ def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
     }
 
 
+#: A picture's files: what a page calls them, and what the list of figures does.
+_LINKS = {"svg": "file", "png": "png", "data": "data"}
+
+
 def _pictures(figure: Figure, folder: Path, where: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """The pictures of a figure's family, the paper's own first; and what was left out and why."""
     index = folder / "figures.json"
@@ -149,10 +141,7 @@ def _pictures(figure: Figure, folder: Path, where: Path) -> tuple[list[dict[str,
                 "title": one["title"],
                 "caption": one["caption"],
                 "number": figure.number(Path(one["file"]).stem, one.get("shows", ())),
-                **{
-                    name: page.link(folder / one[key], where)
-                    for name, key in (("svg", "file"), ("png", "png"), ("data", "data"))
-                },
+                **{name: page.link(folder / one[key], where) for name, key in _LINKS.items()},
             }
             for one in value["figures"]
         ]

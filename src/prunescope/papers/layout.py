@@ -104,17 +104,27 @@ class Csv:
 
 
 @dataclass(frozen=True)
-class Table:
+class Part:
+    """A section of a paper's page. numbers: the paper's. title: its heading."""
+
+    numbers: str
+    title: str
+
+    @property
+    def heading(self) -> str:
+        return f"{titled(type(self).__name__, self.numbers)}: {self.title}"
+
+
+@dataclass(frozen=True)
+class Table(Part):
     """A table of a paper, or several of one layout: all that is to be said of it.
 
-    numbers: the paper's. title: the heading of its section. file, holds: of the folder, and what the file holds.
+    file, holds: of the folder, and what the file holds.
     records: where the numbers come from. csv: the file's columns; None where the file is no table of records.
     view: the page's. note: under the heading, with ``**bold**``, ```code``` and ``[class:text]``. empty: what a page
     says where there are no records.
     """
 
-    numbers: str
-    title: str
     file: str
     holds: str
     records: Callable[[Inputs], Sequence[Record]]
@@ -127,13 +137,9 @@ class Table:
     def anchor(self) -> str:
         return f"table-{self.numbers.split()[0]}"
 
-    @property
-    def heading(self) -> str:
-        return f"{titled('Table', self.numbers)}: {self.title}"
-
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Part):
     """Figures of a paper that show one thing, by the family of pictures that does so here; ``paper``: what they show.
 
     by_picture: the paper's own number for a picture, by its file stem; numbers that the paper gives to another cut of
@@ -141,8 +147,6 @@ class Figure:
     that number only if it shows at least two of them. if_any: leave the section out where there is no picture.
     """
 
-    numbers: str
-    title: str
     family: str
     by_picture: Mapping[str, str]
     paper: str
@@ -152,10 +156,6 @@ class Figure:
     @property
     def anchor(self) -> str:
         return f"figure-{self.family}"
-
-    @property
-    def heading(self) -> str:
-        return f"{titled('Figure', self.numbers)}: {self.title}"
 
     def number(self, stem: str, shows: Collection[str]) -> str | None:
         """The paper's number of a picture, by file stem and what it sets side by side."""
@@ -198,33 +198,3 @@ class Paper:
 def titled(kind: str, numbers: str) -> str:
     """``Table 4`` or ``Tables 5 and 6``."""
     return f"{kind}{'s' if ' ' in numbers else ''} {numbers}"
-
-
-def captioned(numbers: str, title: str) -> str:
-    """A table's title with the paper's number, where it has one."""
-    return f"{titled('Table', numbers)}. {title}" if numbers else title
-
-
-def yes(value: bool) -> str:
-    """A flag as CSV files have it."""
-    return "yes" if value else ""
-
-
-def count(value: float | None) -> str:
-    """``1,203``; blank where there is none."""
-    return "" if value is None else f"{round(value):,}"
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """``0.123`` as ``12.3%``; blank where there is none."""
-    return "" if value is None else f"{100 * value:.{digits}f}%"
-
-
-def decimal(value: float | None, digits: int = 3) -> str:
-    """Blank where there is none."""
-    return "" if value is None else f"{value:.{digits}f}".replace("-", "−")
-
-
-def spread(mean: float | None, std: float | None, digits: int = 3) -> str:
-    """A mean, with ``± std`` where there is one."""
-    return decimal(mean, digits) + ("" if mean is None or std is None else f" ± {decimal(std, digits)}")

@@ -48,8 +48,9 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
     values = _values(records, view.column, view.column_order) if view.column else []
     at = [{record[view.column]: record for record in line} if values else {} for line in lines]
     heads = [_head(column, first) for column in view.lead]
+    span = 1 if view.stacked else len(view.cells)
+    heads += [Head(label(value), span=span) for value in values]
     if view.stacked:
-        heads += [Head(label(value)) for value in values]
         rows = [
             [
                 Cell(_head(column, first).text, kind="name"),
@@ -59,7 +60,6 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
             for column in view.cells
         ]
     else:
-        heads += [Head(label(value), span=len(view.cells)) for value in values]
         rows = [
             [_cell(column, line[0]) for column in view.lead]
             + [_cell(column, known.get(value)) for value in values for column in view.cells]
@@ -88,16 +88,13 @@ def write(csv: Csv, path: Path, records: Sequence[Record]) -> None:
     """The file of a table."""
     said = csv.keys(records) if callable(csv.keys) else csv.keys
     keys = said.split(", ")
-    if not csv.values:
-        write_csv(path, keys, ([record[key] for key in keys] for record in records))
-        return
-    values = _values(records, csv.column)
+    values = _values(records, csv.column) if csv.values else []
     pairs = [(value, part) for value in values for part in csv.values]
     if csv.by_value:
         pairs = [(value, part) for part in csv.values for value in values]
     rows = []
-    for line in grouped(records, csv.row or said):
-        known = {record[csv.column]: record for record in line}
+    for line in grouped(records, csv.row or said) if csv.values else [[record] for record in records]:
+        known = {record[csv.column]: record for record in line} if csv.values else {}
         cells = [known[value][csv.values[part]] if value in known else None for value, part in pairs]
         rows.append([line[0][key] for key in keys] + cells)
     write_csv(path, [*keys, *(f"{label(value)} {part}".rstrip() for value, part in pairs)], rows)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from prunescope.analysis.csv_text import number, read_csv
 from prunescope.analysis.stats import mean
+from prunescope.analysis.tables import registry
+from prunescope.analysis.tables.declared import CellRow, Row, read_table
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
@@ -22,10 +24,12 @@ from prunescope.paths import CellFolder
 Record = Mapping[str, Any]
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
+Kind = TypeVar("Kind", bound=Row)
 
-#: Tables that the papers' are laid out from; one that is not there leaves its cells blank.
-TABLES = (
-    "effectiveness", "pie_share", "effectiveness_on_pies", "pie_intervals", "alpha", "recall_variance",
+#: Rows of the tables that the papers' are laid out from; a table that is not there leaves its cells blank.
+TABLES: tuple[type[CellRow], ...] = (
+    registry.Effectiveness, registry.PieShare, registry.EffectivenessOnPies, registry.PieInterval, registry.Alpha,
+    registry.RecallVariance,
 )  # fmt: skip
 
 #: Reached sparsities of one pruner differ by far more than this between compression levels.
@@ -80,9 +84,7 @@ class Results:
 
     cells: frozenset[PrunedCell]
     folders: Mapping[PrunedCell, Path]
-    tables: Mapping[str, Mapping[tuple[Setup, str], Sequence[Mapping[str, str]]]] = field(
-        default_factory=dict
-    )
+    tables: Mapping[str, Mapping[tuple[Setup, str], Sequence[CellRow]]] = field(default_factory=dict)
     dense_folders: Mapping[Setup, Path] = field(default_factory=dict)
     order: tuple[Setup, ...] = ()
 
@@ -91,8 +93,7 @@ class Results:
         """Read the tables.
 
         Args:
-            study: its cells are the rows and columns of the papers' tables.
-            datasets: the data sets to report.
+            study: its cells are the rows and columns of the papers' tables, if of one of ``datasets``.
             cells: cell folders ``.../<dataset>/<arch>/<pruner>/<compression>``, dense ones too.
             tables: folder of the cross-study tables.
 
@@ -101,14 +102,12 @@ class Results:
         """
         known = set(datasets)
         asked = [cell for cell in study.cells if cell.dataset in known]
-        found = [CellFolder.at(Path(path)) for path in cells]
-        folders = {PrunedCell(Setup(c.dataset, c.arch), c.pruner, c.compression): c.path for c in found}
-        every = [PrunedCell(Setup(c.dataset, c.arch), c.pruner, c.compression) for c in asked]
-        every += sorted(folders)
+        folders = {_named(cell): cell.path for cell in map(CellFolder.at, map(Path, cells))}
+        every = [*map(_named, asked), *sorted(folders)]
         return cls(
             frozenset(cell for cell in every if cell.pruner != NO_PRUNER),
             {cell: path for cell, path in folders.items() if cell.pruner != NO_PRUNER},
-            {name: _rows(tables / f"{name}.csv") for name in TABLES},
+            {kind.file: _by_pruner(read_table(tables, kind)) for kind in TABLES},
             {cell.setup: path for cell, path in folders.items() if cell.pruner == NO_PRUNER},
             tuple(dict.fromkeys(cell.setup for cell in every)),
         )
@@ -146,34 +145,32 @@ class Results:
             for cell, path in self.folders.items()
         }
 
-    def row(self, table: str, cell: PrunedCell) -> Mapping[str, str]:
-        """A cell's row, empty where there is none. Ratios and levels stand in tables by the sparsity they reached."""
-        sparsity = self.sparsities.get(cell)
-        found: Mapping[str, str] = {}
+    def row(self, table: str, cell: PrunedCell) -> CellRow | None:
+        """A cell's row. Ratios and levels stand in tables by the sparsity they reached."""
+        sparsity, found = self.sparsities.get(cell), None
         for row in self.tables[table].get((cell.setup, cell.pruner), ()):
-            reached = number(row["sparsity"])
-            if sparsity is not None and reached is not None and abs(reached - sparsity) < _SAME:
+            if sparsity is not None and row.sparsity is not None and abs(row.sparsity - sparsity) < _SAME:
                 found = row
         return found
 
     def value(self, table: str, cell: PrunedCell, column: str) -> Any:
         """A number or text of a cell, None where there is none."""
-        return _value(self.row(table, cell).get(column, ""))
+        return getattr(self.row(table, cell), column, None)
 
     def of_dense(self, setup: Setup, column: str, table: str = "effectiveness") -> Any:
-        rows = self.tables[table].get((setup, NO_PRUNER), ())
-        return _value(rows[-1].get(column, "")) if rows else None
+        rows = self.tables[table].get((setup, NO_PRUNER))
+        return getattr(rows[-1], column) if rows else None
 
     def metric(self, setup: Setup) -> str:
         """What the scores of a setup are; empty where nothing is known of it."""
-        rows = [
-            row for (own, _), rows in self.tables["effectiveness"].items() for row in rows if own == setup
-        ]
-        return next((row["metric"] for row in rows if row.get("metric")), "")
+        every: Iterable[Any] = chain.from_iterable(
+            rows for (own, _), rows in self.tables["effectiveness"].items() if own == setup
+        )
+        return next((row.metric for row in every if row.metric), "")
 
     def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
         """Mean scores by pruner, of those that have one."""
-        cells = [cell for cell in self.crossed(setup) if cell.compression == compression]
+        cells = [PrunedCell(setup, pruner, compression) for pruner in self.pruners(setup)]
         found = {cell.pruner: self.value("effectiveness", cell, "mean") for cell in cells}
         return {pruner: score for pruner, score in found.items() if score is not None}
 
@@ -184,18 +181,17 @@ class Results:
             columns: a field by its name: the table it comes from and its column there. What starts with ``dense_`` is
                 of the setup's dense models.
         """
-        found = []
-        for setup in self.setups:
-            metric = self.metric(setup)
-            for cell in self.crossed(setup):
-                values = {
-                    name: self.of_dense(setup, column, table)
-                    if name.startswith("dense_")
-                    else self.value(table, cell, column)
-                    for name, (table, column) in columns.items()
-                }
-                found.append({"cell": cell, "metric": metric, **cell._asdict(), **setup._asdict(), **values})
-        return found
+
+        def value(cell: PrunedCell, name: str, table: str, column: str) -> Any:
+            dense = name.startswith("dense_")
+            return self.of_dense(cell.setup, column, table) if dense else self.value(table, cell, column)
+
+        return [
+            {"cell": cell, "metric": self.metric(setup), **cell._asdict(), **setup._asdict()}
+            | {name: value(cell, name, *place) for name, place in columns.items()}
+            for setup in self.setups
+            for cell in self.crossed(setup)
+        ]
 
 
 @dataclass(frozen=True)
@@ -220,10 +216,9 @@ class Inputs:
         known: T = self._known[read]
         return known
 
-    def rows(self, table: str) -> list[dict[str, str]]:
+    def rows(self, kind: type[Kind]) -> list[Kind]:
         """The rows of a cross-study table; none without its file."""
-        path = self.tables / f"{table}.csv"
-        return read_csv(path) if path.exists() else []
+        return read_table(self.tables, kind)
 
 
 def grouped(records: Iterable[R], fields: str) -> list[list[R]]:
@@ -235,23 +230,15 @@ def grouped(records: Iterable[R], fields: str) -> list[list[R]]:
     return list(found.values())
 
 
-def _rows(path: Path) -> dict[tuple[Setup, str], list[dict[str, str]]]:
-    """Rows of a table by setup and pruner."""
-    found: dict[tuple[Setup, str], list[dict[str, str]]] = {}
-    for row in read_csv(path) if path.exists() else []:
-        try:
-            found.setdefault((Setup(row["dataset"], row["arch"]), row["pruner"]), []).append(row)
-            number(row["sparsity"])
-        except (KeyError, ValueError, TypeError):
-            raise UserError(f"{path}: not a table of cells; delete it and run again") from None
+def _named(cell: Any) -> PrunedCell:
+    return PrunedCell(Setup(cell.dataset, cell.arch), cell.pruner, cell.compression)
+
+
+def _by_pruner(rows: Iterable[CellRow]) -> dict[tuple[Setup, str], list[CellRow]]:
+    found: dict[tuple[Setup, str], list[CellRow]] = {}
+    for row in rows:
+        found.setdefault((Setup(row.dataset, row.arch), row.pruner), []).append(row)
     return found
-
-
-def _value(text: str) -> Any:
-    try:
-        return number(text)
-    except ValueError:
-        return text
 
 
 def models(folder: Path) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,8 @@ MOST_IMAGES = 1000
 _COLUMNS = 32
 
 
-@dataclass(frozen=True)
-class Images:
-    """What the page's script needs of each data set's images; ``missing``: data sets whose data table is not there."""
-
-    found: dict[str, dict[str, Any]]
-    missing: tuple[str, ...] = ()
+#: What the page's script needs of each data set's images; None for data sets whose data table is not there.
+Images = dict[str, dict[str, Any] | None]
 
 
 def draw_images(
@@ -39,15 +36,14 @@ def draw_images(
     Raises:
         UserError: a data table is not the one that was voted on.
     """
-    found: dict[str, dict[str, Any]] = {}
-    missing = []
+    found: Images = {}
     for dataset in datasets:
         rows = [row for row in shown if row.cell.dataset == dataset]
         if not rows:
             continue
         table = pictures_of_test(data.get(dataset))
         if table is None:
-            missing.append(dataset)
+            found[dataset] = None
             continue
         rows.sort(key=lambda row: (-(row.dense_agreement + row.pruned_agreement), row.example))
         labels = {row.example: row.true for row in reversed(rows)}
@@ -56,20 +52,16 @@ def draw_images(
         name = f"pictures-{dataset}.png"
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
         width, height = table.shown_size
-        found[dataset] = {
-            "file": name,
-            "width": width,
-            "height": height,
-            "columns": _COLUMNS,
-            "rows": -(-len(chosen) // _COLUMNS),
-            "positions": {str(example): position for position, example in enumerate(chosen)},
-        }
-    return Images(found, tuple(missing))
+        positions = {str(example): position for position, example in enumerate(chosen)}
+        held = {"file": name, "width": width, "height": height, "columns": _COLUMNS}
+        found[dataset] = held | {"rows": -(-len(chosen) // _COLUMNS), "positions": positions}
+    return found
 
 
 def render(found: Disagreements, images: Images, *, title: str, home: Path, table: Path, where: Path) -> str:
     """The page ``where``, which links to the paper's page ``home`` and to the full ``table``."""
     cells = list(dict.fromkeys(row.cell for row in found.shown))
+    there = {dataset: held for dataset, held in images.items() if held}
     return page.render(
         "disagreements.html",
         title=f"Examples on which pruned and dense models disagree · {title}",
@@ -79,15 +71,15 @@ def render(found: Disagreements, images: Images, *, title: str, home: Path, tabl
         shown=len(found.shown),
         most_characters=MOST_CHARACTERS,
         has_texts=any(row.text is not None for row in found.shown),
-        has_images=bool(images.found),
-        missing=[contact_sheet.missing(dataset) for dataset in images.missing],
+        has_images=bool(there),
+        missing=[contact_sheet.missing(dataset) for dataset in images if dataset not in there],
         choices={
             "data set": list(dict.fromkeys(cell.dataset for cell in cells)),
             "architecture": list(dict.fromkeys(cell.arch for cell in cells)),
             "pruner": list(dict.fromkeys(cell.pruner for cell in cells)),
             "level": [compression.text for compression in sorted({cell.compression for cell in cells})],
         },
-        data=page.embedded(payload(found) | {"images": images.found}),
+        data=page.embedded(payload(found) | {"images": there}),
         script=page.asset("disagreements.js"),
         style=page.asset("printed.css"),
     )
@@ -99,24 +91,13 @@ def payload(found: Disagreements) -> dict[str, Any]:
     ``rows``: cell, example, text (or -1), true classes, dense vote, pruned vote, their agreements, whether they are
     right. ``classless``: data sets whose labels are not classes.
     """
-    cells: dict[tuple[str, ...], int] = {}
-    names: dict[str, int] = {}
-    texts: dict[str, int] = {}
-
-    def numbered(known: dict[Any, int], value: Any) -> int:
-        return known.setdefault(value, len(known))
-
-    def classes(values: Sequence[str]) -> list[int]:
-        return [numbered(names, value) for value in values]
-
+    cells, names, texts = (defaultdict[Any, int](count().__next__) for _ in range(3))
     rows = [
         [
-            numbered(cells, (*row.cell.setup, row.cell.pruner, row.cell.compression.text)),
+            cells[*row.cell.setup, row.cell.pruner, row.cell.compression.text],
             row.example,
-            -1 if row.text is None else numbered(texts, cut(row.text)),
-            classes(row.true),
-            classes(row.dense),
-            classes(row.pruned),
+            -1 if row.text is None else texts[cut(row.text)],
+            *([names[name] for name in side] for side in (row.true, row.dense, row.pruned)),
             round(row.dense_agreement, 3),
             round(row.pruned_agreement, 3),
             int(row.dense_right),

@@ -38,12 +38,14 @@ def datasets(inputs: Inputs) -> list[dict[str, Any]]:
 def _record(study: Study, name: str, path: Path) -> dict[str, Any]:
     value = read_json(path)
     card: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
-    settings = study.datasets.get(name)
+    settings, splits = study.datasets.get(name), card.get("splits") or {}
     purposes = {row["dataset"].casefold(): row["task"] for row in read_rows(PAPER, "datasets.csv")}
-    splits = card.get("splits") or {}
-    lengths = _lengths(path.parent) if settings is not None and settings.input == "text" else {}
+    paths = {split: path.with_name(f"{split}.parquet") for split in SPLITS}
+    lengths: dict[str, np.ndarray] = {}
+    if settings is not None and settings.input == "text" and all(table.exists() for table in paths.values()):
+        lengths = {split: token_counts(read_table(table)) for split, table in paths.items()}
     cut = getattr(settings, "max_tokens", None)
-    if cut is None and "train" in lengths:
+    if cut is None and lengths:
         cut = covering_power_of_two(lengths["train"])
     return {
         "dataset": name,
@@ -54,14 +56,6 @@ def _record(study: Study, name: str, path: Path) -> dict[str, Any]:
         "task": purposes.get(str(card.get("source", "")).casefold(), ""),
         "classification": str(card.get("task", "")),
     }
-
-
-def _lengths(folder: Path) -> dict[str, np.ndarray]:
-    """Tokens of every text by split; nothing unless all splits are there."""
-    paths = {split: folder / f"{split}.parquet" for split in SPLITS}
-    if not all(path.exists() for path in paths.values()):
-        return {}
-    return {split: token_counts(read_table(path)) for split, path in paths.items()}
 
 
 def _summary(lengths: Mapping[str, np.ndarray]) -> dict[str, Any]:

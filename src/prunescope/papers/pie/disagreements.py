@@ -18,7 +18,7 @@ from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Results, Setup
 
-_COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
+_COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
 
 Names = tuple[str, ...]
 
@@ -78,34 +78,26 @@ class Disagreements:
     total: int
     shown: tuple[Disagreement, ...]
 
-    def samples(self, per_setup: int) -> list[dict[str, str]]:
+    def samples(self, per_setup: int) -> list[dict[str, Any]]:
         """A few examples of each setup for Table 1, each of another cell and with another text, most agreed first."""
         chosen: dict[Setup, list[Disagreement]] = {}
         for row in sorted(self.shown, key=_agreed_first):
             own = chosen.setdefault(row.cell.setup, [])
             if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
                 own.append(row)
-        setups = dict.fromkeys(row.cell.setup for row in self.shown)
         return [
             {
-                "text": cut(row.text) if row.text is not None else "",
+                "text": cut(row.text or ""),
                 "where": f"{row.cell.text}, example {row.example}",
-                **{
-                    side: ", ".join(getattr(row, side)) or "(no class)"
-                    for side in ("dense", "pruned", "true")
-                },
+                "votes": [", ".join(side) or "(no class)" for side in (row.dense, row.pruned, row.true)],
             }
-            for setup in setups
+            for setup in dict.fromkeys(row.cell.setup for row in self.shown)
             for row in chosen[setup]
         ]
 
 
 def write(
-    results: Results,
-    texts: Callable[[str], Mapping[int, str] | None],
-    path: Path,
-    *,
-    most: int,
+    results: Results, texts: Callable[[str], Mapping[int, str] | None], path: Path, *, most: int
 ) -> Disagreements:
     """Write every PIE of every test split into ``path``, and keep some for pages.
 
@@ -121,29 +113,24 @@ def write(
     Raises:
         UserError: a cell's votes cannot be read.
     """
-    every = {
-        cell: results.folders[cell] / "test" / "pies.parquet"
-        for setup in results.setups
-        for cell in results.crossed(setup)
-        if cell in results.folders
-    }
-    counts = [_count(votes) for votes in every.values()]
+    crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.folders)
+    every = {cell: results.folders[cell] / "test" / "pies.parquet" for cell in crossed}
+    every = {cell: votes for cell, votes in every.items() if votes.exists()}
+    counts = [len(_pies(votes, ["is_pie"])) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
     shown: list[Disagreement] = []
+    known: Mapping[int, str] = {}
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_OPTIONS) as writer:
-        dataset, known = "", None
+        dataset = ""
         for setup in results.setups:
             if setup.dataset != dataset:
-                dataset, known = setup.dataset, texts(setup.dataset)
+                dataset, known = setup.dataset, texts(setup.dataset) or {}
             parts = []
             # One dictionary for all cells: texts are long, and every cell has many of them.
-            dictionary = pa.array(list((known or {}).values()), pa.string())
-            positions = {example: position for position, example in enumerate(known or {})}
-            for cell, votes in every.items():
-                if cell.setup != setup or not votes.exists():
-                    continue
-                table, said = _pies(votes)
-                rows = [_row(cell, row, said, known) for row in table.to_pylist()]
+            dictionary = pa.array(list(known.values()), pa.string())
+            positions = {example: position for position, example in enumerate(known)}
+            for cell in (cell for cell in every if cell.setup == setup):
+                rows = _rows(cell, every[cell], known)
                 shown += heapq.nsmallest(quotas[cell], rows, key=_agreed_first)
                 parts.append(_arrow(rows, positions, dictionary))
             if parts:
@@ -175,64 +162,43 @@ def _agreed_first(row: Disagreement) -> tuple[float, int]:
     return (-(row.dense_agreement + row.pruned_agreement), row.example)
 
 
-def _count(votes: Path) -> int:
-    if not votes.exists():
-        return 0
-    table = _read(votes, ["is_pie"])
-    return int(pc.sum(pc.fill_null(table["is_pie"], False)).as_py() or 0)
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What a table of votes says of itself."""
-
-    task: str
-    classes: Names
-    tolerance: float | None
-
-
-def _pies(votes: Path) -> tuple[pa.Table, _Said]:
-    """The PIEs among a cell's votes, and what their table says of itself."""
-    table = _read(votes, list(_COLUMNS))
-    try:
-        held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
-        said = _Said(str(held.get("task")), tuple(map(str, held.get("classes") or ())), held.get("tolerance"))
-    except (ValueError, AttributeError):
-        raise UserError(
-            f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
-        ) from None
-    return table.filter(pc.fill_null(table["is_pie"], False)), said
-
-
-def _read(votes: Path, columns: list[str]) -> pa.Table:
+def _pies(votes: Path, columns: list[str]) -> pa.Table:
+    """The PIEs among a cell's votes."""
     try:
         # Not as a data set: the folders' names are no columns.
-        return pq.ParquetFile(votes).read(columns=columns)
+        table = pq.ParquetFile(votes).read(columns=columns)
+        return table.filter(pc.fill_null(table["is_pie"], False))
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
 
 
-def _row(
-    cell: PrunedCell, row: Mapping[str, Any], said: _Said, texts: Mapping[int, str] | None
-) -> Disagreement:
-    example = int(row["example"])
-    dense, pruned = (
-        is_right(said.task, row["label"], row[vote], said.tolerance) for vote in ("dense_vote", "pruned_vote")
-    )
-    return Disagreement(
-        cell,
-        example,
-        texts.get(example) if texts is not None else None,
-        names(row["label"], said.classes),
-        names(row["dense_vote"], said.classes),
-        names(row["pruned_vote"], said.classes),
-        float(row["dense_agreement"]),
-        float(row["pruned_agreement"]),
-        dense,
-        pruned,
-        said.task not in WITHOUT_CLASSES,
-    )
+def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Disagreement]:
+    table = _pies(votes, _COLUMNS)
+    try:
+        held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
+        task, tolerance = str(held.get("task")), held.get("tolerance")
+        classes = tuple(map(str, held.get("classes") or ()))
+    except (ValueError, AttributeError):
+        raise UserError(
+            f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
+        ) from None
+    return [
+        Disagreement(
+            cell,
+            row["example"],
+            texts.get(row["example"]),
+            names(row["label"], classes),
+            names(row["dense_vote"], classes),
+            names(row["pruned_vote"], classes),
+            row["dense_agreement"],
+            row["pruned_agreement"],
+            is_right(task, row["label"], row["dense_vote"], tolerance),
+            is_right(task, row["label"], row["pruned_vote"], tolerance),
+            task not in WITHOUT_CLASSES,
+        )
+        for row in table.to_pylist()
+    ]
 
 
 def names(value: Any, classes: Names) -> Names:

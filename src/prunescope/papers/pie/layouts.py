@@ -7,21 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import (
-    Cell,
-    Column,
-    Csv,
-    Figure,
-    Paper,
-    Table,
-    View,
-    count,
-    decimal,
-    percent,
-    spread,
-    yes,
-)  # fmt: skip
+from prunescope.papers.layout import Cell, Column, Csv, Figure, Paper, Table, View
 from prunescope.papers.results import Inputs, Record, grouped, models
+from prunescope.papers.wording import count, decimal, percent, spread, yes
 
 _PRUNER = Column("pruner", lambda r: r["pruner"], "name")
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
@@ -43,13 +31,11 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
 
 def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
-    marks: dict[Any, Mapping[str, str]] = {}
     records = inputs.results.records(**columns)
-    for record in records:
-        key = (record["setup"], record["compression"])
-        if key not in marks:
-            marks[key] = extremes(inputs.results.scores(*key))
-        record["mark"] = marks[key].get(record["pruner"], "")
+    for line in grouped(records, "setup, compression"):
+        marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
+        for record in line:
+            record["mark"] = marks.get(record["pruner"], "")
     return records
 
 
@@ -94,9 +80,10 @@ def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
 def marks_on_pies(scores: Record) -> dict[str, str]:
     """Blue: pruned models beat dense ones on the PIEs. Bold: models score higher on the PIEs than on all examples."""
     pairs = (("pruned", "dense"), ("pruned", "pruned_on_all"), ("dense", "dense_on_all"))
-    values = [(scores[one], scores[other]) for one, other in pairs]
-    above = [yes(None not in pair and pair[0] > pair[1]) for pair in values]
-    return dict(zip(_MARKS, above, strict=True))
+    values = ((scores[one], scores[other]) for one, other in pairs)
+    return {
+        mark: yes(None not in pair and pair[0] > pair[1]) for mark, pair in zip(_MARKS, values, strict=True)
+    }
 
 
 def parameters(inputs: Inputs) -> list[dict[str, Any]]:
@@ -107,28 +94,19 @@ def parameters(inputs: Inputs) -> list[dict[str, Any]]:
     """
     results, records = inputs.results, []
     for setup in results.setups:
-        dense = results.dense_folders.get(setup)
-        known = _counted(dense) if dense is not None else []
+        known = _counted([results.dense_folders[setup]] if setup in results.dense_folders else [])
         own = []
-        for compression in results.compressions(setup):
-            folders = [
-                path for cell, path in results.folders.items() if (cell[0], cell[2]) == (setup, compression)
-            ]
-            found = [model for folder in folders for model in _counted(folder)]
+        for level in results.compressions(setup):
+            cells = (cell for cell in results.folders if (cell.setup, cell.compression) == (setup, level))
+            found = _counted(results.folders[cell] for cell in cells)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
             left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
-            own.append(
-                {
-                    "compression": compression,
-                    "removed": _mean(shares),
-                    "range": f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else "",
-                    "remaining": None if left is None else round(left),
-                }
-            )
-        first = known[0] if known else {}
-        counts = {name: first.get(name) for name in ("parameters", "prunable")}
-        records += [{"setup": setup, **setup._asdict(), **counts, **record} for record in own]
+            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": _mean(shares)}
+            record["range"] = f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else ""
+            own.append(record | {"remaining": None if left is None else round(left)})
+        counts = {name: known[0].get(name) if known else None for name in ("parameters", "prunable")}
+        records += [counts | record for record in own]
     return records
 
 
@@ -136,10 +114,10 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _counted(folder: Path) -> list[dict[str, Any]]:
+def _counted(folders: Iterable[Path]) -> list[dict[str, Any]]:
     """Records of models that say how many parameters they have."""
-    found = [model for model in models(folder) if not model.get("diverged")]
-    return [model for model in found if model.get("parameters") and model.get("prunable")]
+    every = (model for folder in folders for model in models(folder) if not model.get("diverged"))
+    return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 
 def datasets(inputs: Inputs) -> list[dict[str, Any]]:
@@ -222,9 +200,9 @@ PIE = Paper(
             lambda inputs: inputs.disagreements.samples(per_setup=2),
             View([
                 Column("example", lambda r: Cell(r["text"] or "(no text)", below=r["where"]), "text"),
-                Column("dense models say", lambda r: r["dense"], "text"),
-                Column("pruned models say", lambda r: r["pruned"], "text"),
-                Column("true class", lambda r: r["true"], "text"),
+                Column("dense models say", lambda r: r["votes"][0], "text"),
+                Column("pruned models say", lambda r: r["votes"][1], "text"),
+                Column("true class", lambda r: r["votes"][2], "text"),
             ]),
             note="Majority votes over seeds, on the test split. Of every architecture on a data set: the examples on "
                  "which the models of each side agree most.",
@@ -235,17 +213,13 @@ PIE = Paper(
             "sizes, lengths and classes of the data sets (also Table 2)",
             datasets,
             View([
-                Column("data set", lambda r: r["dataset"], "name"),
-                Column("# train", lambda r: count(r["train"])),
-                Column("# test", lambda r: count(r["test"])),
-                Column("# val", lambda r: count(r["validation"])),
+                Column("data set", lambda r: r["dataset"], "name"), Column("# train", lambda r: count(r["train"])),
+                Column("# test", lambda r: count(r["test"])), Column("# val", lambda r: count(r["validation"])),
                 Column("mean / median", lambda r: r["mean"] and f"{r['mean']:.0f} / {r['median']:g}"),
                 Column("min / max", lambda r: r["max"] and f"{count(r['min'])} / {count(r['max'])}"),
-                Column("std", lambda r: decimal(r["std"], 0)),
-                Column("tokens 85%", lambda r: count(r["p85"])),
+                Column("std", lambda r: decimal(r["std"], 0)), Column("tokens 85%", lambda r: count(r["p85"])),
                 Column("max tokens", lambda r: count(r["truncation"])),
-                Column("# classes", lambda r: count(r["classes"])),
-                Column("task", lambda r: r["task"], "name"),
+                Column("# classes", lambda r: count(r["classes"])), Column("task", lambda r: r["task"], "name"),
                 Column("classification", lambda r: r["classification"], "name"),
             ]),
             Csv("dataset, train, test, validation, mean, median, min, max, std, p85, truncation, classes, task, "

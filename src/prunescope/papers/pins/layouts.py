@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from prunescope.analysis.csv_text import number
+from prunescope.analysis.tables.declared import CellRow
+from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View, captioned, decimal, spread
+from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record
+from prunescope.papers.wording import captioned, decimal, spread
 from prunescope.paths import CELL
 
 #: The paper's order of methods; further ones come before PINS, by name.
@@ -41,27 +43,28 @@ def scores(inputs: Inputs) -> list[dict[str, Any]]:
         for n in printed_numbers(pins.PAPER)
     }
     names = _names(inputs)
-    rows = [row for row in inputs.rows("task_metrics") if names.get(row["dataset"]) in _KIND_OF]
-    archs = list(dict.fromkeys((_KIND_OF[names[row["dataset"]]], row["arch"]) for row in rows))
-    rows.sort(key=lambda row: ((kind := _KIND_OF[names[row["dataset"]]]), archs.index((kind, row["arch"]))))
+    rows = [
+        (_KIND_OF[names[row.dataset]], row)
+        for row in inputs.rows(TaskMetric)
+        if names.get(row.dataset) in _KIND_OF
+    ]
+    archs = list(dict.fromkeys((kind, row.arch) for kind, row in rows))
+    rows.sort(key=lambda pair: (pair[0], archs.index((pair[0], pair[1].arch))))
     found = []
-    for row in rows:
-        dataset, arch = names[row["dataset"]], pins.arch_name(row["arch"])
-        kind, _, numbers = _KINDS[_KIND_OF[dataset]]
-        sparsity, mean = _sparsity(row["sparsity"]), number(row["mean"])
-        published = printed.get((dataset, arch, row["pruner"], sparsity, row["metric"]))
+    for position, row in rows:
+        dataset, arch = names[row.dataset], pins.arch_name(row.arch)
+        kind, _, numbers = _KINDS[position]
+        sparsity = _sparsity(row.sparsity)
+        published = printed.get((dataset, arch, row.pruner, sparsity, row.metric))
         record = {
-            **{name: row[name] for name in ("dataset", "arch", "pruner", "metric")},
-            **{"table": numbers.get(arch or "", ""), "kind": kind, "sparsity": sparsity},
-            **{
-                "mean": mean,
-                "std": number(row["std"]),
-                "n_seeds": int(row["n_seeds"]),
-                "published": published,
-            },
-            "difference": None if published is None or mean is None else round(mean - published, 6),
-            "head": f"{row['dataset']} {pretty_metric(row['metric'])}",
-            "position": list(names).index(row["dataset"]),
+            **vars(row),
+            "table": numbers.get(arch or "", ""),
+            "kind": kind,
+            "sparsity": sparsity,
+            "published": published,
+            "difference": None if published is None or row.mean is None else round(row.mean - published, 6),
+            "head": f"{row.dataset} {pretty_metric(row.metric)}",
+            "position": list(names).index(row.dataset),
         }
         found.append(record)
     return [record | {"best": _best(record, found)} for record in found]
@@ -72,11 +75,11 @@ def _best(record: Record, records: list[dict[str, Any]]) -> bool:
     if record["pruner"] == NO_PRUNER or record["mean"] is None:
         return False
     same = ("kind", "arch", "head", "sparsity")
-    rivals = [
+    rivals = (
         other["mean"]
         for other in records
         if other["pruner"] != record["pruner"] and all(other[name] == record[name] for name in same)
-    ]
+    )
     known = [mean for mean in rivals if mean is not None]
     return bool(known) and record["mean"] >= max(known)
 
@@ -90,33 +93,24 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
     """
     names = _names(inputs)
     accuracies = {
-        _key(row): number(row["mean"])
-        for row in inputs.rows("task_metrics")
-        if row["metric"] == "accuracy" and names.get(row["dataset"]) == _DATASET
+        _key(row): row.mean
+        for row in inputs.rows(TaskMetric)
+        if row.metric == "accuracy" and names.get(row.dataset) == _DATASET
     }
     storage = {
-        _key(row): (number(row["megabytes_float32"]), number(row["megabytes"]))
-        for row in inputs.rows("weights")
-        if not row["layer"]
+        _key(row): (row.megabytes_float32, row.megabytes) for row in inputs.rows(Weights) if not row.layer
     }
     records = []
     for dataset, arch in dict.fromkeys(key[:2] for key in accuracies):
         printed = pins.arch_name(arch) == _ARCH
+        shared = {"table": "7" if printed else "", "dataset": dataset, "arch": arch}
+        shared["export"] = _command(inputs, dataset, arch)
         for one in pins.efficiency():
             key = (dataset, arch, one.pruner, _sparsity(one.sparsity))
             ours, gain = _measured(one, accuracies.get(key), storage.get(key, (None, None)))
+            value, better = (one.value, one.gain) if printed else (None, None)
             records.append(
-                {
-                    **{
-                        "table": "7" if printed else "",
-                        "dataset": dataset,
-                        "arch": arch,
-                        "pruner": one.pruner,
-                    },
-                    **{"sparsity": one.sparsity, "quantity": one.quantity, "ours": ours, "our_gain": gain},
-                    **{"published": one.value if printed else None, "gain": one.gain if printed else None},
-                    "export": _command(inputs, dataset, arch),
-                }
+                shared | vars(one) | {"published": value, "gain": better, "ours": ours, "our_gain": gain}
             )
     return records
 
@@ -148,13 +142,13 @@ def _names(inputs: Inputs) -> dict[str, str | None]:
     return {name: pins.dataset_name(name, spec.source) for name, spec in inputs.study.datasets.items()}
 
 
-def _key(row: Mapping[str, str]) -> tuple[str, str, str, float]:
-    return (row["dataset"], row["arch"], row["pruner"], _sparsity(row["sparsity"]))
+def _key(row: CellRow) -> tuple[str, str, str, float]:
+    return (row.dataset, row.arch, row.pruner, _sparsity(row.sparsity))
 
 
-def _sparsity(value: float | str | None) -> float:
+def _sparsity(value: float | None) -> float:
     """Rounded, so that two spellings are the same."""
-    return round(float(value or 0.0), 6)
+    return round(value or 0.0, 6)
 
 
 def _metric(quantity: str, leading: str) -> str:
@@ -167,9 +161,7 @@ def _by_method(record: Record) -> tuple[float, int, str]:
 
 
 def _score(record: Record) -> Cell:
-    mean, std, published = (
-        None if record[name] is None else 100 * record[name] for name in ("mean", "std", "published")
-    )
+    mean, std, published = (record[name] and 100 * record[name] for name in ("mean", "std", "published"))
     text = spread(mean, std, 1)
     if text and published is not None:
         text += f" ({decimal(published, 1)})"
@@ -179,10 +171,8 @@ def _score(record: Record) -> Cell:
 def _quantity(record: Record) -> str:
     """Ours, or that it is not measured; in brackets what the paper prints."""
     accuracy = record["quantity"] == "accuracy"
-    ours, published = (
-        None if record[name] is None else record[name] * (100 if accuracy else 1)
-        for name in ("ours", "published")
-    )
+    scale = 100 if accuracy else 1
+    ours, published = (record[name] and record[name] * scale for name in ("ours", "published"))
     text = decimal(ours, 1) + _times(record["our_gain"], ".1f") if ours is not None else "not measured"
     if published is not None:
         text += f" ({published:{'.1f' if accuracy else 'g'}}{_times(record['gain'], 'g')})"

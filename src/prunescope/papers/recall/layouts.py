@@ -6,23 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunescope.analysis.stats import mean, std
-from prunescope.papers.layout import (
-    Cell,
-    Column,
-    Csv,
-    Figure,
-    Paper,
-    Table,
-    View,
-    captioned,
-    decimal,
-    spread,
-    yes,
-)  # fmt: skip
+from prunescope.papers.layout import Cell, Column, Csv, Figure, Paper, Table, View
 from prunescope.papers.recall import pvalues
-from prunescope.papers.recall.grid import DEFAULTS, PRUNERS, SIZES, is_fixed
+from prunescope.papers.recall.grid import DEFAULTS, FIXED, PRUNERS, SIZES, named
 from prunescope.papers.recall.pvalues import Layout, bare
 from prunescope.papers.results import Inputs, PrunedCell, Record, Setup
+from prunescope.papers.wording import captioned, decimal, spread, yes
 
 #: The pruners that have a table of their own.
 NUMBERS = {"LTH": "12", "CHIP": "13"}
@@ -42,9 +31,8 @@ def accuracies(inputs: Inputs) -> list[dict[str, Any]]:
             found = by_pruner.get((setup, pruner), {})
             values = [found[seed] for seed in sorted(found)]
             if values:
-                names = {"model": setup.arch, "dataset": setup.dataset, "pruner": pruner}
                 numbers = {"accuracy": mean(values), "std": std(values), "n_seeds": len(values)}
-                records.append({**names, **numbers})
+                records.append({"model": setup.arch, "dataset": setup.dataset, "pruner": pruner, **numbers})
     return records
 
 
@@ -55,11 +43,8 @@ def variances(inputs: Inputs) -> list[dict[str, Any]]:
     asked = [r for r in records if r["dense_before"] is not None and r["cell"] in inputs.results.cells]
     for record in asked:
         before, after = record["dense_before"], record["after"]
-        record |= {
-            "kind": record["compression"].kind,
-            "before": before,
-            "grew": yes(after is not None and after > before),
-        }
+        record |= {"kind": record["compression"].kind, "before": before}
+        record["grew"] = yes(after is not None and after > before)
     return sorted(asked, key=lambda record: record["kind"])
 
 
@@ -72,9 +57,9 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
             cells = [cell for cell in every if cell.pruner == pruner and results.row("alpha", cell)]
             if cells:
                 cells.sort(key=lambda cell: (results.value("alpha", cell, "ratio") or 0.0, cell.compression))
-                number = NUMBERS.get(pruner, "") if is_fixed(*setup) else ""
-                shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup}
-                shared["kind"] = cells[-1].compression.kind
+                number = NUMBERS.get(pruner, "") if named(*setup) == FIXED else ""
+                kind = cells[-1].compression.kind
+                shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup, "kind": kind}
                 dense = dict.fromkeys(("amount", *_ALPHA)) | {"level": "dense", "ratio": 1.0}
                 dense["accuracy"] = results.of_dense(setup, "mean")
                 found.append([shared | step for step in (dense, *(_step(inputs, cell) for cell in cells))])
@@ -108,10 +93,9 @@ def _across(mp: str, datasets: str, up: str) -> dict[str, str]:
     return {"sizes--cifar10--resnet--MP": mp, "datasets--MP": datasets, "sizes--cifar10--resnet--UP": up}
 
 
-_LEVELS = (
-    "Paired one-sided tests between models of the same seed: α is smaller at the lower compression level."
-)
-_TWO_SIDED = "Paired two-sided tests between models of the same seed: α differs."
+_PAIRED = "tests between models of the same seed: α"
+_LEVELS = f"Paired one-sided {_PAIRED} is smaller at the lower compression level."
+_TWO_SIDED = f"Paired two-sided {_PAIRED} differs."
 
 # fmt: off
 RECALL = Paper(
@@ -194,8 +178,7 @@ RECALL = Paper(
             "accuracy before pruning, mean and standard deviation over seeds",
             accuracies,
             View([
-                Column("model", lambda r: r["model"], "name"),
-                Column("data set", lambda r: r["dataset"], "name"),
+                Column("model", lambda r: r["model"], "name"), Column("data set", lambda r: r["dataset"], "name"),
                 Column("pruner", lambda r: r["pruner"], "name"),
                 Column("accuracy", lambda r: spread(r["accuracy"], r["std"])),
                 Column("models", lambda r: str(r["n_seeds"])),

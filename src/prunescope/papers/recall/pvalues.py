@@ -4,36 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
-from prunescope.analysis.csv_text import number
+from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell, Column, Csv, Table, View, captioned
-from prunescope.papers.recall.grid import is_default, is_fixed, is_sized
+from prunescope.papers.layout import Cell, Column, Csv, Table, View
+from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
+from prunescope.papers.wording import captioned
 
 
-@dataclass(frozen=True)
-class Test:
-    """A row of ``alpha_tests.csv``. ``names``: those of its family, after the word that starts it.
-
-    p: corrected; None where the test has no outcome, and ``note`` says why.
-    """
-
-    __test__ = False
+class Test(NamedTuple):
+    """A test between two cells. ``names``: those of its family, after the word that starts it."""
 
     start: str
-    names: tuple[str, ...]
+    names: list[str]
     a: PrunedCell
     b: PrunedCell
-    p: float | None
-    significant: bool
-    note: str
+    row: AlphaTest
 
 
 def alpha_cells(inputs: Inputs) -> list[AlphaCell]:
@@ -50,15 +43,14 @@ def read_tests(inputs: Inputs) -> list[Test]:
         UserError: the table cannot be read.
     """
     found = []
-    for row in inputs.rows("alpha_tests"):
+    for row in inputs.rows(AlphaTest):
+        start, _, names = row.family.partition(": ")
         try:
-            start, _, names = row["family"].partition(": ")
-            sides = (PrunedCell.parse(row["cell_a"]), PrunedCell.parse(row["cell_b"]))
-            p, significant = number(row["p_corrected"]), row["significant"] == "true"
-            found.append(Test(start, tuple(names.split(", ")), *sides, p, significant, row["note"]))
-        except (KeyError, ValueError, TypeError, UserError):
+            a, b = PrunedCell.parse(row.cell_a), PrunedCell.parse(row.cell_b)
+        except (ValueError, UserError):
             path = inputs.tables / "alpha_tests.csv"
             raise UserError(f"{path}: not a table of tests; delete it and run again") from None
+        found.append(Test(start, names.split(", "), a, b, row))
     return found
 
 
@@ -148,8 +140,7 @@ class Layout:
         groups: dict[Any, list[Test]] = {}
         for test in inputs.once(read_tests):
             if self._has(test, order):
-                key = (*(_FACTS[name](test) for name in self.facts.split(", ")), test.a.compression.kind)
-                groups.setdefault(key, []).append(test)
+                groups.setdefault((*self._facts(test).values(), test.a.compression.kind), []).append(test)
         found = [records for own in groups.values() if (records := self._table(own, order))]
         found.sort(key=lambda own: own[0]["table"] or "~")
         return [
@@ -158,6 +149,9 @@ class Layout:
             for record in own
         ]
 
+    def _facts(self, test: Test) -> dict[str, str]:
+        return {name: _FACTS[name](test) for name in self.facts.split(", ")}
+
     def _has(self, test: Test, order: Order) -> bool:
         if self.rows == "levels":
             default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
@@ -165,11 +159,17 @@ class Layout:
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
     def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
-        at = {(self._row(test), self._column(test)): test for test in own}
-        lines = sorted({line for line, _ in at}, key=lambda line: self._later(line, order))
+        by_level = self.rows in ("levels", "level")
+        row = "compression" if by_level else self.rows
+        column = "compression" if self.columns == "level" else self.columns
+        at = {
+            ((getattr(test.a, row), getattr(test.b, row)), getattr(test.a, column)): test.row for test in own
+        }
+        later = (lambda line: line) if by_level else lambda line: order.later_first(line, self.rows)
+        lines: list[Any] = sorted({line for line, _ in at}, key=later)
         names = [column for _, column in at]
         names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
-        facts = {name: _FACTS[name](own[0]) for name in self.facts.split(", ")}
+        facts = self._facts(own[0])
         if self.rows == "levels" and "networks" in facts:
             facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
         shared = {
@@ -181,41 +181,26 @@ class Layout:
         # One architecture or data set alone stands in Table 4, with its pruners.
         if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
             return []
-        found = [(line, name, at.get((line, name))) for line in lines for name in names]
-        return [
-            {
-                **shared,
-                "row": self._named(line),
-                "column": label(name),
-                "test": test,
-                "p": test.p if test else None,
-            }
-            for line, name, test in found
-        ]
-
-    def _row(self, test: Test) -> tuple[Any, Any]:
-        varied = "compression" if self.rows in ("levels", "level") else self.rows
-        return (getattr(test.a, varied), getattr(test.b, varied))
-
-    def _column(self, test: Test) -> Any:
-        return getattr(test.a, "compression" if self.columns == "level" else self.columns)
-
-    def _later(self, line: tuple[Any, Any], order: Order) -> tuple[Any, ...]:
-        return line if self.rows in ("levels", "level") else order.later_first(line, self.rows)
-
-    def _named(self, line: tuple[Any, Any]) -> str:
-        if self.rows == "level":
-            return bare(line[0])
-        return " vs ".join(bare(side) if self.rows == "levels" else side for side in line)
+        records = []
+        for line in lines:
+            sides = [bare(side) if by_level else side for side in line]
+            title = sides[0] if self.rows == "level" else " vs ".join(sides)
+            for name in names:
+                test = at.get((line, name))
+                p = test.p_corrected if test else None
+                records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
+        return records
 
     def _number(self, own: list[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
-        side = own[0].a
+        side, first = own[0].a, [named(*test.a.setup) for test in own]
         known = {
-            "sizes": is_sized(side.dataset, [test.a.arch for test in own]),
-            "datasets": any(is_default(s.dataset, s.arch) for test in own for s in (test.a, test.b))
+            "sizes": any(dataset == FIXED[0] and arch in SIZES for dataset, arch in first),
+            "datasets": any(
+                setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
+            )
             and _networks(own[0]) in ("", _DEFAULT),
-            "fixed": is_fixed(side.dataset, side.arch),
+            "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
@@ -264,6 +249,8 @@ def _p_value(record: Record) -> Cell | str:
     test = record["test"]
     if test is None:
         return ""
-    if test.p is None:
+    if record["p"] is None:
         return Cell("–", note=test.note)
-    return Cell("< 0.001" if test.p < 0.001 else f"{test.p:.3f}", "strong" if test.significant else "")
+    return Cell(
+        "< 0.001" if record["p"] < 0.001 else f"{record['p']:.3f}", "strong" if test.significant else ""
+    )
