@@ -190,7 +190,7 @@ class LayerCollapse(CellRow):
     """Prunable weights that are wholly zero in some model: layer collapse (Tanaka et al. 2020)."""
 
     layer: A[str, "name of the weight"]
-    n_weights: A[int, "its numbers"]
+    n_weights: A[int, "number of its weights"]
     n_collapsed: A[int, "models in which all of them are zero"]
     n_seeds: A[int, "models"]
 
