@@ -81,7 +81,7 @@ def render(site: Site) -> str:
         studied=studied(site.scope),
         statements=[_statement(one, there, site) for one in _statements(site)],
         overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
-        findings=_by_network(site, constants),
+        findings=_by_architecture(site, constants),
         state=state.sentence(site.counts),
         is_whole=not found_problems,
         problems=found_problems[:MOST_PROBLEMS],
@@ -121,10 +121,10 @@ def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[
     }
 
 
-def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
-    networks: dict[tuple[str, str], list[CellNumbers]] = {}
+def _by_architecture(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
+    by_pair: dict[tuple[str, str], list[CellNumbers]] = {}
     for cell in site.numbers:
-        networks.setdefault((cell.dataset, cell.arch), []).append(cell)
+        by_pair.setdefault((cell.dataset, cell.arch), []).append(cell)
     records = site.got.records
     return [
         {
@@ -137,7 +137,7 @@ def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str
                 ),
             ],
         }
-        for (dataset, arch), cells in networks.items()
+        for (dataset, arch), cells in by_pair.items()
     ]
 
 

@@ -84,7 +84,7 @@ def test_measures_by_hand(tmp_path: Path) -> None:
     assert (second.left, second.rank, second.row_gini) == ((16, 8, 16), (4, 2, 4), (0, 0, 0))
     assert found.shown is not None
     assert (found.shown.seed, found.shown.name) == (0, NAMES[1])
-    assert found.shown.pattern.picture().tolist() == [[0, 0, 0, 0], [0, 0, 1, 0]]
+    assert found.shown.pattern.image().tolist() == [[0, 0, 0, 0], [0, 0, 1, 0]]
 
 
 def test_rows_by_hand(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_blocks_of_different_networks_are_refused(tmp_path: Path) -> None:
     value = json.loads(second.read_text())
     value["matrices"][0]["rows"] = 5
     second.write_text(json.dumps(value))
-    with pytest.raises(UserError, match="of another network"):
+    with pytest.raises(UserError, match="of another architecture"):
         join([first, second], tmp_path / "all.json", (0, 1))
 
 

@@ -101,8 +101,8 @@ def test_mpnet_is_refused_in_a_line(tmp_path: Path) -> None:
 def test_packing_by_hand() -> None:
     table = torch.tensor([[5, 6, 7, 0], [8, 0, 0, 0], [1, 2, 3, 4], [9, 0, 0, 0]])
     texts = packed(table, torch.tensor([2, 1, 3]), torch.tensor([4, 1, 1]))
-    assert texts.pieces.tolist() == [8, 9, 1, 2, 3, 4]
-    assert texts.places.tolist() == [0, 0, 0, 1, 2, 3]
+    assert texts.tokens.tolist() == [8, 9, 1, 2, 3, 4]
+    assert texts.positions.tolist() == [0, 0, 0, 1, 2, 3]
     assert texts.text.tolist() == [0, 1, 2, 2, 2, 2]
     assert texts.offsets.tolist() == [0, 1, 2, 6]
     assert texts.first.tolist() == [2, 0, 1]
@@ -135,7 +135,7 @@ def by_definition(heads: Any, texts: PackedTexts, scaling: float, window: int | 
     scores = torch.einsum("qhd,khd->hqk", query, key) * scaling
     may = texts.text[:, None] == texts.text[None]
     if window is not None:
-        may = may & ((texts.places[:, None] - texts.places[None]).abs() < window)
+        may = may & ((texts.positions[:, None] - texts.positions[None]).abs() < window)
     return torch.einsum("hqk,khd->qhd", scores.masked_fill(~may, float("-inf")).softmax(dim=2), value)
 
 

@@ -132,7 +132,7 @@ class AlphaTest(Row):
 @TABLES.add("alpha_variants", "prunescope.analysis.alpha.variants:variants")
 @dataclass(frozen=True)
 class AlphaVariant(CellRow):
-    """Alpha with precision or F1 in the place of recall (recall paper, section 4)."""
+    """Alpha with precision or F1 instead of recall (recall paper, section 4)."""
 
     ratio: A[float | None, "compression ratio reached"]
     measure: A[str, "`recall`, `precision` or `f1`"]

@@ -345,7 +345,7 @@ def test_a_cell_read(tmp_path: Path) -> None:
     assert found.alpha == {1: 0.5, 2: 1.5}
     assert found.seeds == {0, 1, 2, 4, 7}
     assert (found.family, found.parameters, found.n_classes) == ("resnet", 272_474, 10)
-    assert found.place == "zoo/net/MP/ratio-400percent"
+    assert found.path == "zoo/net/MP/ratio-400percent"
     assert dense_accuracies([found]) == {("zoo", "net"): pytest.approx(0.6)}
 
 
