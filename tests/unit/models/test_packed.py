@@ -73,7 +73,7 @@ def test_outputs_and_gradients_are_those_of_padded_texts(kind: str, pairs: bool,
     (padded, wanted), (without, found), (again, _) = sides
     torch.testing.assert_close(without, padded, rtol=1e-9, atol=1e-12)
     assert torch.equal(again, padded)
-    assert padded.std(dim=0).min() > 1e-4  # texts are told apart
+    assert padded.std(dim=0).min() > 1e-4  # texts are distinguished
     assert found.keys() == wanted.keys()
     assert set(prunable(model)) <= found.keys()
     for name, gradient in wanted.items():
@@ -130,7 +130,7 @@ def some_texts(*lengths: int) -> PackedTexts:
 
 
 def by_definition(heads: Any, texts: PackedTexts, scaling: float, window: int | None) -> torch.Tensor:
-    """softmax(q k^T) v over the whole row, other texts (and places too far away) masked: (T, H, D)."""
+    """softmax(q k^T) v over the whole row, other texts (and tokens too far away) masked: (T, H, D)."""
     query, key, value = heads
     scores = torch.einsum("qhd,khd->hqk", query, key) * scaling
     may = texts.text[:, None] == texts.text[None]

@@ -195,7 +195,7 @@ def _cell(pruner: str, permille: int, **changes: object) -> CellNumbers:
     return CellNumbers("digits", "lenet5", pruner, Compression("sparsity", permille), {**SUMMARY, **changes})
 
 
-def test_network_findings_name_the_extremes() -> None:
+def test_model_findings_name_the_extremes() -> None:
     cells = [
         _cell("MP", 500, pruned_score=0.898, pie_share=0.05, n_pies=10),
         _cell("RP", 900, pruned_score=0.4, pie_share=0.6, n_pies=120, dense_score_on_pies=0.95),

@@ -173,7 +173,7 @@ def test_counts_of_a_run_that_ends():
     assert told.line(70.0) == "100%  2 of 2 jobs, 1 min 10 s passed"
 
 
-def test_only_what_changes_the_display_is_told():
+def test_only_what_changes_the_display_is_reported():
     told = Progress(started=0.0)
     changes = [line for line in FINISHED.splitlines() if told.read(line, 0.0)]
     assert changes == ["Finished jobid: 3 (Rule: fin)", "Finished jobid: 0 (Rule: all)"]
@@ -260,7 +260,7 @@ def test_durations(seconds, text):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch, study_dict):
-    """A program called snakemake that prints what it is told to and ends as it is told to."""
+    """A program called snakemake that prints a given text and ends with a given code."""
 
     def make(text: str, code: int) -> Path:
         Path("study.yaml").write_text(yaml.safe_dump(study_dict))

@@ -87,7 +87,7 @@ def test_gini_is_half_the_mean_difference_over_the_mean() -> None:
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2, 2), (3, 3), (4, 2), (2, 5), (3, 4), (1, 6), (5, 1)])
-def test_expected_gini_of_random_places_is_the_mean_over_all_of_them(rows: int, columns: int) -> None:
+def test_expected_gini_of_random_positions_is_the_mean_over_all_of_them(rows: int, columns: int) -> None:
     places = range(rows * columns)
     for left in range(1, rows * columns + 1):
         found = []
@@ -98,7 +98,7 @@ def test_expected_gini_of_random_places_is_the_mean_over_all_of_them(rows: int, 
     assert random_gini(rows, columns, 0) is None
 
 
-def test_random_places_have_the_expected_concentration() -> None:
+def test_random_positions_have_the_expected_concentration() -> None:
     found = [concentration(random_matrix(400, 300, 0.2, seed) != 0) for seed in range(20)]
     assert {one.empty for one in found} == {0}
     assert np.mean([one.gini for one in found]) == pytest.approx(
