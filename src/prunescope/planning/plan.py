@@ -11,7 +11,7 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError, listed
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
-from prunescope.planning.disk import network_bytes, table_bytes
+from prunescope.planning.disk import model_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
 from prunescope.planning.work import rate_of, work_of
@@ -78,7 +78,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         one = work_of(study, cell, architecture["_forward_flops"])
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
-        cell_disk = cell_tables + count * network_bytes(study, cell, architecture["n_parameters"])
+        cell_disk = cell_tables + count * model_bytes(study, cell, architecture["n_parameters"])
         training_jobs = len(blocks(layout, study, cell))
         measuring_jobs = training_jobs if cell.arch in study.weight_statistics else 0
         cell_jobs = training_jobs + measuring_jobs + 1

@@ -15,7 +15,7 @@ from prunescope.papers import report_comparison as against_papers
 from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.site import grid, often, state, story
-from prunescope.site.findings import CellNumbers, collapse_sentences, network_sentences, overall
+from prunescope.site.findings import CellNumbers, architecture_sentences, collapse_sentences, overall
 from prunescope.site.inputs import Site
 from prunescope.site.state import Key, key_of
 
@@ -131,7 +131,7 @@ def _by_architecture(site: Site, constants: dict[str, float | None]) -> list[dic
             "dataset": dataset,
             "arch": arch,
             "sentences": [
-                *network_sentences(cells, constants.get(dataset)),
+                *architecture_sentences(cells, constants.get(dataset)),
                 *collapse_sentences(
                     (cell.name, records[key_of(cell)].collapsed) for cell in cells if key_of(cell) in records
                 ),

@@ -21,7 +21,7 @@ from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
 from prunescope.site import explorer, story
-from prunescope.site.findings import CellNumbers, network_sentences
+from prunescope.site.findings import CellNumbers, architecture_sentences
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the dense and the pruned models of both seeds say.
@@ -196,10 +196,10 @@ def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> No
 def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:
     summary = AuditFiles(audited(tmp_path, "text")).summary
     cell = CellNumbers("made", "gpt", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "constant" not in network_sentences([cell], 0.5)[0]
+    assert "constant" not in architecture_sentences([cell], 0.5)[0]
     summary = AuditFiles(audited(tmp_path / "scores", "regression")).summary
     cell = CellNumbers("made", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "(a constant answer: 0.000)" in network_sentences([cell], 0.0)[0]
+    assert "(a constant answer: 0.000)" in architecture_sentences([cell], 0.0)[0]
 
 
 def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:

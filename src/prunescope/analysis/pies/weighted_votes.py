@@ -38,7 +38,7 @@ class _YesNo:
         found = np.zeros(len(first), dtype=np.int64)
         m = self.first.shape[1]
         single = len(self.starts) == m
-        for columns, examples in _pieces(self.starts, m, max(1, _CELLS // max(1, len(first)))):
+        for columns, examples in _slices(self.starts, m, max(1, _CELLS // max(1, len(first)))):
             upper = first @ self.first[:, columns] > 0
             np.not_equal(upper, second @ self.second[:, columns] > 0, out=upper)
             if not single:
@@ -161,7 +161,7 @@ def _signs(yes: np.ndarray) -> np.ndarray:
     return np.where(yes, np.float32(1), np.float32(-1))
 
 
-def _pieces(starts: np.ndarray, m: int, size: int) -> Iterator[tuple[slice, slice]]:
+def _slices(starts: np.ndarray, m: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Whole examples, about ``size`` decisions at once: slices of decisions and of examples."""
     first = 0
     while first < len(starts):
