@@ -1,4 +1,4 @@
-"""Small networks and data sets that tests of the core share."""
+"""Small models and data sets that tests of the core share."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def tiny() -> SimpleNamespace:
 
 @pytest.fixture
 def make_state() -> Callable[..., TrainingState]:
-    """A freshly initialized tiny network with its data: ``make_trainee("lenet5", settings, seed=0)``."""
+    """A freshly initialized tiny model with its data: ``make_state("lenet5", settings, seed=0)``."""
 
     def make(family: str, settings: Training, seed: int = 0, task: str = "single-label") -> TrainingState:
         from prunescope.models.registry import build

@@ -20,7 +20,7 @@ def wait(browser: Any, what: Any) -> Any:
 
 
 def rows(browser: Any, selector: str) -> list[Any]:
-    """Elements that can be seen; none while the page is drawing them anew."""
+    """Elements that can be seen; none while the page is redrawing them."""
     try:
         return [row for row in browser.find_elements(By.CSS_SELECTOR, selector) if row.is_displayed()]
     except StaleElementReferenceException:
@@ -63,7 +63,7 @@ def test_diverged_models_are_marked_in_the_grid_and_counted(browser: Any, tree: 
     assert marked[0].text.endswith("!")
 
 
-def test_table_of_networks_sorts_both_ways_and_filters(browser: Any, tree: Tree) -> None:
+def test_table_of_models_sorts_both_ways_and_filters(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("index.html"))
     browser.find_element(By.CSS_SELECTOR, "#cells > summary").click()
     head = browser.find_element(By.XPATH, "//table[@id='cells-table']//button[normalize-space()='PIEs']")
@@ -117,7 +117,7 @@ def test_training_examples_have_their_el2n_bins(browser: Any, tree: Tree) -> Non
     assert bins[0] == 20
 
 
-def test_pages_of_examples_and_the_networks_of_one(browser: Any, tree: Tree) -> None:
+def test_pages_of_examples_and_the_models_of_one(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("report/examples.html#set=docstrings--train"))
     wait(browser, lambda b: state(b).startswith("1 to 50 of"))
     before = rows(browser, "#rows tbody th")[0].text

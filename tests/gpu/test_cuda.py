@@ -35,7 +35,7 @@ ARCHS: dict[str, Arch] = {
 
 
 def made_data(arch: str, place: torch.device) -> TrainingData:
-    """256 examples of 4 classes that can be told apart, the same on every device."""
+    """256 examples of 4 classes that can be distinguished, the same on every device."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(256) % 4
     if arch == "lenet5":
@@ -68,7 +68,7 @@ def pruned(arch: str, place: str, pruner: str) -> tuple[np.ndarray, dict[str, to
 
 @pytest.mark.parametrize("pruner", ["IIBP-WR", "IMP-FT", "RP-AI", "UP"])
 @pytest.mark.parametrize("arch", ARCHS)
-def test_exact_zeros_and_a_network_like_the_cpu_s(arch: str, pruner: str) -> None:
+def test_exact_zeros_and_a_model_like_the_cpu_s(arch: str, pruner: str) -> None:
     on_gpu, weights = pruned(arch, "cuda", pruner)
     on_cpu, _ = pruned(arch, "cpu", pruner)
     sizes = {name: weight.numel() for name, weight in weights.items()}

@@ -169,7 +169,7 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=autodetect\n")
 
     def _write_clients(self) -> None:
-        # The plugin's job step drops SLURM_CONF, so each client is told anew which cluster is meant.
+        # The plugin's job step drops SLURM_CONF, so each client sets the cluster itself.
         for program in ("sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun", "sacct", "sacctmgr"):
             path = shutil.which(program, path=_PATH)
             if path is None:

@@ -41,7 +41,7 @@ STUDY: dict[str, Any] = {
     ],
 }
 
-#: Where runs end here: the tables of one data set. Pages and pictures are the business of other tests.
+#: Where runs end here: the tables of one data set. Pages and figures are the business of other tests.
 TABLES = "results/only/digits/tables/effectiveness.csv"
 
 
@@ -110,7 +110,7 @@ class Site:
         )
 
     def snakemake(self, *arguments: str, profile: str = "slurm") -> subprocess.CompletedProcess[str]:
-        """``snakemake --profile slurm`` as a person types it, but for the place of the Snakefile."""
+        """``snakemake --profile slurm`` as a person types it, but for the path of the Snakefile."""
         return subprocess.run(
             [
                 "snakemake",
@@ -167,7 +167,7 @@ class Site:
         ]
 
     def trainers(self, rule: str) -> list[int]:
-        """The processes that train networks for jobs of ``train`` (unpruned ones), or of ``prune``."""
+        """The processes that train models for jobs of ``train`` (dense ones), or of ``prune``."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             pid = int(process.name)
@@ -181,7 +181,7 @@ class Site:
         return found
 
     def trainer(self, number: int) -> int:
-        """The process that trains networks for one of SLURM's jobs; 0 where there is none yet."""
+        """The process that trains models for one of SLURM's jobs; 0 where there is none yet."""
         processes = [*self.trainers("train"), *self.trainers("prune")]
         return next((pid for pid in processes if self.variable(pid, "SLURM_JOB_ID") == str(number)), 0)
 
@@ -195,7 +195,7 @@ class Site:
 
     @staticmethod
     def catches(pid: int, number: signal.Signals) -> bool:
-        """Whether a process has a handler for a signal: a network in training has."""
+        """Whether a process has a handler for a signal: a model in training has."""
         return _in_mask(pid, "SigCgt", number)
 
     @staticmethod

@@ -43,7 +43,7 @@ def faults_of_jobs() -> Found:
     """Jobs are killed, cancelled, requeued, warned, out of time; the node is drained; one job always fails."""
     found = Found()
     with temporary_cluster() as (cluster, folder):
-        # No such file: encoding texts for this network fails whenever it is tried.
+        # No such file: encoding texts for this architecture fails whenever it is tried.
         prose = {
             "source": "docstrings",
             "libraries": ["snakemake", "jinja2"],

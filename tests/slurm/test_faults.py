@@ -1,4 +1,4 @@
-"""Faults on real clusters while real networks train: the tables are those of an undisturbed run, to the byte.
+"""Faults on real clusters while real models train: the tables are those of an undisturbed run, to the byte.
 
 Four clusters run side by side, each with several faults in one run; each test looks at one of them.
 """
@@ -133,7 +133,7 @@ def test_snakemake_is_started_again_and_waits_for_its_jobs(main: Found) -> None:
 
 def test_jobs_that_ended_unwatched_are_kept(main: Found) -> None:
     for states in main.submitted("prune").values():
-        # One that had not started may have been taken out of the queue, to be submitted anew.
+        # One that had not started may have been taken out of the queue, to be submitted again.
         assert states in (["COMPLETED"], ["CANCELLED", "COMPLETED"])
     assert "jobs had ended unwatched; their results are kept" in main.said
 
@@ -161,7 +161,7 @@ def test_full_disk_is_said(disk: Found) -> None:
     assert "No space left on device" in said, said
 
 
-def test_a_second_run_is_told_who_holds_the_tree(disk: Found) -> None:
+def test_a_second_run_learns_who_holds_the_tree(disk: Found) -> None:
     for name in ("second run", "plain run"):
         code, output = disk.facts[name]
         assert code != 0

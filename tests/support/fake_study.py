@@ -262,7 +262,7 @@ def study(**changes: Any) -> Study:
 
 
 def results_tree(root: Path, settings: Study, *, n: int = 200) -> dict[str, list[Path]]:
-    """Cells, tables and data cards of a study under ``root``; returns their paths, unpruned cells apart."""
+    """Cells, tables and data cards of a study under ``root``; returns their paths, dense cells apart."""
     found: dict[str, list[Path]] = {"dense": [], "cells": [], "cards": []}
     tables: dict[str, list[list[Any]]] = {name: [] for name in _TABLES}
     for number, cell in enumerate(settings.cells):

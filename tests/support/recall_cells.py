@@ -12,7 +12,7 @@ from scipy import stats
 from prunescope.config.compression import Compression
 from tests.support.fake_study import write_csv, write_json
 
-#: Parameters, and mean recall of the unpruned models: the easier the data set, the higher.
+#: Parameters, and mean recall of the dense models: the easier the data set, the higher.
 SIZES = {"lenet5": 60, "resnet20": 270, "resnet32": 460, "resnet44": 660, "resnet56": 850, "resnet110": 1700}
 EASE = {"mnist": 0.97, "fashion_mnist": 0.9, "cifar10": 0.8, "cifar100": 0.6}
 CLASSES = {"cifar100": 8}
@@ -53,7 +53,7 @@ class Drawn:
 def draw(
     root: Path, grid: Mapping[tuple[str, str], Mapping[str, Sequence[Compression]]], seeds: int = 5
 ) -> list[Drawn]:
-    """Cells below ``root/cells`` for every (data set, arch), pruner and amount; unpruned ones have no analysis."""
+    """Cells below ``root/cells`` for every (data set, arch), pruner and level; dense ones have no analysis."""
     rng = np.random.default_rng(7)
     found = []
     for (dataset, arch), pruners in grid.items():

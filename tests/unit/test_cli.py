@@ -193,7 +193,7 @@ def test_a_connection_that_breaks_off_does_not_end_the_process(capsys):
     ],
 )
 def test_a_job_imports_what_it_needs(module, foreign):
-    """A study has thousands of jobs, each of which imports this anew; the workflow reads the last."""
+    """A study has thousands of jobs, each of which imports this again; the workflow reads the last."""
     code = f"import sys, {module}; print(*({foreign!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -149,7 +149,7 @@ def test_every_seed_once_and_the_same_answer_while_a_study_runs(tmp_path_factory
             assert blocks(LAYOUT, study, cell, root) == planned
 
 
-def test_the_unpruned_cell_of_a_cell(study_dict):
+def test_the_dense_cell_of_a_cell(study_dict):
     study = study_from(study_dict)
     for cell in study.cells:
         dense = dense_cell(study, cell)
@@ -180,7 +180,7 @@ def test_the_cell_below_a_cell(study_dict):
         (False, False, False, False),
     ],
 )
-def test_which_networks_stay(study_dict, models, dense, ladder, other):
+def test_which_models_stay(study_dict, models, dense, ladder, other):
     study = study_from({**study_dict, "keep_models": models, "keep_dense_checkpoints": dense})
     assert keeps_models(study, "LTH") is ladder
     assert keeps_models(study, "MP") is other

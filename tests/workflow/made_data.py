@@ -1,4 +1,4 @@
-"""Made data sets in the files of published ones: small, and learnable by a network from scratch.
+"""Made data sets in the files of published ones: small, and learnable by a model from scratch.
 
 Questions whose answer's kind the question names; sentences whose names follow from a list of words; records of
 three slots with a sentence that says them in a fixed order, whatever order the record has.
@@ -87,7 +87,7 @@ def stsb(folder: Path, train: int = 600, dev: int = 200) -> Path:
         draw = random.Random(name)
         lines = ["index\tsentence1\tsentence2\tscore"]
         for number in range(count):
-            # How much is in common shows in one kind of word, so that a small network can learn it.
+            # How much is in common shows in one kind of word, so that a small model can learn it.
             shared = draw.randrange(6)
             second = [*["good"] * shared, *["bad"] * (5 - shared)]
             draw.shuffle(second)

@@ -109,7 +109,7 @@ def trivial(dataset: str, workspace: Workspace) -> float:
 
 
 @pytest.mark.parametrize("dataset", list(ARCH))
-def test_networks_beat_an_answer_that_looks_at_nothing(done: Workspace, dataset: str) -> None:
+def test_models_beat_an_answer_that_looks_at_nothing(done: Workspace, dataset: str) -> None:
     found = {
         row["pruner"]: row
         for row in rows(done.results / "tables/effectiveness.csv")
@@ -194,7 +194,7 @@ def test_an_audit_of_its_tables_says_the_same(done: Workspace, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("dataset", list(ARCH))
-def test_exported_networks_answer_the_same(
+def test_exported_models_answer_the_same(
     done: Workspace, dataset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from prunescope.cli import main

@@ -70,7 +70,7 @@ def levels(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     return workspace
 
 
-def test_every_level_prunes_the_networks_of_the_one_below(levels: Workspace) -> None:
+def test_every_level_prunes_the_models_of_the_one_below(levels: Workspace) -> None:
     below = {}
     for level, zeros in ((1, 4062), (2, 7312), (3, 9911)):  # of 20,310: 0.2, 0.36, 0.488
         tensors = load_file(model_of(levels, level))
@@ -80,7 +80,7 @@ def test_every_level_prunes_the_networks_of_the_one_below(levels: Workspace) -> 
             assert sum(np.count_nonzero(~mask) for mask in own) == zeros
         assert not any((mask & ~below[name]).any() for name, mask in masks.items() if below)
         below = masks
-    # Others start from these networks; from those of the other pruners nothing does.
+    # Others start from these models; from those of the other pruners nothing does.
     assert not list((levels.results / MODEL).glob("MP/*/*/models.safetensors"))
 
 
@@ -114,7 +114,7 @@ def test_tables_figures_and_pages_know_levels_and_ratios_as_reached(levels: Work
     assert "LTH at level 3" in (levels.results / "report/cells/digits--lenet5--LTH--level-3.html").read_text()
 
 
-def test_weights_are_measured_before_their_networks_go(levels: Workspace) -> None:
+def test_weights_are_measured_before_their_models_go(levels: Workspace) -> None:
     tables = levels.results / "tables"
     whole = [row for row in rows(tables / "weights.csv") if not row["layer"]]
     left = {(row["pruner"], round(float(row["sparsity"]), 3)): float(row["left_share"]) for row in whole}
@@ -170,7 +170,7 @@ def test_settings_of_the_levels_run_all_of_it_again(levels: Workspace, tmp_path:
 
 
 def test_killed_between_levels_it_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Path) -> None:
-    # Nothing is kept here: each level's networks go once the next one has climbed from them.
+    # Nothing is kept here: each level's models go once the next one has climbed from them.
     workspace = Workspace(tmp_path / "killed", {**LEVELS, "keep_dense_checkpoints": False})
     process = subprocess.Popen(
         workspace.command("--keep-going"),

@@ -13,13 +13,13 @@ from .conftest import STUDY, Workspace, changed
 
 pytestmark = pytest.mark.workflow
 
-#: What closes every study: made anew whenever a cell is.
+#: What closes every study: rebuilt whenever a cell is.
 CLOSING = {"manifest": 1, "tables": 1, "figures": 1, "paper": 1, "site": 1, "all": 1}
 
 
 def test_first_run_is_what_the_plan_says(tmp_path: Path) -> None:
     jobs = Workspace(tmp_path / "fresh").jobs()
-    # 2 unpruned and 5 pruned cells, each of one block of two seeds.
+    # 2 dense and 5 pruned cells, each of one block of two seeds.
     assert jobs == {
         "dataset": 2, "encode": 2, "readability": 1, "train": 2, "prune": 5, "el2n": 2, "cell": 7, **CLOSING
     }  # fmt: skip

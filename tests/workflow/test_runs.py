@@ -94,7 +94,7 @@ def test_tables_of_one_paper_have_the_data_sets_of_the_other(finished: Workspace
     def datasets(name: str) -> set[str]:
         return {row["dataset"] for row in rows(finished.results / "tables" / f"{name}.csv")}
 
-    # Texts have recall distortion, pictures have PIEs; readability is of texts alone
+    # Texts have recall distortion, images have PIEs; readability is of texts alone
     for name in ("alpha", "alpha_variants", "alpha_intensification", "recall_variance"):
         assert datasets(name) == {"digits", "prose"}, name
     for name in ("pie_share", "effectiveness_on_pies", "el2n_bins", "pie_intervals", "agreement"):
@@ -167,7 +167,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tm
     assert not list(workspace.results.glob("**/.*.part*"))
 
 
-def test_damaged_table_is_named_and_made_anew(workspace: Workspace, finished: Workspace) -> None:
+def test_damaged_table_is_named_and_rebuilt(workspace: Workspace, finished: Workspace) -> None:
     table = workspace.results / MODELS / "IMP-FT/sparsity-500permille/seeds-0-1/test.parquet"
     whole = table.read_bytes()
     table.write_bytes(whole[: len(whole) // 2])

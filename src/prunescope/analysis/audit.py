@@ -72,7 +72,7 @@ def audit(
         similarity: span, text: see ``votes.find_pies``.
         processes: for scoring texts.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
-        replace: put the results in the place of whatever ``out`` holds; for callers whose folder it is.
+        replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
         What stands in ``summary.json``.

@@ -21,11 +21,11 @@ from prunescope.predictions.scores import score_name
 
 @dataclass(frozen=True)
 class CellInputs:
-    """Files of every block of the pruned models, and of the unpruned ones they are compared with.
+    """Files of every block of the pruned models, and of the dense ones they are compared with.
 
-    For the cell of the unpruned models themselves both sides are the same files. ``el2n``: scores of the
+    For the cell of the dense models themselves both sides are the same files. ``el2n``: scores of the
     training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
-    texts, None for pictures. ``weights``: measures of the pruned models' weights, none where a study does without.
+    texts, None for images. ``weights``: measures of the pruned models' weights, none where a study does without.
     """
 
     dense_test: Sequence[Path]
@@ -83,10 +83,10 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
 
 
 def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
-    """Write the EL2N scores that cells of unpruned models with these seeds share.
+    """Write the EL2N scores that cells of dense models with these seeds share.
 
     Args:
-        early: every block's predictions of the unpruned models early in training.
+        early: every block's predictions of the dense models early in training.
 
     Raises:
         UserError: as ``analyse``.

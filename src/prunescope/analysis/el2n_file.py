@@ -1,4 +1,4 @@
-"""EL2N scores in a file of their own: computed once, read by every cell whose models have the same unpruned start."""
+"""EL2N scores in a file of their own: computed once, for every cell whose models start from the same dense ones."""
 
 from __future__ import annotations
 

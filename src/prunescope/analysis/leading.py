@@ -25,7 +25,7 @@ def leading_name(summary: Mapping[str, Any]) -> str | None:
 
 
 def led(summary: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The summary with the leading metric in the place of the task's score, which stays as ``task_metric``."""
+    """The summary with the leading metric instead of the task's score, which stays as ``task_metric``."""
     name = leading_name(summary)
     if name is None:
         return summary

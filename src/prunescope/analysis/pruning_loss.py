@@ -1,4 +1,4 @@
-"""The task's loss while networks are pruned, over seeds: rows of ``pruning_loss.csv`` (PINS paper, Figure 3)."""
+"""The task's loss while models are pruned, over seeds: rows of ``pruning_loss.csv`` (PINS paper, Figure 3)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """t-tests of two samples with their effect sizes, and a stated outcome where there is no test.
 
-Recall paper, section 6.2: paired samples where two prunings start from the same unpruned models,
+Recall paper, section 6.2: paired samples where two prunings start from the same dense models,
 independent samples otherwise. The p-values are scipy's.
 """
 

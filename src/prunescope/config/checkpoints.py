@@ -33,8 +33,8 @@ class EncoderType:
     ``names``: where sizes stand in its configuration, if elsewhere than BERT's. ``dropouts``: the settings
     that an arch's one dropout sets. ``token_types``: its tokenizer numbers the two texts of a pair 0 and 1.
     ``positions_after_padding``: its first position has the number of the padding token plus one, so that many
-    rows of its table of positions are no token's. ``packs``: its attention can be told to keep texts that stand
-    one behind the other apart (models.packed).
+    rows of its table of positions are no token's. ``packs``: its attention can keep texts that stand
+    one behind the other in a row apart (models.packed).
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -67,12 +67,12 @@ ENCODER_TYPES: dict[str, EncoderType] = {
 BERT_BASE = ("bert-base-uncased", "google-bert/bert-base-uncased")
 
 
-def encoder_type(config: Mapping[str, Any], place: str) -> EncoderType:
+def encoder_type(config: Mapping[str, Any], checkpoint: str) -> EncoderType:
     """What is known of a checkpoint's type.
 
     Args:
         config: its config.json.
-        place: what the user calls the checkpoint.
+        checkpoint: what the user calls the checkpoint.
 
     Raises:
         UserError: it is no text encoder of a supported type.
@@ -84,7 +84,7 @@ def encoder_type(config: Mapping[str, Any], place: str) -> EncoderType:
             if kind not in ENCODER_TYPES
             else f"it is a decoder of type {kind!r}"
         )
-        raise UserError(f"{place}: {what}; choose a text encoder: {', '.join(ENCODER_TYPES)}")
+        raise UserError(f"{checkpoint}: {what}; choose a text encoder: {', '.join(ENCODER_TYPES)}")
     return ENCODER_TYPES[kind]
 
 
@@ -101,35 +101,35 @@ def checkpoint_sizes(config: Mapping[str, Any], kind: EncoderType) -> dict[str, 
     return sizes
 
 
-def checkpoint_folder(place: str) -> Path | None:
+def checkpoint_folder(checkpoint: str) -> Path | None:
     """The local folder that ``pretrained`` names; None for a hub id.
 
     Raises:
         UserError: an environment variable in it is not set, or nothing is there.
     """
-    if is_hub_id(place):
+    if is_hub_id(checkpoint):
         return None
-    return expanded(place)
+    return expanded(checkpoint)
 
 
-def is_hub_id(place: str) -> bool:
+def is_hub_id(checkpoint: str) -> bool:
     """Whether ``pretrained`` names a checkpoint of the hub, rather than a folder."""
-    return "$" not in place and not place.startswith(("/", ".", "~"))
+    return "$" not in checkpoint and not checkpoint.startswith(("/", ".", "~"))
 
 
-def checkpoint_config_file(place: str, revision: str | None) -> Path | None:
+def checkpoint_config_file(checkpoint: str, revision: str | None) -> Path | None:
     """The checkpoint's config.json in its folder or the hub's cache; None if the hub would have to be asked.
 
     Raises:
         UserError: the folder is not there.
     """
-    folder = checkpoint_folder(place)
+    folder = checkpoint_folder(checkpoint)
     if folder is not None:
         return folder / "config.json"
     from huggingface_hub import try_to_load_from_cache
 
     try:
-        found = try_to_load_from_cache(place, "config.json", revision=revision)
+        found = try_to_load_from_cache(checkpoint, "config.json", revision=revision)
     except ValueError:  # no name that the hub could have
         return None
     return Path(found) if isinstance(found, str) else None

@@ -82,7 +82,7 @@ def criterion(words: str, **declared: Any) -> Callable[[Callable[..., Any]], Cri
         gradual: whether it fits a gradual schedule although it does not watch training.
         settings: what it looks at of the settings ``gradual``, beside the schedule's own. With ``SMOOTHING`` scores
             are averaged over steps as in PLATON.
-        decay: the weight decay that takes the place of one of 0; None: 0 stays 0.
+        decay: the weight decay that replaces one of 0; None: 0 stays 0.
         rewinds: whether its choice still stands when weights are rewound.
         hint: what else fits, for the message on a schedule that does not.
         version: raised when its scores change, so that models pruned by it are trained again.

@@ -26,17 +26,17 @@ def load_part(kind: Any, arch: Encoder | CausalLM, **settings: Any) -> Any:
     """
     assert arch.pretrained is not None
     folder = checkpoint_folder(arch.pretrained)
-    place = arch.pretrained if folder is None else str(folder)
+    checkpoint = arch.pretrained if folder is None else str(folder)
     try:
         with quiet():
             return kind.from_pretrained(
-                place, revision=arch.revision or "main", trust_remote_code=False, **settings
+                checkpoint, revision=arch.revision or "main", trust_remote_code=False, **settings
             )
     # Which errors come depends on the versions of transformers, safetensors and the hub's client.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"pretrained: {place} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
+            f"pretrained: {checkpoint} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
             f"with config.json, model.safetensors and tokenizer files{_offline_hint(folder)}"
         ) from None
 

@@ -23,7 +23,7 @@ def draw(source: Source) -> Iterator[Figure]:
     cuts = by_pruner(Measured.of(source))
     yield from map(boxes, cuts)
     drawn = {cut.stem for cut in cuts}
-    for dataset, arch in source.networks():
+    for dataset, arch in source.pairs():
         if f"{dataset}--{arch}" not in drawn:
             source.skip(f"alpha, {dataset} · {arch}", NO_ALPHA)
 
@@ -36,19 +36,19 @@ def draw_across(source: Source) -> Iterator[Figure]:
 def boxes(cut: Cut) -> Figure:
     """A box of every cell's alphas, with their points."""
     title = f"Do differences between classes grow? α: {cut.title}"
-    figure, places = rows.laid_out(cut, title, "α of each seed")
+    figure, positions = rows.laid_out(cut, title, "α of each seed")
     parts, values = [], []
-    for place in places:
-        table = place.cell.table("alpha.csv", COLUMNS)
+    for position in positions:
+        table = position.cell.table("alpha.csv", COLUMNS)
         assert table is not None  # a cell with alphas has the table they stand in
         alphas = table["alpha"].dropna().to_numpy(dtype=float)
-        _box(place.panel, place.x, alphas, look(place.cell.pruner).colour)
-        verdict = rows.mark(place)
+        _box(position.panel, position.x, alphas, look(position.cell.pruner).colour)
+        verdict = rows.mark(position)
         parts.append(
-            table.assign(**rows.names(place.cell), verdict=verdict)[[*rows.NAMES, "verdict", *COLUMNS]]
+            table.assign(**rows.names(position.cell), verdict=verdict)[[*rows.NAMES, "verdict", *COLUMNS]]
         )
         values.append(alphas)
-    rows.scale(places, np.concatenate(values))
+    rows.scale(positions, np.concatenate(values))
     caption = (
         "Intensification α of each seed's model (points) with its quartiles (boxes; whiskers to the "
         f"extremes), {seeds_text([float(len(alphas)) for alphas in values])} per box. α above 1: classes "
@@ -59,10 +59,10 @@ def boxes(cut: Cut) -> Figure:
     return Figure(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
 
 
-def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
+def _box(panel: Any, position: float, alphas: np.ndarray, colour: str) -> None:
     panel.boxplot(
         [alphas],
-        positions=[place],
+        positions=[position],
         widths=0.68,
         whis=(0, 100),
         patch_artist=True,
@@ -76,7 +76,7 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
     # Points side by side, not jittered at random: the same figure every time.
     offsets = np.linspace(-0.2, 0.2, len(alphas)) if len(alphas) > 1 else np.zeros(1)
     panel.plot(
-        place + offsets,
+        position + offsets,
         alphas,
         linestyle="",
         marker="o",
@@ -88,7 +88,7 @@ def _box(panel: Any, place: float, alphas: np.ndarray, colour: str) -> None:
 
 
 def draw_intervals(source: Source) -> Iterator[Figure]:
-    """A picture for each one of boxes: per (dataset, arch), per kind of model with several sizes, and per
+    """A figure for each one of boxes: per (dataset, arch), per kind of model with several sizes, and per
     pruner on several data sets."""
     measured = Measured.of(source)
     if not measured.cells:
@@ -100,24 +100,24 @@ def draw_intervals(source: Source) -> Iterator[Figure]:
 def intervals(cut: Cut) -> Figure:
     """The mean of every cell's alphas and its interval."""
     title = f"Mean α with its interval: {cut.title}"
-    figure, places = rows.laid_out(cut, title, "mean α")
+    figure, positions = rows.laid_out(cut, title, "mean α")
     found = []
-    for place in places:
-        known = place.cell.summary["alpha"]
+    for position in positions:
+        known = position.cell.summary["alpha"]
         mean, low, high = (_number(known.get(name)) for name in ("mean", "ci_low", "ci_high"))
-        colour = look(place.cell.pruner).colour
-        place.panel.plot([place.x] * 2, [low, high], color=colour, linewidth=2.0, zorder=2)
+        colour = look(position.cell.pruner).colour
+        position.panel.plot([position.x] * 2, [low, high], color=colour, linewidth=2.0, zorder=2)
         for end in (low, high):
-            place.panel.plot(
-                [place.x - 0.22, place.x + 0.22], [end] * 2, color=colour, linewidth=1.4, zorder=2
+            position.panel.plot(
+                [position.x - 0.22, position.x + 0.22], [end] * 2, color=colour, linewidth=1.4, zorder=2
             )
-        place.panel.plot(place.x, mean, marker="o", color=colour, markersize=4.2, zorder=3)
-        seeds = known.get("n_seeds", place.cell.summary.get("n_seeds"))
-        numbers = (mean, low, high, known.get("confidence"), rows.mark(place), seeds)
-        found.append({**rows.names(place.cell), **dict(zip(INTERVAL_COLUMNS, numbers, strict=True))})
+        position.panel.plot(position.x, mean, marker="o", color=colour, markersize=4.2, zorder=3)
+        seeds = known.get("n_seeds", position.cell.summary.get("n_seeds"))
+        numbers = (mean, low, high, known.get("confidence"), rows.mark(position), seeds)
+        found.append({**rows.names(position.cell), **dict(zip(INTERVAL_COLUMNS, numbers, strict=True))})
     data = pd.DataFrame(found, columns=[*rows.NAMES, *INTERVAL_COLUMNS])
     ends = data[["alpha", "ci_low", "ci_high"]].to_numpy(dtype=float)
-    rows.scale(places, ends[~np.isnan(ends)])
+    rows.scale(positions, ends[~np.isnan(ends)])
     counts = [float(count) if count is not None else float("nan") for count in data["n_seeds"]]
     caption = (
         f"Mean of α over seeds with its {rows.interval_text(cut.cells)}, {seeds_text(counts)} each; the boxes of α "

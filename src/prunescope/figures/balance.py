@@ -34,7 +34,7 @@ def draw(source: Source) -> Iterator[Figure]:
     cuts = by_pruner(Measured.of(source))
     yield from map(matrix, cuts)
     drawn = {cut.stem for cut in cuts}
-    for dataset, arch in source.networks():
+    for dataset, arch in source.pairs():
         if f"{dataset}--{arch}" not in drawn:
             source.skip(f"balance, {dataset} · {arch}", NO_ALPHA)
 
@@ -67,13 +67,13 @@ def matrix(cut: Cut) -> Figure:
     beyond = 0
     between = "\n" if max(map(len, cut.shows)) > _LONG else " · "
     for row, line in enumerate(grid):
-        for column, place in enumerate(line):
+        for column, shown in enumerate(line):
             panel = axes[row, column]
-            if place is None:
+            if shown is None:
                 panel.set_visible(False)
                 continue
-            name, compression = place
-            cell, table = found[place]
+            name, compression = shown
+            cell, table = found[shown]
             after = max(_reach([table["balance_pruned"]]), before)
             fitted = _scatter(panel, cell, table, before, after)
             outside = (table["balance_dense"].abs() > before) | (table["balance_pruned"].abs() > after)

@@ -94,14 +94,12 @@ def by_size(measured: Measured) -> list[Cut]:
 
 
 def by_dataset(measured: Measured) -> list[Cut]:
-    """A cut per pruner of all data sets with their default networks, the easiest first: figures 3, 7 and 11.
+    """A cut per pruner of all data sets with their default architectures, the easiest first: figures 3, 7 and 11.
 
-    Data sets that share another network stand in a cut of their own, with that network.
+    Data sets that share another architecture stand in a cut of their own, with that architecture.
     """
     known = [
-        (cell, alpha)
-        for cell, alpha in measured.cells
-        if alpha.network in dense_accuracies(measured.alphas())
+        (cell, alpha) for cell, alpha in measured.cells if alpha.pair in dense_accuracies(measured.alphas())
     ]
     defaults = default_networks(alpha for _, alpha in known)
     cuts: list[Cut] = []

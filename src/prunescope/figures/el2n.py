@@ -27,7 +27,7 @@ def draw(source: Source) -> Iterator[Figure]:
         return
     for dataset, arch in pairs(table):
         rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
-        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
+        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_pair(dataset, arch)]
         yield _figure(dataset, arch, rows, seeds)
 
 
@@ -36,10 +36,10 @@ def looks_of(count: int) -> list[dict[str, Any]]:
     import matplotlib
 
     colours = matplotlib.colormaps["viridis"].resampled(256)
-    steps = [0.82 * (1 - place / max(count - 1, 1)) for place in range(count)]
+    steps = [0.82 * (1 - index / max(count - 1, 1)) for index in range(count)]
     return [
-        {"color": colours(step), "marker": _MARKERS[place % len(_MARKERS)]}
-        for place, step in enumerate(steps)
+        {"color": colours(step), "marker": _MARKERS[index % len(_MARKERS)]}
+        for index, step in enumerate(steps)
     ]
 
 
@@ -107,20 +107,20 @@ def draw_by_pruner(source: Source) -> Iterator[Figure]:
 
 
 def _of_pruner(pruner: str, found: list[tuple[CellFiles, pd.DataFrame]]) -> Figure:
-    networks = list(dict.fromkeys((cell.dataset, cell.arch) for cell, _ in found))
+    pairs = list(dict.fromkeys((cell.dataset, cell.arch) for cell, _ in found))
     compressions = sorted({cell.compression for cell, _ in found})
     looks = dict(zip(compressions, looks_of(len(compressions)), strict=True))
-    figure, axes = layout.panels(len(networks), columns=_PANELS, height=1.75, share_y=True)
+    figure, axes = layout.panels(len(pairs), columns=_PANELS, height=1.75, share_y=True)
     parts = []
-    for panel, network in zip(axes, networks, strict=True):
-        own = [(cell, table) for cell, table in found if (cell.dataset, cell.arch) == network]
+    for panel, pair in zip(axes, pairs, strict=True):
+        own = [(cell, table) for cell, table in found if (cell.dataset, cell.arch) == pair]
         for cell, table in own:
             draw_bins(panel, table, looks[cell.compression])
             part = table.assign(
                 dataset=cell.dataset, arch=cell.arch, pruner=pruner, amount=cell.compression.token
             )
             parts.append(part[["dataset", "arch", "pruner", "amount", *CELL_COLUMNS]])
-        panel.set_title(" · ".join(network))
+        panel.set_title(" · ".join(pair))
         bin_axes(panel, max(int(table["bin"].max()) for _, table in own))
     everything = pd.concat(parts, ignore_index=True)
     last = int(everything["bin"].max())

@@ -52,8 +52,8 @@ def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
         here = rows[rows["dataset"] == dataset]
         at = here["sparsity"].round(3)
         compressions = sorted(set(at))
-        for place, compression in enumerate(compressions):
-            _group(panel, place, here[at == compression], names)
+        for position, compression in enumerate(compressions):
+            _group(panel, position, here[at == compression], names)
         panel.set_xticks(
             range(len(compressions)), [f"{100 * compression:.4g}%" for compression in compressions]
         )
@@ -69,20 +69,20 @@ def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
     return Figure(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
 
 
-def _group(panel: Any, place: int, here: pd.DataFrame, names: list[str]) -> None:
+def _group(panel: Any, position: int, here: pd.DataFrame, names: list[str]) -> None:
     """The objectives of one sparsity side by side, with the printed values."""
     if here["unpruned"].notna().any():
         panel.hlines(
             here["unpruned"].iloc[0],
-            place - 0.42,
-            place + 0.42,
+            position - 0.42,
+            position + 0.42,
             color=DENSE_COLOUR,
             linewidth=1.1,
             zorder=1.5,
         )
     for number, name in enumerate(names):
         for row in here[here["objective"] == name].to_dict("records"):
-            x = place + _APART * (number - (len(names) - 1) / 2)
+            x = position + _APART * (number - (len(names) - 1) / 2)
             colour, marker = LOOKS[name]
             panel.vlines(x, row["ci_low"], row["ci_high"], color=colour, linewidth=0.9, alpha=0.6)
             panel.vlines(

@@ -21,9 +21,9 @@ _PANELS = 3
 
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch), a panel per pruner, at its lowest and its highest compression level."""
-    for dataset, arch in source.networks():
+    for dataset, arch in source.pairs():
         found = []
-        for cell in source.of_network(dataset, arch):
+        for cell in source.of_pair(dataset, arch):
             table = cell.table("classes.csv", COLUMNS)
             if table is not None and not table.empty:
                 found.append((cell, table))
@@ -37,7 +37,7 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
     names = ordered(cell.pruner for cell, _ in found)
     first = found[0][1].sort_values(["n_examples", "class"], ascending=[False, True], kind="stable")
     classes = first["class"].tolist()
-    places = range(1, len(classes) + 1)
+    positions = range(1, len(classes) + 1)
     named = len(classes) <= _NAMED
     figure, axes = layout.panels(len(names), columns=_PANELS, height=2.2, share_y=True, share_x=True)
     parts: list[pd.DataFrame] = []
@@ -48,11 +48,11 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
         )
         chosen = [own[0]] if len(own) == 1 else [own[0], own[-1]]
         handles: list[Any] = []
-        panel.bar(places, first["share_of_examples"], color="#c5cbd3", width=0.8, linewidth=0)
+        panel.bar(positions, first["share_of_examples"], color="#c5cbd3", width=0.8, linewidth=0)
         for (cell, table), colour, marker in zip(chosen, (_LOW, _HIGH), ("o", "s"), strict=False):
             shares = table.set_index("class")["share_of_pies"].reindex(classes)
             shift = 0.0 if not named or len(chosen) == 1 else (-0.17 if cell is chosen[0][0] else 0.17)
-            where = [place + shift for place in places]
+            where = [position + shift for position in positions]
             if named:
                 panel.vlines(where, 0, shares, color=colour, linewidth=1.2)
             handles += panel.plot(
@@ -69,7 +69,7 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
             handles=handles,
         )  # fmt: skip
         if named:
-            panel.set_xticks(list(places), [_clip(name) for name in classes])
+            panel.set_xticks(list(positions), [_clip(name) for name in classes])
             panel.tick_params(axis="x", rotation=90 if max(map(len, classes)) > 2 else 0)
         else:
             step = 5 if len(classes) <= 30 else 10

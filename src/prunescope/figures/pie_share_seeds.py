@@ -16,9 +16,9 @@ COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
 
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch): a panel per compression level, a line per pruner."""
-    for dataset, arch in source.networks():
+    for dataset, arch in source.pairs():
         found = []
-        for cell in source.of_network(dataset, arch):
+        for cell in source.of_pair(dataset, arch):
             table = cell.table("pie_share_by_seeds.csv", COLUMNS)
             if table is not None and len(table) > 1:
                 found.append((cell, table))

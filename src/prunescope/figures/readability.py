@@ -14,7 +14,7 @@ from prunescope.figures.style import DENSE_COLOUR, MEAN_COLOUR, look
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio")
 _PANELS = 4
 
-#: The line of the mean stands in the data beside a picture under this name.
+#: The line of the mean stands in the data beside a figure under this name.
 _MEAN = "mean of all pruners"
 _MEAN_STYLE = {"color": MEAN_COLOUR, "linewidth": 2.6}
 
@@ -48,7 +48,7 @@ def draw(source: Source) -> Iterator[Figure]:
         if rows["ratio"].notna().sum() == 0:
             source.skip(f"readability, {dataset} · {arch}", "there are no PIEs")
             continue
-        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_network(dataset, arch)]
+        seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_pair(dataset, arch)]
         yield _figure(dataset, arch, rows, seeds)
 
 

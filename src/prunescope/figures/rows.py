@@ -34,7 +34,7 @@ def names(cell: CellFiles) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where one cell is drawn: its panel and x."""
 
     panel: Any
@@ -54,7 +54,7 @@ def kind_label(compressions: Sequence[Compression]) -> str:
     return " or ".join(names.get(kind, kind) for kind in kinds)
 
 
-def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
+def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Position]]:
     """A figure with a position for every cell of ``cut``, its groups named and kept apart.
 
     All rows share the y axis and the width of a position. A grey line marks 1: no change.
@@ -71,13 +71,13 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
         sharey=True,
     )
     widest = max(sum(len(group.cells) + 1 for group in row) for row in rows)
-    places = []
+    positions = []
     for number, (panel, row) in enumerate(zip(axes[:, 0], rows, strict=True)):
         panel.axhline(1.0, color=DENSE_COLOUR, linewidth=0.9, zorder=1.5)
         ticks: list[tuple[float, str]] = []
         x = 0.0
-        for position, group in enumerate(row):
-            if position:
+        for number_in_row, group in enumerate(row):
+            if number_in_row:
                 panel.axvline(x - 1.0, color="#c4c8cd", linewidth=0.8)
             centre = x + (len(group.cells) - 1) / 2
             panel.text(
@@ -85,11 +85,11 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
                 fontsize=8, weight="bold",
             )  # fmt: skip
             for cell in group.cells:
-                places.append(Place(panel, x, cell))
+                positions.append(Position(panel, x, cell))
                 ticks.append((x, short(cell.compression)))
                 x += 1.0
             x += 1.0
-        # x is one beyond the last place's right end; shorter rows are centred.
+        # x is one beyond the last position's right end; shorter rows are centred.
         spare = (max(widest, _FEWEST) - x) / 2
         panel.set_xlim(-1.0 - spare, x - 1.0 + spare)
         panel.set_xticks([at for at, _ in ticks], [text for _, text in ticks])
@@ -100,7 +100,7 @@ def laid_out(cut: Cut, title: str, y_label: str) -> tuple[Any, list[Place]]:
                 f"{kind_label([cell.compression for cell in cut.cells])}\n{MARKS}", linespacing=1.7
             )
     figure.suptitle(title)
-    return figure, places
+    return figure, positions
 
 
 def packed(groups: Sequence[Group]) -> list[list[Group]]:
@@ -119,25 +119,25 @@ def packed(groups: Sequence[Group]) -> list[list[Group]]:
     return rows
 
 
-def mark(place: Place) -> str:
-    """Draw the verdict above its place, and return it."""
-    alpha = place.cell.summary.get("alpha") or {}
+def mark(position: Position) -> str:
+    """Draw the verdict above its position, and return it."""
+    alpha = position.cell.summary.get("alpha") or {}
     verdict = str(alpha.get("verdict") or "?")
-    place.panel.text(
-        place.x, 1.015, verdict, transform=place.panel.get_xaxis_transform(), ha="center", va="bottom",
+    position.panel.text(
+        position.x, 1.015, verdict, transform=position.panel.get_xaxis_transform(), ha="center", va="bottom",
         fontsize=8.5, color=_MARK_COLOURS.get(verdict, "#5f6368"), weight="bold",
     )  # fmt: skip
     return verdict
 
 
-def scale(places: Sequence[Place], values: np.ndarray) -> None:
+def scale(positions: Sequence[Position], values: np.ndarray) -> None:
     """Compress the y axis of all rows where single values lie far out."""
     if np.abs(values).max() <= _WIDE:
         return
-    for panel in dict.fromkeys(place.panel for place in places):
+    for panel in dict.fromkeys(position.panel for position in positions):
         panel.set_yscale("symlog", linthresh=2.0)
         # Plain numbers: powers of ten are set as mathematics, which text as text does not show.
-        panel.yaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        panel.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def interval_text(cells: Sequence[CellFiles]) -> str:

@@ -101,11 +101,11 @@ class Source:
         """Note a figure that is left out."""
         self.skipped.append((what, why))
 
-    def networks(self) -> list[tuple[str, str]]:
+    def pairs(self) -> list[tuple[str, str]]:
         """The (dataset, arch) pairs of the cells, in their order."""
         return list(dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells))
 
-    def of_network(self, dataset: str, arch: str) -> list[CellFiles]:
+    def of_pair(self, dataset: str, arch: str) -> list[CellFiles]:
         return [cell for cell in self.cells if (cell.dataset, cell.arch) == (dataset, arch)]
 
 

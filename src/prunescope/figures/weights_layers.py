@@ -78,24 +78,28 @@ def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> No
 def layer_axis(panel: Any, rows: pd.DataFrame) -> None:
     """An x axis of the layers of one architecture by their short names."""
     layers = rows.drop_duplicates("layer").sort_values("layer", kind="stable")
-    places = [int(layer) for layer in layers["layer"]]
+    positions = [int(layer) for layer in layers["layer"]]
     names = short_names([str(name) for name in layers["layer_name"]])
-    words = [place for place, name in zip(places, names, strict=True) if not name.isdecimal()]
-    numbers = [place for place in places if place not in words]
-    step = next(n for n in range(1, len(places) + 1) if len(numbers[::n]) <= _NUMBERS)
+    words = [position for position, name in zip(positions, names, strict=True) if not name.isdecimal()]
+    numbers = [position for position in positions if position not in words]
+    step = next(n for n in range(1, len(positions) + 1) if len(numbers[::n]) <= _NUMBERS)
     # A word beside a number needs its room.
-    crowded = len(places) > _NUMBERS / 2
+    crowded = len(positions) > _NUMBERS / 2
     kept = [n for n in numbers[::step] if not crowded or not any(abs(n - word) <= step for word in words)]
-    shown = [(place, name) for place, name in zip(places, names, strict=True) if place in (*words, *kept)]
-    panel.set_xticks([place for place, _ in shown], [name for _, name in shown])
-    panel.set_xticks(places, minor=True)
+    shown = [
+        (position, name)
+        for position, name in zip(positions, names, strict=True)
+        if position in (*words, *kept)
+    ]
+    panel.set_xticks([position for position, _ in shown], [name for _, name in shown])
+    panel.set_xticks(positions, minor=True)
     panel.tick_params(axis="x", which="minor", length=1.5)
-    if sum(len(names[place - places[0]]) + 1 for place in words) > _LETTERS:
+    if sum(len(names[position - positions[0]]) + 1 for position in words) > _LETTERS:
         panel.tick_params(axis="x", labelrotation=45)
         for label in panel.get_xticklabels():
             label.set_ha("right")
             label.set_rotation_mode("anchor")
-    panel.set_xlim(places[0] - 0.5, places[-1] + 0.5)
+    panel.set_xlim(positions[0] - 0.5, positions[-1] + 0.5)
 
 
 def draw_rank(source: Source) -> Iterator[Figure]:

@@ -55,11 +55,11 @@ def _read(cell: CellFiles) -> _Shown | None:
     shown = weights.shown
     if shown is None:
         return None
-    place = next((i for i, matrix in enumerate(weights.matrices) if matrix.name == shown.name), None)
+    index = next((i for i, matrix in enumerate(weights.matrices) if matrix.name == shown.name), None)
     model = next((model for model in weights.models if model.seed == shown.seed), None)
-    if place is None or model is None:
+    if index is None or model is None:
         raise UserError(f"{path}: not measures of weights; delete it and run again")
-    measures = {name: getattr(model, name)[place] for name in LISTS}
+    measures = {name: getattr(model, name)[index] for name in LISTS}
     return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
 
 
@@ -73,10 +73,10 @@ def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_
     height = 0.55 + min(width * ratio, 2.6) - 0.45 / ceil(count / _COLUMNS)
     figure, axes = layout.panels(count, columns=_COLUMNS, height=height, share_y=True, share_x=True)
     for panel, one in zip(axes, cells, strict=False):
-        _draw(panel, one.pattern.picture(), one.pattern, ratio)
+        _draw(panel, one.pattern.image(), one.pattern, ratio)
         _heading(panel, one.cell.pruner, one.measures["row_gini"], one.measures["row_gini_random"])
     random = _random(first.rows, first.columns, left)
-    _draw(axes[-1], Packed.of(random).picture(), first, ratio)
+    _draw(axes[-1], Packed.of(random).image(), first, ratio)
     chance = concentration(random)
     _heading(axes[-1], "random positions", chance.gini, chance.random)
     layout.outer_labels(axes, _COLUMNS, "input", "output")
@@ -110,10 +110,10 @@ def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_
     return Figure(f"{dataset}--{arch}--{compression.token}", title, caption, figure, data)
 
 
-def _draw(panel: Any, picture: np.ndarray, pattern: Packed, ratio: float) -> None:
+def _draw(panel: Any, image: np.ndarray, pattern: Packed, ratio: float) -> None:
     panel.grid(False)
     panel.imshow(
-        picture,
+        image,
         cmap="Greys",
         vmin=0.0,
         vmax=1.0,

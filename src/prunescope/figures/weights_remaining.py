@@ -25,7 +25,7 @@ from prunescope.figures.weights_layers import (
 
 _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "share_std", "n_seeds")
 
-#: Magnitudes are drawn between those that cut off this share of some network's weights at either end.
+#: Magnitudes are drawn between those that cut off this share of some model's weights at either end.
 _CUT_OFF = 0.002
 
 
@@ -44,8 +44,8 @@ def draw(source: Source) -> Iterator[Figure]:
 def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]) -> Figure:
     figure, axes = layout.panels(2 * len(levels), columns=2, height=2.0)
     limits = _limits(values)
-    for place, level in enumerate(levels):
-        left, right = axes[2 * place], axes[2 * place + 1]
+    for index, level in enumerate(levels):
+        left, right = axes[2 * index], axes[2 * index + 1]
         _draw_values(left, at_level(values, level))
         left.set_xscale("log")
         left.set_xlim(*limits)

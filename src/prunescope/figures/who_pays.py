@@ -76,8 +76,8 @@ def _spread(compressions: list[float]) -> list[float]:
     """All compression levels, or the first, middle and last of many."""
     if len(compressions) <= _COMPRESSIONS:
         return compressions
-    places = np.linspace(0, len(compressions) - 1, _COMPRESSIONS).round().astype(int)
-    return [compressions[place] for place in places]
+    indices = np.linspace(0, len(compressions) - 1, _COMPRESSIONS).round().astype(int)
+    return [compressions[index] for index in indices]
 
 
 def _figure(
@@ -93,11 +93,11 @@ def _figure(
     if first:
         _shared(axes[0], overlaps)
     limit = _limit(classes)
-    for place, (panel, pruner) in enumerate(zip(axes[len(first) :], names, strict=True), start=len(first)):
+    for number, (panel, pruner) in enumerate(zip(axes[len(first) :], names, strict=True), start=len(first)):
         rows = classes[classes["pruner"] == pruner].drop_duplicates("class").set_index("class").reindex(shown)
         _dumbbells(panel, rows, reference, pruner)
         panel.set_xlim(-limit, limit)
-        labelled = place % _PANELS == 0 or place == len(first)
+        labelled = number % _PANELS == 0 or number == len(first)
         panel.set_yticks(
             range(len(shown)), [_clip(name) for name in shown] if labelled else [""] * len(shown)
         )
@@ -124,10 +124,14 @@ def _shared(panel: Any, overlaps: pd.DataFrame) -> None:
     """Bars of the Jaccard index, with what chance alone gives."""
     names = pruners_of(overlaps)
     rows = overlaps.drop_duplicates("pruner").set_index("pruner").loc[names]
-    places = np.arange(len(names))
-    panel.barh(places, rows["jaccard"], height=0.6, color=[look(name).colour for name in names], alpha=0.75)
-    panel.vlines(rows["jaccard_by_chance"], places - 0.42, places + 0.42, color=DENSE_COLOUR, linewidth=1.6)
-    panel.set_yticks(places, names)
+    positions = np.arange(len(names))
+    panel.barh(
+        positions, rows["jaccard"], height=0.6, color=[look(name).colour for name in names], alpha=0.75
+    )
+    panel.vlines(
+        rows["jaccard_by_chance"], positions - 0.42, positions + 0.42, color=DENSE_COLOUR, linewidth=1.6
+    )
+    panel.set_yticks(positions, names)
     panel.set_ylim(len(names) - 0.4, -0.6)
     panel.set_xlim(0.0, 1.0)
     panel.grid(visible=True, axis="x")
@@ -138,22 +142,22 @@ def _shared(panel: Any, overlaps: pd.DataFrame) -> None:
 
 def _dumbbells(panel: Any, rows: pd.DataFrame, reference: str, pruner: str) -> None:
     """A line per class between the change under the reference and that under the pruner, with intervals."""
-    places = np.arange(len(rows))
+    positions = np.arange(len(rows))
     panel.axvline(0.0, color=DENSE_COLOUR, linewidth=0.9, zorder=1.5)
     apart = (rows["difference_low"] > 0) | (rows["difference_high"] < 0)
     colours = [_APART if beyond else _TOGETHER for beyond in apart]
-    panel.hlines(places, rows["change_reference"], rows["change"], color=colours, linewidth=2.2, zorder=2)
+    panel.hlines(positions, rows["change_reference"], rows["change"], color=colours, linewidth=2.2, zorder=2)
     for name, column, shift, filled in (
         (reference, "change_reference", -_SHIFT, False),
         (pruner, "change", _SHIFT, True),
     ):
         style = look(name)
         panel.hlines(
-            places + shift, rows[f"{column}_low"], rows[f"{column}_high"],
+            positions + shift, rows[f"{column}_low"], rows[f"{column}_high"],
             color=style.colour, linewidth=0.8, alpha=0.55, zorder=2.5,
         )  # fmt: skip
         panel.plot(
-            rows[column], places, linestyle="", marker=style.marker, color=style.colour, zorder=3,
+            rows[column], positions, linestyle="", marker=style.marker, color=style.colour, zorder=3,
             markerfacecolor=style.colour if filled else "white",
         )  # fmt: skip
     panel.set_ylim(len(rows) - 0.4, -0.6)

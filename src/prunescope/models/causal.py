@@ -60,8 +60,8 @@ class CausalLM(nn.Module):
             self.register_state_dict_post_hook(_without_output_layer)
             self.register_load_state_dict_pre_hook(_with_output_layer)
 
-    def forward(self, pieces: Tensor) -> Tensor:
-        logits: Tensor = self.lm(input_ids=pieces, use_cache=False).logits
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits: Tensor = self.lm(input_ids=tokens, use_cache=False).logits
         return logits
 
     def continuations(self, prompts: Tensor) -> list[list[int]]:

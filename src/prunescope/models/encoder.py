@@ -157,20 +157,20 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
 
-    def forward(self, pieces: Tensor | PackedTexts) -> Tensor:
-        pooled = self._of_packed(pieces) if isinstance(pieces, PackedTexts) else self._of_padded(pieces)
+    def forward(self, tokens: Tensor | PackedTexts) -> Tensor:
+        pooled = self._of_packed(tokens) if isinstance(tokens, PackedTexts) else self._of_padded(tokens)
         # Rounded to bfloat16, logits of classes that are nearly as likely would be ties.
         with torch.autocast(pooled.device.type, enabled=False):
             logits: Tensor = self.classifier(self.dropout(pooled.to(self.classifier.weight.dtype)))
         return logits
 
-    def _of_padded(self, pieces: Tensor) -> Tensor:
+    def _of_padded(self, tokens: Tensor) -> Tensor:
         """What the classifier reads: (B, hidden), or (B, L, hidden) of every token."""
         more = {}
         if self.pair_separator is not None:
-            more["token_type_ids"] = token_types(pieces, self.pair_separator, self.pad)
+            more["token_type_ids"] = token_types(tokens, self.pair_separator, self.pad)
         base = self.get_submodule(self._base)
-        output = base(input_ids=pieces, attention_mask=pieces != self.pad, **more)
+        output = base(input_ids=tokens, attention_mask=tokens != self.pad, **more)
         states: Tensor = output.last_hidden_state
         if self.per_token:
             return states
@@ -200,7 +200,7 @@ class Encoder(nn.Module):
             more["attention_mask"] = dict.fromkeys(config.layer_types)
         first = config.pad_token_id + 1 if kind.positions_after_padding else 0
         output = base(
-            input_ids=texts.pieces[None], position_ids=(texts.places + first)[None], texts=texts, **more
+            input_ids=texts.tokens[None], position_ids=(texts.positions + first)[None], texts=texts, **more
         )
         states: Tensor = output.last_hidden_state[0, texts.first]
         if self.pooler is not None:
@@ -214,7 +214,7 @@ class Encoder(nn.Module):
         return pooled
 
 
-def token_types(pieces: Tensor, separator: int, pad: int) -> Tensor:
+def token_types(tokens: Tensor, separator: int, pad: int) -> Tensor:
     """Which text of a pair a token is of: 0 up to and with the first separator, then 1, and 0 for padding.
 
     BERT's rule ([CLS] a [SEP] b [SEP]; Devlin et al. 2019, section 3). Ids (B, L) -> types (B, L), int64.
@@ -222,9 +222,9 @@ def token_types(pieces: Tensor, separator: int, pad: int) -> Tensor:
     >>> token_types(torch.tensor([[2, 7, 3, 8, 3, 0]]), separator=3, pad=0).tolist()
     [[0, 0, 0, 1, 1, 0]]
     """
-    here = (pieces == separator).long()
+    here = (tokens == separator).long()
     before = here.cumsum(dim=1) - here
-    return ((before > 0) & (pieces != pad)).long()
+    return ((before > 0) & (tokens != pad)).long()
 
 
 def _linear(inputs: int, outputs: int, std: float) -> nn.Linear:

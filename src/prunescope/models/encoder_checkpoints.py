@@ -12,7 +12,7 @@ from prunescope.errors import UserError
 
 
 def load_model(arch: Encoder) -> Any:
-    """transformers' base model with the checkpoint's weights, float32; a missing pooler is drawn anew.
+    """transformers' base model with the checkpoint's weights, float32; a missing pooler gets random weights.
 
     Raises:
         UserError: the checkpoint is not there, has no safetensors, or lacks weights.

@@ -27,13 +27,13 @@ ATTENTION = "prunescope_packed"
 class PackedTexts:
     """B texts with T tokens in all, the shortest text first; all but ``lengths`` on the device, int64.
 
-    ``pieces``, ``places`` (T,): ids, and the place of each in its text, from 0. ``text`` (T,): which text in this
+    ``tokens``, ``positions`` (T,): ids, and the position of each in its text, from 0. ``text`` (T,): which text in this
     order it is of. ``offsets`` (B + 1,): where texts start and the last one ends. ``first`` (B,): where the first
     token of each example stands, in the order of the examples. ``lengths``: of the texts, ascending.
     """
 
-    pieces: Tensor
-    places: Tensor
+    tokens: Tensor
+    positions: Tensor
     text: Tensor
     offsets: Tensor
     first: Tensor
@@ -67,9 +67,9 @@ def packed(inputs: Tensor, rows: Tensor, lengths: Tensor) -> PackedTexts:
     count = torch.arange(len(lengths), device=device)
     # With its size given, the host need not ask the device for it.
     text = torch.repeat_interleave(count, sizes, output_size=total)
-    places = torch.arange(total, device=device) - offsets[text]
+    positions = torch.arange(total, device=device) - offsets[text]
     return PackedTexts(
-        inputs[there[text], places], places, text, offsets, first, tuple(map(int, ascending.tolist()))
+        inputs[there[text], positions], positions, text, offsets, first, tuple(map(int, ascending.tolist()))
     )
 
 
@@ -82,7 +82,7 @@ def sent(numbers: Tensor, device: torch.device) -> Tensor:
 
 def packed_token_types(texts: PackedTexts, separator: int) -> Tensor:
     """``encoder.token_types`` of packed texts: (T,) int64, 1 behind a text's first separator."""
-    here = (texts.pieces == separator).long()
+    here = (texts.tokens == separator).long()
     before = here.cumsum(0) - here
     return (before > before[texts.offsets[:-1]][texts.text]).long()
 
@@ -154,8 +154,8 @@ def attention_by_length(
         query, key, value = (each[start:end].unflatten(0, (count, length)).transpose(1, 2) for each in heads)
         mask = None
         if window is not None and window < length:
-            place = torch.arange(length, device=query.device)
-            mask = (place[:, None] - place[None]).abs() < window
+            position = torch.arange(length, device=query.device)
+            mask = (position[:, None] - position[None]).abs() < window
         out = scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=dropout, scale=scaling
         )
@@ -188,7 +188,7 @@ def fused_works(device: torch.device, dtype: torch.dtype, heads: int, width: int
     lengths = torch.tensor([33, 7, 7, 64])
     texts = packed(torch.zeros(4, 64, dtype=torch.int64, device=device), torch.arange(4), lengths)
     generator = torch.Generator().manual_seed(0)
-    made = torch.randn(3, len(texts.pieces), heads, width, generator=generator)
+    made = torch.randn(3, len(texts.tokens), heads, width, generator=generator)
     slack = {torch.float32: 1e-3, torch.float64: 1e-6}.get(dtype, 5e-2)
     failure = None
 

@@ -79,7 +79,7 @@ def table_bytes(study: Study, cell: Cell, classes: int, train: int, test: int) -
     return size + (train * bytes_per_row(classes, facts.several_labels, "float32") if cell.dense else 0)
 
 
-def network_bytes(study: Study, cell: Cell, parameters: int) -> int:
+def model_bytes(study: Study, cell: Cell, parameters: int) -> int:
     """One model's weights, with optimizer state where it is dense, as far as they are kept."""
     copies = 0
     if cell.dense and study.keep_dense_checkpoints:

@@ -11,7 +11,7 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError, listed
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
-from prunescope.planning.disk import network_bytes, table_bytes
+from prunescope.planning.disk import model_bytes, table_bytes
 from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
 from prunescope.planning.work import rate_of, work_of
@@ -52,14 +52,14 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         UserError: a ratio that a model cannot reach.
     """
     layout = Layout(study.results)
-    networks = {(n["dataset"], n["arch"]): n for n in _networks(study)}
+    architectures = {(n["dataset"], n["arch"]): n for n in _architectures(study)}
     cut: dict[tuple[str, str], int] = {}
     for cell in study.cells:
         pair = (cell.dataset, cell.arch)
         cut[pair] = max(cut.get(pair, 1), block_size(study, cell))
     known = {
-        pair: rate_of(study, *pair, network["_forward_flops"], rates or Rates(), cut[pair])
-        for pair, network in networks.items()
+        pair: rate_of(study, *pair, architecture["_forward_flops"], rates or Rates(), cut[pair])
+        for pair, architecture in architectures.items()
     }
     work: dict[tuple[str, str], dict[str, Any]] = {}
     models: Counter[str] = Counter()
@@ -72,13 +72,13 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     jobs = others
     per_dataset: dict[str, dict[str, Any]] = {}
     for cell in study.cells:
-        network, data = networks[(cell.dataset, cell.arch)], study.datasets[cell.dataset].declared()
+        architecture, data = architectures[(cell.dataset, cell.arch)], study.datasets[cell.dataset].declared()
         count = len(cell.seeds)
         models["dense" if cell.dense else "pruned"] += count
-        one = work_of(study, cell, network["_forward_flops"])
+        one = work_of(study, cell, architecture["_forward_flops"])
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
-        cell_disk = cell_tables + count * network_bytes(study, cell, network["n_parameters"])
+        cell_disk = cell_tables + count * model_bytes(study, cell, architecture["n_parameters"])
         training_jobs = len(blocks(layout, study, cell))
         measuring_jobs = training_jobs if cell.arch in study.weight_statistics else 0
         cell_jobs = training_jobs + measuring_jobs + 1
@@ -87,7 +87,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         partitions["cpu"]["jobs"] += 1 + measuring_jobs
         if measuring_jobs:
             seconds_measuring = (
-                measuring_jobs * JOB_SECONDS + count * network["n_prunable"] * SECONDS_PER_WEIGHT
+                measuring_jobs * JOB_SECONDS + count * architecture["n_prunable"] * SECONDS_PER_WEIGHT
             )
             partitions["cpu"]["hours"] += seconds_measuring / 3600
         partitions["cpu"]["hours"] += (JOB_SECONDS + 2 * cell_tables / TABLE_BYTES_PER_SECOND) / 3600
@@ -117,8 +117,8 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "datasets": list(per_dataset.values()),
         "work": list(work.values()),
         "networks": [
-            {key: value for key, value in network.items() if not key.startswith("_")}
-            for network in networks.values()
+            {key: value for key, value in architecture.items() if not key.startswith("_")}
+            for architecture in architectures.values()
         ],
     }
 
@@ -130,7 +130,7 @@ def check_ratios(study: Study) -> None:
         UserError: the line names the model, the ratio and the largest possible one.
     """
     if any(cell.compression.kind == "ratio" for cell in study.cells):
-        _networks(study)
+        _architectures(study)
 
 
 def check_checkpoints(study: Study) -> None:
@@ -186,11 +186,17 @@ def plan_text(plan: dict[str, Any]) -> str:
             f"{each:>22}   {row['from']}"
         )
     lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
-    for network in plan["networks"]:
-        shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in network["share_removed"].items())
-        name = f"{network['arch']} on {network['dataset']}"
-        lines.append(f"{name:<36}{network['n_parameters']:>14,}{network['n_prunable']:>14,}   {shares}")
-    assumed = {network["arch"]: network["assumed"] for network in plan["networks"] if "assumed" in network}
+    for architecture in plan["networks"]:
+        shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in architecture["share_removed"].items())
+        name = f"{architecture['arch']} on {architecture['dataset']}"
+        lines.append(
+            f"{name:<36}{architecture['n_parameters']:>14,}{architecture['n_prunable']:>14,}   {shares}"
+        )
+    assumed = {
+        architecture["arch"]: architecture["assumed"]
+        for architecture in plan["networks"]
+        if "assumed" in architecture
+    }
     lines += [f"{arch}: {what}" for arch, what in assumed.items()]
     return "\n".join(lines)
 
@@ -220,7 +226,7 @@ def _overhead_jobs(study: Study) -> int:
     )
 
 
-def _networks(study: Study) -> list[dict[str, Any]]:
+def _architectures(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
@@ -228,7 +234,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
     from prunescope.models.shape import Shape
     from prunescope.pruning.compression import removal
 
-    networks = []
+    architectures = []
     # One cell stands for all that remove as much: pruners of weights differ in what they remove alone.
     compressions: dict[tuple[str, str], dict[Any, Cell]] = {}
     for cell in study.cells:
@@ -257,7 +263,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
             ]
         except UserError as error:
             raise UserError(f"grid: {arch} on {dataset}: {error}") from None
-        networks.append(
+        architectures.append(
             {
                 "dataset": dataset,
                 "arch": arch,
@@ -268,7 +274,7 @@ def _networks(study: Study) -> list[dict[str, Any]]:
                 "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
             }
         )
-    return networks
+    return architectures
 
 
 def _add_work(

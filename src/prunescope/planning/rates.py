@@ -203,7 +203,7 @@ class Rates:
         same = [
             entry
             for entry in fits
-            if _network(entry.architecture) == _network(arch)
+            if _architecture(entry.architecture) == _architecture(arch)
             and _way(entry.training) == _way(training)
             and (entry.tokens, entry.image, entry.mean_tokens) == (tokens, image, mean_tokens)
         ]
@@ -304,7 +304,7 @@ def _read(path: Path) -> RatesFile:
     return file
 
 
-def _network(arch: Arch) -> dict[str, Any]:
+def _architecture(arch: Arch) -> dict[str, Any]:
     settings = arch.model_dump(exclude=set(_FREE_OF_ARCH))
     pretrained = getattr(arch, "pretrained", None)
     # A checkpoint of another kind than BERT may have other layers of the same sizes.

@@ -58,9 +58,9 @@ def host_mb(
     moments = 2 if training.optimizer != "sgd" else int(training.momentum > 0)
     copies = 1 + moments if dense else 1
     # What the block leaves, once in memory and once as it is written; and the model that trains, as it is kept.
-    networks = 4 * arch.parameters(facts, per_token=per_token) * (2 * copies * seeds + 3 * (1 + moments))
+    models = 4 * arch.parameters(facts, per_token=per_token) * (2 * copies * seeds + 3 * (1 + moments))
     tables = 4 * seeds * (2 * facts.train + facts.test) * max(1, facts.classes) * 2
-    return round(2 * _PROCESS_MB + _MARGIN * (networks + tables + 2 * _resident(arch, facts)) / 2**20)
+    return round(2 * _PROCESS_MB + _MARGIN * (models + tables + 2 * _resident(arch, facts)) / 2**20)
 
 
 def _resident(arch: Arch, facts: Declared) -> int:

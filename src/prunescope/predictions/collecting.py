@@ -59,7 +59,7 @@ class Side:
             raise UserError("no prediction tables given; name at least one file per side")
         for path in self.paths:
             self._read(path)
-        self._one_network()
+        self._one_kind_of_model()
 
     def _read(self, path: Path) -> None:
         source = Source(path)
@@ -162,7 +162,7 @@ class Side:
             return self._vocabulary.encode(array, path, column)
         return values_of(array, meta, path, column)
 
-    def _one_network(self) -> None:
+    def _one_kind_of_model(self) -> None:
         for key in ("arch", "pruner"):
             named = {getattr(meta, key): path for path, meta in self.metas if getattr(meta, key) is not None}
             if len(named) > 1:

@@ -162,7 +162,7 @@ def read_sides(sides: Mapping[str, Sequence[Path]], *, threshold: float = 0.5) -
     Raises:
         UserError: as ``read_predictions``, also where sides do not fit together.
     """
-    # Before any rows are read: a wrong file among many is told at once.
+    # Before any rows are read: a wrong file among many is reported at once.
     tables = [Path(path) for paths in sides.values() for path in paths]
     agree([(path, meta) for path in tables if (meta := meta_of(Source(path))) is not None])
     vocabulary = Vocabulary()

@@ -207,7 +207,7 @@ def _rouge_l(label: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) 
 
 
 class _NoSynonyms:
-    """In the place of WordNet: no word has a synonym."""
+    """Stands in for WordNet: no word has a synonym."""
 
     def synsets(self, word: str) -> list[Any]:
         return []

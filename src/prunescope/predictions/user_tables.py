@@ -82,7 +82,7 @@ class Vocabulary:
         return list(self.codes)
 
     def where(self, value: str) -> str:
-        path, column = next(place for place, seen in self.columns.items() if value in seen)
+        path, column = next(source for source, seen in self.columns.items() if value in seen)
         return f"{path}: column {column!r}"
 
     def task(self) -> str:

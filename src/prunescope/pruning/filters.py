@@ -54,14 +54,14 @@ def filters_to_remove(
     target = Fraction(compression.units, 100)
     # The k-th channel of a layer of n goes once p * n >= k - 1/2.
     steps = sorted(
-        (Fraction(2 * k - 1, 2 * one.size), place)
-        for place, one in enumerate(channels)
+        (Fraction(2 * k - 1, 2 * one.size), index)
+        for index, one in enumerate(channels)
         for k in range(1, one.size)
     )
 
     def counts(number: int) -> Counts:
-        found = Counter(place for _, place in steps[:number])
-        return {one.layer: found[place] for place, one in enumerate(channels)}
+        found = Counter(index for _, index in steps[:number])
+        return {one.layer: found[index] for index, one in enumerate(channels)}
 
     def ratio(number: int) -> Fraction:
         return Fraction(total, parameters_left(shapes, channels, counts(number)))

@@ -33,7 +33,7 @@ def accumulated_gradients(
     model.eval()
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
-            # cuDNN computes gradients of recurrent networks in training mode only; dropout
+            # cuDNN computes gradients of recurrent layers in training mode only; dropout
             # between their layers is a setting we do not use.
             module.train()
     sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}

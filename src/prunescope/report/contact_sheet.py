@@ -34,12 +34,12 @@ class Tile:
         return f"Image of example {self.example}, true class {self.true}"
 
 
-def of_cell(dataset: str, pies: Sequence[Pie], pictures: PictureTable | None) -> dict[str, Any] | None:
+def of_cell(dataset: str, pies: Sequence[Pie], images: PictureTable | None) -> dict[str, Any] | None:
     """What a cell's page prints of its sheet; None without PIEs.
 
     Args:
         pies: every PIE of the cell, those first on which the models agree most.
-        pictures: of the data set's test split, where its table is there.
+        images: of the data set's test split, where its table is there.
 
     Raises:
         UserError: the data table is not the one that was voted on.
@@ -47,28 +47,28 @@ def of_cell(dataset: str, pies: Sequence[Pie], pictures: PictureTable | None) ->
     if not pies:
         return None
     shown = [
-        tile(pie, (pie.dense_agreement, pie.pruned_agreement), pictures)
-        for pie in (pies[:MOST] if pictures is not None else ())
+        tile(pie, (pie.dense_agreement, pie.pruned_agreement), images)
+        for pie in (pies[:MOST] if images is not None else ())
     ]
     return {
         "tiles": shown,
-        "size": pictures.shown_size if pictures is not None else None,
+        "size": images.shown_size if images is not None else None,
         "how_many": how_many(len(shown), len(pies)) if shown else "",
         "who_is_right": who_is_right(pies),
-        "missing": None if pictures is not None else missing(dataset),
+        "missing": None if images is not None else missing(dataset),
     }
 
 
 def tile(
     pie: Pie,
     agreement: tuple[float | None, float | None],
-    pictures: PictureTable | None,
+    images: PictureTable | None,
     notes: Sequence[str] = (),
 ) -> Tile:
     """A tile of one example, with its image where there is one."""
     return Tile(
         example=pie.example,
-        source=None if pictures is None else pictures.address(pie.example, pie.label),
+        source=None if images is None else images.address(pie.example, pie.label),
         true=pie.label,
         dense=pie.dense_vote,
         pruned=pie.pruned_vote,
@@ -95,5 +95,5 @@ def who_is_right(pies: Sequence[Pie]) -> str:
 
 
 def missing(dataset: str) -> str:
-    """What a page says in place of images."""
+    """What a page says instead of images."""
     return _NO_IMAGES.format(dataset=dataset)

@@ -107,16 +107,16 @@ def png(image: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def tiled(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
+def tiled(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
     """Images of one shape side by side, row by row, in one; unused positions are black.
 
     >>> tiled([np.full((1, 1, 1), n, np.uint8) for n in (7, 8, 9)], 2).tolist()
     [[[7, 8], [9, 0]]]
     """
-    channels, height, width = pictures[0].shape
-    rows = -(-len(pictures) // columns)
+    channels, height, width = images[0].shape
+    rows = -(-len(images) // columns)
     whole = np.zeros((channels, rows * height, columns * width), dtype=np.uint8)
-    for place, picture in enumerate(pictures):
-        top, left = place // columns * height, place % columns * width
-        whole[:, top : top + height, left : left + width] = picture
+    for position, image in enumerate(images):
+        top, left = position // columns * height, position % columns * width
+        whole[:, top : top + height, left : left + width] = image
     return whole

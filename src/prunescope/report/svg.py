@@ -68,10 +68,10 @@ def columns(
             f'width="{short(step * 0.76)}" height="{short(tall)}"><title>{escape(title)}</title></rect>'
         )
         if mark is not None:
-            place = short(top + plot_h * (1 - mark / high))
+            at = short(top + plot_h * (1 - mark / high))
             body.append(
                 f'<line class="mark" x1="{short(x - step * 0.08)}" x2="{short(x + step * 0.84)}" '
-                f'y1="{place}" y2="{place}"/>'
+                f'y1="{at}" y2="{at}"/>'
             )
         if i % every == 0 or i == len(shares) - 1:
             middle = x + step * 0.38
@@ -114,10 +114,10 @@ def interval(
     first = math.ceil(least / step)
     for number in range(first, math.floor(most / step + 1e-9) + 1):
         tick = number * step
-        place = x(tick)
-        body.append(f'<line class="grid" x1="{place}" x2="{place}" y1="20" y2="80"/>')
+        at = x(tick)
+        body.append(f'<line class="grid" x1="{at}" x2="{at}" y1="20" y2="80"/>')
         text = f"{tick + 0.0:.4g}".replace("-", "−") if abs(tick) > step / 1e6 else "0"
-        body.append(f'<text class="tick" x="{place}" y="97" text-anchor="middle">{text}</text>')
+        body.append(f'<text class="tick" x="{at}" y="97" text-anchor="middle">{text}</text>')
     one = x(reference)
     body.append(f'<line class="reference" x1="{one}" x2="{one}" y1="14" y2="80"/>')
     body.append(f'<text class="label" x="{one}" y="11" text-anchor="middle">{reference:g}: no change</text>')

@@ -60,8 +60,8 @@ def lines(
     plot_w, plot_h = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _BOTTOM - _TOP
     step = plot_w / max(len(names), 1)
 
-    def x(place: int) -> float:
-        return _LEFT + step * (place + 0.5)
+    def x(index: int) -> float:
+        return _LEFT + step * (index + 0.5)
 
     def y(value: float) -> float:
         return _TOP + plot_h * (1 - (value - low) / (high - low))
@@ -75,8 +75,8 @@ def lines(
         body.append(_stroke("grid", _LEFT, y(tick), end, y(tick)))
         body.append(_text("tick", _LEFT - 7, y(tick) + 4, text(tick), "end"))
     every = max(1, math.ceil(8 * max(map(len, names), default=1) / step))
-    for place in range(0, len(names), every):
-        body.append(_text("tick", x(place), _TOP + plot_h + 17, names[place], "middle"))
+    for index in range(0, len(names), every):
+        body.append(_text("tick", x(index), _TOP + plot_h + 17, names[index], "middle"))
     if reference is not None:
         level, title = reference
         body.append(_stroke("reference", _LEFT, y(level), end, y(level)))
@@ -107,16 +107,16 @@ def _one(
     kind = "series" + (" faint" if line.faint else "") + (" dashed" if line.dashed else "")
     path, pen = [], "M"
     dots = []
-    for place, value in enumerate(line.values):
+    for index, value in enumerate(line.values):
         if value is None or not math.isfinite(value):
             pen = "M"
             continue
-        path.append(f"{pen}{short(x(place))} {short(y(value))}")
+        path.append(f"{pen}{short(x(index))} {short(y(value))}")
         pen = "L"
         if line.marks:
             dots.append(
-                f'<circle cx="{short(x(place))}" cy="{short(y(value))}" r="{3 if line.faint else 4}"><title>'
-                f"{escape(line.name)}, {escape(names[place])}: {escape(text(value))}</title></circle>"
+                f'<circle cx="{short(x(index))}" cy="{short(y(value))}" r="{3 if line.faint else 4}"><title>'
+                f"{escape(line.name)}, {escape(names[index])}: {escape(text(value))}</title></circle>"
             )
     title = "" if line.marks else f"<title>{escape(line.name)}</title>"
     return f'<g class="{kind}"{style}><path d="{"".join(path)}">{title}</path>{"".join(dots)}</g>'
@@ -166,8 +166,8 @@ def scatter(
     named = {name for name, *_ in sorted(points, key=lambda p: p[2] - p[1])[:4]}
     for name, before, after, kind in points:
         title = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
-        place = f'cx="{short(x(before))}" cy="{short(y(after))}"'
-        body.append(f'<circle class="dot {kind}" {place} r="4.5"><title>{title}</title></circle>')
+        centre = f'cx="{short(x(before))}" cy="{short(y(after))}"'
+        body.append(f'<circle class="dot {kind}" {centre} r="4.5"><title>{title}</title></circle>')
         if name in named and before - after > 0.02:
             cut = name if len(name) <= 18 else name[:17] + "…"
             at_end = x(before) > left + plot * 0.72

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
+import sysconfig
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -139,12 +141,17 @@ def duration(seconds: float) -> str:
 
 
 def snakemake_program() -> str:
-    """Snakemake's path, beside this Python or in PATH.
+    """Path of the Snakemake of this Python's environment.
+
+    One of another environment, though first in PATH, would read the Snakefile with another prunescope, or with none.
 
     Raises:
         UserError: it is not installed.
     """
-    program = shutil.which("snakemake", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    folders = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
+    if site.ENABLE_USER_SITE:
+        folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
+    program = shutil.which("snakemake", path=os.pathsep.join(folders))
     if program is None:
         raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
     return program

@@ -99,17 +99,18 @@ def _cell_pages(site: Site) -> None:
             shown = Shown(_texts(site, cell.dataset, texts), study_cells=tuple(site.numbers))
             if _has_images(site.study, cell.dataset):
                 if cell.dataset not in tallies:
-                    pictures = _pictures(site, cell.dataset)
-                    tallies[cell.dataset] = (Tally(cell.dataset), pictures)
-                tally, pictures = tallies[cell.dataset]
-                shown = Shown(shown.texts, _every_pie(where), pictures, shown.study_cells)
+                    images = _images(site, cell.dataset)
+                    tallies[cell.dataset] = (Tally(cell.dataset), images)
+                tally, images = tallies[cell.dataset]
+                shown = Shown(shown.texts, _every_pie(where), images, shown.study_cells)
                 tally.add(cell, shown.pies)
-            place = site.cells / cell.page
+            page_path = site.cells / cell.page
             text = cell_page.render(
-                cell, where, site.study, site.got.records.get(key_of(cell)), shown, place, site.out,
-                navigation=site.navigation(place), problems=site.got.problems, explored=_explored(site, cell, place),
+                cell, where, site.study, site.got.records.get(key_of(cell)), shown, page_path, site.out,
+                navigation=site.navigation(page_path), problems=site.got.problems,
+                explored=_explored(site, cell, page_path),
             )  # fmt: skip
-            (folder / place.name).write_text(text, encoding="utf-8")
+            (folder / page_path.name).write_text(text, encoding="utf-8")
     site.often = [pair for pair in tallies.values() if pair[0].n_networks >= often.FEWEST_NETWORKS]
 
 
@@ -125,7 +126,7 @@ def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None])
     return known[dataset]
 
 
-def _pictures(site: Site, dataset: str) -> PictureTable | None:
+def _images(site: Site, dataset: str) -> PictureTable | None:
     try:
         return pictures_of_test(site.data.get(dataset))
     except UserError as error:
@@ -158,10 +159,10 @@ def _often_pages(site: Site) -> None:
         shutil.rmtree(pages, ignore_errors=True)
         return
     with atomic_directory(pages) as folder:
-        for tally, pictures in site.often:
+        for tally, images in site.often:
             where = pages / often.file_name(tally)
             often.write(
-                tally, pictures, folder, where=where, home=site.out, study=site.title,
+                tally, images, folder, where=where, home=site.out, study=site.title,
                 navigation=site.navigation(where),
             )  # fmt: skip
 

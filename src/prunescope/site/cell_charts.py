@@ -30,7 +30,7 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
     compressions = sorted({c.compression for c in own})
     if len({c.compression for c in own if c.pruner == cell.pruner}) < 2:
         return []
-    by_place = {(c.pruner, c.compression): c for c in own}
+    by_level = {(c.pruner, c.compression): c for c in own}
     pruners = sorted(ordered(c.pruner for c in own), key=lambda name: name != cell.pruner)
     summary = cell.summary
     scored = percent if is_share(summary) else number
@@ -56,7 +56,7 @@ def curves(cell: CellNumbers, study: Sequence[CellNumbers]) -> list[dict[str, An
             Line(
                 pruner,
                 [
-                    value(by_place[pruner, compression]) if (pruner, compression) in by_place else None
+                    value(by_level[pruner, compression]) if (pruner, compression) in by_level else None
                     for compression in compressions
                 ],
                 look(pruner).colour,

@@ -25,13 +25,13 @@ class Shown:
     """The test examples of a cell's data set, as far as its data table is there.
 
     texts: by example; None where there are none · pies: every PIE of the cell, given only for image data
-    sets, for the contact sheet · pictures: None where the data table is missing · study_cells: all cells of the
+    sets, for the contact sheet · images: None where the data table is missing · study_cells: all cells of the
     study, for the curves.
     """
 
     texts: Mapping[int, str] | None = None
     pies: Sequence[Pie] = ()
-    pictures: PictureTable | None = None
+    images: PictureTable | None = None
     study_cells: Sequence[CellNumbers] = ()
 
 
@@ -87,7 +87,7 @@ def render(
                 "meaning": "record of the models: sparsity of each layer, losses, time, versions",
             }
         )
-    sheet = contact_sheet.of_cell(cell.dataset, shown.pies, shown.pictures)
+    sheet = contact_sheet.of_cell(cell.dataset, shown.pies, shown.images)
     pictured = [("pictures", "Images")] if sheet else []
     trained = cell.dataset in study.datasets and cell.arch in study.archs
     what = (

@@ -111,13 +111,13 @@ def _split(
     readable = _readability(data, split, problems)
     total = max(int(cell.summary.get("n_examples") or 0) for cell, _ in present) if split == "test" else None
     _write_csv(folder / f"{name}.csv", votes, every, len(present), len(pruners), bins, readable)
-    texts, pictures = _examples(study, dataset, split, data, shown.example, problems)
+    texts, images = _examples(study, dataset, split, data, shown.example, problems)
     (folder / name).mkdir(parents=True, exist_ok=True)
     chunks = _chunks(
         [texts.get(int(example), "") for example in shown.example] if texts is not None else len(shown)
     )
     _write_texts(folder / name, name, shown, texts, chunks)
-    picture = _write_pictures(folder / name, votes, shown, pictures, chunks)
+    size = _write_images(folder / name, votes, shown, images, chunks)
     payload = {
         "cells": [[cell.arch, cell.pruner, cell.compression.text, cell.page] for cell, _ in present],
         **_votes_payload(votes, shown),
@@ -127,7 +127,7 @@ def _split(
             for measure, known in readable.items()
         },
         "chunks": chunks,
-        "picture": picture,
+        "picture": size,
     }
     (folder / f"{name}.js").write_text(script("prunescope.split", name, payload), encoding="utf-8")
     entry = {
@@ -137,7 +137,7 @@ def _split(
         "shown": len(shown),
         "total": len(every),
         "texts": texts is not None,
-        "pictures": picture is not None,
+        "pictures": size is not None,
         "n_bins": study.analysis.bins,
         "n_pruners": len(pruners),
         "summary": _summary(dataset, split, every, len(present), len(pruners), total),
@@ -225,12 +225,12 @@ def _examples(
     """The texts or the images of a split, as far as its data table is there."""
     try:
         if dataset in study.datasets and study.datasets[dataset].input == "image":
-            pictures = pictures_of(data, split)
-            if pictures is None:
+            images = pictures_of(data, split)
+            if images is None:
                 problems.append(
                     f"{dataset}: its data table {split}.parquet is missing; its images are not shown"
                 )
-            return None, pictures
+            return None, images
         texts = texts_of(data, split, wanted)
         if texts is None:
             problems.append(f"{dataset}: its data table {split}.parquet is missing; its texts are not shown")
@@ -245,10 +245,10 @@ def _chunks(texts: Sequence[str] | int) -> list[int]:
     if isinstance(texts, int):
         return list(range(0, texts, CHUNK_EXAMPLES))
     starts, characters = [0], 0
-    for place, text in enumerate(texts):
+    for position, text in enumerate(texts):
         full = characters and characters + len(text) > CHUNK_CHARACTERS
-        if full or place - starts[-1] >= CHUNK_EXAMPLES:
-            starts.append(place)
+        if full or position - starts[-1] >= CHUNK_EXAMPLES:
+            starts.append(position)
             characters = 0
         characters += len(text)
     return starts
@@ -269,7 +269,7 @@ def _write_texts(
         (folder / f"texts-{number}.js").write_text(text, encoding="utf-8")
 
 
-def _write_pictures(
+def _write_images(
     folder: Path, votes: Votes, shown: Ranked, table: PictureTable | None, chunks: Sequence[int]
 ) -> dict[str, Any] | None:
     """One PNG for each chunk.

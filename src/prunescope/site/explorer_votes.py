@@ -39,8 +39,8 @@ class Codes:
         import pyarrow as pa
 
         if pa.types.is_integer(column.type):
-            values, places = np.unique(column.to_numpy(zero_copy_only=False), return_inverse=True)
-            return np.array([self.of(int(value), classes) for value in values], dtype=np.int64)[places]
+            values, indices = np.unique(column.to_numpy(zero_copy_only=False), return_inverse=True)
+            return np.array([self.of(int(value), classes) for value in values], dtype=np.int64)[indices]
         known: dict[Any, int] = {}
         found = []
         for value in column.to_pylist():
@@ -155,7 +155,7 @@ def _percent(column: Any) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ranked:
-    """Examples that are a PIE of any network, by the number of models, then of pruners, then by agreement.
+    """Examples that are a PIE of any pruned model, by the number of models, then of pruners, then by agreement.
 
     example, start, stop, n_networks, n_pruners: (k,) int; the entries of an example are ``start`` to ``stop`` of the
     votes.
@@ -170,8 +170,8 @@ class Ranked:
     def __len__(self) -> int:
         return len(self.example)
 
-    def only(self, places: np.ndarray) -> Ranked:
-        return Ranked(*(getattr(self, name)[places] for name in self.__dataclass_fields__))
+    def only(self, positions: np.ndarray) -> Ranked:
+        return Ranked(*(getattr(self, name)[positions] for name in self.__dataclass_fields__))
 
 
 def ranked(votes: Votes, pruner_of_cell: np.ndarray) -> Ranked:

@@ -46,7 +46,7 @@ class CellNumbers:
         return value if isinstance(value, Mapping) and value.get("mean") is not None else None
 
 
-def network_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:
+def architecture_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:
     """About the cells of one (dataset, arch); ``constant`` is the task's score of a constant answer."""
     found: list[str] = []
     scored = [cell for cell in cells if cell.change is not None]

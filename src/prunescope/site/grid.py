@@ -114,7 +114,7 @@ def payload(
         **{key_of(o.cell): o.cell for o in counts if not o.cell.dense},
         **known,
     }
-    order = {dataset: place for place, dataset in enumerate(dict.fromkeys(key[0] for key in every))}
+    order = {dataset: index for index, dataset in enumerate(dict.fromkeys(key[0] for key in every))}
     for key, cell in sorted(every.items(), key=lambda item: order[item[0][0]]):
         there = known.get(key)
         one = states.get(key)

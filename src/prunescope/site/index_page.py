@@ -15,7 +15,7 @@ from prunescope.papers import report_comparison as against_papers
 from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.site import grid, often, state, story
-from prunescope.site.findings import CellNumbers, collapse_sentences, network_sentences, overall
+from prunescope.site.findings import CellNumbers, architecture_sentences, collapse_sentences, overall
 from prunescope.site.inputs import Site
 from prunescope.site.state import Key, key_of
 
@@ -81,7 +81,7 @@ def render(site: Site) -> str:
         studied=studied(site.scope),
         statements=[_statement(one, there, site) for one in _statements(site)],
         overall=[_statement(story.Statement(*one), there, site) for one in overall(numbers)],
-        findings=_by_network(site, constants),
+        findings=_by_architecture(site, constants),
         state=state.sentence(site.counts),
         is_whole=not found_problems,
         problems=found_problems[:MOST_PROBLEMS],
@@ -121,23 +121,23 @@ def _statement(one: story.Statement, there: dict[str, str], site: Site) -> dict[
     }
 
 
-def _by_network(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
-    networks: dict[tuple[str, str], list[CellNumbers]] = {}
+def _by_architecture(site: Site, constants: dict[str, float | None]) -> list[dict[str, Any]]:
+    by_pair: dict[tuple[str, str], list[CellNumbers]] = {}
     for cell in site.numbers:
-        networks.setdefault((cell.dataset, cell.arch), []).append(cell)
+        by_pair.setdefault((cell.dataset, cell.arch), []).append(cell)
     records = site.got.records
     return [
         {
             "dataset": dataset,
             "arch": arch,
             "sentences": [
-                *network_sentences(cells, constants.get(dataset)),
+                *architecture_sentences(cells, constants.get(dataset)),
                 *collapse_sentences(
                     (cell.name, records[key_of(cell)].collapsed) for cell in cells if key_of(cell) in records
                 ),
             ],
         }
-        for (dataset, arch), cells in networks.items()
+        for (dataset, arch), cells in by_pair.items()
     ]
 
 

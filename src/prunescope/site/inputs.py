@@ -69,15 +69,15 @@ def _order(study: Study) -> Any:
     """Sorts cells as the study lists its data sets, architectures and pruners."""
     datasets, archs, pruners = list(study.datasets), list(study.archs), list(study.all_pruners)
 
-    def place(names: list[str], name: str) -> tuple[int, str]:
+    def position(names: list[str], name: str) -> tuple[int, str]:
         return (names.index(name), "") if name in names else (len(names), name)
 
     def key(entry: tuple[CellNumbers, Path]) -> Any:
         cell = entry[0]
         return (
-            place(datasets, cell.dataset),
-            place(archs, cell.arch),
-            place(pruners, cell.pruner),
+            position(datasets, cell.dataset),
+            position(archs, cell.arch),
+            position(pruners, cell.pruner),
             cell.compression,
         )
 

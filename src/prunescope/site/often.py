@@ -78,15 +78,15 @@ class Tally:
     def sentences(self) -> list[str]:
         """How many examples are ever PIEs, and how often the most frequent are."""
         rows = self.rows()
-        networks = count(self.n_networks, "pruned model")
+        models = count(self.n_networks, "pruned model")
         if not rows:
-            return [f"No example of {self.dataset} is a PIE of any of its {networks}."]
+            return [f"No example of {self.dataset} is a PIE of any of its {models}."]
         most = rows[0].n_networks
         first = sum(row.n_networks == most for row in rows)
         everywhere = "every one of them" if most == self.n_networks else f"{count(most)} of them"
         return [
             f"{count(len(rows))} of {count(self.n_examples, 'test example')} "
-            f"{'is a PIE' if len(rows) == 1 else 'are PIEs'} of at least one of {networks} "
+            f"{'is a PIE' if len(rows) == 1 else 'are PIEs'} of at least one of {models} "
             f"({count(len(self.pruners), 'pruner')}); {count(first)} "
             f"{'pays' if first == 1 else 'pay'} most often, in {everywhere}."
         ]
@@ -114,13 +114,13 @@ def _paid(found: Sequence[tuple[str, Pie]]) -> Paid:
     return Paid(typical, len(found), len({pruner for pruner, _ in found}))
 
 
-def tiles(tally: Tally, pictures: PictureTable | None, most: int) -> list[Tile]:
+def tiles(tally: Tally, images: PictureTable | None, most: int) -> list[Tile]:
     """The first ``most`` examples of the tally."""
     return [
         contact_sheet.tile(
             row.pie,
             (row.pie.dense_agreement, row.pie.pruned_agreement),
-            pictures,
+            images,
             (
                 f"{count(row.n_networks)} of {count(tally.n_networks, 'model')}",
                 f"{count(row.n_pruners)} of {count(len(tally.pruners), 'pruner')}",
@@ -138,18 +138,18 @@ def section(
         {
             "dataset": tally.dataset,
             "sentences": tally.sentences,
-            "tiles": tiles(tally, pictures, FEW),
-            "size": pictures.shown_size if pictures is not None else None,
-            "missing": None if pictures is not None else contact_sheet.missing(tally.dataset),
+            "tiles": tiles(tally, images, FEW),
+            "size": images.shown_size if images is not None else None,
+            "missing": None if images is not None else contact_sheet.missing(tally.dataset),
             "href": page.link(pages / file_name(tally), out),
         }
-        for tally, pictures in tallies
+        for tally, images in tallies
     ]
 
 
 def write(
     tally: Tally,
-    pictures: PictureTable | None,
+    images: PictureTable | None,
     folder: Path,
     *,
     where: Path,
@@ -160,14 +160,14 @@ def write(
     """Write a data set's page and, beside it, every example that ever pays as CSV, into ``folder``.
 
     Args:
-        where: the page's path once ``folder`` is in its place, from which links start.
+        where: the page's path once ``folder`` has moved to it, from which links start.
         home: the study's page.
 
     Raises:
         UserError: the data table is not the one that was voted on.
     """
     rows = tally.rows()
-    shown = tiles(tally, pictures, MOST)
+    shown = tiles(tally, images, MOST)
     table = where.with_suffix(".csv")
     text = page.render(
         "often.html",
@@ -178,8 +178,8 @@ def write(
         home=page.link(home, where),
         sentences=tally.sentences,
         tiles=shown,
-        size=pictures.shown_size if pictures is not None else None,
-        missing=None if pictures is not None else contact_sheet.missing(tally.dataset),
+        size=images.shown_size if images is not None else None,
+        missing=None if images is not None else contact_sheet.missing(tally.dataset),
         shown=len(shown),
         total=len(rows),
         table=page.link(table, where),

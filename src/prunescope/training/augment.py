@@ -41,7 +41,7 @@ def cropped(images: Tensor, top: Tensor, left: Tensor, flip: Tensor, padding: in
     columns = torch.arange(width, device=device).expand(n, width)
     columns = torch.where(flip[:, None], columns.flip(1), columns) + left[:, None]
     rows = torch.arange(height, device=device) + top[:, None]
-    # Places in a padded image's pixels, the same for all of its channels.
+    # Offsets into a padded image's pixels, the same for all of its channels.
     stride = width + 2 * padding
     offsets = (rows[:, :, None] * stride + columns[:, None, :]).view(n, 1, -1)
     flat = padded.view(n, channels, -1).gather(2, offsets.expand(n, channels, height * width))

@@ -117,7 +117,7 @@ def best_span(logits: np.ndarray, offsets: np.ndarray, longest: int) -> tuple[fl
 def _texts(model: nn.Module, data: TrainingData, split: Split) -> np.ndarray:
     assert isinstance(model, CausalLM)
     assert data.tokenizer is not None
-    pieces = BytePairs(Tokenizer.from_str(data.tokenizer), model.end)
+    pairs = BytePairs(Tokenizer.from_str(data.tokenizer), model.end)
     prompts = split.further["prompts"]
     written: list[str] = [""] * len(prompts)
     # Prompts of one length at a time: without padding, a text does not depend on what stands beside it.
@@ -129,5 +129,5 @@ def _texts(model: nn.Module, data: TrainingData, split: Split) -> np.ndarray:
 
         for index, rows in in_batches(alike, _RECORDS, of_batch):
             for n, ids in zip(index.tolist(), rows, strict=True):
-                written[n] = pieces.text(ids)
+                written[n] = pairs.text(ids)
     return objects(written)

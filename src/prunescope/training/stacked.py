@@ -68,14 +68,14 @@ class Layout:
 
     def concatenated(self, gradients: Sequence[Tensor], spare: Tensor, out: Tensor) -> None:
         """Gradients (R, *shape) in the order of the names, into ``out`` (R, width); ``spare``: zeros (R, ALIGNMENT)."""
-        pieces = []
+        parts = []
         ends = [*self.starts[1:], self.width]
         for gradient, start, end in zip(gradients, self.starts, ends, strict=True):
             flat = gradient.reshape(len(gradient), -1)
-            pieces.append(flat)
+            parts.append(flat)
             if end - start > flat.shape[1]:
-                pieces.append(spare[:, : end - start - flat.shape[1]])
-        torch.cat(pieces, dim=1, out=out)
+                parts.append(spare[:, : end - start - flat.shape[1]])
+        torch.cat(parts, dim=1, out=out)
 
 
 def gone(layout: Layout, masks: Sequence[Masks | None], like: Tensor) -> Tensor | None:

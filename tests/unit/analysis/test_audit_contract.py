@@ -220,7 +220,9 @@ def test_a_column_that_stands_there_twice_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def test_tables_of_other_tasks_are_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_other_tasks_are_reported_as_such(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     a = table(tmp_path / "a.parquet")
     b = table(tmp_path / "b.parquet", meta={"task": "regression", "classes": []})
     assert "task 'regression', but" in refused(capsys, a, b, tmp_path / "out")

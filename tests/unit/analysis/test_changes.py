@@ -54,7 +54,7 @@ def test_a_cell_decides_what_is_about_it_alone() -> None:
     # There is always a subset on which they disagree: so at 50 %, not at 90 %.
     assert "PIE-02" in holds[0]
     assert "PIE-02" in fails[1]
-    # That the share rises with the amount pruned is about several.
+    # That the share rises with the share pruned is about several.
     assert not any("PIE-01" in names for names in (*holds, *fails))
     for row in found:
         assert row.n_decided == len([one for one in f"{row.holds}|{row.fails}".split("|") if one])

@@ -1,4 +1,4 @@
-"""The loss while networks are pruned: rows worked by hand, and the verdict on it."""
+"""The loss while models are pruned: rows worked by hand, and the verdict on it."""
 
 from __future__ import annotations
 

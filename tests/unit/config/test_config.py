@@ -304,7 +304,7 @@ def test_cells_by_hand(study_dict):
 
 
 def test_the_pie_papers_grid_is_9840_runs(study_dict):
-    """2 LMs x 4 data sets x (8 pruners x 5 sparsities + unpruned) x 30 seeds (PIE paper, section 3)."""
+    """2 LMs x 4 data sets x (8 pruners x 5 sparsities + dense) x 30 seeds (PIE paper, section 3)."""
     prose = study_dict["datasets"]["prose"]
     study = {
         "name": "pie",
@@ -387,7 +387,7 @@ def test_reading_a_study_imports_nothing_heavy():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_texts_longer_than_a_network_can_take_are_refused(study_dict):
+def test_texts_longer_than_a_model_can_take_are_refused(study_dict):
     study_dict["archs"]["bert"] = {"family": "encoder", "positions": 12}
     study_dict["grid"][2]["archs"] = ["bert"]
     with pytest.raises(

@@ -58,10 +58,10 @@ PROSE = {"prose none", "prose mine"}
         ("datasets.prose.training", {"bilstm": {"lr": 0.5}}, PROSE),
         ("archs.bilstm.hidden", 5, PROSE),
         ("pruners.mine.rounds", 3, {"prose mine"}),
-        # Only networks that are fine-tuned.
+        # Only models that are fine-tuned.
         ("archs.lenet5.training.finetune_epochs", 2, {"numbers MP"}),
         ("archs.lenet5.training.finetune_lr_factor", 0.1, {"numbers MP"}),
-        # Only unpruned networks leave early predictions.
+        # Only dense models leave early predictions.
         ("archs.lenet5.training.early_fraction", 0.5, {"numbers none"}),
     ],
 )

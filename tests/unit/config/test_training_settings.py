@@ -1,4 +1,4 @@
-"""Which training settings go with which networks and answers, and what is stored of them."""
+"""Which training settings go with which architectures and answers, and what is stored of them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def study(study_dict: dict[str, Any], arch: str, **training: Any) -> Any:
         ("encoder", {"padding": "max"}, "padding"),
     ],
 )
-def test_settings_that_a_network_cannot_have(
+def test_settings_that_an_architecture_cannot_have(
     study_dict: dict[str, Any], arch: str, training: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as error:

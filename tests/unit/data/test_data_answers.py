@@ -106,14 +106,14 @@ def test_bad_questions(tmp_path: Path, content: str | None, said: str) -> None:
         {"text": "Oslo", "answer_start": 0.0},
     ],
 )
-def test_answers_without_text_or_place(tmp_path: Path, answer: dict[str, Any]) -> None:
+def test_answers_without_text_or_position(tmp_path: Path, answer: dict[str, Any]) -> None:
     squad_files(tmp_path, "json")
     (tmp_path / "dev-v1.1.json").write_text(article([*QUESTIONS, {"question": "x?", "answers": [answer]}]))
     with pytest.raises(UserError, match="question 3: its answers are not texts with an offset each"):
         Squad(source="squad", path=str(tmp_path)).build("q")
 
 
-def test_more_answers_than_places(tmp_path: Path) -> None:
+def test_more_answers_than_positions(tmp_path: Path) -> None:
     squad_files(tmp_path, "parquet")
     row = {"question": "x?", "context": CONTEXT, "answers": {"text": ["Oslo", "Norway"], "answer_start": [0]}}
     (tmp_path / "validation.parquet").unlink()
@@ -122,7 +122,7 @@ def test_more_answers_than_places(tmp_path: Path) -> None:
         Squad(source="squad", path=str(tmp_path)).build("q")
 
 
-def test_a_place_before_the_paragraph_is_none(tmp_path: Path) -> None:
+def test_a_position_before_the_paragraph_is_none(tmp_path: Path) -> None:
     """Counted from the end, as Python does, the text would stand there."""
     squad_files(tmp_path, "json")
     wrong = {"question": "x?", "answers": [{"text": "Oslo", "answer_start": -len(CONTEXT)}]}
@@ -354,7 +354,7 @@ def test_windows_cover_a_paragraph_and_point_at_the_answer() -> None:
         assert arrays["labels"][mine].any()
 
 
-def test_tags_stand_at_the_first_piece_of_a_word() -> None:
+def test_tags_stand_at_the_first_subword_of_a_word() -> None:
     cutter = subwords.Subwords(subwords.learn(["a b c d xa xb"], 15))
     info = TableInfo("t", "train", "tokens", ("O", "B-PER"), ("text",))
     labels = np.empty(2, dtype=object)

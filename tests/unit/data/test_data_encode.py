@@ -111,7 +111,7 @@ def test_digits_from_source_to_inputs(tmp_path: Path) -> None:
         encode(out, "digits", "bilstm", Digits(source="digits"), BILSTM, file)
 
 
-def test_digits_pictures_belong_to_their_labels(tmp_path: Path) -> None:
+def test_digits_images_belong_to_their_labels(tmp_path: Path) -> None:
     from sklearn.datasets import load_digits
 
     build("d", Digits(source="digits"), tmp_path)
@@ -308,7 +308,7 @@ assert "torch" not in sys.modules and "transformers" not in sys.modules
 
 
 def test_two_processes_write_the_same_bytes_and_import_no_torch(folder: Path, tmp_path: Path) -> None:
-    # Processes of their own: hash tables are seeded anew in each, which is what upsets the trainer.
+    # Processes of their own: hash tables are seeded again in each, which is what upsets the trainer.
     results = []
     for run in ("a", "b"):
         out = tmp_path / run

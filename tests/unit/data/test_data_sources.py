@@ -180,7 +180,7 @@ def test_names_go_in_every_spelling_but_not_inside_words() -> None:
     assert prose.without("Nothing here.", prose.names_pattern([])) == "Nothing here."
 
 
-def test_near_duplicates_are_told_from_new_texts() -> None:
+def test_near_duplicates_are_distinguished_from_new_texts() -> None:
     known = prose.NearDuplicates()
     assert known.add("The model with a head for the classification of tokens, by the authors of the paper.")
     assert not known.add("The model with a head for the classification of tokens, by the authors of a book.")

@@ -1,4 +1,4 @@
-"""Exporting trained networks: sizes, the way back, and damaged files."""
+"""Exporting trained models: sizes, the way back, and damaged files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _denormals():
 
 @pytest.fixture
 def trained(tmp_path: Path, tiny: SimpleNamespace):
-    """A block of one pruned network: (folder with models.safetensors and metrics.json, encoded inputs)."""
+    """A block of one pruned model: (folder with models.safetensors and metrics.json, encoded inputs)."""
 
     def train(family: str) -> tuple[Path, Path]:
         about = {"dataset": "d", "arch": family, "task": "single-label", "classes": ["a", "b", "c"]}
@@ -95,7 +95,7 @@ def test_the_way_back(trained, tmp_path, family):
     assert outcome.agreement > 0.9
 
 
-def test_sparsity_is_the_networks_not_that_after_rounding(trained, tmp_path):
+def test_sparsity_is_the_models_not_that_after_rounding(trained, tmp_path):
     folder, inputs = trained("lenet5")
     path = folder / "models.safetensors"
     with safe_open(path, framework="numpy") as file:

@@ -1,4 +1,4 @@
-"""From a block's networks and metrics to the rows of the study's tables."""
+"""From a block's models and metrics to the rows of the study's tables."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_measures_by_hand(tmp_path: Path) -> None:
     assert (second.left, second.rank, second.row_gini) == ((16, 8, 16), (4, 2, 4), (0, 0, 0))
     assert found.shown is not None
     assert (found.shown.seed, found.shown.name) == (0, NAMES[1])
-    assert found.shown.pattern.picture().tolist() == [[0, 0, 0, 0], [0, 0, 1, 0]]
+    assert found.shown.pattern.image().tolist() == [[0, 0, 0, 0], [0, 0, 1, 0]]
 
 
 def test_rows_by_hand(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert whole["rank_share"] == pytest.approx(((2 / 4 + 1 / 2 + 0) / 3 + 1) / 2)
     assert layer["left_share"] == pytest.approx((9 / 24 + 1) / 2)
     assert layer["rank"] == pytest.approx((1.5 + 3) / 2)
-    # Room adds up; the second network has all of its 16, 8 and 16 weights.
+    # Room adds up; the second model has all of its 16, 8 and 16 weights.
     assert whole["megabytes"] == pytest.approx(((46 + 22 + 36) + (54 + 29 + 54)) / 2 / 1e6)
     assert whole["megabytes_float32"] == pytest.approx(4 * 40 / 1e6)
     assert (layer["megabytes_float32"], first["megabytes_float32"]) == (4 * 24 / 1e6, 4 * 16 / 1e6)
@@ -115,7 +115,7 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     assert found[-1]["row_gini"] == 0
     assert found[-1]["row_gini_std"] is None
     assert found[-1]["empty_rows"] == 0.5
-    # Magnitudes: shares of each network's weights add up to 1, and so do their means.
+    # Magnitudes: shares of each model's weights add up to 1, and so do their means.
     values = list(weight_tables.weight_values(study))
     assert sum(row.share or 0.0 for row in values) == pytest.approx(1)
     assert all(row.high is None or row.low < row.high for row in values)
@@ -135,7 +135,7 @@ def test_blocks_are_joined_for_the_seeds_of_a_cell(tmp_path: Path) -> None:
     assert whole.matrices == found.matrices
 
 
-def test_networks_that_all_diverged_leave_no_rows(tmp_path: Path) -> None:
+def test_models_that_all_diverged_leave_no_rows(tmp_path: Path) -> None:
     cell = tmp_path / "cells" / "d" / "net" / "MP" / "sparsity-900permille"
     cell.mkdir(parents=True)
     join([measured(tmp_path / "block", (), diverged=(0, 1))], cell / "weights.json", (0, 1))
@@ -160,7 +160,7 @@ def test_zeros_that_the_metrics_do_not_know_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "weights.json").exists()
 
 
-def test_a_network_without_a_weight_is_refused(tmp_path: Path) -> None:
+def test_a_model_without_a_weight_is_refused(tmp_path: Path) -> None:
     models, metrics = block(tmp_path, (0,))
     record = json.loads(metrics.read_text())
     record["models"][0]["layers"]["enc.layer.9.a.weight"] = {"size": 1, "zeros": 0}
@@ -179,7 +179,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "metrics"])
-def test_missing_and_damaged_files_are_told_in_one_line(
+def test_missing_and_damaged_files_are_reported_in_one_line(
     tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     models, metrics = block(tmp_path, (0, 1))
@@ -211,12 +211,12 @@ def test_measures_that_are_not_ours_are_refused(tmp_path: Path) -> None:
             Weights.read(path)
 
 
-def test_blocks_of_different_networks_are_refused(tmp_path: Path) -> None:
+def test_blocks_of_different_architectures_are_refused(tmp_path: Path) -> None:
     first, second = measured(tmp_path / "a", (0,)), measured(tmp_path / "b", (1,))
     value = json.loads(second.read_text())
     value["matrices"][0]["rows"] = 5
     second.write_text(json.dumps(value))
-    with pytest.raises(UserError, match="of another network"):
+    with pytest.raises(UserError, match="of another architecture"):
         join([first, second], tmp_path / "all.json", (0, 1))
 
 

@@ -67,7 +67,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("family", list(BUILT_IN))
-def test_every_picture_has_its_files(drawn: Path, family: str) -> None:
+def test_every_figure_has_its_files(drawn: Path, family: str) -> None:
     index = json.loads((drawn / family / "figures.json").read_text(encoding="utf-8"))
     assert [Path(picture["file"]).stem for picture in index["figures"]] == EXPECTED[family]
     for picture in index["figures"]:
@@ -90,7 +90,7 @@ def test_same_bytes_twice(drawn: Path, tree: tuple[Path, list[Path]], tmp_path: 
         assert (tmp_path / family / name).read_bytes() == (drawn / family / name).read_bytes(), name
 
 
-def test_data_beside_the_picture_is_what_the_cells_say(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
+def test_data_beside_the_figure_is_what_the_cells_say(drawn: Path, tree: tuple[Path, list[Path]]) -> None:
     cell = next(path for path in tree[1] if path.parts[-2:] == ("RP", "ratio-1000percent"))
     with open(cell / "test" / "alpha.csv", newline="", encoding="utf-8") as stream:
         wanted = [float(row["alpha"]) for row in csv.DictReader(stream)]
@@ -262,7 +262,7 @@ def test_control_stops_at_half_of_the_models(drawn: Path, tree: tuple[Path, list
     assert float(rows[1]["noise_floor"]) == summary["noise_floor"]["mean"]
 
 
-def test_influence_by_pruner_has_every_network_of_that_pruner(
+def test_influence_by_pruner_has_every_model_of_that_pruner(
     drawn: Path, tree: tuple[Path, list[Path]]
 ) -> None:
     with open(drawn / "el2n_pruners" / "MP.csv", newline="", encoding="utf-8") as stream:
@@ -321,7 +321,7 @@ def test_correlations_are_not_read_as_percent() -> None:
 
 
 def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:
-    """The paper's five amounts: 50 % is too close to 70 % for a label, and keeps a bare tick."""
+    """The paper's five compression levels: 50 % is too close to 70 % for a label, and keeps a bare tick."""
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots()

@@ -61,7 +61,7 @@ def test_a_panel_per_data_set(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rows", [[], [row("rte", "task", None)]])
-def test_a_study_of_one_objective_has_no_picture(tmp_path: Path, rows: list[tuple[object, ...]]) -> None:
+def test_a_study_of_one_objective_has_no_figure(tmp_path: Path, rows: list[tuple[object, ...]]) -> None:
     write_csv(tmp_path / "objectives.csv", COLUMNS, rows)
     index = draw("objectives", tmp_path, [], tmp_path / "out")
     assert index["figures"] == []

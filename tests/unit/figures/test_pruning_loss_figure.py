@@ -58,7 +58,7 @@ def test_files_and_data(tmp_path: Path) -> None:
     ]
 
 
-def test_a_study_without_such_losses_has_no_picture_and_says_why(tmp_path: Path) -> None:
+def test_a_study_without_such_losses_has_no_figure_and_says_why(tmp_path: Path) -> None:
     write_csv(tmp_path / "pruning_loss.csv", COLUMNS, [])
     index = draw("pruning_loss", tmp_path, [], tmp_path / "out")
     assert index["figures"] == []

@@ -1,4 +1,4 @@
-"""Figures of weights from networks whose weights are known."""
+"""Figures of weights from models whose weights are known."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def put_weights(cell: Path, pruner: str, layers: int, seeds: tuple[int, ...] = (
 def tree(root: Path, layers: int) -> tuple[Path, list[Path]]:
     entry = {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["MP", "RP"], "sparsities": [0.5]}
     cells = results_tree(root, study(grid=[entry]), n=40)["cells"]
-    # Of the unpruned networks' own analysis only weights are looked at here.
+    # Of the dense models' own analysis only weights are looked at here.
     dense = cells[0].parents[1] / "none" / "sparsity-0permille"
     shutil.copytree(cells[0], dense, dirs_exist_ok=True)
     cells = [*cells, dense]
@@ -95,7 +95,7 @@ def test_rank_by_layer(source: Source, layers: int) -> None:
     picture = only(weights_layers.draw_rank(source))
     (panel,) = [axes for axes in picture.figure.axes if axes.get_visible()]
     heights = [line.get_ydata().tolist() for line in panel.lines]
-    # Unpruned, then the pruners in their order: half of the rows, and two of eight columns.
+    # Dense, then the pruners in their order: half of the rows, and two of eight columns.
     assert heights == [[1.0] * layers, [0.5] * layers, [0.25] * layers]
     assert picture.stem == "docstrings--bilstm"
     assert "2 seeds" in picture.caption

@@ -84,7 +84,7 @@ def test_without_classes_there_are_the_overlaps_alone(tmp_path: Path) -> None:
     plt.close("all")
 
 
-def test_of_many_amounts_the_lowest_the_middle_and_the_highest(tmp_path: Path) -> None:
+def test_of_many_levels_the_lowest_the_middle_and_the_highest(tmp_path: Path) -> None:
     import matplotlib.pyplot as plt
 
     compressions = (0.2, 0.5, 0.7, 0.8, 0.9)

@@ -137,7 +137,7 @@ def test_gpt2_from_a_folder(tmp_path: Path) -> None:
              ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")]  # fmt: skip
     assert list(prunable(model)) == names
     assert sum(weight.numel() for weight in prunable(model).values()) == 2 * 12 * 8 * 8
-    # The output layer is the table of pieces: counted once, pruned never.
+    # The output layer is the table of tokens: counted once, pruned never.
     assert count_parameters(model) == 300 * 8 + 32 * 8 + 2 * (12 * 64 + 13 * 8) + 2 * 8
     assert model.lm.lm_head.weight is model.lm.transformer.wte.weight
     logits = model(torch.tensor([ids]))
@@ -175,7 +175,7 @@ def test_other_checkpoints_are_refused(
 
 
 def greedy(model: Network, prompt: list[int], most: int) -> list[int]:
-    """The likeliest piece each time, one full forward pass a piece."""
+    """The likeliest token each time, one full forward pass a token."""
     made: list[int] = []
     while len(made) < most:
         with torch.no_grad():
@@ -185,7 +185,7 @@ def greedy(model: Network, prompt: list[int], most: int) -> list[int]:
     return made
 
 
-def test_texts_are_gone_on_with_piece_by_piece() -> None:
+def test_texts_are_gone_on_with_token_by_token() -> None:
     arch = CausalLM(family="causal-lm", **SIZES, initializer_range=0.5, max_new_tokens=6, dropout=0.0)
     model = build(arch, Shape(classes=1, vocabulary=300, length=32, pad=0), 3).eval()
     assert isinstance(model, Network)
@@ -196,7 +196,7 @@ def test_texts_are_gone_on_with_piece_by_piece() -> None:
         expected = greedy(model, prompt, 6)
         assert row[: len(expected)] == expected
         assert all(piece == model.end for piece in row[len(expected) :])
-    # No further than the network's positions.
+    # No further than the model's positions.
     full = torch.randint(1, 300, (2, 32), generator=torch.Generator().manual_seed(0))
     assert model.continuations(full) == [[], []]
     assert all(len(row) <= 2 for row in model.continuations(full[:, :30]))
@@ -253,7 +253,7 @@ def test_plan_counts_gpt2(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_networks_that_cannot_answer_are_refused(
+def test_models_that_cannot_answer_are_refused(
     dataset: dict[str, Any], arch: dict[str, Any], said: str
 ) -> None:
     raw = {

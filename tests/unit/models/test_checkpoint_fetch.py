@@ -1,4 +1,4 @@
-"""Pretrained networks are fetched once, by one command; what trains reads the hub's cache alone."""
+"""Pretrained models are fetched once, by one command; what trains reads the hub's cache alone."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def shape_of(pieces: PretrainedTokenizer, *, pairs: bool = False) -> Shape:
 
 
 def larger(model: nn.Module) -> nn.Module:
-    """At small initial weights a network says nearly the same of every text."""
+    """At small initial weights a model says nearly the same of every text."""
     for weight in prunable(model).values():
         weight.data *= 12
     return model.eval()
@@ -162,7 +162,7 @@ def test_what_is_prunable(kind: str, folder: Path) -> None:
 
 
 def test_lower_layers_are_the_checkpoints(kind: str, folder: Path) -> None:
-    """With fewer layers, the last state is what the whole network has after that many."""
+    """With fewer layers, the last state is what the whole model has after that many."""
     from transformers import AutoModel
 
     arch = arch_of(folder, layers=2, dropout=0.0)
@@ -256,7 +256,7 @@ def test_token_types_of_a_bert_tokenizer(tmp_path: Path) -> None:
 
 
 def test_the_bert_from_scratch_is_drawn_as_ever() -> None:
-    """Bit for bit the network that results were made with: BertModel, then a classifier drawn after it."""
+    """Bit for bit the model that results were made with: BertModel, then a classifier drawn after it."""
     from transformers import BertConfig, BertModel
 
     arch = Encoder(family="encoder", hidden=16, layers=2, heads=2, intermediate=32, positions=24, dropout=0.2)
@@ -347,7 +347,7 @@ def study(**arch: Any) -> dict[str, Any]:
     }
 
 
-def test_a_plan_counts_the_checkpoints_own_network(kind: str, folder: Path) -> None:
+def test_a_plan_counts_the_checkpoints_own_model(kind: str, folder: Path) -> None:
     network = make_plan(study_from(study(pretrained=str(folder), layers=1)))["networks"][0]
     arch = arch_of(folder, layers=1)
     model = build(arch, Shape(classes=2, vocabulary=64, length=12), 0)

@@ -1,4 +1,4 @@
-"""Networks: their sizes as published, what of them is prunable, what they compute."""
+"""Models: their sizes as published, what of them is prunable, what they compute."""
 
 from __future__ import annotations
 
@@ -94,12 +94,12 @@ def test_lenet5_of_28_pixels():
 
 
 @pytest.mark.parametrize("side", [4, 5, 8, 16, 27, 28, 32])
-def test_lenet5_takes_pictures_of_any_size_from_4_pixels(side):
+def test_lenet5_takes_images_of_any_size_from_4_pixels(side):
     model = build(LeNet5(family="lenet5"), Shape(classes=7, image=(3, side, side)), 0)
     assert model(torch.rand(2, 3, side, side)).shape == (2, 7)
 
 
-def test_lenet5_refuses_smaller_pictures():
+def test_lenet5_refuses_smaller_images():
     with pytest.raises(UserError, match="4 x 4 is the least"):
         build(LeNet5(family="lenet5"), Shape(classes=7, image=(1, 3, 9)), 0)
 
@@ -186,7 +186,7 @@ def test_encoder_too_short_for_its_texts():
 
 
 @pytest.mark.parametrize("family", ["lenet5", "bilstm", "encoder"])
-def test_a_seed_is_a_network(family, make_state):
+def test_a_seed_is_a_model(family, make_state):
     from prunescope.config.architectures import Training
 
     torch.manual_seed(1)

@@ -73,7 +73,7 @@ def test_outputs_and_gradients_are_those_of_padded_texts(kind: str, pairs: bool,
     (padded, wanted), (without, found), (again, _) = sides
     torch.testing.assert_close(without, padded, rtol=1e-9, atol=1e-12)
     assert torch.equal(again, padded)
-    assert padded.std(dim=0).min() > 1e-4  # texts are told apart
+    assert padded.std(dim=0).min() > 1e-4  # texts are distinguished
     assert found.keys() == wanted.keys()
     assert set(prunable(model)) <= found.keys()
     for name, gradient in wanted.items():
@@ -101,8 +101,8 @@ def test_mpnet_is_refused_in_a_line(tmp_path: Path) -> None:
 def test_packing_by_hand() -> None:
     table = torch.tensor([[5, 6, 7, 0], [8, 0, 0, 0], [1, 2, 3, 4], [9, 0, 0, 0]])
     texts = packed(table, torch.tensor([2, 1, 3]), torch.tensor([4, 1, 1]))
-    assert texts.pieces.tolist() == [8, 9, 1, 2, 3, 4]
-    assert texts.places.tolist() == [0, 0, 0, 1, 2, 3]
+    assert texts.tokens.tolist() == [8, 9, 1, 2, 3, 4]
+    assert texts.positions.tolist() == [0, 0, 0, 1, 2, 3]
     assert texts.text.tolist() == [0, 1, 2, 2, 2, 2]
     assert texts.offsets.tolist() == [0, 1, 2, 6]
     assert texts.first.tolist() == [2, 0, 1]
@@ -130,12 +130,12 @@ def some_texts(*lengths: int) -> PackedTexts:
 
 
 def by_definition(heads: Any, texts: PackedTexts, scaling: float, window: int | None) -> torch.Tensor:
-    """softmax(q k^T) v over the whole row, other texts (and places too far away) masked: (T, H, D)."""
+    """softmax(q k^T) v over the whole row, other texts (and tokens too far away) masked: (T, H, D)."""
     query, key, value = heads
     scores = torch.einsum("qhd,khd->hqk", query, key) * scaling
     may = texts.text[:, None] == texts.text[None]
     if window is not None:
-        may = may & ((texts.places[:, None] - texts.places[None]).abs() < window)
+        may = may & ((texts.positions[:, None] - texts.positions[None]).abs() < window)
     return torch.einsum("hqk,khd->qhd", scores.masked_fill(~may, float("-inf")).softmax(dim=2), value)
 
 

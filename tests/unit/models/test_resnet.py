@@ -133,7 +133,7 @@ def test_operations_of_a_forward_pass() -> None:
     assert ResNet(family="resnet", depth=8).forward_flops(facts, sizes) == 2 * by_hand
 
 
-def test_impossible_networks() -> None:
+def test_impossible_architectures() -> None:
     with pytest.raises(ValidationError, match=r"21 is not 6n \+ 2"):
         ResNet(family="resnet", depth=21)
     with pytest.raises(UserError, match="7 x 7 pixels are too small; 8 x 8 is the least"):
@@ -142,7 +142,7 @@ def test_impossible_networks() -> None:
 
 @pytest.fixture
 def state(make_state) -> TrainingState:
-    """ResNet-8 on the tiny pictures of 8 x 8."""
+    """ResNet-8 on the tiny images of 8 x 8."""
     settings = Training(
         optimizer="sgd", lr=0.05, epochs=2, batch_size=8, finetune_epochs=1, keep="best-validation"
     )
@@ -192,7 +192,7 @@ def test_the_kept_checkpoint_has_the_statistics_of_its_epoch(state: TrainingStat
 
 
 @pytest.mark.parametrize("pruner", ["MP", "UP", "RP", "IMP-WR", "IIBP-FT"])
-def test_a_whole_job_on_eight_random_pictures(tmp_path: Path, pruner: str) -> None:
+def test_a_whole_job_on_eight_random_images(tmp_path: Path, pruner: str) -> None:
     rng = np.random.default_rng(0)
     tensors = {}
     for split in ("train", "validation", "test"):

@@ -1,4 +1,4 @@
-"""Stacked forward passes and their gradients against the networks themselves, one at a time."""
+"""Stacked forward passes and their gradients against the models themselves, one at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def inputs(arch: Arch, side: int = 10) -> torch.Tensor:
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_logits_gradients_and_statistics_are_those_of_each_network(name: str, training: bool) -> None:
+def test_logits_gradients_and_statistics_are_those_of_each_model(name: str, training: bool) -> None:
     arch, unfolded = NETWORKS[name]
     models, examples = networks(arch), inputs(arch)
     layout = Layout.of(models[0])
@@ -71,7 +71,7 @@ def test_logits_gradients_and_statistics_are_those_of_each_network(name: str, tr
             torch.testing.assert_close(buffer[r], model.get_buffer(key), rtol=1e-11, atol=1e-12, msg=key)
 
 
-def test_a_network_of_nan_leaves_the_others_to_the_bit() -> None:
+def test_a_model_of_nan_leaves_the_others_to_the_bit() -> None:
     for arch, unfolded in NETWORKS.values():
         models, examples = networks(arch), inputs(arch)
         layout = Layout.of(models[0])

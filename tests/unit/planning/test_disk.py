@@ -1,4 +1,4 @@
-"""Sizes of tables as told before they are made, against tables that are."""
+"""Sizes of tables as estimated before they are made, against tables that are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 @pytest.mark.parametrize("stored", ["float32", "float16"])
 @pytest.mark.parametrize(("classes", "several"), [(2, False), (10, False), (54, True)])
-def test_a_table_is_about_as_large_as_told(
+def test_a_table_is_about_as_large_as_estimated(
     tmp_path: Path, classes: int, several: bool, stored: Stored
 ) -> None:
     rng = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def test_a_table_is_about_as_large_as_told(
 
 
 @pytest.mark.parametrize("stored", ["float32", "float16"])
-def test_a_table_of_numbers_is_about_as_large_as_told(tmp_path: Path, stored: Stored) -> None:
+def test_a_table_of_numbers_is_about_as_large_as_estimated(tmp_path: Path, stored: Stored) -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 26, 6000).astype(np.float32) / 5
     logits = (label + rng.normal(size=6000))[:, None].astype(np.float32)
@@ -52,7 +52,7 @@ def test_a_table_of_numbers_is_about_as_large_as_told(tmp_path: Path, stored: St
     assert path.stat().st_size / 6000 == pytest.approx(bytes_per_number(stored), rel=0.2)
 
 
-def test_a_table_of_tags_is_about_as_large_as_told(tmp_path: Path) -> None:
+def test_a_table_of_tags_is_about_as_large_as_estimated(tmp_path: Path) -> None:
     """Of 17 % of words in names of one to three words, as CoNLL-2003 has; 3 % of the model's tags are wrong."""
     rng = np.random.default_rng(0)
     lengths = np.clip(rng.gamma(2.0, 7.2, 6000).astype(int), 1, 113)
@@ -71,7 +71,7 @@ def test_a_table_of_tags_is_about_as_large_as_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["squad", "e2e"])
-def test_a_table_of_words_is_about_as_large_as_told(tmp_path: Path, source: str) -> None:
+def test_a_table_of_words_is_about_as_large_as_estimated(tmp_path: Path, source: str) -> None:
     """English prose, cut into answers of the data set's length; of spans, more than half are the same."""
     from pydoc_data.topics import topics
 

@@ -43,7 +43,7 @@ def test_settings_are_those_of_the_papers(full, parts, kind):
 
 
 def test_the_analysis_is_that_of_the_papers(full, parts):
-    """Ratios and sparsities are compared apart, so both papers' amounts can stand in one list."""
+    """Ratios and sparsities are compared apart, so both papers' compression levels can stand in one list."""
     tested: set[float] = set()
     for part in parts:
         chosen = part.analysis.tested_amounts

@@ -79,7 +79,7 @@ def test_networks(plan):
     }
 
 
-def test_hours_and_disk_of_unpruned_networks_by_hand(study_dict, tmp_path, monkeypatch):
+def test_hours_and_disk_of_dense_models_by_hand(study_dict, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grid = [{"datasets": ["numbers"], "archs": ["lenet5"]}]
     plan = make_plan(study_from({**study_dict, "grid": grid}))
@@ -131,7 +131,7 @@ def test_blocks_that_stand_are_counted_as_they_are(study_dict, tmp_path, monkeyp
     assert make_plan(study)["jobs"] == before - 2
 
 
-def test_the_pie_papers_networks(study_dict):
+def test_the_pie_papers_architectures(study_dict):
     prose = study_dict["datasets"]["prose"]
     grid = [
         {"datasets": ["prose"], "archs": ["bert", "bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.2, 0.7]}
@@ -170,7 +170,7 @@ def test_the_recall_papers_whole_grid():
     study = load_study(Path(__file__).parents[3] / "studies" / "recall.yaml")
     models = {name: sum(len(c.seeds) for c in study.cells if c.pruner == name) for name in ("LTH", "CHIP")}
     assert models == {"LTH": 200, "CHIP": 60}
-    # 30,000 steps a level, of batches of 128 of nine tenths of 50,000 pictures.
+    # 30,000 steps a level, of batches of 128 of nine tenths of 50,000 images.
     assert study.training("cifar10", "resnet56").rewind_epochs == round(30_000 / -(-45_000 // 128))
     plan = make_plan(study)
     others = 30 * (2 * (1 + 5) + 4 * (1 + 2 * 7) + (1 + 4 * 7) + (1 + 2 * 5))
@@ -233,7 +233,7 @@ def test_declared_counts_of_docstrings_add_up():
     assert facts.classes == 3
 
 
-#: Table 5 of the PIE paper, and the shares it prints for these amounts, in percent.
+#: Table 5 of the PIE paper, and the shares it prints for these compression levels, in percent.
 TABLE_5 = {
     "bilstm": ((647_810, 647_939, 650_519, 654_518), (20, 50, 69, 89, 98)),
     "bert": ((109_483_778, 109_484_547, 109_499_927, 109_523_766), (15, 39, 55, 70, 77)),

@@ -51,7 +51,7 @@ def rates_file(path: Path, *entries: dict[str, Any], **changes: Any) -> Path:
 
 @pytest.fixture
 def study(study_dict, tmp_path, monkeypatch):
-    """Unpruned LeNet5s: three seeds of four epochs, two a job."""
+    """Dense LeNet5s: three seeds of four epochs, two a job."""
     monkeypatch.chdir(tmp_path)
     return study_from({**study_dict, "grid": [{"datasets": ["numbers"], "archs": ["lenet5"]}]})
 
@@ -128,7 +128,7 @@ def test_replicas_side_by_side_count_where_a_job_has_as_many_seeds():
     assert [chosen(block) for block in (1, 2, 3, 4, 30)] == [1, 2, 2, 4, 4]
 
 
-def test_checkpoints_and_vectors_do_not_change_a_networks_speed():
+def test_checkpoints_and_vectors_do_not_change_a_models_speed():
     def basis(measured: Any, asked: Any) -> str:
         record = MeasuredRate.model_validate(entry(image=None, tokens=16, architecture=measured.model_dump()))
         rates = Rates("somewhere", (record,))
@@ -312,7 +312,7 @@ def test_the_command(study_dict, tmp_path, monkeypatch, capsys):
 
 
 def test_mean_lengths_are_those_of_the_texts():
-    """Counted anew from Reuters' training texts, not by the benchmark's code."""
+    """Counted from Reuters' training texts, not by the benchmark's code."""
     import os
 
     import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""Sizes from settings alone, against the networks themselves; and what jobs ask for."""
+"""Sizes from settings alone, against the models themselves; and what jobs ask for."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CASES: list[tuple[Arch, Declared, bool]] = [
 
 
 @pytest.mark.parametrize(("arch", "facts", "every"), CASES)
-def test_weights_are_counted_as_the_network_has_them(arch, facts, every):
+def test_weights_are_counted_as_the_model_has_them(arch, facts, every):
     with torch.device("meta"):
         shape = Shape(
             classes=facts.classes,
@@ -132,7 +132,7 @@ def test_jobs_take_as_many_seeds_as_the_minutes_hold(study_dict):
         assert block_size(study, lenet) == 2
 
 
-def test_blocks_of_large_networks_fit_into_memory(study_dict):
+def test_blocks_of_large_models_fit_into_memory(study_dict):
     study_dict["archs"]["bilstm"] = {
         "family": "encoder",
         "vocabulary": 30522,

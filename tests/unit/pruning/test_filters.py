@@ -1,4 +1,4 @@
-"""Whole filters: counts by hand and by trying everything, and masked networks against smaller ones."""
+"""Whole filters: counts by hand and by trying everything, and masked models against smaller ones."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def some_channels(model: nn.Module, seed: int = 0) -> dict[str, Tensor]:
 
 
 def smaller(model: nn.Module, kept: dict[str, Tensor]) -> nn.Module:
-    """The network with these channels taken out, written without the code under test."""
+    """The model with these channels taken out, written without the code under test."""
     small = copy.deepcopy(model)
 
     def take(layer: nn.Module, outputs: Tensor | None = None, inputs: Tensor | None = None) -> None:
@@ -106,7 +106,7 @@ def smaller(model: nn.Module, kept: dict[str, Tensor]) -> nn.Module:
 
 @pytest.mark.parametrize("kind", NETWORKS)
 @pytest.mark.parametrize("seed", [0, 1])
-def test_masked_network_computes_what_the_smaller_one_does_before_in_and_after_training(kind, seed):
+def test_masked_model_computes_what_the_smaller_one_does_before_in_and_after_training(kind, seed):
     model = network(kind)
     kept = some_channels(model, seed)
     small = smaller(model, kept)
@@ -141,7 +141,7 @@ def test_masked_network_computes_what_the_smaller_one_does_before_in_and_after_t
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_parameters_left_are_those_of_the_smaller_network(kind):
+def test_parameters_left_are_those_of_the_smaller_model(kind):
     model = network(kind)
     kept = some_channels(model)
     removed = {layer: int((~stays).sum()) for layer, stays in kept.items()}
@@ -169,7 +169,7 @@ def test_the_channels_of_a_residual_network_are_inside_of_its_blocks():
     assert channels_of(nn.Linear(2, 2)) == ()
 
 
-#: A network of two layers, 4 and 2 channels, between 1 input and 1 output: 4 + 4 * 2 + 2 parameters.
+#: A model of two layers, 4 and 2 channels, between 1 input and 1 output: 4 + 4 * 2 + 2 parameters.
 TOY = (
     Channels("a", 4, "a", (Slices("a.weight", 0), Slices("b.weight", 1))),
     Channels("b", 2, "b", (Slices("b.weight", 0), Slices("c.weight", 1))),

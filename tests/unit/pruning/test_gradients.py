@@ -80,7 +80,7 @@ def test_weights_without_a_say_have_zero_gradients():
     assert torch.equal(got["unused"], torch.zeros(2, 2))
 
 
-def test_recurrent_networks_have_the_same_gradients(make_state):
+def test_recurrent_models_have_the_same_gradients(make_state):
     from prunescope.config.architectures import Training
     from prunescope.models.registry import prunable
 

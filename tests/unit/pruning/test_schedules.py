@@ -100,7 +100,7 @@ def test_unreachable_ratio_names_the_highest_possible_one():
 
 
 @given(st.integers(0, 999) | st.none(), st.integers(101, 100_000))
-def test_amount_tokens_round_trip(permille, percent):
+def test_level_tokens_round_trip(permille, percent):
     compressions = [Compression("ratio", percent), Compression("level", percent)]
     for compression in ([] if permille is None else [Compression("sparsity", permille)]) + compressions:
         assert Compression.parse(compression.token) == compression
@@ -115,7 +115,7 @@ def test_amount_tokens_round_trip(permille, percent):
         )
 
 
-def test_amount_spellings():
+def test_level_spellings():
     assert Compression.of_sparsity(0.9).token == "sparsity-900permille"
     assert Compression.of_sparsity(0.1 + 0.2).token == "sparsity-300permille"
     assert Compression.of_ratio(10).token == "ratio-1000percent"
@@ -146,7 +146,7 @@ def test_foreign_tokens_are_refused(token):
         Compression.parse(token)
 
 
-def test_amounts_finer_than_paths_are_refused():
+def test_levels_finer_than_paths_are_refused():
     with pytest.raises(UserError, match=r"sparsities: 0.9995 has more decimals"):
         Compression.of_sparsity(0.9995)
     with pytest.raises(UserError, match=r"ratios: 8.271 has more decimals"):

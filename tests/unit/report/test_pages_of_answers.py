@@ -21,10 +21,10 @@ from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
 from prunescope.site import explorer, story
-from prunescope.site.findings import CellNumbers, network_sentences
+from prunescope.site.findings import CellNumbers, architecture_sentences
 
 TAGS = ("O", "B-PER", "I-PER")
-#: By task: its data set's metrics, labels, and what the unpruned and the pruned models of both seeds say.
+#: By task: its data set's metrics, labels, and what the dense and the pruned models of both seeds say.
 TASKS: dict[str, tuple[tuple[str, ...], Any, Any, Any]] = {
     "regression": (("pearson", "spearman"), [0.0, 1.0, 2.0, 4.0], [0.1, 1.1, 2.1, 3.5], [0.1, 2.0, 2.1, 4.1]),
     "tokens": (
@@ -166,12 +166,12 @@ def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, tas
     assert right == {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}
 
 
-def test_several_answers_are_told_apart(tmp_path: Path) -> None:
+def test_several_answers_are_distinguished(tmp_path: Path) -> None:
     page = (audited(tmp_path, "span") / "report.html").read_text()
     assert "The Beatles | Beatles (band)" in page
 
 
-def test_votes_on_scores_and_tags_are_told_as_what_they_are(tmp_path: Path) -> None:
+def test_votes_on_scores_and_tags_are_reported_as_what_they_are(tmp_path: Path) -> None:
     scores = sentences.story(AuditFiles(audited(tmp_path / "scores", "regression")).summary)
     assert scores[1].startswith(
         "In the average seed, 2 of 4 examples (50.0%) change between within and beyond the tolerance"
@@ -196,10 +196,10 @@ def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> No
 def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:
     summary = AuditFiles(audited(tmp_path, "text")).summary
     cell = CellNumbers("made", "gpt", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "constant" not in network_sentences([cell], 0.5)[0]
+    assert "constant" not in architecture_sentences([cell], 0.5)[0]
     summary = AuditFiles(audited(tmp_path / "scores", "regression")).summary
     cell = CellNumbers("made", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "(a constant answer: 0.000)" in network_sentences([cell], 0.0)[0]
+    assert "(a constant answer: 0.000)" in architecture_sentences([cell], 0.0)[0]
 
 
 def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:

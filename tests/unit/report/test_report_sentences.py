@@ -5,7 +5,7 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
-from prunescope.site.findings import CellNumbers, network_sentences, overall
+from prunescope.site.findings import CellNumbers, architecture_sentences, overall
 
 SUMMARY = {
     "task": "single-label",
@@ -195,14 +195,16 @@ def _cell(pruner: str, permille: int, **changes: object) -> CellNumbers:
     return CellNumbers("digits", "lenet5", pruner, Compression("sparsity", permille), {**SUMMARY, **changes})
 
 
-def test_network_findings_name_the_extremes() -> None:
+def test_model_findings_name_the_extremes() -> None:
     cells = [
         _cell("MP", 500, pruned_score=0.898, pie_share=0.05, n_pies=10),
         _cell("RP", 900, pruned_score=0.4, pie_share=0.6, n_pies=120, dense_score_on_pies=0.95),
     ]
-    text = network_sentences(cells)
+    text = architecture_sentences(cells)
     assert text[0] == "Dense accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
-    assert network_sentences(cells, 0.25)[0].startswith("Dense accuracy: 90.0% (a constant answer: 25.0%). ")
+    assert architecture_sentences(cells, 0.25)[0].startswith(
+        "Dense accuracy: 90.0% (a constant answer: 25.0%). "
+    )
     assert text[1] == "Majority votes change for 5.0% of the examples (MP at 50%) to 60.0% (RP at 90%)."
     assert text[2].startswith(
         "MP at 50% moves the mean by less than a point, yet changes the majority vote of 10"

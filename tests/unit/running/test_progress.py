@@ -173,7 +173,7 @@ def test_counts_of_a_run_that_ends():
     assert told.line(70.0) == "100%  2 of 2 jobs, 1 min 10 s passed"
 
 
-def test_only_what_changes_the_display_is_told():
+def test_only_what_changes_the_display_is_reported():
     told = Progress(started=0.0)
     changes = [line for line in FINISHED.splitlines() if told.read(line, 0.0)]
     assert changes == ["Finished jobid: 3 (Rule: fin)", "Finished jobid: 0 (Rule: all)"]
@@ -260,7 +260,7 @@ def test_durations(seconds, text):
 
 @pytest.fixture
 def fake(tmp_path, monkeypatch, study_dict):
-    """A program called snakemake that prints what it is told to and ends as it is told to."""
+    """A program called snakemake that prints a given text and ends with a given code."""
 
     def make(text: str, code: int) -> Path:
         Path("study.yaml").write_text(yaml.safe_dump(study_dict))
@@ -315,13 +315,20 @@ def test_a_run_that_never_starts_shows_snakemakes_words(fake, capsys):
     assert "SyntaxError in line 3 of Snakefile:\nno such thing\n" in error
 
 
-def test_without_snakemake(tmp_path, monkeypatch, study_dict, capsys):
+def test_snakemake_of_another_environment_is_none(tmp_path, monkeypatch, study_dict, capsys):
     monkeypatch.chdir(tmp_path)
     Path("study.yaml").write_text(yaml.safe_dump(study_dict))
+    for folder in ("other", "scripts"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "snakemake").touch(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "other"))
+    monkeypatch.setattr(progress.sysconfig, "get_path", lambda *_: str(tmp_path / "empty"))
     assert main(["run", "--configfile", "study.yaml"]) == 2
-    assert "snakemake: not installed" in capsys.readouterr().err
+    assert "snakemake: not installed; pip install 'prunescope[workflow]'" in capsys.readouterr().err
+    # Scripts of a Python need not lie beside it.
+    monkeypatch.setattr(progress.sysconfig, "get_path", lambda *_: str(tmp_path / "scripts"))
+    assert progress.snakemake_program() == str(tmp_path / "scripts" / "snakemake")
 
 
 def test_a_log_that_cannot_be_written_is_one_line(fake, capsys):

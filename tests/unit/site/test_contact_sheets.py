@@ -1,4 +1,4 @@
-"""Pictures of PIEs: what is on a sheet, in which order, and that they are the pictures that were voted on."""
+"""Images of PIEs: what is on a sheet, in which order, and that they are the images that were voted on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_full_brightness_is_what_the_table_says() -> None:
     assert found.tolist() == [[[0, 128, 255, 255]]]
 
 
-def test_the_same_picture_is_the_same_bytes() -> None:
+def test_the_same_image_is_the_same_bytes() -> None:
     image = np.arange(64, dtype=np.uint8).reshape(1, 8, 8)
     assert png(image) == png(image.copy())
     # Nothing but pixels: no time, no software, no comment
@@ -100,7 +100,7 @@ def test_other_data_than_was_voted_on_is_refused(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_tables_without_pictures(tmp_path: Path) -> None:
+def test_tables_without_images(tmp_path: Path) -> None:
     assert pictures_of_test(None) is None
     assert pictures_of_test(tmp_path) is None
     info = TableInfo("t", "test", "single-label", ("a", "b"), ("text",))
@@ -132,7 +132,7 @@ def test_counting_by_hand() -> None:
     tally.add(cell("RP", 4), [pie(7, "cat", "cow", 1.0, 0.8), pie(3, "dog", "cat", 0.75, 1.0)])
     tally.add(cell("UP", 4), [])
     rows = tally.rows()
-    # 3 of three networks, 7 of two networks and two pruners, 9 of one
+    # 3 of three models, 7 of two models and two pruners, 9 of one
     assert [(r.pie.example, r.n_networks, r.n_pruners) for r in rows] == [(3, 3, 2), (7, 2, 2), (9, 1, 1)]
     # dog -> cat twice, dog -> cow once; agreements (1 + 0.5 + 0.75) / 3 and (0.5 + 0.75 + 1) / 3
     assert (rows[0].pie.dense_vote, rows[0].pie.pruned_vote) == ("dog", "cat")
@@ -158,7 +158,7 @@ def test_counting_nothing() -> None:
 
 
 def with_pictures(results: Path) -> np.ndarray:
-    """Write the digits' data table so that it fits the simulated votes; returns the pictures."""
+    """Write the digits' data table so that it fits the simulated votes; returns the images."""
     found = {}
     for votes in sorted((results / "cells" / "digits").glob("*/*/*/test/pies.parquet")):
         found[votes] = pq.read_table(votes)["label"].to_pylist()
@@ -206,7 +206,7 @@ def plain(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", "", html).replace("&nbsp;", " ").split())
 
 
-def test_a_cell_s_sheet_is_its_pies_with_their_own_pictures(tmp_path: Path) -> None:
+def test_a_cell_s_sheet_is_its_pies_with_their_own_images(tmp_path: Path) -> None:
     found = site(tmp_path)
     built(tmp_path, found)
     text = (tmp_path / CELL).read_text(encoding="utf-8")
@@ -287,7 +287,7 @@ def test_missing_data_tables_are_said(tmp_path: Path) -> None:
     assert "Of " in (tmp_path / CELL).read_text(encoding="utf-8")
 
 
-def test_other_pictures_than_were_voted_on_end_the_report(tmp_path: Path) -> None:
+def test_other_images_than_were_voted_on_end_the_report(tmp_path: Path) -> None:
     found = site(tmp_path)
     path = tmp_path / "data/digits/test.parquet"
     info = TableInfo("digits", "test", "single-label", tuple("0123456789"), ("image",), (1, 8, 8), 16.0)
@@ -305,7 +305,7 @@ def test_pages_of_a_larger_study_do_not_stay_behind(tmp_path: Path) -> None:
     found["cells"] = [folder for folder in found["cells"] if "MP" not in folder.parts]
     found["cells"] = [folder for folder in found["cells"] if folder.name != "ratio-400percent"]
     built(tmp_path, found)
-    # Of a single network there is nothing to count
+    # Of a single model there is nothing to count
     assert not (tmp_path / "report/often").exists()
     assert 'id="often"' not in (tmp_path / "index.html").read_text(encoding="utf-8")
 
@@ -317,12 +317,12 @@ def test_a_sheet_is_cut_and_says_so(tmp_path: Path) -> None:
     assert sheet is not None
     assert [tile.example for tile in sheet["tiles"]] == list(range(contact_sheet.MOST))
     assert sheet["how_many"].startswith(f"The {contact_sheet.MOST} of 300 PIEs")
-    # Pictures of noise are the largest there are
+    # Images of noise are the largest there are
     assert sum(len(tile.source or "") for tile in sheet["tiles"]) < 500_000
 
 
 def test_tiles_row_by_row() -> None:
-    # Three pictures of 2 x 1 pixels in two columns; the place left over is black
+    # Three images of 2 x 1 pixels in two columns; the position left over is black
     pictures = [np.array([[[n, n + 10]]], dtype=np.uint8) for n in (1, 2, 3)]
     assert tiled(pictures, 2).tolist() == [[[1, 11, 2, 12], [3, 13, 0, 0]]]
 
@@ -339,9 +339,7 @@ def paper(results: Path, found: dict[str, list[Path]]) -> str:
     return (results / "paper/pie/disagreements.html").read_text(encoding="utf-8")
 
 
-def test_disagreements_are_browsed_with_their_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disagreements_are_browsed_with_their_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browser, "MOST_IMAGES", 40)
     found = site(tmp_path)
     text = paper(tmp_path, found)

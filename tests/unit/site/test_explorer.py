@@ -20,7 +20,7 @@ from prunescope.site.findings import CellNumbers
 from tests.support.fake_study import study, write_pies
 
 CLASSES = ("cat", "dog", "</script>")
-#: Votes by network: example -> (unpruned, pruned); the label of example e is e % 3.
+#: Votes by model: example -> (dense, pruned); the label of example e is e % 3.
 VOTES = {
     "MP": {0: (0, 1), 2: (2, 1)},
     "IMP-FT": {0: (0, 1), 3: (0, 2)},
@@ -164,7 +164,7 @@ def test_several_labels_and_none(tmp_path: Path) -> None:
     votes = read_votes([path], [])
     names, sets = list(votes.codes.names), list(votes.codes.sets)
     assert [[names[i] for i in sets[code]] for code in votes.label] == [["cat", "</script>"], []]
-    # The same set has the same code wherever it stands: a right vote is told by that.
+    # The same set has the same code wherever it stands: a right vote is recognized by that.
     assert votes.pruned[1] == votes.label[0]
     assert votes.pruned[0] == votes.label[1]
     assert votes.dense_agreement.tolist() == [100, -1]
@@ -176,7 +176,7 @@ def test_of_many_both_ends_are_chosen() -> None:
     found = Ranked(np.arange(n), np.zeros(n, int), counts, counts, np.where(counts > 30, 3, 1))
     kept = chosen(found, 30)
     assert len(kept) == 30
-    # The 20 of most networks, and the first 10 that one pruner alone changes.
+    # The 20 of most models, and the first 10 that one pruner alone changes.
     assert kept.example.tolist() == [*range(20), *range(60, 70)]
     assert len(chosen(found, 200)) == n
 

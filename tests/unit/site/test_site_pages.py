@@ -229,7 +229,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
     for model in record["models"][:2]:
         model["layers"] |= {"fc2.weight": {"size": 1200, "zeros": 1200, "sparsity": 1.0}}
     write_json(damaged, record)
-    # The unpruned models have a cell of their own, with nothing to see in the report.
+    # The dense models have a cell of their own, with nothing to see in the report.
     for dense in found["dense"]:
         audit_folder(dense / "test", damage=0.0)
     found["cells"] += found["dense"]
@@ -306,7 +306,7 @@ def test_cell_page(site: tuple[Path, dict[str, list[Path]]]) -> None:
     assert "../../index.html" in found.addresses
 
 
-def test_empty_layers_are_told(site: tuple[Path, dict[str, list[Path]]]) -> None:
+def test_empty_layers_are_reported(site: tuple[Path, dict[str, list[Path]]]) -> None:
     results, found = site
     name = f"{found['cells'][0].parent.name} at ratio 4"
     page, other = (

@@ -1,4 +1,4 @@
-"""Changes of training pictures: what they are, that a seed fixes them, and who never sees them."""
+"""Changes of training images: what they are, that a seed fixes them, and who never sees them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_crops_and_flips_by_hand() -> None:
 
 
 def naive(pictures: Tensor, generator: torch.Generator, padding: int) -> Tensor:
-    """As one would write it for a picture at a time."""
+    """As one would write it for an image at a time."""
     n, _, height, width = pictures.shape
     top, left = torch.randint(2 * padding + 1, (2, n), generator=generator)
     flip = torch.rand(n, generator=generator) < 0.5
@@ -48,7 +48,7 @@ def naive(pictures: Tensor, generator: torch.Generator, padding: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (5, 9)])
-def test_a_batch_is_its_pictures_one_at_a_time(height: int, width: int) -> None:
+def test_a_batch_is_its_images_one_at_a_time(height: int, width: int) -> None:
     pictures = torch.randint(0, 256, (200, 3, height, width), dtype=torch.uint8)
     got = crop_flip(pictures, augmenting(1, "train", 1))
     assert torch.equal(got, naive(pictures, augmenting(1, "train", 1), 4))
@@ -77,7 +77,7 @@ def test_every_window_and_both_sides_occur_alike() -> None:
 
 @pytest.fixture
 def augmented(make_state) -> TrainingState:
-    """A tiny network whose training pictures are changed."""
+    """A tiny model whose training images are changed."""
     state = make_state("lenet5", SETTINGS)
     for name, split in state.data.splits.items():
         pixels = (split.inputs * 16).to(torch.uint8)
@@ -118,7 +118,7 @@ def test_what_training_sees_is_the_seed_s_stream(augmented: TrainingState, monke
         assert torch.equal(pictures, naive(pixels[index], draws, 4) / 16)
 
 
-def test_evidence_for_pruning_comes_from_changed_pictures(augmented: TrainingState, monkeypatch) -> None:
+def test_evidence_for_pruning_comes_from_changed_images(augmented: TrainingState, monkeypatch) -> None:
     # As in ShrinkBench, whose batch comes from the training loader.
     seen: list[Tensor] = []
     forward = type(augmented.model).forward

@@ -1,4 +1,4 @@
-"""From outputs to answers, and the losses of places and spans, against slow computations by the definition."""
+"""From outputs to answers, and the losses of positions and spans, against slow computations by the definition."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_a_seed_that_diverges_is_named_and_the_other_goes_on(run, monkeypatch):
     assert set(pq.read_table(folder / "test.parquet")["seed"].to_pylist()) == {1}
 
 
-def test_a_teacher_is_read_from_the_unpruned_networks_or_trained_to_the_same_bytes(run):
+def test_a_teacher_is_read_from_the_dense_models_or_trained_to_the_same_bytes(run):
     distilled = PRUNERS["PLATON"].model_copy(update={"objective": "distilled"})
     dense = run(None, (0, 1, 2))
     read = run(distilled, dense=(dense / "checkpoint.safetensors",))

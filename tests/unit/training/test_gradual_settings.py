@@ -88,7 +88,7 @@ class Optimizer:
 
 
 class Slow:
-    """One network under one criterion: its weights as numpy arrays, and what pruning remembers."""
+    """One model under one criterion: its weights as numpy arrays, and what pruning remembers."""
 
     def __init__(
         self, state: TrainingState, pruner: Pruner, steps: int, waits: tuple[int, int], left: int
@@ -105,7 +105,7 @@ class Slow:
             moments = {
                 k: v.double().numpy() for k, v in state.optimizer.state.get(p, {}).items() if v is not None
             }
-            if moments:  # the unpruned network's
+            if moments:  # the dense model's
                 self.optimizer.state[name] = copy.deepcopy(moments)
         self.t, self.kept, self.settled = 0, np.ones(self.size, dtype=bool), False
         self.window: list[np.ndarray] = []
@@ -147,7 +147,7 @@ class Slow:
         return np.clip(sigmoid(self.learned[name]) * (ZETA - GAMMA) + GAMMA, 0, 1)
 
     def answering(self) -> dict[str, np.ndarray]:
-        """The weights that the network answers with between steps."""
+        """The weights that the model answers with between steps."""
         if self.criterion not in LEARNED or self.settled:
             return dict(self.w)
         masks, gated = self.masks(), self.criterion == "l0"
@@ -299,7 +299,7 @@ def pruner_of(draw: random.Random, criterion: str, task: str, steps: int) -> Pru
 
 
 def drawn(criterion: str, number: int) -> tuple[TrainingState, Pruner, Compression, int]:
-    """A network with its data, a pruner, how far to prune, and the steps that it takes."""
+    """A model with its data, a pruner, how far to prune, and the steps that it takes."""
     draw = random.Random(f"{criterion} {number}")
     torch.manual_seed(number)
     task = draw.choice(["single-label", "single-label", "multi-label", "regression"])
@@ -337,7 +337,7 @@ def loss(task: str, logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def divergence(task: str, logits: Tensor, of: Tensor) -> Tensor:
-    """KL(teacher || network) of the answers; of numbers the squared error."""
+    """KL(teacher || model) of the answers; of numbers the squared error."""
     if task == "regression":
         return ((logits - of) ** 2).mean()
     if task == "multi-label":

@@ -215,14 +215,14 @@ def test_every_named_pruner_ends_exactly_and_leaves_the_same_bytes(make_state, n
 
 
 @pytest.mark.parametrize("name", ["PINS", "SMvP", "L0"])
-def test_a_network_that_diverges_says_so(make_state, name):
+def test_a_model_that_diverges_says_so(make_state, name):
     settings = SETTINGS.model_copy(update={"optimizer": "sgd", "lr": 1e30, "clip_norm": None})
     state = make_state("lenet5", settings)
     with pytest.raises(DivergedError):
         prune_and_train(state, PRUNERS[name], MOST, {})
 
 
-def test_a_network_behind_masks_is_looked_at_as_it_answers(make_state):
+def test_a_model_behind_masks_is_looked_at_as_it_answers(make_state):
     state = make_state("encoder", SETTINGS)
     state.hooks.append(PrunedGradually(state, short("SMvP", warm_up=0.1, cool_down=0.1), MOST, 4))
     zeros: list[tuple[int, int]] = []
@@ -238,13 +238,13 @@ def test_a_network_behind_masks_is_looked_at_as_it_answers(make_state):
         zeros.append((count(), inside))
 
     train(state, Phase("gradual", 4, after_epoch=look))
-    # Before the end, weights are pruned in the network's answers but not behind its masks.
+    # Before the end, weights are pruned in the model's answers but not behind its masks.
     assert zeros[1][0] == 0 < zeros[1][1]
     assert zeros[3] == (461, 461)  # 0.8 * 576
 
 
 @pytest.mark.parametrize("name", ["IMP-FT", "MP-AI", "PLATON"])
-def test_any_pruner_may_have_an_unpruned_teacher(make_state, name):
+def test_any_pruner_may_have_a_dense_teacher(make_state, name):
     settings = Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8, finetune_epochs=1)
     plain, taught = (make_state("encoder", settings) for _ in range(2))
     distilled = PRUNERS[name].model_copy(update={"objective": "distilled"})
@@ -260,7 +260,7 @@ def test_any_pruner_may_have_an_unpruned_teacher(make_state, name):
     assert zeros[0] == zeros[1] > 0
 
 
-def test_from_a_trained_network_it_goes_on_with_fine_tuning(make_state):
+def test_from_a_trained_model_it_goes_on_with_fine_tuning(make_state):
     settings = Training(lr=5e-3, epochs=2, batch_size=8, finetune_epochs=3, finetune_lr_factor=0.5)
     state = make_state("lenet5", settings)
     pruner = short("GMP", start="trained")

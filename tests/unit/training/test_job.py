@@ -200,7 +200,7 @@ def test_metrics_say_what_was_reached(run, tiny):
     assert {"device", "revision"} <= set(record)
 
 
-def test_saved_networks_say_what_the_tables_say_and_are_exactly_sparse(run, make_state):
+def test_saved_models_say_what_the_tables_say_and_are_exactly_sparse(run, make_state):
     from safetensors.torch import load_file
 
     folder = run("bilstm", (1,), "IMP-WR")

@@ -1,4 +1,4 @@
-"""Batches that do not fit into a GPU's memory: made up here by networks that refuse more than so many examples."""
+"""Batches that do not fit into a GPU's memory: made up here by models that refuse more than so many examples."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def limited(model: nn.Module, most: int, seen: list[int] | None = None) -> nn.Mo
 
 
 def task_loss(state: Any) -> Any:
-    """``memory.Losses`` of a network that is trained for its task alone."""
+    """``memory.Losses`` of a model that is trained for its task alone."""
 
     def losses(index: torch.Tensor, inputs: Any, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         loss = state.loss(state.model(inputs), labels)
@@ -73,7 +73,7 @@ def test_training_in_parts_is_training_whole(make_state, capfd, family, task, mo
     assert line in capfd.readouterr().err
 
 
-def test_parts_weigh_by_what_is_judged(make_state):
+def test_parts_weigh_by_what_is_scored(make_state):
     """Tokens without a label have no say: the mean is over those of the whole batch."""
     state = make_state("encoder", SETTINGS)
     state.data = type(state.data)(**{**vars(state.data), "task": "tokens"})
@@ -142,7 +142,7 @@ def test_scores_by_gradient_are_of_the_same_batch(make_state):
     assert agree == sum(mask.numel() for mask in sides[0].masks.values())
 
 
-def test_a_network_with_batch_normalization_is_not_cut(make_state):
+def test_a_model_with_batch_normalization_is_not_cut(make_state):
     from prunescope.config.architectures import ResNet
     from prunescope.models.registry import build
     from prunescope.training.state import TrainingState

@@ -1,4 +1,4 @@
-"""What a teacher adds to the loss, by hand; when a network becomes its own teacher."""
+"""What a teacher adds to the loss, by hand; when a model becomes its own teacher."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_of_tokens_only_those_count_that_have_a_label(task):
     assert not logits.grad.any()
 
 
-def test_of_spans_it_is_over_places():
+def test_of_spans_it_is_over_positions():
     logits = torch.stack((logs(Q)[0], logs(R)[0]), dim=-1).unsqueeze(0)
     reference = torch.stack((logs(P)[0], logs(P)[0]), dim=-1).unsqueeze(0)
     found = divergence("span", logits, reference, torch.zeros(1, 2))
@@ -81,7 +81,7 @@ FIRST = -1.0  # in place of a step's number: the network as it was given
         (True, [float("nan"), 0.4, 0.3, 0.4, 0.4, 0.4], [FIRST] + [2.0] * 9),
     ],
 )
-def test_the_best_network_so_far_is_the_teacher(make_state, monkeypatch, at_start, scores, teachers):
+def test_the_best_model_so_far_is_the_teacher(make_state, monkeypatch, at_start, scores, teachers):
     state = make_state("encoder", SETTINGS)
     given = iter(scores)
     monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(given))

@@ -1,4 +1,4 @@
-"""Each paper's pruners on the other's networks: none of them knows what a network is fed with."""
+"""Each paper's pruners on the other's architectures: none of them knows what a model is fed with."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST = Compression.of_sparsity(0.9)
 
 
 def resnet(data: TrainingState) -> TrainingState:
-    """ResNet-8 on the tiny pictures."""
+    """ResNet-8 on the tiny images."""
     return TrainingState(build(ResNet(family="resnet", depth=8), data.data.shape, 0), data.data, SETTINGS, 0)
 
 
@@ -33,7 +33,7 @@ def resnet(data: TrainingState) -> TrainingState:
     ),
 )
 @pytest.mark.parametrize("network", ["bilstm", "encoder", "resnet"])
-def test_every_pruner_prunes_every_network(
+def test_every_pruner_prunes_every_architecture(
     make_state: Callable[..., TrainingState], network: str, name: str
 ) -> None:
     state = resnet(make_state("lenet5", SETTINGS)) if network == "resnet" else make_state(network, SETTINGS)

@@ -1,4 +1,4 @@
-"""The loss while a network is pruned: points worked by hand, and whole runs against what the network said."""
+"""The loss while a model is pruned: points worked by hand, and whole runs against what the model said."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Counting(Watch):
 
 @pytest.mark.parametrize("width", [1, 3])
 @pytest.mark.parametrize("name", ["GMP", "PINS", "PINS-plain", "sensitivity", "PLATON"])
-def test_a_whole_run_has_the_losses_of_what_the_network_said(
+def test_a_whole_run_has_the_losses_of_what_the_model_said(
     make_state: Callable[..., TrainingState], monkeypatch, name, width
 ):
     monkeypatch.setattr(gradual, "MOST", math.ceil(FINAL / width))

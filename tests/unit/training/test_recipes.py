@@ -264,7 +264,7 @@ def test_filters_by_what_their_weights_are_worth(make_state, criterion, schedule
 
 
 def pruned_by(make_state, name: str, decay: float, gradient: str, gradients=None) -> dict[str, torch.Tensor]:
-    """Masks of a pruner that takes 10,000 of 20,310 weights of one trained network, by its own gradients.
+    """Masks of a pruner that takes 10,000 of 20,310 weights of one trained model, by its own gradients.
 
     ``gradients``: of the data loss instead, made from the weights.
     """
@@ -314,7 +314,7 @@ def test_undecayed_pruning_by_the_total_gradient_is_gradient_pruning_by_the_data
     assert sum(int((released[name] != data[name]).sum()) for name in total) > 2000
 
 
-def test_scores_come_from_the_network_as_it_is_before_rewinding(make_state, monkeypatch):
+def test_scores_come_from_the_model_as_it_is_before_rewinding(make_state, monkeypatch):
     state = make_state("bilstm", SGD)
     start = copied_state(state.model)
     train_dense(state)
@@ -349,7 +349,7 @@ def test_rewinding_does_not_alias_the_beginning(make_state):
     assert layer_zeros(state) == {name: int((~mask).sum()) for name, mask in state.masks.items()}
 
 
-def test_rewound_networks_are_trained_and_tuned_ones_go_on(make_state, monkeypatch):
+def test_rewound_models_are_trained_and_tuned_ones_go_on(make_state, monkeypatch):
     calls: list[tuple[str, int, float, bool]] = []
 
     def note(state, phase):
@@ -376,7 +376,7 @@ def test_rewound_networks_are_trained_and_tuned_ones_go_on(make_state, monkeypat
     ]
 
 
-def test_pruning_at_the_beginning_has_the_order_of_training_unpruned(make_state, monkeypatch):
+def test_pruning_at_the_beginning_has_the_order_of_training_dense(make_state, monkeypatch):
     """What differs between them is the mask alone."""
     monkeypatch.setattr(recipes, "prune_now", lambda *_: None)
     pruned, dense = make_state("lenet5", SGD), make_state("lenet5", SGD)

@@ -230,8 +230,8 @@ def test_what_was_trained_before_is_not_trained_again(make, counted, capfd):
     assert "(1 of 3) in an earlier run" in capfd.readouterr().err
 
 
-def test_a_job_that_is_asked_to_end_while_networks_are_looked_at(make, counted, monkeypatch, capfd):
-    """In a validation, in the predictions of a finished network, and while outputs are written."""
+def test_a_job_that_is_asked_to_end_while_models_are_looked_at(make, counted, monkeypatch, capfd):
+    """In a validation, in the predictions of a finished model, and while outputs are written."""
     from prunescope.training import job, predict, write
 
     run = make("encoder", settings=BEST)
@@ -292,11 +292,11 @@ def test_a_signal_in_the_middle_of_a_step_waits_for_its_end(make, monkeypatch):
         run("stopped", 10**6)
     assert calls == 13
     same(whole, run("stopped"))
-    # One more step of the unpruned network, and what follows: none is done twice.
+    # One more step of the dense model, and what follows: none is done twice.
     assert calls == 2 * (3 + 1) * 5
 
 
-def test_a_signal_while_a_network_is_pruned_waits_for_training(make, monkeypatch):
+def test_a_signal_while_a_model_is_pruned_waits_for_training(make, monkeypatch):
     from prunescope.training import recipes
 
     run = make("lenet5", "IMP-WR")

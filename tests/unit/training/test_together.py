@@ -97,7 +97,7 @@ def both(
     compression: Compression = HALF,
     **more: Any,
 ) -> tuple[list[TrainingState], list[TrainingState]]:
-    """The same networks through a whole recipe, each alone and all together."""
+    """The same models through a whole recipe, each alone and all together."""
     alone, stacked = (networks(arch, facts, settings, **more) for _ in range(2))
     for states, trainer in ((alone, train_each), (stacked, Together(32))):
         ends = follow([(t, whole(t, pruner, compression)) for t in states], trainer)
@@ -281,7 +281,7 @@ def test_only_what_is_asked_for_alike_is_trained_together():
     assert [ends[0], ends[1], str(ends[2]), ends[3]] == [None, error, "at the start", None]
 
 
-def test_batches_and_changed_pictures_are_each_replica_s_own(data):
+def test_batches_and_changed_images_are_each_replica_s_own(data):
     facts = data("lenet5", double=False)
     for name, split in facts.splits.items():
         pixels = Pixels(16.0, torch.full((1, 1, 1), 0.3), torch.full((1, 1, 1), 0.2), "crop-flip")
@@ -482,12 +482,12 @@ def test_at_most_as_many_as_are_asked_for(data, monkeypatch):
     assert sizes == [2, 2, 1]
 
 
-def test_networks_without_a_stacked_form_are_refused(make_state):
+def test_models_without_a_stacked_form_are_refused(make_state):
     with pytest.raises(ValueError, match="Encoder: replicas cannot be trained together"):
         Stack([make_state("encoder", Training())])
 
 
-def test_after_an_epoch_a_network_is_as_far_as_the_stack(data):
+def test_after_an_epoch_a_model_is_as_far_as_the_stack(data):
     facts = data("resnet", double=True)
     alone, stacked = (networks("resnet", facts, OPTIMIZERS["adamw"]) for _ in range(2))
     seen: dict[tuple[str, int], list[dict[str, Tensor]]] = {}

@@ -165,7 +165,7 @@ def test_the_paper_s_grid_has_the_spaces_of_table_8():
         ("encoder", "multi-label", "validation"),
     ],
 )
-def test_score_is_the_one_a_study_s_network_has(tiny, tmp_path, family, task, split):
+def test_score_is_the_one_a_study_s_model_has(tiny, tmp_path, family, task, split):
     kind = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}[family]
     about = {"dataset": "d", "arch": family, "task": task, "classes": ["a", "b", "c"], "kind": kind}
     about |= {"image_scale": 16} if kind == "image" else {"pad": 0, "vocabulary_size": 14, "max_tokens": 8}
@@ -197,7 +197,7 @@ def inputs_file(tiny, folder: Path) -> Path:
     return path
 
 
-def test_networks_that_diverge_come_last(tiny, tmp_path):
+def test_models_that_diverge_come_last(tiny, tmp_path):
     space = {"epochs": {"min": 1, "max": 2}, "lr": {"min": 1e-3, "max": 1e30}}
     training = Training(optimizer="sgd", batch_size=8)
     job = tune_job(study_from(STUDY), "digits", "net").model_copy(

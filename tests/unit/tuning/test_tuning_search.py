@@ -108,7 +108,7 @@ def test_more_evaluations_go_on_from_those_there_are(tmp_path):
     assert scorer.calls == 3
 
 
-def test_other_data_or_settings_are_searched_anew(tmp_path):
+def test_other_data_or_settings_are_searched_again(tmp_path):
     search(job(evaluations=2), "x", tmp_path / "s.db", score)
     for inputs, changes in (("y", {}), ("x", {"training": Training(optimizer="sgd")}), ("x", {"stage": 2})):
         scorer = Stops()

@@ -42,17 +42,17 @@ class AlphaCell:
     ratio: float | None = None
 
     @property
-    def place(self) -> str:
-        """As in the results folder: dataset/arch/pruner/amount."""
+    def path(self) -> str:
+        """Below ``cells`` in the results folder: dataset/arch/pruner/level."""
         return f"{self.dataset}/{self.arch}/{self.pruner}/{self.compression.token}"
 
     @property
-    def network(self) -> tuple[str, str]:
+    def pair(self) -> tuple[str, str]:
         return (self.dataset, self.arch)
 
 
 def alpha_cell(cell: CellResults) -> AlphaCell | None:
-    """What a cell says of alpha; None for unpruned models and for tasks that have no recall."""
+    """What a cell says of alpha; None for dense models and for tasks that have no recall."""
     return None if cell.dense else _read(CellFolder.at(cell.folder), cell.summary)
 
 
@@ -95,11 +95,11 @@ def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
 
 
 def dense_accuracies(cells: Iterable[AlphaCell]) -> dict[tuple[str, str], float]:
-    """Mean accuracy of the unpruned models of each (dataset, arch), over the seeds of all its cells."""
-    by_network: dict[tuple[str, str], dict[int, float]] = {}
+    """Mean accuracy of the dense models of each (dataset, arch), over the seeds of all its cells."""
+    by_pair: dict[tuple[str, str], dict[int, float]] = {}
     for cell in cells:
-        by_network.setdefault(cell.network, {}).update(cell.accuracy_dense)
-    means = {name: mean([found[seed] for seed in sorted(found)]) for name, found in by_network.items()}
+        by_pair.setdefault(cell.pair, {}).update(cell.accuracy_dense)
+    means = {name: mean([found[seed] for seed in sorted(found)]) for name, found in by_pair.items()}
     return {name: value for name, value in means.items() if value is not None}
 
 

@@ -1,7 +1,7 @@
 """Which cells' alphas are compared: the recall paper's hypotheses (section 7), as far as a grid has them.
 
 A family of comparisons is a column of the paper's Tables 1-8, or all of Table 9; p-values are corrected
-within it. What counts as a larger network or a more difficult data set is read off the results.
+within it. What counts as a larger architecture or a more difficult data set is read off the results.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ class Comparison:
 
 def comparisons(cells: Sequence[AlphaCell]) -> list[Comparison]:
     """Every comparison of the grid, families together, in the order of the paper's tables."""
-    ordered = sorted(cells, key=lambda cell: (cell.network, _pruner_order(cell.pruner), cell.compression))
+    ordered = sorted(cells, key=lambda cell: (cell.pair, _pruner_order(cell.pruner), cell.compression))
     over_sizes = list(_over_sizes(ordered))
     return [
         *_compressions(ordered),
         *_sizes(ordered),
         *_datasets(ordered),
-        *_pruners(ordered, {c.first.network for c in over_sizes}),
+        *_pruners(ordered, {c.first.pair for c in over_sizes}),
         *over_sizes,
     ]
 
 
 def _compressions(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
-    """Tables 1-4: consecutive amounts within a network and pruner; alpha is smaller at the lower one."""
+    """Tables 1-4: consecutive compression levels of an architecture and pruner; alpha is smaller at the lower."""
     groups = _groups(cells, lambda c: (c.dataset, c.arch, c.pruner, c.compression.kind))
     for (dataset, arch, pruner, kind), group in groups.items():
         for first, second in pairwise(sorted(group, key=lambda cell: cell.compression)):
@@ -76,7 +76,7 @@ def _compressions(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
 
 
 def _sizes(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
-    """Tables 5-6: consecutive sizes of one kind of network; alpha is larger in the smaller one."""
+    """Tables 5-6: consecutive sizes of one family of architectures; alpha is larger in the smaller one."""
     sized = [cell for cell in cells if cell.family is not None and cell.parameters is not None]
     groups = _groups(sized, lambda c: (c.dataset, c.family, c.pruner, c.compression))
     for (dataset, kind, pruner, compression), group in groups.items():
@@ -100,27 +100,27 @@ def _sizes(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
 def _datasets(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
     """Table 7: data sets of neighbouring complexity; alpha is smaller for the easier one.
 
-    Each data set stands with its default network. Data sets with the same one and as many classes are of
-    comparable complexity, as the paper judged MNIST and Fashion-MNIST to be; such levels are put in order
-    by the mean accuracy of their unpruned models, and every data set of a level is compared with every
-    one of the next. What else shares a network is compared in families of its own, neighbours by unpruned
-    accuracy. Of each pair, the one with the higher unpruned accuracy is the easier.
+    Each data set stands with its default architecture. Data sets with the same one and as many classes are of
+    comparable complexity, as the paper takes MNIST and Fashion-MNIST to be; such levels are put in order
+    by the mean accuracy of their dense models, and every data set of a level is compared with every
+    one of the next. What else shares an architecture is compared in families of its own, neighbours by dense
+    accuracy. Of each pair, the one with the higher dense accuracy is the easier.
     """
     accuracies = dense_accuracies(cells)
-    known = [cell for cell in cells if cell.network in accuracies]
+    known = [cell for cell in cells if cell.pair in accuracies]
     defaults = default_networks(known)
     in_table = set()
     at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
     for (pruner, compression), group in _groups(at_defaults, lambda c: (c.pruner, c.compression)).items():
         for one, other in _neighbours_by_level(group, accuracies):
-            in_table.add(frozenset((one.place, other.place)))
+            in_table.add(frozenset((one.path, other.path)))
             yield _of_datasets(f"dataset: {pruner}, {_named(compression)}", one, other, accuracies)
     for (arch, pruner, compression), group in _groups(
         known, lambda c: (c.arch, c.pruner, c.compression)
     ).items():
-        by_accuracy = sorted(group, key=lambda cell: (-accuracies[cell.network], cell.dataset))
+        by_accuracy = sorted(group, key=lambda cell: (-accuracies[cell.pair], cell.dataset))
         for one, other in pairwise(by_accuracy):
-            if frozenset((one.place, other.place)) not in in_table:
+            if frozenset((one.path, other.path)) not in in_table:
                 family = f"dataset: {arch}, {pruner}, {_named(compression)}"
                 yield _of_datasets(family, one, other, accuracies)
 
@@ -128,8 +128,8 @@ def _datasets(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
 def _of_datasets(
     family: str, one: AlphaCell, other: AlphaCell, accuracies: Mapping[tuple[str, str], float]
 ) -> Comparison:
-    first, second = sorted((one, other), key=lambda cell: (-accuracies[cell.network], cell.dataset))
-    same = accuracies[first.network] == accuracies[second.network]
+    first, second = sorted((one, other), key=lambda cell: (-accuracies[cell.pair], cell.dataset))
+    same = accuracies[first.pair] == accuracies[second.pair]
     return Comparison(
         family=family,
         varied="dataset",
@@ -145,19 +145,19 @@ def _of_datasets(
 
 
 def _pruners(cells: Sequence[AlphaCell], over_sizes: set[tuple[str, str]]) -> Iterator[Comparison]:
-    """Table 8: all pairs of pruners at one amount of a network.
+    """Table 8: all pairs of pruners at one compression level of a (data set, architecture) pair.
 
-    A network that has only the pair of Table 9, and is compared there, is not compared once more.
+    A pair that has only the two pruners of Table 9, and is compared there, is not compared once more.
     """
-    for (network, compression), group in _groups(cells, lambda c: (c.network, c.compression)).items():
-        if network in over_sizes and {cell.pruner for cell in group} == set(_OVER_SIZES):
+    for (pair, compression), group in _groups(cells, lambda c: (c.pair, c.compression)).items():
+        if pair in over_sizes and {cell.pruner for cell in group} == set(_OVER_SIZES):
             continue
         for first, second in combinations(group, 2):
-            yield _of_pruners(f"pruner: {', '.join(network)}, {_named(compression)}", first, second)
+            yield _of_pruners(f"pruner: {', '.join(pair)}, {_named(compression)}", first, second)
 
 
 def _over_sizes(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
-    """Table 9: MP against UP at all sizes of a kind of network and all amounts, one family."""
+    """Table 9: MP against UP at all sizes of a family of architectures and all compression levels, one family."""
     chosen = [cell for cell in cells if cell.family is not None and cell.pruner in _OVER_SIZES]
     groups = _groups(chosen, lambda c: (c.dataset, c.family, c.compression.kind))
     for (dataset, family, kind), group in groups.items():

@@ -1,4 +1,4 @@
-"""What the recall paper varies, put in order: sizes of networks, difficulties of data sets (section 6.1)."""
+"""What the recall paper varies, put in order: sizes of architectures, difficulties of data sets (section 6.1)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prunescope.analysis.stats import mean
 
 
 def default_networks(cells: Iterable[AlphaCell]) -> dict[str, str]:
-    """Each data set's network where data sets are compared.
+    """Each data set's architecture where data sets are compared.
 
     The one that most data sets have, then the one with most pruners, then the one of middle size.
     """
@@ -32,33 +32,33 @@ def default_networks(cells: Iterable[AlphaCell]) -> dict[str, str]:
 def levels(cells: Iterable[AlphaCell], accuracies: Mapping[tuple[str, str], float]) -> list[list[AlphaCell]]:
     """Cells by the difficulty of their data sets, the easiest first.
 
-    Data sets with the same network and as many classes are of comparable difficulty; such levels are put
-    in order by the mean accuracy of their unpruned models.
+    Data sets with the same architecture and as many classes are of comparable difficulty; such levels are put
+    in order by the mean accuracy of their dense models.
 
     Args:
-        accuracies: of the unpruned models, by (data set, arch) of every cell.
+        accuracies: of the dense models, by (data set, arch) of every cell.
     """
     found: dict[tuple[str, int], list[AlphaCell]] = {}
     for cell in cells:
         found.setdefault((cell.arch, cell.n_classes), []).append(cell)
 
     def by_accuracy(key: tuple[str, int]) -> tuple[float, tuple[str, int]]:
-        return (-(mean([accuracies[cell.network] for cell in found[key]]) or 0.0), key)
+        return (-(mean([accuracies[cell.pair] for cell in found[key]]) or 0.0), key)
 
     return [found[key] for key in sorted(found, key=by_accuracy)]
 
 
 def easiest_first(cells: Sequence[AlphaCell]) -> list[tuple[str, str]]:
-    """Distinct (data set, arch) by level, within one by unpruned accuracy; those without one come last."""
+    """Distinct (data set, arch) by level, within one by dense accuracy; those without one come last."""
     accuracies = dense_accuracies(cells)
-    one_each = {cell.network: cell for cell in cells}
-    known = [cell for network, cell in sorted(one_each.items()) if network in accuracies]
+    one_each = {cell.pair: cell for cell in cells}
+    known = [cell for _, cell in sorted(one_each.items()) if cell.pair in accuracies]
     ordered = [
-        cell.network
+        cell.pair
         for level in levels(known, accuracies)
-        for cell in sorted(level, key=lambda cell: (-accuracies[cell.network], cell.network))
+        for cell in sorted(level, key=lambda cell: (-accuracies[cell.pair], cell.pair))
     ]
-    return ordered + sorted(network for network in one_each if network not in accuracies)
+    return ordered + sorted(pair for pair in one_each if pair not in accuracies)
 
 
 def smallest_first(cells: Iterable[AlphaCell]) -> list[str]:

@@ -76,8 +76,8 @@ def _family_rows(family: Sequence[Comparison], analysis: Analysis) -> Iterator[A
             n_a=result.n_a,
             n_b=result.n_b,
             n_dropped=_dropped(c, result),
-            cell_a=c.first.place,
-            cell_b=c.second.place,
+            cell_a=c.first.path,
+            cell_b=c.second.path,
             note=c.undecided or result.note,
         )
 

@@ -1,5 +1,5 @@
-"""alpha measured in other ways: precision and F1 in place of recall (recall paper, section 4), and one
-slope of all models and the mean of intensifications in place of the mean slope (appendix G)."""
+"""alpha measured in other ways: precision and F1 instead of recall (recall paper, section 4), and one
+slope of all models and the mean of intensifications instead of the mean slope (appendix G)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _Matrix = tuple[np.ndarray, list[int]]
 def variant_slopes(
     dense: np.ndarray, pruned: np.ndarray, accuracy_dense: np.ndarray, accuracy_pruned: np.ndarray
 ) -> np.ndarray:
-    """(S,) slopes alpha of a measure in place of recall, balanced as recall is: (measure - accuracy) / accuracy.
+    """(S,) slopes alpha of a measure instead of recall, balanced as recall is: (measure - accuracy) / accuracy.
 
     NaN for a model that has no value for a class on either side: a class that is never predicted has no
     precision, and a slope over the other classes would be of another quantity. NaN too where an accuracy

@@ -16,8 +16,8 @@ from prunescope.predictions.store import Predictions
 class Loyalty:
     """Share of examples on which two models predict the same (label loyalty, Xu et al. 2021).
 
-    mean, std: pruned and unpruned model of one seed, over seeds; std is null with one seed.
-    between_seeds: two unpruned models, over all pairs of seeds; null with one seed. Loyalty below
+    mean, std: pruned and dense model of one seed, over seeds; std is null with one seed.
+    between_seeds: two dense models, over all pairs of seeds; null with one seed. Loyalty below
         it is more change than another seed would have brought.
     """
 
@@ -71,7 +71,7 @@ def _codes(task: str, prediction: np.ndarray) -> np.ndarray:
         return np.unique(rows, return_inverse=True)[1].reshape(seeds, n)
     number: dict[object, int] = {}
     codes = np.empty(prediction.shape, dtype=np.int64)
-    for place, value in np.ndenumerate(prediction):
+    for index, value in np.ndenumerate(prediction):
         key = normalized(value) if isinstance(value, str) else tuple(np.asarray(value).tolist())
-        codes[place] = number.setdefault(key, len(number))
+        codes[index] = number.setdefault(key, len(number))
     return codes

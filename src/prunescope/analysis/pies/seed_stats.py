@@ -42,8 +42,8 @@ class ShareInterval:
 class NoiseFloor:
     """PIE shares between disjoint halves of the seeds (``n_models`` each), over ``n_splits`` splits.
 
-    mean, low, high: of two halves A and B, both unpruned: what seeds alone do.
-    pie_share_half: of unpruned A and pruned B, and of unpruned B and pruned A, their mean: what
+    mean, low, high: of two halves A and B, both dense: what seeds alone do.
+    pie_share_half: of dense A and pruned B, and of dense B and pruned A, their mean: what
         seeds and pruning do, with as many voters.
     excess: what is due to pruning, pie_share_half - mean; low and high are percentiles over
         splits, which share models and are no independent samples.
@@ -118,8 +118,8 @@ def noise_floor(across: WeightedVotes, within: WeightedVotes, n_seeds: int, most
     """PIE shares between halves of floor(S / 2) seeds; None with one seed.
 
     Args:
-        across: unpruned against pruned models.
-        within: the unpruned models against themselves.
+        across: dense against pruned models.
+        within: the dense models against themselves.
     """
     if n_seeds < 2:
         return None
@@ -146,7 +146,7 @@ def shares_by_seeds(
     """A row for each m = 1 .. S seeds, the same ones on both sides.
 
     The share is the mean over subsets, low and high their percentiles; with m = S it is the PIE
-    share itself. The noise floor is between two disjoint groups of m unpruned models each, and
+    share itself. The noise floor is between two disjoint groups of m dense models each, and
     null where there are fewer than 2 m of them.
     """
     n = across.n_examples

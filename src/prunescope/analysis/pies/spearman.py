@@ -1,8 +1,8 @@
-"""PIEs by rank: the examples whose classes pruned and unpruned models rank most differently.
+"""PIEs by rank: the examples whose classes pruned and dense models rank most differently.
 
-After Holste et al. 2023 as the PIE paper's section 2 tells it: "For each data point, they compute the
+After Holste et al. 2023 as the PIE paper's section 2 reports it: "For each data point, they compute the
 average prediction over all initializations", rank by it, and measure agreement as the Spearman
-rank correlation of the rankings of pruned and unpruned models. Read here, as in their paper: the
+rank correlation of the rankings of pruned and dense models. Read here, as in their paper: the
 classes of one example are ranked by their mean probability over seeds. The twentieth of the examples
 that agrees least are PIEs, however much they agree: unlike majority PIEs, their number says nothing.
 """
@@ -65,11 +65,11 @@ def double_ranks(rows: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(rows, axis=1, kind="stable")
     ascending = np.take_along_axis(rows, order, axis=1)
-    place = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
+    offset = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
     starts = np.diff(ascending, axis=1, prepend=-np.inf) != 0
     ends = np.diff(ascending, axis=1, append=np.inf) != 0
-    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
-    last = np.minimum.accumulate(np.where(ends, place, rows.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    first = np.maximum.accumulate(np.where(starts, offset, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, offset, rows.shape[1])[:, ::-1], axis=1)[:, ::-1]
     ranks = np.empty(rows.shape, dtype=np.int64)
     np.put_along_axis(ranks, order, first + last + 2, axis=1)
     return ranks

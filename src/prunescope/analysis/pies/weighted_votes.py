@@ -1,4 +1,4 @@
-"""PIE shares under many choices of seeds at once: the vote counted anew for every weighting of the models.
+"""PIE shares under many choices of seeds at once: the vote counted for every weighting of the models.
 
 A choice of seeds (a bootstrap resample, a half, a subset) is a row of non-negative weights, one per
 seed. The rules of the vote are those of ``votes``: one label, the class of the greatest weight, ties
@@ -38,7 +38,7 @@ class _YesNo:
         found = np.zeros(len(first), dtype=np.int64)
         m = self.first.shape[1]
         single = len(self.starts) == m
-        for columns, examples in _pieces(self.starts, m, max(1, _CELLS // max(1, len(first)))):
+        for columns, examples in _slices(self.starts, m, max(1, _CELLS // max(1, len(first)))):
             upper = first @ self.first[:, columns] > 0
             np.not_equal(upper, second @ self.second[:, columns] > 0, out=upper)
             if not single:
@@ -49,7 +49,7 @@ class _YesNo:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Examples on which ``classes`` (three or more) classes get votes, numbered anew in their order.
+    """Examples on which ``classes`` (three or more) classes get votes, renumbered in their order.
 
     first, second: (S, m) small int.
     """
@@ -64,9 +64,9 @@ class _Choice:
         m = self.first.shape[1]
         step = max(1, _CELLS // max(1, len(first)))
         for start in range(0, m, step):
-            piece = slice(start, start + step)
-            votes = self._votes(first, self.first[:, piece])
-            found += np.count_nonzero(votes != self._votes(second, self.second[:, piece]), axis=1)
+            part = slice(start, start + step)
+            votes = self._votes(first, self.first[:, part])
+            found += np.count_nonzero(votes != self._votes(second, self.second[:, part]), axis=1)
         return found
 
     def _votes(self, weights: np.ndarray, answers: np.ndarray) -> np.ndarray:
@@ -124,7 +124,7 @@ def _of_classes(first: np.ndarray, second: np.ndarray) -> WeightedVotes:
     calm = np.all(first == a, axis=0) & np.all(second == b, axis=0)
     fixed = int(np.count_nonzero(calm & (a != b)))
     both = np.concatenate([first[:, ~calm], second[:, ~calm]])
-    # Classes numbered anew for each example, in their order, so that ties still go to the lowest.
+    # Classes renumbered for each example, in their order, so that ties still go to the lowest.
     order = np.argsort(both, axis=0, kind="stable")
     steps = np.diff(np.take_along_axis(both, order, axis=0), axis=0) != 0
     ranks = np.zeros(both.shape, dtype=np.int16)
@@ -161,7 +161,7 @@ def _signs(yes: np.ndarray) -> np.ndarray:
     return np.where(yes, np.float32(1), np.float32(-1))
 
 
-def _pieces(starts: np.ndarray, m: int, size: int) -> Iterator[tuple[slice, slice]]:
+def _slices(starts: np.ndarray, m: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Whole examples, about ``size`` decisions at once: slices of decisions and of examples."""
     first = 0
     while first < len(starts):

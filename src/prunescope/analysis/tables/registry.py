@@ -132,7 +132,7 @@ class AlphaTest(Row):
 @TABLES.add("alpha_variants", "prunescope.analysis.alpha.variants:variants")
 @dataclass(frozen=True)
 class AlphaVariant(CellRow):
-    """Alpha with precision or F1 in the place of recall (recall paper, section 4)."""
+    """Alpha with precision or F1 instead of recall (recall paper, section 4)."""
 
     ratio: A[float | None, "compression ratio reached"]
     measure: A[str, "`recall`, `precision` or `f1`"]
@@ -190,7 +190,7 @@ class LayerCollapse(CellRow):
     """Prunable weights that are wholly zero in some model: layer collapse (Tanaka et al. 2020)."""
 
     layer: A[str, "name of the weight"]
-    n_weights: A[int, "its numbers"]
+    n_weights: A[int, "number of its weights"]
     n_collapsed: A[int, "models in which all of them are zero"]
     n_seeds: A[int, "models"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-#: Bins of magnitudes, the same for all networks so that any two lie on one grid: powers of ten from the first
+#: Bins of magnitudes, the same for all models so that any two lie on one grid: powers of ten from the first
 #: exponent to the last, so many bins to a power. Magnitudes below and above have a bin each.
 FIRST_EXPONENT, LAST_EXPONENT, BINS_PER_POWER = -8, 2, 20
 
@@ -39,7 +39,7 @@ def gini(counts: np.ndarray) -> float | None:
 
 
 def random_gini(rows: int, columns: int, left: int) -> float | None:
-    """The expected ``gini`` of the rows if ``left`` weights of the matrix were drawn without regard to their place.
+    """The expected ``gini`` of the rows if ``left`` weights of the matrix were drawn at random positions.
 
     Exact. The rows' counts are exchangeable and their mean is fixed, so it is (1 - 1/rows) E|X - Y| / (2 mean) for
     the counts X, Y of any two rows. Their sum S is hypergeometric, and so is X given S, about S / 2; its mean
@@ -75,7 +75,7 @@ class Concentration:
     """How what is left spreads over rows, or over columns.
 
     ``empty``: share of them without any weight. ``gini``: of their counts; ``random``: what it would be in the mean
-    if as many weights were left in random places. None where nothing is left.
+    if as many weights were left at random positions. None where nothing is left.
     """
 
     empty: float

@@ -32,16 +32,16 @@ def layer_and_matrix(name: str) -> tuple[str, str]:
     if lstm:
         return f"{lstm[1]}.l{lstm[3]}", lstm[2] + lstm[4]
     parts = name.removesuffix(".weight").split(".")
-    for place, part in enumerate(parts):
+    for index, part in enumerate(parts):
         if part.isdecimal():
-            layer = ".".join(parts[: place + 1])
-            return layer, ".".join(parts[place + 1 :]) or layer
+            layer = ".".join(parts[: index + 1])
+            return layer, ".".join(parts[index + 1 :]) or layer
     whole = ".".join(parts)
     return whole, whole
 
 
 def short_names(layers: Sequence[str]) -> list[str]:
-    """Names of a network's layers for an axis: numbers from 1 where a single stack is numbered.
+    """Names of a model's layers for an axis: numbers from 1 where a single stack is numbered.
 
     >>> short_names(["bert.encoder.layer.0", "bert.encoder.layer.1", "bert.pooler.dense"])
     ['1', '2', 'pooler']
@@ -68,7 +68,7 @@ def _stem(layer: str) -> str | None:
 
 
 def as_matrix(name: str, weight: np.ndarray, family: str | None) -> np.ndarray:
-    """(outputs, inputs): a row per output; of a convolution per filter, its places and channels side by side.
+    """(outputs, inputs): a row per output; of a convolution per filter, its positions and channels side by side.
 
     Args:
         family: of the architecture; ``causal-lm`` holds its weights the other way round.
@@ -79,14 +79,14 @@ def as_matrix(name: str, weight: np.ndarray, family: str | None) -> np.ndarray:
 
 
 def middle(layers: Sequence[int], sizes: Sequence[int]) -> int:
-    """Which of a network's matrices is shown: the one in the middle of the layer that has the middle weight.
+    """Which of a model's matrices is shown: the one in the middle of the layer that has the middle weight.
 
     Of two in the middle the later. In BERT-base that is the output of the seventh layer's attention.
 
     Args:
-        layers: the layer of each matrix; sizes: weights of each, both in the network's order.
+        layers: the layer of each matrix; sizes: weights of each, both in the model's order.
     """
     ends = np.cumsum(sizes)
     layer = layers[int(np.searchsorted(ends, ends[-1] / 2))]
-    places = [place for place, one in enumerate(layers) if one == layer]
-    return places[len(places) // 2]
+    indices = [index for index, one in enumerate(layers) if one == layer]
+    return indices[len(indices) // 2]

@@ -1,4 +1,4 @@
-"""Where weights are left in a matrix, as a picture that is small on disk."""
+"""Where weights are left in a matrix, as an image that is small on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from prunescope.config.spec import Spec
 
-#: Sides of a picture, at most.
+#: Sides of an image, at most.
 LARGEST_SIDE = 768
 
 
@@ -33,7 +33,7 @@ class Packed(Spec):
 
     @model_validator(mode="after")
     def _whole(self) -> Packed:
-        self.picture()
+        self.image()
         return self
 
     @classmethod
@@ -47,7 +47,7 @@ class Packed(Spec):
             rows=rows, columns=columns, shape=(height, width), shares=base64.b64encode(data).decode("ascii")
         )
 
-    def picture(self) -> np.ndarray:
+    def image(self) -> np.ndarray:
         """(blocks, blocks) float64 shares.
 
         Raises:
@@ -55,7 +55,7 @@ class Packed(Spec):
         """
         height, width = self.shape
         if not (0 < height <= LARGEST_SIDE and 0 < width <= LARGEST_SIDE):
-            raise ValueError(f"a picture of {height} by {width}")
+            raise ValueError(f"an image of {height} by {width}")
         try:
             # No more than belongs there, whatever the bytes unpack to.
             data = zlib.decompressobj().decompress(base64.b64decode(self.shares), height * width + 1)

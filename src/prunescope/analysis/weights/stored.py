@@ -1,4 +1,4 @@
-"""What was measured of the weights of a block of networks, or of a cell's: its form on disk."""
+"""What was measured of the weights of a block of models, or of a cell's: its form on disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from prunescope.files import read_json, write_json
 
 
 class Matrix(Spec):
-    """One prunable matrix. ``layer``: from 1, in the network's order; ``rows``, ``columns``: outputs and inputs."""
+    """One prunable matrix. ``layer``: from 1, in the model's order; ``rows``, ``columns``: outputs and inputs."""
 
     name: str
     layer: int
@@ -25,9 +25,9 @@ class Matrix(Spec):
 
 
 class Model(Spec):
-    """What one network is left with.
+    """What one model is left with.
 
-    All but ``magnitudes`` have a value for each of the network's matrices, in their order. ``left``: weights that are
+    All but ``magnitudes`` have a value for each of the model's matrices, in their order. ``left``: weights that are
     not zero; ``bytes_exported``: what they take as `prunescope export` writes them. For the others see ``measures``;
     nulls where nothing is left. ``magnitudes``: of all weights that are left, how many are in each of the bins between
     ``measures.edges``.
@@ -47,7 +47,7 @@ class Model(Spec):
 
 
 class Shown(Spec):
-    """Where weights are left in one matrix of one network."""
+    """Where weights are left in one matrix of one model."""
 
     seed: int
     name: str
@@ -55,9 +55,9 @@ class Shown(Spec):
 
 
 class Weights(Spec):
-    """A file of ``job.measure`` (the networks of a block of seeds) or of ``join`` (those of a cell), by seed.
+    """A file of ``job.measure`` (the models of a block of seeds) or of ``join`` (those of a cell), by seed.
 
-    ``shown``: of the first seed, None where no network is left.
+    ``shown``: of the first seed, None where no model is left.
     """
 
     matrices: tuple[Matrix, ...]
@@ -95,13 +95,13 @@ def join(blocks: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
     """Write the blocks' files as one, of a cell's seeds.
 
     Raises:
-        UserError: a file is missing or damaged, or the blocks are of different networks.
+        UserError: a file is missing or damaged, or the blocks are of different architectures.
     """
     read = [(path, Weights.read(path)) for path in blocks]
     found = [(path, one) for path, one in read if one.models]
     for path, one in found[1:]:
         if one.matrices != found[0][1].matrices:
-            raise UserError(f"{path}: of another network than {found[0][0]}; delete both and run again")
+            raise UserError(f"{path}: of another architecture than {found[0][0]}; delete both and run again")
     models = [model for _, one in found for model in one.models if model.seed in seeds]
     shown = [one.shown for _, one in found if one.shown is not None and one.shown.seed in seeds]
     Weights(

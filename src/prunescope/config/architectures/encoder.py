@@ -61,21 +61,25 @@ class Encoder(Transformer):
         Sizes that are not known here are left out, as is all that is malformed: a study can be read without its
         checkpoints, which are held against the settings when they are loaded.
         """
-        place, revision = raw.get("pretrained"), raw.get("revision")
-        if not isinstance(place, str) or not isinstance(revision, str | None) or all(s in raw for s in SIZES):
+        checkpoint, revision = raw.get("pretrained"), raw.get("revision")
+        if (
+            not isinstance(checkpoint, str)
+            or not isinstance(revision, str | None)
+            or all(s in raw for s in SIZES)
+        ):
             return raw
-        return {**cls._known_sizes(place, revision), **raw}
+        return {**cls._known_sizes(checkpoint, revision), **raw}
 
     @classmethod
-    def _known_sizes(cls, place: str, revision: str | None) -> dict[str, int]:
+    def _known_sizes(cls, checkpoint: str, revision: str | None) -> dict[str, int]:
         try:
-            path = checkpoint_config_file(place, revision)
+            path = checkpoint_config_file(checkpoint, revision)
             if path is not None:
                 config = json.loads(path.read_text(encoding="utf-8"))
-                return checkpoint_sizes(config, encoder_type(config, place))
+                return checkpoint_sizes(config, encoder_type(config, checkpoint))
         except (UserError, OSError, ValueError, AttributeError):
             return {}
-        return {name: cls.model_fields[name].default for name in SIZES} if place in BERT_BASE else {}
+        return {name: cls.model_fields[name].default for name in SIZES} if checkpoint in BERT_BASE else {}
 
     @property
     def sizes_unknown(self) -> bool:

@@ -67,7 +67,7 @@ class Relaxed(Watcher):
                 value.copy_(behind)
 
     def _multiply(self, factors: Sequence[Tensor | None]) -> None:
-        """Put weights times factors in the weights' place, and remember the weights behind."""
+        """Multiply the weights by the factors in place, and keep a copy of the weights."""
         for value, behind, factor in zip(self.pool.values(), self._behind, factors, strict=True):
             behind.copy_(value)
             if factor is not None:

@@ -1,4 +1,4 @@
-"""What a person is told of jobs that failed for good."""
+"""What is reported of jobs that failed for good."""
 
 from __future__ import annotations
 

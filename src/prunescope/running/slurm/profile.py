@@ -57,14 +57,14 @@ def render(profile: dict[str, Any], site: Site) -> dict[str, Any]:
     default.pop("slurm_partition", None)
     if site.cpu_partition:
         default["slurm_partition"] = _text(site.cpu_partition)
-    networks: dict[str, Any] = {}
+    on_gpu: dict[str, Any] = {}
     if site.gpu_partition:
-        networks["slurm_partition"] = _text(site.gpu_partition)
-    networks["gpu"] = site.gpus_per_job
+        on_gpu["slurm_partition"] = _text(site.gpu_partition)
+    on_gpu["gpu"] = site.gpus_per_job
     if site.gpu_type and site.gpus_per_job:
-        networks["gpu_model"] = _text(site.gpu_type)
+        on_gpu["gpu_model"] = _text(site.gpu_type)
     rules = {
-        rule: {**{k: v for k, v in resources.items() if k not in ("slurm_partition", "gpu")}, **networks}
+        rule: {**{k: v for k, v in resources.items() if k not in ("slurm_partition", "gpu")}, **on_gpu}
         for rule, resources in profile["set-resources"].items()
     }
     return {**profile, "jobs": site.max_jobs, "default-resources": default, "set-resources": rules}

@@ -163,7 +163,7 @@ def _settle(plan: Supervision, program: str) -> None:
 
 
 def _await_jobs(plan: Supervision) -> None:
-    told = -1
+    reported = -1
     # A submission may be under way that the end of its process did not stop.
     time.sleep(1)
     while True:
@@ -174,9 +174,9 @@ def _await_jobs(plan: Supervision) -> None:
         if waiting:
             _cancel_waiting(waiting)
         running = len(living) - len(waiting)
-        if running != told and running:
+        if running != reported and running:
             say(f"{running} jobs of the last run are at work; waiting for them")
-            told = running
+            reported = running
         time.sleep(min(plan.interval, 10))
 
 
@@ -189,14 +189,14 @@ def _cancel_waiting(jobs: Sequence[queue.QueuedJob]) -> None:
 
 def _ask(plan: Supervision) -> list[queue.QueuedJob]:
     """What the queue holds; asks until it answers."""
-    told = False
+    reported = False
     while True:
         try:
             return queue.jobs_of(plan.results, Path.cwd())
         except queue.QueueError as error:
-            if not told:
+            if not reported:
                 say(f"the queue does not answer ({error}); asked again every {plan.interval:.0f} s")
-                told = True
+                reported = True
             time.sleep(plan.interval)
 
 

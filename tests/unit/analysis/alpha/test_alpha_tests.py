@@ -78,7 +78,7 @@ def of(found: list[Comparison], family: str) -> list[Comparison]:
 def test_columns_of_the_paper() -> None:
     found = comparisons(paper())
     sizes = Counter(c.family for c in found)
-    # Tables 1-4: every network and pruner, 4 pairs of ratios
+    # Tables 1-4: every architecture and pruner, 4 pairs of ratios
     assert [
         sizes[f"ratio: cifar10, {NAMES[n]}, {p}"] for n in ("r20", "r110", "r56") for p in ("MP", "UP")
     ] == [4] * 6
@@ -95,7 +95,7 @@ def test_columns_of_the_paper() -> None:
     assert [(c.a, c.b) for c in table_5] == [("e", "d"), ("d", "c"), ("c", "b"), ("b", "a")]
     assert {(c.paired, c.alternative, c.varied) for c in table_5} == {(False, "greater", "arch")}
     assert len([f for f in sizes if f.startswith("arch: ")]) == 10
-    # Table 7: three pairs at each ratio, the easier first, each data set with its default network
+    # Table 7: three pairs at each ratio, the easier first, each data set with its default architecture
     table_7 = of(found, "dataset: MP, ratio 10")
     assert [(c.a, c.b) for c in table_7] == [
         ("fashion", "cifar10"), ("mnist", "cifar10"), ("cifar10", "cifar100"),
@@ -106,7 +106,7 @@ def test_columns_of_the_paper() -> None:
     assert {c.second.arch for c in table_7} == {"b"}
     # What the paper has no table of stands apart: two data sets of one level
     assert [(c.a, c.b) for c in of(found, "dataset: lenet5, MP, ratio 10")] == [("mnist", "fashion")]
-    # Table 8: all pairs of four pruners at each ratio, on the network that has them
+    # Table 8: all pairs of four pruners at each ratio, on the architecture that has them
     table_8 = of(found, "pruner: cifar10, b, ratio 50")
     assert {frozenset((c.a, c.b)) for c in table_8} == {
         frozenset(pair)
@@ -147,7 +147,7 @@ def test_neighbouring_levels_of_a_ladder_are_a_family_and_change_no_other() -> N
     ladder = of(found, "level: cifar10, b, LTH")
     assert [(c.a, c.b) for c in ladder] == [(str(k), str(k + 1)) for k in range(1, 20)]
     assert {(c.varied, c.paired, c.alternative) for c in ladder} == {("level", True, "less")}
-    # Level 2 is no ratio of 2: it is compared with level 2 of other networks alone.
+    # Level 2 is no ratio of 2: it is compared with level 2 of other architectures alone.
     assert [(c.a, c.b) for c in of(found, "arch: cifar10, resnet, LTH, level 2")] == [("e", "b")]
     assert [(c.a, c.b) for c in of(found, "ratio: cifar10, b, CHIP")] == [
         ("1.75", "3.33"), ("3.33", "8.27"), ("8.27", "19.11"),
@@ -231,7 +231,7 @@ def test_ratios_and_sparsities_are_not_compared_with_each_other() -> None:
     assert comparisons([]) == []
 
 
-def test_unknown_networks_have_no_sizes() -> None:
+def test_unknown_architectures_have_no_sizes() -> None:
     cells = [replace(c, family=None, parameters=None) for c in paper()]
     assert {c.varied for c in comparisons(cells)} == {"ratio", "dataset", "pruner"}
 
@@ -345,7 +345,7 @@ def test_a_cell_read(tmp_path: Path) -> None:
     assert found.alpha == {1: 0.5, 2: 1.5}
     assert found.seeds == {0, 1, 2, 4, 7}
     assert (found.family, found.parameters, found.n_classes) == ("resnet", 272_474, 10)
-    assert found.place == "zoo/net/MP/ratio-400percent"
+    assert found.path == "zoo/net/MP/ratio-400percent"
     assert dense_accuracies([found]) == {("zoo", "net"): pytest.approx(0.6)}
 
 

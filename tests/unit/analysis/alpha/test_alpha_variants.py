@@ -166,7 +166,7 @@ def test_variant_slopes_without_a_value() -> None:
 
 
 def study(tmp_path: Path, pruned: dict[str, dict[int, list[int]]], dense: dict[int, list[int]]) -> Path:
-    """Cells zoo/net/MP at each amount, collected into tables."""
+    """Cells zoo/net/MP at each compression level, collected into tables."""
     cells = []
     for compression, side in pruned.items():
         folder = tmp_path / "cells" / "zoo" / "net" / "MP" / compression
@@ -199,7 +199,7 @@ RIGHT, MIXED = [0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1]
             "0",
             "fewer than 2 pairs of seeds",
         ),
-        # Unpruned models that are always right have no balance to start from
+        # Dense models that are always right have no balance to start from
         (
             {0: LABEL, 1: LABEL},
             {0: RIGHT, 1: MIXED},
@@ -207,7 +207,7 @@ RIGHT, MIXED = [0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1]
             "0",
             "fewer than 2 pairs of seeds",
         ),
-        # Unpruned models with accuracy 0
+        # Dense models with accuracy 0
         (
             {0: [2] * 6, 1: [2] * 6},
             {0: RIGHT, 1: MIXED},
@@ -217,7 +217,7 @@ RIGHT, MIXED = [0, 0, 0, 0, 1, 1], [0, 0, 0, 0, 0, 1]
         ),
         # One seed
         ({0: RIGHT}, {0: RIGHT}, {0: MIXED}, "1", "fewer than 2 pairs of seeds"),
-        # Pruning does the same at both amounts
+        # Pruning does the same at both compression levels
         (
             {0: RIGHT, 1: RIGHT},
             {0: MIXED, 1: RIGHT},
@@ -305,7 +305,7 @@ def test_alphas_apart_by_rounding_are_not_tested() -> None:
         assert found.note in ("the differences do not vary", "neither side varies")
 
 
-#: Unpruned and pruned predictions by seed, and what the page says of alpha.
+#: Dense and pruned predictions by seed, and what the page says of alpha.
 DEGENERATE = {
     "one class alone": ({0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6}, "Recall distortion α is 5.00"),
     "nothing right": ({0: RIGHT, 1: RIGHT}, {0: [2] * 6, 1: [2] * 6}, "Recall distortion α has no value"),
@@ -370,7 +370,7 @@ def test_degenerate_cells_reach_every_table_figure_and_page(tmp_path: Path, case
         assert index["figures"] or index["skipped"]
 
 
-def test_a_study_says_how_many_networks_have_no_alpha(tmp_path: Path) -> None:
+def test_a_study_says_how_many_models_have_no_alpha(tmp_path: Path) -> None:
     low, none = {0: MIXED, 1: MIXED}, {0: [2] * 6, 1: [2] * 6}
     dense = {0: RIGHT, 1: RIGHT}
     study(tmp_path, {"ratio-200percent": low, "ratio-400percent": none}, dense)

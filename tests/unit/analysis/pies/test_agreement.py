@@ -33,7 +33,7 @@ def test_loyalty_by_hand() -> None:
     pruned = np.array([[0, 1, 2, 1], [1, 1, 1, 0]])
     found = loyalty(side("single-label", dense), side("single-label", pruned))
     assert found is not None
-    # 3 of 4 and 2 of 4 kept; the unpruned two agree on 3 of 4.
+    # 3 of 4 and 2 of 4 kept; the dense two agree on 3 of 4.
     assert (found.mean, found.between_seeds) == (0.625, 0.75)
     assert found.std == pytest.approx(0.125 * 2**0.5)
     alone = loyalty(side("single-label", dense[:1]), side("single-label", pruned[:1]))

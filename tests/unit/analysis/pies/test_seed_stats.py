@@ -82,7 +82,7 @@ def test_votes_by_weight_are_votes_counted_one_by_one(shape: tuple[int, int, int
     assert WeightedVotes.of(side(first), side(second)).pies(a, b).tolist() == naive_pies(first, second, a, b)
 
 
-def test_small_pieces_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_parts_give_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     for multi in (False, True):
         first, second = drawn(3, 5, 40, 5, multi)
         weights = bootstrap(5, 30)
@@ -161,7 +161,7 @@ def test_worked_by_hand() -> None:
     stats = seed_stats(side(dense), side(pruned))
     assert stats is not None
     assert stats.floor is not None
-    # A = {0}, B = {1}. Unpruned A against B: example 1. Unpruned A against pruned B: both; B against pruned A: 1.
+    # A = {0}, B = {1}. Dense A against B: example 1. Dense A against pruned B: both; B against pruned A: 1.
     assert (stats.floor.mean, stats.floor.pie_share_half, stats.floor.excess) == (0.5, 0.75, 0.25)
     # One split has no spread.
     assert (stats.floor.low, stats.floor.excess_high, stats.floor.verdict) == (None, None, "?")

@@ -153,7 +153,7 @@ def test_who_is_the_reference(tmp_path: Path) -> None:
     assert pairs(up) == []
     mine = payer(tmp_path, "mine", [10], criterion="magnitude")
     assert pairs(up, mine) == [("UP", "mine")]
-    # Another amount or data set is no pair.
+    # Another compression level or data set is no pair.
     assert pairs(payer(tmp_path, "UP", [10], compression=Compression.of_sparsity(0.9)), gmp) == []
     assert pairs(payer(tmp_path, "UP", [10], dataset="e"), gmp) == []
 

@@ -45,7 +45,7 @@ def record(path: Path, cell: tuple[str, str, str, str], models: list[dict[str, A
 
 @pytest.fixture
 def study(tmp_path: Path) -> dict[str, Path]:
-    """Three unpruned seeds; MP at sparsity 0.9 with all of them, at ratio 4 with two, one of these diverged."""
+    """Three dense seeds; MP at sparsity 0.9 with all of them, at ratio 4 with two, one of these diverged."""
     dense = predictions(tmp_path / "dense.parquet", (0, 1, 2), 0.2)
     cells = {}
     for pruner, compression, seeds, noise in (
@@ -101,7 +101,7 @@ def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
     assert {r["metric"] for r in rows} == {"accuracy"}
 
 
-def test_unpruned_rows_do_not_need_the_unpruned_cell(tmp_path: Path, study: dict[str, Path]) -> None:
+def test_dense_rows_do_not_need_the_dense_cell(tmp_path: Path, study: dict[str, Path]) -> None:
     collect(list(study.values()), tmp_path / "with")
     collect([path for path in study.values() if "none" not in path.parts], tmp_path / "without")
     for name in TABLES:
@@ -110,7 +110,7 @@ def test_unpruned_rows_do_not_need_the_unpruned_cell(tmp_path: Path, study: dict
         ).read_text()
 
 
-def test_unpruned_models_known_from_records_only(tmp_path: Path) -> None:
+def test_dense_models_known_from_records_only(tmp_path: Path) -> None:
     models = [
         {"seed": 0, "diverged": False, "sparsity": 0, "ratio": 1, "scores": {"test": {"accuracy": 0.5}}},
         {"seed": 1, "diverged": False, "sparsity": 0, "ratio": 1, "scores": {"test": {"accuracy": 0.75}}},

@@ -87,7 +87,7 @@ def test_gini_is_half_the_mean_difference_over_the_mean() -> None:
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(2, 2), (3, 3), (4, 2), (2, 5), (3, 4), (1, 6), (5, 1)])
-def test_expected_gini_of_random_places_is_the_mean_over_all_of_them(rows: int, columns: int) -> None:
+def test_expected_gini_of_random_positions_is_the_mean_over_all_of_them(rows: int, columns: int) -> None:
     places = range(rows * columns)
     for left in range(1, rows * columns + 1):
         found = []
@@ -98,7 +98,7 @@ def test_expected_gini_of_random_places_is_the_mean_over_all_of_them(rows: int, 
     assert random_gini(rows, columns, 0) is None
 
 
-def test_random_places_have_the_expected_concentration() -> None:
+def test_random_positions_have_the_expected_concentration() -> None:
     found = [concentration(random_matrix(400, 300, 0.2, seed) != 0) for seed in range(20)]
     assert {one.empty for one in found} == {0}
     assert np.mean([one.gini for one in found]) == pytest.approx(
@@ -153,18 +153,18 @@ def test_pattern_of_a_small_matrix_is_its_own() -> None:
     pattern = random_matrix(31, 17, 0.3) != 0
     packed = Packed.of(pattern)
     assert (packed.rows, packed.columns, packed.shape) == (31, 17, (31, 17))
-    assert np.array_equal(packed.picture(), pattern)
+    assert np.array_equal(packed.image(), pattern)
     assert Packed.model_validate_json(packed.model_dump_json()) == packed
 
 
 def test_pattern_of_a_large_matrix_is_shares_of_blocks() -> None:
     pattern = random_matrix(1537, 800, 0.3) != 0
-    picture = Packed.of(pattern).picture()
+    image = Packed.of(pattern).image()
     # Blocks of 3 by 2; 1537 = 3 * 512 + 1.
-    assert picture.shape == (513, 400)
-    assert picture[0, 0] == pytest.approx(pattern[:3, :2].mean(), abs=1 / 500)
-    assert picture[512, 399] == pytest.approx(pattern[1536:, 798:].mean(), abs=1 / 500)
-    assert picture[200, 100] == pytest.approx(pattern[600:603, 200:202].mean(), abs=1 / 500)
+    assert image.shape == (513, 400)
+    assert image[0, 0] == pytest.approx(pattern[:3, :2].mean(), abs=1 / 500)
+    assert image[512, 399] == pytest.approx(pattern[1536:, 798:].mean(), abs=1 / 500)
+    assert image[200, 100] == pytest.approx(pattern[600:603, 200:202].mean(), abs=1 / 500)
 
 
 @pytest.mark.parametrize(

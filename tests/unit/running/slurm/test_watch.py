@@ -83,7 +83,7 @@ def test_quoted_logs_of_jobs_are_not_snakemakes_own_words() -> None:
     ]
 
 
-def test_rejected_submission_is_told_from_a_failed_job() -> None:
+def test_rejected_submission_is_distinguished_from_a_failed_job() -> None:
     found = watch(REJECTED)
     assert found.failed["5"].reason == "rejected"
 
@@ -98,7 +98,7 @@ def test_job_that_left_the_queue_is_a_stall_after_patience() -> None:
     assert found.stalled(now=200, patience=60) == []
 
 
-def test_failures_are_told_with_the_last_lines_of_their_log(tmp_path: Path) -> None:
+def test_failures_are_reported_with_the_last_lines_of_their_log(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text("".join(f"line {number}\n" for number in range(9)))
     found = watch(SUBMITTED, FAILED.replace("results/logs/a.log", str(log)))
