@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,14 @@ def _hub_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """`prunescope model`, called in this process, turns the hub off for the rest of it."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "")
     monkeypatch.delenv("HF_HUB_OFFLINE")
+
+
+@pytest.fixture(autouse=True)
+def _subnormals_as_before() -> Iterator[None]:
+    """A training job in this process flushes subnormal numbers to zero; other tests draw such numbers."""
+    yield
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
 
 
 @pytest.fixture

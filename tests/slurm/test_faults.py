@@ -102,7 +102,7 @@ def test_killed_and_cancelled_jobs_run_again_and_a_requeued_one_is_not_submitted
 def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jobs: Found) -> None:
     assert sorted(jobs.submitted("prune").values()) == [["FAILED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
     assert (jobs.facts["warned"], "FAILED") in {(number, state) for number, _, state in jobs.jobs}
-    assert "where it was stopped" in jobs.facts["model logs"]
+    assert "resumes in phase" in jobs.facts["model logs"]
 
 
 def test_drained_node_is_waited_for(jobs: Found) -> None:

@@ -47,7 +47,7 @@ def test_killed_search_goes_on_and_ends_in_a_study(tmp_path: Path) -> None:
     assert workspace.snakemake("--unlock").returncode == 0
     done = workspace.snakemake("tune", "--rerun-incomplete")
     assert done.returncode == 0, done.stderr
-    assert "going on after" in log.read_text()
+    assert "resuming after" in log.read_text()
     assert "evaluation 1 of 4" not in log.read_text()
     with open(folder / "trials.csv", newline="") as stream:
         trials = list(csv.DictReader(stream))
