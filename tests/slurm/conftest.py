@@ -167,7 +167,10 @@ class Site:
         ]
 
     def trainers(self, rule: str) -> list[int]:
-        """The processes that train models for jobs of ``train`` (dense ones), or of ``prune``."""
+        """The processes that train models for jobs of ``train`` (dense ones), or of ``prune``: one a job.
+
+        A process that a job has forked, to start a program, looks like the job's own until the program runs.
+        """
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             pid = int(process.name)
@@ -178,6 +181,17 @@ class Site:
                 continue
             if ("--early" in words) == (rule == "train"):
                 found.append(pid)
+        return [pid for pid in found if int(_status(pid).get("PPid", "0")) not in found]
+
+    def two_trainers(self) -> list[int]:
+        """The processes of two dense models that train at once."""
+        found: list[int] = []
+
+        def two() -> bool:
+            found[:] = self.trainers("train")
+            return len(found) == 2
+
+        self.wait_for(two, "two models at once")
         return found
 
     def trainer(self, number: int) -> int:

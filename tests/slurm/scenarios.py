@@ -57,8 +57,7 @@ def faults_of_jobs() -> Found:
         site = Site(cluster, folder, study)
         run = site.start(TABLES, TABLES.replace("digits", "prose"))
 
-        site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
-        found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.trainers("train")}
+        found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.two_trainers()}
         killed, cancelled = site.running("train")
         os.kill(site.wait_for(lambda: site.trainer(killed), "its process"), signal.SIGKILL)
         cluster.client("scancel", str(cancelled))
@@ -68,7 +67,7 @@ def faults_of_jobs() -> Found:
         site.wait_for(lambda: site.trainer(requeued), "its process")
         cluster.client("scontrol", "requeue", str(requeued))
 
-        warned = site.wait_for(lambda: site.running("prune"), "a pruned network")[0]
+        warned = site.wait_for(lambda: site.running("prune"), "a pruned model")[0]
         what = {number: comment for number, comment, _ in cluster.jobs()}[warned]
         heeds = site.wait_for(
             lambda: next((pid for pid in [site.trainer(warned)] if site.catches(pid, signal.SIGUSR1)), 0),
@@ -79,7 +78,7 @@ def faults_of_jobs() -> Found:
         cluster.client("scancel", "--signal=USR1", str(warned))
         site.wait_for(lambda: site.awaits(heeds, signal.SIGUSR1) or not site.stopped(heeds), "the warning")
         os.kill(heeds, signal.SIGCONT)
-        late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned network")[0]
+        late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned model")[0]
         # One that hangs heeds no warning; SLURM's signals would wake it, so it is stopped again and again. Limits are
         # in minutes.
         hanging = site.wait_for(lambda: site.trainer(late), "its process")
@@ -109,10 +108,10 @@ def faults_of_the_main_process() -> Found:
         site = Site(cluster, folder)
         run = site.start(TABLES)
 
-        site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
+        site.two_trainers()
         os.kill(site.snakemake_process, signal.SIGKILL)
 
-        site.wait_for(lambda: site.trainers("prune"), "a pruned network")
+        site.wait_for(lambda: site.trainers("prune"), "a pruned model")
         snakemake = site.snakemake_process
         run.kill()
         run.wait()
@@ -144,7 +143,7 @@ def full_disk() -> Found:
         site.results.mkdir()
         with small_disk(site.results):
             run = site.start(TABLES)
-            site.wait_for(lambda: len(site.trainers("train")) == 2, "two networks at once")
+            site.two_trainers()
             second = site.command("slurm", "run", "--configfile=study.yaml")
             found.facts["second run"] = (second.returncode, second.stderr)
             plain = site.snakemake(TABLES)
@@ -156,13 +155,13 @@ def full_disk() -> Found:
             run = site.start(TABLES)
             site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
 
-            site.wait_for(lambda: site.trainers("prune"), "a pruned network")
+            site.wait_for(lambda: site.trainers("prune"), "a pruned model")
             fill(site.results)
             found.facts["full"] = (site.finish(run), site.said)
             (site.results / "filler").unlink()
 
             run = site.start(TABLES)
-            site.wait_for(lambda: site.trainers("prune"), "a pruned network")
+            site.wait_for(lambda: site.trainers("prune"), "a pruned model")
             status = site.command("slurm", "status", "--configfile=study.yaml")
             found.facts["status"] = (status.returncode, status.stdout)
             cancel = site.command("slurm", "cancel", "--configfile=study.yaml")
