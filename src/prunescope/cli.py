@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         return _refused(error)
     except ModuleNotFoundError as error:
-        missing = missing_extra(error)
+        missing = missing_extra(error, arguments.extras)
         if missing is None:
             raise
         return _refused(missing)
@@ -66,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="prunescope",
         description="Shows who pays when a model is pruned: which examples, which classes, by how much.",
-        epilog="The workflow calls the commands marked `stage`. `prunescope COMMAND --help` lists the options of one.",
+        epilog="The workflow calls the commands marked `stage`. `prunescope COMMAND --help` describes one.",
     )
     parser.add_argument("--version", action="version", version=f"prunescope {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

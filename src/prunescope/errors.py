@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -27,19 +27,27 @@ class DamagedFileError(UserError):
         self.path = path
 
 
-def missing_extra(error: ModuleNotFoundError) -> UserError | None:
-    """What to install where an optional package is missing; None where ``error`` has another cause."""
+def missing_extra(error: ModuleNotFoundError, needed: Collection[str] = ()) -> UserError | None:
+    """What to install where an optional package is missing; None where ``error`` has another cause.
+
+    Args:
+        needed: all extras of what was asked for, so that one installation is enough.
+    """
     module = (error.name or "").partition(".")[0]
     wanted = _IMPORTED_AS.get(module, module).replace("_", "-").lower()
     try:
         requirements = metadata.requires("prunescope") or []
     except metadata.PackageNotFoundError:
         return None
-    for requirement in requirements:
-        match = re.match(r"""([\w.-]+).*;.*extra == ["'](\w+)["']""", requirement)
-        if match and match[2] != "all" and match[1].replace("_", "-").lower() == wanted:
-            return UserError(f"{module}: not installed; pip install 'prunescope[{match[2]}]'")
-    return None
+    matches = [re.match(r"""([\w.-]+).*;.*extra == ["'](\w+)["']""", text) for text in requirements]
+    extras = {match[2] for match in matches if match and match[1].replace("_", "-").lower() == wanted} - {
+        "all"
+    }
+    if not extras:
+        return None
+    # Of the extras that bring the package, the first is enough where none is needed anyway.
+    names = [*needed] if extras & set(needed) else [*needed, min(extras)]
+    return UserError(f"{module}: not installed; pip install 'prunescope[{','.join(names)}]'")
 
 
 def listed(names: Iterable[object], limit: int = 12) -> str:

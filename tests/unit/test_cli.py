@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -19,6 +20,18 @@ from prunescope.errors import UserError
 def commands() -> list[str]:
     (action,) = (a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
     return sorted(action.choices)
+
+
+def parsers(
+    name: str = "prunescope", parser: argparse.ArgumentParser | None = None
+) -> dict[str, argparse.ArgumentParser]:
+    """By name, the parsers of all commands and of their actions."""
+    found = {name: parser or build_parser()}
+    for action in found[name]._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, one in action.choices.items():
+                found |= parsers(f"{name} {word}", one)
+    return found
 
 
 def run(capsys, *arguments: str) -> tuple[int, str, str]:
@@ -40,6 +53,20 @@ def test_help(capsys, command):
     assert (code, err) == (0, "")
     assert out.startswith(f"usage: prunescope {command or ''}".rstrip())
     assert "show this help" in out
+
+
+@pytest.mark.parametrize("name", sorted(parsers()))
+def test_every_command_says_what_it_does_and_every_option_what_it_takes(name):
+    parser = parsers()[name]
+    assert (parser.description or "").endswith("."), name
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            assert action.help, f"{name} {action.option_strings or action.metavar}"
+    if name != "prunescope":
+        first, _, example = (parser.epilog or "").partition(": ")
+        assert (first, example.startswith(name)) == ("example", True)
+        # The shell's part of the line is not the command's.
+        build_parser().parse_args(shlex.split(example.partition(" > ")[0])[1:])
 
 
 def test_version(capsys):

@@ -51,15 +51,34 @@ def test_audit_with_texts_needs_no_extra(tmp_path):
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(("plan",), "train"), (("report",), "workflow")],
+    [
+        (("plan",), "train"),
+        (("report",), "workflow"),
+    ],
 )
-def test_a_command_names_the_extra_it_lacks(tmp_path, arguments, extra):
+def test_a_command_names_the_extras_it_lacks(tmp_path, arguments, extra):
     done = light(tmp_path, *arguments)
     *_, line = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith("prunescope: error: ")
     assert "Traceback" not in done.stderr
     assert f"prunescope[{extra}]" in line
+
+
+@pytest.mark.parametrize(
+    ("module", "needed", "named"),
+    [
+        ("torch", (), "train"),
+        ("torch", ("workflow", "train"), "workflow,train"),
+        # In both extras.
+        ("PIL", (), "train"),
+        ("PIL", ("workflow",), "workflow"),
+        ("matplotlib.pyplot", ("train",), "train,workflow"),
+    ],
+)
+def test_all_extras_that_are_needed_are_named_at_once(module, needed, named):
+    error = missing_extra(ModuleNotFoundError("x", name=module), needed)
+    assert str(error) == f"{module.partition('.')[0]}: not installed; pip install 'prunescope[{named}]'"
 
 
 def test_a_module_that_no_extra_installs_is_a_defect():

@@ -20,12 +20,14 @@ from prunescope.running.workflow import (
     errors_in_one_line,
     refuse_impossible_models,
     settings_of,
+    use_own_command,
 )
 from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
     STUDY = study_from(config)
     FAMILIES = families()
+    use_own_command()
 
 GRID = WorkflowGrid(STUDY)
 LAYOUT = GRID.layout

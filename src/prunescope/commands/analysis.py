@@ -3,50 +3,91 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.commands.arguments import listed_folders, parsed
+from prunescope.commands.arguments import (
+    add_cells,
+    add_command,
+    add_file,
+    add_files,
+    add_folder,
+    add_settings,
+    listed_folders,
+    parsed,
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    el2n = commands.add_parser(
-        "el2n", help="stage: EL2N scores, shared by the cells with the same dense models"
+    el2n = add_command(
+        commands,
+        "el2n",
+        "score examples by EL2N, for all cells with the same dense models",
+        "el2n --early early.parquet --seeds 0 1 --out el2n.parquet",
+        stage=True,
     )
-    el2n.add_argument("--early", required=True, nargs="+", type=Path, metavar="FILE")
-    el2n.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
-    el2n.add_argument("--out", required=True, type=Path, metavar="FILE")
+    add_files(el2n, "--early", "predictions of the dense models early in training")
+    _add_seeds(el2n)
+    add_file(el2n, "--out", "Parquet file for the scores")
     el2n.set_defaults(run=_el2n)
 
-    cell = commands.add_parser("cell", help="stage: analyse one cell of the grid")
-    for name in ("dense-test", "pruned-test", "dense-train", "pruned-train", "metrics"):
-        cell.add_argument(f"--{name}", required=True, nargs="+", type=Path, metavar="FILE")
-    cell.add_argument("--el2n", nargs="*", default=[], type=Path, metavar="FILE")
-    cell.add_argument("--readability", nargs="*", default=[], type=Path, metavar="FILE")
-    cell.add_argument("--weights", nargs="*", default=[], type=Path, metavar="FILE")
-    cell.add_argument("--seeds", required=True, nargs="+", type=int, metavar="SEED")
-    cell.add_argument("--confidence", type=float, default=0.99, help="default: %(default)s")
-    cell.add_argument("--bins", type=int, default=20, help="number of EL2N bins (default: %(default)s)")
-    cell.add_argument("--out", required=True, type=Path, metavar="DIR")
+    cell = add_command(
+        commands,
+        "cell",
+        "analyse one cell of the grid",
+        "cell --dense-test d/test.parquet --pruned-test p/test.parquet --dense-train d/train.parquet "
+        "--pruned-train p/train.parquet --metrics p/metrics.json --seeds 0 1 --out cell",
+        stage=True,
+    )
+    for side in ("dense", "pruned"):
+        for split, text in (("test", "test"), ("train", "training")):
+            add_files(
+                cell,
+                f"--{side}-{split}",
+                f"predictions of the {side} models on the {text} split, a file per block of seeds",
+            )
+    add_files(cell, "--metrics", "metrics of the pruned models (metrics.json), a file per block of seeds")
+    add_files(cell, "--el2n", "EL2N scores, one file, as `prunescope el2n` writes it", required=False)
+    add_files(cell, "--readability", "readability scores of the test split's texts, one file", required=False)
+    add_files(
+        cell, "--weights", "measures of the weights that are left, a file per block of seeds", required=False
+    )
+    _add_seeds(cell)
+    cell.add_argument(
+        "--confidence",
+        type=float,
+        default=0.99,
+        metavar="SHARE",
+        help="confidence of the intervals (default: %(default)s)",
+    )
+    cell.add_argument(
+        "--bins", type=int, default=20, metavar="NUMBER", help="number of EL2N bins (default: %(default)s)"
+    )
+    add_folder(cell, "--out", "folder for the cell's tables")
     cell.set_defaults(run=_cell)
 
-    tables = commands.add_parser("tables", help="stage: tables of all cells")
-    tables.add_argument(
-        "--cells",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="file that lists the cells' folders, one a line",
+    tables = add_command(
+        commands,
+        "tables",
+        "write the tables over all cells",
+        "tables --cells results/cells.txt --out results/tables",
+        stage=True,
     )
-    tables.add_argument(
-        "--analysis", default="{}", metavar="JSON", help="settings of the tests between cells"
+    add_cells(tables)
+    add_settings(
+        tables, "--analysis", "settings of the tests between cells (default: the study's defaults)", "{}"
     )
-    tables.add_argument("--sources", default="{}", metavar="JSON", help="source of each data set, by name")
-    tables.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_settings(tables, "--sources", "source of each data set, by name (default: none)", "{}")
+    add_folder(tables, "--out", "folder for the tables")
     tables.set_defaults(run=_tables)
+
+
+def _add_seeds(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seeds", required=True, nargs="+", type=int, metavar="SEED", help="seeds that are compared"
+    )
 
 
 def _el2n(arguments: argparse.Namespace) -> int:

@@ -1,10 +1,12 @@
-"""Arguments that commands share: the study, settings as JSON, lists of folders in files."""
+"""How a command describes itself, and arguments that commands share: the study, settings as JSON, lists of folders."""
 
 from __future__ import annotations
 
 import argparse
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +14,70 @@ from prunescope.config.shipped import study_file
 from prunescope.errors import UserError
 
 T = TypeVar("T")
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    summary: str,
+    example: str,
+    *,
+    description: str = "",
+    extras: Sequence[str] = (),
+    stage: bool = False,
+) -> argparse.ArgumentParser:
+    """Add a command with its help: what it does, its options, and one example.
+
+    Args:
+        summary: one line without a full stop; example: arguments after ``prunescope``.
+        description: in place of the summary, for a command that needs more words.
+        extras: of this package, that the command needs. stage: the workflow calls it.
+    """
+    text = description or f"{summary[0].upper()}{summary[1:]}." + (stage * " The workflow calls this stage.")
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=f"stage: {summary}" if stage else summary,
+        description=textwrap.fill(text, 78),
+        epilog=f"example: prunescope {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(extras=tuple(extras))
+    return parser
+
+
+def add_file(parser: argparse.ArgumentParser, name: str, text: str, *, required: bool = True) -> None:
+    """Add an option that takes one file."""
+    parser.add_argument(name, required=required, type=Path, metavar="FILE", help=text)
+
+
+def add_files(parser: argparse.ArgumentParser, name: str, text: str, *, required: bool = True) -> None:
+    """Add an option that takes several files, or none where it is not ``required``."""
+    parser.add_argument(
+        name,
+        required=required,
+        nargs="+" if required else "*",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help=text,
+    )
+
+
+def add_folder(parser: argparse.ArgumentParser, name: str, text: str) -> None:
+    """Add an option that takes a folder."""
+    parser.add_argument(name, required=True, type=Path, metavar="DIR", help=text)
+
+
+def add_settings(parser: argparse.ArgumentParser, name: str, text: str, default: str | None = None) -> None:
+    """Add an option that takes JSON; required where it has no ``default``."""
+    parser.add_argument(
+        name, required=default is None, default=default, metavar="JSON", help=f"{text}, as JSON"
+    )
+
+
+def add_cells(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cells``."""
+    add_file(parser, "--cells", "file that lists the cells' folders, one per line (RESULTS/cells.txt)")
 
 
 def add_configfile(parser: argparse.ArgumentParser, default: str = "config.yaml") -> None:

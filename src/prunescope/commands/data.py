@@ -3,45 +3,76 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.commands.arguments import parsed
+from prunescope.commands.arguments import add_command, add_file, add_folder, add_settings, parsed
 from prunescope.commands.environment import without_hub
 from prunescope.errors import UserError
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    dataset = commands.add_parser("dataset", help="stage: build the tables of a data set")
-    dataset.add_argument("--name", required=True)
-    dataset.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
-    dataset.add_argument("--out", required=True, type=Path, metavar="DIR")
+    dataset = add_command(
+        commands,
+        "dataset",
+        "build the tables of a data set",
+        """dataset --name digits --settings '{"source": "digits"}' --out results/data/digits""",
+        extras=("train",),
+        stage=True,
+    )
+    dataset.add_argument("--name", required=True, help="the data set's name in the study")
+    add_settings(dataset, "--settings", "the data set's settings in the study")
+    add_folder(dataset, "--out", "folder for the tables and the data set's card")
     dataset.set_defaults(run=_dataset)
 
-    pretrained = commands.add_parser(
-        "pretrained", help="stage: fetch an architecture's pretrained checkpoint"
+    pretrained = add_command(
+        commands,
+        "pretrained",
+        "fetch an architecture's pretrained checkpoint into the hub's cache",
+        """pretrained --arch minilm --settings '{"family": "encoder", "pretrained": "NAME"}' --out minilm.json""",
+        extras=("train",),
+        stage=True,
     )
-    pretrained.add_argument("--arch", required=True)
-    pretrained.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
-    pretrained.add_argument("--out", required=True, type=Path, metavar="FILE")
+    pretrained.add_argument("--arch", required=True, help="the architecture's name in the study")
+    add_settings(pretrained, "--settings", "the architecture's settings in the study")
+    add_file(pretrained, "--out", "file that says which checkpoint was fetched")
     pretrained.set_defaults(run=_pretrained)
 
-    encode = commands.add_parser("encode", help="stage: encode a data set for an architecture")
-    encode.add_argument("--data", required=True, type=Path, metavar="DIR")
-    encode.add_argument("--dataset", required=True)
-    encode.add_argument("--dataset-settings", required=True, metavar="JSON", help="settings as JSON")
-    encode.add_argument("--arch", required=True)
-    encode.add_argument("--arch-settings", required=True, metavar="JSON", help="settings as JSON")
-    encode.add_argument("--out", required=True, type=Path, metavar="FILE")
+    encode = add_command(
+        commands,
+        "encode",
+        "encode a data set for an architecture",
+        "encode --data results/data/digits --dataset digits --dataset-settings JSON --arch lenet5 "
+        "--arch-settings JSON --out lenet5.safetensors",
+        extras=("train",),
+        stage=True,
+    )
+    add_folder(encode, "--data", "folder of the data set's tables, as `prunescope dataset` writes it")
+    encode.add_argument("--dataset", required=True, help="the data set's name in the study")
+    add_settings(encode, "--dataset-settings", "the data set's settings in the study")
+    encode.add_argument("--arch", required=True, help="the architecture's name in the study")
+    add_settings(encode, "--arch-settings", "the architecture's settings in the study")
+    add_file(encode, "--out", "safetensors file for the encoded data set")
     encode.set_defaults(run=_encode)
 
-    readability = commands.add_parser("readability", help="stage: readability of every text of a table")
-    readability.add_argument("--texts", required=True, type=Path, metavar="FILE")
-    readability.add_argument("--out", required=True, type=Path, metavar="FILE")
-    readability.add_argument("--processes", type=int, default=1, help="default: %(default)s")
+    readability = add_command(
+        commands,
+        "readability",
+        "score the readability of every text of a table",
+        "readability --texts results/data/imdb/test.parquet --out readability.parquet",
+        stage=True,
+    )
+    add_file(readability, "--texts", "a data set's table with texts (test.parquet)")
+    add_file(readability, "--out", "Parquet file for the scores")
+    readability.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="NUMBER",
+        help="number of processes (default: %(default)s)",
+    )
     readability.set_defaults(run=_readability)
 
 

@@ -10,20 +10,54 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.commands.arguments import parsed
+from prunescope.commands.arguments import (
+    add_command,
+    add_file,
+    add_files,
+    add_folder,
+    add_settings,
+    parsed,
+)
 from prunescope.commands.environment import use_threads, without_hub
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    model = commands.add_parser("model", help="stage: train, or prune, a block of seeds")
-    model.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
-    model.add_argument("--inputs", required=True, type=Path, metavar="FILE")
-    for name in ("test", "train", "metrics"):
-        model.add_argument(f"--{name}", required=True, type=Path, metavar="FILE")
-    for name in ("early", "checkpoint", "models"):
-        model.add_argument(f"--{name}", type=Path, metavar="FILE")
-    model.add_argument("--dense", nargs="*", default=[], type=Path, metavar="FILE")
+    model = add_command(
+        commands,
+        "model",
+        "train, or prune, a block of seeds",
+        "model --settings JSON --inputs lenet5.safetensors --test test.parquet --train train.parquet "
+        "--metrics metrics.json",
+        extras=("train",),
+        stage=True,
+    )
+    add_settings(
+        model, "--settings", "what to train: data set, architecture, pruner, compression level and seeds"
+    )
+    add_file(model, "--inputs", "the encoded data set, as `prunescope encode` writes it")
+    add_file(model, "--test", "Parquet file for the predictions of the test split")
+    add_file(model, "--train", "Parquet file for the predictions of the training split")
+    add_file(model, "--metrics", "JSON file for the models' metrics and settings")
+    add_file(
+        model,
+        "--early",
+        "Parquet file for the dense models' predictions early in training (EL2N)",
+        required=False,
+    )
+    add_file(
+        model,
+        "--checkpoint",
+        "safetensors file for the dense models, from which pruners start",
+        required=False,
+    )
+    add_file(model, "--models", "safetensors file for the pruned models", required=False)
+    add_files(
+        model,
+        "--dense",
+        "checkpoints of the dense models, and models of the level below, that the pruner starts from",
+        required=False,
+    )
     model.add_argument(
         "--progress",
         type=Path,
@@ -46,27 +80,43 @@ def add_commands(commands: Any) -> None:
     _device_arguments(model)
     model.set_defaults(run=_model)
 
-    tune = commands.add_parser(
-        "tune", help="stage: search epochs and learning rate of one arch on one data set"
+    tune = add_command(
+        commands,
+        "tune",
+        "search epochs and learning rate of one architecture on one data set",
+        "tune --settings JSON --inputs lenet5.safetensors --out results/tuning/digits/lenet5",
+        extras=("train", "workflow"),
+        stage=True,
     )
-    tune.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
-    tune.add_argument("--inputs", required=True, type=Path, metavar="FILE")
-    tune.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_settings(tune, "--settings", "data set, architecture, training and the space to search")
+    add_file(tune, "--inputs", "the encoded data set, as `prunescope encode` writes it")
+    add_folder(tune, "--out", "folder for the trials, the best of them and a figure")
     _device_arguments(tune)
     tune.set_defaults(run=_tune)
 
-    tuned = commands.add_parser("tuned", help="stage: the study with what the searches found")
-    tuned.add_argument("--config", required=True, metavar="JSON", help="settings as JSON")
-    tuned.add_argument("--best", required=True, nargs="+", type=Path, metavar="FILE")
-    tuned.add_argument("--out", required=True, type=Path, metavar="DIR")
+    tuned = add_command(
+        commands,
+        "tuned",
+        "write the study with the settings that the searches found",
+        "tuned --config JSON --best results/tuning/digits/lenet5/best.json --out results/tuning",
+        stage=True,
+    )
+    add_settings(tuned, "--config", "the study")
+    add_files(tuned, "--best", "best trial of each search (best.json)")
+    add_folder(tuned, "--out", "folder for tuned.yaml and tuning.csv")
     tuned.set_defaults(run=_tuned)
 
-    weights = commands.add_parser(
-        "weights", help="stage: measure the weights that are left in a block of models"
+    weights = add_command(
+        commands,
+        "weights",
+        "measure the weights that are left in a block of models",
+        "weights --models models.safetensors --metrics metrics.json --out weights.json",
+        extras=("train",),
+        stage=True,
     )
-    weights.add_argument("--models", required=True, type=Path, metavar="FILE")
-    weights.add_argument("--metrics", required=True, type=Path, metavar="FILE")
-    weights.add_argument("--out", required=True, type=Path, metavar="FILE")
+    add_file(weights, "--models", "the block's models (models.safetensors or checkpoint.safetensors)")
+    add_file(weights, "--metrics", "the block's metrics (metrics.json)")
+    add_file(weights, "--out", "JSON file for the measures")
     weights.set_defaults(run=_weights)
 
 

@@ -3,51 +3,73 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.commands.arguments import listed_folders, parsed
+from prunescope.commands.arguments import (
+    add_cells,
+    add_command,
+    add_file,
+    add_files,
+    add_folder,
+    add_settings,
+    listed_folders,
+    parsed,
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    figures = commands.add_parser("figures", help="stage: all figures")
-    figures.add_argument(
-        "--cells",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="file that lists the cells' folders, one a line",
+    figures = add_command(
+        commands,
+        "figures",
+        "draw all figures",
+        "figures --cells results/cells.txt --tables results/tables --out results/figures",
+        extras=("workflow",),
+        stage=True,
     )
-    figures.add_argument("--tables", required=True, type=Path, metavar="DIR")
-    figures.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_cells(figures)
+    _add_tables(figures)
+    add_folder(figures, "--out", "folder for the figures")
     figures.set_defaults(run=_figures)
 
-    paper = commands.add_parser("paper", help="stage: tables and figures as the papers print them")
+    inputs = "--cells results/cells.txt --tables results/tables --figures results/figures --cards card.json"
+    paper = add_command(
+        commands,
+        "paper",
+        "write tables and figures as the papers print them",
+        f"paper --settings JSON {inputs} --out results/paper",
+        extras=("workflow",),
+        stage=True,
+    )
     _report_arguments(paper)
-    paper.add_argument("--out", required=True, type=Path, metavar="DIR")
+    add_folder(paper, "--out", "folder for the papers' pages, tables and figures")
     paper.set_defaults(run=_paper)
 
-    site = commands.add_parser("site", help="stage: the pages that lead everywhere")
+    site = add_command(
+        commands,
+        "site",
+        "write the study's pages",
+        f"site --settings JSON {inputs} --out results/index.html",
+        extras=("workflow",),
+        stage=True,
+    )
     _report_arguments(site)
-    site.add_argument("--out", required=True, type=Path, metavar="FILE")
+    add_file(site, "--out", "HTML file for the first page; the others go into `report` beside it")
     site.set_defaults(run=_site)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--settings", required=True, metavar="JSON", help="settings as JSON")
-    parser.add_argument(
-        "--cells",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="file that lists the cells' folders, one a line",
-    )
-    parser.add_argument("--tables", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--figures", required=True, type=Path, metavar="DIR")
-    parser.add_argument("--cards", required=True, nargs="+", type=Path, metavar="FILE")
+    add_settings(parser, "--settings", "the study")
+    add_cells(parser)
+    _add_tables(parser)
+    add_folder(parser, "--figures", "folder of the figures, as `prunescope figures` writes it")
+    add_files(parser, "--cards", "the data sets' cards (card.json)")
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    add_folder(parser, "--tables", "folder of the tables, as `prunescope tables` writes it")
 
 
 def _figures(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from prunescope.commands.arguments import add_configfile
+from prunescope.commands.arguments import add_command, add_configfile
 from prunescope.errors import UserError
 
 #: What a cluster is for.
@@ -21,9 +21,11 @@ _STUDY = "studies/full.yaml"
 def add_commands(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    setup = commands.add_parser(
+    setup = add_command(
+        commands,
         "setup",
-        help="write Snakemake's profile, with this site's values",
+        "write Snakemake's profile, with this site's values",
+        "slurm setup",
         description="Writes the profile that `snakemake --profile slurm` reads, from config.yaml and site.yaml.",
     )
     setup.add_argument(
@@ -35,11 +37,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     )
     setup.set_defaults(run=_setup)
 
-    run = commands.add_parser(
+    run = add_command(
+        commands,
         "run",
-        help="run a study unattended: restart Snakemake when it hangs or is killed, never run a job twice",
+        "run a study unattended: restart Snakemake when it hangs or is killed, never run a job twice",
+        f"slurm run --configfile {_STUDY} --background",
         description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
         "watching and leaves running jobs alone; the same command resumes.",
+        extras=("workflow", "train"),
     )
     add_configfile(run, _STUDY)
     run.add_argument(
@@ -64,11 +69,21 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
-    status = commands.add_parser("status", help="the study's jobs in the queue; what is done and failed")
+    status = add_command(
+        commands,
+        "status",
+        "show the study's jobs in the queue, and what is done and failed",
+        f"slurm status --configfile {_STUDY}",
+    )
     add_configfile(status, _STUDY)
     status.set_defaults(run=_status)
 
-    cancel = commands.add_parser("cancel", help="stop the run and take all its jobs out of the queue")
+    cancel = add_command(
+        commands,
+        "cancel",
+        "stop the run and cancel all its jobs",
+        f"slurm cancel --configfile {_STUDY}",
+    )
     add_configfile(cancel, _STUDY)
     cancel.set_defaults(run=_cancel)
 

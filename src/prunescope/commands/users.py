@@ -8,27 +8,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prunescope.commands.arguments import add_configfile
+from prunescope.commands.arguments import add_command, add_configfile, add_file
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
     from prunescope.commands import audit
 
-    who_pays = commands.add_parser(
+    who_pays = add_command(
+        commands,
         "audit",
-        help="who pays: compare dense and compressed models from their predictions alone",
+        "who pays: compare dense and compressed models from their predictions alone",
+        "audit --dense dense.csv --pruned pruned.csv --texts texts.csv --out audit",
         description="Compares the predictions of two models (or of several seeds of each) on the same "
         "examples and writes tables and a report of who pays for the compression.",
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
 
-    plan = commands.add_parser(
-        "plan", help="what a study takes, before it runs: models, jobs, GPU hours, disk"
+    plan = add_command(
+        commands,
+        "plan",
+        "show what a study takes, before it runs: models, jobs, GPU hours, disk",
+        "plan --configfile studies/pie.yaml",
+        extras=("train",),
     )
     add_configfile(plan)
-    plan.add_argument("--json", action="store_true", help="as JSON")
+    plan.add_argument("--json", action="store_true", help="print JSON")
     plan.add_argument(
         "--rates",
         nargs="+",
@@ -40,32 +46,46 @@ def add_commands(commands: Any) -> None:
     )
     plan.set_defaults(run=_plan)
 
-    status = commands.add_parser("status", help="what is done, running and failed; the time left")
+    status = add_command(
+        commands,
+        "status",
+        "show what is done, running and failed, and the time left",
+        "status --configfile config.yaml",
+    )
     add_configfile(status)
-    status.add_argument("--json", action="store_true", help="as JSON")
+    status.add_argument("--json", action="store_true", help="print JSON")
     status.set_defaults(run=_status)
 
-    report = commands.add_parser(
+    report = add_command(
+        commands,
         "report",
-        help="write pages of what is done so far",
+        "write pages of what is done so far",
+        "report --configfile config.yaml",
+        extras=("workflow",),
         description="Writes tables, figures and pages of the models that are analysed into RESULTS/so-far, while the "
         "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
     )
     add_configfile(report)
     report.set_defaults(run=_report)
 
-    pack = commands.add_parser(
-        "pack", help="put the pages of a study and all files they link to into one zip"
+    pack = add_command(
+        commands,
+        "pack",
+        "put the pages of a study and all files they link to into one zip",
+        "pack --out report.zip",
     )
     add_configfile(pack)
     pack.add_argument("--out", type=Path, metavar="FILE", help="zip file to write (default: NAME-report.zip)")
     pack.set_defaults(run=_pack)
 
-    run = commands.add_parser(
+    run = add_command(
+        commands,
         "run",
-        help="run a study with Snakemake, showing progress and the time left",
+        "run a study with Snakemake, showing progress and the time left",
+        "run --configfile config.yaml -- --cores 4",
         description="Starts Snakemake with the arguments after `--` and shows what is done and how long "
         "the rest will take. The full output goes to a log file, named at the end.",
+        extras=("workflow", "train"),
     )
     add_configfile(run)
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
@@ -74,34 +94,41 @@ def add_commands(commands: Any) -> None:
     from prunescope.commands import slurm
 
     slurm.add_commands(
-        commands.add_parser("slurm", help="run a study on a SLURM cluster, unattended (docs/cluster.md)")
+        add_command(
+            commands,
+            "slurm",
+            "run a study on a SLURM cluster, unattended (docs/cluster.md)",
+            "slurm run --configfile studies/full.yaml --background",
+        )
     )
 
-    unlock = commands.add_parser(
-        "unlock", help="clear the lock that an ended run has left, and say who held it"
+    unlock = add_command(
+        commands,
+        "unlock",
+        "clear the lock that an ended run has left, and say who held it",
+        "unlock --configfile config.yaml",
     )
     add_configfile(unlock)
     unlock.set_defaults(run=slurm.unlock)
 
-    export = commands.add_parser(
+    export = add_command(
+        commands,
         "export",
-        help="write a model as a small file: 8-bit weights in compressed sparse rows",
+        "write a model as a small file: 8-bit weights in compressed sparse rows",
+        "export models.safetensors --seed 0 --inputs results/data/digits/inputs/lenet5.safetensors --out small",
+        extras=("train",),
         description="Writes one model of a study in the form of docs/export.md, reads it back, and says how much "
         "smaller it is and how many predictions change.",
     )
     export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
     export.add_argument("--seed", required=True, type=int, help="which of the block's models")
-    export.add_argument(
-        "--inputs",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="the encoded data set: results/data/DATASET/inputs/ARCH.safetensors",
-    )
-    export.add_argument("--out", required=True, type=Path, metavar="FILE", help="safetensors file to write")
+    add_file(export, "--inputs", "the encoded data set: results/data/DATASET/inputs/ARCH.safetensors")
+    add_file(export, "--out", "safetensors file to write")
     export.set_defaults(run=_export)
 
-    schema = commands.add_parser("schema", help="print the JSON schema of a study's configuration")
+    schema = add_command(
+        commands, "schema", "print the JSON schema of a study's configuration", "schema > config.schema.json"
+    )
     schema.set_defaults(run=_schema)
 
 

@@ -1,8 +1,12 @@
-"""Files that every installation carries: the workflow, the embedded study, the papers' studies, the profiles."""
+"""What every installation carries: programs, the workflow, the embedded study, the papers' studies, the profiles."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import site
 import sys
+import sysconfig
 from pathlib import Path
 
 _IN_WHEEL = Path(__file__).parents[1] / "shipped"
@@ -12,6 +16,15 @@ def shipped(name: str) -> Path:
     """The path of a file or folder of the repository, in the installed wheel or in the clone."""
     root = _IN_WHEEL if _IN_WHEEL.is_dir() else Path(__file__).parents[3]
     return root / name
+
+
+def program(name: str) -> Path | None:
+    """The program ``name`` of this Python's environment, whatever is first in ``PATH``; None where it has none."""
+    folders = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
+    if site.ENABLE_USER_SITE:
+        folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
+    found = shutil.which(name, path=os.pathsep.join(folders))
+    return None if found is None else Path(found)
 
 
 def study_file(name: str) -> Path:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import site
 import subprocess
 import sys
-import sysconfig
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -18,7 +15,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from prunescope.config.load import load_study
-from prunescope.config.shipped import shipped
+from prunescope.config.shipped import program, shipped
 from prunescope.errors import UserError
 from prunescope.running import locks
 
@@ -146,29 +143,18 @@ def snakemake_program() -> str:
     One of another environment, though first in PATH, would read the Snakefile with another prunescope, or with none.
 
     Raises:
-        UserError: it is not installed.
+        ModuleNotFoundError: it is not installed.
     """
-    folders = [str(Path(sys.executable).parent), sysconfig.get_path("scripts")]
-    if site.ENABLE_USER_SITE:
-        folders.append(sysconfig.get_path("scripts", sysconfig.get_preferred_scheme("user")))
-    program = shutil.which("snakemake", path=os.pathsep.join(folders))
-    if program is None:
-        raise UserError("snakemake: not installed; pip install 'prunescope[workflow]'")
-    return program
+    found = program("snakemake")
+    if found is None:
+        raise ModuleNotFoundError("No program snakemake", name="snakemake")
+    return str(found)
 
 
 def snakefile_arguments() -> list[str]:
     """Arguments that name the shipped workflow where this folder has none of its own."""
     here = any(Path(name).is_file() for name in ("Snakefile", "snakefile", "workflow/Snakefile"))
     return [] if here else ["--snakefile", str(shipped("Snakefile"))]
-
-
-def snakemake_environment() -> dict[str, str]:
-    """The environment for Snakemake, in which its jobs find the command ``prunescope``."""
-    if shutil.which("prunescope"):
-        return dict(os.environ)
-    folder = Path(sys.executable).parent
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
 
 
 def run_study(configfile: Path, arguments: Sequence[str]) -> int:
@@ -178,13 +164,13 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
 
     Raises:
-        UserError: the study is not a valid one, Snakemake is not installed, a run is in progress here,
-            or the log cannot be written.
+        UserError: the study is not a valid one, a run is in progress here, or the log cannot be written.
+        ModuleNotFoundError: Snakemake is not installed.
     """
     study = load_study(configfile)
-    program = snakemake_program()
+    snakemake = snakemake_program()
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
-    command = [program, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
+    command = [snakemake, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
     if locks.is_stale(Path()):
         print("the last run here was killed; its lock is cleared", file=sys.stderr)
         subprocess.run([*command, "--unlock"], capture_output=True, check=False)
@@ -213,7 +199,6 @@ def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | No
         stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
-        env=snakemake_environment(),
     ) as process:
         assert process.stdout is not None
         try:

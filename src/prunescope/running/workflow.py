@@ -6,7 +6,9 @@ Every job of a cluster run reads the Snakefile again, so nothing heavy is import
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from prunescope.config.architectures import RUNNING
 from prunescope.config.grid import Cell
 from prunescope.config.jobs import model_job
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.shipped import program
 from prunescope.config.study import Study
 from prunescope.errors import UserError, missing_extra
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
@@ -51,10 +54,29 @@ def errors_in_one_line() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"prunescope: error: {error}")
     except ModuleNotFoundError as error:
-        missing = missing_extra(error)
+        missing = missing_extra(error, ("workflow", "train"))
         if missing is None:
             raise
         sys.exit(f"prunescope: error: {missing}")
+
+
+def use_own_command() -> None:
+    """Put the command ``prunescope`` of this Python's environment first in ``PATH``, for the jobs.
+
+    Another installation's, though first in the user's ``PATH``, would read their settings with another version.
+
+    Raises:
+        UserError: this environment has no such command.
+    """
+    own = program("prunescope")
+    if own is None:
+        raise UserError(
+            f"prunescope: not installed as a command for {sys.executable}; "
+            f"run {sys.executable} -m pip install prunescope"
+        )
+    first = shutil.which("prunescope")
+    if first is None or not own.samefile(first):
+        os.environ["PATH"] = f"{own.parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def any_of(names: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import stat
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -323,11 +324,11 @@ def test_snakemake_of_another_environment_is_none(tmp_path, monkeypatch, study_d
         (tmp_path / folder / "snakemake").touch(0o755)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path / "other"))
-    monkeypatch.setattr(progress.sysconfig, "get_path", lambda *_: str(tmp_path / "empty"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_: str(tmp_path / "empty"))
     assert main(["run", "--configfile", "study.yaml"]) == 2
-    assert "snakemake: not installed; pip install 'prunescope[workflow]'" in capsys.readouterr().err
+    assert "snakemake: not installed; pip install 'prunescope[workflow,train]'" in capsys.readouterr().err
     # Scripts of a Python need not lie beside it.
-    monkeypatch.setattr(progress.sysconfig, "get_path", lambda *_: str(tmp_path / "scripts"))
+    monkeypatch.setattr(sysconfig, "get_path", lambda *_: str(tmp_path / "scripts"))
     assert progress.snakemake_program() == str(tmp_path / "scripts" / "snakemake")
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +19,7 @@ from prunescope.running.workflow import (
     WorkflowGrid,
     any_of,
     errors_in_one_line,
+    use_own_command,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -117,12 +120,35 @@ def test_tune_without_a_search_space_says_what_to_add(grid):
     ("error", "line"),
     [
         (UserError("a: wrong"), "prunescope: error: a: wrong"),
-        (ModuleNotFoundError("x", name="torch"), "prunescope[train]"),
+        (ModuleNotFoundError("x", name="torch"), "prunescope[workflow,train]"),
     ],
 )
 def test_users_mistakes_and_missing_extras_end_in_one_line(error, line):
     with pytest.raises(SystemExit, match=re.escape(line)), errors_in_one_line():
         raise error
+
+
+def test_jobs_run_the_command_of_this_environment(tmp_path, monkeypatch):
+    """Another installation's comes first in PATH, and then in none at all."""
+    for folder in ("other", "own"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "prunescope").touch(0o755)
+    own, other = str(tmp_path / "own"), str(tmp_path / "other")
+    monkeypatch.setattr(sys, "executable", f"{own}/python")
+    monkeypatch.setenv("PATH", other)
+    use_own_command()
+    assert os.environ["PATH"] == f"{own}{os.pathsep}{other}"
+    use_own_command()
+    assert os.environ["PATH"] == f"{own}{os.pathsep}{other}"
+    # A link to it is the same command.
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "prunescope").symlink_to(tmp_path / "own" / "prunescope")
+    monkeypatch.setenv("PATH", str(tmp_path / "links"))
+    use_own_command()
+    assert os.environ["PATH"] == str(tmp_path / "links")
+    monkeypatch.setattr("prunescope.running.workflow.program", lambda name: None)
+    with pytest.raises(UserError, match=f"prunescope: not installed as a command for {own}/python; run"):
+        use_own_command()
 
 
 def test_defects_keep_their_traceback():

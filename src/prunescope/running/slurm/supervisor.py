@@ -25,7 +25,6 @@ from prunescope.running import locks
 from prunescope.running.progress import (
     Progress,
     snakefile_arguments,
-    snakemake_environment,
     snakemake_program,
 )
 from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
@@ -262,7 +261,7 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
             stdout=record,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**snakemake_environment(), "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
+            env={**os.environ, "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
         )
     try:
         lock.note_snakemake(process.pid)
