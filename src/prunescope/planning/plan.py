@@ -12,7 +12,7 @@ from prunescope.errors import UserError, listed
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
 from prunescope.planning.disk import model_bytes, table_bytes
-from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
+from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, quantity, summed
 from prunescope.planning.resources import block_size
 from prunescope.planning.work import rate_of, work_of
 
@@ -24,7 +24,7 @@ SECONDS_PER_WEIGHT = 3e-7
 
 #: What disk space is counted for, by how logits are stored.
 _DISK = {
-    stored: f"prediction tables, logits in {stored} (bytes a row measured, compressed)"
+    stored: f"prediction tables, logits in {stored} (bytes per row measured, compressed)"
     for stored in ("float32", "float16")
 }
 
@@ -35,8 +35,10 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
     ``partitions``: jobs and hours of ``gpu`` (training) and ``cpu`` (all else, on one core; assumed, not measured).
     ``disk_gb`` (10^9 bytes), ``tables_gb`` of it for prediction tables, are estimates. ``networks`` has one
-    entry per (dataset, arch);
-    ``assumed`` in it says what its counts rest on where its checkpoint is not at hand.
+    entry per (dataset, arch). In it, ``share_removed`` has the share of all parameters removed by the sparsity of
+    the prunable weights, and ``removed`` the same by what the grid asks for: ``kind`` (``sparsity``, ``ratio``,
+    ``level``), ``level`` (its number) and ``structure`` (``weights``, ``filters``). ``assumed`` says what its counts
+    rest on where its checkpoint is not at hand.
 
     ``work`` has one entry per (dataset, arch) too. ``eflop``: 10^18 operations of training and prediction, the
     dense start shared by all that prune it, texts as long as the longest; ``eflop_unshared``: with every
@@ -153,8 +155,9 @@ def plan_text(plan: dict[str, Any]) -> str:
     lines = [
         f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} dense, "
         f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
-        f"about {_hours(plan['gpu_hours'])} on {plan['basis']['gpu_hours']}, "
-        f"about {plan['disk_gb']:.3g} GB on disk, {plan['tables_gb']:.3g} GB of it {plan['basis']['disk_gb']}",
+        f"{_hours(plan['gpu_hours'], 'about ', 'less than a minute')} on {plan['basis']['gpu_hours']}",
+        f"about {_gigabytes(plan['disk_gb'])} on disk, {_gigabytes(plan['tables_gb'])} of it "
+        f"{plan['basis']['disk_gb']}",
         "",
         f"{'partition':<24}{'jobs':>8}{'time':>14}",
         *(
@@ -167,31 +170,33 @@ def plan_text(plan: dict[str, Any]) -> str:
     for row in plan["datasets"]:
         lines.append(
             f"{row['dataset']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
-            f"{row['disk_gb']:>9.3g} GB{row['tables_gb']:>11.3g} GB"
+            f"{_gigabytes(row['disk_gb']):>12}{_gigabytes(row['tables_gb']):>14}"
         )
     if len(plan["papers"]) > 1:
         lines += ["", f"{'paper':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}"]
         lines += [
             f"{row['paper']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
-            f"{row['disk_gb']:>9.3g} GB"
+            f"{_gigabytes(row['disk_gb']):>12}"
             for row in plan["papers"]
         ]
-    lines += ["", f"{'model':<36}{'EFLOP':>9}{'computed':>10}{'GPU time':>14}{'one job':>22}   rate"]
+    lines += ["", f"{'model':<36}{'operations':>13}{'computed':>13}{'GPU time':>12}{'one job':>22}   rate"]
     for row in plan["work"]:
         shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
         each = shortest if shortest == longest else f"{shortest} - {longest}"
+        work, computed = (quantity(1e18 * row[key], "FLOP") for key in ("eflop", "eflop_computed"))
         lines.append(
-            f"{row['arch'] + ' on ' + row['dataset']:<36}{row['eflop']:>9.3g}{row['eflop_computed']:>10.3g}"
-            f"{_hours(row['gpu_hours']):>14}"
+            f"{row['arch'] + ' on ' + row['dataset']:<36}{work:>13}{computed:>13}{_hours(row['gpu_hours']):>12}"
             f"{each:>22}   {row['from']}"
         )
-    lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   share of all parameters removed"]
+    lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   removed of all parameters"]
     for architecture in plan["networks"]:
-        shares = ", ".join(f"{float(s):g}: {share:.1%}" for s, share in architecture["share_removed"].items())
         name = f"{architecture['arch']} on {architecture['dataset']}"
-        lines.append(
-            f"{name:<36}{architecture['n_parameters']:>14,}{architecture['n_prunable']:>14,}   {shares}"
-        )
+        head = f"{name:<36}{architecture['n_parameters']:>14,}{architecture['n_prunable']:>14,}   "
+        for kind, removed in _by_kind(architecture["removed"]).items():
+            lines.append(f"{head}{kind} {', '.join(removed)}")
+            head = " " * len(head)
+        if head.strip():
+            lines.append(head.rstrip())
     assumed = {
         architecture["arch"]: architecture["assumed"]
         for architecture in plan["networks"]
@@ -201,8 +206,26 @@ def plan_text(plan: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _hours(hours: float) -> str:
-    return f"{hours:,.1f} h" if hours >= 1 else f"{hours * 60:,.1f} min"
+def _by_kind(removed: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """``{"sparsity": ["50%: 47.5%", "90%: 85.5%"], "ratio (filters)": ["2: 49.9%"]}``."""
+    kinds: dict[str, list[str]] = {}
+    for row in removed:
+        kind = row["kind"] + (" (filters)" if row["structure"] == "filters" else "")
+        level = f"{100 * row['level']:g}%" if row["kind"] == "sparsity" else f"{row['level']:g}"
+        kinds.setdefault(kind, []).append(f"{level}: {row['share_removed']:.1%}")
+    return kinds
+
+
+def _gigabytes(value: float) -> str:
+    return quantity(1e9 * value, "B")
+
+
+def _hours(hours: float, about: str = "", least: str = "< 1 min") -> str:
+    if hours < 1 / 60:
+        return least
+    if hours < 1:
+        return f"{about}{hours * 60:.0f} min"
+    return f"{about}{hours:,.1f} h" if hours < 100 else f"{about}{hours:,.0f} h"
 
 
 def _overhead_jobs(study: Study) -> int:
@@ -257,10 +280,10 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
         try:
-            removals = [
-                removal(study.all_pruners[chosen[key].pruner], chosen[key].compression, model)
+            removals = {
+                key: removal(study.all_pruners[chosen[key].pruner], chosen[key].compression, model)
                 for key in sorted(chosen)
-            ]
+            }
         except UserError as error:
             raise UserError(f"grid: {arch} on {dataset}: {error}") from None
         architectures.append(
@@ -269,7 +292,18 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                 "arch": arch,
                 "n_parameters": total,
                 "n_prunable": size,
-                "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
+                "share_removed": {
+                    f"{float(one.share):g}": one.parameters / total for one in removals.values()
+                },
+                "removed": [
+                    {
+                        "kind": compression.kind,
+                        "level": compression.value,
+                        "structure": "filters" if filters else "weights",
+                        "share_removed": one.parameters / total,
+                    }
+                    for (compression, filters, _), one in removals.items()
+                ],
                 **({"assumed": assumed} if assumed else {}),
                 "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
             }

@@ -259,20 +259,28 @@ def read_rates(paths: Sequence[Path]) -> Rates:
 def basis_text(rate: Rate) -> str:
     """Where a rate comes from, for people."""
     if rate.entry is None:
-        return f"assumed: {rate.assumed:.3g} operations/s of {rate.device}" + (
+        return f"assumed: {quantity(rate.assumed, 'FLOP/s')} on {rate.device}" + (
             ", no padding" if rate.unpadded else ""
         )
     entry = rate.entry
     what = f"batches of {entry.training.batch_size}"
     if entry.mean_tokens is not None:
-        what += f" texts of {entry.mean_tokens:g} tokens in the mean, no padding"
+        what += f" texts of {entry.mean_tokens:g} tokens on average, no padding"
     elif entry.tokens:
         what += f" texts of {entry.tokens} tokens"
     if entry.replicas > 1:
         what += f", {entry.replicas} models at once"
     if rate.basis == "measured":
-        return f"measured: {entry.step_seconds:.3g} s a step, {what}"
-    return f"scaled by operations from {entry.operations_per_second:.3g} operations/s, {what}"
+        return f"measured: {entry.step_seconds:.3g} s per step, {what}"
+    return f"scaled by operations from {quantity(entry.operations_per_second, 'FLOP/s')}, {what}"
+
+
+def quantity(value: float, unit: str) -> str:
+    """``2.3 TB``: three digits, with the prefix that suits."""
+    for factor, prefix in zip((1e18, 1e15, 1e12, 1e9, 1e6, 1e3), "EPTGMk", strict=True):
+        if value >= 0.9995 * factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value:.3g} {unit}"
 
 
 def summed(parts: Iterable[tuple[Basis, float]]) -> dict[str, float]:

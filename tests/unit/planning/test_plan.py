@@ -17,6 +17,7 @@ from prunescope.errors import UserError
 from prunescope.paths import Layout, fill
 from prunescope.planning.blocks import blocks
 from prunescope.planning.plan import check_ratios, make_plan, plan_text
+from prunescope.planning.rates import quantity
 
 
 @pytest.fixture
@@ -52,6 +53,10 @@ def test_measuring_weights_is_a_job_a_block(study_dict, tmp_path, monkeypatch):
     assert after["partitions"]["gpu"] == before["partitions"]["gpu"]
 
 
+def removed(kind: str, level: float, share: float, structure: str = "weights") -> dict[str, object]:
+    return {"kind": kind, "level": level, "structure": structure, "share_removed": share}
+
+
 def test_networks(plan):
     lenet, bilstm = plan["networks"]
     total = (6 * 25 + 6) + (16 * 6 * 25 + 16) + (64 * 120 + 120) + (120 * 84 + 84) + (84 * 10 + 10)
@@ -67,6 +72,11 @@ def test_networks(plan):
             "0.9": 18_279 / total,
             f"{0.75 * total / prunable:g}": 16_040 / total,
         },
+        "removed": [
+            removed("ratio", 4, 16_040 / total),
+            removed("sparsity", 0.5, 10_155 / total),
+            removed("sparsity", 0.9, 18_279 / total),
+        ],
     }
     assert (total, prunable) == (21_386, 20_310)
     lstm = 2 * (4 * 4 * 8 + 4 * 4 * 4)
@@ -76,6 +86,7 @@ def test_networks(plan):
         "n_parameters": lstm + 2 * 2 * 4 * 4 + (8 * 6 + 6) + (6 * 2 + 2),
         "n_prunable": lstm + 8 * 6,
         "share_removed": {"0.7": 302 / 516},
+        "removed": [removed("sparsity", 0.7, 302 / 516)],
     }
 
 
@@ -212,7 +223,51 @@ def test_as_json_and_as_text(study_dict, tmp_path, monkeypatch, capsys, plan):
     assert "small: 26 models (8 dense, 18 pruned) in 42 jobs" in text
     assert "lenet5 on numbers" in text
     assert "21,386" in text
-    assert "0.5: 47.5%" in text
+    assert "21,386        20,310   ratio 4: 75.0%\n" in text
+    assert f"\n{'':<67}sparsity 50%: 47.5%, 90%: 85.5%\n" in text
+    assert text.count("sparsity 70%: 58.5%") == 1
+
+
+def test_text_in_human_units(plan):
+    row = dict(plan["datasets"][0], gpu_hours=0.004, disk_gb=2345.6, tables_gb=0.9996)
+    work = dict(plan["work"][0], gpu_hours=0.9, job_minutes=[0.2, 90], eflop=4e-7, eflop_computed=5e-6)
+    removals = [removed("level", 3, 0.4), removed("ratio", 8.27, 0.88, "filters"), removed("ratio", 10, 0.9)]
+    network = dict(plan["networks"][0], removed=removals)
+    dense = dict(plan["networks"][1], removed=[])
+    big = {
+        **plan,
+        "gpu_hours": 0.001,
+        "disk_gb": 2345.6,
+        "tables_gb": 12.34,
+        "datasets": [row],
+        "work": [work],
+    }
+    text = plan_text({**big, "networks": [network, dense]})
+    for part in (
+        "\nless than a minute on ",
+        "\nabout 2.35 TB on disk, 12.3 GB of it prediction tables",
+        "< 1 min     2.35 TB          1 GB\n",
+        f"level 3: 40.0%\n{'':<67}ratio (filters) 8.27: 88.0%\n{'':<67}ratio 10: 90.0%\n",
+    ):
+        assert part in text
+    assert "400 GFLOP 5 TFLOP 54 min < 1 min - 1.5 h" in " ".join(text.split())
+    # A model that is not pruned has its counts alone.
+    assert text.endswith(f"{dense['n_parameters']:>14,}{dense['n_prunable']:>14,}")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 B"),
+        (999.4, "999 B"),
+        (999.6, "1 kB"),
+        (1.5e6, "1.5 MB"),
+        (2.3456e12, "2.35 TB"),
+        (5e21, "5e+03 EB"),
+    ],
+)
+def test_quantities(value, text):
+    assert quantity(value, "B") == text
 
 
 def test_declared_counts_of_digits_are_the_real_ones():

@@ -70,7 +70,7 @@ def test_measured_hours_by_hand(study, tmp_path):
     assert (work["rate"], work["device"], work["models"]) == ("measured", "a slow device", 3)
     assert work["job_minutes"] == [pytest.approx(2 * seconds / 60)] * 2
     assert "a slow device (by rates: " in plan_text(plan)
-    assert "measured: 0.01 s a step" in plan_text(plan)
+    assert "measured: 0.01 s per step" in plan_text(plan)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_texts_measured_without_padding():
     work = Work(steps=10, trained=320, predicted=100, forward_flops=2e9, unpadded_flops=1e9, packed=True)
     same = rate("none", 140.3, 1e9)
     assert same.basis == "measured"
-    assert "texts of 140.3 tokens in the mean, no padding" in basis_text(same)
+    assert "texts of 140.3 tokens on average, no padding" in basis_text(same)
     assert same.seconds(work) == pytest.approx(10 * 0.01 + 100 * 1e-4)
     padded = rate("longest", None, 2e9)
     assert padded.basis == "scaled"
