@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,27 @@ class UserError(Exception):
     The command line prints it as ``prunescope: error: <message>`` and exits with code 2;
     everything else is a defect of ours and keeps its traceback.
     """
+
+
+class BadFileError(UserError):
+    """A file that is missing or not what it should be.
+
+    ``path``: the file; ``what``: what is wrong with it. ``advice`` suits a file that a run rebuilds; where a user
+    names the file, ``given`` says what to give instead.
+    """
+
+    def __init__(self, path: Path | str, what: str, advice: str = "delete it and run again") -> None:
+        super().__init__(f"{path}: {what}; {advice}" if advice else f"{path}: {what}")
+        self.path, self.what = path, what
+
+
+@contextmanager
+def given(advice: str) -> Iterator[None]:
+    """The user names the files that are read in this block: ``advice`` says which to give instead of a bad one."""
+    try:
+        yield
+    except BadFileError as error:
+        raise BadFileError(error.path, error.what, advice) from None
 
 
 class DamagedFileError(UserError):

@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 
 _LOCK = ".lock"
 
@@ -157,11 +157,11 @@ def read_json(path: Path | str) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+        raise BadFileError(path, "no such file", "") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise BadFileError(path, f"cannot be read ({error.strerror})", "") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a JSON file ({error}); delete it and run again") from None
+        raise BadFileError(path, f"not a JSON file ({error})") from None
 
 
 def _umask() -> int:

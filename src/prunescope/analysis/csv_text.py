@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.files import write_text
 
 
@@ -32,9 +32,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         with open(path, encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; run the audit again") from None
+        raise BadFileError(path, "no such file", "") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
+        raise BadFileError(path, f"cannot be read as CSV ({error})") from None
 
 
 def number(text: str) -> float | None:

@@ -182,7 +182,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _export(args: argparse.Namespace) -> int:
     from prunescope.export import job
 
-    outcome = job.export(args.models, args.models.with_name("metrics.json"), args.inputs, args.seed, args.out)
+    outcome = job.export(args.models, args.models.parent / "metrics.json", args.inputs, args.seed, args.out)
     print(job.summary(outcome, args.out))
     return 0
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from prunescope.config.architectures import Arch
 from prunescope.config.jobs import ModelJob
 from prunescope.data.encoding.encode import load_inputs
-from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.errors import BadFileError, DamagedFileError, UserError, given, listed
 from prunescope.export.files import Exported, compress, read, write
 from prunescope.files import read_json
 from prunescope.models.registry import build, prunable
@@ -69,14 +69,25 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     Raises:
         UserError: a file is missing or damaged, or has no such seed.
     """
-    checkpoint = Checkpoint(models)
+    with given(
+        "give the models.safetensors or checkpoint.safetensors of a block of models, beside its metrics.json"
+    ):
+        checkpoint = Checkpoint(models)
+        record = read_json(metrics)
+        job = _job(record, metrics)
     if seed not in checkpoint.seeds:
         raise UserError(f"{models}: no model of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
-    record = read_json(metrics)
-    job = _job(record, metrics)
-    data = training_data(load_inputs(inputs), trim=job.architecture.masks_padding, device=torch.device("cpu"))
+    with given("give RESULTS/data/DATASET/inputs/ARCH.safetensors of the models' data set and architecture"):
+        encoded = load_inputs(inputs)
+        if (encoded.dataset, encoded.arch) != (job.dataset, job.arch):
+            raise BadFileError(
+                inputs,
+                f"{encoded.dataset} for {encoded.arch}, but the models are {job.arch} on {job.dataset}",
+            )
+    data = training_data(encoded, trim=job.architecture.masks_padding, device=torch.device("cpu"))
     model = build(job.architecture, data.shape, seed)
-    checkpoint.load(seed, model)
+    with given("give models and an encoded data set of the same study"):
+        checkpoint.load(seed, model)
     names = set(prunable(model))
     # Copies: the model is filled with what is read back.
     tensors = {name: value.numpy().copy() for name, value in model.state_dict().items()}
@@ -142,4 +153,4 @@ def _job(record: Any, path: Path) -> ModelJob:
     try:
         return ModelJob.model_validate(record["settings"])
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: not the metrics of a block of models") from None
+        raise BadFileError(path, "not the metrics of a block of models") from None

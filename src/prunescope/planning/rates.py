@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from prunescope.config.architectures import FAMILIES, Arch, Training, family_names
 from prunescope.config.checkpoints import BERT_BASE
 from prunescope.config.spec import Spec, problem_line
-from prunescope.errors import UserError
+from prunescope.errors import UserError, given
 from prunescope.files import read_json
 
 #: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
@@ -292,7 +292,8 @@ def summed(parts: Iterable[tuple[Basis, float]]) -> dict[str, float]:
 
 
 def _read(path: Path) -> RatesFile:
-    raw = read_json(path)
+    with given("give a file that benchmarks/rates.py wrote"):
+        raw = read_json(path)
     try:
         file = RatesFile.model_validate_json(json.dumps(raw))
     except ValidationError as error:

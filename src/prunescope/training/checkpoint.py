@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from prunescope.errors import UserError, listed
+from prunescope.errors import BadFileError, UserError, listed
 from prunescope.files import atomic_path
 from prunescope.training.state import DivergedError, TrainingState
 
@@ -75,11 +75,11 @@ class Checkpoint:
             self.seeds = {int(name.split("/", 1)[0]) for name in self.names}
             self.diverged = {int(seed) for seed in block} - self.seeds
         except FileNotFoundError:
-            raise UserError(f"{path}: no such checkpoint") from None
+            raise BadFileError(path, "no such checkpoint", "") from None
         except (SafetensorError, OSError) as error:
-            raise UserError(f"{path}: damaged checkpoint ({error}); delete it and run again") from None
+            raise BadFileError(path, f"damaged checkpoint ({error})") from None
         except (KeyError, ValueError):
-            raise UserError(f"{path}: not a checkpoint of ours; delete it and run again") from None
+            raise BadFileError(path, "not a checkpoint of models") from None
 
     def weights(self, seed: int) -> dict[str, Tensor]:
         """The state dict of one seed's model; empty where it is not here."""
@@ -101,7 +101,7 @@ class Checkpoint:
             model.load_state_dict(self.weights(seed))
         except RuntimeError as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"{self.path}: another model ({reason}); delete it and run again") from None
+            raise BadFileError(self.path, f"another model ({reason})") from None
 
     def restore(self, state: TrainingState) -> None:
         """Give ``state`` the weights of its seed, and optimizer state and masks as far as the file has them.

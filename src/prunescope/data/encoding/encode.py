@@ -22,7 +22,7 @@ from prunescope.data.published import covering_power_of_two
 from prunescope.data.settings import Images, Spans, Texts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path, expanded, write_text
 
 if TYPE_CHECKING:
@@ -172,16 +172,14 @@ def load_inputs(path: Path | str) -> Inputs:
 
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"{path}: no such file of encoded inputs; encode the data set first")
+        raise BadFileError(path, "no such file of encoded inputs", "encode the data set first")
     try:
         with safe_open(path, framework="numpy") as file:
             raw = (file.metadata() or {}).get(_KEY)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
-        raise UserError(
-            f"{path}: truncated or not a safetensors file ({reason}); delete it and run again"
-        ) from None
+        raise BadFileError(path, f"truncated or not a safetensors file ({reason})") from None
     if raw is None:
         raise _foreign(path, "has no 'prunescope' metadata")
     try:
@@ -423,4 +421,4 @@ def _check_split(path: Path, inputs: Inputs, split: str, arrays: SplitInputs) ->
 
 
 def _foreign(path: Path, what: str) -> UserError:
-    return UserError(f"{path}: not an encoded data set: {what}; delete it and encode the data set again")
+    return BadFileError(path, f"not an encoded data set: {what}")
