@@ -164,19 +164,6 @@ def read_json(path: Path | str) -> Any:
         raise BadFileError(path, f"not a JSON file ({error})") from None
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _not_written(target: Path, error: OSError) -> UserError:
-    reason = error.strerror or str(error)
-    return UserError(
-        f"{target}: could not be written ({reason}); free space or choose another folder, then run again"
-    )
-
-
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 

@@ -16,8 +16,9 @@ from prunescope.models.shape import Shape
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.predict import logits_of
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.state import TrainingState, copied_state
+from tests.support.recipes import prune_and_train
 
 pytestmark = [
     pytest.mark.gpu,

@@ -54,9 +54,9 @@ VERSION = {
     "el2n": 1,
     "cell": 6,
     "tables": 11,
-    "figures": 12,
-    "paper": 7,
-    "report": 9,
+    "figures": 13,
+    "paper": 8,
+    "report": 10,
     "tune": 1,
 }
 

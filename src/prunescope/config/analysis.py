@@ -22,5 +22,5 @@ class Analysis(Spec):
         None,
         min_length=1,
         description="the ratios (above 1) and sparsities (below 1) that tests of alpha compare, besides all levels "
-        "of ladders; null: all",
+        "of iterative magnitude pruning; null: all",
     )

@@ -37,7 +37,7 @@ class Outcome:
 
     matrix_bytes_dense: int
     matrix_bytes: int
-    network_bytes_dense: int
+    model_bytes_dense: int
     file_bytes: int
     sparsity: float
     agreement: float
@@ -50,8 +50,8 @@ def summary(outcome: Outcome, out: Path) -> str:
     mb = 1e6
     return "\n".join(
         [
-            f"{out}: {o.file_bytes / mb:.2f} MB, {o.network_bytes_dense / o.file_bytes:.1f} times smaller than the "
-            f"model's {o.network_bytes_dense / mb:.2f} MB",
+            f"{out}: {o.file_bytes / mb:.2f} MB, {o.model_bytes_dense / o.file_bytes:.1f} times smaller than the "
+            f"model's {o.model_bytes_dense / mb:.2f} MB",
             f"prunable weights at {o.sparsity:.1%} sparsity: {o.matrix_bytes / mb:.2f} MB, "
             f"{o.matrix_bytes_dense / o.matrix_bytes:.1f} times smaller than {o.matrix_bytes_dense / mb:.2f} MB",
             f"test split: {o.agreement:.2%} of the predictions are the same"
@@ -103,7 +103,7 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     return Outcome(
         matrix_bytes_dense=exported.matrix_bytes_dense,
         matrix_bytes=exported.matrix_bytes,
-        network_bytes_dense=sum(tensor.nbytes for tensor in tensors.values()),
+        model_bytes_dense=sum(tensor.nbytes for tensor in tensors.values()),
         file_bytes=out.stat().st_size,
         sparsity=zeros / sum(tensors[name].size for name in names),
         agreement=float(same.mean()),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
-from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
+from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
 from prunescope.config.compression import Compression
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
@@ -101,7 +101,7 @@ def by_dataset(measured: Measured) -> list[Cut]:
     known = [
         (cell, alpha) for cell, alpha in measured.cells if alpha.pair in dense_accuracies(measured.alphas())
     ]
-    defaults = default_networks(alpha for _, alpha in known)
+    defaults = default_architectures(alpha for _, alpha in known)
     cuts: list[Cut] = []
     for pruner in ordered(cell.pruner for cell, _ in known):
         own = [(cell, alpha) for cell, alpha in known if cell.pruner == pruner]
@@ -122,7 +122,7 @@ def across(source: Source) -> list[Cut]:
     cuts = [*by_size(measured), *by_dataset(measured)]
     if not cuts:
         source.skip(
-            "across networks and data sets",
+            "across architectures and data sets",
             "no pruner was run at one compression level on two sizes of an architecture or on two data sets",
         )
     return cuts

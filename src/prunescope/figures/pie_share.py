@@ -94,7 +94,7 @@ def _caption(source: Source, table: pd.DataFrame) -> str:
     seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.cells]
     over = f", majorities over {seeds_text(seeds)}" if seeds else ""
     caption = (
-        "Share of test examples whose majority vote differs between pruned and unpruned models (PIEs, "
+        "Share of test examples whose majority vote differs between pruned and dense models (PIEs, "
         f"pruning-identified exemplars) against sparsity{over}. n: examples in the test split."
     )
     confidence = table["confidence"].dropna()

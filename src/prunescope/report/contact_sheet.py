@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunescope.report.audit_files import Pie
-from prunescope.report.images import PictureTable
+from prunescope.report.images import ImageTable
 from prunescope.report.sentences import count, percent
 
 #: Images on one sheet. Those of CIFAR take about 3 kB each, those of MNIST about 0.5 kB.
@@ -34,7 +34,7 @@ class Tile:
         return f"Image of example {self.example}, true class {self.true}"
 
 
-def of_cell(dataset: str, pies: Sequence[Pie], images: PictureTable | None) -> dict[str, Any] | None:
+def of_cell(dataset: str, pies: Sequence[Pie], images: ImageTable | None) -> dict[str, Any] | None:
     """What a cell's page prints of its sheet; None without PIEs.
 
     Args:
@@ -62,7 +62,7 @@ def of_cell(dataset: str, pies: Sequence[Pie], images: PictureTable | None) -> d
 def tile(
     pie: Pie,
     agreement: tuple[float | None, float | None],
-    images: PictureTable | None,
+    images: ImageTable | None,
     notes: Sequence[str] = (),
 ) -> Tile:
     """A tile of one example, with its image where there is one."""

@@ -20,7 +20,7 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
-class PictureTable:
+class ImageTable:
     """The test split ``table`` of an image data set, read from ``path``."""
 
     path: Path
@@ -34,7 +34,7 @@ class PictureTable:
         factor = max(1, round(_SHOWN / max(height, width)))
         return width * factor, height * factor
 
-    def picture(self, example: int, label: str) -> np.ndarray:
+    def image(self, example: int, label: str) -> np.ndarray:
         """(channels, height, width) uint8, brightest at 255.
 
         Args:
@@ -58,16 +58,16 @@ class PictureTable:
 
     def address(self, example: int, label: str) -> str:
         """A ``data:`` address with the PNG of one example, checked as by ``picture``."""
-        raw = base64.b64encode(png(self.picture(example, label)))
+        raw = base64.b64encode(png(self.image(example, label)))
         return f"data:image/png;base64,{raw.decode('ascii')}"
 
 
-def pictures_of_test(folder: Path | None) -> PictureTable | None:
+def images_of_test(folder: Path | None) -> ImageTable | None:
     """The images of a test split; None where there is no data table."""
-    return pictures_of(folder, "test")
+    return images_of(folder, "test")
 
 
-def pictures_of(folder: Path | None, split: str) -> PictureTable | None:
+def images_of(folder: Path | None, split: str) -> ImageTable | None:
     """The images of a split; None where there is no data table.
 
     Args:
@@ -84,7 +84,7 @@ def pictures_of(folder: Path | None, split: str) -> PictureTable | None:
         raise UserError(
             f"{path}: has no images of one or three channels; is it the table of another data set?"
         )
-    return PictureTable(path, table)
+    return ImageTable(path, table)
 
 
 def levels(image: np.ndarray, scale: float) -> np.ndarray:

@@ -14,7 +14,7 @@ from prunescope.papers import report_page as papers_page
 from prunescope.papers.report_comparison import section as against_section
 from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.images import PictureTable, pictures_of_test
+from prunescope.report.images import ImageTable, images_of_test
 from prunescope.report.texts import texts_of_test
 from prunescope.site import cell_page, explorer, figures_page, index_page, often
 from prunescope.site.cell_page import Shown
@@ -92,7 +92,7 @@ def build(
 
 
 def _cell_pages(site: Site) -> None:
-    tallies: dict[str, tuple[Tally, PictureTable | None]] = {}
+    tallies: dict[str, tuple[Tally, ImageTable | None]] = {}
     texts: dict[str, Mapping[int, str] | None] = {}
     with atomic_directory(site.cells) as folder:
         for cell, where in site.got.found:
@@ -111,7 +111,7 @@ def _cell_pages(site: Site) -> None:
                 explored=_explored(site, cell, page_path),
             )  # fmt: skip
             (folder / page_path.name).write_text(text, encoding="utf-8")
-    site.often = [pair for pair in tallies.values() if pair[0].n_networks >= often.FEWEST_NETWORKS]
+    site.often = [pair for pair in tallies.values() if pair[0].n_models >= often.FEWEST_MODELS]
 
 
 def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None]) -> Mapping[int, str] | None:
@@ -126,9 +126,9 @@ def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None])
     return known[dataset]
 
 
-def _images(site: Site, dataset: str) -> PictureTable | None:
+def _images(site: Site, dataset: str) -> ImageTable | None:
     try:
-        return pictures_of_test(site.data.get(dataset))
+        return images_of_test(site.data.get(dataset))
     except UserError as error:
         site.got.problems.append(str(error))
         return None

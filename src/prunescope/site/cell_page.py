@@ -11,7 +11,7 @@ from prunescope.config.study import Study
 from prunescope.figures.style import look
 from prunescope.report import contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.images import PictureTable
+from prunescope.report.images import ImageTable
 from prunescope.site import cell_charts
 from prunescope.site.findings import CellNumbers
 from prunescope.site.state import ModelsFile
@@ -31,7 +31,7 @@ class Shown:
 
     texts: Mapping[int, str] | None = None
     pies: Sequence[Pie] = ()
-    images: PictureTable | None = None
+    images: ImageTable | None = None
     study_cells: Sequence[CellNumbers] = ()
 
 

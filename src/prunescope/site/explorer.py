@@ -16,7 +16,7 @@ from prunescope.analysis.csv_text import write_csv
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.report import page
-from prunescope.report.images import PictureTable, pictures_of, png, tiled
+from prunescope.report.images import ImageTable, images_of, png, tiled
 from prunescope.report.sentences import count
 from prunescope.report.texts import texts_of
 from prunescope.site.explorer_votes import Ranked, Votes, chosen, el2n_bins, ranked, read_votes
@@ -150,7 +150,7 @@ def _fitting(every: Ranked) -> Ranked:
     most = MOST
     while True:
         shown = chosen(every, most)
-        if most <= 100 or int(shown.n_networks.sum()) <= MOST_VOTES:
+        if most <= 100 or int(shown.n_models.sum()) <= MOST_VOTES:
             return shown
         most = most * 3 // 4
 
@@ -221,11 +221,11 @@ def _lookup(known: Mapping[int, float], examples: np.ndarray) -> list[float | No
 
 def _examples(
     study: Study, dataset: str, split: str, data: Path | None, wanted: np.ndarray, problems: list[str]
-) -> tuple[dict[int, str] | None, PictureTable | None]:
+) -> tuple[dict[int, str] | None, ImageTable | None]:
     """The texts or the images of a split, as far as its data table is there."""
     try:
         if dataset in study.datasets and study.datasets[dataset].input == "image":
-            images = pictures_of(data, split)
+            images = images_of(data, split)
             if images is None:
                 problems.append(
                     f"{dataset}: its data table {split}.parquet is missing; its images are not shown"
@@ -270,7 +270,7 @@ def _write_texts(
 
 
 def _write_images(
-    folder: Path, votes: Votes, shown: Ranked, table: PictureTable | None, chunks: Sequence[int]
+    folder: Path, votes: Votes, shown: Ranked, table: ImageTable | None, chunks: Sequence[int]
 ) -> dict[str, Any] | None:
     """One PNG for each chunk.
 
@@ -282,7 +282,7 @@ def _write_images(
     names, sets = list(votes.codes.names), list(votes.codes.sets)
     labels = [", ".join(names[part] for part in sets[code]) for code in votes.label[shown.start]]
     for number, (first, last) in enumerate(_spans(chunks, len(shown))):
-        images = [table.picture(int(shown.example[i]), labels[i]) for i in range(first, last)]
+        images = [table.image(int(shown.example[i]), labels[i]) for i in range(first, last)]
         (folder / f"pictures-{number}.png").write_bytes(png(tiled(images, _IMAGE_COLUMNS)))
     width, height = table.shown_size
     return {"width": width, "height": height, "columns": _IMAGE_COLUMNS}
@@ -292,7 +292,7 @@ def _write_csv(
     path: Path,
     votes: Votes,
     every: Ranked,
-    n_networks: int,
+    n_models: int,
     n_pruners: int,
     bins: Mapping[str, Mapping[int, float]],
     readable: Mapping[str, Mapping[int, float]],
@@ -306,12 +306,12 @@ def _write_csv(
         known = [held[example] for held in bins.values() if example in held]
         return sum(known) / len(known) if known else None
 
-    columns = (every.example, votes.label[every.start], every.n_networks, every.n_pruners)
+    columns = (every.example, votes.label[every.start], every.n_models, every.n_pruners)
     write_csv(
         path,
         COLUMNS,
         (
-            [example, label_of[label], networks, n_networks, pruners, n_pruners, mean_bin(example)]
+            [example, label_of[label], networks, n_models, pruners, n_pruners, mean_bin(example)]
             + [readable.get(name, {}).get(example) for name in MEASURES]
             for example, label, networks, pruners in zip(*(c.tolist() for c in columns), strict=True)
         ),
@@ -319,12 +319,12 @@ def _write_csv(
 
 
 def _summary(
-    dataset: str, split: str, every: Ranked, n_networks: int, n_pruners: int, total: int | None
+    dataset: str, split: str, every: Ranked, n_models: int, n_pruners: int, total: int | None
 ) -> str:
     noun = "test example" if split == "test" else "training example"
     of = f" of {count(total, noun)}" if total else f" {noun}s" if len(every) != 1 else f" {noun}"
     text = f"{count(len(every))}{of} of {dataset} {'is a PIE' if len(every) == 1 else 'are PIEs'} of at least one of "
-    text += f"{count(n_networks, 'pruned model')} ({count(n_pruners, 'pruner')})"
+    text += f"{count(n_models, 'pruned model')} ({count(n_pruners, 'pruner')})"
     if n_pruners > 1:
         many = int((every.n_pruners >= max(2, -(-n_pruners // 2))).sum())
         alone = int((every.n_pruners == 1).sum())

@@ -164,7 +164,7 @@ class Ranked:
     example: np.ndarray
     start: np.ndarray
     stop: np.ndarray
-    n_networks: np.ndarray
+    n_models: np.ndarray
     n_pruners: np.ndarray
 
     def __len__(self) -> int:
@@ -180,16 +180,16 @@ def ranked(votes: Votes, pruner_of_cell: np.ndarray) -> Ranked:
     Args:
         pruner_of_cell: (models,) a number for the pruner of each.
     """
-    example, start, n_networks = np.unique(votes.example, return_index=True, return_counts=True)
-    stop = start + n_networks
+    example, start, n_models = np.unique(votes.example, return_index=True, return_counts=True)
+    stop = start + n_models
     pruner = pruner_of_cell[votes.cell] if len(votes.cell) else votes.cell
     pairs = np.unique(np.stack([votes.example, pruner], axis=1), axis=0) if len(pruner) else np.zeros((0, 2))
     n_pruners = np.unique(pairs[:, 0], return_counts=True)[1] if len(pairs) else np.zeros(0, dtype=np.int64)
     agreement = votes.dense_agreement + votes.pruned_agreement
     sums = np.add.reduceat(agreement, start) if len(start) else agreement
-    means = sums / np.maximum(n_networks, 1)
-    order = np.lexsort((example, -means, -n_pruners, -n_networks))
-    return Ranked(example[order], start[order], stop[order], n_networks[order], n_pruners[order])
+    means = sums / np.maximum(n_models, 1)
+    order = np.lexsort((example, -means, -n_pruners, -n_models))
+    return Ranked(example[order], start[order], stop[order], n_models[order], n_pruners[order])
 
 
 def chosen(found: Ranked, most: int) -> Ranked:

@@ -15,7 +15,7 @@ from prunescope.files import read_json
 from prunescope.paths import CellFolder
 from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles
-from prunescope.report.images import PictureTable
+from prunescope.report.images import ImageTable
 from prunescope.site import explorer
 from prunescope.site.findings import CellNumbers
 from prunescope.site.often import Tally
@@ -97,7 +97,7 @@ class Site:
     cards: list[Path]
     out: Path
     data: dict[str, Path]
-    often: list[tuple[Tally, PictureTable | None]] = field(default_factory=list)
+    often: list[tuple[Tally, ImageTable | None]] = field(default_factory=list)
     splits: list[explorer.Split] = field(default_factory=list)
 
     @property

@@ -13,14 +13,14 @@ from prunescope.analysis.stats import mean
 from prunescope.report import contact_sheet, page
 from prunescope.report.audit_files import Pie
 from prunescope.report.contact_sheet import MOST, Tile
-from prunescope.report.images import PictureTable
+from prunescope.report.images import ImageTable
 from prunescope.report.sentences import count
 from prunescope.site.findings import CellNumbers
 
 #: Images of each data set on the study's page.
 FEW = 12
 #: With a single model there is nothing to count: its own page has the sheet.
-FEWEST_NETWORKS = 2
+FEWEST_MODELS = 2
 
 COLUMNS = (
     "example",
@@ -45,7 +45,7 @@ class Paid:
     """
 
     pie: Pie
-    n_networks: int
+    n_models: int
     n_pruners: int
 
 
@@ -54,14 +54,14 @@ class Tally:
     """PIEs over the pruned models of one data set; every (arch, pruner, compression level) counts as one model."""
 
     dataset: str
-    n_networks: int = 0
+    n_models: int = 0
     n_examples: int = 0
     pruners: set[str] = field(default_factory=set)
     _found: dict[int, list[tuple[str, Pie]]] = field(default_factory=dict)
 
     def add(self, cell: CellNumbers, pies: Sequence[Pie]) -> None:
         """Count every PIE of one cell."""
-        self.n_networks += 1
+        self.n_models += 1
         self.n_examples = max(self.n_examples, int(cell.summary.get("n_examples") or 0))
         self.pruners.add(cell.pruner)
         for pie in pies:
@@ -71,19 +71,19 @@ class Tally:
         """Examples by number of models, then of pruners, then by how much the models agree."""
         rows = [_paid(found) for found in self._found.values()]
         return sorted(
-            rows, key=lambda row: (-row.n_networks, -row.n_pruners, -_agreement(row.pie), row.pie.example)
+            rows, key=lambda row: (-row.n_models, -row.n_pruners, -_agreement(row.pie), row.pie.example)
         )
 
     @property
     def sentences(self) -> list[str]:
         """How many examples are ever PIEs, and how often the most frequent are."""
         rows = self.rows()
-        models = count(self.n_networks, "pruned model")
+        models = count(self.n_models, "pruned model")
         if not rows:
             return [f"No example of {self.dataset} is a PIE of any of its {models}."]
-        most = rows[0].n_networks
-        first = sum(row.n_networks == most for row in rows)
-        everywhere = "every one of them" if most == self.n_networks else f"{count(most)} of them"
+        most = rows[0].n_models
+        first = sum(row.n_models == most for row in rows)
+        everywhere = "every one of them" if most == self.n_models else f"{count(most)} of them"
         return [
             f"{count(len(rows))} of {count(self.n_examples, 'test example')} "
             f"{'is a PIE' if len(rows) == 1 else 'are PIEs'} of at least one of {models} "
@@ -114,7 +114,7 @@ def _paid(found: Sequence[tuple[str, Pie]]) -> Paid:
     return Paid(typical, len(found), len({pruner for pruner, _ in found}))
 
 
-def tiles(tally: Tally, images: PictureTable | None, most: int) -> list[Tile]:
+def tiles(tally: Tally, images: ImageTable | None, most: int) -> list[Tile]:
     """The first ``most`` examples of the tally."""
     return [
         contact_sheet.tile(
@@ -122,7 +122,7 @@ def tiles(tally: Tally, images: PictureTable | None, most: int) -> list[Tile]:
             (row.pie.dense_agreement, row.pie.pruned_agreement),
             images,
             (
-                f"{count(row.n_networks)} of {count(tally.n_networks, 'model')}",
+                f"{count(row.n_models)} of {count(tally.n_models, 'model')}",
                 f"{count(row.n_pruners)} of {count(len(tally.pruners), 'pruner')}",
             ),
         )
@@ -131,7 +131,7 @@ def tiles(tally: Tally, images: PictureTable | None, most: int) -> list[Tile]:
 
 
 def section(
-    tallies: Sequence[tuple[Tally, PictureTable | None]], pages: Path, out: Path
+    tallies: Sequence[tuple[Tally, ImageTable | None]], pages: Path, out: Path
 ) -> list[dict[str, Any]]:
     """What the study's page prints: the first few of each data set, and where its page is."""
     return [
@@ -149,7 +149,7 @@ def section(
 
 def write(
     tally: Tally,
-    images: PictureTable | None,
+    images: ImageTable | None,
     folder: Path,
     *,
     where: Path,
@@ -193,8 +193,8 @@ def write(
             [
                 row.pie.example,
                 row.pie.label,
-                row.n_networks,
-                tally.n_networks,
+                row.n_models,
+                tally.n_models,
                 row.n_pruners,
                 len(tally.pruners),
                 row.pie.dense_vote,

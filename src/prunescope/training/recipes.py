@@ -38,14 +38,8 @@ Recipe: TypeAlias = Iterator[Phase]
 
 def train_dense(state: TrainingState, after_epoch: Callable[[int], None] | None = None) -> None:
     """Follow ``dense`` with this model alone."""
-    _alone(state, dense(state, after_epoch))
-
-
-def prune_and_train(
-    state: TrainingState, pruner: Pruner, compression: Compression, start: Mapping[str, Tensor]
-) -> None:
-    """Follow ``pruned`` with this model alone."""
-    _alone(state, pruned(state, pruner, compression, start))
+    for phase in dense(state, after_epoch):
+        train(state, phase)
 
 
 def dense(state: TrainingState, after_epoch: Callable[[int], None] | None = None) -> Recipe:
@@ -201,11 +195,6 @@ def rewind(state: TrainingState, start: Mapping[str, Tensor]) -> None:
     if state.masks is not None:
         state.set_masks(state.masks)
     state.restart_optimizer()
-
-
-def _alone(state: TrainingState, recipe: Recipe) -> None:
-    for phase in recipe:
-        train(state, phase)
 
 
 def _gradients(state: TrainingState, pruner: Pruner, decay: float, round_: int) -> dict[str, Tensor]:

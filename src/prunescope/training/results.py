@@ -63,7 +63,7 @@ class Results:
         self.records.append({**record_of(job, state, {}), "diverged": True, "reason": reason})
 
     def add(self, other: Results) -> None:
-        """Further seeds, above those that are here."""
+        """More seeds, above those that are here."""
         for table, blocks in other.predictions.items():
             self.predictions.setdefault(table, []).extend(blocks)
         self.thresholds |= other.thresholds

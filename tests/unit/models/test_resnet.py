@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from safetensors.numpy import save_file
 from safetensors.torch import load_file
+from tests.support.recipes import prune_and_train
 from torch import nn
 
 from prunescope.config.architectures import ResNet, Training
@@ -22,7 +23,7 @@ from prunescope.errors import UserError
 from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.shape import Shape
 from prunescope.training.job import run_block
-from prunescope.training.recipes import prune_and_train, rewind, train_dense
+from prunescope.training.recipes import rewind, train_dense
 from prunescope.training.state import TrainingState, copied_state
 from prunescope.training.write import BlockOutputs
 

@@ -23,7 +23,7 @@ from prunescope.papers.build import build as build_paper
 from prunescope.papers.pie import browser
 from prunescope.report import contact_sheet
 from prunescope.report.audit_files import AuditFiles, Pie
-from prunescope.report.images import PictureTable, levels, pictures_of_test, png, tiled
+from prunescope.report.images import ImageTable, images_of_test, levels, png, tiled
 from prunescope.site import often
 from prunescope.site.build import build
 from prunescope.site.findings import CellNumbers
@@ -69,11 +69,11 @@ def test_the_same_image_is_the_same_bytes() -> None:
     assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
 
 
-def table_of(labels: list[int], shape: tuple[int, int, int], path: Path) -> PictureTable:
+def table_of(labels: list[int], shape: tuple[int, int, int], path: Path) -> ImageTable:
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (len(labels), *shape)).astype(np.uint8)
     info = TableInfo("zoo", "test", "single-label", ("cat", "dog"), ("image",), shape, 255.0)
-    return PictureTable(path, DataTable(info, np.array(labels, dtype=np.int32), images=images))
+    return ImageTable(path, DataTable(info, np.array(labels, dtype=np.int32), images=images))
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,12 @@ def test_other_data_than_was_voted_on_is_refused(tmp_path: Path) -> None:
 
 
 def test_tables_without_images(tmp_path: Path) -> None:
-    assert pictures_of_test(None) is None
-    assert pictures_of_test(tmp_path) is None
+    assert images_of_test(None) is None
+    assert images_of_test(tmp_path) is None
     info = TableInfo("t", "test", "single-label", ("a", "b"), ("text",))
     write_table(tmp_path / "test.parquet", DataTable(info, np.array([0], np.int32), texts={"text": ["x"]}))
     with pytest.raises(UserError, match="has no images"):
-        pictures_of_test(tmp_path)
+        images_of_test(tmp_path)
 
 
 def pie(example: int, dense: str, pruned: str, a: float = 1.0, b: float = 0.5, label: str = "cat") -> Pie:
@@ -133,7 +133,7 @@ def test_counting_by_hand() -> None:
     tally.add(cell("UP", 4), [])
     rows = tally.rows()
     # 3 of three models, 7 of two models and two pruners, 9 of one
-    assert [(r.pie.example, r.n_networks, r.n_pruners) for r in rows] == [(3, 3, 2), (7, 2, 2), (9, 1, 1)]
+    assert [(r.pie.example, r.n_models, r.n_pruners) for r in rows] == [(3, 3, 2), (7, 2, 2), (9, 1, 1)]
     # dog -> cat twice, dog -> cow once; agreements (1 + 0.5 + 0.75) / 3 and (0.5 + 0.75 + 1) / 3
     assert (rows[0].pie.dense_vote, rows[0].pie.pruned_vote) == ("dog", "cat")
     assert rows[0].pie.dense_agreement == pytest.approx(0.75)

@@ -215,9 +215,9 @@ def test_captions_say_over_how_many_seeds(tmp_path: Path) -> None:
     found = results_tree(tmp_path, study(grid=GRID), n=80)
     draw_all(tmp_path / "tables", found["cells"], tmp_path / "figures")
     captions = [
-        picture["caption"]
+        image["caption"]
         for family in json.loads((tmp_path / "figures" / "figures.json").read_text())["families"]
-        for picture in family["figures"]
+        for image in family["figures"]
     ]
     assert len(captions) > 8
     assert [caption for caption in captions if "seed" not in caption] == []

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -32,7 +33,7 @@ from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.seeds import stream
 from prunescope.training.batches import Split, TrainingData, epoch_batches
 from prunescope.training.loop import learning_rates
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.state import TrainingState, copied_state
 
 CRITERIA = ["magnitude", "sensitivity", "platon", "pins", "pins-plain", "movement", "pst", "l0"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 from torch import nn
 
 from prunescope.config.architectures import Encoder, Training
@@ -24,7 +25,7 @@ from prunescope.models.registry import build, prunable
 from prunescope.training.batches import order_of
 from prunescope.training.gradual import PrunedGradually
 from prunescope.training.loop import train
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.state import DivergedError, Phase, TrainingState, copied_state
 
 EPOCHS, BATCH, LR, CLIP, DECAY = 3, 8, 4e-3, 0.5, 0.1

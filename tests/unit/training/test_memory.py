@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 from torch import nn
 
 from prunescope.config.architectures import Training
@@ -16,7 +17,7 @@ from prunescope.models.packed import PackedTexts
 from prunescope.training.loop import train
 from prunescope.training.memory import backward, in_batches, reported_memory
 from prunescope.training.predict import logits_of, mean_loss
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.state import Phase, copied_state
 
 SETTINGS = Training(optimizer="sgd", lr=0.05, epochs=2, batch_size=16, clip_norm=1.0, finetune_epochs=1)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 
 from prunescope.config.architectures import ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import build, prunable
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.state import TrainingState, copied_state
 
 SETTINGS = Training(

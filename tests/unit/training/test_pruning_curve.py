@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 from torch import Tensor
 
 from prunescope.config.architectures import Training
@@ -16,7 +17,6 @@ from prunescope.config.pruners import PRUNERS
 from prunescope.models.registry import prunable
 from prunescope.training import gradual
 from prunescope.training.gradual import PrunedGradually, PruningCurve
-from prunescope.training.recipes import prune_and_train
 from prunescope.training.state import PruningPoint, StepHook, TrainingState, Watch, copied_state
 
 SETTINGS = Training(optimizer="adamw", lr=4e-3, epochs=3, batch_size=12, clip_norm=0.5)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 
 from prunescope.config.architectures import Training
 from prunescope.config.compression import Compression
@@ -21,7 +22,7 @@ from prunescope.models.registry import prunable
 from prunescope.pruning.filters import channels_kept, scores_of_maps
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import train
-from prunescope.training.recipes import prune_and_train, rewind, train_dense
+from prunescope.training.recipes import rewind, train_dense
 from prunescope.training.state import DivergedError, Phase, TrainingState, copied_state
 
 HALF, MOST = Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)

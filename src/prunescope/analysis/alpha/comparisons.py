@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 from typing import TypeVar
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies
-from prunescope.analysis.alpha.order import default_networks, levels
+from prunescope.analysis.alpha.order import default_architectures, levels
 from prunescope.analysis.ttests import Alternative
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS
@@ -108,7 +108,7 @@ def _datasets(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:
     """
     accuracies = dense_accuracies(cells)
     known = [cell for cell in cells if cell.pair in accuracies]
-    defaults = default_networks(known)
+    defaults = default_architectures(known)
     in_table = set()
     at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
     for (pruner, compression), group in _groups(at_defaults, lambda c: (c.pruner, c.compression)).items():

@@ -8,7 +8,7 @@ from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies
 from prunescope.analysis.stats import mean
 
 
-def default_networks(cells: Iterable[AlphaCell]) -> dict[str, str]:
+def default_architectures(cells: Iterable[AlphaCell]) -> dict[str, str]:
     """Each data set's architecture where data sets are compared.
 
     The one that most data sets have, then the one with most pruners, then the one of middle size.

@@ -10,7 +10,7 @@ from typing import Any
 
 from prunescope.papers.pie.disagreements import MOST_CHARACTERS, Disagreement, Disagreements, cut
 from prunescope.report import contact_sheet, page
-from prunescope.report.images import pictures_of_test, png, tiled
+from prunescope.report.images import images_of_test, png, tiled
 
 #: Rows on the page; all of them are in the table beside it.
 MOST_ROWS = 12_000
@@ -41,14 +41,14 @@ def draw_images(
         rows = [row for row in shown if row.cell.dataset == dataset]
         if not rows:
             continue
-        table = pictures_of_test(data.get(dataset))
+        table = images_of_test(data.get(dataset))
         if table is None:
             found[dataset] = None
             continue
         rows.sort(key=lambda row: (-(row.dense_agreement + row.pruned_agreement), row.example))
         labels = {row.example: row.true for row in reversed(rows)}
         chosen = list(dict.fromkeys(row.example for row in rows))[:MOST_IMAGES]
-        images = [table.picture(example, "|".join(labels[example])) for example in chosen]
+        images = [table.image(example, "|".join(labels[example])) for example in chosen]
         name = f"pictures-{dataset}.png"
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
         width, height = table.shown_size

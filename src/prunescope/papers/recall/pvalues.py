@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
-from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
+from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
 from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
@@ -69,7 +69,7 @@ class Order:
         cells = inputs.once(alpha_cells)
         accuracies = dense_accuracies(cells)
         known = [cell for cell in cells if (cell.dataset, cell.arch) in accuracies]
-        defaults = default_networks(known)
+        defaults = default_architectures(known)
         at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
         easiest = [dataset for group in (at_defaults, cells) for dataset, _ in easiest_first(group)]
         names = {

@@ -1,5 +1,5 @@
 "use strict";
-// The example explorer. A split's examples and votes are one script, loaded when it is chosen; texts and pictures lie in
+// The example explorer. A split's examples and votes are one script, loaded when it is chosen; texts and images lie in
 // files of their own, loaded when a row that needs them is shown, or all of them for a search. Everything enters the
 // page as text, never as HTML.
 (() => {
