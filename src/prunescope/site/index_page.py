@@ -6,12 +6,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.csv_text import read_csv
+from prunescope.analysis.tables.declared import read_rows
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
 from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.papers import report_comparison as against_papers
+from prunescope.papers.tables import CellClaims
 from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
 from prunescope.site import grid, often, state, story
@@ -184,11 +185,8 @@ def claims_by_cell(table: Path) -> dict[Key, tuple[int, int]]:
     if not table.exists():
         return {}
     return {
-        (row["dataset"], row["arch"], row["pruner"], row["amount"]): (
-            int(row["n_hold"]),
-            int(row["n_decided"]),
-        )
-        for row in read_csv(table)
+        (row.dataset, row.arch, row.pruner, row.amount): (row.n_hold, row.n_decided)
+        for row in read_rows(table, CellClaims)
     }
 
 

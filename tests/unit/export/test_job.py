@@ -124,6 +124,38 @@ def test_command(trained, tmp_path, capsys):
     assert "no model of seed 4; there are 3" in capsys.readouterr().err
 
 
+def test_wrong_files_are_named_with_those_to_give_and_none_is_to_be_deleted(trained, tmp_path, capsys):
+    folder, inputs = trained("lenet5")
+    models, junk = folder / "models.safetensors", tmp_path / "junk"
+    lonely = tmp_path / "lonely" / models.name
+    junk.write_bytes(b"no safetensors")
+    lonely.parent.mkdir()
+    lonely.write_bytes(models.read_bytes())
+    other = tmp_path / "other.safetensors"
+    capsys.readouterr()  # the training's
+    with safe_open(inputs, framework="numpy") as file:
+        about = json.loads(file.metadata()["prunescope"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    save_file(tensors, other, metadata={"prunescope": json.dumps({**about, "dataset": "e"})})
+    give_models, give_inputs = "give the models.safetensors or", "give RESULTS/data/DATASET/inputs/"
+    for first, second, what in (
+        (junk, inputs, f"{junk}: damaged checkpoint ({{}}); {give_models}"),
+        (tmp_path, inputs, f"{tmp_path}: damaged checkpoint ({{}}); {give_models}"),
+        (tmp_path / "none", inputs, f"{tmp_path / 'none'}: no such checkpoint; {give_models}"),
+        (lonely, inputs, f"{lonely.with_name('metrics.json')}: no such file; {give_models}"),
+        (models, junk, f"{junk}: truncated or not a safetensors file ({{}}); {give_inputs}"),
+        (models, models, f"{models}: not an encoded data set: has no 'prunescope' metadata; {give_inputs}"),
+        (models, other, f"{other}: e for lenet5, but the models are lenet5 on d; {give_inputs}"),
+    ):
+        out = tmp_path / "small"
+        assert main(["export", str(first), "--seed", "3", "--inputs", str(second), "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert all(part in said for part in what.split("{}")), said
+        assert "delete" not in said
+        assert said.count("\n") == 1
+        assert not out.exists()
+
+
 def test_size_at_the_papers_shape():
     """80 % of a matrix of BERT-base's: at least 8.9 times smaller than float32 (PINS paper, Table 7)."""
     rng = np.random.default_rng(0)

@@ -285,8 +285,12 @@ def test_no_rates_file_at_all(tmp_path):
     (tmp_path / "list.json").write_text("[1]")
     with pytest.raises(UserError, match=r"list\.json: no rates file"):
         read_rates([tmp_path / "list.json"])
-    with pytest.raises(UserError, match="no such file"):
-        read_rates([tmp_path / "missing.json"])
+    (tmp_path / "text.json").write_text("rates")
+    for name, what in (("missing.json", "no such file"), ("text.json", "not a JSON file (")):
+        with pytest.raises(UserError) as caught:
+            read_rates([tmp_path / name])
+        assert str(caught.value).startswith(f"{tmp_path / name}: {what}")
+        assert str(caught.value).endswith("; give a file that benchmarks/rates.py wrote")
 
 
 def test_two_devices_do_not_add_up(tmp_path):
