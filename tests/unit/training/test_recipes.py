@@ -494,7 +494,7 @@ def test_damaged_foreign_and_missing_checkpoints_are_refused_by_name(make_state,
     from safetensors.torch import save_file
 
     save_file({"layer": torch.ones(1)}, path)
-    with pytest.raises(UserError, match="not a checkpoint of ours"):
+    with pytest.raises(UserError, match="not a checkpoint of models"):
         checkpoint.Checkpoint(path)
     with pytest.raises(UserError, match="no such checkpoint"):
         checkpoint.Checkpoint(tmp_path / "none.safetensors")
