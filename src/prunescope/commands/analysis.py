@@ -76,10 +76,8 @@ def add_commands(commands: Any) -> None:
         stage=True,
     )
     add_cells(tables)
-    add_settings(
-        tables, "--analysis", "settings of the tests between cells (default: the study's defaults)", "{}"
-    )
-    add_settings(tables, "--sources", "source of each data set, by name (default: none)", "{}")
+    add_settings(tables, "--analysis", "settings of the tests between cells", "the defaults of `analysis`")
+    add_settings(tables, "--sources", "source of each data set, by name", "none")
     add_folder(tables, "--out", "folder for the tables")
     tables.set_defaults(run=_tables)
 

@@ -68,11 +68,11 @@ def add_folder(parser: argparse.ArgumentParser, name: str, text: str) -> None:
     parser.add_argument(name, required=True, type=Path, metavar="DIR", help=text)
 
 
-def add_settings(parser: argparse.ArgumentParser, name: str, text: str, default: str | None = None) -> None:
-    """Add an option that takes JSON; required where it has no ``default``."""
-    parser.add_argument(
-        name, required=default is None, default=default, metavar="JSON", help=f"{text}, as JSON"
-    )
+def add_settings(parser: argparse.ArgumentParser, name: str, text: str, otherwise: str = "") -> None:
+    """Add an option that takes JSON; required unless ``otherwise`` says what holds without it (then it is ``{}``)."""
+    default = "{}" if otherwise else None
+    text += ", as JSON" + (f" (default: {otherwise})" if otherwise else "")
+    parser.add_argument(name, required=not otherwise, default=default, metavar="JSON", help=text)
 
 
 def add_cells(parser: argparse.ArgumentParser) -> None:

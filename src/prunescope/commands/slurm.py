@@ -26,7 +26,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "setup",
         "write Snakemake's profile, with this site's values",
         "slurm setup",
-        description="Writes the profile that `snakemake --profile slurm` reads, from config.yaml and site.yaml.",
+        description="Write the profile that `snakemake --profile slurm` reads, from config.yaml and site.yaml.",
     )
     setup.add_argument(
         "--source",
@@ -42,7 +42,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         "run",
         "run a study unattended: restart Snakemake when it hangs or is killed, never run a job twice",
         f"slurm run --configfile {_STUDY} --background",
-        description="Starts Snakemake with the profile and the arguments after `--`, and watches it. Ctrl-C stops "
+        description="Start Snakemake with the profile and the arguments after `--`, and watch it. Ctrl-C stops "
         "watching and leaves running jobs alone; the same command resumes.",
         extras=("workflow", "train"),
     )

@@ -20,8 +20,8 @@ def add_commands(commands: Any) -> None:
         "audit",
         "who pays: compare dense and compressed models from their predictions alone",
         "audit --dense dense.csv --pruned pruned.csv --texts texts.csv --out audit",
-        description="Compares the predictions of two models (or of several seeds of each) on the same "
-        "examples and writes tables and a report of who pays for the compression.",
+        description="Compare the predictions of two models (or of several seeds of each) on the same "
+        "examples, and write tables and a report of who pays for the compression.",
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
         "write pages of what is done so far",
         "report --configfile config.yaml",
         extras=("workflow",),
-        description="Writes tables, figures and pages of the models that are analysed into RESULTS/so-far, while the "
+        description="Write tables, figures and pages of the models analysed so far into RESULTS/so-far, while the "
         "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
     )
     add_configfile(report)
@@ -83,7 +83,7 @@ def add_commands(commands: Any) -> None:
         "run",
         "run a study with Snakemake, showing progress and the time left",
         "run --configfile config.yaml -- --cores 4",
-        description="Starts Snakemake with the arguments after `--` and shows what is done and how long "
+        description="Start Snakemake with the arguments after `--`, and show what is done and how long "
         "the rest will take. The full output goes to a log file, named at the end.",
         extras=("workflow", "train"),
     )
@@ -115,9 +115,10 @@ def add_commands(commands: Any) -> None:
         commands,
         "export",
         "write a model as a small file: 8-bit weights in compressed sparse rows",
-        "export models.safetensors --seed 0 --inputs results/data/digits/inputs/lenet5.safetensors --out small",
+        "export models.safetensors --seed 0 --inputs results/data/digits/inputs/lenet5.safetensors "
+        "--out small.safetensors",
         extras=("train",),
-        description="Writes one model of a study in the form of docs/export.md, reads it back, and says how much "
+        description="Write one model of a study in the form of docs/export.md, read it back, and report how much "
         "smaller it is and how many predictions change.",
     )
     export.add_argument("models", type=Path, metavar="MODELS", help="a block's models.safetensors")
