@@ -1,8 +1,9 @@
 """Snakemake's SLURM executor as this workflow needs it; the workflow applies this in Snakemake's own process.
 
 What the plugin (2.8.0) does otherwise: it asks ``scontrol show config`` in every cycle and turns to sacct where that
-fails or where MinJobAge is short; it forgets its jobs after an outage of five minutes; it gives up a job when sbatch
-cannot reach the controller; it looks for an account with sacct; it waits for ever for a job that squeue has forgotten.
+fails or where MinJobAge is short; it lets three minutes pass between two questions, and waits for ever for a job that
+squeue has forgotten; it forgets its jobs after an outage of five minutes; it gives up a job when sbatch cannot reach
+the controller; it looks for an account with sacct.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ def _adapt(plugin: Any, results: Path) -> None:
         asked.jobs = {job.external_jobid for job in active_jobs}
         async for job in check(self, active_jobs):
             yield job
+        shortest = self.workflow.executor_settings.init_seconds_before_status_checks
+        self.next_seconds_between_status_checks = min(self.next_seconds_between_status_checks, 3 * shortest)
 
     async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str], float]:
         silent = 0.0

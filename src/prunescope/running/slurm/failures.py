@@ -31,8 +31,9 @@ def failure_lines(failures: Iterable[Failure]) -> Iterator[str]:
             yield from _lines(failure)
     for message, jobs in refused.items():
         rules = ", ".join(dict.fromkeys(job.rule for job in jobs))
+        count = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}"
         yield (
-            f"failed: sbatch refuses {len(jobs)} jobs ({rules}): {message}; correct profiles/slurm/site.yaml or "
+            f"failed: sbatch refuses {count} ({rules}): {message}; correct profiles/slurm/site.yaml or "
             "config.yaml, run `prunescope slurm setup`, then the same command again"
         )
 

@@ -58,7 +58,7 @@ class Supervision:
     """``results``: the tree. ``arguments``: for Snakemake, after the profile and the study.
 
     ``patience``: seconds without a question for the states of jobs after which Snakemake hangs; the executor's own
-    longest pause is 180. ``interval``: seconds between looks at Snakemake.
+    longest pause is 60. ``interval``: seconds between looks at Snakemake.
     """
 
     configfile: Path
@@ -330,7 +330,7 @@ def _read(text: str, outcome: Outcome) -> bool:
         if outcome.watch.quotes.hides(line):
             continue
         outcome.watch.read(line)
-        if line.startswith(("squeue: ", "sbatch: ")):
+        if line.startswith("squeue: ") or (line.startswith("sbatch: ") and "tried again every" in line):
             say(line)
         changed |= outcome.progress.read(line, time.monotonic())
     return changed

@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import logging
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,14 +20,14 @@ plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
 
 
 @pytest.fixture
-def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def adapted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """A copy of the plugin's module, with a class of its own, adapted to a results tree."""
     copy: Any = ModuleType("copy")
     copy.__dict__.update(plugin.__dict__)
     copy.Executor = type("Executor", (plugin.Executor,), {})
     monkeypatch.setitem(sys.modules, "snakemake_executor_plugin_slurm", copy)
     monkeypatch.setattr(executor, "PAUSE", 0.01)
-    yield copy
+    return copy
 
 
 def test_what_is_replaced_is_what_the_plugin_calls() -> None:
