@@ -21,8 +21,8 @@ from typing import NoReturn
 
 from prunescope.errors import UserError
 from prunescope.files import write_json, write_text
-from prunescope.running import locks
 from prunescope.running.progress import (
+    NO_LOCK,
     Progress,
     snakefile_arguments,
     snakemake_environment,
@@ -135,7 +135,7 @@ def _stopped(number: int, frame: FrameType | None) -> NoReturn:
 def _supervise(plan: Supervision, program: str, lock: ResultsLock) -> int:
     fruitless = 0
     while True:
-        _settle(plan, program)
+        _settle(plan)
         outcome = _run_once(plan, program, lock)
         if not outcome.lost:
             return _close(plan, outcome)
@@ -168,16 +168,9 @@ def _kill(pid: int) -> None:
         return
 
 
-def _settle(plan: Supervision, program: str) -> None:
+def _settle(plan: Supervision) -> None:
     """Bring what an earlier run left to a state that Snakemake can start from."""
     _await_jobs(plan)
-    if locks.is_stale(Path()):
-        subprocess.run(
-            [program, *_arguments(plan), "--unlock"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
     if plan.run_file.is_file():
         _record(plan)
 
@@ -241,6 +234,7 @@ def _record(plan: Supervision) -> None:
 def _arguments(plan: Supervision) -> list[str]:
     return [
         *snakefile_arguments(),
+        *NO_LOCK,
         "--profile",
         "slurm",
         "--configfile",
@@ -286,7 +280,6 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
         )
     try:
         lock.note_snakemake(process.pid)
-        locks.note_holder(Path(), process.pid)
         return _follow(plan, process, log)
     finally:
         if process.poll() is None:
