@@ -158,6 +158,12 @@ class Site:
         logs = sorted((self.results / "logs").glob("slurm-*.log")) if self.results.is_dir() else []
         return self.said + "".join(path.read_text(errors="replace") for path in logs)
 
+    @property
+    def snakemake_log(self) -> str:
+        """What the last Snakemake that was started here has said so far."""
+        logs = sorted((self.folder / ".snakemake" / "log").glob("*.log"))
+        return logs[-1].read_text(errors="replace") if logs else ""
+
     def running(self, rule: str, besides: str = "") -> list[int]:
         """SLURM's numbers of the running jobs of a rule, without those of a comment."""
         return [

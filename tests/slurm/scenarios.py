@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -180,15 +181,37 @@ def full_disk() -> Found:
 
 
 def profile_alone() -> Found:
-    """``snakemake --profile slurm``, as a person types it."""
+    """``snakemake --profile slurm``, as a person types it: a drained partition, then slurmctld away; a wrong name.
+
+    sacct is there and has no database, as on many clusters.
+    """
     found = Found()
-    with temporary_cluster() as (cluster, folder):
+    with temporary_cluster() as (cluster, folder), ThreadPoolExecutor(1) as pool:
         site = Site(cluster, folder)
-        done = site.snakemake(TABLES)
+        cluster.client("scontrol", "update", "PartitionName=cpu", "State=DRAIN")
+        ended = pool.submit(site.snakemake, TABLES)
+        site.wait_for(lambda: "tried again every" in site.snakemake_log, "a refused submission")
+        cluster.client("scontrol", "update", "PartitionName=cpu", "State=UP")
+
+        site.wait_for(lambda: site.trainers("prune"), "a pruned model")
+        cluster.stop_controller()
+        site.wait_for(lambda: "squeue: no answer" in site.snakemake_log, "an outage noticed")
+        # More than the executor's own attempts would bear.
+        time.sleep(50)
+        cluster.start_controller()
+        done = ended.result()
         found.facts["code"] = done.returncode
         found.look(site)
         found.logs = done.stdout + done.stderr
         found.facts["requests"] = requests(cluster)
+
+        wrong = Site(cluster, folder.with_name("wrong"), {**STUDY, "results": "other"})
+        profile = cluster.folder / "home" / ".config" / "snakemake" / "slurm" / "config.yaml"
+        profile.write_text(profile.read_text().replace("'gpu'", "'nosuch'").replace("'cpu'", "'nosuch'"))
+        run = wrong.start(TABLES.replace("results", "other"))
+        found.facts["refused"] = (wrong.finish(run), wrong.said)
+        status = wrong.command("slurm", "status", "--configfile=study.yaml")
+        found.facts["refused status"] = status.stdout
     return found
 
 

@@ -80,10 +80,31 @@ def test_the_profile_alone_gives_the_tables_of_a_local_run(
     assert profile.facts["code"] == 0, profile.logs
     assert profile.tables == undisturbed
     requests = profile.facts["requests"]
-    assert {state for *_, state in requests} == {"COMPLETED"}
-    networks = [row[1:3] for row in requests if row[0].startswith(("rule_train", "rule_prune"))]
-    assert networks == [["gpu", "gres:gpu:1"]] * 4
+    assert {state for *_, state in requests} <= {"COMPLETED", "FAILED"}
+    trained = [row[1:3] for row in requests if row[0].startswith(("rule_train", "rule_prune"))]
+    assert trained == [["gpu", "gres:gpu:1"]] * 4
     assert {row[1] for row in requests if row[0].startswith("rule_cell")} == {"cpu"}
+
+
+def test_a_drained_partition_and_a_controller_that_is_away_are_waited_for(profile: Found) -> None:
+    assert (
+        profile.logs.count("sbatch: Required partition not available (inactive or drain); tried again") == 1
+    )
+    assert "squeue: no answer; asked again every 15 s, and jobs that run go on" in profile.logs
+    assert "squeue: answers again after" in profile.logs
+    assert "sacct" not in profile.logs
+
+
+def test_a_partition_that_does_not_exist_ends_the_run_with_what_sbatch_said(profile: Found) -> None:
+    code, said = profile.facts["refused"]
+    assert code == 1
+    line = (
+        "failed: sbatch refuses 1 job (encode): invalid partition specified: nosuch; Invalid partition name "
+        "specified; correct profiles/slurm/site.yaml or config.yaml, run `prunescope slurm setup`, then the same "
+        "command again"
+    )
+    assert line in said
+    assert line in profile.facts["refused status"]
 
 
 def test_tables_after_faults_of_jobs(jobs: Found, undisturbed: dict[str, bytes]) -> None:

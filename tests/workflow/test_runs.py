@@ -162,7 +162,6 @@ def test_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Workspace, tm
         run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
-    assert "the last run here was killed; its lock is cleared" in done.stderr
     assert tables_of(workspace.results) == tables_of(finished.results)
     assert not list(workspace.results.glob("**/.*.part*"))
 

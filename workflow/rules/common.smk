@@ -3,6 +3,7 @@
 
 import json
 import signal
+from pathlib import Path
 
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
@@ -14,6 +15,7 @@ from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
 from prunescope.running.holding import hold, tell_of_holder
+from prunescope.running.slurm.executor import adapt
 from prunescope.running.workflow import (
     WorkflowGrid,
     any_of,
@@ -33,6 +35,7 @@ GRID = WorkflowGrid(STUDY)
 LAYOUT = GRID.layout
 if workflow.is_main_process:
     tell_of_holder(STUDY.results)
+    adapt(Path(STUDY.results))
 else:
     # SLURM's warning before the time limit goes to every process of a job's step. The one that trains keeps its
     # progress and ends; this one would die of it, and take the other along.

@@ -53,18 +53,27 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
         help="return at once and run on after logout; messages go to RESULTS/logs/slurm-run.log",
     )
     run.add_argument(
+        "--detach",
+        nargs="?",
+        type=int,
+        const=0,
+        metavar="MINUTES",
+        help="submit the supervisor itself as a job, for sites whose login nodes end long processes; it returns to the "
+        "queue when its time (MINUTES, else the partition's default) is up",
+    )
+    run.add_argument(
         "--patience",
         type=seconds,
         default=400.0,
         metavar="SECONDS",
-        help="restart Snakemake if it has not noticed the end of a job for this long (default: 400)",
+        help="restart Snakemake if it has not asked for its jobs for this long (default: 400)",
     )
     run.add_argument(
         "--interval",
         type=seconds,
         default=30.0,
         metavar="SECONDS",
-        help="how often the queue is read (default: 30)",
+        help="how often Snakemake is looked at (default: 30)",
     )
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
@@ -109,6 +118,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.configfile)
     results = Path(study.results)
+    if arguments.detach is not None:
+        return _detach(results, arguments.detach)
     if arguments.background:
         return _in_background(results)
     return supervise(
@@ -120,6 +131,21 @@ def _run(arguments: argparse.Namespace) -> int:
             interval=arguments.interval,
         )
     )
+
+
+def _detach(results: Path, minutes: int) -> int:
+    from prunescope.running.slurm import queue
+    from prunescope.running.slurm.profile import cpu_partition
+
+    words = sys.argv[1:]
+    at = next(index for index, word in enumerate(words) if word.partition("=")[0] == "--detach")
+    end = at + (2 if words[at] == "--detach" and words[at + 1 : at + 2] == [str(minutes)] else 1)
+    command = [sys.executable, "-m", "prunescope", *words[:at], *words[end:]]
+    log = results / "logs" / "slurm-run.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    number = queue.submit_supervisor(command, results, log, cpu_partition(), minutes or None)
+    print(f"submitted as job {number}; messages: {log}; `prunescope slurm cancel` ends it and its jobs")
+    return 0
 
 
 def _in_background(results: Path) -> int:
@@ -143,8 +169,9 @@ def _in_background(results: Path) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
-    from prunescope.running.results_lock import ResultsLock
+    from prunescope.running.results_lock import STATE, ResultsLock
     from prunescope.running.slurm import queue
+    from prunescope.running.slurm.supervisor import FAILURES
     from prunescope.running.status import status_of, status_text
 
     study = load_study(arguments.configfile)
@@ -155,7 +182,7 @@ def _status(arguments: argparse.Namespace) -> int:
     else:
         print(f"held by {holder}" + ("" if holder.lives else "; that process is gone"))
     try:
-        living = [job for job in queue.jobs_of(results, Path.cwd()) if job.lives]
+        living = [job for job in queue.jobs_of(results) if job.lives]
     except queue.QueueError as error:
         print(f"queue: no answer ({error})")
     else:
@@ -164,6 +191,9 @@ def _status(arguments: argparse.Namespace) -> int:
         for (rule, state), count in sorted(counts.items()):
             print(f"  {rule:<16}{state.lower():<12}{count:>6}")
     print(status_text(status_of(study, Path.cwd())))
+    failures = results / STATE / FAILURES
+    if failures.is_file():
+        print(failures.read_text(encoding="utf-8", errors="replace"), end="")
     return 0
 
 
@@ -171,22 +201,32 @@ def _cancel(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
     from prunescope.running.results_lock import ResultsLock
     from prunescope.running.slurm import queue
+    from prunescope.running.slurm.supervisor import CANCELLED
 
     results = Path(load_study(arguments.configfile).results)
-    holder = ResultsLock(results).holder()
+    try:
+        queue.cancel_supervisor(results)
+    except queue.QueueError as error:
+        raise UserError(f"queue: no answer ({error}); run this again later") from None
+    lock = ResultsLock(results)
+    holder = lock.holder()
+    if holder is not None and not holder.here:
+        # A supervisor that was a job takes a moment to end.
+        time.sleep(10)
+        holder = lock.holder()
     if holder is not None and holder.lives:
         if not holder.here:
             raise UserError(
                 f"{results}: in use by {holder}; cancel it on that machine, where its process can be ended"
             )
-        os.kill(holder.pid, signal.SIGTERM)
+        os.kill(holder.pid, CANCELLED if holder.snakemake else signal.SIGTERM)
         deadline = time.monotonic() + 30
         while holder.lives:
             if time.monotonic() > deadline:
                 raise UserError(f"process {holder.pid} does not end; kill it, then run this again")
             time.sleep(0.1)
     try:
-        living = [job for job in queue.jobs_of(results, Path.cwd()) if job.lives]
+        living = [job for job in queue.jobs_of(results) if job.lives]
         queue.cancel(living)
     except queue.QueueError as error:
         raise UserError(f"queue: no answer ({error}); run this again later") from None

@@ -49,7 +49,7 @@ def _refuse_beside_jobs(results: Path) -> None:
     from prunescope.running.slurm import queue
 
     try:
-        count = sum(job.lives for job in queue.jobs_of(results, Path.cwd()))
+        count = sum(job.lives for job in queue.jobs_of(results))
     except queue.QueueError as error:
         raise UserError(f"the SLURM queue does not answer ({error}); run again later") from None
     if count:

@@ -17,7 +17,6 @@ from typing import IO, TextIO
 from prunescope.config.load import load_study
 from prunescope.config.shipped import program, shipped
 from prunescope.errors import UserError
-from prunescope.running import locks
 
 #: Seconds between lines where the output is not a terminal.
 QUIET = 15.0
@@ -151,6 +150,10 @@ def snakemake_program() -> str:
     return str(found)
 
 
+#: Snakemake locks its working folder, in which several studies may run; the workflow itself locks the results tree.
+NO_LOCK = ("--nolock",)
+
+
 def snakefile_arguments() -> list[str]:
     """Arguments that name the shipped workflow where this folder has none of its own."""
     here = any(Path(name).is_file() for name in ("Snakefile", "snakefile", "workflow/Snakefile"))
@@ -161,7 +164,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     """Run Snakemake on a study; its exit code.
 
     Its own output goes to ``<results>/logs/run-<time>.log``. Ctrl-C reaches Snakemake too, which
-    stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
+    stops its jobs; the same command goes on from there.
 
     Raises:
         UserError: the study is not a valid one, a run is in progress here, or the log cannot be written.
@@ -170,10 +173,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     study = load_study(configfile)
     snakemake = snakemake_program()
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
-    command = [snakemake, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
-    if locks.is_stale(Path()):
-        print("the last run here was killed; its lock is cleared", file=sys.stderr)
-        subprocess.run([*command, "--unlock"], capture_output=True, check=False)
+    command = [snakemake, *snakefile_arguments(), *NO_LOCK, "--configfile", str(configfile), *arguments]
     progress = Progress(time.monotonic())
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -202,7 +202,6 @@ def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | No
     ) as process:
         assert process.stdout is not None
         try:
-            locks.note_holder(Path(), process.pid)
             _follow(process.stdout, record, progress, sys.stderr)
             return process.wait()
         except KeyboardInterrupt:

@@ -16,6 +16,7 @@ from prunescope.files import read_json
 from prunescope.paths import Layout, block_seeds, fill
 from prunescope.planning.blocks import blocks
 from prunescope.running.progress import duration
+from prunescope.running.results_lock import ResultsLock
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ def blocks_of(study: Study, workdir: Path) -> Iterator[Block]:
     """Every block of a study with its state.
 
     A block is done when its metrics are there and Snakemake does not have it marked as begun. What is
-    marked is running while Snakemake holds its lock, and else was interrupted and waits for the next
+    marked is running while a run holds the results tree, and else was interrupted and waits for the next
     run. A block that left a log and nothing else has failed.
     """
     layout = Layout(study.results)
     begun = _begun(workdir)
-    held = any((workdir / ".snakemake" / "locks").glob("*"))
+    holder = ResultsLock(workdir / study.results).holder()
+    held = holder is not None and holder.lives
     for cell in study.cells:
         for block in blocks(layout, study, cell, workdir):
             metrics = fill(layout.model("metrics.json"), cell, block)

@@ -13,6 +13,7 @@ from prunescope.cli import main
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
 from prunescope.paths import Layout, fill
+from prunescope.running.results_lock import ResultsLock
 from prunescope.running.status import status_of, status_text
 
 LAYOUT = Layout("results")
@@ -84,9 +85,8 @@ def begin(tmp_path: Path, *outputs: str, locked: bool) -> None:
     for output in outputs:
         name = base64.b64encode(output.encode(), altchars=b"-_").decode()
         put(tmp_path / ".snakemake" / "incomplete" / name)
-    (tmp_path / ".snakemake" / "locks").mkdir(parents=True, exist_ok=True)
     if locked:
-        put(tmp_path / ".snakemake" / "locks" / "0.output.lock", "\n".join(outputs))
+        ResultsLock(tmp_path / "results").take()
 
 
 def test_done_running_failed_and_waiting(study, tmp_path):

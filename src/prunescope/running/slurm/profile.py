@@ -99,6 +99,14 @@ def installed_profile() -> Path:
     return Path(platformdirs.user_config_dir("snakemake", "snakemake")) / "slurm" / "config.yaml"
 
 
+def cpu_partition() -> str:
+    """The partition of jobs that need no GPU, as the installed profile names it; empty where it names none."""
+    path = installed_profile()
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run `prunescope slurm setup` first")
+    return str(_read_yaml(path)["default-resources"].get("slurm_partition", "")).strip("'")
+
+
 def _text(value: str) -> str:
     # Snakemake evaluates resources as expressions: quotes make it a string whatever it holds.
     return f"'{value}'"

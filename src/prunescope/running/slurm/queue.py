@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import hashlib
-import re
+import os
+import shlex
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,6 @@ RUNNING = frozenset(
 
 #: Seconds after which a query counts as failed.
 TIMEOUT = 60
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class QueueError(Exception):
@@ -51,30 +50,65 @@ def run_prefix(results: Path) -> str:
     return f"prunescope-{hashlib.sha256(str(results.resolve()).encode()).hexdigest()[:12]}"
 
 
-def jobs_of(results: Path, workdir: Path) -> list[QueuedJob]:
-    """The user's jobs that write into a results tree.
-
-    Those are the supervised ones, by the tree's prefix, and those of a plain ``snakemake --profile slurm`` that ran in
-    ``workdir``, by the plugin's form of names and comments.
+def jobs_of(results: Path) -> list[QueuedJob]:
+    """The user's jobs that write into a results tree: those whose names begin with its prefix.
 
     Raises:
         QueueError: squeue failed.
     """
     text = _client(
-        ["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%j|%T|%Z|%k"]
+        ["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%j|%T|%k"]
     )
-    prefix = run_prefix(results)
-    found = []
-    for line in text.splitlines():
-        number, name, state, folder, comment = line.split("|", 4)
-        plain = (
-            _UUID.fullmatch(name)
-            and comment.startswith("rule_")
-            and Path(folder).resolve() == workdir.resolve()
+    rows = (line.split("|", 3) for line in text.splitlines())
+    return [
+        QueuedJob(number, name, state, comment.removeprefix("rule_"))
+        for number, name, state, comment in rows
+        if name.startswith(f"{run_prefix(results)}_")
+    ]
+
+
+def supervisor_name(results: Path) -> str:
+    """The name of a supervisor that is a job itself."""
+    return run_prefix(results).replace("prunescope-", "prunescope-supervisor-")
+
+
+def submit_supervisor(
+    command: Sequence[str], results: Path, log: Path, partition: str, minutes: int | None
+) -> str:
+    """Submit a supervisor as a job that goes back to the queue when its time is up; returns its number.
+
+    Raises:
+        UserError: sbatch refuses.
+    """
+    options = [f"--partition={partition}"] if partition else []
+    options += [f"--time={minutes}"] if minutes else []
+    try:
+        answer = _client(
+            [
+                *("sbatch", "--parsable", f"--job-name={supervisor_name(results)}", f"--output={log}"),
+                *("--open-mode=append", "--mem=2000", "--requeue", "--signal=B:USR1@120", *options),
+                *("--wrap", f"exec {shlex.join(command)}"),
+            ]
         )
-        if name.startswith(f"{prefix}_") or plain:
-            found.append(QueuedJob(number, name, state, comment.removeprefix("rule_")))
-    return found
+    except QueueError as error:
+        raise UserError(f"sbatch: {error}") from None
+    return answer.strip().partition(";")[0]
+
+
+def requeue_this_job() -> None:
+    """Put the job that this process runs in back into the queue."""
+    number = os.environ.get("SLURM_JOB_ID")
+    if number:
+        _client(["scontrol", "requeue", number])
+
+
+def cancel_supervisor(results: Path) -> None:
+    """End a supervisor that is a job itself.
+
+    Raises:
+        QueueError: scancel failed.
+    """
+    _client(["scancel", "--quiet", f"--user={getpass.getuser()}", f"--name={supervisor_name(results)}"])
 
 
 def cancel(jobs: Iterable[QueuedJob], *, waiting_only: bool = False) -> None:

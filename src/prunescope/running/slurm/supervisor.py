@@ -21,28 +21,43 @@ from typing import NoReturn
 
 from prunescope.errors import UserError
 from prunescope.files import write_json, write_text
-from prunescope.running import locks
 from prunescope.running.progress import (
+    NO_LOCK,
     Progress,
     snakefile_arguments,
     snakemake_program,
 )
 from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
 from prunescope.running.slurm import queue
+from prunescope.running.slurm.executor import answered_file
 from prunescope.running.slurm.failures import failure_lines
 from prunescope.running.slurm.profile import installed_profile
-from prunescope.running.slurm.watch import Watch
+from prunescope.running.slurm.watch import Failure, Watch
+
+#: What `prunescope slurm cancel` sends, and what SLURM sends before the end of a supervisor's own job.
+CANCELLED, TIME_IS_UP = signal.SIGUSR2, signal.SIGUSR1
+
+_STOPPED = {
+    signal.SIGINT: "stopped; submitted jobs go on, and the same command finds them again (`prunescope slurm cancel` "
+    "ends them)",
+    CANCELLED: "cancelled",
+    TIME_IS_UP: "the time of this supervisor's own job is up; it goes back to the queue, and submitted jobs go on",
+}
 
 #: Restarts in a row after which no job has ended, before the supervisor gives up.
 FRUITLESS = 5
+
+
+#: Below the state folder of a results tree.
+FAILURES = "slurm-failures.txt"
 
 
 @dataclass(frozen=True)
 class Supervision:
     """``results``: the tree. ``arguments``: for Snakemake, after the profile and the study.
 
-    ``patience``: seconds after which a job that left the queue without Snakemake noticing means that it hangs; the
-    executor's own longest pause is 180. ``interval``: seconds between looks at the queue.
+    ``patience``: seconds without a question for the states of jobs after which Snakemake hangs; the executor's own
+    longest pause is 60. ``interval``: seconds between looks at Snakemake.
     """
 
     configfile: Path
@@ -55,6 +70,11 @@ class Supervision:
     def run_file(self) -> Path:
         """What was started last, for the records of what ended unwatched."""
         return self.results / STATE / "slurm-run.json"
+
+    @property
+    def failures_file(self) -> Path:
+        """The failures of the run in progress, or of the last, in lines for people."""
+        return self.results / STATE / FAILURES
 
     @property
     def config_copy(self) -> Path:
@@ -76,8 +96,6 @@ class Outcome:
             return "Snakemake no longer follows its jobs"
         if self.code < 0:
             return f"Snakemake was killed ({signal.Signals(-self.code).name})"
-        if self.code and any(failure.reason == "rejected" for failure in self.watch.failed.values()):
-            return "jobs could not be submitted"
         return ""
 
 
@@ -94,27 +112,29 @@ def supervise(plan: Supervision) -> int:
     last = lock.take()
     # A closed terminal ends neither this process nor the run.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stopped)
+    for number in (signal.SIGTERM, CANCELLED, TIME_IS_UP):
+        signal.signal(number, _stopped)
     try:
         _end_orphan(last)
         return _supervise(plan, program, lock)
-    except KeyboardInterrupt:
-        say(
-            "stopped; jobs that run go on, and the same command finds them again (`prunescope slurm cancel` ends them)"
-        )
-        return 130
+    except KeyboardInterrupt as stopped:
+        number = stopped.args[0] if stopped.args else signal.SIGINT
+        say(_STOPPED.get(number, _STOPPED[signal.SIGINT]))
     finally:
         lock.release()
+    if number == TIME_IS_UP:
+        queue.requeue_this_job()
+    return 128 + number
 
 
 def _stopped(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt(number)
 
 
 def _supervise(plan: Supervision, program: str, lock: ResultsLock) -> int:
     fruitless = 0
     while True:
-        _settle(plan, program)
+        _settle(plan)
         outcome = _run_once(plan, program, lock)
         if not outcome.lost:
             return _close(plan, outcome)
@@ -147,16 +167,9 @@ def _kill(pid: int) -> None:
         return
 
 
-def _settle(plan: Supervision, program: str) -> None:
+def _settle(plan: Supervision) -> None:
     """Bring what an earlier run left to a state that Snakemake can start from."""
     _await_jobs(plan)
-    if locks.is_stale(Path()):
-        subprocess.run(
-            [program, *_arguments(plan), "--unlock"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
     if plan.run_file.is_file():
         _record(plan)
 
@@ -191,7 +204,7 @@ def _ask(plan: Supervision) -> list[queue.QueuedJob]:
     reported = False
     while True:
         try:
-            return queue.jobs_of(plan.results, Path.cwd())
+            return queue.jobs_of(plan.results)
         except queue.QueueError as error:
             if not reported:
                 say(f"the queue does not answer ({error}); asked again every {plan.interval:.0f} s")
@@ -220,6 +233,7 @@ def _record(plan: Supervision) -> None:
 def _arguments(plan: Supervision) -> list[str]:
     return [
         *snakefile_arguments(),
+        *NO_LOCK,
         "--profile",
         "slurm",
         "--configfile",
@@ -265,7 +279,6 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
         )
     try:
         lock.note_snakemake(process.pid)
-        locks.note_holder(Path(), process.pid)
         return _follow(plan, process, log)
     finally:
         if process.poll() is None:
@@ -275,11 +288,16 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
 
 def _follow(plan: Supervision, process: subprocess.Popen[bytes], log: Path) -> Outcome:
     outcome = Outcome(None, Progress(time.monotonic()))
+    failed: list[Failure] = []
+    write_text(plan.failures_file, "")
     looked = shown = time.monotonic()
     with open(log, encoding="utf-8", errors="replace") as output:
         while True:
             code = process.poll()
             changed = _read(output.read(), outcome)
+            if list(outcome.watch.failed.values()) != failed:
+                failed = list(outcome.watch.failed.values())
+                write_text(plan.failures_file, "".join(f"{line}\n" for line in failure_lines(failed)))
             now = time.monotonic()
             if changed and now - shown >= min(plan.interval, 15):
                 say(outcome.progress.line(now))
@@ -290,7 +308,7 @@ def _follow(plan: Supervision, process: subprocess.Popen[bytes], log: Path) -> O
                 return outcome
             if now - looked >= plan.interval:
                 looked = now
-                if _hangs(plan, outcome.watch, now):
+                if _hangs(plan, outcome.watch):
                     return outcome
             time.sleep(min(1.0, plan.interval))
 
@@ -304,22 +322,23 @@ def _read(text: str, outcome: Outcome) -> bool:
         if outcome.watch.quotes.hides(line):
             continue
         outcome.watch.read(line)
+        if line.startswith("squeue: ") or (line.startswith("sbatch: ") and "tried again every" in line):
+            say(line)
         changed |= outcome.progress.read(line, time.monotonic())
     return changed
 
 
-def _hangs(plan: Supervision, watch: Watch, now: float) -> bool:
-    try:
-        living = {job.number for job in queue.jobs_of(plan.results, Path.cwd()) if job.lives}
-    except queue.QueueError:
-        # What cannot be seen is not gone: patience starts again when the queue answers.
-        watch.missing.clear()
+def _hangs(plan: Supervision, watch: Watch) -> bool:
+    """Whether Snakemake has jobs and has long not asked for their states."""
+    if not watch.active:
         return False
-    watch.compare(living, now)
-    lost = watch.stalled(now, plan.patience)
-    if lost:
-        say(f"{len(lost)} jobs ended {plan.patience:.0f} s ago, and Snakemake has not noticed")
-    return bool(lost)
+    try:
+        silent = time.time() - answered_file(plan.results).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    if silent > plan.patience:
+        say(f"Snakemake has not asked for its jobs for {silent:.0f} s")
+    return silent > plan.patience
 
 
 def _close(plan: Supervision, outcome: Outcome) -> int:

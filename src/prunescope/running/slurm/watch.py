@@ -1,10 +1,11 @@
-"""What Snakemake's output tells of its SLURM jobs, against what the queue holds of them."""
+"""What Snakemake's output says of its SLURM jobs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from prunescope.running.slurm.refusals import sbatch_message
 
 _SUBMITTED = re.compile(r"^Job (\d+) has been submitted with SLURM jobid (\d+) \(log: (.*)\)\.$")
 _FINISHED = re.compile(r"^Finished jobid: (\d+)")
@@ -13,11 +14,15 @@ _FIELD = re.compile(r"^    (\w+): (.*)$")
 _LOCAL = re.compile(r"^localrule (\S+):$")
 _RULE = re.compile(r"^rule (\S+):$")
 _STATUS = re.compile(r"SLURM status is: '(\w+)'")
+_MINUTES = re.compile(r"\bruntime=(\d+)")
+
+#: What follows the message of a failure: a message has lines of its own, indented or not.
+_AFTER_MESSAGE = re.compile(r"^    (sbatch call|jobid|input|output|log):|^(\.'\.)?For further error details ")
 
 
 @dataclass
 class Quotes:
-    """Tells the logs of failed jobs, which Snakemake quotes between bars, from what it says itself.
+    """Distinguishes the logs of failed jobs, which Snakemake quotes between bars, from its own words.
 
     A job's log is that of a Snakemake too, with numbers of its own.
     """
@@ -38,102 +43,88 @@ class Quotes:
         return bool(self._bar)
 
 
-@dataclass(frozen=True)
-class Submission:
-    """One job as SLURM knows it. ``job``: Snakemake's number, ``log``: SLURM's file."""
-
-    job: str
-    slurm: str
-    log: str
-
-
 @dataclass
 class Failure:
-    """The last failure of a job: ``reason`` is SLURM's state, ``rejected`` or empty."""
+    """The last failure of a job: ``reason`` is SLURM's state, ``refused`` or empty; ``message``, sbatch's words.
+
+    ``minutes``: the time limit that the job had; 0 where it is not known.
+    """
 
     rule: str
     job: str = ""
     output: str = ""
     log: str = ""
     reason: str = ""
+    message: str = ""
+    minutes: int = 0
     slurm_log: str = ""
 
 
 @dataclass
 class Watch:
-    """``active``: by SLURM's number, what was submitted and has not been seen to end.
+    """``active``: by Snakemake's number, the jobs that were submitted and have not been seen to end.
 
-    ``failed``: by Snakemake's number; a job that succeeds after all leaves it. ``missing``: active jobs that the queue
-    no longer holds, with the time of the first query that missed them. ``rest``: a line that is not yet whole.
+    ``failed``: by Snakemake's number; a job that succeeds after all leaves it. ``rest``: a line that is not yet whole.
     """
 
-    active: dict[str, Submission] = field(default_factory=dict)
+    active: set[str] = field(default_factory=set)
     failed: dict[str, Failure] = field(default_factory=dict)
     finished: int = 0
-    local: set[str] = field(default_factory=set)
-    missing: dict[str, float] = field(default_factory=dict)
     rest: str = ""
     quotes: Quotes = field(default_factory=Quotes)
-    _block: str = ""
+    _job: str = ""
     _failure: Failure | None = None
+    _message: list[str] | None = None
     _logs: dict[str, str] = field(default_factory=dict)
+    _minutes: dict[str, int] = field(default_factory=dict)
 
     def read(self, line: str) -> None:
         """Take in one line of Snakemake's output."""
         line = line.rstrip("\n")
+        if self._message is not None:
+            if not _AFTER_MESSAGE.match(line):
+                self._message.append(line)
+                return
+            self._end_message()
         if match := _SUBMITTED.match(line):
-            self.active[match[2]] = Submission(match[1], match[2], match[3])
+            self.active.add(match[1])
             self._logs[match[1]] = match[3]
         elif match := _FINISHED.match(line):
             self.finished += 1
-            self._over(match[1])
+            self.active.discard(match[1])
             self.failed.pop(match[1], None)
         elif match := _ERROR.match(line):
             self._failure = Failure(match[1] or "group")
-        elif _LOCAL.match(line):
-            self._block = "local"
-        elif _RULE.match(line):
-            self._block = ""
+        elif _LOCAL.match(line) or _RULE.match(line) or not line:
+            self._failure = None
         elif match := _FIELD.match(line):
             self._read_field(match[1], match[2])
-        elif self._failure is not None and not line.startswith(" "):
-            self._failure = None
+
+    def _end_message(self) -> None:
+        text = "\n".join(self._message or [])
+        self._message = None
+        if self._failure is not None:
+            status = _STATUS.search(text)
+            said = sbatch_message(text)
+            self._failure.reason = status[1] if status else "refused" if said else ""
+            self._failure.message = said
 
     def _read_field(self, name: str, value: str) -> None:
-        if self._failure is None:
-            if name == "jobid" and self._block == "local":
-                self.local.add(value)
-            return
         failure = self._failure
-        if name == "message":
-            status = _STATUS.search(value)
-            failure.reason = (
-                status[1] if status else ("rejected" if "SLURM sbatch failed" in value else failure.reason)
-            )
+        if failure is None:
+            if name == "jobid":
+                self._job = value
+            elif name == "resources" and (minutes := _MINUTES.search(value)):
+                self._minutes[self._job] = int(minutes[1])
+        elif name == "message":
+            self._message = [value]
         elif name == "jobid":
             failure.job = value
             failure.slurm_log = self._logs.get(value, "")
+            failure.minutes = self._minutes.get(value, 0)
             self.failed[value] = failure
-            self._over(value)
+            self.active.discard(value)
         elif name == "output":
             failure.output = value.split(", ")[0]
         elif name == "log":
             failure.log = value.partition(" (check log")[0].split(", ")[0]
-
-    def _over(self, job: str) -> None:
-        self.local.discard(job)
-        for slurm in [number for number, one in self.active.items() if one.job == job]:
-            del self.active[slurm]
-            self.missing.pop(slurm, None)
-
-    def compare(self, living: Collection[str], now: float) -> None:
-        """Take in which jobs (SLURM's numbers) the queue says are waiting or running at ``now``."""
-        for slurm in self.active:
-            if slurm in living:
-                self.missing.pop(slurm, None)
-            else:
-                self.missing.setdefault(slurm, now)
-
-    def stalled(self, now: float, patience: float) -> list[Submission]:
-        """Jobs that ended more than ``patience`` seconds ago without Snakemake having noticed."""
-        return [self.active[slurm] for slurm, since in self.missing.items() if now - since > patience]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from prunescope.running.slurm.failures import failure_lines
+from prunescope.running.slurm.refusals import passes, sbatch_message
 from prunescope.running.slurm.watch import Quotes, Watch
 
 SUBMITTED = """\
@@ -34,12 +37,8 @@ Error in rule train:
 Trying to restart job 3.
 """
 
-REJECTED = """\
-Error in rule prune:
-    message: SLURM sbatch failed. The error message was 'sbatch: error: Unable to contact slurm controller'.
-    jobid: 5
-    output: results/c.parquet
-"""
+#: What Snakemake printed when a SLURM 22.05 refused its submissions.
+REFUSALS = Path(__file__).parent / "refusals"
 
 
 def watch(*texts: str) -> Watch:
@@ -51,9 +50,9 @@ def watch(*texts: str) -> Watch:
 
 def test_submitted_jobs_are_active_until_they_end() -> None:
     found = watch(SUBMITTED)
-    assert {number: one.job for number, one in found.active.items()} == {"12": "3", "13": "4"}
+    assert found.active == {"3", "4"}
     found.read("Finished jobid: 4 (Rule: train)")
-    assert set(found.active) == {"12"}
+    assert found.active == {"3"}
     assert found.finished == 1
 
 
@@ -68,7 +67,7 @@ def test_failed_job_that_succeeds_after_all_is_no_failure() -> None:
     again = SUBMITTED.splitlines()[6].replace("12", "20") + "\nFinished jobid: 3 (Rule: train)\n"
     found = watch(SUBMITTED, FAILED, again)
     assert found.failed == {}
-    assert set(found.active) == {"13"}
+    assert found.active == {"4"}
 
 
 def test_quoted_logs_of_jobs_are_not_snakemakes_own_words() -> None:
@@ -83,19 +82,63 @@ def test_quoted_logs_of_jobs_are_not_snakemakes_own_words() -> None:
     ]
 
 
-def test_rejected_submission_is_distinguished_from_a_failed_job() -> None:
-    found = watch(REJECTED)
-    assert found.failed["5"].reason == "rejected"
+@pytest.mark.parametrize(
+    ("name", "message", "waits"),
+    [
+        ("partition", "invalid partition specified: nosuch; Invalid partition name specified", False),
+        (
+            "memory",
+            "Memory specification can not be satisfied; Requested node configuration is not available",
+            False,
+        ),
+        ("gres", "Requested node configuration is not available", False),
+        ("drain", "Required partition not available (inactive or drain)", True),
+    ],
+)
+def test_a_refused_submission_is_recognized_with_what_sbatch_said(
+    name: str, message: str, waits: bool
+) -> None:
+    failure = watch((REFUSALS / f"{name}.txt").read_text()).failed["4"]
+    assert (failure.rule, failure.reason, failure.message) == ("encode", "refused", message)
+    assert failure.output == "results/data/digits/inputs/lenet5.safetensors"
+    assert failure.minutes == 10
+    assert passes(message) is waits
 
 
-def test_job_that_left_the_queue_is_a_stall_after_patience() -> None:
-    found = watch(SUBMITTED)
-    found.compare({"12", "13"}, now=0)
-    found.compare({"12"}, now=10)
-    assert found.stalled(now=60, patience=60) == []
-    assert [one.slurm for one in found.stalled(now=71, patience=60)] == ["13"]
-    found.compare({"12", "13"}, now=80)
-    assert found.stalled(now=200, patience=60) == []
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
+        "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
+        "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size "
+        "and/or time limits)",
+        "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates "
+        "accounting/QOS policy (job submit limit, user's size and/or time limits)",
+    ],
+)
+def test_what_passes_by_itself_is_waited_for(said: str) -> None:
+    assert passes(sbatch_message(f"SLURM sbatch failed. The error message was '{said}'.\n    sbatch call:\n"))
+
+
+def test_jobs_refused_in_the_same_words_share_a_line_with_the_next_step() -> None:
+    text = (REFUSALS / "partition.txt").read_text()
+    found = watch(text, text.replace("jobid: 4", "jobid: 6").replace("rule encode", "rule train"))
+    assert list(failure_lines(found.failed.values())) == [
+        "failed: sbatch refuses 2 jobs (encode, train): invalid partition specified: nosuch; Invalid partition name "
+        "specified; correct profiles/slurm/site.yaml or config.yaml, run `prunescope slurm setup`, then the same "
+        "command again"
+    ]
+
+
+def test_a_job_that_was_warned_names_its_time_limit(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    log.write_text("prunescope: stopped by SIGUSR1; progress is in here: run the same command again\n")
+    begun = SUBMITTED.replace(
+        "    wildcards: dataset=digits", "    resources: tmpdir=/tmp, runtime=45, qos=x"
+    )
+    failed = FAILED.replace("results/logs/a.log", str(log)).replace("TIMEOUT", "FAILED")
+    line = next(failure_lines(watch(begun, failed).failed.values()))
+    assert "its time limit of 45 minutes was reached; its progress is kept: raise `runtime` of train" in line
 
 
 def test_failures_are_reported_with_the_last_lines_of_their_log(tmp_path: Path) -> None:
@@ -103,5 +146,8 @@ def test_failures_are_reported_with_the_last_lines_of_their_log(tmp_path: Path) 
     log.write_text("".join(f"line {number}\n" for number in range(9)))
     found = watch(SUBMITTED, FAILED.replace("results/logs/a.log", str(log)))
     lines = list(failure_lines(found.failed.values()))
-    assert lines[0] == f"failed: train results/a.parquet: its time limit was reached; log: {log}"
+    assert lines[0].startswith(
+        "failed: train results/a.parquet: its time limit was reached; its progress is kept"
+    )
+    assert lines[0].endswith(f"; log: {log}")
     assert lines[1:] == [f"    line {number}" for number in range(4, 9)]

@@ -1,0 +1,41 @@
+"""What the queue holds, by a squeue of our own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prunescope.running.slurm.queue import QueueError, jobs_of, run_prefix
+
+UUID = "8a3c5c8e-1111-4222-8333-123456789abc"
+
+
+def squeue(folder: Path, text: str, code: int = 0) -> None:
+    script = folder / "squeue"
+    script.write_text(f"#!/bin/sh\ncat <<'EOF'\n{text}EOF\nexit {code}\n")
+    script.chmod(0o755)
+
+
+def test_jobs_belong_to_a_results_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    squeue(
+        tmp_path,
+        f"1|{run_prefix(mine)}_{UUID}|RUNNING|rule_train_wildcards_digits\n"
+        f"2|{run_prefix(other)}_{UUID}|PENDING|rule_train_wildcards_digits\n"
+        f"3|{UUID}|RUNNING|rule_train_wildcards_of_another_workflow\n"
+        f"4|{run_prefix(mine)}_{UUID}|COMPLETED|rule_cell_wildcards_a|b\n",
+    )
+    assert [(job.number, job.lives, job.rule) for job in jobs_of(mine)] == [
+        ("1", True, "train_wildcards_digits"),
+        ("4", False, "cell_wildcards_a|b"),
+    ]
+    assert [job.number for job in jobs_of(other)] == ["2"]
+
+
+def test_a_queue_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    squeue(tmp_path, "", 1)
+    with pytest.raises(QueueError, match="exit code 1"):
+        jobs_of(tmp_path)
