@@ -8,8 +8,7 @@ from torch import Tensor
 
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import Pruner
-from prunescope.training.loop import train
-from prunescope.training.recipes import pruned
+from prunescope.training import recipes
 from prunescope.training.state import TrainingState
 
 
@@ -17,5 +16,6 @@ def prune_and_train(
     state: TrainingState, pruner: Pruner, compression: Compression, start: Mapping[str, Tensor]
 ) -> None:
     """Follow ``pruned`` with this model alone."""
-    for phase in pruned(state, pruner, compression, start):
-        train(state, phase)
+    for phase in recipes.pruned(state, pruner, compression, start):
+        # Looked up at each call: tests replace it.
+        recipes.train(state, phase)
