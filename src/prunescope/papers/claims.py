@@ -1,31 +1,41 @@
 """What claims of papers are declared and checked with.
 
-A paper's claims stand in ``<paper>/claims.py``: a function each, from a study's results to whether they bear the claim
-out and the evidence in words. The function's docstring says how that is decided, and what the paper's own printed
-numbers give by the same rule.
+``<paper>/claims.yaml`` has the words of a paper's claims: what it says, how that is decided, and what its own printed
+numbers give by the same rule. ``<paper>/claims.py`` has a check for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import BaseModel
 
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.measured import Measured
+from prunescope.papers.printed import read_yaml
 
 T = TypeVar("T")
 
 Verdict = Literal["holds", "fails", "not measured"]
 
-#: Whether a claim holds, and the evidence.
-Check = Callable[[Measured], tuple[bool, str]]
-
 
 class Finding(NamedTuple):
     verdict: Verdict
     evidence: str
+
+
+class Part(NamedTuple):
+    """One thing that a claim says: whether it holds (None: it is reported only), and what was measured."""
+
+    holds: bool | None
+    text: str
+
+
+#: The parts of a claim. It holds if none of them fails; a check may stop after one that does.
+Check = Callable[[Measured], Iterator[Part]]
 
 
 class NotMeasured(Exception):
@@ -43,6 +53,13 @@ def needs(found: T, what: str) -> T:
     return found
 
 
+class Words(BaseModel, extra="forbid"):
+    """An entry of ``claims.yaml``. ``rule``: how the claim is decided."""
+
+    says: str
+    rule: str
+
+
 class Claim(NamedTuple):
     """A statement of a paper, and how it is checked."""
 
@@ -51,11 +68,14 @@ class Claim(NamedTuple):
     check: Check
 
     def finding(self, study: Measured) -> Finding:
+        parts: list[Part] = []
         try:
-            holds, evidence = self.check(study)
+            for part in self.check(study):
+                parts.append(part)
         except NotMeasured as missing:
-            return Finding("not measured", str(missing))
-        return Finding("holds" if holds else "fails", evidence)
+            return Finding("not measured", "; ".join([str(missing), *(part.text for part in parts)]))
+        holds = all(part.holds is not False for part in parts)
+        return Finding("holds" if holds else "fails", "; ".join(part.text for part in parts))
 
 
 @dataclass(frozen=True)
@@ -67,14 +87,18 @@ class Claims:
     pruners: Collection[str]
     claims: list[Claim] = field(default_factory=list)
 
-    def claim(self, id_: str, statement: str) -> Callable[[Check], Check]:
+    def check(self, id_: str) -> Callable[[Check], Check]:
         """Declare the decorated function as the check of a claim."""
 
         def declare(check: Check) -> Check:
-            self.claims.append(Claim(id_, statement, check))
+            self.claims.append(Claim(id_, self.words[id_].says, check))
             return check
 
         return declare
+
+    @property
+    def words(self) -> dict[str, Words]:
+        return read_yaml(self.paper, "claims.yaml", dict[str, Words])
 
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
@@ -93,11 +117,9 @@ class Count(NamedTuple):
     def __str__(self) -> str:
         return f"{self.yes} of {self.total}"
 
-    @property
     def all(self) -> bool:
         return self.yes == self.total
 
-    @property
     def nearly_all(self) -> bool:
         """At most a fifth are not: "with few exceptions".
 
@@ -105,15 +127,39 @@ class Count(NamedTuple):
         """
         return 5 * self.yes >= 4 * self.total
 
-    @property
     def most(self) -> bool:
         """More than half."""
         return 2 * self.yes > self.total
+
+    def any(self) -> bool:
+        return self.yes > 0
 
 
 def count(cases: Iterable[bool]) -> Count:
     known = list(cases)
     return Count(sum(known), len(known))
+
+
+def tally(
+    what: str,
+    cases: Mapping[Any, bool] | Iterable[bool],
+    need: Callable[[Count], bool] | None = None,
+    of: str = "cells",
+    more: str = "",
+) -> Part:
+    """``what`` is so in so many cases ``of`` some kind; ``more`` stands in brackets.
+
+    Args:
+        cases: whether it is so; of named ones those against it are listed, or those for it where ``any`` will do.
+        need: how many must be so; without it the part is reported only.
+    """
+    named = cases if isinstance(cases, Mapping) else {}
+    found = count(cases.values() if isinstance(cases, Mapping) else cases)
+    listed = [str(name) for name, held in named.items() if held is (need is Count.any)]
+    notes = [more] if more else []
+    if listed:
+        notes.append(("" if need is Count.any else "not in ") + some(listed, 8))
+    return Part(need and need(found), f"{what} in {found} {of}" + (f" ({'; '.join(notes)})" if notes else ""))
 
 
 class Steps(NamedTuple):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import TypeAdapter
 
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.tables.declared import R, Row
@@ -16,6 +20,8 @@ PAPERS: dict[str, str] = {
     "PINS": "Pruning Pre-trained Language Models with Principled Importance and Self-regularization",
     "recall": "Recall Distortion in Neural Network Pruning and the Undecayed Pruning Algorithm",
 }
+
+T = TypeVar("T")
 
 #: Two spellings of one sparsity differ by less.
 _ROUNDING = 1e-9
@@ -73,6 +79,16 @@ def read_as(paper: str, file: str, row: type[R]) -> list[R]:
 def read_rows(paper: str, file: str) -> list[dict[str, str]]:
     """Rows of a CSV file in the paper's folder, as strings."""
     return read_csv(_path(paper, file))
+
+
+@cache
+def read_yaml(paper: str, file: str, kind: type[T]) -> T:
+    """A YAML file in the paper's folder.
+
+    Raises:
+        pydantic.ValidationError: it is not a ``kind``.
+    """
+    return TypeAdapter(kind).validate_python(yaml.safe_load(_path(paper, file).read_text(encoding="utf-8")))
 
 
 def _path(paper: str, file: str) -> Path:
