@@ -119,7 +119,7 @@ def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
         render.write(table.csv, folder / table.file, records)
     grids = render.grids(table.view, records)
     return {
-        "note": table.note if isinstance(table.note, str) else table.note(inputs, records),
+        "note": f"{table.note} {table.more(inputs, records)}".strip(),
         "grids": [grid for grid in grids if not grid.folded],
         "folded": [grid for grid in grids if grid.folded],
     }

@@ -563,7 +563,7 @@ COUNTED = {
     # "LTH levels 2-8"; "CHIP 1.75 and 3.33". CHIP at 8.27 has lost accuracy.
     "REC-08": ("both in 9 of 13 cells",),
     # "1, 3, 8, 11, 11 of 11 settings"
-    "REC-09": ("22 of 22", "4 of 22 up to", "5 of 5 places (15.2 to"),
+    "REC-09": ("22 of 22", "4 of 22 cells up to", "5 of 5 cells (15.2 to"),
 }
 
 

@@ -89,8 +89,8 @@ class Disagreements:
             {
                 "text": cut(row.text or ""),
                 "where": f"{row.cell.text}, example {row.example}",
-                "votes": [", ".join(side) or "(no class)" for side in (row.dense, row.pruned, row.true)],
             }
+            | {name: ", ".join(getattr(row, name)) or "(no class)" for name in ("dense", "pruned", "true")}
             for setup in dict.fromkeys(row.cell.setup for row in self.shown)
             for row in chosen[setup]
         ]

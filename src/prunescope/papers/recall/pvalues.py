@@ -12,11 +12,10 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell, Column, Csv, Table, View
+from prunescope.papers.layout import Cell
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
-from prunescope.papers.wording import captioned
 
 
 class Test(NamedTuple):
@@ -206,38 +205,15 @@ class Layout:
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
 
 
-def table(numbers: str, title: str, file: str, holds: str, hypothesis: str, layout: Layout) -> Table:
-    """The declaration of a table of p-values; ``hypothesis``: what is tested."""
+def p_values(inputs: Inputs, **layout: Any) -> list[dict[str, Any]]:
+    """Of the tests that a ``Layout`` takes."""
+    return Layout(**layout).records(inputs)
 
-    def note(inputs: Inputs, records: Sequence[Record]) -> str:
-        family = "each table" if layout.rows == "level" else "each column"
-        correction = inputs.study.analysis.correction.capitalize()
-        return f"{hypothesis} {correction}-corrected within {family}. **Bold**: below 0.05. –: the test has no outcome."
 
-    return Table(
-        numbers,
-        f"p-values, {title}",
-        file,
-        f"corrected p-values: {holds}",
-        layout.records,
-        View(
-            [Column(lambda r: r["corner"], lambda r: r["row"], "name")],
-            row="row",
-            grid="grid",
-            column="column",
-            cells=[Column("", _p_value)],
-            caption=lambda r: captioned(r["table"], r["title"]),
-            narrow=True,
-        ),
-        Csv(
-            lambda records: f"table, {layout.facts}, row" if records else "table, row",
-            {"": "p"},
-            column="column",
-            row="line",
-        ),
-        note=note,
-        empty="The study has no such pair.",
-    )
+def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
+    """How p-values are corrected, ``within`` what of a table."""
+    correction = inputs.study.analysis.correction.capitalize()
+    return f"{correction}-corrected within each {within}. **Bold**: below 0.05. –: the test has no outcome."
 
 
 def bare(compression: Compression) -> str:
@@ -245,7 +221,7 @@ def bare(compression: Compression) -> str:
     return compression.text.removeprefix(f"{compression.kind} ")
 
 
-def _p_value(record: Record) -> Cell | str:
+def p_value(record: Record) -> Cell | str:
     test = record["test"]
     if test is None:
         return ""
