@@ -228,10 +228,8 @@ def curves(values: Mapping[Key, float]) -> dict[tuple[str, str, str], list[float
 
 def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]]:
     """Values by pruner for every (dataset, arch, sparsity)."""
-    found: dict[tuple[str, str, float], dict[str, T]] = {}
-    for key in sorted(values):
-        found.setdefault((key.dataset, key.arch, key.sparsity), {})[key.pruner] = values[key]
-    return found
+    pairs = grouped(((k.dataset, k.arch, k.sparsity), (k.pruner, values[k])) for k in sorted(values))
+    return {where: dict(of) for where, of in pairs.items()}
 
 
 def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:

@@ -10,7 +10,7 @@ from typing import Any
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config.compression import Compression
 from prunescope.papers.layout import Cell, Column, Csv, View, filled, titled
-from prunescope.papers.results import Record, grouped
+from prunescope.papers.results import Record, alike
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Grid:
 
 def grids(view: View, records: Sequence[Record]) -> list[Grid]:
     """The tables of a page."""
-    return [_grid(view, own) for own in grouped(records, view.grid)]
+    return [_grid(view, own) for own in alike(records, view.grid)]
 
 
 def _grid(view: View, records: Sequence[Record]) -> Grid:
     first = records[0]
-    lines = grouped(records, view.row) if view.row else [[record] for record in records]
+    lines = alike(records, view.row) if view.row else [(record,) for record in records]
     if view.row_order:
         lines.sort(key=lambda line: line[0][view.row_order])
     values = _values(records, view.column, view.column_order) if view.column else []
@@ -90,7 +90,7 @@ def write(csv: Csv, path: Path, records: Sequence[Record]) -> None:
     if csv.by_value:
         pairs = [(value, part) for part in csv.values for value in values]
     rows = []
-    for line in grouped(records, csv.row or csv.keys) if csv.values else [[record] for record in records]:
+    for line in alike(records, csv.row or csv.keys) if csv.values else [(record,) for record in records]:
         known = {record[csv.column]: record for record in line} if csv.values else {}
         cells = [known[value][csv.values[part]] if value in known else None for value, part in pairs]
         rows.append([line[0][key] for key in keys] + cells)

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Cell, Paper
-from prunescope.papers.results import Inputs, Record, grouped, models
+from prunescope.papers.results import Inputs, Record, alike, models
 from prunescope.papers.wording import count, decimal, percent, spread, yes
 
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
@@ -31,7 +32,7 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
 def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
     records = inputs.results.records(**columns)
-    for line in grouped(records, "setup, compression"):
+    for line in alike(records, "setup, compression"):
         marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
         for record in line:
             record["mark"] = marks.get(record["pruner"], "")
@@ -46,7 +47,7 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
         floor=("pie_intervals", "noise_floor"),
         verdict=("pie_intervals", "verdict"),
     )
-    for line in grouped(records, "dataset, arch, pruner"):
+    for line in alike(records, "dataset, arch, pruner"):
         floor = _mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
             record["noise_floor"] = floor
@@ -95,11 +96,11 @@ def parameters(inputs: Inputs) -> list[dict[str, Any]]:
     """
     results, records = inputs.results, []
     for setup in results.setups:
-        known = _counted([results.dense_folders[setup]] if setup in results.dense_folders else [])
+        folders = [(cell, path) for cell, path in results.folders.items() if cell.setup == setup]
+        known = _counted(path for cell, path in folders if cell.pruner == NO_PRUNER)
         own = []
         for level in results.compressions(setup):
-            cells = (cell for cell in results.folders if (cell.setup, cell.compression) == (setup, level))
-            found = _counted(results.folders[cell] for cell in cells)
+            found = _counted(path for cell, path in folders if cell.compression == level)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
             left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
@@ -16,6 +17,7 @@ from prunescope.papers.layout import Cell
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
+from prunescope.paths import CellFolder
 
 
 class Test(NamedTuple):
@@ -45,8 +47,8 @@ def read_tests(inputs: Inputs) -> list[Test]:
     for row in inputs.rows(AlphaTest):
         start, _, names = row.family.partition(": ")
         try:
-            a, b = PrunedCell.parse(row.cell_a), PrunedCell.parse(row.cell_b)
-        except (ValueError, UserError):
+            a, b = (PrunedCell.of(CellFolder.at(Path(side))) for side in (row.cell_a, row.cell_b))
+        except UserError:
             path = inputs.tables / "alpha_tests.csv"
             raise UserError(f"{path}: not a table of tests; delete it and run again") from None
         found.append(Test(start, names.split(", "), a, b, row))
