@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
+from prunescope.analysis.tables.declared import Key
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.measured import Measured
 from prunescope.papers.printed import read_yaml
@@ -34,46 +35,48 @@ class Part(NamedTuple):
     text: str
 
 
-#: The parts of a claim. It holds if none of them fails; a check may stop after one that does.
-Check = Callable[[Measured], Iterator[Part]]
+#: The parts of a claim (None: nothing to report). It holds if none of them fails; a check may stop after one that does.
+Check = Callable[[Measured], Iterator[Part | None]]
 
 
 class NotMeasured(Exception):
     """A study lacks what a claim is checked on."""
 
 
-def needs(found: T, what: str) -> T:
-    """``found``; where it is empty the check stops, and the evidence says ``what`` is missing.
+def needs(found: T) -> T:
+    """``found``.
 
     Raises:
         NotMeasured: it is empty.
     """
     if not found:
-        raise NotMeasured(what)
+        raise NotMeasured
     return found
 
 
 class Words(BaseModel, extra="forbid"):
-    """An entry of ``claims.yaml``. ``rule``: how the claim is decided."""
+    """An entry of ``claims.yaml``. ``rule``: how the claim is decided. ``needs``: what a study must have for that."""
 
     says: str
     rule: str
+    needs: str
 
 
 class Claim(NamedTuple):
     """A statement of a paper, and how it is checked."""
 
     id: str
-    statement: str
+    words: Words
     check: Check
 
     def finding(self, study: Measured) -> Finding:
         parts: list[Part] = []
         try:
             for part in self.check(study):
-                parts.append(part)
-        except NotMeasured as missing:
-            return Finding("not measured", "; ".join([str(missing), *(part.text for part in parts)]))
+                parts += [part] if part else []
+        except NotMeasured:
+            texts = (f"needs {self.words.needs}", *(part.text for part in parts))
+            return Finding("not measured", "; ".join(texts))
         holds = all(part.holds is not False for part in parts)
         return Finding("holds" if holds else "fails", "; ".join(part.text for part in parts))
 
@@ -91,7 +94,7 @@ class Claims:
         """Declare the decorated function as the check of a claim."""
 
         def declare(check: Check) -> Check:
-            self.claims.append(Claim(id_, self.words[id_].says, check))
+            self.claims.append(Claim(id_, self.words[id_], check))
             return check
 
         return declare
@@ -146,16 +149,21 @@ def tally(
     need: Callable[[Count], bool] | None = None,
     of: str = "cells",
     more: str = "",
-) -> Part:
+) -> Part | None:
     """``what`` is so in so many cases ``of`` some kind; ``more`` stands in brackets.
 
     Args:
         cases: whether it is so; of named ones those against it are listed, or those for it where ``any`` will do.
-        need: how many must be so; without it the part is reported only.
+        need: how many must be so; without it the part is reported only, and None where there is no case.
+
+    Raises:
+        NotMeasured: there is no case of what is needed.
     """
     named = cases if isinstance(cases, Mapping) else {}
     found = count(cases.values() if isinstance(cases, Mapping) else cases)
-    listed = [str(name) for name, held in named.items() if held is (need is Count.any)]
+    if not found.total:
+        return needs(None) if need else None
+    listed = [name for name, held in named.items() if held is (need is Count.any)]
     notes = [more] if more else []
     if listed:
         notes.append(("" if need is Count.any else "not in ") + some(listed, 8))
@@ -180,12 +188,16 @@ class Steps(NamedTuple):
 
 
 def mean(values: Iterable[float]) -> float:
-    """Of at least one value."""
-    kept = list(values)
+    """Their mean.
+
+    Raises:
+        NotMeasured: there are none.
+    """
+    kept = needs(list(values))
     return sum(kept) / len(kept)
 
 
-def some(names: Collection[str], of: int = 4) -> str:
+def some(names: Collection[object], of: int = 4) -> str:
     """The first few, and how many more."""
-    shown = list(names)[:of]
-    return ", ".join(shown) + (f" and {len(names) - of} more" if len(names) > of else "")
+    shown = [name.text if isinstance(name, Key) else str(name) for name in names][:of]
+    return "; ".join(shown) + (f" and {len(names) - of} more" if len(names) > of else "")

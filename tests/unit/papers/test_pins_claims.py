@@ -117,7 +117,7 @@ def test_texts() -> None:
     held = verdict("PINS-07", {}, own=own)
     assert held.verdict == "holds"
     assert held.evidence.startswith(
-        "PINS at or above the best rival in 3 of 3 data sets and metrics; PINS minus dense on E2E, in points: E2E "
+        "PINS at or above the best rival in 3 of 3 data sets and metrics; PINS minus dense, in points: E2E "
         "meteor (gpt, 80%) +1.0, E2E rouge_l (gpt, 80%) +1.0"
     )
     worse = own | {"E2E none 0 gpt": {"meteor": 0.48}}

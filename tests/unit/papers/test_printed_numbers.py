@@ -132,6 +132,6 @@ def test_equal_to_the_transcriptions() -> None:
         for n in numbers(pie.PAPER)
     }
     assert ours == pytest.approx(expected)
-    assert [c.statement for claims in CLAIMS for c in claims.claims] == [
+    assert [c.words.says for claims in CLAIMS for c in claims.claims] == [
         row["statement"] for row in rows("claims.csv")
     ]

@@ -166,7 +166,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "below 1 in 0 of 1 curves (1.100; not in cifar, small, MP)",
     ),
     # Moderate ratios are neither
-    ("REC-01", study({"small MP 2": 0.9, "small MP 10": 1.2}), "not measured", "ratios from 15 on"),
+    ("REC-01", study({"small MP 2": 0.9, "small MP 10": 1.2}), "not measured", "from 15 on"),
     ("REC-01", study({"small MP 20": 0.9, "lstm MP 2": 1.2}), "not measured", "ratios up to 4"),
     (
         "REC-02",
@@ -175,7 +175,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
             steps("small", "RP", {(2, 4): 0.01, (4, 10): 0.5, (10, 20): 0.9}),
         ),
         "holds",
-        "alpha of RP below 1 in 3 of 3 cells (-0.400 to 0.200); a significant increase in 1 of 3 steps between "
+        "alpha of RP below 1 in 3 of 3 cells (-0.400 to 0.200); no significant increase in 2 of 3 steps between "
         "neighbouring ratios (10 models a side)",
     ),
     (
@@ -210,7 +210,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-02",
         study({"small RP 2": 0.4}, steps("small", "RP", {(2, 4): None})),
         "not measured",
-        "needs two models at two ratios of RP at least; alpha of RP below 1 in 1 of 1 cells (0.400)",
+        "and two models at two of its ratios at least; alpha of RP below 1 in 1 of 1 cells (0.400)",
     ),
     (
         # 4 of 5 from ratio 4 on; 2 to 4 is not asked; RP neither
@@ -244,13 +244,23 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-04",
         study(tests=[*sizes({2: 0.3, 4: 0.3, 20: 0.01, 50: 0.01}), *sizes({20: 0.3}, "UP")]),
         "holds",
-        "two models in 2 of 3 tests from ratio 15 on (10 models a side); alpha significantly larger in the smaller of "
-        "two models in 0 of 2 tests up to ratio 4 (10 models a side); models: large, small",
+        "two models in 2 of 3 tests from ratio 15 on (10 models a side); alpha not significantly larger in the smaller "
+        "of two models in 2 of 2 tests up to ratio 4 (10 models a side); models: large, small",
     ),
     ("REC-04", study(tests=sizes({2: 0.3, 20: 0.01, 50: 0.06})), "fails", "in 1 of 2 tests from ratio 15 on"),
-    ("REC-04", study(tests=sizes({2: 0.01, 4: 0.3, 20: 0.01})), "fails", "in 1 of 2 tests up to ratio 4"),
-    ("REC-04", study(tests=sizes({2: 0.3, 4: 0.3})), "not measured", "pruner and ratio from 15 on"),
-    ("REC-04", study(tests=sizes({20: 0.01})), "not measured", "pruner and ratio up to 4"),
+    (
+        "REC-04",
+        study(tests=sizes({2: 0.01, 4: 0.3, 20: 0.01})),
+        "fails",
+        "models in 1 of 2 tests up to ratio 4",
+    ),
+    (
+        "REC-04",
+        study(tests=sizes({2: 0.3, 4: 0.3})),
+        "not measured",
+        "pruner and ratio, up to 4 and from 15 on",
+    ),
+    ("REC-04", study(tests=sizes({20: 0.01})), "not measured", "pruner and ratio, up to 4 and from 15 on"),
     ("REC-04", study(tests=sizes({2: 0.3, 20: 0.01}, "RP")), "not measured", "two sizes"),
     (
         "REC-05",
@@ -308,7 +318,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         ),
         "holds",
         "alpha of UP below that of MP and GP in 3 of 3 comparisons from ratio 10 on (10 models a side); significantly "
-        "in 2 of 3 of these; alpha of UP below that of MP and GP in 0 of 1 at lower ratios (10 models a side); "
+        "in 2 of 3 of these; alpha of UP below that of MP and GP in 0 of 1 at lower ratios; "
         "significantly in 0 of 1 of these",
     ),
     (
@@ -358,7 +368,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
             scores={"small": 0.8, "small MP 2": 0.81, "small MP 10": 0.82, "small MP 50": 0.9},
         ),
         "holds",
-        "both in 1 of 2 cells up to ratio 10 (cifar, small, MP at ratio 2); accuracy above the dense in 2 of 2 "
+        "both in 1 of 2 cells up to ratio 10 (cifar, small, MP at 50%); accuracy above the dense in 2 of 2 "
         "cells; alpha below 1 in 1 of 2 cells",
     ),
     (
@@ -417,7 +427,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-09",
         study({"small RP 20": 0.3}, variances={"small": 0.01, "small MP 10": 0.02, "small RP 20": 0.05}),
         "not measured",
-        "needs alpha of RP, and another pruner at its ratios; variance of recall above the dense in 1 of 1",
+        "alpha of RP, and another pruner at its ratios; variance of recall above the dense in 1 of 1",
     ),
     ("REC-09", study(variances={"small": 0.01, "small MP 2": 0.02}), "not measured", "from 15 on"),
 ]
@@ -545,11 +555,11 @@ COUNTED = {
     # LTH and CHIP
     "REC-01": ("below 1 in 2 of 2 curves (0.583 to 0.974)", "above 1 in 2 of 2"),
     # "p = 0.034, then 1.000 three times"
-    "REC-02": ("significant increase in 1 of 4 steps",),
+    "REC-02": ("no significant increase in 3 of 4 steps",),
     # "2 vs 4 not significant for four of ten architecture columns"; with GP and Table 3: 6 of 14
     "REC-03": ("39 of 42", "LeNet in 3 of 6", "ResNet in 36 of 36", "in 8 of 14 steps below"),
     # "MP 1/0/2/3/3, UP 1/0/2/4/4"
-    "REC-04": ("14 of 16 tests", "2 of 16 tests up to"),
+    "REC-04": ("14 of 16 tests", "14 of 16 tests up to"),
     "REC-05": (
         "in 3 of 3 pairs",
         "in 8 of 15 tests",

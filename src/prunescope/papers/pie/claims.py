@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from prunescope.analysis.readability import FORMULAS
-from prunescope.analysis.tables.declared import Key, percent
+from prunescope.analysis.tables.declared import percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers import measured
-from prunescope.papers.claims import Claims, Count, Part, Steps, count, mean, needs, tally
+from prunescope.papers.claims import Check, Claims, Count, Part, Steps, count, mean, needs, tally
 from prunescope.papers.measured import ROLES, Measured, Role, curves, grouped, groups
 from prunescope.papers.pie.printed import PAPER, PRUNERS
 
@@ -32,43 +32,40 @@ REACHED: Mapping[Role, range] = {"BERT": range(8, 11), "BiLSTM": range(8)}
 #: The data set that PIE-17 and PIE-18 except.
 EXCEPTED = "aapd"
 
-_PAIR = "a BERT-like encoder and a BiLSTM at equal data set"
-_NO_PIES = "needs scores on PIEs"
-
 #: The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
 CLAIMS = Claims(PAPER, ROLES, PRUNERS)
 
 
 @CLAIMS.check("PIE-01")
-def pies_rise_with_sparsity(study: Measured) -> Iterator[Part]:
-    along = needs(curves(study["pie_share"]), "needs at least two sparsities of one pruner")
-    steps = Steps.along(along.values())
+def pies_rise_with_sparsity(study: Measured) -> Iterator[Part | None]:
+    along = curves(study["pie_share"])
+    steps = Steps.along(needs(along).values())
     rising = Count(sum(steps) - steps.fall, sum(steps)).nearly_all()
     yield Part(rising, f"{steps}, over {len(along)} curves")
-    by_pruner = grouped((pruner, values) for (_, _, pruner), values in sorted(along.items()))
+    by_pruner = grouped((pruner, values) for (_, _, pruner), values in along.items())
     own = {pruner: Steps.along(values) for pruner, values in sorted(by_pruner.items())}
     rises = {pruner: of.rise > of.fall for pruner, of in own.items()}
     yield tally("more steps rise than fall", rises, Count.all, "pruners")
 
 
 @CLAIMS.check("PIE-02")
-def pies_always_exist(study: Measured) -> Iterator[Part]:
-    shares = needs(study["pie_share"], "no pruned model of the paper's kind was run")
+def pies_always_exist(study: Measured) -> Iterator[Part | None]:
+    shares = study["pie_share"]
+    yield tally("PIEs", {key: share > 0 for key, share in shares.items()}, Count.all)
     key = min(shares, key=lambda key: (shares[key], key))
-    yield tally("PIEs", {key.text: share > 0 for key, share in shares.items()}, Count.all)
     yield Part(None, f"smallest share {percent(shares[key])} ({key.text})")
 
 
 @CLAIMS.check("PIE-03")
-def more_pies_in_bert(study: Measured) -> Iterator[Part]:
-    shares = needs(study.pairs(study["pie_share"]), f"needs {_PAIR}, pruner and sparsity")
-    larger, equal, smaller = ([(b > c) - (b < c) == sign for _, b, c in shares] for sign in (1, 0, -1))
+def more_pies_in_bert(study: Measured) -> Iterator[Part | None]:
+    pairs = study.pairs(study["pie_share"])
+    larger, equal, smaller = ([(b > c) - (b < c) == sign for _, b, c in pairs] for sign in (1, 0, -1))
     sides = f"equal in {sum(equal)}, smaller in {sum(smaller)}"
     yield tally(_than(study, "larger"), larger, Count.nearly_all, "pairs", sides)
 
 
 @CLAIMS.check("PIE-04")
-def best_pruner_has_fewer_pies(study: Measured) -> Iterator[Part]:
+def best_pruner_has_fewer_pies(study: Measured) -> Iterator[Part | None]:
     scores, fewer = groups(study["score_mean"]), {}
     for where, shares in groups(study["pie_share"]).items():
         known = {pruner: score for pruner, score in scores.get(where, {}).items() if pruner in shares}
@@ -78,104 +75,84 @@ def best_pruner_has_fewer_pies(study: Measured) -> Iterator[Part]:
                 for end in (max(known.values()), min(known.values()))
             )
             fewer["{} {} at {}".format(*where[:2], percent(where[2]))] = best < worst
-    needs(fewer, "needs at least two pruners with different scores at equal sparsity")
     yield tally("so", fewer, Count.nearly_all, "groups of data set, model and sparsity")
 
 
 @CLAIMS.check("PIE-05")
-def iibp_ft_loses_least(study: Measured) -> Iterator[Part]:
+def iibp_ft_loses_least(study: Measured) -> Iterator[Part | None]:
     by_cell = [drops for drops in groups(study.drops).values() if BEST in drops]
     others = sorted({pruner for drops in by_cell for pruner in drops} - {BEST})
-    needs(others, f"needs {BEST} and another pruner at equal data set, model and sparsity")
-    means = {}
-    for pruner in others:
-        both = [(drops[BEST], drops[pruner]) for drops in by_cell if pruner in drops]
-        means[pruner] = (*(mean(side) for side in zip(*both, strict=True)), len(both))
-    beaten = count(own < other for own, other, _ in means.values())
-    closest = min(others, key=lambda pruner: means[pruner][1] - means[pruner][0])
-    own, other, cells = means[closest]
-    yield Part(
-        beaten.all(),
-        f"mean drop smaller than that of {beaten} other pruners; the one that comes closest or is ahead is {closest} "
-        f"({BEST} {own:.3f}, {closest} {other:.3f}, over {cells} cells)",
-    )
+    both = {p: [(drops[BEST], drops[p]) for drops in by_cell if p in drops] for p in needs(others)}
+    means = {p: (mean(own for own, _ in of), mean(other for _, other in of)) for p, of in both.items()}
+    beaten = {pruner: own < other for pruner, (own, other) in means.items()}
+    yield tally("mean drop smaller", beaten, Count.all, "comparisons with other pruners")
+    near = min(others, key=lambda pruner: means[pruner][1] - means[pruner][0])
+    numbers = f"({BEST} {means[near][0]:.3f}, {near} {means[near][1]:.3f}, over {len(both[near])} cells)"
+    yield Part(None, f"the one that comes closest or is ahead is {near} {numbers}")
     complete = [drops for drops in by_cell if len(drops) == len(others) + 1]
-    if complete:
-        first = (drops[BEST] == min(drops.values()) for drops in complete)
-        yield tally("smallest drop of all", first, of="cells that have every pruner")
+    first = (drops[BEST] == min(drops.values()) for drops in complete)
+    yield tally("smallest drop of all", first, of="cells that have every pruner")
 
 
 @CLAIMS.check("PIE-06")
-def iibp_ft_beats_dense_bilstm(study: Measured) -> Iterator[Part]:
+def iibp_ft_beats_dense_bilstm(study: Measured) -> Iterator[Part | None]:
     drops = {k: d for k, d in study.drops.items() if k.pruner == BEST and study.role(k.arch) == "BiLSTM"}
-    needs(drops, f"needs a BiLSTM, dense and pruned with {BEST}")
-    above = {f"{key.dataset} at {percent(key.sparsity)}": drop < 0 for key, drop in drops.items()}
-    yield tally("above the dense BiLSTM", above, Count.any)
+    yield tally("above the dense BiLSTM", {key: drop < 0 for key, drop in drops.items()}, Count.any)
 
 
 @CLAIMS.check("PIE-07")
-def dense_bert_is_better(study: Measured) -> Iterator[Part]:
-    scores = {key: value for key, value in study["score_mean"].items() if key.pruner == NO_PRUNER}
-    pairs = needs(study.pairs(scores), f"needs {_PAIR}")
+def dense_bert_is_better(study: Measured) -> Iterator[Part | None]:
+    pairs = study.pairs({key: value for key, value in study["score_mean"].items() if key.pruner == NO_PRUNER})
     numbers = ", ".join(f"{key.dataset} {bert:.3f}/{bilstm:.3f}" for key, bert, bilstm in pairs)
     better = [bert > bilstm for _, bert, bilstm in pairs]
     yield tally(_than(study, "better"), better, Count.all, "comparisons", numbers)
 
 
 @CLAIMS.check("PIE-08")
-def pruning_hurts_bert_more(study: Measured) -> Iterator[Part]:
-    pairs = needs(study.pairs(study.drops), f"needs {_PAIR}")
-    heavy = needs([p for p in pairs if HEAVY <= p[0].sparsity <= 0.99], "needs sparsities of 70-99%")
-    light = needs([p for p in pairs if p[0].sparsity < HEAVY], "needs sparsities below 70%")
-    total, above, below = (
-        (mean(bert for _, bert, _ in part), mean(bilstm for _, _, bilstm in part))
-        for part in (pairs, heavy, light)
-    )
+def pruning_hurts_bert_more(study: Measured) -> Iterator[Part | None]:
+    pairs = study.pairs(study.drops)
+    parts = {
+        f"over {len(pairs)} pairs": pairs,
+        "at 70-99%": [pair for pair in pairs if HEAVY <= pair[0].sparsity <= 0.99],
+        "below": [pair for pair in pairs if pair[0].sparsity < HEAVY],
+    }
+    means = {name: (mean(b for _, b, _ in of), mean(c for _, _, c in of)) for name, of in parts.items()}
+    (bert, bilstm), above, below = means.values()
+    numbers = ", ".join(f"{bert:.3f} against {bilstm:.3f} {name}" for name, (bert, bilstm) in means.items())
     yield Part(
-        total[0] > max(total[1], 0) and above[0] - above[1] > below[0] - below[1],
-        f"mean drop of {study.playing('BERT')} {total[0]:.3f} against {total[1]:.3f} of {study.playing('BiLSTM')} over "
-        f"{len(pairs)} pairs; at 70-99% {above[0]:.3f} against {above[1]:.3f}, below {below[0]:.3f} against "
-        f"{below[1]:.3f}",
+        bert > max(bilstm, 0) and above[0] - above[1] > below[0] - below[1],
+        f"mean drop of {study.playing('BERT')} against that of {study.playing('BiLSTM')}: {numbers}",
     )
 
 
 @CLAIMS.check("PIE-09")
-def light_pruning_costs_little(study: Measured) -> Iterator[Part]:
+def light_pruning_costs_little(study: Measured) -> Iterator[Part | None]:
     drops = {key: drop for key, drop in study.drops.items() if key.sparsity <= LIGHT}
-    by_pruner = grouped(
-        (key.pruner, drop) for key, drop in needs(drops, "needs sparsities up to 50%").items()
-    )
+    by_pruner = grouped((key.pruner, drop) for key, drop in drops.items())
     cheap = {pruner: mean(of) <= LITTLE for pruner, of in by_pruner.items()}
     yield tally(f"mean drop at most {LITTLE:g}", cheap, Count.most, "pruners")
     yield tally(f"drop at most {LITTLE:g}", (drop <= LITTLE for drop in drops.values()), of="cells up to 50%")
 
 
 @CLAIMS.check("PIE-10")
-def worse_on_pies(study: Measured) -> Iterator[Part]:
+def worse_on_pies(study: Measured) -> Iterator[Part | None]:
     scores = study["score_mean"]
     # Where every example is a PIE, the two scores are one number.
     cells = [key for key in study.cells if study["pie_share"].get(key) != 1]
-    lower = {
-        side: {
-            key: on_pies[key] < scores[on_all]
-            for key in cells
-            if key in on_pies and (on_all := key if side == "pruned" else key.dense) in scores
-        }
-        for side in ("pruned", "dense")
-        for on_pies in [study[f"{side}_score_on_pies"]]
-    }
-    needs(all(lower.values()), _NO_PIES)
-    for side, cases in lower.items():
-        at = ", ".join(map(percent, sorted({key.sparsity for key, low in cases.items() if not low})))
+    for side in ("pruned", "dense"):
+        on_pies = study[f"{side}_score_on_pies"]
+        pairs = ((key, key if side == "pruned" else key.dense) for key in cells if key in on_pies)
+        lower = {key: on_pies[key] < scores[on_all] for key, on_all in pairs if on_all in scores}
+        at = ", ".join(map(percent, sorted({key.sparsity for key, low in lower.items() if not low})))
         more = f"exceptions at {at}" if at else ""
-        yield tally(f"{side} models score lower on PIEs", cases.values(), Count.nearly_all, more=more)
+        yield tally(f"{side} models score lower on PIEs", [*lower.values()], Count.nearly_all, more=more)
 
 
 @CLAIMS.check("PIE-11")
-def loss_is_larger_on_pies(study: Measured) -> Iterator[Part]:
+def loss_is_larger_on_pies(study: Measured) -> Iterator[Part | None]:
     dense, pruned, drops = study["dense_score_on_pies"], study["pruned_score_on_pies"], study.drops
-    cells = needs([key for key in dense if key in pruned and key in drops], _NO_PIES)
-    losses = {key.text: (abs(dense[key] - pruned[key]), abs(drops[key])) for key in cells}
+    cells = [key for key in dense if key in pruned and key in drops]
+    losses = {key: (abs(dense[key] - pruned[key]), abs(drops[key])) for key in cells}
     larger = {name: on_pies > on_all for name, (on_pies, on_all) in losses.items()}
     yield tally("larger on PIEs", larger, Count.nearly_all)
     on_pies, on_all = (mean(side) for side in zip(*losses.values(), strict=True))
@@ -184,83 +161,79 @@ def loss_is_larger_on_pies(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("PIE-12")
-def scores_on_pies_part(study: Measured) -> Iterator[Part]:
-    rising, falling = (curves(study[f"{side}_score_on_pies"]).values() for side in ("dense", "pruned"))
-    needs(rising and falling, "needs scores on PIEs at two sparsities of one pruner at least")
-    yield _trend("dense score on PIEs", rising, up=True)
-    yield _trend("pruned score on PIEs", falling, up=False)
+def scores_on_pies_part(study: Measured) -> Iterator[Part | None]:
+    for side in ("dense", "pruned"):
+        along = curves(study[f"{side}_score_on_pies"]).values()
+        yield _trend(f"{side} score on PIEs", along, up=side == "dense")
 
 
 @CLAIMS.check("PIE-13")
-def pruned_bilstm_can_win_on_pies(study: Measured) -> Iterator[Part]:
+def pruned_bilstm_can_win_on_pies(study: Measured) -> Iterator[Part | None]:
     dense, pruned = study["dense_score_on_pies"], study["pruned_score_on_pies"]
     wins = {k: pruned[k] > dense[k] for k in dense if k in pruned and study.role(k.arch) == "BiLSTM"}
-    light = {key.text: won for key, won in wins.items() if key.sparsity <= LIGHT}
-    needs(light, "needs a BiLSTM's scores on PIEs at a sparsity up to 50%")
+    light = {key: won for key, won in wins.items() if key.sparsity <= LIGHT}
     yield tally("pruned BiLSTM ahead on PIEs", light, Count.any, "cells up to 50%")
-    yield tally("ahead", wins.values(), of="cells of all sparsities")
+    yield tally("ahead", [*wins.values()], of="cells of all sparsities")
 
 
 @CLAIMS.check("PIE-14")
-def every_class_but_the_first(study: Measured) -> Iterator[Part]:
+def every_class_but_the_first(study: Measured) -> Iterator[Part | None]:
     cells = {
-        key.text: [part for part in parts if part.n_examples]
+        key: [part for part in parts if part.n_examples]
         for key, parts in study.classes.items()
         if study.metric(key) == "macro_f1" and any(part.n_pies for part in parts)
     }
-    needs(cells, "needs PIEs on a multi-label data set of texts")
     full = {name: all(part.n_pies for part in parts) for name, parts in cells.items()}
     classes = count(part.n_pies > 0 for parts in cells.values() for part in parts)
     yield tally("every class has PIEs", full, Count.nearly_all, more=f"{classes} classes over all cells")
-    under = {
-        name: _share([max(parts, key=lambda part: part.n_examples)]) < _share(parts)
-        for name, parts in cells.items()
-    }
+    most = {name: max(parts, key=lambda part: part.n_examples) for name, parts in cells.items()}
+    under = {name: _share([most[name]]) < _share(parts) for name, parts in cells.items()}
     yield tally("the most frequent class is under-represented", under, Count.nearly_all)
 
 
 @CLAIMS.check("PIE-15")
-def pies_are_influential(study: Measured) -> Iterator[Part]:
+def pies_are_influential(study: Measured) -> Iterator[Part | None]:
     cells = {key: bins for key, bins in study.bins.items() if len(bins) == BINS and _share(bins)}
-    needs(cells, f"needs EL2N scores of texts in {BINS} bins")
     last = {key: _share(bins[-1:]) for key, bins in cells.items()}
-    above = {key.text: last[key] > _share(bins) for key, bins in cells.items()}
+    above = {key: last[key] > _share(bins) for key, bins in cells.items()}
     yield tally("the last bin is above the average", above, Count.nearly_all)
     for role, reached in REACHED.items():
         own = [share for key, share in last.items() if key.pruner == BEST and study.role(key.arch) == role]
-        most = max(needs(own, f"needs PIEs of a {role} pruned with {BEST}"))
-        text = f"with {BEST} up to {percent(most)} PIEs in it for {study.playing(role)}"
-        yield Part(round(10 * most) in reached, text)
+        text = f"with {BEST} up to {percent(max(needs(own)))} PIEs in it for {study.playing(role)}"
+        yield Part(round(10 * max(own)) in reached, text)
 
 
 @CLAIMS.check("PIE-16")
-def pies_spread_evenly(study: Measured) -> Iterator[Part]:
-    along = curves({key: _unevenness(bins) for key, bins in study.bins.items() if _share(bins)}).values()
-    needs(along, "needs PIEs in EL2N bins of texts at two sparsities of one pruner at least")
-    yield _trend("unevenness", along, up=False)
+def pies_spread_evenly(study: Measured) -> Iterator[Part | None]:
+    along = curves({key: _unevenness(bins) for key, bins in study.bins.items() if _share(bins)})
+    yield _trend("unevenness", along.values(), up=False)
 
 
-@CLAIMS.check("PIE-17")
-def pies_are_harder_to_read(study: Measured) -> Iterator[Part]:
-    words = list(_over_pruners(study, "difficult_words", "BERT").values())
-    others = [name for name in FORMULAS if name != "difficult_words"]
-    formulas = [ratio for name in others for ratio in _over_pruners(study, name, "BERT").values()]
-    missing = "needs the readability of a BERT-like encoder's PIEs on a data set other than AAPD"
-    needs(words and formulas, missing)
-    for name, ratios in (("formula ratios", formulas), ("difficult words", words)):
-        what = f"mean over pruners, {study.playing('BERT')}: {name} above 1"
-        yield tally(what, (r > 1 for r in ratios), Count.nearly_all, "means", f"at most {max(ratios):.2f}")
+def harder(roles: Sequence[Role], **measures: Sequence[str]) -> Check:
+    """Ratios of PIEs over all texts, mean over pruners, are above 1; AAPD is left out.
+
+    Args:
+        roles: whose texts.
+        measures: what they are ratios of, by what they are called.
+    """
+
+    def check(study: Measured) -> Iterator[Part | None]:
+        texts = study.only(lambda k: k.dataset.casefold() != EXCEPTED and study.role(k.arch) in roles)
+        for name, of in measures.items():
+            found = [groups(texts[f"readability.{measure}"]) for measure in of]
+            ratios = [(where, mean(r.values())) for one in found for where, r in one.items()]
+            largest = grouped((dataset, ratio) for (dataset, _, _), ratio in sorted(ratios))
+            at_most = ", ".join(f"{max(of):.2f} on {dataset}" for dataset, of in largest.items())
+            what = f"mean over pruners, {' and '.join(map(study.playing, roles))}: {name.replace('_', ' ')} above 1"
+            above = (ratio > 1 for _, ratio in ratios)
+            yield tally(what, above, Count.nearly_all, "means", f"at most {at_most}")
+
+    return check
 
 
-@CLAIMS.check("PIE-18")
-def pies_are_longer(study: Measured) -> Iterator[Part]:
-    ratios = _over_pruners(study, "text_length", "BERT", "BiLSTM")
-    needs(ratios, "needs the text length of PIEs on a data set other than AAPD")
-    largest = grouped((dataset, ratio) for (dataset, _, _), ratio in sorted(ratios.items()))
-    at_most = ", ".join(f"{max(of):.2f} on {dataset}" for dataset, of in largest.items())
-    longer = (ratio > 1 for ratio in ratios.values())
-    kind = "means of data set, model and sparsity"
-    yield tally("mean over pruners above 1", longer, Count.nearly_all, kind, f"at most {at_most}")
+_OTHERS = [name for name in FORMULAS if name != "difficult_words"]
+CLAIMS.check("PIE-17")(harder(["BERT"], formula_ratios=_OTHERS, difficult_words=["difficult_words"]))
+CLAIMS.check("PIE-18")(harder(["BERT", "BiLSTM"], text_length=["text_length"]))
 
 
 def _than(study: Measured, what: str) -> str:
@@ -269,7 +242,7 @@ def _than(study: Measured, what: str) -> str:
 
 def _trend(what: str, along: Collection[Sequence[float]], *, up: bool) -> Part:
     """Whether values move one way from the lowest to the highest sparsity in nearly all curves, and in most steps."""
-    ends = count(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in along)
+    ends = count(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in needs(along))
     steps = Steps.along(along)
     between = Count(steps.rise if up else steps.fall, sum(steps))
     return Part(
@@ -287,13 +260,3 @@ def _unevenness(bins: Sequence[measured.Part]) -> float:
     """Total variation distance between how PIEs and all examples spread: 0 (alike) to 1."""
     every, pies = sum(part.n_examples for part in bins), sum(part.n_pies for part in bins)
     return sum(abs(part.n_pies / pies - part.n_examples / every) for part in bins) / 2
-
-
-def _over_pruners(study: Measured, measure: str, *roles: Role) -> dict[tuple[str, str, float], float]:
-    """Mean ratio over pruners by (data set, architecture, sparsity); AAPD left out."""
-
-    def counts(key: Key) -> bool:
-        return key.dataset.casefold() != EXCEPTED and study.role(key.arch) in roles
-
-    ratios = study.only(counts)[f"readability.{measure}"]
-    return {where: mean(by_pruner.values()) for where, by_pruner in groups(ratios).items()}

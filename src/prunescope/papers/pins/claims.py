@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -101,23 +101,29 @@ def lead(cases: Iterable[Duel]) -> float:
     return mean(case.lead for case in cases)
 
 
-def ahead(what: str, cases: Iterable[Duel], of: str = "comparisons", *, strictly: bool = False) -> Part:
+def ahead(
+    what: str, cases: Iterable[Duel], of: str = "comparisons", *, strictly: bool = False
+) -> Part | None:
     """``what`` must be at or above its best rival (``strictly``: above it) in every case."""
     known = {case: case.lead > 0 if strictly else case.lead >= 0 for case in cases}
     return tally(f"{what} {'above' if strictly else 'at or above'} the best rival", known, Count.all, of)
 
 
+def above_dense(cases: Sequence[Duel]) -> Iterator[Part]:
+    """PINS must be above the dense models in every case."""
+    leads = ", ".join(case.distance for case in needs(cases))
+    yield Part(all(case.lead > 0 for case in cases), f"PINS minus dense, in points: {leads}")
+
+
 @CLAIMS.check("PINS-01")
-def pins_is_best_on_glue(study: Measured) -> Iterator[Part]:
-    cases = duels(study, GLUE, (0.8, 0.9))
-    yield ahead(PINS, needs(cases, "needs PINS and a rival on a task of GLUE at 80 or 90%"))
+def pins_is_best_on_glue(study: Measured) -> Iterator[Part | None]:
+    yield ahead(PINS, duels(study, GLUE, (0.8, 0.9)))
 
 
 @CLAIMS.check("PINS-02")
-def gains_more_on_small_tasks(study: Measured) -> Iterator[Part]:
+def gains_more_on_small_tasks(study: Measured) -> Iterator[Part | None]:
     cases = duels(main_model(study), GLUE, (0.8,))
     small, others = ([case for case in cases if (case.name in SMALL) is of] for of in (True, False))
-    needs(small and others, "needs PINS and a rival at 80% on RTE or CoLA, and on another task of GLUE")
     yield Part(
         lead(small) > max(0, lead(others)),
         f"mean lead over the best rival {points(lead(small))} points on RTE and CoLA ({len(small)} comparisons), "
@@ -126,13 +132,12 @@ def gains_more_on_small_tasks(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("PINS-03")
-def keeps_more_of_the_average(study: Measured) -> Iterator[Part]:
+def keeps_more_of_the_average(study: Measured) -> Iterator[Part | None]:
     study = main_model(study)
     fine_tuned = {case.key: case.best for case in against_dense(study, GLUE, (0.9,))}
     platon = [case for case in duels(study, GLUE, (0.9,), rivals=("PLATON",)) if case.key in fine_tuned]
-    needs(platon, "needs PINS, PLATON and dense models on a task of GLUE at 90%")
     dense = mean(fine_tuned[case.key] for case in platon)
-    needs(dense > 0, "the dense models' average is not above 0")
+    needs(dense > 0)
     own, rival = mean(case.score for case in platon) / dense, mean(case.best for case in platon) / dense
     printed = pins.GLUE_MEANS[PINS, 0.9] / pins.GLUE_MEANS[NO_PRUNER, 0.0]
     yield Part(
@@ -143,38 +148,33 @@ def keeps_more_of_the_average(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("PINS-04")
-def exceeds_dense_on_small_tasks(study: Measured) -> Iterator[Part]:
-    cases = against_dense(main_model(study), EXCEEDED, (0.8,))
-    needs(cases, "needs PINS and dense models on RTE or MRPC at 80%")
-    leads = ", ".join(case.distance for case in cases)
-    yield Part(all(case.lead > 0 for case in cases), f"PINS minus dense, in points: {leads}")
+def exceeds_dense_on_small_tasks(study: Measured) -> Iterator[Part | None]:
+    yield from above_dense(against_dense(main_model(study), EXCEEDED, (0.8,)))
 
 
 @CLAIMS.check("PINS-05")
-def best_on_squad(study: Measured) -> Iterator[Part]:
-    cases = needs(duels(study, ("SQuAD",), OF_SQUAD), "needs PINS and a rival on SQuAD at 50 to 80%")
-    yield ahead(PINS, cases, "sparsities")
+def best_on_squad(study: Measured) -> Iterator[Part | None]:
+    yield ahead(PINS, duels(study, ("SQuAD",), OF_SQUAD), "sparsities")
     # Without rivals of GMP the first half decides.
     if middle := duels(study, ("SQuAD",), OF_SQUAD, "GMP", ("L0", "SMvP", "PST")):
         yield ahead("GMP, without PLATON,", middle, "sparsities")
 
 
 @CLAIMS.check("PINS-06")
-def lead_on_conll_grows(study: Measured) -> Iterator[Part]:
+def lead_on_conll_grows(study: Measured) -> Iterator[Part | None]:
     conll, grown = ("CoNLL-2003",), {}
-    dense = against_dense(study, conll, (0.7,))
+    missed = lead(against_dense(study, conll, (0.7,)))
+    yield Part(missed >= -_ALMOST, f"PINS minus dense {points(missed)} points at 70%")
     for rival in ("GMP", "SMvP"):
         before, after = (duels(study, conll, (sparsity,), rivals=(rival,)) for sparsity in (0.7, 0.8))
         if before and after:
-            grown[rival] = lead(before), lead(after)
-    needs(dense and grown, "needs PINS with GMP or SMvP on CoNLL-2003 at 70 and 80%, and dense models")
-    yield Part(lead(dense) >= -_ALMOST, f"PINS minus dense {points(lead(dense))} points at 70%")
-    growth = ", ".join(f"over {rival} {points(a)} then {points(b)}" for rival, (a, b) in grown.items())
-    yield Part(all(b > a for a, b in grown.values()), f"its lead {growth}")
+            name = f"over {rival} {points(lead(before))} then {points(lead(after))}"
+            grown[name] = lead(after) > lead(before)
+    yield tally("its lead grows", grown, Count.all, "comparisons", ", ".join(grown))
 
 
 @CLAIMS.check("PINS-07")
-def best_in_generation(study: Measured) -> Iterator[Part]:
+def best_in_generation(study: Measured) -> Iterator[Part | None]:
     def by_metric(metrics: Sequence[str], datasets: Collection[str], rivals: Sequence[str]) -> list[Duel]:
         return sorted(
             duel._replace(name=f"{duel.name} {metric}")
@@ -184,20 +184,16 @@ def best_in_generation(study: Measured) -> Iterator[Part]:
 
     # BLEURT is not measured.
     cases = by_metric(("bleu", "rouge_l", "meteor"), pins.GENERATED, RIVALS)
-    yield ahead(
-        PINS, needs(cases, "needs PINS and a rival on E2E, DART or WebNLG at 80%"), "data sets and metrics"
-    )
+    yield ahead(PINS, cases, "data sets and metrics")
     if better := by_metric(("rouge_l", "meteor"), ("E2E",), (NO_PRUNER,)):
-        leads = ", ".join(case.distance for case in better)
-        yield Part(all(case.lead > 0 for case in better), f"PINS minus dense on E2E, in points: {leads}")
+        yield from above_dense(better)
 
 
 @CLAIMS.check("PINS-08")
-def light_pruning_improves(study: Measured) -> Iterator[Part]:
+def light_pruning_improves(study: Measured) -> Iterator[Part | None]:
     light = {k.sparsity for k in study.cells if 0.3 - _ROUNDING <= k.sparsity <= 0.5 + _ROUNDING}
     cases = against_dense(main_model(study), GLUE, light)
-    needs(cases, "needs PINS and dense models on a task of GLUE at 30 to 50%")
-    better, gain = sum(case.lead > 0 for case in cases), lead(cases)
+    gain, better = lead(cases), sum(case.lead > 0 for case in cases)
     text = (
         f"PINS minus dense {points(gain)} points in the mean of {len(cases)} comparisons, above 0 in {better}"
     )
@@ -205,60 +201,48 @@ def light_pruning_improves(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("PINS-09")
-def self_regularization_is_best(study: Measured) -> Iterator[Part]:
+def self_regularization_is_best(study: Measured) -> Iterator[Part | None]:
     cases = duels(study, GLUE, (0.8,), rivals=(PLAIN, DISTILLED))
-    needs(cases, f"needs PINS with {PLAIN} or {DISTILLED} on a task of GLUE at 80%")
     yield ahead(PINS, cases, strictly=True)
     yield Part(None, f"leads: {', '.join(map(str, cases))}")
 
 
 @CLAIMS.check("PINS-10")
-def criterion_alone_beats_rivals(study: Measured) -> Iterator[Part]:
-    cases = duels(study, GLUE, (0.8,), method=PLAIN)
-    yield ahead(
-        PLAIN, needs(cases, f"needs {PLAIN} and a rival of PINS on a task of GLUE at 80%"), strictly=True
-    )
+def criterion_alone_beats_rivals(study: Measured) -> Iterator[Part | None]:
+    yield ahead(PLAIN, duels(study, GLUE, (0.8,), method=PLAIN), strictly=True)
 
 
 @CLAIMS.check("PINS-11")
-def smaller_and_faster(study: Measured) -> Iterator[Part]:
+def smaller_and_faster(study: Measured) -> Iterator[Part | None]:
     cases, dense, sparse = (
-        against_dense(study, ("RTE",), (0.8,)), study["megabytes_float32"], study["megabytes"]
-    )  # fmt: skip
+        against_dense(study, ("RTE",), (0.8,)),
+        study["megabytes_float32"],
+        study["megabytes"],
+    )
     sized = [case for case in cases if case.key in dense and case.key in sparse]
     smaller = ", ".join(f"{case.place} {dense[case.key] / sparse[case.key]:.1f} times" for case in sized)
-    storage = (
-        f"storage shrinks: {smaller}" if smaller else "storage needs measured weights (weight_statistics)"
-    )
+    storage = f"storage shrinks: {smaller}" if sized else "storage needs measured weights (weight_statistics)"
     yield Part(None, storage)
     if cases:
         yield Part(None, f"the score changes, in points: {', '.join(case.distance for case in cases)}")
-    raise NotMeasured(
-        "a study's results hold no times: benchmarks/inference.py says how fast a model of these sizes is on a CPU "
-        "(docs/export.md)"
-    )
+    raise NotMeasured
 
 
 @CLAIMS.check("PINS-12")
-def rank_falls_with_the_criterion(study: Measured) -> Iterator[Part]:
+def rank_falls_with_the_criterion(study: Measured) -> Iterator[Part | None]:
     ranks, ginis, random = (study[name] for name in ("rank", "row_gini", "row_gini_random"))
     keys = [key for key in study.cells if key in ranks and key in ginis and key in random]
+    by_group = groups({key: (ranks[key], ginis[key], random[key]) for key in keys})
     cases = {
         f"{dataset}, {arch} at {percent(sparsity)}": [of[name] for name in _BY_RANK]
-        for (dataset, arch, sparsity), of in groups(
-            {key: (ranks[key], ginis[key], random[key]) for key in keys}
-        ).items()
+        for (dataset, arch, sparsity), of in by_group.items()
         if of.keys() >= set(_BY_RANK)
     }
-    *others, last = _BY_RANK
-    needs(
-        cases, f"needs measured weights (weight_statistics) of {', '.join(others)} and {last} at one sparsity"
-    )
     ordered = {name: a[0] < b[0] < c[0] for name, (a, b, c) in cases.items()}
     yield tally(f"ranks rise from {' to '.join(_BY_RANK)}", ordered, Count.all, "comparisons")
     excess = {name: [abs(gini - random) for _, gini, random in case] for name, case in cases.items()}
     nearest = {name: c < min(a, b) for name, (a, b, c) in excess.items()}
-    yield tally(f"{last} is nearest to random positions", nearest, Count.all, "comparisons")
+    yield tally(f"{_BY_RANK[-1]} is nearest to random positions", nearest, Count.all, "comparisons")
     shown = [
         f"{name}: mean rank {' / '.join(f'{rank:.1f}' for rank, _, _ in case)}, row Gini (of random positions) "
         + " / ".join(f"{gini:.2f} ({random:.2f})" for _, gini, random in case)
@@ -268,34 +252,24 @@ def rank_falls_with_the_criterion(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("PINS-13")
-def loss_falls_most(study: Measured) -> Iterator[Part]:
+def loss_falls_most(study: Measured) -> Iterator[Part | None]:
     pruning = {key: {p.step: p.loss for p in points if p.reached > 0} for key, points in study.losses.items()}
     losses = {key: mean(of.values()) for key, of in pruning.items() if of}
-    decided = False
+    # The plain formula decides where it is alone.
+    need: Callable[[Count], bool] | None = Count.nearly_all
     for method in _OWN:
-        cases, names = dict[str, tuple[float, float]](), set[str]()
+        best: dict[Key, Key] = {}
         for key in sorted(key for key in losses if key.pruner == method):
             others = [key._replace(pruner=name) for name in _HEURISTIC]
-            rivals = {o.pruner: losses[o] for o in others if o in losses and [*pruning[o]] == [*pruning[key]]}
-            if rivals:
-                cases[f"{key.dataset}, {key.arch} at {percent(key.sparsity)}"] = (
-                    losses[key],
-                    min(rivals.values()),
-                )
-                names |= rivals.keys()
-        if cases:
-            own, other = (mean(side) for side in zip(*cases.values(), strict=True))
-            lowest = {name: own < other for name, (own, other) in cases.items()}
-            best = " and ".join(name for name in _HEURISTIC if name in names)
-            means = f"{own:.3g} against {other:.3g} of the best of {best}, in the mean"
-            # The plain formula decides where it is alone.
-            need = None if decided else Count.nearly_all
-            of = "models and compression levels"
-            yield tally(f"{method} has the lowest mean loss", lowest, need, of, means)
-            decided = True
-    needs(
-        decided,
-        f"needs losses while pruned (pruning_loss.csv) of {' or '.join(_OWN)}, and of {' or '.join(_HEURISTIC)}, at "
-        "the same sparsity",
-    )
+            if rivals := [o for o in others if o in losses and [*pruning[o]] == [*pruning[key]]]:
+                best[key] = min(rivals, key=losses.__getitem__)
+        if best:
+            lowest = {key: losses[key] < losses[rival] for key, rival in best.items()}
+            own, other = mean(map(losses.__getitem__, best)), mean(map(losses.__getitem__, best.values()))
+            means = f"in the mean {own:.3g} against {other:.3g} of the best measured of {' and '.join(_HEURISTIC)}"
+            yield tally(
+                f"{method} has the lowest mean loss", lowest, need, "models and compression levels", means
+            )
+            need = None
+    needs(need is None)
     yield Part(None, "memory and time of self-regularization are measured by benchmarks/gradual.py")

@@ -71,92 +71,72 @@ def models(found: Iterable[AlphaTest]) -> str:
 
 
 def spread(values: Collection[float], spec: str = ".3f") -> str:
-    low, high = format(min(values), spec), format(max(values), spec)
+    low, high = format(min(values, default=0), spec), format(max(values, default=0), spec)
     return low if low == high else f"{low} to {high}"
 
 
 @CLAIMS.check("REC-01")
-def below_then_above_one(study: Measured) -> Iterator[Part]:
-    alphas = study["alpha"]
-    sides = (
+def below_then_above_one(study: Measured) -> Iterator[Part | None]:
+    alphas = {key: alpha for key, alpha in sorted(study["alpha"].items()) if key.pruner != RANDOM}
+    for where, here, side, beyond, ends in (
         (f"up to ratio {LOW:g}", up_to(study, LOW), "below", float.__lt__, study["alpha_high"]),
         (f"from ratio {HIGH:g} on", from_(study, HIGH), "above", float.__gt__, study["alpha_low"]),
-    )
-    cells = {where: sorted(k for k in alphas if k.pruner != RANDOM and here(k)) for where, here, *_ in sides}
-    for where, keys in cells.items():
-        needs(keys, f"needs alpha at pruning ratios {where.replace('ratio ', '')}")
-    for where, _, side, beyond, ends in sides:
-        means = {
-            ", ".join(curve): mean(values)
-            for curve, values in grouped((key[:3], alphas[key]) for key in cells[where]).items()
-        }
-        beyond_one = {curve: beyond(value, 1.0) for curve, value in means.items()}
-        yield tally(
-            f"mean alpha {where} {side} 1",
-            beyond_one,
-            Count.nearly_all,
-            "curves",
-            spread(means.values()),
-        )
-        if known := [ends[key] for key in cells[where] if key in ends]:
-            yield tally(f"whole interval {side} 1", (beyond(end, 1.0) for end in known))
+    ):
+        cells = list(filter(here, alphas))
+        by_curve = grouped((", ".join(key[:3]), alphas[key]) for key in needs(cells))
+        means = {curve: mean(values) for curve, values in by_curve.items()}
+        reached = {curve: beyond(value, 1.0) for curve, value in means.items()}
+        what, numbers = f"mean alpha {where} {side} 1", spread(means.values())
+        yield tally(what, reached, Count.nearly_all, "curves", numbers)
+        yield tally(f"whole interval {side} 1", (beyond(ends[key], 1.0) for key in cells if key in ends))
 
 
 @CLAIMS.check("REC-02")
-def random_stays_below_one(study: Measured) -> Iterator[Part]:
-    alphas = {key: alpha for key, alpha in study["alpha"].items() if key.pruner == RANDOM}
-    below = {key.text: alpha < 1 for key, alpha in needs(alphas, f"needs alpha of {RANDOM}").items()}
+def random_stays_below_one(study: Measured) -> Iterator[Part | None]:
+    alphas = needs({key: alpha for key, alpha in study["alpha"].items() if key.pruner == RANDOM})
+    below = {key: alpha < 1 for key, alpha in alphas.items()}
     yield tally(f"alpha of {RANDOM} below 1", below, Count.all, more=spread(alphas.values()))
     low, high = study["alpha_low"], study["alpha_high"]
-    if sure := [key for key in alphas if key in low]:
-        yield tally("whole interval below 1", (high[key] < 1 for key in sure))
-        yield tally("whole interval above 1", (low[key] > 1 for key in sure))
+    yield tally("whole interval below 1", (high[key] < 1 for key in alphas if key in low))
+    yield tally("whole interval above 1", (low[key] > 1 for key in alphas if key in low))
     if all(below.values()):
         steps = made(study, "ratio", "sparsity", pruners=(RANDOM,))
-        needs(steps, f"needs two models at two ratios of {RANDOM} at least")
-        rising = significant(steps)
-        what, of = "a significant increase", "steps between neighbouring ratios"
+        still = [not test.significant for test in needs(steps)]
         yield tally(
-            what, rising, lambda found: Count(found.total - found.yes, found.total).most(), of, models(steps)
+            "no significant increase", still, Count.most, "steps between neighbouring ratios", models(steps)
         )
 
 
 @CLAIMS.check("REC-03")
-def rises_from_ratio_to_ratio(study: Measured) -> Iterator[Part]:
+def rises_from_ratio_to_ratio(study: Measured) -> Iterator[Part | None]:
     early, late = split(study, made(study, "ratio", "sparsity"), LOW)
-    needs(late, f"needs two models at neighbouring ratios from {LOW:g} on of {', '.join(SELECTIVE)}")
+    what = "a significant increase"
+    yield tally(what, significant(late), Count.nearly_all, f"steps from ratio {LOW:g} on", models(late))
     printed = {
         (test.a, test.b): test.significant
         for test in recall.tests()
         if test.varied == "ratio" and test.a.pruner in SELECTIVE and test.a.ratio >= LOW
     }
-    what = "a significant increase"
-    yield tally(what, significant(late), Count.nearly_all, f"steps from ratio {LOW:g} on", models(late))
     for name in ("LeNet", "ResNet"):
-        if own := [test for test in late if (study.family(test.a.arch) == "lenet5") is (name == "LeNet")]:
-            theirs = count(held for (a, _), held in printed.items() if a.arch.startswith(name))
-            yield tally(name, significant(own), of="steps", more=f"in print {theirs}")
-    if early:
-        yield tally(what, significant(early), of="steps below")
+        own = [test for test in late if (study.family(test.a.arch) == "lenet5") is (name == "LeNet")]
+        theirs = count(held for (a, _), held in printed.items() if a.arch.startswith(name))
+        yield tally(name, significant(own), of="steps", more=f"in print {theirs}")
+    yield tally(what, significant(early), of="steps below")
 
 
 @CLAIMS.check("REC-04")
-def smaller_models_intensify_more(study: Measured) -> Iterator[Part]:
+def smaller_models_intensify_more(study: Measured) -> Iterator[Part | None]:
     sizes = [test for test in made(study, "arch") if test.a in study["ratio"]]
     low, high = ([t for t in sizes if part(t.a)] for part in (up_to(study, LOW), from_(study, HIGH)))
-    missing = "needs two models of one kind and two sizes at equal data set, pruner and ratio"
-    needs(low, missing + (f" up to {LOW:g}" if sizes else ""))
-    needs(high, f"{missing} from {HIGH:g} on")
-    larger = "alpha significantly larger in the smaller of two models"
-    yield tally(larger, significant(high), Count.most, f"tests from ratio {HIGH:g} on", models(high))
-    rarely = count(not test.significant for test in low).nearly_all()
-    yield tally(larger, significant(low), lambda _: rarely, f"tests up to ratio {LOW:g}", models(low))
-    archs = sorted({key.arch for test in (*low, *high) for key in (test.a, test.b)})
-    yield Part(None, f"models: {', '.join(archs)}")
+    what = "alpha {}significantly larger in the smaller of two models"
+    yield tally(what.format(""), significant(high), Count.most, f"tests from ratio {HIGH:g} on", models(high))
+    rarely = [not test.significant for test in low]
+    yield tally(what.format("not "), rarely, Count.nearly_all, f"tests up to ratio {LOW:g}", models(low))
+    yield Part(None, f"models: {', '.join(sorted({key.arch for t in (*low, *high) for key in (t.a, t.b)}))}")
 
 
 @CLAIMS.check("REC-05")
-def harder_datasets_intensify_more(study: Measured) -> Iterator[Part]:
+def harder_datasets_intensify_more(study: Measured) -> Iterator[Part | None]:
     found = []
     for test in made(study, "dataset"):
         a, b = (
@@ -167,10 +147,11 @@ def harder_datasets_intensify_more(study: Measured) -> Iterator[Part]:
             found += [test] if test.of_table_7 else []
         elif a != b:
             found.append(test.turned() if a > b else test)
-    needs(found, "needs two models of two data sets of different complexity at equal pruner and ratio")
     pairs = grouped(((t.a.dataset, t.b.dataset, t.a.pruner), t) for t in found)
-    what = "alpha significantly larger for the more difficult data set"
-    held = [any(significant(own)) for own in pairs.values()]
+    what, held = (
+        "alpha significantly larger for the more difficult data set",
+        map(any, map(significant, pairs.values())),
+    )
     yield tally(what, held, Count.nearly_all, "pairs at some compression level")
     yield tally("so", significant(found), of="tests", more=models(found))
     shown = []
@@ -182,24 +163,20 @@ def harder_datasets_intensify_more(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("REC-06")
-def undecayed_distorts_less(study: Measured) -> Iterator[Part]:
+def undecayed_distorts_less(study: Measured) -> Iterator[Part | None]:
     early, late = split(study, against(study, UNDECAYED, DECAYED), MODERATE)
-    rivals = f"{UNDECAYED} and of {' or '.join(DECAYED)}"
-    needs(late, f"needs two models of {rivals} at equal ratio from {MODERATE:g} on")
     rivals = " and ".join(rival for rival in DECAYED if any(test.a.pruner == rival for test in late))
-    for tests, of in ((late, f"comparisons from ratio {MODERATE:g} on"), (early, "at lower ratios")):
-        if tests:
-            lower = [test.sign == 1 for test in tests]
-            clearly = [test.sign == 1 and test.significant for test in tests]
-            need = (Count.nearly_all, Count.most) if tests is late else (None, None)
-            yield tally(f"alpha of {UNDECAYED} below that of {rivals}", lower, need[0], of, models(tests))
-            yield tally("significantly", clearly, need[1], "of these")
+    what = f"alpha of {UNDECAYED} below that of {rivals}"
+    lower, clearly = ([t.sign == 1 for t in late], [t.sign == 1 and t.significant for t in late])
+    yield tally(what, lower, Count.nearly_all, f"comparisons from ratio {MODERATE:g} on", models(late))
+    yield tally("significantly", clearly, Count.most, "of these")
+    yield tally(what, (t.sign == 1 for t in early), of="at lower ratios")
+    yield tally("significantly", (t.sign == 1 and t.significant for t in early), of="of these")
 
 
 @CLAIMS.check("REC-07")
-def all_differ_from_random(study: Measured) -> Iterator[Part]:
+def all_differ_from_random(study: Measured) -> Iterator[Part | None]:
     pairs = against(study, RANDOM, SELECTIVE)
-    needs(pairs, f"needs two models of {RANDOM} and of another pruner at equal ratio")
     tried = ", ".join(pruner for pruner in SELECTIVE if any(test.a.pruner == pruner for test in pairs))
     what = f"alpha of {tried} significantly different from that of {RANDOM}"
     differ = {f"{t.a.pruner} in {t.family.partition(': ')[2]}": t.significant for t in pairs}
@@ -207,45 +184,37 @@ def all_differ_from_random(study: Measured) -> Iterator[Part]:
 
 
 @CLAIMS.check("REC-08")
-def accuracy_and_distortion_improve_at_once(study: Measured) -> Iterator[Part]:
+def accuracy_and_distortion_improve_at_once(study: Measured) -> Iterator[Part | None]:
     # Of an alpha with an interval the whole interval must be below 1.
-    drops, alphas, ratios = study.drops, {**study["alpha"], **study["alpha_high"]}, study["ratio"]
+    drops, alphas = study.drops, {**study["alpha"], **study["alpha_high"]}
     cells = sorted(key for key in filter(up_to(study, MODERATE), study["alpha"]) if key in drops)
-    needs(cells, f"needs alpha and accuracy at pruning ratios up to {MODERATE:g}")
     better, lower = ({key: of[key] < one for key in cells} for of, one in ((drops, 0), (alphas, 1)))
-    both = {
-        f"{key.dataset}, {key.arch}, {key.pruner} at ratio {ratios[key]:.3g}": better[key] and lower[key]
-        for key in cells
-    }
+    both = {key: better[key] and lower[key] for key in cells}
     yield tally("both", both, Count.any, f"cells up to ratio {MODERATE:g}")
-    yield tally("accuracy above the dense", better.values())
-    yield tally("alpha below 1", lower.values())
+    yield tally("accuracy above the dense", [*better.values()])
+    yield tally("alpha below 1", [*lower.values()])
 
 
 @CLAIMS.check("REC-09")
-def variance_alone_does_not_say(study: Measured) -> Iterator[Part]:
+def variance_alone_does_not_say(study: Measured) -> Iterator[Part | None]:
     of, ratios = study["mean_recall_variance"], study["ratio"]
     pruned = [key for key in sorted(of) if key.pruner != NO_PRUNER and key in ratios]
     low, high = (
-        {key.text: of[key] > of[key.dense] for key in filter(part, pruned) if key.dense in of}
+        {key: of[key] > of[key.dense] for key in filter(part, pruned) if key.dense in of}
         for part in (up_to(study, LOW), from_(study, HIGH))
     )
-    needs(high, f"needs the variance of recall of dense models and at ratios from {HIGH:g} on")
     what = "variance of recall above the dense"
-    grows = tally(what, high, Count.nearly_all, f"cells from ratio {HIGH:g} on")
-    yield grows
-    if low:
-        yield tally(what, low.values(), of=f"cells up to ratio {LOW:g}")
-    if not grows.holds:
+    yield tally(what, high, Count.nearly_all, f"cells from ratio {HIGH:g} on")
+    yield tally(what, [*low.values()], of=f"cells up to ratio {LOW:g}")
+    if not count(high.values()).nearly_all():
         return
     times = {}
     for key in (key for key in pruned if key.pruner == RANDOM):
         alike = [k for k in pruned if k[:2] == key[:2] and recall.same_ratio(ratios[k], ratios[key])]
         if others := [of[other] for other in alike if other.pruner != RANDOM]:
-            times[key.text] = of[key] / max(others) if max(others) else inf if of[key] else 1.0
-    below = {key.text: alpha < 1 for key, alpha in study["alpha"].items() if key.pruner == RANDOM}
-    needs(times and below, f"needs alpha of {RANDOM}, and another pruner at its ratios")
-    far = {name: factor >= BY_FAR for name, factor in times.items()}
+            times[key] = of[key] / max(others) if max(others) else inf if of[key] else 1.0
+    far = {name: factor >= BY_FAR for name, factor in needs(times).items()}
     most = f"{RANDOM}'s at least {BY_FAR:g} times every other pruner's"
     yield tally(most, far, Count.nearly_all, more=f"{spread(times.values(), '.1f')} times")
+    below = {key: alpha < 1 for key, alpha in study["alpha"].items() if key.pruner == RANDOM}
     yield tally(f"alpha of {RANDOM} below 1", below, Count.all)
