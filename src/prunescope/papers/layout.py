@@ -17,8 +17,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as validated
 
-from prunescope.papers import wording
-from prunescope.papers.printed import read_yaml
+from prunescope.papers import printed, wording
 from prunescope.papers.results import Inputs, Record
 
 _STRICT = ConfigDict(extra="forbid")
@@ -29,7 +28,7 @@ _ALIASES = {"fashionmnist": "fashion", "lenet": "lenet5"}
 
 def plain(name: str) -> str:
     """A name, or several joined by ``--`` or `` · ``, in one spelling: ``ResNet-20`` and ``resnet20`` are the same."""
-    parts = [re.sub(r"[^a-z0-9]", "", part) for part in re.split(r"--| · ", name.casefold())]
+    parts = map(printed.plain, re.split(r"--| · ", name))
     return "--".join(_ALIASES.get(part, part) for part in parts)
 
 
@@ -223,7 +222,7 @@ class Paper:
             KeyError: there is no such function.
         """
         known = {function.__name__.lstrip("_"): function for function in functions}
-        value = read_yaml(name, "layouts.yaml", dict[str, Any])
+        value = printed.read_yaml(name, "layouts.yaml", dict[str, Any])
         contents = [
             Table(**_with(known, part)) if "file" in part else Figure(**part, shown=shown or {})
             for part in value["contents"]

@@ -149,7 +149,7 @@ def printed_study() -> Measured:
             values.setdefault("score_mean", {})[cell] = n.value
         own = n.metric if n.quantity == "score_mean" else n.quantity
         values.setdefault(f"task_metrics.{own}", {})[cell] = n.value
-    families = {arch: "causal-lm" if arch == "GPT-2" else "encoder" for arch in pins.ARCHS}
+    families = {arch: "causal-lm" if arch == "GPT-2" else "encoder" for arch in pins.NAMES.archs}
     return Measured(metrics, values, families=families)
 
 

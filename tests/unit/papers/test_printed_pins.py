@@ -59,7 +59,7 @@ def test_every_number_once_and_nothing_but_fractions() -> None:
     for n in numbers(pins.PAPER):
         assert 0 <= n.value <= 1
         assert n.pruner in (*pins.PRUNERS, pins.PLAIN, pins.DISTILLED, "none")
-        assert n.arch in pins.ARCHS
+        assert n.arch in pins.NAMES.archs
         assert (n.pruner == "none") == (n.sparsity == 0)
 
 

@@ -140,7 +140,7 @@ def test_columns_printed_twice_agree() -> None:
 
 def test_names() -> None:
     names = recall.dataset_name
-    assert [names("zoo", source) for source in recall.SOURCES] == [
+    assert [names("zoo", source) for source in recall.NAMES.datasets] == [
         "MNIST",
         "Fashion",
         "CIFAR-10",

@@ -13,7 +13,7 @@ from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Cell, Paper
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import numbers as printed_numbers
-from prunescope.papers.results import Inputs, Record
+from prunescope.papers.results import Inputs, Record, alike
 from prunescope.papers.wording import decimal, spread
 from prunescope.paths import CELL
 
@@ -46,18 +46,14 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
         for n in printed_numbers(pins.PAPER)
     }
-    names = _names(inputs)
-    rows = [
-        (_KIND_OF[names[row.dataset]], row)
-        for row in inputs.rows(TaskMetric)
-        if names.get(row.dataset) in _KIND_OF
-    ]
-    archs = list(dict.fromkeys((kind, row.arch) for kind, row in rows))
-    rows.sort(key=lambda pair: (pair[0], archs.index((pair[0], pair[1].arch))))
-    found = []
-    for position, row in rows:
-        dataset, arch = names[row.dataset], pins.arch_name(row.arch)
-        kind, _, numbers = _KINDS[position]
+    names, order = _names(inputs), dict[tuple[int, str], tuple[int, int]]()
+    found: list[dict[str, Any]] = []
+    for row in inputs.rows(TaskMetric):
+        dataset, arch = names.get(row.dataset), pins.arch_name(row.arch)
+        place = _KIND_OF.get(dataset)
+        if place is None:
+            continue
+        kind, _, numbers = _KINDS[place]
         sparsity = _sparsity(row.sparsity)
         published = printed.get((dataset, arch, row.pruner, sparsity, row.metric))
         record = {
@@ -71,21 +67,16 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
             "position": list(names).index(row.dataset),
         }
         found.append(record)
-    return [record | {"best": _best(record, found)} for record in found]
-
-
-def _best(record: Record, records: list[dict[str, Any]]) -> bool:
-    """Whether no other pruned row of this sparsity has a higher mean in the column."""
-    if record["pruner"] == NO_PRUNER or record["mean"] is None:
-        return False
-    same = ("kind", "arch", "head", "sparsity")
-    rivals = (
-        other["mean"]
-        for other in records
-        if other["pruner"] != record["pruner"] and all(other[name] == record[name] for name in same)
-    )
-    known = [mean for mean in rivals if mean is not None]
-    return bool(known) and record["mean"] >= max(known)
+        order.setdefault((place, row.arch), (place, len(order)))
+    found.sort(key=lambda record: order[_KIND_OF[names[record["dataset"]]], record["arch"]])
+    for column in alike(found, "kind, arch, head, sparsity"):
+        means = {r["pruner"]: r["mean"] for r in column if r["mean"] is not None}
+        for record in column:
+            rivals = [mean for pruner, mean in means.items() if pruner != record["pruner"]]
+            own = means.get(record["pruner"]) if record["pruner"] != NO_PRUNER else None
+            # No other pruned row of this sparsity has a higher mean in the column.
+            record["best"] = own is not None and bool(rivals) and own >= max(rivals)
+    return found
 
 
 def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
