@@ -255,7 +255,7 @@ def test_same_results_same_bytes(paper: Path, tmp_path: Path) -> None:
 def test_figures_have_the_papers_numbers_or_say_that_there_are_none(paper: Path) -> None:
     text = Page(paper / "index.html").text
     assert "Figure 1. What pruning does to the score." in text
-    assert text.count("No picture yet.") == 4
+    assert text.count("No figure yet.") == 4
     assert "Figures 5 and 21 to 27: Readability and length of PIEs" in text
 
 
