@@ -94,10 +94,10 @@ class Order:
 
 #: What stands over the first column, by what varies.
 _CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
-_DEFAULT = "default networks"
+_DEFAULT = "default architectures"
 
 
-def _networks(test: Test) -> str:
+def _archs(test: Test) -> str:
     """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
     if test.start == "dataset":
         return test.names[0] if len(test.names) > 2 else _DEFAULT
@@ -113,7 +113,7 @@ _FACTS: dict[str, Callable[[Test], str]] = {
     "dataset": lambda test: test.a.dataset,
     "arch": lambda test: test.a.arch,
     "pruner": lambda test: test.a.pruner,
-    "networks": _networks,
+    "networks": _archs,
     "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
 }
 
@@ -200,7 +200,7 @@ class Layout:
             "datasets": any(
                 setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
             )
-            and _networks(own[0]) in ("", _DEFAULT),
+            and _archs(own[0]) in ("", _DEFAULT),
             "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
