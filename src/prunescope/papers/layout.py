@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass as validated
 from prunescope.papers import printed, wording
 from prunescope.papers.results import Inputs, Record
 
-_STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid")
 
 #: Names that the papers and our studies spell differently.
 _ALIASES = {"fashionmnist": "fashion", "lenet": "lenet5"}
@@ -53,7 +53,7 @@ class Cell:
 Show = Callable[[Record], Cell | str | None]
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class Column:
     """A column of a page's table.
 
@@ -73,7 +73,7 @@ class Column:
         return self.show(record)
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class View:
     """How a page lays records out. Texts may have ``{field}`` for a field of a grid's first record.
 
@@ -104,7 +104,7 @@ class View:
     folded: str = ""
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class Csv:
     """The columns of a table's file, named as the records' fields.
 
@@ -120,7 +120,7 @@ class Csv:
     row: str = ""
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class Part:
     """A section of a paper's page. numbers: the paper's. title: its heading."""
 
@@ -132,7 +132,7 @@ class Part:
         return f"{titled(type(self).__name__, self.numbers)}: {self.title}"
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class Table(Part):
     """A table of a paper, or several of one layout: all that is to be said of it.
 
@@ -156,7 +156,7 @@ class Table(Part):
         return f"table-{self.numbers.split()[0]}"
 
 
-@validated(frozen=True, config=_STRICT)
+@validated(frozen=True, config=STRICT)
 class Figure(Part):
     """Figures of a paper that show one thing, by the family that does so here; ``paper``: what they show.
 
@@ -214,7 +214,8 @@ class Paper:
         """Of ``<name>/layouts.yaml``.
 
         Args:
-            functions: what the file calls ``=name``, or ``{=: name}`` with further arguments by name.
+            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name; of a class, an object that can
+                be called.
             shown: of every figure.
 
         Raises:
@@ -250,7 +251,8 @@ def _with(functions: Mapping[str, Callable[..., Any]], value: Any) -> Any:
     if isinstance(value, list):
         return [_with(functions, part) for part in value]
     if isinstance(value, dict) and "=" in value:
-        return partial(functions[value["="]], **{name: part for name, part in value.items() if name != "="})
+        function, args = functions[value["="]], {name: part for name, part in value.items() if name != "="}
+        return function(**args) if isinstance(function, type) else partial(function, **args)
     if isinstance(value, dict):
         return {name: _with(functions, part) for name, part in value.items()}
     if isinstance(value, str) and value.startswith("="):

@@ -13,6 +13,7 @@ from prunescope.papers.measured import grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.printed import PAPERS, numbers
 from prunescope.papers.recall.layouts import RECALL
+from prunescope.papers.recall.pvalues import PValues
 from prunescope.papers.tables import ClaimRow, Published, PublishedTest
 from prunescope.report import page
 
@@ -127,7 +128,8 @@ def _tests(rows: Iterable[PublishedTest]) -> list[dict[str, Any]]:
     compared = {
         number: f"{part.title.removeprefix('p-values, ')}{f', {pruner}' if pruner else ''}"
         for part in RECALL.tables
-        for pruner, number in getattr(part.records, "keywords", {}).get("numbers", {}).items()
+        if isinstance(part.records, PValues)
+        for pruner, number in part.records.numbers.items()
     }
     found = []
     for table, own in grouped((row.table, row) for row in rows).items():

@@ -108,7 +108,7 @@ RECALL = Paper.read(
     "recall",
     has=lambda inputs: bool(inputs.once(pvalues.alpha_cells)),
     functions=(
-        accuracies, variances, steps, pvalues.p_values, pvalues.p_value, pvalues.corrected, _variance, _alpha,
+        accuracies, variances, steps, pvalues.PValues, pvalues.p_value, pvalues.corrected, _variance, _alpha,
         _interval, _verdict, _steps_note,
     ),
     shown=_SHOWN,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from pydantic.dataclasses import dataclass as validated
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_networks, easiest_first, smallest_first
@@ -13,7 +15,8 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell
+from prunescope.papers.layout import STRICT, Cell
+from prunescope.papers.measured import grouped
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
@@ -118,9 +121,9 @@ _FACTS: dict[str, Callable[[Test], str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How tests are laid out.
+@validated(frozen=True, config=STRICT)
+class PValues:
+    """How tests are laid out; a call gives the records.
 
     facts: what is the same in one table, as ``dataset, pruner``; levels of one kind stand together, too.
     rows: ``levels`` (pairs), ``level``, or what varies between the sides: ``arch``, ``dataset`` or ``pruner``.
@@ -130,18 +133,16 @@ class Layout:
     """
 
     facts: str
-    rows: str
-    columns: str
-    grid: str
+    rows: Literal["levels", "level", "arch", "dataset", "pruner"]
+    columns: Literal["level", "arch", "dataset", "pruner"]
+    grid: Literal["sizes", "datasets", "fixed"]
     numbers: Mapping[str, str]
 
-    def records(self, inputs: Inputs) -> list[dict[str, Any]]:
+    def __call__(self, inputs: Inputs) -> list[dict[str, Any]]:
         """A record per test and gap of every table, the paper's own tables first; the others keep their order."""
         order = inputs.once(Order.of)
-        groups: dict[Any, list[Test]] = {}
-        for test in inputs.once(read_tests):
-            if self._has(test, order):
-                groups.setdefault((*self._facts(test).values(), test.a.compression.kind), []).append(test)
+        tests = [test for test in inputs.once(read_tests) if self._has(test, order)]
+        groups = grouped(((*self._facts(test).values(), test.a.compression.kind), test) for test in tests)
         found = [records for own in groups.values() if (records := self._table(own, order))]
         found.sort(key=lambda own: own[0]["table"] or "~")
         return [
@@ -159,7 +160,7 @@ class Layout:
             return default and test.a.compression != test.b.compression
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
-    def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
+    def _table(self, own: Sequence[Test], order: Order) -> list[dict[str, Any]]:
         by_level = self.rows in ("levels", "level")
         row = "compression" if by_level else self.rows
         column = "compression" if self.columns == "level" else self.columns
@@ -192,7 +193,7 @@ class Layout:
                 records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
         return records
 
-    def _number(self, own: list[Test]) -> str:
+    def _number(self, own: Sequence[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
         side, first = own[0].a, [named(*test.a.setup) for test in own]
         known = {
@@ -205,11 +206,6 @@ class Layout:
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
-
-
-def p_values(inputs: Inputs, **layout: Any) -> list[dict[str, Any]]:
-    """Of the tests that a ``Layout`` takes."""
-    return Layout(**layout).records(inputs)
 
 
 def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
