@@ -6,7 +6,7 @@ numbers give by the same rule. ``<paper>/claims.py`` has a check for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -36,7 +36,7 @@ class Part(NamedTuple):
 
 
 #: The parts of a claim (None: nothing to report). It holds if none of them fails; a check may stop after one that does.
-Check = Callable[[Measured], Iterator[Part | None]]
+Check = Callable[[Measured], Iterable[Part | None]]
 
 
 class NotMeasured(Exception):

@@ -214,8 +214,8 @@ class Paper:
         """Of ``<name>/layouts.yaml``.
 
         Args:
-            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name; of a class, an object that can
-                be called.
+            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name (of a class: an object
+                that can be called).
             shown: of every figure.
 
         Raises:

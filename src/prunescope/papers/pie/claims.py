@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from prunescope.analysis.readability import FORMULAS
-from prunescope.analysis.tables.declared import percent
+from prunescope.analysis.tables.declared import Key, percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers import measured
 from prunescope.papers.claims import Check, Claims, Count, Part, Steps, count, mean, needs, tally
@@ -34,6 +34,18 @@ EXCEPTED = "aapd"
 
 #: The paper speaks of language models, BERT and BiLSTM, and of its eight pruners.
 CLAIMS = Claims(PAPER, ROLES, PRUNERS)
+
+
+def trend(what: str, values: Mapping[Key, float], *, up: bool) -> Part:
+    """Whether values move one way from the lowest to the highest sparsity in nearly all curves, and in most steps."""
+    along = needs(curves(values).values())
+    ends = count(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in along)
+    steps = Steps.along(along)
+    between = Count(steps.rise if up else steps.fall, sum(steps))
+    return Part(
+        ends.nearly_all() and between.most(),
+        f"{what} {'rises' if up else 'falls'} from the lowest to the highest sparsity in {ends} curves ({steps})",
+    )
 
 
 @CLAIMS.check("PIE-01")
@@ -160,11 +172,12 @@ def loss_is_larger_on_pies(study: Measured) -> Iterator[Part | None]:
     yield Part(on_pies >= MUCH * on_all, text)
 
 
-@CLAIMS.check("PIE-12")
-def scores_on_pies_part(study: Measured) -> Iterator[Part | None]:
-    for side in ("dense", "pruned"):
-        along = curves(study[f"{side}_score_on_pies"]).values()
-        yield _trend(f"{side} score on PIEs", along, up=side == "dense")
+CLAIMS.check("PIE-12")(
+    lambda study: [
+        trend(f"{side} score on PIEs", study[f"{side}_score_on_pies"], up=side == "dense")
+        for side in ("dense", "pruned")
+    ]
+)
 
 
 @CLAIMS.check("PIE-13")
@@ -205,8 +218,8 @@ def pies_are_influential(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PIE-16")
 def pies_spread_evenly(study: Measured) -> Iterator[Part | None]:
-    along = curves({key: _unevenness(bins) for key, bins in study.bins.items() if _share(bins)})
-    yield _trend("unevenness", along.values(), up=False)
+    spread = {key: _unevenness(bins) for key, bins in study.bins.items() if _share(bins)}
+    yield trend("unevenness", spread, up=False)
 
 
 def harder(roles: Sequence[Role], **measures: Sequence[str]) -> Check:
@@ -238,17 +251,6 @@ CLAIMS.check("PIE-18")(harder(["BERT", "BiLSTM"], text_length=["text_length"]))
 
 def _than(study: Measured, what: str) -> str:
     return f"{what} for {study.playing('BERT')} than for {study.playing('BiLSTM')}"
-
-
-def _trend(what: str, along: Collection[Sequence[float]], *, up: bool) -> Part:
-    """Whether values move one way from the lowest to the highest sparsity in nearly all curves, and in most steps."""
-    ends = count(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in needs(along))
-    steps = Steps.along(along)
-    between = Count(steps.rise if up else steps.fall, sum(steps))
-    return Part(
-        ends.nearly_all() and between.most(),
-        f"{what} {'rises' if up else 'falls'} from the lowest to the highest sparsity in {ends} curves ({steps})",
-    )
 
 
 def _share(bins: Sequence[measured.Part]) -> float:

@@ -109,15 +109,13 @@ def ahead(
     return tally(f"{what} {'above' if strictly else 'at or above'} the best rival", known, Count.all, of)
 
 
-def above_dense(cases: Sequence[Duel]) -> Iterator[Part]:
+def above_dense(cases: Sequence[Duel]) -> Part:
     """PINS must be above the dense models in every case."""
     leads = ", ".join(case.distance for case in needs(cases))
-    yield Part(all(case.lead > 0 for case in cases), f"PINS minus dense, in points: {leads}")
+    return Part(all(case.lead > 0 for case in cases), f"PINS minus dense, in points: {leads}")
 
 
-@CLAIMS.check("PINS-01")
-def pins_is_best_on_glue(study: Measured) -> Iterator[Part | None]:
-    yield ahead(PINS, duels(study, GLUE, (0.8, 0.9)))
+CLAIMS.check("PINS-01")(lambda study: [ahead(PINS, duels(study, GLUE, (0.8, 0.9)))])
 
 
 @CLAIMS.check("PINS-02")
@@ -147,9 +145,7 @@ def keeps_more_of_the_average(study: Measured) -> Iterator[Part | None]:
     )
 
 
-@CLAIMS.check("PINS-04")
-def exceeds_dense_on_small_tasks(study: Measured) -> Iterator[Part | None]:
-    yield from above_dense(against_dense(main_model(study), EXCEEDED, (0.8,)))
+CLAIMS.check("PINS-04")(lambda study: [above_dense(against_dense(main_model(study), EXCEEDED, (0.8,)))])
 
 
 @CLAIMS.check("PINS-05")
@@ -186,7 +182,7 @@ def best_in_generation(study: Measured) -> Iterator[Part | None]:
     cases = by_metric(("bleu", "rouge_l", "meteor"), pins.GENERATED, RIVALS)
     yield ahead(PINS, cases, "data sets and metrics")
     if better := by_metric(("rouge_l", "meteor"), ("E2E",), (NO_PRUNER,)):
-        yield from above_dense(better)
+        yield above_dense(better)
 
 
 @CLAIMS.check("PINS-08")
@@ -207,9 +203,7 @@ def self_regularization_is_best(study: Measured) -> Iterator[Part | None]:
     yield Part(None, f"leads: {', '.join(map(str, cases))}")
 
 
-@CLAIMS.check("PINS-10")
-def criterion_alone_beats_rivals(study: Measured) -> Iterator[Part | None]:
-    yield ahead(PLAIN, duels(study, GLUE, (0.8,), method=PLAIN), strictly=True)
+CLAIMS.check("PINS-10")(lambda study: [ahead(PLAIN, duels(study, GLUE, (0.8,), PLAIN), strictly=True)])
 
 
 @CLAIMS.check("PINS-11")
