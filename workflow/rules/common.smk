@@ -56,10 +56,10 @@ VERSION = {
     "weights": 2,
     "el2n": 1,
     "cell": 6,
-    "tables": 11,
+    "tables": 12,
     "figures": 13,
-    "paper": 8,
-    "report": 10,
+    "paper": 9,
+    "report": 11,
     "tune": 1,
 }
 

@@ -61,7 +61,7 @@ def findings(study: Measured) -> dict[str, Finding]:
 def claim_rows(study: Measured) -> list[tables.ClaimRow]:
     found = findings(study)
     return [
-        tables.ClaimRow(claim.id, claim.statement, *found[claim.id])
+        tables.ClaimRow(claim.id, claim.words.says, *found[claim.id])
         for claims in CLAIMS
         for claim in claims.claims
     ]

@@ -93,10 +93,8 @@ def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) 
     for part in paper.contents:
         if isinstance(part, Table):
             sections.append({"part": part, **_tables(part, inputs, folder)})
-            continue
-        pictures, skipped = _pictures(part, figures / part.family, where)
-        if pictures or not part.if_any:
-            sections.append({"part": part, "pictures": pictures, "skipped": skipped})
+        elif (found := _figures(part, figures / part.family, where))["figures"] or not part.if_any:
+            sections.append({"part": part, **found})
     _write(
         folder,
         inputs.study,
@@ -119,33 +117,28 @@ def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
         render.write(table.csv, folder / table.file, records)
     grids = render.grids(table.view, records)
     return {
-        "note": table.note if isinstance(table.note, str) else table.note(inputs, records),
+        "note": f"{table.note} {table.more(inputs, records)}".strip(),
         "grids": [grid for grid in grids if not grid.folded],
         "folded": [grid for grid in grids if grid.folded],
     }
 
 
-#: A picture's files: what a page calls them, and what the list of figures does.
+#: A figure's files: what a page calls them, and what the list of figures does.
 _LINKS = {"svg": "file", "png": "png", "data": "data"}
 
 
-def _pictures(figure: Figure, folder: Path, where: Path) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """The pictures of a figure's family, the paper's own first; and what was left out and why."""
+def _figures(figure: Figure, folder: Path, where: Path) -> dict[str, Any]:
+    """The figures of a family, those with the paper's numbers first; and what was left out and why."""
     index = folder / "figures.json"
-    if not index.exists():
-        return [], []
-    value = read_json(index)
+    value = read_json(index) if index.exists() else {"figures": [], "skipped": []}
     try:
         found = [
-            {
-                "title": one["title"],
-                "caption": one["caption"],
-                "number": figure.number(Path(one["file"]).stem, one.get("shows", ())),
-                **{name: page.link(folder / one[key], where) for name, key in _LINKS.items()},
-            }
+            {name: one[name] for name in ("title", "caption")}
+            | {name: page.link(folder / one[key], where) for name, key in _LINKS.items()}
+            | {"number": figure.number(Path(one["file"]).stem, one.get("shows", ()))}
             for one in value["figures"]
         ]
-        return sorted(found, key=lambda picture: picture["number"] is None), list(value["skipped"])
+        return {"figures": sorted(found, key=lambda one: one["number"] is None), "skipped": value["skipped"]}
     except (KeyError, TypeError):
         raise UserError(f"{index}: not a list of figures; delete it and run again") from None
 

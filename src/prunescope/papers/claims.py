@@ -1,26 +1,26 @@
 """What claims of papers are declared and checked with.
 
-A paper's claims stand in ``<paper>/claims.py``: a function each, from a study's results to whether they bear the claim
-out and the evidence in words. The function's docstring says how that is decided, and what the paper's own printed
-numbers give by the same rule.
+``<paper>/claims.yaml`` has the words of a paper's claims: what it says, how that is decided, and what its own printed
+numbers give by the same rule. ``<paper>/claims.py`` has a check for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from pydantic import BaseModel
+
+from prunescope.analysis.tables.declared import Key
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.measured import Measured
+from prunescope.papers.printed import read_yaml
 
 T = TypeVar("T")
 
 Verdict = Literal["holds", "fails", "not measured"]
-
-#: Whether a claim holds, and the evidence.
-Check = Callable[[Measured], tuple[bool, str]]
 
 
 class Finding(NamedTuple):
@@ -28,34 +28,57 @@ class Finding(NamedTuple):
     evidence: str
 
 
+class Part(NamedTuple):
+    """One thing that a claim says: whether it holds (None: it is reported only), and what was measured."""
+
+    holds: bool | None
+    text: str
+
+
+#: The parts of a claim (None: nothing to report). It holds if none of them fails; a check may stop after one that does.
+Check = Callable[[Measured], Iterable[Part | None]]
+
+
 class NotMeasured(Exception):
     """A study lacks what a claim is checked on."""
 
 
-def needs(found: T, what: str) -> T:
-    """``found``; where it is empty the check stops, and the evidence says ``what`` is missing.
+def needs(found: T) -> T:
+    """``found``.
 
     Raises:
         NotMeasured: it is empty.
     """
     if not found:
-        raise NotMeasured(what)
+        raise NotMeasured
     return found
+
+
+class Words(BaseModel, extra="forbid"):
+    """An entry of ``claims.yaml``. ``rule``: how the claim is decided. ``needs``: what a study must have for that."""
+
+    says: str
+    rule: str
+    needs: str
 
 
 class Claim(NamedTuple):
     """A statement of a paper, and how it is checked."""
 
     id: str
-    statement: str
+    words: Words
     check: Check
 
     def finding(self, study: Measured) -> Finding:
+        parts: list[Part] = []
         try:
-            holds, evidence = self.check(study)
-        except NotMeasured as missing:
-            return Finding("not measured", str(missing))
-        return Finding("holds" if holds else "fails", evidence)
+            for part in self.check(study):
+                parts += [part] if part else []
+        except NotMeasured:
+            texts = (f"needs {self.words.needs}", *(part.text for part in parts))
+            return Finding("not measured", "; ".join(texts))
+        holds = all(part.holds is not False for part in parts)
+        return Finding("holds" if holds else "fails", "; ".join(part.text for part in parts))
 
 
 @dataclass(frozen=True)
@@ -67,14 +90,18 @@ class Claims:
     pruners: Collection[str]
     claims: list[Claim] = field(default_factory=list)
 
-    def claim(self, id_: str, statement: str) -> Callable[[Check], Check]:
+    def check(self, id_: str) -> Callable[[Check], Check]:
         """Declare the decorated function as the check of a claim."""
 
         def declare(check: Check) -> Check:
-            self.claims.append(Claim(id_, statement, check))
+            self.claims.append(Claim(id_, self.words[id_], check))
             return check
 
         return declare
+
+    @property
+    def words(self) -> dict[str, Words]:
+        return read_yaml(self.paper, "claims.yaml", dict[str, Words])
 
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
@@ -93,11 +120,9 @@ class Count(NamedTuple):
     def __str__(self) -> str:
         return f"{self.yes} of {self.total}"
 
-    @property
     def all(self) -> bool:
         return self.yes == self.total
 
-    @property
     def nearly_all(self) -> bool:
         """At most a fifth are not: "with few exceptions".
 
@@ -105,15 +130,44 @@ class Count(NamedTuple):
         """
         return 5 * self.yes >= 4 * self.total
 
-    @property
     def most(self) -> bool:
         """More than half."""
         return 2 * self.yes > self.total
+
+    def any(self) -> bool:
+        return self.yes > 0
 
 
 def count(cases: Iterable[bool]) -> Count:
     known = list(cases)
     return Count(sum(known), len(known))
+
+
+def tally(
+    what: str,
+    cases: Mapping[Any, bool] | Iterable[bool],
+    need: Callable[[Count], bool] | None = None,
+    of: str = "cells",
+    more: str = "",
+) -> Part | None:
+    """``what`` is so in so many cases ``of`` some kind; ``more`` stands in brackets.
+
+    Args:
+        cases: whether it is so; of named ones those against it are listed, or those for it where ``any`` will do.
+        need: how many must be so; without it the part is reported only, and None where there is no case.
+
+    Raises:
+        NotMeasured: there is no case of what is needed.
+    """
+    named = cases if isinstance(cases, Mapping) else {}
+    found = count(cases.values() if isinstance(cases, Mapping) else cases)
+    if not found.total:
+        return needs(None) if need else None
+    listed = [name for name, held in named.items() if held is (need is Count.any)]
+    notes = [more] if more else []
+    if listed:
+        notes.append(("" if need is Count.any else "not in ") + some(listed, 8))
+    return Part(need and need(found), f"{what} in {found} {of}" + (f" ({'; '.join(notes)})" if notes else ""))
 
 
 class Steps(NamedTuple):
@@ -134,12 +188,16 @@ class Steps(NamedTuple):
 
 
 def mean(values: Iterable[float]) -> float:
-    """Of at least one value."""
-    kept = list(values)
+    """Their mean.
+
+    Raises:
+        NotMeasured: there are none.
+    """
+    kept = needs(list(values))
     return sum(kept) / len(kept)
 
 
-def some(names: Collection[str], of: int = 4) -> str:
+def some(names: Collection[object], of: int = 4) -> str:
     """The first few, and how many more."""
-    shown = list(names)[:of]
-    return ", ".join(shown) + (f" and {len(names) - of} more" if len(names) > of else "")
+    shown = [name.text if isinstance(name, Key) else str(name) for name in names][:of]
+    return "; ".join(shown) + (f" and {len(names) - of} more" if len(names) > of else "")

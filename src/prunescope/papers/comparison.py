@@ -23,10 +23,6 @@ _RELATION = {"less": "<", "greater": ">", "two-sided": "!="}
 Names = tuple[str | None, str | None]
 
 
-def pins_names(study: Measured, key: Key) -> Names:
-    return pins.dataset_name(key.dataset, study.sources.get(key.dataset)), pins.arch_name(key.arch)
-
-
 def recall_names(study: Measured, key: Key) -> Names:
     """By the data set's source and the model's family and depth; by their names where these are not recorded."""
     return (
@@ -38,7 +34,10 @@ def recall_names(study: Measured, key: Key) -> Names:
 #: What each paper calls a cell's data set and model, by paper.
 NAMES: dict[str, Callable[[Measured, Key], Names]] = {
     pie.PAPER: lambda study, key: key[:2],
-    pins.PAPER: pins_names,
+    pins.PAPER: lambda study, key: (
+        pins.dataset_name(key.dataset, study.sources.get(key.dataset)),
+        pins.arch_name(key.arch),
+    ),
     recall.PAPER: recall_names,
 }
 

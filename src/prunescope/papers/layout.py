@@ -1,5 +1,7 @@
 """What a paper's table is: one declaration, from which its section on the page and its CSV file follow (``render``).
 
+``<paper>/layouts.yaml`` declares a paper's page, ``<paper>/layouts.py`` has the functions that it names.
+
 Records are tidy: one mapping per value, with every name that a row, a column or the file needs. A ``Table`` says where
 its records come from, which of their fields name a grid, a row and a column, and what a cell shows.
 """
@@ -7,13 +9,18 @@ its records come from, which of their fields name a grid, a row and a column, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, Literal
 
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass as validated
+
+from prunescope.papers import printed, wording
 from prunescope.papers.results import Inputs, Record
 
-R = TypeVar("R", bound=Record)
+STRICT = ConfigDict(extra="forbid")
 
 #: Names that the papers and our studies spell differently.
 _ALIASES = {"fashionmnist": "fashion", "lenet": "lenet5"}
@@ -21,7 +28,7 @@ _ALIASES = {"fashionmnist": "fashion", "lenet": "lenet5"}
 
 def plain(name: str) -> str:
     """A name, or several joined by ``--`` or `` · ``, in one spelling: ``ResNet-20`` and ``resnet20`` are the same."""
-    parts = [re.sub(r"[^a-z0-9]", "", part) for part in re.split(r"--| · ", name.casefold())]
+    parts = map(printed.plain, re.split(r"--| · ", name))
     return "--".join(_ALIASES.get(part, part) for part in parts)
 
 
@@ -42,33 +49,43 @@ class Cell:
     kind: str = "number"
 
 
-@dataclass(frozen=True)
+#: How a cell is read from a record.
+Show = Callable[[Record], Cell | str | None]
+
+
+@validated(frozen=True, config=STRICT)
 class Column:
     """A column of a page's table.
 
-    head: its title, or how to read it from a grid's first record. show: a record's cell, None or empty for a blank.
-    kind: ``number`` is set to the right; the first ``name`` of a row heads it; ``text`` may be long. style: CSS classes
-    of all cells.
+    head: its title, in which ``{field}`` stands for a field of a grid's first record. show: a record's cell, None or
+    empty for a blank; or the field that is shown, or a text with ``{field}``. kind: ``number`` is set to the right; the
+    first ``name`` of a row heads it; ``text`` may be long. style: CSS classes of all cells.
     """
 
-    head: str | Callable[[Record], str]
-    show: Callable[[Record], Cell | str | None]
-    kind: str = "number"
+    head: str
+    show: str | Show
+    kind: Literal["number", "name", "text"] = "number"
     style: str = ""
 
+    def cell(self, record: Record) -> Cell | str | None:
+        if isinstance(self.show, str):
+            return filled(self.show, record) if "{" in self.show else record[self.show]
+        return self.show(record)
 
-@dataclass(frozen=True)
+
+@validated(frozen=True, config=STRICT)
 class View:
-    """How a page lays records out.
+    """How a page lays records out. Texts may have ``{field}`` for a field of a grid's first record.
 
     lead: the first columns of a row, from its first record.
     row, grid: fields that name a row and a grid; without ``row``, every record is a row of its own.
     column: the field that is spread over columns, blank where a row has no record of it; none if empty.
     cells: the columns below each value of ``column``. With ``stacked``, each of them is a row instead.
     trail: the last columns of a row; one with no text in a grid is left out.
-    row_order, column_order: what rows and columns are sorted by; compression levels ascend, names keep their order.
-    caption, aside, below: of a grid, from its first record. narrow: grids may stand side by side.
-    folded: whether a grid is shown on demand only.
+    row_order, column_order: fields that sort rows and columns; else compression levels ascend, names keep their order.
+    caption, aside, below: texts over a grid, behind that and under the grid; the caption begins with the paper's number
+    where the records have one (``table``). narrow: grids may stand side by side.
+    folded: a field that says whether a grid is shown on demand only.
     """
 
     lead: Sequence[Column] = ()
@@ -78,16 +95,16 @@ class View:
     cells: Sequence[Column] = ()
     stacked: bool = False
     trail: Sequence[Column] = ()
-    row_order: Callable[[Record], Any] | None = None
-    column_order: Callable[[Record], Any] | None = None
-    caption: Callable[[Record], str] = lambda record: ""
-    aside: Callable[[Record], str] = lambda record: ""
-    below: Callable[[Record], str] = lambda record: ""
+    row_order: str = ""
+    column_order: str = ""
+    caption: str = ""
+    aside: str = ""
+    below: str = ""
     narrow: bool = False
-    folded: Callable[[Record], bool] = lambda record: False
+    folded: str = ""
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=STRICT)
 class Csv:
     """The columns of a table's file, named as the records' fields.
 
@@ -96,14 +113,14 @@ class Csv:
     of the first level. row: the fields that make a row, if ``keys`` do not. Without values, every record is a row.
     """
 
-    keys: str | Callable[[Sequence[Record]], str]
+    keys: str
     values: Mapping[str, str] = field(default_factory=dict)
     column: str = "compression"
     by_value: bool = True
     row: str = ""
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=STRICT)
 class Part:
     """A section of a paper's page. numbers: the paper's. title: its heading."""
 
@@ -115,14 +132,14 @@ class Part:
         return f"{titled(type(self).__name__, self.numbers)}: {self.title}"
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=STRICT)
 class Table(Part):
     """A table of a paper, or several of one layout: all that is to be said of it.
 
     file, holds: of the folder, and what the file holds.
     records: where the numbers come from. csv: the file's columns; None where the file is no table of records.
-    view: the page's. note: under the heading, with ``**bold**``, ```code``` and ``[class:text]``. empty: what a page
-    says where there are no records.
+    view: the page's. note: under the heading, with ``**bold**``, ```code``` and ``[class:text]``; ``more``: what it
+    says of these records. empty: what a page says where there are no records.
     """
 
     file: str
@@ -130,27 +147,28 @@ class Table(Part):
     records: Callable[[Inputs], Sequence[Record]]
     view: View
     csv: Csv | None = None
-    note: str | Callable[[Inputs, Sequence[Record]], str] = ""
+    note: str = ""
     empty: str = "Nothing to show yet."
+    more: Callable[[Inputs, Sequence[Record]], str] = lambda inputs, records: ""
 
     @property
     def anchor(self) -> str:
         return f"table-{self.numbers.split()[0]}"
 
 
-@dataclass(frozen=True)
+@validated(frozen=True, config=STRICT)
 class Figure(Part):
-    """Figures of a paper that show one thing, by the family of pictures that does so here; ``paper``: what they show.
+    """Figures of a paper that show one thing, by the family that does so here; ``paper``: what they show.
 
-    by_picture: the paper's own number for a picture, by its file stem; numbers that the paper gives to another cut of
-    the same data stand under ``numbers`` alone. shown: what the figure of a number sets side by side; a picture has
-    that number only if it shows at least two of them. if_any: leave the section out where there is no picture.
+    by_file: the paper's own number for a figure of ours, by its file stem; numbers that the paper gives to another cut
+    of the same data stand under ``numbers`` alone. shown: what the figure of a number sets side by side; one of ours
+    has that number only if it shows at least two of them. if_any: leave the section out where there is no figure.
     """
 
     family: str
-    by_picture: Mapping[str, str]
     paper: str
-    shown: Mapping[str, Collection[str]] = field(default_factory=dict)
+    by_file: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, frozenset[str]] = field(default_factory=dict)
     if_any: bool = False
 
     @property
@@ -158,8 +176,8 @@ class Figure(Part):
         return f"figure-{self.family}"
 
     def number(self, stem: str, shows: Collection[str]) -> str | None:
-        """The paper's number of a picture, by file stem and what it sets side by side."""
-        numbers = {plain(name): number for name, number in self.by_picture.items()}
+        """The paper's number of a figure, by file stem and what it sets side by side."""
+        numbers = {plain(name): number for name, number in self.by_file.items()}
         number = numbers.get(plain(stem))
         if number is None or number not in self.shown:
             return number
@@ -185,6 +203,34 @@ class Paper:
     has: Callable[[Inputs], bool]
     pages: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def read(
+        cls,
+        name: str,
+        has: Callable[[Inputs], bool],
+        functions: Iterable[Callable[..., Any]],
+        shown: Mapping[str, frozenset[str]] | None = None,
+    ) -> Paper:
+        """Of ``<name>/layouts.yaml``.
+
+        Args:
+            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name (of a class: an object
+                that can be called).
+            shown: of every figure.
+
+        Raises:
+            pydantic.ValidationError: a section lacks a field, or has one that there is not.
+            KeyError: there is no such function.
+        """
+        known = {function.__name__.lstrip("_"): function for function in functions}
+        value = printed.read_yaml(name, "layouts.yaml", dict[str, Any])
+        contents = [
+            Table(**_with(known, part)) if "file" in part else Figure(**part, shown=shown or {})
+            for part in value["contents"]
+        ]
+        own = {field.name: value[field.name] for field in fields(cls) if field.name in value}
+        return cls(**(own | {"contents": contents}), has=has)
+
     @property
     def tables(self) -> list[Table]:
         return [part for part in self.contents if isinstance(part, Table)]
@@ -198,3 +244,29 @@ class Paper:
 def titled(kind: str, numbers: str) -> str:
     """``Table 4`` or ``Tables 5 and 6``."""
     return f"{kind}{'s' if ' ' in numbers else ''} {numbers}"
+
+
+def _with(functions: Mapping[str, Callable[..., Any]], value: Any) -> Any:
+    """A value of ``layouts.yaml`` with the functions that it names."""
+    if isinstance(value, list):
+        return [_with(functions, part) for part in value]
+    if isinstance(value, dict) and "=" in value:
+        function, args = functions[value["="]], {name: part for name, part in value.items() if name != "="}
+        return function(**args) if isinstance(function, type) else partial(function, **args)
+    if isinstance(value, dict):
+        return {name: _with(functions, part) for name, part in value.items()}
+    if isinstance(value, str) and value.startswith("="):
+        name, *more = value[1:].split()
+        return partial(_form, name, more) if more else functions[name]
+    return value
+
+
+def _form(name: str, more: Sequence[str], record: Record) -> str:
+    """A record's fields in a form of ``wording``, as ``decimal std 0``: names of fields, and digits."""
+    form: Callable[..., str] = getattr(wording, name)
+    return form(*(int(part) if part.isdigit() else record[part] for part in more))
+
+
+def filled(text: str, record: Record) -> str:
+    """A text with the fields that stand in it as ``{field}``."""
+    return text.format_map({name: "" if value is None else value for name, value in record.items()})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.tables import registry
@@ -102,20 +102,26 @@ class Measured:
         def rows(kind: type[C]) -> list[tuple[Key, C]]:
             return [(row.key, row) for row in read_table(tables, kind) if row.key is not None]
 
-        values: dict[str, dict[Key, float]] = {}
+        def recorded(setting: str) -> dict[str, Any]:
+            """Of each architecture, from the first cell that records it."""
+            settings = ((cell.arch, cell.settings.get("architecture") or {}) for cell in reversed(cells))
+            return {arch: of[setting] for arch, of in settings if of.get(setting)}
+
         by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | set(LABELLED)}
-        for name, (kind, column) in QUANTITIES.items():
-            known = [
-                (key, getattr(row, column)) for key, row in by_kind[kind] if not getattr(row, "layer", None)
-            ]
-            values[name] = {key: value for key, value in known if value is not None}
+        values: dict[str, dict[Key, float]] = {
+            name: {
+                key: value
+                for key, row in by_kind[kind]
+                if not getattr(row, "layer", None) and (value := getattr(row, column)) is not None
+            }
+            for name, (kind, column) in QUANTITIES.items()
+        }
         for kind, (label, column) in LABELLED.items():
             for key, row in by_kind[kind]:
                 if getattr(row, column) is not None:
                     name = f"{kind.file}.{getattr(row, label)}"
                     values.setdefault(name, {})[key] = getattr(row, column)
         keys = {cell.folder: Key(**cell.names) for cell in cells if cell.sparsity is not None}
-        families, depths = _architectures(cells)
         return cls(
             metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
             values=values,
@@ -135,8 +141,8 @@ class Measured:
                 read_table(tables, registry.AlphaTest),
                 {"/".join(folder.parts[-4:]): key for folder, key in keys.items()},
             ),
-            families=families,
-            depths=depths,
+            families=recorded("family"),
+            depths=recorded("depth"),
             sources=sources or {},
         )
 
@@ -228,10 +234,8 @@ def curves(values: Mapping[Key, float]) -> dict[tuple[str, str, str], list[float
 
 def groups(values: Mapping[Key, T]) -> dict[tuple[str, str, float], dict[str, T]]:
     """Values by pruner for every (dataset, arch, sparsity)."""
-    found: dict[tuple[str, str, float], dict[str, T]] = {}
-    for key in sorted(values):
-        found.setdefault((key.dataset, key.arch, key.sparsity), {})[key.pruner] = values[key]
-    return found
+    pairs = grouped(((k.dataset, k.arch, k.sparsity), (k.pruner, values[k])) for k in sorted(values))
+    return {where: dict(of) for where, of in pairs.items()}
 
 
 def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
@@ -240,17 +244,3 @@ def grouped(pairs: Iterable[tuple[K, T]]) -> dict[K, tuple[T, ...]]:
     for key, value in pairs:
         found.setdefault(key, []).append(value)
     return {key: tuple(values) for key, values in found.items()}
-
-
-def _architectures(cells: Iterable[CellResults]) -> tuple[dict[str, str], dict[str, int]]:
-    """The family of each architecture, and the depth of those that have one, from the first cell that records it."""
-    families: dict[str, str] = {}
-    depths: dict[str, int] = {}
-    for cell in cells:
-        settings = cell.settings.get("architecture") or {}
-        if cell.arch not in families:
-            if settings.get("family"):
-                families[cell.arch] = str(settings["family"])
-            if settings.get("depth"):
-                depths[cell.arch] = int(settings["depth"])
-    return families, depths

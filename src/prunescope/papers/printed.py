@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, TypeAdapter
 
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.tables.declared import R, Row
@@ -16,6 +20,8 @@ PAPERS: dict[str, str] = {
     "PINS": "Pruning Pre-trained Language Models with Principled Importance and Self-regularization",
     "recall": "Recall Distortion in Neural Network Pruning and the Undecayed Pruning Algorithm",
 }
+
+T = TypeVar("T")
 
 #: Two spellings of one sparsity differ by less.
 _ROUNDING = 1e-9
@@ -75,8 +81,37 @@ def read_rows(paper: str, file: str) -> list[dict[str, str]]:
     return read_csv(_path(paper, file))
 
 
+@cache
+def read_yaml(paper: str, file: str, kind: type[T]) -> T:
+    """A YAML file in the paper's folder.
+
+    Raises:
+        pydantic.ValidationError: it is not a ``kind``.
+    """
+    return TypeAdapter(kind).validate_python(yaml.safe_load(_path(paper, file).read_text(encoding="utf-8")))
+
+
 def _path(paper: str, file: str) -> Path:
     return Path(__file__).parent / paper.lower() / file
+
+
+class Names(BaseModel, extra="forbid"):
+    """A paper's ``names.yaml``: data sets by their sources here, models with how else they may be spelled."""
+
+    datasets: dict[str, str]
+    archs: dict[str, list[str]]
+
+    def dataset(self, name: str, source: str | None) -> str | None:
+        """The paper's name of a study's data set: by its source; by its own name where the source is not known."""
+        if source is not None:
+            return self.datasets.get(source)
+        spelt = plain(name)
+        return next((own for of, own in self.datasets.items() if spelt in (plain(own), plain(of))), None)
+
+    def arch(self, name: str) -> str | None:
+        """The paper's name of a model that is called so."""
+        spelt = plain(name)
+        return next((own for own, others in self.archs.items() if spelt in map(plain, (own, *others))), None)
 
 
 def plain(name: str) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config.compression import Compression
-from prunescope.papers.layout import Cell, Column, Csv, View
-from prunescope.papers.results import Record, grouped
+from prunescope.papers.layout import Cell, Column, Csv, View, filled, titled
+from prunescope.papers.results import Record, alike
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,14 @@ class Grid:
 
 def grids(view: View, records: Sequence[Record]) -> list[Grid]:
     """The tables of a page."""
-    return [_grid(view, own) for own in grouped(records, view.grid)]
+    return [_grid(view, own) for own in alike(records, view.grid)]
 
 
 def _grid(view: View, records: Sequence[Record]) -> Grid:
     first = records[0]
-    lines = grouped(records, view.row) if view.row else [[record] for record in records]
-    if view.row_order is not None:
-        order = view.row_order
-        lines.sort(key=lambda line: order(line[0]))
+    lines = alike(records, view.row) if view.row else [(record,) for record in records]
+    if view.row_order:
+        lines.sort(key=lambda line: line[0][view.row_order])
     values = _values(records, view.column, view.column_order) if view.column else []
     at = [{record[view.column]: record for record in line} if values else {} for line in lines]
     heads = [_head(column, first) for column in view.lead]
@@ -52,10 +51,7 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
     heads += [Head(label(value), span=span) for value in values]
     if view.stacked:
         rows = [
-            [
-                Cell(_head(column, first).text, kind="name"),
-                *(_cell(column, known.get(value)) for value in values),
-            ]
+            [Cell(column.head, kind="name"), *(_cell(column, known.get(value)) for value in values)]
             for known in at
             for column in view.cells
         ]
@@ -70,15 +66,17 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
         if any(cell.text for cell in last):
             heads.append(_head(column, first))
             rows = [[*row, cell] for row, cell in zip(rows, last, strict=True)]
-    return Grid(view.caption(first), view.aside(first), heads, rows, view.below(first), view.folded(first))
+    number = f"{titled('Table', first['table'])}. " if first.get("table") else ""
+    caption, aside, below = (filled(text, first) for text in (view.caption, view.aside, view.below))
+    return Grid(number + caption, aside, heads, rows, below, bool(view.folded and first[view.folded]))
 
 
 def _head(column: Column, first: Record) -> Head:
-    return Head(column.head if isinstance(column.head, str) else column.head(first), column.kind)
+    return Head(filled(column.head, first), column.kind)
 
 
 def _cell(column: Column, record: Record | None) -> Cell:
-    shown = "" if record is None else column.show(record)
+    shown = "" if record is None else column.cell(record)
     cell = shown if isinstance(shown, Cell) else Cell(shown or "")
     styles = ("n" if column.kind == "number" else "", column.style, cell.style)
     return replace(cell, style=" ".join(filter(None, styles)), kind=column.kind)
@@ -86,29 +84,26 @@ def _cell(column: Column, record: Record | None) -> Cell:
 
 def write(csv: Csv, path: Path, records: Sequence[Record]) -> None:
     """The file of a table."""
-    said = csv.keys(records) if callable(csv.keys) else csv.keys
-    keys = said.split(", ")
+    keys = csv.keys.split(", ")
     values = _values(records, csv.column) if csv.values else []
     pairs = [(value, part) for value in values for part in csv.values]
     if csv.by_value:
         pairs = [(value, part) for part in csv.values for value in values]
     rows = []
-    for line in grouped(records, csv.row or said) if csv.values else [[record] for record in records]:
+    for line in alike(records, csv.row or csv.keys) if csv.values else [(record,) for record in records]:
         known = {record[csv.column]: record for record in line} if csv.values else {}
         cells = [known[value][csv.values[part]] if value in known else None for value, part in pairs]
         rows.append([line[0][key] for key in keys] + cells)
     write_csv(path, [*keys, *(f"{label(value)} {part}".rstrip() for value, part in pairs)], rows)
 
 
-def _values(
-    records: Iterable[Record], column: str, order: Callable[[Record], Any] | None = None
-) -> list[Any]:
+def _values(records: Iterable[Record], column: str, order: str = "") -> list[Any]:
     """The distinct values of a field: compression levels ascending, other values as they first occur."""
     first: dict[Any, Record] = {}
     for record in records:
         first.setdefault(record[column], record)
-    if order is not None:
-        return sorted(first, key=lambda value: order(first[value]))
+    if order:
+        return sorted(first, key=lambda value: first[value][order])
     return sorted(first) if all(isinstance(value, Compression) for value in first) else list(first)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prunescope.analysis.csv_text import number
 from prunescope.analysis.stats import std
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.measured import grouped
 from prunescope.papers.report_comparison import Unit, of_numbers, shown_as
+from prunescope.papers.tables import Published
 
 #: By the size of a difference in printed spreads, up to which: the class of a cell, and its name in the legend.
 NEARNESS = (
@@ -74,42 +76,33 @@ def quantities(tables: Path) -> list[Quantity]:
     Raises:
         UserError: the table cannot be read.
     """
-    path = tables / "published.csv"
-    rows = of_numbers(path) if path.exists() else []
+    rows = of_numbers(tables)
     groups = grouped(
-        ((row["paper"], row["table"], shown_as(row["quantity"])[0]), (row, spread))
+        ((row.paper, row.table, shown_as(row.quantity)[0]), (row, spread))
         for row, spread in zip(rows, spreads(rows), strict=True)
     )
     return [_quantity(key, entries) for key, entries in groups.items()]
 
 
-def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
+def spreads(rows: Sequence[Published]) -> list[Spread | None]:
     """Of each row of published.csv, the spread of its printed number; None where the paper has too few.
 
     A mean score has the standard deviation over seeds that is printed beside it. Other numbers are printed without one,
     and have the standard deviation of the printed numbers of all pruners at the same data set, architecture and
     sparsity, else that of all at the same architecture.
     """
-    cell = ("paper", "table", "dataset", "arch", "pruner", "sparsity")
-    near = ("paper", "table", "quantity", "dataset", "arch", "sparsity")
-    wide = near[:-1]
+    cell = attrgetter("paper", "table", "dataset", "arch", "pruner", "sparsity")
+    near = attrgetter("paper", "table", "quantity", "dataset", "arch", "sparsity")
+    wide = attrgetter("paper", "table", "quantity", "dataset", "arch")
+    over_seeds = {cell(row): row.published for row in rows if row.quantity == "score_std"}
+    beside = grouped((place(row), row.published) for row in rows for place in (near, wide))
 
-    def values(row: Mapping[str, str], columns: Sequence[str]) -> tuple[str, ...]:
-        return tuple(row[name] for name in columns)
-
-    over_seeds = {
-        values(row, cell): number(row["published"]) for row in rows if row["quantity"] == "score_std"
-    }
-    beside = grouped(
-        (values(row, columns), float(row["published"])) for row in rows for columns in (near, wide)
-    )
-
-    def spread(row: Mapping[str, str]) -> Spread | None:
-        own = over_seeds.get(values(row, cell)) if row["quantity"] == "score_mean" else None
+    def spread(row: Published) -> Spread | None:
+        own = over_seeds.get(cell(row)) if row.quantity == "score_mean" else None
         if own:
             return Spread(own, "seeds")
-        for columns, over in ((near, "pruners"), (wide, "pruners and amounts")):
-            others = beside[values(row, columns)]
+        for place, over in ((near, "pruners"), (wide, "pruners and sparsities")):
+            others = beside[place(row)]
             if len(others) >= _FEWEST and (value := std(others)):
                 return Spread(value, over)
         return None
@@ -117,15 +110,15 @@ def spreads(rows: Sequence[Mapping[str, str]]) -> list[Spread | None]:
     return [spread(row) for row in rows]
 
 
-def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[dict[str, str], Spread | None]]) -> Quantity:
-    _, unit = shown_as(entries[0][0]["quantity"])
+def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[Published, Spread | None]]) -> Quantity:
+    _, unit = shown_as(entries[0][0].quantity)
     models: dict[str, dict[tuple[str, float], Shown]] = {}
     counts = Counter[str]()
     for row, spread in entries:
         shown = _shown(row, spread, unit)
         counts[shown.nearness] += 1
-        where = (_pruner(row), float(row["sparsity"]))
-        models.setdefault(f"{row['dataset']} · {row['arch']}", {})[where] = shown
+        where = (_pruner(row), row.sparsity)
+        models.setdefault(f"{row.dataset} · {row.arch}", {})[where] = shown
     blocks = []
     for model, cells in models.items():
         sparsities = sorted({sparsity for _, sparsity in cells})
@@ -136,16 +129,16 @@ def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[dict[str, str],
     return Quantity(*key, unit.name, blocks, counts, list(over))
 
 
-def _pruner(row: dict[str, str]) -> str:
+def _pruner(row: Published) -> str:
     """Dense models are printed once for every pruner's experiments."""
-    if row["pruner"] != "none":
-        return row["pruner"]
-    _, _, pruner = row["quantity"].partition("_for_")
-    return f"unpruned, for {pruner}" if pruner else "unpruned"
+    if row.pruner != NO_PRUNER:
+        return row.pruner
+    _, _, pruner = row.quantity.partition("_for_")
+    return f"dense, for {pruner}" if pruner else "dense"
 
 
-def _shown(row: dict[str, str], spread: Spread | None, unit: Unit) -> Shown:
-    ours, printed, digits = number(row["ours"]), float(row["published"]), unit.digits_of_numbers
+def _shown(row: Published, spread: Spread | None, unit: Unit) -> Shown:
+    ours, printed, digits = row.ours, row.published, unit.digits_of_numbers
     if ours is None:
         return Shown("–", f"{printed:.{digits}f}", "none", "not measured here")
     title = f"ours − printed: {ours - printed:+.{digits}f}".replace("-", "−")

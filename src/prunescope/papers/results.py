@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -13,11 +13,13 @@ from prunescope.analysis.stats import mean
 from prunescope.analysis.tables import registry
 from prunescope.analysis.tables.declared import CellRow, Row, read_table
 from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
+from prunescope.papers.measured import grouped
 from prunescope.paths import CellFolder
 
 #: A value of a paper's table, with everything that its row, its column and its file need, by name.
@@ -48,25 +50,20 @@ class Setup(NamedTuple):
 
 
 class PrunedCell(NamedTuple):
-    """A cell of the grid that a pruner has gone over."""
+    """A cell of the grid that a pruner has gone over; dense models have pruner ``none``."""
 
-    setup: Setup
+    dataset: str
+    arch: str
     pruner: str
     compression: Compression
 
     @classmethod
-    def parse(cls, text: str) -> PrunedCell:
-        """Of ``<dataset>/<arch>/<pruner>/<compression>``, as tables and folders spell it."""
-        dataset, arch, pruner, compression = text.split("/")
-        return cls(Setup(dataset, arch), pruner, Compression.parse(compression))
+    def of(cls, cell: Cell | CellFolder) -> PrunedCell:
+        return cls(cell.dataset, cell.arch, cell.pruner, cell.compression)
 
     @property
-    def dataset(self) -> str:
-        return self.setup.dataset
-
-    @property
-    def arch(self) -> str:
-        return self.setup.arch
+    def setup(self) -> Setup:
+        return Setup(self.dataset, self.arch)
 
     @property
     def text(self) -> str:
@@ -78,18 +75,18 @@ class Results:
     """What there is, and what the study asks for.
 
     cells: every pruned cell of the study, done or not, and any other that is done.
-    folders, dense_folders: those that are analysed.
+    folders: those that are analysed, of dense models too.
     tables: rows by table, and by setup and pruner (``none`` for dense models).
+    order: setups, as the study lists them.
     """
 
     cells: frozenset[PrunedCell]
     folders: Mapping[PrunedCell, Path]
     tables: Mapping[str, Mapping[tuple[Setup, str], Sequence[CellRow]]] = field(default_factory=dict)
-    dense_folders: Mapping[Setup, Path] = field(default_factory=dict)
     order: tuple[Setup, ...] = ()
 
     @classmethod
-    def read(cls, study: Study, datasets: Iterable[str], cells: Sequence[Path], tables: Path) -> Results:
+    def read(cls, study: Study, datasets: Collection[str], cells: Iterable[Path], tables: Path) -> Results:
         """Read the tables.
 
         Args:
@@ -100,15 +97,18 @@ class Results:
         Raises:
             UserError: a table cannot be read.
         """
-        known = set(datasets)
-        asked = [cell for cell in study.cells if cell.dataset in known]
-        folders = {_named(cell): cell.path for cell in map(CellFolder.at, map(Path, cells))}
-        every = [*map(_named, asked), *sorted(folders)]
+        folders = {PrunedCell.of(cell): cell.path for cell in map(CellFolder.at, map(Path, cells))}
+        asked = [PrunedCell.of(cell) for cell in study.cells if cell.dataset in datasets]
+        every = [*asked, *sorted(folders)]
         return cls(
             frozenset(cell for cell in every if cell.pruner != NO_PRUNER),
-            {cell: path for cell, path in folders.items() if cell.pruner != NO_PRUNER},
-            {kind.file: _by_pruner(read_table(tables, kind)) for kind in TABLES},
-            {cell.setup: path for cell, path in folders.items() if cell.pruner == NO_PRUNER},
+            folders,
+            {
+                kind.file: grouped(
+                    ((Setup(row.dataset, row.arch), row.pruner), row) for row in read_table(tables, kind)
+                )
+                for kind in TABLES
+            },
             tuple(dict.fromkeys(cell.setup for cell in every)),
         )
 
@@ -129,7 +129,7 @@ class Results:
     def crossed(self, setup: Setup) -> list[PrunedCell]:
         """Every pruner at every level of a setup, in order, whether the study asks for it or not."""
         levels = self.compressions(setup)
-        return [PrunedCell(setup, pruner, level) for pruner in self.pruners(setup) for level in levels]
+        return [PrunedCell(*setup, pruner, level) for pruner in self.pruners(setup) for level in levels]
 
     @cached_property
     def sparsities(self) -> dict[PrunedCell, float | None]:
@@ -147,11 +147,11 @@ class Results:
 
     def row(self, table: str, cell: PrunedCell) -> CellRow | None:
         """A cell's row. Ratios and levels stand in tables by the sparsity they reached."""
-        sparsity, found = self.sparsities.get(cell), None
-        for row in self.tables[table].get((cell.setup, cell.pruner), ()):
-            if sparsity is not None and row.sparsity is not None and abs(row.sparsity - sparsity) < _SAME:
-                found = row
-        return found
+        sparsity, rows = self.sparsities.get(cell), self.tables[table].get((cell.setup, cell.pruner), ())
+        if sparsity is None:
+            return None
+        known = (row for row in rows if row.sparsity is not None and abs(row.sparsity - sparsity) < _SAME)
+        return next(known, None)
 
     def value(self, table: str, cell: PrunedCell, column: str) -> Any:
         """A number or text of a cell, None where there is none."""
@@ -170,7 +170,7 @@ class Results:
 
     def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
         """Mean scores by pruner, of those that have one."""
-        cells = [PrunedCell(setup, pruner, compression) for pruner in self.pruners(setup)]
+        cells = [PrunedCell(*setup, pruner, compression) for pruner in self.pruners(setup)]
         found = {cell.pruner: self.value("effectiveness", cell, "mean") for cell in cells}
         return {pruner: score for pruner, score in found.items() if score is not None}
 
@@ -187,7 +187,7 @@ class Results:
             return self.of_dense(cell.setup, column, table) if dense else self.value(table, cell, column)
 
         return [
-            {"cell": cell, "metric": self.metric(setup), **cell._asdict(), **setup._asdict()}
+            {"cell": cell, "setup": setup, "metric": self.metric(setup), **cell._asdict()}
             | {name: value(cell, name, *place) for name, place in columns.items()}
             for setup in self.setups
             for cell in self.crossed(setup)
@@ -221,24 +221,10 @@ class Inputs:
         return read_table(self.tables, kind)
 
 
-def grouped(records: Iterable[R], fields: str) -> list[list[R]]:
+def alike(records: Iterable[R], fields: str) -> list[tuple[R, ...]]:
     """Records by the values of some fields, as ``dataset, arch``, in the order in which these first occur."""
     names = fields.split(", ") if fields else []
-    found: dict[tuple[Any, ...], list[R]] = {}
-    for record in records:
-        found.setdefault(tuple(record[name] for name in names), []).append(record)
-    return list(found.values())
-
-
-def _named(cell: Any) -> PrunedCell:
-    return PrunedCell(Setup(cell.dataset, cell.arch), cell.pruner, cell.compression)
-
-
-def _by_pruner(rows: Iterable[CellRow]) -> dict[tuple[Setup, str], list[CellRow]]:
-    found: dict[tuple[Setup, str], list[CellRow]] = {}
-    for row in rows:
-        found.setdefault((Setup(row.dataset, row.arch), row.pruner), []).append(row)
-    return found
+    return list(grouped((tuple(record[name] for name in names), record) for record in records).values())
 
 
 def models(folder: Path) -> list[dict[str, Any]]:

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-from prunescope.papers.layout import titled
-
-
-def captioned(numbers: str, title: str) -> str:
-    """A table's title with the paper's number, where it has one."""
-    return f"{titled('Table', numbers)}. {title}" if numbers else title
-
 
 def yes(value: bool) -> str:
     """A flag as CSV files have it."""

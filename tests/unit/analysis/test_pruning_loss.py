@@ -100,8 +100,9 @@ def test_the_criterion_must_have_the_lowest_loss() -> None:
     assert held.verdict == "holds"
     # The steps before the first weight goes say nothing of the criterion.
     assert held.evidence == (
-        "PINS has the lowest mean loss in 1 of 1 networks and amounts (0.3 against 0.4 of the best of GMP and "
-        "sensitivity, in the mean); memory and time of self-regularization are measured by benchmarks/gradual.py"
+        "PINS has the lowest mean loss in 1 of 1 models and compression levels (in the mean 0.3 against 0.4 of the "
+        "best measured of GMP and sensitivity); memory and time of self-regularization are measured by "
+        "benchmarks/gradual.py"
     )
     lost = checked(study(HELD | {"sst GMP": [9.0, 0.3, 0.2]}))
     assert lost.verdict == "fails"

@@ -41,13 +41,12 @@ def test_summary_of_differences(tmp_path: Path) -> None:
     assert (share["table"], share["quantity"], share["cells"]) == ("4", "share of PIEs", 2)
     # (0.03 + 0.1) / 2
     assert (share["mean"], share["unit"]) == ("6.5", "points")
-    assert [share[name] for name in ("largest", "sparsity", "published", "ours")] == [
-        "−10.0", 0.9, "0.300", "0.200",
-    ]  # fmt: skip
+    assert [share[name] for name in ("largest", "published", "ours")] == ["−10.0", "0.300", "0.200"]
+    assert share["where"].sparsity == 0.9
     assert (score["cells"], score["largest"]) == (1, "−3.2")
     assert shown["doubtful"] == 0
     assert (shown["holds"], len(shown["measured"]), shown["n_open"]) == (1, 2, 1)
-    assert [c["id"] for c in shown["open"]["no rule"]] == ["PINS-01"]
+    assert [claim.id for claim in shown["open"]["no rule"]] == ["PINS-01"]
     assert [link["href"] for link in shown["links"]] == ["tables/published.csv", "tables/claims.csv"]
 
 
@@ -83,8 +82,8 @@ def test_in_the_unit_of_the_quantity(tmp_path: Path) -> None:
     assert shown is not None
     names = ("table", "quantity", "unit", "cells", "mean", "largest", "ours", "published")
     assert [tuple(row[name] for name in names) for row in shown["numbers"]] == [
-        ("10", "accuracy, unpruned", "points", 2, "0.6", "−0.9", "0.980", "0.989"),
-        ("11", "variance of recall, unpruned", "", 1, "0.0000", "0.0000", "0.0038", "0.0038"),
+        ("10", "accuracy, dense", "points", 2, "0.6", "−0.9", "0.980", "0.989"),
+        ("11", "variance of recall, dense", "", 1, "0.0000", "0.0000", "0.0038", "0.0038"),
         ("11", "variance of recall, pruned", "", 1, "0.0013", "+0.0013", "0.0051", "0.0038"),
         ("12", "intensification α", "", 1, "0.02", "−0.02", "0.990", "1.010"),
     ]
@@ -96,6 +95,7 @@ def test_in_the_unit_of_the_quantity(tmp_path: Path) -> None:
 
 def row_of(table: str, a: str, b: str, **values: object) -> tuple[object, ...]:
     fields: dict[str, object] = dict.fromkeys(TABLES["published_tests"].columns)
+    fields |= dict.fromkeys(("published_family_size", "ours_family_size", "n_a", "n_b"), 2)
     fields |= {"paper": "recall", "table": table, "cell_a": a, "cell_b": b, **values}
     return tuple(fields.values())
 
@@ -138,6 +138,7 @@ def test_printed_tests_by_table(tmp_path: Path) -> None:
         "same_sign",
         "more",
     )
+    assert three["compared"] == "neighbouring levels, within each data set, MP"
     assert [three[name] for name in names] == [6, 0, 1, 3, 2, 3, 2, 2]
     assert three["apart"] == [
         "mnist · lenet5 · MP · ratio 4 against 10: p <0.001 here, 1.000 printed",

@@ -45,11 +45,11 @@ def test_pins_must_be_best_everywhere() -> None:
         "CoLA GMP 90": 0.4,
     }
     assert verdict("PINS-01", best) == Finding(
-        "holds", "PINS at or above its best rival in 2 of 2 comparisons"
+        "holds", "PINS at or above the best rival in 2 of 2 comparisons"
     )
     lost = verdict("PINS-01", best | {"CoLA SMvP 90": 0.55})
     assert lost.verdict == "fails"
-    assert lost.evidence.endswith("1 of 2 comparisons; not in CoLA (enc, 90%) −5.0 to SMvP")
+    assert lost.evidence.endswith("1 of 2 comparisons (not in CoLA (enc, 90%) −5.0 to SMvP)")
     # Another network, data set or sparsity says nothing of it.
     for nothing in (
         {"RTE PINS 50": 0.7, "RTE GMP 50": 0.8},
@@ -76,7 +76,7 @@ def test_small_tasks_must_gain_more() -> None:
 def test_the_average_that_is_kept() -> None:
     scores = {"RTE none 0": 0.8, "RTE PINS 90": 0.78, "RTE PLATON 90": 0.76}
     assert verdict("PINS-03", scores).evidence == (
-        "at 90% PINS keeps 97.5% of the unpruned average, PLATON 95.0% (1 tasks and networks)"
+        "at 90% PINS keeps 97.5% of the dense average, PLATON 95.0% (1 tasks and models)"
     )
     assert verdict("PINS-03", scores).verdict == "holds"
     assert verdict("PINS-03", scores | {"RTE PINS 90": 0.77}).verdict == "fails"
@@ -116,7 +116,10 @@ def test_texts() -> None:
     }
     held = verdict("PINS-07", {}, own=own)
     assert held.verdict == "holds"
-    assert held.evidence.startswith("PINS best in 3 of 3 data sets and metrics; on E2E +1.0 and +1.0 points")
+    assert held.evidence.startswith(
+        "PINS at or above the best rival in 3 of 3 data sets and metrics; PINS minus dense, in points: E2E "
+        "meteor (gpt, 80%) +1.0, E2E rouge_l (gpt, 80%) +1.0"
+    )
     worse = own | {"E2E none 0 gpt": {"meteor": 0.48}}
     assert verdict("PINS-07", {}, own=worse).verdict == "fails"
 
@@ -146,7 +149,7 @@ def printed_study() -> Measured:
             values.setdefault("score_mean", {})[cell] = n.value
         own = n.metric if n.quantity == "score_mean" else n.quantity
         values.setdefault(f"task_metrics.{own}", {})[cell] = n.value
-    families = {arch: "causal-lm" if arch == "GPT-2" else "encoder" for arch in pins.ARCHS}
+    families = {arch: "causal-lm" if arch == "GPT-2" else "encoder" for arch in pins.NAMES.archs}
     return Measured(metrics, values, families=families)
 
 

@@ -35,9 +35,9 @@ def checked(
 def test_ranks_in_the_claimed_order_hold() -> None:
     assert checked(AS_CLAIMED) == Finding(
         "holds",
-        "ranks rise from PINS to sensitivity to GMP in 1 of 1 comparisons, GMP is nearest to random places in 1 "
-        "(PINS / sensitivity / GMP: sst2, enc at 80%: mean rank 200.0 / 400.0 / 760.0, row Gini (of random places) "
-        "0.50 (0.05) / 0.40 (0.05) / 0.06 (0.05))",
+        "ranks rise from PINS to sensitivity to GMP in 1 of 1 comparisons; GMP is nearest to random positions in 1 of "
+        "1 comparisons; PINS / sensitivity / GMP: sst2, enc at 80%: mean rank 200.0 / 400.0 / 760.0, row Gini (of "
+        "random positions) 0.50 (0.05) / 0.40 (0.05) / 0.06 (0.05)",
     )
 
 

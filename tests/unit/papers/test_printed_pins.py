@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
 import pytest
+from tests.support.printed_numbers import printed
 
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import numbers
@@ -16,13 +18,7 @@ from prunescope.papers.printed import numbers
 SHARED = Path(__file__).parents[4] / "shared" / "published"
 
 
-def number(*where: object) -> float:
-    (found,) = [
-        n.value
-        for n in numbers(pins.PAPER)
-        if (n.table, n.dataset, n.arch, n.pruner, n.sparsity, n.quantity) == where
-    ]
-    return found
+number = partial(printed, pins.PAPER)
 
 
 def test_golden_cells() -> None:
@@ -59,7 +55,7 @@ def test_every_number_once_and_nothing_but_fractions() -> None:
     for n in numbers(pins.PAPER):
         assert 0 <= n.value <= 1
         assert n.pruner in (*pins.PRUNERS, pins.PLAIN, pins.DISTILLED, "none")
-        assert n.arch in pins.ARCHS
+        assert n.arch in pins.NAMES.archs
         assert (n.pruner == "none") == (n.sparsity == 0)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.support.printed_numbers import printed
 
 from prunescope.papers.printed import numbers
 from prunescope.papers.recall import printed as recall
@@ -15,15 +17,7 @@ from prunescope.papers.recall.printed import Cell
 SHARED = Path(__file__).parents[4] / "shared" / "published"
 
 
-def value(table: str, dataset: str, arch: str, pruner: str, compression: float, quantity: str) -> float:
-    """``amount``: a ratio, or what LTH and unpruned models are told by, a sparsity."""
-    (found,) = [
-        n.value
-        for n in numbers(recall.PAPER)
-        if (n.table, n.dataset, n.arch, n.pruner, n.quantity) == (table, dataset, arch, pruner, quantity)
-        and compression == pytest.approx(n.sparsity if n.ratio is None else n.ratio)
-    ]
-    return found
+value = partial(printed, recall.PAPER)
 
 
 def test_golden_cells() -> None:
@@ -140,7 +134,7 @@ def test_columns_printed_twice_agree() -> None:
 
 def test_names() -> None:
     names = recall.dataset_name
-    assert [names("zoo", source) for source in recall.SOURCES] == [
+    assert [names("zoo", source) for source in recall.NAMES.datasets] == [
         "MNIST",
         "Fashion",
         "CIFAR-10",

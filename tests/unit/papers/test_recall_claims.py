@@ -150,18 +150,23 @@ CASES: list[tuple[str, Measured, str, str]] = [
             }
         ),
         "holds",
-        "mean alpha up to ratio 4 below 1 in 2 of 2 curves (0.900 to 0.980), from ratio 15 on above 1 in 1 of 1 "
-        "(1.300); whole interval below 1 in 1 of 1 cells up to ratio 4, above 1 in 1 of 2 from 15 on",
+        "mean alpha up to ratio 4 below 1 in 2 of 2 curves (0.900 to 0.980); whole interval below 1 in 1 of 1 cells; "
+        "mean alpha from ratio 15 on above 1 in 1 of 1 curves (1.300); whole interval above 1 in 1 of 2 cells",
     ),
     (
         "REC-01",
         study({"small MP 2": 0.9, "small MP 20": 0.99, "large MP 2": 0.9, "large MP 20": 1.1}),
         "fails",
-        "from ratio 15 on above 1 in 1 of 2 (0.990 to 1.100)",
+        "from ratio 15 on above 1 in 1 of 2 curves (0.990 to 1.100; not in cifar, small, MP)",
     ),
-    ("REC-01", study({"small MP 2": 1.1, "small MP 20": 1.2}), "fails", "below 1 in 0 of 1 curves (1.100)"),
+    (
+        "REC-01",
+        study({"small MP 2": 1.1, "small MP 20": 1.2}),
+        "fails",
+        "below 1 in 0 of 1 curves (1.100; not in cifar, small, MP)",
+    ),
     # Moderate ratios are neither
-    ("REC-01", study({"small MP 2": 0.9, "small MP 10": 1.2}), "not measured", "ratios from 15 on"),
+    ("REC-01", study({"small MP 2": 0.9, "small MP 10": 1.2}), "not measured", "from 15 on"),
     ("REC-01", study({"small MP 20": 0.9, "lstm MP 2": 1.2}), "not measured", "ratios up to 4"),
     (
         "REC-02",
@@ -170,7 +175,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
             steps("small", "RP", {(2, 4): 0.01, (4, 10): 0.5, (10, 20): 0.9}),
         ),
         "holds",
-        "alpha of RP below 1 in 3 of 3 cells (-0.400 to 0.200); a significant increase in 1 of 3 steps between "
+        "alpha of RP below 1 in 3 of 3 cells (-0.400 to 0.200); no significant increase in 2 of 3 steps between "
         "neighbouring ratios (10 models a side)",
     ),
     (
@@ -180,13 +185,13 @@ CASES: list[tuple[str, Measured, str, str]] = [
             {"small RP 2": (-0.4, -0.9, 0.1), "small RP 4": (0.9, 0.7, 1.1), "small RP 10": (1.5, 1.2, 1.8)}
         ),
         "fails",
-        "below 1 in 2 of 3 cells (-0.400 to 1.500); whole interval below 1 in 1, above 1 in 1 of 3",
+        "not in cifar, small, RP at 90%); whole interval below 1 in 1 of 3 cells; whole interval above 1 in 1 of 3",
     ),
     (
         "REC-02",
         study({"small RP 2": -0.4, "small RP 4": 1.0}, steps("small", "RP", {(2, 4): 0.5})),
         "fails",
-        "below 1 in 1 of 2 cells (-0.400 to 1.000)",
+        "below 1 in 1 of 2 cells (-0.400 to 1.000; not in cifar, small, RP at 75%)",
     ),
     (
         # Half is not most
@@ -205,7 +210,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-02",
         study({"small RP 2": 0.4}, steps("small", "RP", {(2, 4): None})),
         "not measured",
-        "needs two models at two ratios of RP at least; alpha of RP below 1 in 1 of 1 cells (0.400)",
+        "and two models at two of its ratios at least; alpha of RP below 1 in 1 of 1 cells (0.400)",
     ),
     (
         # 4 of 5 from ratio 4 on; 2 to 4 is not asked; RP neither
@@ -218,14 +223,14 @@ CASES: list[tuple[str, Measured, str, str]] = [
             ]
         ),
         "holds",
-        "a significant increase in 4 of 5 steps from ratio 4 on (LeNet 1 of 2, in print 3 of 6; ResNet 3 of 3, in "
-        "print 36 of 36; 10 models a side), and in 0 of 1 steps below",
+        "a significant increase in 4 of 5 steps from ratio 4 on (10 models a side); LeNet in 1 of 2 steps (in print "
+        "3 of 6); ResNet in 3 of 3 steps (in print 36 of 36); a significant increase in 0 of 1 steps below",
     ),
     (
         "REC-03",
         study(tests=steps("clothes/lenet", "MP", {(4, 10): 0.3, (10, 20): 0.01, (20, 50): 0.001})),
         "fails",
-        "in 2 of 3 steps from ratio 4 on (LeNet 2 of 3, in print 3 of 6; 10 models a side)",
+        "in 2 of 3 steps from ratio 4 on (10 models a side); LeNet in 2 of 3 steps (in print 3 of 6)",
     ),
     (
         # Corrected by the family's size: 0.02 * 4
@@ -239,19 +244,30 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-04",
         study(tests=[*sizes({2: 0.3, 4: 0.3, 20: 0.01, 50: 0.01}), *sizes({20: 0.3}, "UP")]),
         "holds",
-        "in 2 of 3 tests from ratio 15 on, in 0 of 2 up to ratio 4 (large, small; 10 models a side)",
+        "two models in 2 of 3 tests from ratio 15 on (10 models a side); alpha not significantly larger in the smaller "
+        "of two models in 2 of 2 tests up to ratio 4 (10 models a side); models: large, small",
     ),
     ("REC-04", study(tests=sizes({2: 0.3, 20: 0.01, 50: 0.06})), "fails", "in 1 of 2 tests from ratio 15 on"),
-    ("REC-04", study(tests=sizes({2: 0.01, 4: 0.3, 20: 0.01})), "fails", "in 1 of 2 up to ratio 4"),
-    ("REC-04", study(tests=sizes({2: 0.3, 4: 0.3})), "not measured", "pruner and ratio from 15 on"),
-    ("REC-04", study(tests=sizes({20: 0.01})), "not measured", "pruner and ratio up to 4"),
+    (
+        "REC-04",
+        study(tests=sizes({2: 0.01, 4: 0.3, 20: 0.01})),
+        "fails",
+        "models in 1 of 2 tests up to ratio 4",
+    ),
+    (
+        "REC-04",
+        study(tests=sizes({2: 0.3, 4: 0.3})),
+        "not measured",
+        "pruner and ratio, up to 4 and from 15 on",
+    ),
+    ("REC-04", study(tests=sizes({20: 0.01})), "not measured", "pruner and ratio, up to 4 and from 15 on"),
     ("REC-04", study(tests=sizes({2: 0.3, 20: 0.01}, "RP")), "not measured", "two sizes"),
     (
         "REC-05",
         study(tests=datasets("clothes/lenet", "small", {2: 0.3, 10: 0.01, 20: 0.02, 50: 0.4})),
         "holds",
-        "at some amount in 1 of 1 pairs, in 2 of 4 tests (10 models a side): clothes below cifar with MP at ratio "
-        "10, ratio 20",
+        "in 1 of 1 pairs at some compression level; so in 2 of 4 tests (10 models a side); clothes below cifar with "
+        "MP at ratio 10, ratio 20",
     ),
     (
         # The study finds CIFAR-10 the easier one; the paper's order counts, and its p-value is 1 - 0.99.
@@ -264,7 +280,8 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "REC-05",
         study(tests=datasets("small", "clothes/lenet", {10: 0.01})),
         "fails",
-        "in 0 of 1 pairs, in 0 of 1 tests (10 models a side): clothes below cifar with MP at no amount",
+        "in 0 of 1 pairs at some compression level; so in 0 of 1 tests (10 models a side); clothes below cifar with MP "
+        "at no level",
     ),
     (
         # Data sets that the paper does not know stand in the order of the study.
@@ -300,15 +317,16 @@ CASES: list[tuple[str, Measured, str, str]] = [
             ]
         ),
         "holds",
-        "alpha of UP below that of MP and GP in 3 of 3 comparisons from ratio 10 on, significantly in 2 (10 models a "
-        "side); at lower ratios in 0 of 1, significantly in 0",
+        "alpha of UP below that of MP and GP in 3 of 3 comparisons from ratio 10 on (10 models a side); significantly "
+        "in 2 of 3 of these; alpha of UP below that of MP and GP in 0 of 1 at lower ratios; "
+        "significantly in 0 of 1 of these",
     ),
     (
         # Significant, the other way
         "REC-06",
         study(tests=[compared("small MP 20", "small UP 20", 0.001, -1)]),
         "fails",
-        "below that of MP in 0 of 1 comparisons from ratio 10 on, significantly in 0",
+        "below that of MP in 0 of 1 comparisons from ratio 10 on (10 models a side); significantly in 0 of 1",
     ),
     ("REC-06", study(tests=[compared("small MP 20", "small UP 20", 0.2)]), "fails", "1 of 1 comparisons"),
     (
@@ -340,7 +358,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
             ]
         ),
         "fails",
-        "in 1 of 2 comparisons (3 to 10 models a side); not GP in cifar, small, ratio 2",
+        "in 1 of 2 comparisons (3 to 10 models a side; not in GP in cifar, small, ratio 2)",
     ),
     ("REC-07", study(tests=[compared("small MP 2", "small UP 2", 0.01)]), "not measured", "of RP and"),
     (
@@ -350,15 +368,15 @@ CASES: list[tuple[str, Measured, str, str]] = [
             scores={"small": 0.8, "small MP 2": 0.81, "small MP 10": 0.82, "small MP 50": 0.9},
         ),
         "holds",
-        "both in 1 of 2 cells up to ratio 10 (cifar, small, MP at ratio 2); accuracy above the unpruned in 2, alpha "
-        "below 1 in 1",
+        "both in 1 of 2 cells up to ratio 10 (cifar, small, MP at 50%); accuracy above the dense in 2 of 2 "
+        "cells; alpha below 1 in 1 of 2 cells",
     ),
     (
         # The interval reaches 1
         "REC-08",
         study({"small MP 2": (0.9, 0.7, 1.1)}, scores={"small": 0.8, "small MP 2": 0.81}),
         "fails",
-        "both in 0 of 1 cells up to ratio 10; accuracy above the unpruned in 1, alpha below 1 in 0",
+        "both in 0 of 1 cells up to ratio 10; accuracy above the dense in 1 of 1 cells; alpha below 1 in 0 of 1",
     ),
     (
         "REC-08",
@@ -379,14 +397,15 @@ CASES: list[tuple[str, Measured, str, str]] = [
             variances={"small": 0.01, "small MP 2": 0.009, "small MP 20": 0.02, "small RP 20": 0.05},
         ),
         "holds",
-        "variance of recall above the unpruned in 2 of 2 cells from ratio 15 on and 0 of 1 up to ratio 4; RP's at "
-        "least 2 times every other pruner's in 1 of 1 places (2.5 to 2.5 times), and its alpha below 1 in 1 of 1",
+        "variance of recall above the dense in 2 of 2 cells from ratio 15 on; variance of recall above the dense in 0 "
+        "of 1 cells up to ratio 4; RP's at least 2 times every other pruner's in 1 of 1 cells (2.5 times); alpha of RP "
+        "below 1 in 1 of 1",
     ),
     (
         "REC-09",
         study(variances={"small": 0.01, "small MP 20": 0.01}),
         "fails",
-        "above the unpruned in 0 of 1 cells from ratio 15 on",
+        "above the dense in 0 of 1 cells from ratio 15 on",
     ),
     (
         # UP has as much variance as RP has
@@ -396,19 +415,19 @@ CASES: list[tuple[str, Measured, str, str]] = [
             variances={"small": 0.01, "small MP 20": 0.02, "small UP 20": 0.04, "small RP 20": 0.05},
         ),
         "fails",
-        "in 0 of 1 places",
+        "every other pruner's in 0 of 1 cells (1.2 times; not in cifar, small, RP at 95%)",
     ),
     (
         "REC-09",
         study({"small RP 20": 1.3}, variances={"small": 0.01, "small MP 20": 0.02, "small RP 20": 0.05}),
         "fails",
-        "its alpha below 1 in 0 of 1 cells",
+        "alpha of RP below 1 in 0 of 1 cells",
     ),
     (
         "REC-09",
         study({"small RP 20": 0.3}, variances={"small": 0.01, "small MP 10": 0.02, "small RP 20": 0.05}),
         "not measured",
-        "needs alpha of RP, and another pruner at its ratios; variance of recall above the unpruned in 1 of 1",
+        "alpha of RP, and another pruner at its ratios; variance of recall above the dense in 1 of 1",
     ),
     ("REC-09", study(variances={"small": 0.01, "small MP 2": 0.02}), "not measured", "from 15 on"),
 ]
@@ -536,13 +555,14 @@ COUNTED = {
     # LTH and CHIP
     "REC-01": ("below 1 in 2 of 2 curves (0.583 to 0.974)", "above 1 in 2 of 2"),
     # "p = 0.034, then 1.000 three times"
-    "REC-02": ("significant increase in 1 of 4 steps",),
+    "REC-02": ("no significant increase in 3 of 4 steps",),
     # "2 vs 4 not significant for four of ten architecture columns"; with GP and Table 3: 6 of 14
-    "REC-03": ("39 of 42", "LeNet 3 of 6", "ResNet 36 of 36", "in 8 of 14 steps below"),
+    "REC-03": ("39 of 42", "LeNet in 3 of 6", "ResNet in 36 of 36", "in 8 of 14 steps below"),
     # "MP 1/0/2/3/3, UP 1/0/2/4/4"
-    "REC-04": ("14 of 16 tests", "2 of 16 up to"),
+    "REC-04": ("14 of 16 tests", "14 of 16 tests up to"),
     "REC-05": (
-        "3 of 3 pairs, in 8 of 15",
+        "in 3 of 3 pairs",
+        "in 8 of 15 tests",
         "MNIST below CIFAR-10 with MP at ratio 2, ratio 4, ratio 10, ratio 20",
         "Fashion below CIFAR-10 with MP at ratio 10, ratio 20",
         "CIFAR-10 below CIFAR-100 with MP at ratio 20, ratio 50",
@@ -553,7 +573,7 @@ COUNTED = {
     # "LTH levels 2-8"; "CHIP 1.75 and 3.33". CHIP at 8.27 has lost accuracy.
     "REC-08": ("both in 9 of 13 cells",),
     # "1, 3, 8, 11, 11 of 11 settings"
-    "REC-09": ("22 of 22", "4 of 22 up to", "5 of 5 places (15.2 to"),
+    "REC-09": ("22 of 22", "4 of 22 cells up to", "5 of 5 cells (15.2 to"),
 }
 
 

@@ -15,7 +15,7 @@ from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.browser import payload
-from prunescope.papers.results import PrunedCell, Results, Setup
+from prunescope.papers.results import PrunedCell, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import sentences
 from prunescope.report.audit_files import AuditFiles
@@ -157,7 +157,7 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
 @pytest.mark.parametrize("task", TASKS)
 def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, task: str) -> None:
     folder = audited(tmp_path, task)
-    cell = PrunedCell(Setup("made", "net"), "MP", Compression.parse("sparsity-900permille"))
+    cell = PrunedCell("made", "net", "MP", Compression.parse("sparsity-900permille"))
     results = Results(frozenset({cell}), {cell: tmp_path}, order=(cell.setup,))
     found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
     page = payload(found)

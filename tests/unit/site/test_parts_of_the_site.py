@@ -12,6 +12,7 @@ import pytest
 from prunescope.config.compression import Compression
 from prunescope.figures.drawing import draw_all
 from prunescope.papers import report_page as papers_page
+from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
 from prunescope.site import grid, state, story
 from prunescope.site.build import build
@@ -106,16 +107,8 @@ def test_grid_has_cells_that_are_not_there_too(tmp_path: Path) -> None:
     ]
 
 
-def row(pruner: str, quantity: str, published: float, ours: float | None) -> dict[str, str]:
-    names = {"paper": "PIE", "table": "9", "dataset": "imdb", "arch": "bert", "sparsity": "0.5"}
-    own = "" if ours is None else str(ours)
-    return names | {
-        "pruner": pruner,
-        "quantity": quantity,
-        "published": str(published),
-        "ours": own,
-        "difference": own,
-    }
+def row(pruner: str, quantity: str, published: float, ours: float) -> Published:
+    return Published("PIE", "9", "imdb", "bert", pruner, 0.5, quantity, published, ours, ours)
 
 
 def test_printed_spread_is_that_over_seeds_else_over_pruners() -> None:

@@ -53,22 +53,16 @@ class Disagreement:
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
-#: The file's columns: type, and value of a row; texts, which are long, are put in apart. Several classes are joined by
-#: ``|``, as in the tables that an audit reads; no class is an empty field.
-_FIELDS: dict[str, tuple[pa.DataType, Callable[[Disagreement], Any]]] = {
-    "dataset": (_NAME, lambda row: row.cell.dataset),
-    "arch": (_NAME, lambda row: row.cell.arch),
-    "pruner": (_NAME, lambda row: row.cell.pruner),
-    "amount": (_NAME, lambda row: row.cell.compression.text),
-    "example": (pa.int64(), lambda row: row.example),
-    "text": (_NAME, lambda row: row.text),
-    "true_classes": (_NAME, lambda row: "|".join(row.true)),
-    "dense_vote": (_NAME, lambda row: "|".join(row.dense)),
-    "pruned_vote": (_NAME, lambda row: "|".join(row.pruned)),
-    "dense_agreement": (pa.float64(), lambda row: row.dense_agreement),
-    "pruned_agreement": (pa.float64(), lambda row: row.pruned_agreement),
-}
-SCHEMA = pa.schema([(name, type_) for name, (type_, _) in _FIELDS.items()])
+#: The file's columns. Several classes are joined by ``|``, as in the tables that an audit reads; no class is an empty
+#: field.
+SCHEMA = pa.schema(
+    [
+        *((name, _NAME) for name in ("dataset", "arch", "pruner", "amount")),
+        ("example", pa.int64()),
+        *((name, _NAME) for name in ("text", "true_classes", "dense_vote", "pruned_vote")),
+        *((name, pa.float64()) for name in ("dense_agreement", "pruned_agreement")),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -85,12 +79,10 @@ class Disagreements:
             own = chosen.setdefault(row.cell.setup, [])
             if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
                 own.append(row)
+        sides = ("dense", "pruned", "true")
         return [
-            {
-                "text": cut(row.text or ""),
-                "where": f"{row.cell.text}, example {row.example}",
-                "votes": [", ".join(side) or "(no class)" for side in (row.dense, row.pruned, row.true)],
-            }
+            {"text": cut(row.text or ""), "where": f"{row.cell.text}, example {row.example}"}
+            | {side: ", ".join(getattr(row, side)) or "(no class)" for side in sides}
             for setup in dict.fromkeys(row.cell.setup for row in self.shown)
             for row in chosen[setup]
         ]
@@ -213,13 +205,19 @@ def names(value: Any, classes: Names) -> Names:
 
 
 def _arrow(rows: Sequence[Disagreement], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
-    arrays = []
-    for name, (type_, value) in _FIELDS.items():
-        if name == "text":
-            indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
-            arrays.append(pa.DictionaryArray.from_arrays(indices, texts))
-        elif type_ == _NAME:
-            arrays.append(pa.array(map(value, rows), pa.string()).dictionary_encode())
-        else:
-            arrays.append(pa.array(map(value, rows), type_))
-    return pa.table(arrays, schema=SCHEMA)
+    lines = [
+        {
+            **vars(row),
+            **row.cell._asdict(),
+            "amount": row.cell.compression.text,
+            "true_classes": "|".join(row.true),
+            "dense_vote": "|".join(row.dense),
+            "pruned_vote": "|".join(row.pruned),
+            "text": None,
+        }
+        for row in rows
+    ]
+    indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
+    text = pa.DictionaryArray.from_arrays(indices, texts)
+    place = SCHEMA.get_field_index("text")
+    return pa.Table.from_pylist(lines, schema=SCHEMA).set_column(place, SCHEMA.field(place), text)

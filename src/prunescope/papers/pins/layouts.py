@@ -1,4 +1,4 @@
-"""The tables of the PINS paper, as it lays them out."""
+"""The records of the PINS paper's tables, and how their cells are shown (``layouts.yaml``)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import Cell, Column, Csv, Paper, Table, View
+from prunescope.papers.layout import Cell, Paper
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import numbers as printed_numbers
-from prunescope.papers.results import Inputs, Record
-from prunescope.papers.wording import captioned, decimal, spread
+from prunescope.papers.results import Inputs, Record, alike
+from prunescope.papers.wording import decimal, spread
 from prunescope.paths import CELL
 
 #: The paper's order of methods; further ones come before PINS, by name.
@@ -37,51 +37,46 @@ _QUANTITIES = ("seconds", "megabytes", "accuracy")
 
 
 def scores(inputs: Inputs) -> list[dict[str, Any]]:
+    return inputs.once(_scores)
+
+
+def _scores(inputs: Inputs) -> list[dict[str, Any]]:
     """Tables 1 to 6, 8 and 9, from ``task_metrics.csv``; ``published``: printed of this very architecture."""
     printed: dict[Any, float] = {
         (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
         for n in printed_numbers(pins.PAPER)
     }
-    names = _names(inputs)
-    rows = [
-        (_KIND_OF[names[row.dataset]], row)
-        for row in inputs.rows(TaskMetric)
-        if names.get(row.dataset) in _KIND_OF
-    ]
-    archs = list(dict.fromkeys((kind, row.arch) for kind, row in rows))
-    rows.sort(key=lambda pair: (pair[0], archs.index((pair[0], pair[1].arch))))
-    found = []
-    for position, row in rows:
-        dataset, arch = names[row.dataset], pins.arch_name(row.arch)
-        kind, _, numbers = _KINDS[position]
+    names, order = _names(inputs), dict[tuple[int, str], tuple[int, int]]()
+    found: list[dict[str, Any]] = []
+    for row in inputs.rows(TaskMetric):
+        dataset, arch = names.get(row.dataset), pins.arch_name(row.arch)
+        place = _KIND_OF.get(dataset)
+        if place is None:
+            continue
+        kind, _, numbers = _KINDS[place]
         sparsity = _sparsity(row.sparsity)
         published = printed.get((dataset, arch, row.pruner, sparsity, row.metric))
         record = {
             **vars(row),
+            **_method(row.pruner, sparsity),
             "table": numbers.get(arch or "", ""),
             "kind": kind,
-            "sparsity": sparsity,
             "published": published,
             "difference": None if published is None or row.mean is None else round(row.mean - published, 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
         found.append(record)
-    return [record | {"best": _best(record, found)} for record in found]
-
-
-def _best(record: Record, records: list[dict[str, Any]]) -> bool:
-    """Whether no other pruned row of this sparsity has a higher mean in the column."""
-    if record["pruner"] == NO_PRUNER or record["mean"] is None:
-        return False
-    same = ("kind", "arch", "head", "sparsity")
-    rivals = (
-        other["mean"]
-        for other in records
-        if other["pruner"] != record["pruner"] and all(other[name] == record[name] for name in same)
-    )
-    known = [mean for mean in rivals if mean is not None]
-    return bool(known) and record["mean"] >= max(known)
+        order.setdefault((place, row.arch), (place, len(order)))
+    found.sort(key=lambda record: order[_KIND_OF[names[record["dataset"]]], record["arch"]])
+    for column in alike(found, "kind, arch, head, sparsity"):
+        means = {r["pruner"]: r["mean"] for r in column if r["mean"] is not None}
+        for record in column:
+            rivals = [mean for pruner, mean in means.items() if pruner != record["pruner"]]
+            own = means.get(record["pruner"]) if record["pruner"] != NO_PRUNER else None
+            # No other pruned row of this sparsity has a higher mean in the column.
+            record["best"] = own is not None and bool(rivals) and own >= max(rivals)
+    return found
 
 
 def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
@@ -109,9 +104,9 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
             key = (dataset, arch, one.pruner, _sparsity(one.sparsity))
             ours, gain = _measured(one, accuracies.get(key), storage.get(key, (None, None)))
             value, better = (one.value, one.gain) if printed else (None, None)
-            records.append(
-                shared | vars(one) | {"published": value, "gain": better, "ours": ours, "our_gain": gain}
-            )
+            numbers = {"published": value, "gain": better, "ours": ours, "our_gain": gain}
+            position = {"position": _QUANTITIES.index(one.quantity)}
+            records.append(shared | vars(one) | _method(one.pruner, one.sparsity) | numbers | position)
     return records
 
 
@@ -155,9 +150,15 @@ def _metric(quantity: str, leading: str) -> str:
     return leading if quantity == "score_mean" else quantity
 
 
-def _by_method(record: Record) -> tuple[float, int, str]:
-    pruner = record["pruner"]
-    return (record["sparsity"], _ORDER.index(pruner) if pruner in _ORDER else len(_ORDER) - 1, pruner)
+def _method(pruner: str, sparsity: float) -> dict[str, Any]:
+    """What a row is called, and its place: by sparsity, then in the paper's order of methods."""
+    place = _ORDER.index(pruner) if pruner in _ORDER else len(_ORDER) - 1
+    return {
+        "sparsity": sparsity,
+        "percent": f"{100 * sparsity:g}%",
+        "method": "dense" if pruner == NO_PRUNER else pruner,
+        "order": (sparsity, place, pruner),
+    }
 
 
 def _score(record: Record) -> Cell:
@@ -183,59 +184,6 @@ def _times(gain: float | None, form: str) -> str:
     return "" if gain is None or gain == 1 else f", {gain:{form}} times"
 
 
-_LEAD = (
-    Column("sparsity", lambda r: f"{100 * r['sparsity']:g}%", "name"),
-    Column("method", lambda r: "dense" if r["pruner"] == NO_PRUNER else r["pruner"], "name"),
+PINS = Paper.read(
+    "pins", has=lambda inputs: bool(scores(inputs)), functions=(scores, efficiency, _score, _quantity)
 )
-
-# fmt: off
-PINS = Paper(
-    "pins", "PINS", "Ren and Zhu",
-    about="Scores of gradual pruners on GLUE, SQuAD, CoNLL-2003 and texts from data; time and storage.",
-    lead="Every data set of the paper that the study has is here. Numbers in brackets are what the paper prints of the "
-         "same architecture. The paper's IMP is GMP here.",
-    has=lambda inputs: bool(inputs.once(scores)),
-    contents=(
-        Table(
-            "1 to 6, 8 and 9", "scores", "table-1-to-9-scores.csv",
-            "scores by the data sets' own metrics beside the printed ones (Tables 1 to 6, 8, 9)",
-            lambda inputs: inputs.once(scores),
-            View(
-                _LEAD,
-                row="pruner, sparsity",
-                grid="kind, arch",
-                column="head",
-                cells=[Column("", _score)],
-                row_order=_by_method,
-                column_order=lambda r: r["position"],
-                caption=lambda r: captioned(r["table"], f"{r['arch']}, {r['kind']}"),
-            ),
-            Csv("table, dataset, arch, pruner, sparsity, metric, mean, std, n_seeds, published, difference"),
-            note="In percent, by the data sets' own metrics, mean ± standard deviation over seeds. **Bold**: the "
-                 "highest mean at this sparsity.",
-            empty="The study has none of the paper's data sets, or nothing of them has been analysed yet.",
-        ),
-        Table(
-            "7", "time, storage and accuracy on RTE", "table-7-efficiency.csv",
-            "time, storage and accuracy on RTE, as far as they are measured",
-            efficiency,
-            View(
-                _LEAD,
-                row="pruner, sparsity",
-                grid="dataset, arch",
-                column="quantity",
-                cells=[Column("", _quantity)],
-                column_order=lambda r: _QUANTITIES.index(r["quantity"]),
-                caption=lambda r: captioned(r["table"], f"{r['arch']} on {r['dataset']}"),
-                below=lambda r: f"The file of one model, if models were kept (`keep_models`): `{r['export']}`",
-            ),
-            Csv("table, dataset, arch, pruner, sparsity, quantity, published, gain, ours, our_gain"),
-            note="“times”: how many times better than dense. Storage is that of the prunable weights, as the paper "
-                 "counts: dense in float32, pruned as 8-bit weights in compressed sparse rows. It is known where the "
-                 "study measures weights (`weight_statistics`). No job of a study measures time; "
-                 "`python benchmarks/inference.py` does, on a CPU, with an encoder of BERT-base's sizes.",
-            empty="The study has not trained on RTE.",
-        ),
-    ),
-)
-# fmt: on

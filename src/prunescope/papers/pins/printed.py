@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from prunescope.analysis.tables.declared import Row
-from prunescope.papers.printed import numbers, plain, read_as
+from prunescope.papers.printed import Names, numbers, read_as, read_yaml
 
 PAPER = "PINS"
 
@@ -27,32 +27,11 @@ CRITERIA = (PINS, "PINS-plain", "GMP", "sensitivity")
 PLAIN, DISTILLED = "PINS-task", "PINS-distilled"
 BY_OBJECTIVE = {"task": PLAIN, "distilled": DISTILLED, "self-regularized": PINS}
 
-#: The paper's data sets by the sources of this project.
-SOURCES = {
-    "glue_rte": "RTE",
-    "glue_mrpc": "MRPC",
-    "glue_stsb": "STS-B",
-    "glue_cola": "CoLA",
-    "glue_sst2": "SST-2",
-    "glue_qnli": "QNLI",
-    "glue_mnli": "MNLI",
-    "glue_qqp": "QQP",
-    "squad": "SQuAD",
-    "conll2003": "CoNLL-2003",
-    "e2e": "E2E",
-    "dart": "DART",
-    "webnlg": "WebNLG",
-}
-GLUE = tuple(name for source, name in SOURCES.items() if source.startswith("glue_"))
+#: The paper's names of data sets and models.
+NAMES = read_yaml(PAPER, "names.yaml", Names)
+dataset_name, arch_name = NAMES.dataset, NAMES.arch
+GLUE = tuple(name for source, name in NAMES.datasets.items() if source.startswith("glue_"))
 GENERATED = ("E2E", "DART", "WebNLG")
-
-#: Models, and how else they may be spelled.
-ARCHS = ("BERT-base", "MiniLM-12L-384H", "Electra-base", "GPT-2")
-_SPELLINGS = {plain(name): name for name in ARCHS} | {
-    "bert": "BERT-base",
-    "bertbaseuncased": "BERT-base",
-    "minilml12h384": "MiniLM-12L-384H",
-}
 
 #: Table 1's means over the eight tasks of GLUE, by pruner and sparsity: of fine-tuning, and of two pruners at 90 %.
 GLUE_MEANS = {("none", 0.0): 0.834, ("PLATON", 0.9): 0.796, (PINS, 0.9): 0.813}
@@ -76,18 +55,6 @@ class Efficiency(Row):
 def efficiency() -> tuple[Efficiency, ...]:
     """Table 7."""
     return tuple(read_as(PAPER, "efficiency.csv", Efficiency))
-
-
-def dataset_name(dataset: str, source: str | None) -> str | None:
-    """The paper's name of a study's data set: by its source; by its own name where the source is not known."""
-    if source is not None:
-        return SOURCES.get(source)
-    return next((name for name in SOURCES.values() if plain(name) == plain(dataset)), None)
-
-
-def arch_name(arch: str) -> str | None:
-    """The paper's name of a model that is called so."""
-    return _SPELLINGS.get(plain(arch))
 
 
 def objective_score(

@@ -1,4 +1,4 @@
-"""The recall paper's grid, as its tests compare it: what says that a table or picture is the paper's (section 6.1)."""
+"""The recall paper's grid, as its tests compare it: what says that a table or figure is the paper's (section 6.1)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
 
-from prunescope.papers.printed import plain, read_rows
+from prunescope.papers.printed import Names, read_rows, read_yaml
 
 PAPER = "recall"
 
@@ -15,25 +15,21 @@ PRUNERS = ("MP", "GP", "UP", "RP", "LTH", "CHIP")
 
 RATIOS = (2.0, 4.0, 10.0, 20.0, 50.0)
 
-#: The paper's data sets by the sources of this project.
-SOURCES = {"mnist": "MNIST", "fashion_mnist": "Fashion", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+#: The paper's names of data sets and models.
+NAMES = read_yaml(PAPER, "names.yaml", Names)
+dataset_name = NAMES.dataset
 
 #: Section 7.3: MNIST and Fashion-MNIST are comparable, each later number is harder.
 COMPLEXITY = {"MNIST": 0, "Fashion": 0, "CIFAR-10": 1, "CIFAR-100": 2}
 
 #: "the default model of each data set" (sections 6.1 and 6.2)
 _DEFAULTS = {"MNIST": "LeNet", "Fashion": "LeNet", "CIFAR-10": "ResNet-56", "CIFAR-100": "ResNet-56"}
-_DEPTHS = (20, 32, 44, 56, 110)
 
 #: "the usual significance level" (section 6.2), of corrected p-values.
 LEVEL = 0.05
 
 #: Two ratios are one if they differ by less, as a part of the one that was meant.
 SAME_RATIO = 0.01
-
-_SPELLINGS = {"fashionmnist": "Fashion", "lenet5": "LeNet"} | {
-    plain(name): name for name in (*COMPLEXITY, "LeNet", *(f"ResNet-{depth}" for depth in _DEPTHS))
-}
 
 
 class Cell(NamedTuple):
@@ -109,22 +105,11 @@ def _side(row: dict[str, str], value: str) -> Cell:
     return Cell(own["dataset"], arch, own["pruner"], float(own["ratio"]))
 
 
-def dataset_name(name: str, source: str | None) -> str | None:
-    """The paper's name of a study's data set: by its source; by its name where the source is not known."""
-    if source is not None:
-        return SOURCES.get(source)
-    known = _SPELLINGS.get(plain(name))
-    return known if known in COMPLEXITY else None
-
-
 def arch_name(name: str, family: str | None, depth: int | None) -> str | None:
     """The paper's name of a study's model: by family and depth; by its name where they are not known."""
     if family is None:
-        known = _SPELLINGS.get(plain(name))
-        return None if known in COMPLEXITY else known
-    if family == "lenet5":
-        return "LeNet"
-    return f"ResNet-{depth}" if family == "resnet" and depth in _DEPTHS else None
+        return NAMES.arch(name)
+    return NAMES.arch(family if family == "lenet5" else f"{family}-{depth}")
 
 
 def same_ratio(ratio: float, other: float) -> bool:

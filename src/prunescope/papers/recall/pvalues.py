@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic.dataclasses import dataclass as validated
 
 from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
 from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
@@ -12,11 +15,12 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import Cell, Column, Csv, Table, View
+from prunescope.papers.layout import STRICT, Cell
+from prunescope.papers.measured import grouped
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
-from prunescope.papers.wording import captioned
+from prunescope.paths import CellFolder
 
 
 class Test(NamedTuple):
@@ -46,8 +50,8 @@ def read_tests(inputs: Inputs) -> list[Test]:
     for row in inputs.rows(AlphaTest):
         start, _, names = row.family.partition(": ")
         try:
-            a, b = PrunedCell.parse(row.cell_a), PrunedCell.parse(row.cell_b)
-        except (ValueError, UserError):
+            a, b = (PrunedCell.of(CellFolder.at(Path(side))) for side in (row.cell_a, row.cell_b))
+        except UserError:
             path = inputs.tables / "alpha_tests.csv"
             raise UserError(f"{path}: not a table of tests; delete it and run again") from None
         found.append(Test(start, names.split(", "), a, b, row))
@@ -93,10 +97,10 @@ class Order:
 
 #: What stands over the first column, by what varies.
 _CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
-_DEFAULT = "default networks"
+_DEFAULT = "default architectures"
 
 
-def _networks(test: Test) -> str:
+def _archs(test: Test) -> str:
     """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
     if test.start == "dataset":
         return test.names[0] if len(test.names) > 2 else _DEFAULT
@@ -112,14 +116,14 @@ _FACTS: dict[str, Callable[[Test], str]] = {
     "dataset": lambda test: test.a.dataset,
     "arch": lambda test: test.a.arch,
     "pruner": lambda test: test.a.pruner,
-    "networks": _networks,
+    "networks": _archs,
     "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
 }
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How tests are laid out.
+@validated(frozen=True, config=STRICT)
+class PValues:
+    """How tests are laid out; a call gives the records.
 
     facts: what is the same in one table, as ``dataset, pruner``; levels of one kind stand together, too.
     rows: ``levels`` (pairs), ``level``, or what varies between the sides: ``arch``, ``dataset`` or ``pruner``.
@@ -129,18 +133,16 @@ class Layout:
     """
 
     facts: str
-    rows: str
-    columns: str
-    grid: str
+    rows: Literal["levels", "level", "arch", "dataset", "pruner"]
+    columns: Literal["level", "arch", "dataset", "pruner"]
+    grid: Literal["sizes", "datasets", "fixed"]
     numbers: Mapping[str, str]
 
-    def records(self, inputs: Inputs) -> list[dict[str, Any]]:
+    def __call__(self, inputs: Inputs) -> list[dict[str, Any]]:
         """A record per test and gap of every table, the paper's own tables first; the others keep their order."""
         order = inputs.once(Order.of)
-        groups: dict[Any, list[Test]] = {}
-        for test in inputs.once(read_tests):
-            if self._has(test, order):
-                groups.setdefault((*self._facts(test).values(), test.a.compression.kind), []).append(test)
+        tests = [test for test in inputs.once(read_tests) if self._has(test, order)]
+        groups = grouped(((*self._facts(test).values(), test.a.compression.kind), test) for test in tests)
         found = [records for own in groups.values() if (records := self._table(own, order))]
         found.sort(key=lambda own: own[0]["table"] or "~")
         return [
@@ -158,7 +160,7 @@ class Layout:
             return default and test.a.compression != test.b.compression
         return _over_sizes(test) if self.rows == "level" else test.start == self.rows
 
-    def _table(self, own: list[Test], order: Order) -> list[dict[str, Any]]:
+    def _table(self, own: Sequence[Test], order: Order) -> list[dict[str, Any]]:
         by_level = self.rows in ("levels", "level")
         row = "compression" if by_level else self.rows
         column = "compression" if self.columns == "level" else self.columns
@@ -191,7 +193,7 @@ class Layout:
                 records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
         return records
 
-    def _number(self, own: list[Test]) -> str:
+    def _number(self, own: Sequence[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
         side, first = own[0].a, [named(*test.a.setup) for test in own]
         known = {
@@ -199,45 +201,17 @@ class Layout:
             "datasets": any(
                 setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
             )
-            and _networks(own[0]) in ("", _DEFAULT),
+            and _archs(own[0]) in ("", _DEFAULT),
             "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
 
 
-def table(numbers: str, title: str, file: str, holds: str, hypothesis: str, layout: Layout) -> Table:
-    """The declaration of a table of p-values; ``hypothesis``: what is tested."""
-
-    def note(inputs: Inputs, records: Sequence[Record]) -> str:
-        family = "each table" if layout.rows == "level" else "each column"
-        correction = inputs.study.analysis.correction.capitalize()
-        return f"{hypothesis} {correction}-corrected within {family}. **Bold**: below 0.05. –: the test has no outcome."
-
-    return Table(
-        numbers,
-        f"p-values, {title}",
-        file,
-        f"corrected p-values: {holds}",
-        layout.records,
-        View(
-            [Column(lambda r: r["corner"], lambda r: r["row"], "name")],
-            row="row",
-            grid="grid",
-            column="column",
-            cells=[Column("", _p_value)],
-            caption=lambda r: captioned(r["table"], r["title"]),
-            narrow=True,
-        ),
-        Csv(
-            lambda records: f"table, {layout.facts}, row" if records else "table, row",
-            {"": "p"},
-            column="column",
-            row="line",
-        ),
-        note=note,
-        empty="The study has no such pair.",
-    )
+def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
+    """How p-values are corrected, ``within`` what of a table."""
+    correction = inputs.study.analysis.correction.capitalize()
+    return f"{correction}-corrected within each {within}. **Bold**: below 0.05. –: the test has no outcome."
 
 
 def bare(compression: Compression) -> str:
@@ -245,7 +219,7 @@ def bare(compression: Compression) -> str:
     return compression.text.removeprefix(f"{compression.kind} ")
 
 
-def _p_value(record: Record) -> Cell | str:
+def p_value(record: Record) -> Cell | str:
     test = record["test"]
     if test is None:
         return ""
