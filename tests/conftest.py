@@ -20,6 +20,24 @@ if TYPE_CHECKING:
 
 SIZES = {"train": 40, "validation": 16, "test": 12}
 
+#: Files that one worker takes together, as they share what is slow to make: a study, a tree of pages, a GPU.
+TOGETHER = (("workflow/test_runs", "workflow/test_reruns"), ("browser/",), ("gpu/",))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile``: a file's tests go to one worker, those of ``TOGETHER`` too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((str(names) for names in TOGETHER if any(f"tests/{n}" in file for n in names)), file)
+
+    return Together(config, log)
+
 
 def tiny_arch(family: str) -> Arch:
     from prunescope.config.architectures import BiLSTM, Encoder, LeNet5

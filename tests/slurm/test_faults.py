@@ -81,8 +81,8 @@ def test_the_profile_alone_gives_the_tables_of_a_local_run(
     assert profile.tables == undisturbed
     requests = profile.facts["requests"]
     assert {state for *_, state in requests} == {"COMPLETED"}
-    networks = [row[1:3] for row in requests if row[0].startswith(("rule_train", "rule_prune"))]
-    assert networks == [["gpu", "gres:gpu:1"]] * 4
+    models = [row[1:3] for row in requests if row[0].startswith(("rule_train", "rule_prune"))]
+    assert models == [["gpu", "gres:gpu:1"]] * 4
     assert {row[1] for row in requests if row[0].startswith("rule_cell")} == {"cpu"}
 
 

@@ -1,4 +1,4 @@
-"""A small study, run once for all workflow tests."""
+"""A small study, run once for all workflow tests, and workspaces whose runs are killed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import copy
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+
+#: The target of runs whose figures and pages nobody looks at: the tables, and so all that they are made of.
+TABLES = "results/tables/effectiveness.csv"
 
 STUDY: dict[str, Any] = {
     "name": "small",
@@ -107,6 +112,24 @@ class Workspace:
             cwd=self.folder,
             timeout=600,
         )
+
+    def kill_when(self, event: Callable[[], Any], command: Sequence[str]) -> None:
+        """Start a run, and kill it and all its jobs once something has happened."""
+        process = subprocess.Popen(
+            command,
+            env=self.environment(),
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 300
+        while not event():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def jobs(self, *arguments: str) -> Counter[str]:
         """Jobs by rule that a dry run would start."""
