@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,19 @@ def _subnormals_as_before() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def unpainted() -> Iterator[None]:
+    """Figures are arranged and have their files, but nothing is painted, which takes most of their time."""
+    from matplotlib.figure import Figure
+
+    def savefig(self: Figure, path: Path, **_: Any) -> None:
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield
 
 
 @pytest.fixture
