@@ -110,7 +110,7 @@ class Workspace:
             capture_output=True,
             text=True,
             cwd=self.folder,
-            timeout=600,
+            timeout=1800,
         )
 
     def kill_when(self, event: Callable[[], Any], command: Sequence[str]) -> None:

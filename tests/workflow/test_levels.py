@@ -177,7 +177,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Pat
     workspace.kill_when(lambda: list(logs.glob("level-2/*.log")), run)
     assert not list((workspace.results / MODEL).glob("LTH/level-2/*/metrics.json"))
     done = subprocess.run(
-        run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=600
+        run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stderr
     assert "the last run here was killed; its lock is cleared" in done.stderr

@@ -16,7 +16,7 @@ SHARED = Path(__file__).parents[4] / "shared" / "published"
 
 
 def value(table: str, dataset: str, arch: str, pruner: str, compression: float, quantity: str) -> float:
-    """``amount``: a ratio, or what LTH and unpruned models are told by, a sparsity."""
+    """``amount``: a ratio, or what LTH and dense models are told by, a sparsity."""
     (found,) = [
         n.value
         for n in numbers(recall.PAPER)

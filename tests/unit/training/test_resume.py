@@ -152,8 +152,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
 SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
 JOBS = {
-    "unpruned, pictures that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
-    "unpruned, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
+    "dense, images that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
+    "dense, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
     "one-shot, fine-tuned": ("lenet5", "UP", {"settings": SGD}),
     "iterative, rewound, several labels": ("bilstm", "IMP-WR", {"task": "multi-label", "settings": BEST}),
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
