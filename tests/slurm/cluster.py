@@ -62,7 +62,7 @@ class Cluster:
 
     def client(self, *command: str) -> str:
         """Standard output of a SLURM command; AssertionError if it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout.strip()
 
@@ -211,11 +211,11 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 
     def _await(self, what: str, ready: object) -> None:
         assert callable(ready)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready():
             if time.monotonic() > deadline:
                 logs = "\n".join(path.read_text(errors="replace") for path in (self.folder / "log").iterdir())
-                raise AssertionError(f"no {what} after 30 s:\n{logs[-4000:]}")
+                raise AssertionError(f"no {what} after 120 s:\n{logs[-4000:]}")
             time.sleep(0.05)
 
 

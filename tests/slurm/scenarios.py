@@ -169,7 +169,7 @@ def full_disk() -> Found:
             status = site.command("slurm", "status", "--configfile=study.yaml")
             found.facts["status"] = (status.returncode, status.stdout)
             cancel = site.command("slurm", "cancel", "--configfile=study.yaml")
-            found.facts["cancel"] = (cancel.returncode, cancel.stdout, site.finish(run, 30))
+            found.facts["cancel"] = (cancel.returncode, cancel.stdout, site.finish(run, 300))
             site.wait_for(
                 lambda: all(
                     state not in ("RUNNING", "PENDING", "COMPLETING") for *_, state in cluster.jobs()
