@@ -32,7 +32,7 @@ STUDY: dict[str, Any] = {
         "lenet5": {
             "family": "lenet5",
             "block": 1,
-            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 12, "batch_size": 32},
+            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 18, "batch_size": 32},
         }
     },
     "pruners": {"mine": {"criterion": "magnitude", "schedule": "iterative", "rounds": 2, "scope": "global"}},
