@@ -20,7 +20,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 
-#: The target of runs whose figures and pages nobody looks at: the tables, and so all that they are made of.
+#: The target of runs whose figures and pages nobody looks at. Where it is there and newer than what it is made of,
+#: Snakemake does not look further: name what is missing beside it.
 TABLES = "results/tables/effectiveness.csv"
 
 STUDY: dict[str, Any] = {
