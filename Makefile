@@ -15,10 +15,10 @@ $(VENV)/.installed: pyproject.toml envs/requirements.lock envs/torch.txt envs/in
 demo: setup
 	$(RUN) prunescope run
 
-# Unit tests two at a time; the others start Snakemake, browsers and clusters of their own.
+# The slowest first, side by side: clusters and Snakemake leave much of two cores to others.
 test: setup
-	$(RUN) pytest -n 2 --dist loadfile tests/unit tests/golden
-	$(RUN) pytest tests/browser tests/workflow tests/slurm tests/gpu
+	$(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder \
+		tests/slurm tests/workflow tests/browser tests/gpu tests/golden tests/unit
 
 lint: setup
 	$(RUN) ruff check .

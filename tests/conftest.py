@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,24 @@ if TYPE_CHECKING:
     from prunescope.training.state import TrainingState
 
 SIZES = {"train": 40, "validation": 16, "test": 12}
+
+#: Files that one worker takes together, as they share what is slow to make: a study, a tree of pages, a GPU.
+TOGETHER = (("workflow/test_runs", "workflow/test_reruns"), ("browser/",), ("gpu/",))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """``--dist loadfile``: a file's tests go to one worker, those of ``TOGETHER`` too."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return next((str(names) for names in TOGETHER if any(f"tests/{n}" in file for n in names)), file)
+
+    return Together(config, log)
 
 
 def tiny_arch(family: str) -> Arch:
@@ -104,6 +123,19 @@ def _subnormals_as_before() -> Iterator[None]:
     yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture(scope="module")
+def unpainted() -> Iterator[None]:
+    """Figures are arranged and have their files, but nothing is painted, which takes most of their time."""
+    from matplotlib.figure import Figure
+
+    def savefig(self: Figure, path: Path, **_: Any) -> None:
+        path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", savefig)
+        yield
 
 
 @pytest.fixture

@@ -170,7 +170,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(programs[1]))
-    driver.set_page_load_timeout(60)
+    driver.set_page_load_timeout(180)
     yield driver
     driver.quit()
 

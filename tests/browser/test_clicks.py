@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 
 
 def wait(browser: Any, what: Any) -> Any:
-    return WebDriverWait(browser, 20).until(what)
+    return WebDriverWait(browser, 60).until(what)
 
 
 def rows(browser: Any, selector: str) -> list[Any]:

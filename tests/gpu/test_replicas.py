@@ -66,7 +66,7 @@ def made_data(arch: str) -> TrainingData:
     return TrainingData("single-label", ("a", "b", "c", "d"), shape, splits)
 
 
-def networks(arch: str, data: TrainingData, settings: Training, count: int = 5) -> list[TrainingState]:
+def replicas(arch: str, data: TrainingData, settings: Training, count: int = 5) -> list[TrainingState]:
     models = [build(ARCHS[arch], data.shape, seed).cuda() for seed in range(count)]
     return [TrainingState(model, data, settings, seed) for seed, model in enumerate(models)]
 
@@ -81,7 +81,7 @@ def recipe(state: TrainingState, pruner: str) -> Recipe:
 @pytest.mark.parametrize("arch", ARCHS)
 def test_together_is_alone_up_to_rounding_and_runs_as_graphs(arch: str, kind: str) -> None:
     data = made_data(arch)
-    alone, stacked = networks(arch, data, SETTINGS[kind]), networks(arch, data, SETTINGS[kind])
+    alone, stacked = replicas(arch, data, SETTINGS[kind]), replicas(arch, data, SETTINGS[kind])
     phase = Phase("train", 2)
     assert train_each([(t, phase) for t in alone]) == [None] * 5
     trainer = Together(32)
@@ -99,7 +99,7 @@ def test_graphs_change_no_bit_and_the_same_bytes_come_twice(arch: str) -> None:
     data = made_data(arch)
     found = []
     for trainer in (Together(32), Together(32), Together(32, lambda device: None)):
-        states = networks(arch, data, SETTINGS["sgd"])
+        states = replicas(arch, data, SETTINGS["sgd"])
         assert follow([(t, recipe(t, "IMP-FT")) for t in states], trainer) == [None] * 5
         found.append(torch.stack([logits_of(t.model, data, "test") for t in states]))
         for state in states:
@@ -114,7 +114,7 @@ def test_a_diverging_replica_hurts_no_other() -> None:
     data = made_data("bilstm")
     found = []
     for broken in (False, True):
-        states = networks("bilstm", data, SETTINGS["adam"])
+        states = replicas("bilstm", data, SETTINGS["adam"])
         if broken:
             with torch.no_grad():
                 next(states[2].model.parameters()).fill_(torch.nan)

@@ -2,7 +2,7 @@
 
 Several of them run side by side, each on ports of its own, by any user, without systemd, cgroups or
 accounting. The one node has two made-up GPUs, which are links to /dev/null and /dev/zero: jobs see
-different CUDA_VISIBLE_DEVICES, and networks train on the CPU.
+different CUDA_VISIBLE_DEVICES, and models train on the CPU.
 """
 
 from __future__ import annotations
@@ -62,9 +62,13 @@ class Cluster:
 
     def client(self, *command: str) -> str:
         """Standard output of a SLURM command; AssertionError if it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout.strip()
+
+    def unanswered(self) -> int:
+        """How often somebody has asked for the queue, and the controller was away."""
+        return len((self.folder / "log" / "unanswered").read_text().splitlines())
 
     def node_state(self) -> str:
         done = subprocess.run(
@@ -174,13 +178,15 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
             path = shutil.which(program, path=_PATH)
             if path is None:
                 continue
+            run = f'exec {path} "$@"'
+            if program == "squeue":
+                run = f'{path} "$@" && exit\necho >> {self.folder}/log/unanswered\nexit 1'
             script = self.folder / "bin" / program
             script.write_text(
-                "#!/bin/sh\n"
-                f"export SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n"
-                f'exec {path} "$@"\n'
+                f"#!/bin/sh\nexport SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n{run}\n"
             )
             script.chmod(0o755)
+        (self.folder / "log" / "unanswered").touch()
 
     def _start(self, name: str, *arguments: str) -> None:
         program = shutil.which(name, path=_PATH)
@@ -205,11 +211,11 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 
     def _await(self, what: str, ready: object) -> None:
         assert callable(ready)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not ready():
             if time.monotonic() > deadline:
                 logs = "\n".join(path.read_text(errors="replace") for path in (self.folder / "log").iterdir())
-                raise AssertionError(f"no {what} after 30 s:\n{logs[-4000:]}")
+                raise AssertionError(f"no {what} after 120 s:\n{logs[-4000:]}")
             time.sleep(0.05)
 
 

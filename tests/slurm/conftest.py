@@ -32,7 +32,7 @@ STUDY: dict[str, Any] = {
         "lenet5": {
             "family": "lenet5",
             "block": 1,
-            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 12, "batch_size": 32},
+            "training": {"optimizer": "sgd", "lr": 0.05, "epochs": 18, "batch_size": 32},
         }
     },
     "pruners": {"mine": {"criterion": "magnitude", "schedule": "iterative", "rounds": 2, "scope": "global"}},
@@ -98,7 +98,7 @@ class Site:
     def results(self) -> Path:
         return self.folder / "results"
 
-    def command(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def command(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """``prunescope`` with these arguments."""
         return subprocess.run(
             [sys.executable, "-m", "prunescope", *arguments],
@@ -123,7 +123,7 @@ class Site:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
         )
 
     def start(self, *targets: str, patience: float = 60) -> subprocess.Popen[bytes]:
@@ -237,7 +237,7 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return set(re.findall(r"^(?:local)?rule (\S+):$", done.stdout + done.stderr, re.MULTILINE))
 
-    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 150) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 400) -> Any:
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:
@@ -245,7 +245,7 @@ class Site:
             time.sleep(0.1)
         return value
 
-    def finish(self, process: subprocess.Popen[bytes], seconds: float = 400) -> int:
+    def finish(self, process: subprocess.Popen[bytes], seconds: float = 900) -> int:
         """The exit code of a run, once it has ended."""
         try:
             return process.wait(seconds)
@@ -308,7 +308,7 @@ def run_locally(folder: Path) -> dict[str, bytes]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     return tables(folder / "results")

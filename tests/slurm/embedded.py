@@ -1,7 +1,7 @@
 """A whole study through SLURM and through none, compared byte for byte: `python -m tests.slurm.embedded`.
 
 Not a test of every change: the embedded study takes half an hour on two cores. Times and memory, and so the
-metrics and the pages that show them, differ; data, networks, predictions, tables and figures must not.
+metrics and the pages that show them, differ; data, models, predictions, tables and figures must not.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def sparsity(cell: Drawn) -> float:
 def _tables(folder: Path, cells: Sequence[Drawn]) -> None:
     key = ("dataset", "arch", "pruner", "sparsity")
     dense = {(cell.dataset, cell.arch): cell for cell in cells}
-    where = [(*network, "none", 0.0) for network in dense]
+    where = [(*model, "none", 0.0) for model in dense]
     own = [(cell.dataset, cell.arch, cell.pruner, sparsity(cell)) for cell in cells]
     write_csv(
         folder / "effectiveness.csv",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from safetensors.numpy import load_file
 from prunescope.config.load import study_from
 from prunescope.planning.plan import make_plan
 
-from .conftest import STUDY, Workspace
+from .conftest import ROOT, STUDY, TABLES, Workspace
 from .test_reruns import CLOSING
 from .test_runs import rows, tables_of
 
@@ -155,10 +153,11 @@ def test_what_is_added_or_lost(levels: Workspace, tmp_path: Path) -> None:
     table.unlink()
     # The level goes on from the one below, which is there, and those above it start from it.
     assert workspace.jobs() == {"level": 2, "weights": 2, "cell": 2, **CLOSING}
-    assert workspace.snakemake().returncode == 0
+    targets = (str(table.relative_to(workspace.folder)), TABLES)
+    assert workspace.snakemake(*targets).returncode == 0
     assert table.read_bytes() == content
     assert tables_of(workspace.results) == tables_of(levels.results)
-    assert not workspace.jobs()
+    assert not workspace.jobs(*targets)
 
 
 def test_settings_of_the_levels_run_all_of_it_again(levels: Workspace, tmp_path: Path) -> None:
@@ -169,28 +168,19 @@ def test_settings_of_the_levels_run_all_of_it_again(levels: Workspace, tmp_path:
     assert workspace.jobs() == {"level": 3, "weights": 3, "cell": 3, **CLOSING}
 
 
-def test_killed_between_levels_it_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Path) -> None:
     # Nothing is kept here: each level's models go once the next one has climbed from them.
     workspace = Workspace(tmp_path / "killed", {**LEVELS, "keep_dense_checkpoints": False})
-    process = subprocess.Popen(
-        workspace.command("--keep-going"),
-        env=workspace.environment(),
-        cwd=workspace.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+    run = [str(Path(sys.executable).parent / "prunescope"), "run", "--configfile", "study.yaml", "--"]
+    run += ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2", TABLES]
+    # The second level is at work: its log is there.
+    logs = workspace.results / "logs" / "prune" / "digits" / "lenet5" / "LTH"
+    workspace.kill_when(lambda: list(logs.glob("level-2/*.log")), run)
+    assert not list((workspace.results / MODEL).glob("LTH/level-2/*/metrics.json"))
+    done = subprocess.run(
+        run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=1800
     )
-    deadline = time.monotonic() + 240
-    while not list((workspace.results / MODEL).glob("LTH/level-1/*/metrics.json")):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert workspace.snakemake("--unlock").returncode == 0
-    done = workspace.snakemake("--rerun-incomplete")
     assert done.returncode == 0, done.stderr
     assert tables_of(workspace.results) == tables_of(levels.results)
-    # SIGKILL may leave the unfinished file of a writer, whose name starts with a dot.
-    left = (workspace.results / MODEL).glob("**/*.safetensors")
-    assert not [path for path in left if not path.name.startswith(".")]
+    assert not list((workspace.results / MODEL).glob("**/*.safetensors"))
+    assert not list(workspace.results.glob("**/.*.part*"))

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -25,22 +21,10 @@ STUDY_TO_TUNE = changed(tune={"evaluations": 4, "seed": 7, "spaces": {"digits": 
 
 def test_killed_search_goes_on_and_ends_in_a_study(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "tuned", STUDY_TO_TUNE)
-    process = subprocess.Popen(
-        workspace.command("tune"),
-        env=workspace.environment(),
-        cwd=workspace.folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     log = workspace.results / "logs/search/digits/lenet5.log"
-    deadline = time.monotonic() + 120
-    while not (log.is_file() and "evaluation 1 of 4" in log.read_text()):
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    workspace.kill_when(
+        lambda: log.is_file() and "evaluation 1 of 4" in log.read_text(), workspace.command("tune")
+    )
     folder = workspace.results / "tuning/digits/lenet5"
     assert not (folder / "trials.csv").exists()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -200,6 +202,14 @@ def make_optimizer(model: nn.Module, settings: Training) -> torch.optim.Optimize
     """The settings' optimizer over all parameters, in torch's fused form: one kernel a step."""
     common: dict[str, Any] = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True}
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(model.parameters(), momentum=settings.momentum, **common)
+        return without_compiler(torch.optim.SGD)(model.parameters(), momentum=settings.momentum, **common)
     kind = torch.optim.Adam if settings.optimizer == "adam" else torch.optim.AdamW
-    return kind(model.parameters(), **common)
+    return without_compiler(kind)(model.parameters(), **common)
+
+
+@cache
+def without_compiler(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The same optimizer without its decorators, which import torch's compiler to keep it out: 2 s of every job."""
+    wrapped = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in wrapped}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(inspect.unwrap(kind.step))})

@@ -26,8 +26,8 @@ def test_every_pruner_arch_and_data_set_appears(study: Study) -> None:
     assert {cell.dataset for cell in cells} == {"digits", "docstrings", "docstrings-topics"}
     for dataset in study.datasets:
         assert len({cell.pruner for cell in cells if cell.dataset == dataset}) >= 4
-    for network in {(cell.dataset, cell.arch) for cell in cells}:
-        assert len({cell.compression for cell in cells if (cell.dataset, cell.arch) == network}) >= 2
+    for model in {(cell.dataset, cell.arch) for cell in cells}:
+        assert len({cell.compression for cell in cells if (cell.dataset, cell.arch) == model}) >= 2
     assert all(len(cell.seeds) >= 4 for cell in study.cells)
 
 

@@ -123,10 +123,10 @@ def test_nothing_runs_unless_a_study_names_it(study_dict):
 def test_it_is_counted_and_settings_of_jobs_are_read_again():
     study = study_from(STUDY)
     plan = make_plan(study)
-    (network,) = plan["networks"]
-    assert network["n_prunable"] == 64 * 16
-    assert network["n_parameters"] == 64 * 16 + 16 + 16 * 10 + 10
-    assert network["n_parameters"] == study.archs["net"].parameters(
+    (model,) = plan["networks"]
+    assert model["n_prunable"] == 64 * 16
+    assert model["n_parameters"] == 64 * 16 + 16 + 16 * 10 + 10
+    assert model["n_parameters"] == study.archs["net"].parameters(
         SimpleNamespace(classes=10, tokens=0, image=(1, 8, 8))
     )
     job = model_job(study, study.cells[1], (0, 1))

@@ -240,7 +240,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     import torch
     from safetensors.torch import load_file
 
-    from prunescope.models.registry import build as network
+    from prunescope.models.registry import build as build_model
     from prunescope.models.registry import count_parameters, prunable
     from prunescope.models.shape import Shape
 
@@ -253,7 +253,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     assert (tmp_path / "bert.vocabulary.txt").read_text().split("\n")[:-1] == PIECES
 
     shape = Shape(classes=2, vocabulary=64, length=6, pad=0)
-    models = [network(arch, shape, seed) for seed in (0, 0, 1)]
+    models = [build_model(arch, shape, seed) for seed in (0, 0, 1)]
     states = [model.state_dict() for model in models]
     saved = load_file(checkpoint / "model.safetensors")
     for state in states:
@@ -265,7 +265,7 @@ def test_a_pretrained_encoder(films: Path, checkpoint: Path, tmp_path: Path) -> 
     # The seed decides the head alone.
     assert torch.equal(states[0]["classifier.weight"], states[1]["classifier.weight"])
     assert not torch.equal(states[0]["classifier.weight"], states[2]["classifier.weight"])
-    scratch = network(arch.model_copy(update={"pretrained": None}), shape, 0)
+    scratch = build_model(arch.model_copy(update={"pretrained": None}), shape, 0)
     assert count_parameters(models[0]) == count_parameters(scratch)
     assert list(prunable(models[0])) == list(prunable(scratch))
     assert arch.masks_padding

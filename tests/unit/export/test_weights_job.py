@@ -24,7 +24,7 @@ NAMES = ("enc.layer.0.a.weight", "enc.layer.0.b.weight", "enc.layer.1.a.weight")
 SHAPES = ((4, 4), (2, 4), (4, 4))
 
 
-def network(seed: int) -> dict[str, np.ndarray]:
+def model(seed: int) -> dict[str, np.ndarray]:
     """Of seed 0 the layers have ranks 2, 1, 0; every further seed has full ranks."""
     if seed:
         random = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ def block(folder: Path, seeds: tuple[int, ...], diverged: tuple[int, ...] = ()) 
         {"seed": seed, "diverged": True, "reason": "loss is NaN"} for seed in diverged
     ]
     for seed in seeds:
-        weights = network(seed)
+        weights = model(seed)
         tensors |= {f"{seed}/model/{name}": weight for name, weight in weights.items()}
         tensors[f"{seed}/model/classifier.weight"] = np.ones((2, 4), np.float32)
         layers = {
@@ -171,7 +171,7 @@ def test_a_model_without_a_weight_is_refused(tmp_path: Path) -> None:
 
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     models, metrics = block(tmp_path, (1,))
-    tensors = {f"1/model/{name}": weight for name, weight in network(1).items()}
+    tensors = {f"1/model/{name}": weight for name, weight in model(1).items()}
     tensors[f"1/model/{NAMES[0]}"][0, 0] = np.nan
     save_file(tensors, models)
     with pytest.raises(UserError, match="not finite"):

@@ -348,12 +348,12 @@ def study(**arch: Any) -> dict[str, Any]:
 
 
 def test_a_plan_counts_the_checkpoints_own_model(kind: str, folder: Path) -> None:
-    network = make_plan(study_from(study(pretrained=str(folder), layers=1)))["networks"][0]
+    planned = make_plan(study_from(study(pretrained=str(folder), layers=1)))["networks"][0]
     arch = arch_of(folder, layers=1)
     model = build(arch, Shape(classes=2, vocabulary=64, length=12), 0)
-    assert network["n_parameters"] == count_parameters(model)
-    assert network["n_prunable"] == sum(weight.numel() for weight in prunable(model).values())
-    assert "assumed" not in network
+    assert planned["n_parameters"] == count_parameters(model)
+    assert planned["n_prunable"] == sum(weight.numel() for weight in prunable(model).values())
+    assert "assumed" not in planned
 
 
 def test_a_plan_without_the_checkpoint(monkeypatch: Any, tmp_path: Path) -> None:
@@ -398,8 +398,8 @@ def test_a_plan_with_the_hubs_cache_and_no_network(tmp_path: Path) -> None:
         check=True,
     )
     model = build(arch_of(folder), Shape(classes=2, vocabulary=64, length=12), 0)
-    network = json.loads(done.stdout)["networks"][0]
-    assert (network["n_parameters"], "assumed" in network) == (count_parameters(model), False)
+    planned = json.loads(done.stdout)["networks"][0]
+    assert (planned["n_parameters"], "assumed" in planned) == (count_parameters(model), False)
 
 
 def test_sizes_found_out_after_the_study_was_read(tmp_path: Path, monkeypatch: Any) -> None:

@@ -42,7 +42,7 @@ def table_of(rows: list[list[int]], pad: int) -> tuple[torch.Tensor, torch.Tenso
     return table, torch.tensor([len(row) for row in rows])
 
 
-def network(folder: Path, *, pairs: bool) -> tuple[Any, PretrainedTokenizer]:
+def pretrained(folder: Path, *, pairs: bool) -> tuple[Any, PretrainedTokenizer]:
     raw = {"archs": {"a": {"family": "encoder", "pretrained": str(folder), "dropout": 0.0}}}
     arch = Encoder.model_validate(with_checkpoint_sizes(raw)["archs"]["a"])
     pieces = PretrainedTokenizer(arch)
@@ -58,7 +58,7 @@ def network(folder: Path, *, pairs: bool) -> tuple[Any, PretrainedTokenizer]:
 @pytest.mark.parametrize("pairs", [False, True])
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if ENCODER_TYPES[kind].packs])
 def test_outputs_and_gradients_are_those_of_padded_texts(kind: str, pairs: bool, tmp_path: Path) -> None:
-    model, pieces = network(save_checkpoint(tmp_path, kind), pairs=pairs)
+    model, pieces = pretrained(save_checkpoint(tmp_path, kind), pairs=pairs)
     rows = pieces.numbered([FIRST, SECOND] if pairs else [FIRST], 16)
     table, lengths = table_of(rows, pieces.pad)
     index = torch.tensor([3, 0, 4, 1, 2])
@@ -81,7 +81,7 @@ def test_outputs_and_gradients_are_those_of_padded_texts(kind: str, pairs: bool,
 
 
 def test_texts_do_not_depend_on_their_neighbours(tmp_path: Path) -> None:
-    model, pieces = network(save_checkpoint(tmp_path, "bert"), pairs=False)
+    model, pieces = pretrained(save_checkpoint(tmp_path, "bert"), pairs=False)
     table, lengths = table_of(pieces.numbered([FIRST], 16), pieces.pad)
     all_ = torch.arange(5)
     before = model(packed(table, all_, lengths))
@@ -92,7 +92,7 @@ def test_texts_do_not_depend_on_their_neighbours(tmp_path: Path) -> None:
 
 
 def test_mpnet_is_refused_in_a_line(tmp_path: Path) -> None:
-    model, pieces = network(save_checkpoint(tmp_path, "mpnet"), pairs=False)
+    model, pieces = pretrained(save_checkpoint(tmp_path, "mpnet"), pairs=False)
     table, lengths = table_of(pieces.numbered([FIRST], 16), pieces.pad)
     with pytest.raises(UserError, match=r"^padding: none is not for encoders of type mpnet; set"):
         model(packed(table, torch.arange(5), lengths))

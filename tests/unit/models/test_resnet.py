@@ -37,7 +37,7 @@ PUBLISHED = {
 }
 
 
-def network(
+def model_of(
     depth: int = 8, shortcut: str = "A", classes: int = 10, side: int = 32, seed: int = 0
 ) -> nn.Module:
     arch = ResNet(family="resnet", depth=depth, shortcut=shortcut)  # type: ignore[arg-type]
@@ -47,7 +47,7 @@ def network(
 @pytest.mark.parametrize("depth", PUBLISHED)
 def test_parameter_counts_of_he_et_al(depth: int) -> None:
     with torch.device("meta"):
-        model = network(depth)
+        model = model_of(depth)
     printed, exact = PUBLISHED[depth]
     assert count_parameters(model) == exact
     assert round(exact / 1e6, 1 if printed == 1.7 else 2) == printed
@@ -64,7 +64,7 @@ def test_parameter_counts_of_he_et_al(depth: int) -> None:
 
 def test_ratio_50_of_resnet_20_is_nearly_everything() -> None:
     with torch.device("meta"):
-        model = network(20)
+        model = model_of(20)
     size = sum(weight.numel() for weight in prunable(model).values())
     assert float(Compression.of_ratio(50).share(count_parameters(model), size)) == pytest.approx(
         0.9874, abs=5e-5
@@ -73,14 +73,14 @@ def test_ratio_50_of_resnet_20_is_nearly_everything() -> None:
 
 def test_option_b_projects_and_its_projections_are_prunable() -> None:
     with torch.device("meta"):
-        a, b = network(20), network(20, "B")
+        a, b = model_of(20), model_of(20, "B")
     assert count_parameters(b) - count_parameters(a) == 16 * 32 + 32 * 64 + 2 * (32 + 64)
     assert set(prunable(b)) - set(prunable(a)) == {"stage2.0.shortcut.0.weight", "stage3.0.shortcut.0.weight"}
 
 
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 def test_a_resnet_is_what_one_would_write(shortcut: str) -> None:
-    model = network(14, shortcut, side=11).eval()
+    model = model_of(14, shortcut, side=11).eval()
     state = model.state_dict()
     for name, value in state.items():
         if "running" in name:  # as after some training
@@ -118,7 +118,7 @@ def test_a_resnet_is_what_one_would_write(shortcut: str) -> None:
 
 
 def test_weights_start_as_he_et_al_say() -> None:
-    model = network(20)
+    model = model_of(20)
     for name in ("stage1.1.conv1", "stage2.2.conv2", "stage3.1.conv2"):
         weight = model.get_submodule(name).weight
         assert float(weight.detach().std()) == pytest.approx((2 / weight[0].numel()) ** 0.5, rel=0.06)
@@ -127,7 +127,7 @@ def test_weights_start_as_he_et_al_say() -> None:
 
 def test_operations_of_a_forward_pass() -> None:
     with torch.device("meta"):
-        sizes = {name: weight.numel() for name, weight in prunable(network(8)).items()}
+        sizes = {name: weight.numel() for name, weight in prunable(model_of(8)).items()}
     facts = Declared(classes=10, train=1, validation=1, test=1, image=(3, 32, 32))
     by_hand = 9 * (3 * 16 + 2 * 16 * 16) * 32**2
     by_hand += 9 * (16 * 32 + 32 * 32) * 16**2 + 9 * (32 * 64 + 64 * 64) * 8**2
@@ -138,7 +138,7 @@ def test_impossible_architectures() -> None:
     with pytest.raises(ValidationError, match=r"21 is not 6n \+ 2"):
         ResNet(family="resnet", depth=21)
     with pytest.raises(UserError, match="7 x 7 pixels are too small; 8 x 8 is the least"):
-        network(side=7)
+        model_of(side=7)
 
 
 @pytest.fixture

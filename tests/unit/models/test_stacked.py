@@ -14,7 +14,7 @@ from prunescope.models.stacked.layers import grouped_convolution, unfolded_convo
 from prunescope.models.stacked.lstm import FusedCell, PlainCell, cell_for, fused_agrees, lstm_layer
 from prunescope.training.stacked import Layout, stacked_buffers
 
-NETWORKS: dict[str, tuple[Arch, bool | None]] = {
+ARCHS: dict[str, tuple[Arch, bool | None]] = {
     "lenet5": (LeNet5(family="lenet5"), False),
     "lenet5 unfolded": (LeNet5(family="lenet5"), True),
     "resnet A": (ResNet(family="resnet", depth=8, shortcut="A"), None),
@@ -25,7 +25,7 @@ NETWORKS: dict[str, tuple[Arch, bool | None]] = {
 REPLICAS, BATCH, CLASSES = 3, 5, 4
 
 
-def networks(arch: Arch, side: int = 10) -> list[nn.Module]:
+def replicas(arch: Arch, side: int = 10) -> list[nn.Module]:
     vectors = torch.randn(9, 5, generator=torch.Generator().manual_seed(0))
     shape = Shape(classes=CLASSES, image=(2, side, side), vectors=vectors)
     models = [build(arch, shape, seed).double() for seed in range(REPLICAS)]
@@ -46,10 +46,10 @@ def inputs(arch: Arch, side: int = 10) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", ARCHS)
 def test_logits_gradients_and_statistics_are_those_of_each_model(name: str, training: bool) -> None:
-    arch, unfolded = NETWORKS[name]
-    models, examples = networks(arch), inputs(arch)
+    arch, unfolded = ARCHS[name]
+    models, examples = replicas(arch), inputs(arch)
     layout = Layout.of(models[0])
     matrix = layout.gather([dict(m.named_parameters()) for m in models], next(models[0].parameters()))
     leaves = {key: view.detach().requires_grad_() for key, view in layout.views(matrix).items()}
@@ -72,8 +72,8 @@ def test_logits_gradients_and_statistics_are_those_of_each_model(name: str, trai
 
 
 def test_a_model_of_nan_leaves_the_others_to_the_bit() -> None:
-    for arch, unfolded in NETWORKS.values():
-        models, examples = networks(arch), inputs(arch)
+    for arch, unfolded in ARCHS.values():
+        models, examples = replicas(arch), inputs(arch)
         layout = Layout.of(models[0])
         rows = [dict(m.named_parameters()) for m in models]
         whole = layout.gather(rows, next(models[0].parameters()))

@@ -139,7 +139,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "PIEs in 2 of 2 cells; smallest share 1.5% (news, mini, IMP-WR at 20%)",
     ),
     ("PIE-02", shares({"mini IMP-WR 0.2": 0.0, "mini IMP-WR 0.5": 0.2}), "fails", "1 of 2 cells"),
-    # Only other networks, only other pruners
+    # Only other models, only other pruners
     (
         "PIE-02",
         shares({"lenet IMP-WR 0.2": 0.1, "mini UP 0.2": 0.1}),
@@ -535,7 +535,7 @@ def test_the_papers_own_numbers_bear_its_claims_out() -> None:
 
 
 def test_the_papers_numbers_turned_round_do_not() -> None:
-    """Swapping the networks, or the sides, turns the claims about them."""
+    """Swapping the models, or the sides, turns the claims about them."""
     study = printed_study()
 
     def swapped(k: Key) -> Key:

@@ -113,7 +113,7 @@ def test_the_page_and_the_file_say_the_same(tmp_path: Path) -> None:
     assert (one["published"], one["difference"]) == ("0.571", "-0.121")
 
 
-UNPRUNED_RTE = ("rte", "bert-base", "none", 0.0, "accuracy", 0.66, 0.02, 3)
+DENSE_RTE = ("rte", "bert-base", "none", 0.0, "accuracy", 0.66, 0.02, 3)
 
 
 def numbers(folder: Path) -> dict[tuple[str, str, float, str], tuple[Any, ...]]:
@@ -130,7 +130,7 @@ def numbers(folder: Path) -> dict[tuple[str, str, float, str], tuple[Any, ...]]:
 
 
 def test_efficiency_has_what_was_measured_and_says_what_was_not(tmp_path: Path) -> None:
-    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, DENSE_RTE])
     paper, own = grids(1, tmp_path)
     assert (paper.caption, own.caption) == ("Table 7. bert-base on rte", "mine on rte")
     assert [row[:2] for row in texts(paper)] == [["0%", "dense"], ["80%", "PINS"]]
@@ -156,7 +156,7 @@ def weights(*cells: tuple[str, str, float, float]) -> list[tuple[object, ...]]:
 
 
 def test_storage_is_that_of_the_measured_weights(tmp_path: Path) -> None:
-    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    write_csv(tmp_path / "task_metrics.csv", COLUMNS, [*ROWS, DENSE_RTE])
     write_csv(
         tmp_path / "weights.csv",
         ("dataset", "arch", "pruner", "sparsity", *OF_WEIGHTS),
@@ -172,7 +172,7 @@ def test_storage_is_that_of_the_measured_weights(tmp_path: Path) -> None:
 
 
 def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
-    write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, [*ROWS, UNPRUNED_RTE])
+    write_csv(tmp_path / "tables" / "task_metrics.csv", COLUMNS, [*ROWS, DENSE_RTE])
     write_csv(
         tmp_path / "tables" / "weights.csv",
         ("dataset", "arch", "pruner", "sparsity", *OF_WEIGHTS),

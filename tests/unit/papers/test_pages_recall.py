@@ -157,7 +157,7 @@ def test_no_other_table_has_a_number(printed: tuple[Path, list[Drawn]]) -> None:
     for number, (file, names, _) in LAYOUT.items():
         assert sum(row["table"] == number for row in table(folder / file)) == len(names)
     others = [row for row in table(folder / "table-4-amounts-by-pruner.csv") if not row["table"]]
-    # Table 4 of every other network.
+    # Table 4 of every other model.
     assert len({(row["dataset"], row["arch"]) for row in others}) == len(GRID) - 1
     facts = {(row["dataset"], row["networks"], row["pruner"]) for row in numbered(folder, "6")}
     assert facts == {("cifar10", "resnet", "UP")}
@@ -186,9 +186,7 @@ def test_independent_p_values(printed: tuple[Path, list[Drawn]]) -> None:
     wanted = min(1.0, 4 * stats.ttest_ind(a, b, alternative="greater", equal_var=False).pvalue)
     assert float(rows["resnet44 vs resnet56"]["ratio 20"]) == pytest.approx(wanted)
     rows = {row["row"]: row for row in numbered(folder, "7")}
-    a, b = (
-        one(cells, *network, "MP", 50).alpha for network in (("mnist", "lenet5"), ("cifar10", "resnet56"))
-    )
+    a, b = (one(cells, *model, "MP", 50).alpha for model in (("mnist", "lenet5"), ("cifar10", "resnet56")))
     wanted = min(1.0, 3 * stats.ttest_ind(a, b, alternative="less", equal_var=False).pvalue)
     assert float(rows["mnist vs cifar10"]["ratio 50"]) == pytest.approx(wanted)
 
@@ -206,7 +204,7 @@ def test_two_sided_p_values_of_pruners(printed: tuple[Path, list[Drawn]]) -> Non
 def test_table_10(printed: tuple[Path, list[Drawn]]) -> None:
     folder, cells = printed
     rows = {(r["dataset"], r["model"], r["pruner"]): r for r in table(folder / "table-10-accuracy.csv")}
-    # A row per network and pruner, as the paper has 16.
+    # A row per model and pruner, as the paper has 16.
     assert len(rows) == 16
     for (dataset, arch, pruner), row in rows.items():
         before, _ = one(cells, dataset, arch, pruner, 2).accuracy
@@ -347,7 +345,7 @@ def test_what_is_set_side_by_side(drawn: tuple[Path, list[Drawn]]) -> None:
     }
     across = {
         "sizes--cifar10--resnet--MP": ["resnet20", "resnet56"],
-        # The easier first. CIFAR-10's default is the network with more pruners.
+        # The easier first. CIFAR-10's default is the model with more pruners.
         "datasets--MP": ["fashion_mnist · lenet5", "cifar10 · resnet56"],
     }
     assert shown["alpha"] == shown["balance"] == by_pruner

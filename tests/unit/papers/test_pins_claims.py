@@ -50,7 +50,7 @@ def test_pins_must_be_best_everywhere() -> None:
     lost = verdict("PINS-01", best | {"CoLA SMvP 90": 0.55})
     assert lost.verdict == "fails"
     assert lost.evidence.endswith("1 of 2 comparisons (not in CoLA (enc, 90%) −5.0 to SMvP)")
-    # Another network, data set or sparsity says nothing of it.
+    # Another model, data set or sparsity says nothing of it.
     for nothing in (
         {"RTE PINS 50": 0.7, "RTE GMP 50": 0.8},
         {"digits PINS 80 net": 0.7, "digits GMP 80 net": 0.8},
@@ -83,7 +83,7 @@ def test_the_average_that_is_kept() -> None:
     assert verdict("PINS-03", scores | {"RTE PLATON 90": 0.79}).verdict == "fails"
 
 
-def test_better_than_unpruned() -> None:
+def test_better_than_dense() -> None:
     scores = {"RTE none 0": 0.7, "RTE PINS 80": 0.72, "MRPC none 0": 0.9, "MRPC PINS 80": 0.91}
     assert verdict("PINS-04", scores).verdict == "holds"
     assert verdict("PINS-04", scores | {"MRPC PINS 80": 0.9}).verdict == "fails"

@@ -39,7 +39,7 @@ def test_every_cell_once_and_nothing_but_fractions() -> None:
     where = [(n.table, n.dataset, n.arch, n.pruner, n.sparsity, n.quantity) for n in numbers(pie.PAPER)]
     assert len(set(where)) == len(where)
     counts = Counter((n.table, n.quantity) for n in numbers(pie.PAPER))
-    # Table 4 is whole; of Table 9's 320 cells 15 are illegible, and 8 unpruned ones are added.
+    # Table 4 is whole; of Table 9's 320 cells 15 are illegible, and 8 dense ones are added.
     assert counts["4", "pie_share"] == 4 * 2 * 8 * 5
     assert counts["9", "score_mean"] == 320 - 15 + 8
     assert counts["10", "pruned_score_on_pies"] == 302 - 2

@@ -71,7 +71,7 @@ def test_printed_means_are_of_the_printed_tasks() -> None:
         assert mean(tasks) == pytest.approx(value, abs=9e-4)
 
 
-def test_names_of_data_sets_and_networks() -> None:
+def test_names_of_data_sets_and_models() -> None:
     assert pins.dataset_name("anything", "glue_stsb") == "STS-B"
     assert pins.dataset_name("RTE", "csv") is None
     assert pins.dataset_name("sst-2", None) == "SST-2"

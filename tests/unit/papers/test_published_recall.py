@@ -32,7 +32,7 @@ PARAMETERS = {"plain": 60_000, "deep": 850_000, "deeper": 1_700_000}
 
 
 def make(root: Path, alphas: Alphas, half: Mapping[str, float] | None = None) -> list[Path]:
-    """Cells of two classes, recalls of the unpruned models 0.7 +- ``half`` of the data set.
+    """Cells of two classes, recalls of the dense models 0.7 +- ``half`` of the data set.
 
     Their accuracy is 0.7 (kaggle: 0.6), that of the pruned ones too. Balances are +- half / 0.7, so that pruned
     recalls 0.7 +- alpha * half have slope alpha.
@@ -94,9 +94,9 @@ RISING = {
 
 
 def test_from_cells_to_files(tmp_path: Path) -> None:
-    """Fashion-MNIST and CIFAR-10 under other names, told by their sources; networks by family and depth.
+    """Fashion-MNIST and CIFAR-10 under other names, told by their sources; models by family and depth.
 
-    CIFAR-10 has the higher unpruned accuracy here, so that the study tests it as the easier one.
+    CIFAR-10 has the higher dense accuracy here, so that the study tests it as the easier one.
     """
     alphas: dict[tuple[str, str, str, float], Sequence[float]] = {}
     for ratio, slopes in RISING.items():
@@ -104,7 +104,7 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
         alphas["tiny", "deep", "MP", ratio] = [slope + 0.5 for slope in slopes]
         alphas["tiny", "deep", "UP", ratio] = [slope + 0.45 for slope in slopes]
     cells = make(tmp_path, alphas, {"kaggle": 0.1, "tiny": 0.05})
-    # No paper's: another network of the data set
+    # No paper's: another model of the data set
     cells += make(tmp_path, {("kaggle", "deeper", "MP", 2): [1, 2]})
     collect_all(cells, tmp_path / "tables", sources=SOURCES, analysis=Analysis(correction="holm"))
 
@@ -177,7 +177,7 @@ def test_from_cells_to_files(tmp_path: Path) -> None:
 
 
 def test_tables_8_and_9_are_told_apart(tmp_path: Path) -> None:
-    """MP against UP at one network is in both, with a family of its own in each."""
+    """MP against UP at one model is in both, with a family of its own in each."""
     rng = np.random.default_rng(3)
     pruners = {"deep": ("MP", "GP", "UP"), "deeper": ("MP", "UP")}
     alphas = {
@@ -288,7 +288,7 @@ def test_other_cells_are_not_compared(other: Key) -> None:
     assert [row.quantity for row in published_rows(tables)] == ["mean_recall_variance"]
 
 
-def test_unpruned_models_of_lth_and_chip_count_beside_them() -> None:
+def test_dense_models_of_lth_and_chip_count_beside_them() -> None:
     alone = published_rows(measured(score_mean={DENSE: 0.9}))
     assert {row.table for row in alone} == {"10", "11"}
     assert [row.published for row in alone if row.table == "10"] == [0.893, 0.896, 0.893, 0.893]

@@ -91,12 +91,12 @@ def compared(
     )
 
 
-def steps(network: str, pruner: str, values: Mapping[tuple[float, float], float | None]) -> list[AlphaTest]:
+def steps(model: str, pruner: str, values: Mapping[tuple[float, float], float | None]) -> list[AlphaTest]:
     """p-values of neighbouring ratios."""
     return [
         compared(
-            f"{network} {pruner} {low}",
-            f"{network} {pruner} {high}",
+            f"{model} {pruner} {low}",
+            f"{model} {pruner} {high}",
             p,
             -1,
             alternative="less",
@@ -290,7 +290,7 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "holds",
         "easy below hard",
     ),
-    # Comparable ones: by the paper's word, or because they share network and classes
+    # Comparable ones: by the paper's word, or because they share model and classes
     (
         "REC-05",
         study(
@@ -499,7 +499,7 @@ def printed_study() -> Measured:
         elif number.quantity == "alpha":
             alphas[cell] = number.value
         elif number.table in ("12", "13"):
-            # These models are others than those of Table 10: an unpruned score for each pruner.
+            # These models are others than those of Table 10: a dense score for each pruner.
             arch = f"ResNet-56 of Table {number.table}"
             scores[cell._replace(arch=arch)] = number.value
         else:

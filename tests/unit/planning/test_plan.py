@@ -57,7 +57,7 @@ def removed(kind: str, level: float, share: float, structure: str = "weights") -
     return {"kind": kind, "level": level, "structure": structure, "share_removed": share}
 
 
-def test_networks(plan):
+def test_models(plan):
     lenet, bilstm = plan["networks"]
     total = (6 * 25 + 6) + (16 * 6 * 25 + 16) + (64 * 120 + 120) + (120 * 84 + 84) + (84 * 10 + 10)
     prunable = 6 * 25 + 16 * 6 * 25 + 64 * 120 + 120 * 84
@@ -186,9 +186,9 @@ def test_the_recall_papers_whole_grid():
     plan = make_plan(study)
     others = 30 * (2 * (1 + 5) + 4 * (1 + 2 * 7) + (1 + 4 * 7) + (1 + 2 * 5))
     assert plan["models"] == others + 260 == 3620
-    network = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == ("cifar10", "resnet56"))
-    shares = list(network["share_removed"].values())
-    total, size = network["n_parameters"], network["n_prunable"]
+    model = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == ("cifar10", "resnet56"))
+    shares = list(model["share_removed"].values())
+    total, size = model["n_parameters"], model["n_prunable"]
     for level in range(1, 21):
         assert round(size * (1 - 0.8**level)) / total in shares
     for ratio in (1.75, 3.33, 8.27, 19.11):
@@ -303,9 +303,9 @@ def test_the_pie_papers_whole_grid():
     assert (plan["models"], plan["dense_models"], plan["pruned_models"]) == (9840, 240, 9600)
     for number, dataset in enumerate(("imdb", "snli", "reuters", "aapd")):
         for arch, (parameters, shares) in TABLE_5.items():
-            network = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == (dataset, arch))
-            assert network["n_parameters"] == parameters[number]
-            found = [100 * share for share in network["share_removed"].values()]
+            model = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == (dataset, arch))
+            assert model["n_parameters"] == parameters[number]
+            found = [100 * share for share in model["share_removed"].values()]
             assert found == pytest.approx(shares, abs=1)
 
 

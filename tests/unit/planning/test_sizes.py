@@ -48,12 +48,12 @@ def test_weights_are_counted_as_the_model_has_them(arch, facts, every):
             vocabulary=getattr(arch, "vocabulary", 0),
             per_token=every,
         )
-        network = build(arch, shape, 0)
-    weights = prunable(network)
+        model = build(arch, shape, 0)
+    weights = prunable(model)
     sizes = arch.sizes(facts, per_token=every)
     assert sorted(sizes.values()) == sorted(weight.numel() for weight in weights.values())
     assert sum(sizes.values()) == sum(weight.numel() for weight in weights.values())
-    assert arch.parameters(facts, per_token=every) == count_parameters(network)
+    assert arch.parameters(facts, per_token=every) == count_parameters(model)
     if isinstance(arch, LeNet5 | ResNet | BiLSTM):
         # By these names, operations are counted.
         assert sizes == {name: weight.numel() for name, weight in weights.items()}
@@ -78,17 +78,17 @@ def test_activations_are_at_least_what_a_forward_pass_leaves(arch, facts):
     """What autograd keeps for the backward pass, counted tensor by tensor."""
     vectors = torch.randn(100, 100) if isinstance(arch, BiLSTM) else None
     shape = Shape(classes=4, image=facts.image, vectors=vectors, vocabulary=100, length=facts.tokens)
-    network = build(arch, shape, 0).train()
+    model = build(arch, shape, 0).train()
     kept: dict[int, int] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
-    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
     batch = torch.randn(8, *facts.image) if facts.image else torch.randint(4, 100, (8, facts.tokens))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        network(batch).sum().backward()
+        model(batch).sum().backward()
     found = sum(size for place, size in kept.items() if place not in own)
     assert found <= 8 * arch.activation_bytes(facts) <= 2 * found
 

@@ -36,7 +36,7 @@ def resnet(depth: int = 20, shortcut: str = "A", side: int = 32) -> nn.Module:
     return build(ResNet(family="resnet", depth=depth, shortcut=shortcut), Shape(10, (3, side, side)), 0)
 
 
-def network(kind: str) -> nn.Module:
+def built(kind: str) -> nn.Module:
     torch.manual_seed(3)
     made = {
         "lenet5 8": lambda: LeNet5((1, 8, 8), 3),
@@ -53,7 +53,7 @@ def network(kind: str) -> nn.Module:
     return made.double()
 
 
-NETWORKS = ["lenet5 8", "lenet5 28", "resnet8 A", "resnet14 B"]
+KINDS = ["lenet5 8", "lenet5 28", "resnet8 A", "resnet14 B"]
 
 
 def shapes_of(model: nn.Module) -> dict[str, torch.Size]:
@@ -104,10 +104,10 @@ def smaller(model: nn.Module, kept: dict[str, Tensor]) -> nn.Module:
     return small
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_masked_model_computes_what_the_smaller_one_does_before_in_and_after_training(kind, seed):
-    model = network(kind)
+    model = built(kind)
     kept = some_channels(model, seed)
     small = smaller(model, kept)
     masks = filter_masks(dict(model.named_parameters()), channels_of(model), kept)
@@ -140,9 +140,9 @@ def test_masked_model_computes_what_the_smaller_one_does_before_in_and_after_tra
     assert not torch.allclose(before, after, atol=1e-3)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_parameters_left_are_those_of_the_smaller_model(kind):
-    model = network(kind)
+    model = built(kind)
     kept = some_channels(model)
     removed = {layer: int((~stays).sum()) for layer, stays in kept.items()}
     left = count_parameters(smaller(model, kept))
@@ -244,7 +244,7 @@ def test_ratios_of_the_paper_on_residual_networks(depth, ratio):
 
 
 def test_independence_is_the_mean_over_examples_of_maps_after_the_activation():
-    model = network("resnet8 A").float().train()
+    model = built("resnet8 A").float().train()
     channels = channels_of(model)
     state = copy.deepcopy(model.state_dict())
     batches = [torch.randn(n, 3, 16, 16, generator=torch.Generator().manual_seed(n)) for n in (4, 3)]
@@ -264,7 +264,7 @@ def test_independence_is_the_mean_over_examples_of_maps_after_the_activation():
 
 
 def test_hidden_units_have_maps_of_one_number():
-    model = network("lenet5 8").float().eval()
+    model = built("lenet5 8").float().eval()
     pictures = torch.rand(5, 1, 8, 8)
     scores = scores_of_maps(model, channels_of(model), [pictures], channel_independence)
     with torch.no_grad():
@@ -280,7 +280,7 @@ def test_hidden_units_have_maps_of_one_number():
 
 
 def test_maps_that_are_not_finite_are_divergence():
-    model = network("lenet5 8")
+    model = built("lenet5 8")
     model.conv2.bias.data[0] = torch.nan
     maps = [torch.rand(2, 1, 8, 8, dtype=torch.float64)]
     with pytest.raises(ScoreError, match="conv2: feature maps are not finite"):

@@ -1,6 +1,6 @@
 """Gradual pruning against a slow computation of its own, written from the papers' equations in numpy.
 
-The toy network is x -> W2 tanh(W1 x) with a squared error, trained by plain gradient descent; its
+The toy model is x -> W2 tanh(W1 x) with a squared error, trained by plain gradient descent; its
 gradients are written out by hand. Nothing of the reference comes from the package.
 """
 

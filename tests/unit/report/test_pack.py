@@ -15,6 +15,7 @@ from tests.support.fake_study import results_tree, study
 from tests.unit.site.test_site_pages import check_links
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_unpacked_pages_are_whole(tmp_path: Path) -> None:
     results = tmp_path / "results"
     settings = study(grid=study().model_dump(mode="json")["grid"][1:])

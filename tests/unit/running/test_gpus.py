@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,9 +23,11 @@ def _none_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def job(folder: Path, memory: int, gpus: int = 2) -> subprocess.Popen[str]:
-    """Another job, in a process of its own: says its GPU and holds it until a line comes."""
+    """Another job, in a process of its own: says that it waits, then its GPU, and holds it until a line comes."""
     code = (
-        "import os, sys\nfrom pathlib import Path\nfrom prunescope.running.gpus import Gpu, one_gpu\n"
+        "import os, sys, time\nsleep = time.sleep\n"
+        "time.sleep = lambda seconds: (print('waits', flush=True), sleep(seconds))\n"
+        "from pathlib import Path\nfrom prunescope.running.gpus import Gpu, one_gpu\n"
         f"two = [Gpu('GPU-a', 1000, {CHOSEN[0]!r}), Gpu('GPU-b', 1500, {CHOSEN[0]!r})]\n"
         f"with one_gpu({memory}, Path({str(folder)!r}), two[:{gpus}]):\n"
         f"    print(os.environ[{CHOSEN[0]!r}], flush=True)\n    sys.stdin.readline()\n"
@@ -34,6 +35,12 @@ def job(folder: Path, memory: int, gpus: int = 2) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+
+
+def said(process: subprocess.Popen[str], *, waiting: bool = False) -> str:
+    """The GPU that a job says, or that it waits for one."""
+    assert process.stdout is not None
+    return next(line.strip() for line in process.stdout if waiting or line != "waits\n")
 
 
 def test_a_job_takes_the_gpu_with_the_most_left_and_sees_no_other(tmp_path):
@@ -47,16 +54,16 @@ def test_a_job_takes_the_gpu_with_the_most_left_and_sees_no_other(tmp_path):
 
 def test_jobs_spread_and_wait_and_what_a_killed_one_held_is_free(tmp_path):
     jobs = [job(tmp_path, 900)]
-    assert jobs[0].stdout.readline() == "GPU-b\n"
+    assert said(jobs[0]) == "GPU-b"
     jobs.append(job(tmp_path, 900))
-    assert jobs[1].stdout.readline() == "GPU-a\n"
+    assert said(jobs[1]) == "GPU-a"
     jobs.append(job(tmp_path, 500))
-    assert jobs[2].stdout.readline() == "GPU-b\n"
+    assert said(jobs[2]) == "GPU-b"
     waiting = job(tmp_path, 900)
-    time.sleep(1)
+    assert said(waiting, waiting=True) == "waits"
     assert claims(tmp_path) == {"GPU-a": 900, "GPU-b": 1400}
     jobs[1].send_signal(signal.SIGKILL)
-    assert waiting.stdout.readline() == "GPU-a\n"
+    assert said(waiting) == "GPU-a"
     for process in (*jobs, waiting):
         process.kill()
         process.wait()
@@ -66,12 +73,12 @@ def test_jobs_spread_and_wait_and_what_a_killed_one_held_is_free(tmp_path):
 
 def test_one_gpu_is_shared_by_as_many_as_fit(tmp_path):
     jobs = [job(tmp_path, 400, 1), job(tmp_path, 400, 1)]
-    assert [process.stdout.readline() for process in jobs] == ["GPU-a\n", "GPU-a\n"]
+    assert [said(process) for process in jobs] == ["GPU-a", "GPU-a"]
     waiting = job(tmp_path, 400, 1)
-    time.sleep(1)
+    assert said(waiting, waiting=True) == "waits"
     assert claims(tmp_path) == {"GPU-a": 800}
     jobs[0].communicate("\n")
-    assert waiting.stdout.readline() == "GPU-a\n"
+    assert said(waiting) == "GPU-a"
     for process in (jobs[1], waiting):
         process.communicate("\n")
     assert claims(tmp_path) == {}

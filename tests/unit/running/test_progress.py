@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import stat
 import sys
 import sysconfig
@@ -157,21 +158,36 @@ def feed(text: str, seconds: float = 0.0) -> Progress:
     return told
 
 
-def test_counts_of_a_run_with_a_failure():
-    told = feed(FAILED)
-    assert told.wanted == {"make": 2, "fin": 2, "all": 1}
-    assert told.total == 5
-    assert told.finished == {"make": 2, "fin": 1}
-    assert told.done == 3
-    assert told.failed == {"3": "fin"}
-    assert told.logs == {"3": "logs/fin/b.log"}
-    assert told.running == {}
+@pytest.mark.parametrize(
+    ("text", "wanted", "finished", "failed", "logs"),
+    [
+        (
+            FAILED,
+            {"make": 2, "fin": 2, "all": 1},
+            {"make": 2, "fin": 1},
+            {"3": "fin"},
+            {"3": "logs/fin/b.log"},
+        ),
+        (FINISHED, {"fin": 1, "all": 1}, {"fin": 1, "all": 1}, {}, {}),
+        # A job that fails and then succeeds is no failure.
+        (
+            FAILED + "rule fin:\n    jobid: 3\nFinished jobid: 3 (Rule: fin)\n",
+            {"make": 2, "fin": 2, "all": 1},
+            {"make": 2, "fin": 2},
+            {},
+            {},
+        ),
+    ],
+)
+def test_counts(text, wanted, finished, failed, logs):
+    told = feed(text)
+    assert (told.wanted, told.total) == (wanted, sum(wanted.values()))
+    assert (told.finished, told.done) == (finished, sum(finished.values()))
+    assert (told.failed, told.logs, told.running) == (failed, logs, {})
 
 
-def test_counts_of_a_run_that_ends():
-    told = feed(FINISHED)
-    assert (told.done, told.total, told.failed) == (2, 2, {})
-    assert told.line(70.0) == "100%  2 of 2 jobs, 1 min 10 s passed"
+def test_the_line_of_a_run_that_ended():
+    assert feed(FINISHED).line(70.0) == "100%  2 of 2 jobs, 1 min 10 s passed"
 
 
 def test_only_what_changes_the_display_is_reported():
@@ -185,11 +201,6 @@ def test_nothing_to_do():
     assert (told.done, told.total) == (0, 0)
     assert told.seconds_left(3.0) is None
     assert told.line(3.0) == "  0%  0 of 0 jobs, 3 s passed"
-
-
-def test_a_job_that_fails_and_then_succeeds_is_no_failure():
-    told = feed(FAILED + "rule fin:\n    jobid: 3\nFinished jobid: 3 (Rule: fin)\n")
-    assert (told.done, told.failed, told.logs) == (4, {}, {})
 
 
 def test_failed_jobs_are_shown_and_not_waited_for():
@@ -293,7 +304,7 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
         "digits",
     ]
     error = capsys.readouterr().err
-    assert "done: 2 jobs in 0 s" in error
+    assert re.search(r"done: 2 jobs in \d+ s", error)
     assert f"report: {Path('results/index.html').resolve()}" in error
     (log,) = Path("results/logs").glob("run-*.log")
     assert log.read_text() == FINISHED

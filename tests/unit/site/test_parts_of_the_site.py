@@ -21,6 +21,8 @@ from prunescope.site.state import ModelsFile, key_of
 from tests.support.fake_study import results_tree, study, write_csv
 from tests.unit.site.test_site_pages import Page, check_links
 
+pytestmark = pytest.mark.usefixtures("unpainted")
+
 GRID = [{"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "ratios": [4, 10]},
         {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.5, 0.9]}]  # fmt: skip
 

@@ -213,7 +213,7 @@ def test_ticks_and_bars() -> None:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[Path]]]:
+def site(tmp_path_factory: pytest.TempPathFactory, unpainted: None) -> tuple[Path, dict[str, list[Path]]]:
     results = tmp_path_factory.mktemp("site") / "results"
     small = study(
         grid=[

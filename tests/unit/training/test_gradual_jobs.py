@@ -75,11 +75,11 @@ def test_the_same_job_writes_the_same_bytes_and_counts_exactly(run, name):
     first, again = run(PRUNERS[name]), run(PRUNERS[name])
     for file in ("test.parquet", "train.parquet", "models.safetensors"):
         assert (first / file).read_bytes() == (again / file).read_bytes(), file
-    networks = load_file(first / "models.safetensors")
+    models = load_file(first / "models.safetensors")
     for record in metrics(first)["models"]:
         assert sum(layer["zeros"] for layer in record["layers"].values()) == 18_279  # 0.9 * 20,310
         for layer, counts in record["layers"].items():
-            assert (networks[f"{record['seed']}/model/{layer}"] == 0).sum() == counts["zeros"]
+            assert (models[f"{record['seed']}/model/{layer}"] == 0).sum() == counts["zeros"]
         assert [epoch["phase"] for epoch in record["epochs"]] == ["gradual"] * 3
 
 

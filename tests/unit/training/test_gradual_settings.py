@@ -1,8 +1,8 @@
 """Whole runs of every gradual criterion in settings drawn at random, against slow ones written from the equations.
 
-Networks of odd shapes, with a convolution or a layer that takes no part; inputs that are always 0; no warm-up, no
+Models of odd shapes, with a convolution or a layer that takes no part; inputs that are always 0; no warm-up, no
 cool-down, pruning from the first step to the last; any optimizer, task and objective; from the initial or a trained
-network. Masks and weights must agree after every step. The reference takes from the package the order of the examples
+model. Masks and weights must agree after every step. The reference takes from the package the order of the examples
 and the learning rates; of torch autograd, for the gradient at given weights.
 """
 

@@ -1,6 +1,6 @@
 """Whole runs of gradual pruning against slow ones, written here from the papers' equations.
 
-The reference takes from the package the network, its gradients (autograd's) and the order of the examples; scores,
+The reference takes from the package the model, its gradients (autograd's) and the order of the examples; scores,
 schedule, masks, objectives, clipping, learning rates and AdamW are its own, weight by weight or in numpy.
 """
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -15,7 +17,7 @@ from prunescope.pruning.mask import full_masks, prune
 from prunescope.seeds import stream
 from prunescope.training.loop import train
 from prunescope.training.predict import logits_of
-from prunescope.training.state import DivergedError, Phase, copied_state
+from prunescope.training.state import DivergedError, Phase, copied_state, make_optimizer
 
 OPTIMIZERS = {
     "adam": Training(optimizer="adam", lr=5e-3, epochs=2, batch_size=8),
@@ -75,6 +77,39 @@ def test_sgd_by_hand(make_state, masked):
     assert clipped > 0
     for name, weight in state.model.named_parameters():
         torch.testing.assert_close(weight, weights[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_are_torchs_own(name: str) -> None:
+    settings = OPTIMIZERS[name]
+    kind = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.optimizer]
+    more = {"momentum": settings.momentum} if settings.optimizer == "sgd" else {}
+    models = [nn.Linear(3, 2) for _ in range(2)]
+    models[1].load_state_dict(models[0].state_dict())
+    theirs = kind(
+        models[1].parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True, **more
+    )
+    ours = make_optimizer(models[0], settings)
+    for step in range(3):
+        if step == 2:
+            ours.load_state_dict(ours.state_dict())
+        for model, optimizer in zip(models, (ours, theirs), strict=True):
+            optimizer.zero_grad()
+            (model(torch.eye(3)) ** 3).sum().backward()
+            optimizer.step()
+    for mine, other in zip(*(model.parameters() for model in models), strict=True):
+        assert torch.equal(mine, other)
+    assert repr(ours.state_dict()) == repr(theirs.state_dict())
+
+
+def test_training_imports_no_compiler() -> None:
+    code = (
+        "import sys, torch; from prunescope.training.state import make_optimizer; "
+        "from prunescope.config.architectures import Training; "
+        "optimizer = make_optimizer(torch.nn.Linear(2, 2), Training()); optimizer.zero_grad(); optimizer.step(); "
+        "optimizer.load_state_dict(optimizer.state_dict()); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)

@@ -68,7 +68,7 @@ def test_of_spans_it_is_over_positions():
 SETTINGS = Training(optimizer="adam", lr=5e-3, epochs=1, batch_size=8)
 
 
-FIRST = -1.0  # in place of a step's number: the network as it was given
+FIRST = -1.0  # in place of a step's number: the model as it was given
 
 
 @pytest.mark.parametrize(

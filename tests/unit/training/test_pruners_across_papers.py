@@ -33,11 +33,11 @@ def resnet(data: TrainingState) -> TrainingState:
         name for name, pruner in PRUNERS.items() if pruner.structure == "weights" and not pruner.in_levels
     ),
 )
-@pytest.mark.parametrize("network", ["bilstm", "encoder", "resnet"])
+@pytest.mark.parametrize("family", ["bilstm", "encoder", "resnet"])
 def test_every_pruner_prunes_every_architecture(
-    make_state: Callable[..., TrainingState], network: str, name: str
+    make_state: Callable[..., TrainingState], family: str, name: str
 ) -> None:
-    state = resnet(make_state("lenet5", SETTINGS)) if network == "resnet" else make_state(network, SETTINGS)
+    state = resnet(make_state("lenet5", SETTINGS)) if family == "resnet" else make_state(family, SETTINGS)
     composition = PRUNERS[name]
     start = copied_state(state.model)
     if composition.needs_trained:

@@ -152,8 +152,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
 SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
 JOBS = {
-    "unpruned, pictures that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
-    "unpruned, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
+    "dense, images that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
+    "dense, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
     "one-shot, fine-tuned": ("lenet5", "UP", {"settings": SGD}),
     "iterative, rewound, several labels": ("bilstm", "IMP-WR", {"task": "multi-label", "settings": BEST}),
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
@@ -444,13 +444,13 @@ def test_a_process_that_is_ended_goes_on(make, number):
     command += [text for name, path in options.items() for text in (f"--{name}", str(path))]
     command += ["--interval", "0.02" if number == signal.SIGKILL else "0.1"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while not (folder / "unfinished" / "in-training.safetensors").exists():
         assert time.monotonic() < until
         assert process.poll() is None
         time.sleep(0.01)
     process.send_signal(number)
-    said = process.communicate(timeout=60)[1].splitlines()
+    said = process.communicate(timeout=300)[1].splitlines()
     if number == signal.SIGKILL:
         assert process.returncode == -number
     else:

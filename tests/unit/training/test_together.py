@@ -1,7 +1,7 @@
 """Replicas trained together against each of them trained alone.
 
 In double precision the two agree almost exactly, which shows that they are the same algorithm. In single
-precision they differ by rounding, which training amplifies: on these networks by less than 1e-3 of the logits.
+precision they differ by rounding, which training amplifies: on these models by less than 1e-3 of the logits.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def data(make_state) -> Callable[..., TrainingData]:
     return make
 
 
-def networks(
+def replicas(
     arch: str, facts: TrainingData, settings: Training, seeds: tuple[int, ...] = SEEDS, double: bool = True
 ) -> list[TrainingState]:
     models = [build(ARCHS[arch], facts.shape, seed) for seed in seeds]
@@ -98,7 +98,7 @@ def both(
     **more: Any,
 ) -> tuple[list[TrainingState], list[TrainingState]]:
     """The same models through a whole recipe, each alone and all together."""
-    alone, stacked = (networks(arch, facts, settings, **more) for _ in range(2))
+    alone, stacked = (replicas(arch, facts, settings, **more) for _ in range(2))
     for states, trainer in ((alone, train_each), (stacked, Together(32))):
         ends = follow([(t, whole(t, pruner, compression)) for t in states], trainer)
         assert ends == [None] * len(states)
@@ -193,7 +193,7 @@ def test_neither_order_nor_company_changes_a_replica(data, arch):
     facts = data(arch, double=True)
     found = {}
     for seeds in ((0, 1, 2), (2, 0, 1), (1, 5)):
-        states = networks(arch, facts, OPTIMIZERS["sgd"], seeds)
+        states = replicas(arch, facts, OPTIMIZERS["sgd"], seeds)
         assert Together(32)([(t, Phase("train", 2)) for t in states]) == [None] * len(seeds)
         found[seeds] = {t.seed: t for t in states}
     for seeds in ((2, 0, 1), (1, 5)):
@@ -207,7 +207,7 @@ def test_a_replica_that_diverges_leaves_the_others_to_the_bit(data, arch):
     settings = OPTIMIZERS["adamw"]
     results = []
     for broken in (False, True):
-        states = networks(arch, facts, settings, double=False)
+        states = replicas(arch, facts, settings, double=False)
         if broken:
             with torch.no_grad():
                 next(states[1].model.parameters()).fill_(math.nan)
@@ -231,7 +231,7 @@ def test_divergence_has_the_reason_it_has_alone(data, batch_size, lr):
     phase = Phase("train", 3)
     ends = []
     for trainer in (train_each, Together(32)):
-        states = networks("lenet5", facts, settings, double=False)
+        states = replicas("lenet5", facts, settings, double=False)
         ends.append([str(end) for end in trainer([(t, phase) for t in states])])
         assert all(t.curve == [] for t in states)
     # Infinite or not a number is a question of rounding; when it is noticed is not.
@@ -241,7 +241,7 @@ def test_divergence_has_the_reason_it_has_alone(data, batch_size, lr):
 
 def test_a_diverged_replica_s_recipe_ends_and_the_others_go_on(data, monkeypatch):
     facts = data("lenet5", double=True)
-    states = networks("lenet5", facts, OPTIMIZERS["sgd"])
+    states = replicas("lenet5", facts, OPTIMIZERS["sgd"])
     sizes: list[int] = []
     trainer = Together(32)
 
@@ -287,7 +287,7 @@ def test_batches_and_changed_images_are_each_replica_s_own(data):
         pixels = Pixels(16.0, torch.full((1, 1, 1), 0.3), torch.full((1, 1, 1), 0.2), "crop-flip")
         facts.splits[name] = Split((split.inputs * 16).to(torch.uint8), split.labels, None, False, pixels)
     settings = OPTIMIZERS["sgd"]
-    states = networks("lenet5", facts, settings, double=False)
+    states = replicas("lenet5", facts, settings, double=False)
     stack = Stack(states)
     seen: list[Tensor] = []
     forward = stack.forward
@@ -310,7 +310,7 @@ def test_batches_and_changed_images_are_each_replica_s_own(data):
 
 def test_a_rewound_replica_is_where_it_began_and_goes_on_from_a_fresh_optimizer(data):
     facts = data("bilstm", double=True)
-    states = networks("bilstm", facts, OPTIMIZERS["adam"])
+    states = replicas("bilstm", facts, OPTIMIZERS["adam"])
     starts = [copied_state(t.model) for t in states]
     trainer = Together(32)
     trainer([(t, Phase("train", 2)) for t in states])
@@ -318,12 +318,12 @@ def test_a_rewound_replica_is_where_it_began_and_goes_on_from_a_fresh_optimizer(
         rewind(state, start)
         assert not state.optimizer.state
         assert all(torch.equal(v, start[n]) for n, v in state.model.state_dict().items())
-    first = [copied_state(t.model) for t in networks("bilstm", facts, OPTIMIZERS["adam"])]
+    first = [copied_state(t.model) for t in replicas("bilstm", facts, OPTIMIZERS["adam"])]
     assert all(torch.equal(a[n], b[n]) for a, b in zip(first, starts, strict=True) for n in a)
 
 
 def test_no_epochs_change_nothing(data):
-    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["adam"])
+    states = replicas("lenet5", data("lenet5", double=True), OPTIMIZERS["adam"])
     before = [copied_state(t.model) for t in states]
     assert Together(32)([(t, Phase("round-1", 0)) for t in states]) == [None] * 3
     for state, weights in zip(states, before, strict=True):
@@ -333,7 +333,7 @@ def test_no_epochs_change_nothing(data):
 
 def test_pruned_weights_are_zero_at_every_step_together(data, monkeypatch):
     facts = data("lenet5", double=True)
-    states = networks("lenet5", facts, OPTIMIZERS["sgd"])
+    states = replicas("lenet5", facts, OPTIMIZERS["sgd"])
     trainer = Together(32)
     trainer([(t, Phase("train", 1)) for t in states])  # momentum that pushes pruned weights, too
     for state in states[:2]:  # the third has no masks
@@ -389,7 +389,7 @@ class Recorder:
 
 def test_recorded_steps_are_the_same_steps(data):
     facts = data("lenet5", double=True)
-    plain, graphed = (networks("lenet5", facts, OPTIMIZERS["adamw"]) for _ in range(2))
+    plain, graphed = (replicas("lenet5", facts, OPTIMIZERS["adamw"]) for _ in range(2))
     Together(32)([(t, Phase("train", 4)) for t in plain])
     recorder = Recorder()
     trainer = Together(32, recorder)
@@ -402,7 +402,7 @@ def test_recorded_steps_are_the_same_steps(data):
 
 
 def test_a_step_works_in_the_same_memory_each_time(data):
-    states = networks("resnet", data("resnet", double=False), OPTIMIZERS["adam"], double=False)
+    states = replicas("resnet", data("resnet", double=False), OPTIMIZERS["adam"], double=False)
     stack = Stack(states, Recorder())
 
     def places() -> list[int]:
@@ -420,7 +420,7 @@ def test_a_step_works_in_the_same_memory_each_time(data):
 
 def test_steps_that_cannot_be_recorded_run_as_they_are(data, capsys):
     facts = data("lenet5", double=True)
-    plain, refused = (networks("lenet5", facts, OPTIMIZERS["sgd"]) for _ in range(2))
+    plain, refused = (replicas("lenet5", facts, OPTIMIZERS["sgd"]) for _ in range(2))
     Together(32)([(t, Phase("train", 2)) for t in plain])
     trainer = Together(32, Recorder(RuntimeError("operation not permitted\nwhen stream is capturing")))
     trainer([(t, Phase("train", 2)) for t in refused])
@@ -433,7 +433,7 @@ def test_steps_that_cannot_be_recorded_run_as_they_are(data, capsys):
 def test_replicas_that_do_not_fit_are_trained_in_smaller_parts(data, monkeypatch, capsys):
     facts = data("lenet5", double=True)
     seeds = (0, 1, 2, 3, 4)
-    whole_ones, parted = (networks("lenet5", facts, OPTIMIZERS["sgd"], seeds) for _ in range(2))
+    whole_ones, parted = (replicas("lenet5", facts, OPTIMIZERS["sgd"], seeds) for _ in range(2))
     Together(32)([(t, Phase("train", 1)) for t in whole_ones])
     step = Stack._step
     sizes: list[int] = []
@@ -463,7 +463,7 @@ def test_replicas_that_do_not_fit_are_trained_in_smaller_parts(data, monkeypatch
 
 
 def test_memory_that_runs_out_later_is_said_plainly(data, monkeypatch):
-    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"])
+    states = replicas("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"])
 
     def late(epoch: int) -> None:
         if epoch == 2:
@@ -477,7 +477,7 @@ def test_at_most_as_many_as_are_asked_for(data, monkeypatch):
     sizes: list[int] = []
     init = Stack.__init__
     monkeypatch.setattr(Stack, "__init__", lambda s, t, r: (sizes.append(len(t)), init(s, t, r))[1])
-    states = networks("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"], (0, 1, 2, 3, 4))
+    states = replicas("lenet5", data("lenet5", double=True), OPTIMIZERS["sgd"], (0, 1, 2, 3, 4))
     Together(2)([(t, Phase("train", 1)) for t in states])
     assert sizes == [2, 2, 1]
 
@@ -489,7 +489,7 @@ def test_models_without_a_stacked_form_are_refused(make_state):
 
 def test_after_an_epoch_a_model_is_as_far_as_the_stack(data):
     facts = data("resnet", double=True)
-    alone, stacked = (networks("resnet", facts, OPTIMIZERS["adamw"]) for _ in range(2))
+    alone, stacked = (replicas("resnet", facts, OPTIMIZERS["adamw"]) for _ in range(2))
     seen: dict[tuple[str, int], list[dict[str, Tensor]]] = {}
 
     def note(kind: str, state: TrainingState) -> Phase:

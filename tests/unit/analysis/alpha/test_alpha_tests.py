@@ -39,31 +39,31 @@ PARAMETERS = {
 NAMES = {"lenet5": "lenet5", "r20": "e", "r32": "d", "r44": "c", "r56": "b", "r110": "a"}
 
 
-def cell(dataset: str, network: str, pruner: str, compression: Compression, seeds: int = 6) -> AlphaCell:
-    rng = np.random.default_rng([*f"{dataset}{network}{pruner}{compression.token}".encode()])
+def cell(dataset: str, model: str, pruner: str, compression: Compression, seeds: int = 6) -> AlphaCell:
+    rng = np.random.default_rng([*f"{dataset}{model}{pruner}{compression.token}".encode()])
     alphas = rng.normal(0.8 + 0.05 * np.log(compression.units), 0.1, seeds)
     return AlphaCell(
         dataset=dataset,
-        arch=NAMES[network],
+        arch=NAMES[model],
         pruner=pruner,
         compression=compression,
         alpha=dict(enumerate(alphas.tolist())),
         accuracy_dense=dict.fromkeys(range(seeds), ACCURACY[dataset]),
         seeds=frozenset(range(seeds)),
         n_classes=100 if dataset == "cifar100" else 10,
-        family="lenet5" if network == "lenet5" else "resnet",
-        parameters=PARAMETERS[network],
+        family="lenet5" if model == "lenet5" else "resnet",
+        parameters=PARAMETERS[model],
     )
 
 
 def paper(ratios: tuple[float, ...] = RATIOS) -> list[AlphaCell]:
     """The recall paper's grid (section 6.1)."""
-    networks = [("mnist", "lenet5", ["MP"]), ("fashion", "lenet5", ["MP"]), ("cifar100", "r56", ["MP", "UP"])]
-    networks += [("cifar10", name, ["MP", "UP"]) for name in ("r20", "r32", "r44", "r110")]
-    networks += [("cifar10", "r56", ["MP", "GP", "UP", "RP"])]
+    models = [("mnist", "lenet5", ["MP"]), ("fashion", "lenet5", ["MP"]), ("cifar100", "r56", ["MP", "UP"])]
+    models += [("cifar10", name, ["MP", "UP"]) for name in ("r20", "r32", "r44", "r110")]
+    models += [("cifar10", "r56", ["MP", "GP", "UP", "RP"])]
     return [
-        cell(dataset, network, pruner, Compression.of_ratio(ratio))
-        for dataset, network, pruners in networks
+        cell(dataset, model, pruner, Compression.of_ratio(ratio))
+        for dataset, model, pruners in models
         for pruner in pruners
         for ratio in ratios
     ]

@@ -103,6 +103,7 @@ def test_tables_from_audits(trees: tuple[Path, Path]) -> None:
     assert files(wide, "tables") == tables
 
 
+@pytest.mark.usefixtures("unpainted")
 def test_every_reader_of_tables(trees: tuple[Path, Path], tmp_path: Path) -> None:
     plain, wide = (tmp_path / name / "r" for name in ("plain", "wide"))
     found = {
