@@ -230,7 +230,7 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import count_parameters, counted, prunable
+    from prunescope.models.registry import count_parameters, counted, matrices, prunable
     from prunescope.models.shape import Shape
     from prunescope.pruning.compression import removal
 
@@ -271,7 +271,9 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                 "n_prunable": size,
                 "share_removed": {f"{float(one.share):g}": one.parameters / total for one in removals},
                 **({"assumed": assumed} if assumed else {}),
-                "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
+                "_forward_flops": spec.forward_flops(
+                    facts, {n: w.numel() for n, w in matrices(model).items()}
+                ),
             }
         )
     return architectures
