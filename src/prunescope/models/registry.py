@@ -45,6 +45,13 @@ def _with_setting(model: nn.Module, arch: Arch) -> nn.Module:
     return model
 
 
+def kernels(arch: Arch, device: torch.device) -> str:
+    """What the arch computes with on a device: ``torch``, or ``compiled`` where functions of its own are."""
+    own = getattr(import_module(arch.module), "kernels", None)
+    found: str = own() if own is not None and device.type == "cpu" else "torch"
+    return found
+
+
 def check(arch: Arch) -> None:
     """Refuse to start with sizes that the study leaves to a checkpoint and that are others; it may be fetched.
 
