@@ -31,14 +31,13 @@ SETTING = "PRUNESCOPE_KERNELS"
 
 _FLAGS = ("-std=gnu++17", "-O3", "-march=native", "-ffp-contract=fast", "-fPIC", "-shared")
 
-#: As in pooled.cpp: the side of the filters, numbers in a vector, the widest pixel, the widest that is not filled up.
-_SIZE, _LANES, _DEEPEST, _SHALLOW = 5, 8, 8, 3
+#: As in pooled.cpp: the side of the filters, and the most channels.
+_SIZE, _CHANNELS = 5, 8
 
 
 class _Shape(ctypes.Structure):
     _fields_ = [
-        (name, ctypes.c_int64)
-        for name in ("images", "height", "width", "channels", "filters", "padding", "depth")
+        (name, ctypes.c_int64) for name in ("images", "height", "width", "channels", "filters", "padding")
     ]
 
 
@@ -76,72 +75,38 @@ def _compiles(layer: nn.Conv2d, images: Tensor) -> bool:
         and layer.padding in ((0, 0), (1, 1), (2, 2))
         and layer.groups == 1
         and layer.bias is not None
-        and layer.in_channels <= _DEEPEST
+        and layer.in_channels <= _CHANNELS
         and _library()[0] is not None
     )
 
 
 class _Pooled(torch.autograd.Function):
-    """Layouts: pooled.cpp."""
+    """Arguments and layouts: pooled.cpp."""
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, padding: int) -> Tensor:
-        images = images.contiguous(memory_format=torch.channels_last)
+        images, weight = images.contiguous(memory_format=torch.channels_last), weight.contiguous()
         count, channels, height, width = images.shape
-        filters = len(weight)
         rows, columns = ((side + 2 * padding - _SIZE + 1) // 2 for side in (height, width))
-        full = _whole(filters)
-        by_place = weight.new_zeros(_SIZE, _SIZE, channels, full)
-        by_place[..., :filters] = weight.permute(2, 3, 1, 0)
-        biases = bias.new_zeros(full)
-        biases[:filters] = bias
-        out = images.new_empty(count, rows, columns, filters)
+        out = images.new_empty(count, rows, columns, len(weight))
         corner = torch.empty(out.shape, dtype=torch.uint8)
-        area = (height + 2 * padding) * (width + 2 * padding) * channels + _LANES
-        _call(
-            "forward",
-            _Shape(count, height, width, channels, filters, padding, channels),
-            (images, by_place, biases, out, corner, images.new_zeros(area + 2 * columns * full)),
-        )
+        ctx.shape = _Shape(count, height, width, channels, len(weight), padding)
         ctx.save_for_backward(images, weight, corner)
-        ctx.padding = padding
+        _call("forward", ctx.shape, images, weight, bias, out, corner)
         return out.permute(0, 3, 1, 2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         images, weight, corner = ctx.saved_tensors
-        count, channels, height, width = images.shape
-        filters, needed = len(weight), ctx.needs_input_grad[0]
-        # A pixel of whole vectors: what is added to neighbouring pixels does not lie across them.
-        depth = channels if channels <= _SHALLOW and not needed else _DEEPEST
-        wide = _whole(_SIZE * depth)
-        by_filter = weight.new_zeros(filters, _SIZE, wide)
-        _pixels(by_filter, depth)[..., :channels] = weight.permute(0, 2, 3, 1)
-        found, biases = torch.zeros_like(by_filter), weight.new_zeros(filters)
-        further = torch.empty_like(images) if needed else None
-        area = (height + 2 * ctx.padding) * (width + 2 * ctx.padding) * depth + _LANES
-        scratch = images.new_zeros(2 * area + 2 * (corner[0, ..., 0].numel() + 1) * filters + filters)
+        of_weight, of_bias = torch.empty_like(weight), weight.new_empty(len(weight))
+        of_images = torch.empty_like(images) if ctx.needs_input_grad[0] else None
         by_place = gradient.permute(0, 2, 3, 1).contiguous()
-        _call(
-            "backward",
-            _Shape(count, height, width, channels, filters, ctx.padding, depth),
-            (images, by_filter, by_place, corner, found, biases, further, scratch),
-        )
-        return further, _pixels(found, depth)[..., :channels].permute(0, 3, 1, 2), biases, None
+        _call("backward", ctx.shape, images, weight, by_place, corner, of_weight, of_bias, of_images)
+        return of_images, of_weight, of_bias, None
 
 
-def _pixels(rows: Tensor, depth: int) -> Tensor:
-    """(filters, 5, V) -> (filters, 5, 5, depth), sharing its memory."""
-    return rows[..., : _SIZE * depth].unflatten(2, (_SIZE, depth))
-
-
-def _whole(numbers: int) -> int:
-    """Filled up to whole vectors."""
-    return -(-numbers // _LANES) * _LANES
-
-
-def _call(name: str, shape: _Shape, tensors: tuple[Tensor | None, ...]) -> None:
+def _call(name: str, shape: _Shape, *tensors: Tensor | None) -> None:
     library, _ = _library()
     getattr(library, name)(shape, *(None if one is None else one.data_ptr() for one in tensors))
 
@@ -160,8 +125,8 @@ def _library() -> tuple[ctypes.CDLL | None, str]:
     except (OSError, subprocess.CalledProcessError) as error:
         return None, f"{' '.join(compiler)} does not compile ({type(error).__name__})"
     pointer = ctypes.c_void_p
-    library.forward.argtypes, library.forward.restype = [_Shape, *[pointer] * 6], None
-    library.backward.argtypes, library.backward.restype = [_Shape, *[pointer] * 8], None
+    library.forward.argtypes, library.forward.restype = [_Shape, *[pointer] * 5], None
+    library.backward.argtypes, library.backward.restype = [_Shape, *[pointer] * 7], None
     return library, ""
 
 

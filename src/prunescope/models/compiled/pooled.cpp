@@ -5,6 +5,7 @@
 // the three others, which are zero, are left out. Ties and NaN are those of torch: the first corner, NaN before numbers.
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 
 namespace {
@@ -14,31 +15,54 @@ constexpr int SIZE = 5, LANES = 8, OFF = 4;
 typedef float Vector __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef std::int32_t Integers __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
-// ``depth``: numbers a pixel takes in a padded image, at least ``channels``.
 struct Shape {
-    std::int64_t images, height, width, channels, filters, padding, depth;
+    std::int64_t images, height, width, channels, filters, padding;
 
     std::int64_t padded_height() const { return height + 2 * padding; }
-    std::int64_t row() const { return (width + 2 * padding) * depth; }
+    std::int64_t padded_width() const { return width + 2 * padding; }
     std::int64_t rows() const { return (padded_height() - SIZE + 1) / 2; }
-    std::int64_t columns() const { return (width + 2 * padding - SIZE + 1) / 2; }
-    // A padded image. Vectors read past its end.
-    std::int64_t area() const { return padded_height() * row() + LANES; }
+    std::int64_t columns() const { return (padded_width() - SIZE + 1) / 2; }
+};
+
+std::int64_t whole(std::int64_t numbers, std::int64_t unit) { return (numbers + unit - 1) / unit * unit; }
+
+// Zeros, each part from a cache line on. Vectors read past the end of a part, into the gap behind it.
+class Scratch {
+  public:
+    explicit Scratch(std::int64_t numbers, int parts)
+        : left_(static_cast<char *>(std::aligned_alloc(LINE, whole(4 * numbers + parts * 2 * LINE, LINE)))), all_(left_)
+    {
+        std::memset(all_, 0, whole(4 * numbers + parts * 2 * LINE, LINE));
+    }
+    ~Scratch() { std::free(all_); }
+    Scratch(const Scratch &) = delete;
+    Scratch &operator=(const Scratch &) = delete;
+
+    template <typename Number = float> Number *part(std::int64_t numbers)
+    {
+        auto *found = reinterpret_cast<Number *>(left_);
+        left_ += whole(4 * numbers, LINE) + LINE;
+        return found;
+    }
+
+  private:
+    static constexpr std::int64_t LINE = 64;
+    char *left_, *all_;
 };
 
 Vector &at(float *place) { return *reinterpret_cast<Vector *>(place); }
 Vector at(const float *place) { return *reinterpret_cast<const Vector *>(place); }
 
-// An image into the middle of a padded one.
-void pad(float *to, const float *from, const Shape &s)
+// An image into the middle of a padded one, in which a pixel takes ``depth`` numbers.
+void pad(float *to, const float *from, const Shape &s, std::int64_t depth)
 {
     for (std::int64_t y = 0; y < s.height; y++, from += s.width * s.channels) {
-        float *pixels = to + (y + s.padding) * s.row() + s.padding * s.depth;
-        if (s.depth == s.channels)
-            std::memcpy(pixels, from, s.width * s.depth * sizeof(float));
+        float *pixels = to + ((y + s.padding) * s.padded_width() + s.padding) * depth;
+        if (depth == s.channels)
+            std::memcpy(pixels, from, s.width * depth * sizeof(float));
         else
             for (std::int64_t x = 0; x < s.width; x++)
-                std::memcpy(pixels + x * s.depth, from + x * s.channels, s.channels * sizeof(float));
+                std::memcpy(pixels + x * depth, from + x * s.channels, s.channels * sizeof(float));
     }
 }
 
@@ -74,25 +98,34 @@ inline __attribute__((always_inline)) void pooled(const float *image, std::int64
     }
 }
 
-inline __attribute__((always_inline)) void forward_of(const Shape &s, std::int64_t filters, const float *images,
+inline __attribute__((always_inline)) void forward_of(const Shape &s, const std::int64_t depth, const float *images,
                                                       const float *weight, const float *bias, float *out,
-                                                      std::uint8_t *corner, float *scratch)
+                                                      std::uint8_t *corner)
 {
-    float *image = scratch, *line = image + s.area();
-    auto *corners = reinterpret_cast<std::int32_t *>(line + s.columns() * filters);
     // Copies: bytes that are written might be those of anything.
-    const std::int64_t rows = s.rows(), columns = s.columns(), row = s.row(), depth = s.depth, numbers = s.filters;
+    const std::int64_t rows = s.rows(), columns = s.columns(), row = s.padded_width() * depth, numbers = s.filters;
+    const std::int64_t filters = whole(numbers, LANES), area = s.padded_height() * row;
+    Scratch scratch(area + 2 * columns * filters + (SIZE * SIZE * depth + 1) * filters, 5);
+    float *image = scratch.part(area), *line = scratch.part(columns * filters);
+    auto *corners = scratch.part<std::int32_t>(columns * filters);
+    float *by_place = scratch.part(SIZE * SIZE * depth * filters), *biases = scratch.part(filters);
+    for (std::int64_t f = 0; f < numbers; f++) {
+        biases[f] = bias[f];
+        for (std::int64_t c = 0; c < depth; c++)
+            for (int i = 0; i < SIZE * SIZE; i++)
+                by_place[(i * depth + c) * filters + f] = *weight++;
+    }
     for (std::int64_t n = 0; n < s.images; n++) {
-        pad(image, images + n * s.height * s.width * s.channels, s);
+        pad(image, images + n * s.height * s.width * depth, s, depth);
         for (std::int64_t y = 0; y < rows; y++) {
             const float *top = image + 2 * y * row;
             for (std::int64_t f = 0; f < filters; f += LANES) {
                 std::int64_t x = 0;
                 for (; x + 2 <= columns; x += 2)
-                    pooled<2>(top + 2 * x * depth, row, depth, weight + f, filters, at(bias + f),
+                    pooled<2>(top + 2 * x * depth, row, depth, by_place + f, filters, at(biases + f),
                               line + x * filters + f, corners + x * filters + f);
                 if (x < columns)
-                    pooled<1>(top + 2 * x * depth, row, depth, weight + f, filters, at(bias + f),
+                    pooled<1>(top + 2 * x * depth, row, depth, by_place + f, filters, at(biases + f),
                               line + x * filters + f, corners + x * filters + f);
             }
             for (std::int64_t x = 0; x < columns; x++)
@@ -136,37 +169,46 @@ void backward_of(std::int64_t count, const std::int32_t *offset, const float *gr
 
 }  // namespace
 
-// images (N, height, width, channels); weight (5, 5, depth, F) and bias (F,), F the filters filled up to whole vectors
-// with zeros -> out and corner (N, rows, columns, filters), the corner 0 to 3 that each number is of, or 4 for none.
-// scratch: area + 2 * columns * F zeros.
+// images (N, height, width, channels), weight (filters, channels, 5, 5), bias (filters,) -> out and corner (N, rows,
+// columns, filters), the corner 0 to 3 that each number is of, or 4 for none.
 extern "C" void forward(Shape s, const float *images, const float *weight, const float *bias, float *out,
-                        std::uint8_t *corner, float *scratch)
+                        std::uint8_t *corner)
 {
-    const std::int64_t filters = (s.filters + LANES - 1) / LANES * LANES;
-    Shape grey = s;
-    grey.depth = 1;
     // Where the compiler knows that a pixel is one number, it unrolls the loop over a row of the filter.
-    if (s.depth == 1)
-        forward_of(grey, filters, images, weight, bias, out, corner, scratch);
+    if (s.channels == 1)
+        forward_of(s, 1, images, weight, bias, out, corner);
     else
-        forward_of(s, filters, images, weight, bias, out, corner, scratch);
+        forward_of(s, s.channels, images, weight, bias, out, corner);
 }
 
-// weight and dweight (filters, 5, V), V = 5 * depth filled up to whole vectors with zeros; gradient and corner as in
-// ``forward``; dweight, dbias (filters,): sums are added to them; dimages as images, or null.
-// scratch: 2 * area + 2 * (rows * columns + 1) * filters + filters zeros.
+// gradient and corner as ``out`` and ``corner`` of ``forward`` -> dweight, dbias, and dimages unless it is null.
+// At most eight channels.
 extern "C" void backward(Shape s, const float *images, const float *weight, const float *gradient,
-                         const std::uint8_t *corner, float *dweight, float *dbias, float *dimages, float *scratch)
+                         const std::uint8_t *corner, float *dweight, float *dbias, float *dimages)
 {
-    const std::int64_t row = s.row(), vectors = (SIZE * s.depth + LANES - 1) / LANES, wide = SIZE * vectors * LANES;
-    const std::int64_t rows = s.rows(), columns = s.columns(), most = rows * columns + 1, depth = s.depth, filters = s.filters;
-    float *image = scratch, *dimage = image + s.area(), *values = dimage + s.area();
-    auto *offsets = reinterpret_cast<std::int32_t *>(values + most * filters), *counts = offsets + most * filters;
+    // A pixel of whole vectors: what is added to neighbouring pixels does not lie across them.
+    const std::int64_t depth = dimages || s.channels > 3 ? LANES : s.channels, filters = s.filters;
+    const std::int64_t vectors = (SIZE * depth + LANES - 1) / LANES, wide = SIZE * vectors * LANES;
+    const std::int64_t rows = s.rows(), columns = s.columns(), most = rows * columns + 1;
+    const std::int64_t row = s.padded_width() * depth, area = s.padded_height() * row;
+    Scratch scratch(2 * area + 2 * most * filters + filters + 2 * wide * filters, 7);
+    float *image = scratch.part(area), *dimage = scratch.part(area), *values = scratch.part(most * filters);
+    auto *offsets = scratch.part<std::int32_t>(most * filters), *counts = scratch.part<std::int32_t>(filters);
+    float *by_filter = scratch.part(wide * filters), *found = scratch.part(wide * filters);
+    const auto place = [=](std::int64_t f, std::int64_t c, std::int64_t y, std::int64_t x) {
+        return f * wide + y * vectors * LANES + x * depth + c;
+    };
+    for (std::int64_t f = 0; f < filters; f++)
+        for (std::int64_t c = 0; c < s.channels; c++)
+            for (int y = 0; y < SIZE; y++)
+                for (int x = 0; x < SIZE; x++)
+                    by_filter[place(f, c, y, x)] = *weight++;
+    std::memset(dbias, 0, filters * sizeof(float));
     const auto of_filter = vectors == 1 ? backward_of<1> : vectors == 2 ? backward_of<2> : backward_of<5>;
     for (std::int64_t n = 0; n < s.images; n++) {
-        pad(image, images + n * s.height * s.width * s.channels, s);
+        pad(image, images + n * s.height * s.width * s.channels, s, depth);
         if (dimages)
-            std::memset(dimage, 0, s.area() * sizeof(float));
+            std::memset(dimage, 0, area * sizeof(float));
         std::memset(counts, 0, filters * sizeof(std::int32_t));
         for (std::int64_t y = 0; y < rows; y++)
             for (std::int64_t x = 0; x < columns; x++)
@@ -183,8 +225,8 @@ extern "C" void backward(Shape s, const float *images, const float *weight, cons
             for (std::int64_t i = 0; i < counts[f]; i++)
                 sum += values[f * most + i];
             dbias[f] += sum;
-            of_filter(counts[f], offsets + f * most, values + f * most, image, row, weight + f * wide,
-                      dweight + f * wide, dimages ? dimage : nullptr);
+            of_filter(counts[f], offsets + f * most, values + f * most, image, row, by_filter + f * wide,
+                      found + f * wide, dimages ? dimage : nullptr);
         }
         if (dimages)
             for (std::int64_t y = 0; y < s.height; y++) {
@@ -194,4 +236,9 @@ extern "C" void backward(Shape s, const float *images, const float *weight, cons
                         dimages[c] = pixel[c];
             }
     }
+    for (std::int64_t f = 0; f < filters; f++)
+        for (std::int64_t c = 0; c < s.channels; c++)
+            for (int y = 0; y < SIZE; y++)
+                for (int x = 0; x < SIZE; x++)
+                    *dweight++ = found[place(f, c, y, x)];
 }
