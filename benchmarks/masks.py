@@ -26,7 +26,7 @@ from prunescope.config.architectures import Encoder, Training
 from prunescope.criteria import CRITERIA, Evidence
 from prunescope.models.registry import build, prunable
 from prunescope.models.shape import Shape
-from prunescope.pruning.mask import full_masks, prune, set_to_zero
+from prunescope.pruning.mask import erasers, full_masks, prune, set_to_zero
 from prunescope.training.batches import Split, TrainingData
 from prunescope.training.device import choose_device
 from prunescope.training.loop import train
@@ -138,12 +138,11 @@ def enforcing(place: torch.device, seconds: float) -> dict[str, Any]:
         one.set_masks(masks)
         times.append(spent(place, lambda: train(one, Phase("masked", 1))))
         plain, masked, total = min(plain, times[0]), min(masked, times[1]), total + sum(times)
-    gone = {name: ~mask for name, mask in masks.items()}
+    gone = erasers(weights, masks)
     gradients = {name: torch.randn_like(weight) for name, weight in weights.items() if name in gone}
 
     def operations() -> None:
-        for name, pruned in gone.items():
-            gradients[name].masked_fill_(pruned, 0.0)
+        set_to_zero(gradients, gone)
         set_to_zero(weights, gone)
 
     alone = best(place, operations, seconds)

@@ -77,6 +77,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         "steps that prune gradually over plain ones", ("--rounds", "1"), ("--rounds", "5"), device=True
     ),
     "masks": Benchmark("choosing and enforcing masks", ("--seconds", "1"), ("--seconds", "10"), device=True),
+    "small_networks": Benchmark(
+        "LeNet-5 and ResNet-20 on a core, against a plain loop", ("--seconds", "5"), ("--seconds", "30")
+    ),
     "replicas": Benchmark(
         "replicas together and alone", ("--seconds", "0.5"), ("--seconds", "10"), device=True
     ),

@@ -52,7 +52,7 @@ TABLES = [*ANALYSIS_TABLES, *PAPER_TABLES]
 VERSION = {
     "data": 1,
     "encode": 1,
-    "model": 1,
+    "model": 2,
     "weights": 2,
     "el2n": 1,
     "cell": 6,

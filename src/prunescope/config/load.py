@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from prunescope.config.analysis import Analysis
 from prunescope.config.architectures import (
+    Prunable,
     Training,
     family_named,
     family_names,
@@ -65,8 +66,14 @@ def study_from(raw: Any, name: str = "config") -> Study:
 
 def _renamed(raw: Mapping[str, Any]) -> list[str]:
     """A line for each old name that the study uses and that is still read."""
-    pruners = raw.get("pruners") or {}
-    return [
+    archs, pruners = raw["archs"], raw.get("pruners") or {}
+    poolers = [
+        f"archs.{arch}.prune_pooler: is now called `prunable: {{pooler: {str(settings['prune_pooler']).lower()}}}`; "
+        "the old name is still read"
+        for arch, settings in archs.items()
+        if "prune_pooler" in settings
+    ]
+    return poolers + [
         f"pruners.{pruner}.schedule: `ladder` is now called `levels`; the old name is still read"
         for pruner, settings in pruners.items()
         if settings["schedule"] == "ladder"
@@ -83,6 +90,7 @@ def json_schema() -> dict[str, Any]:
 _SPECS: dict[str, type[BaseModel]] = {
     "pruners": Pruner,
     "gradual": Gradual,
+    "prunable": Prunable,
     "grid": Grid,
     "analysis": Analysis,
     "training": Training,

@@ -88,7 +88,8 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     model = build(job.architecture, data.shape, seed)
     with given("give models and an encoded data set of the same study"):
         checkpoint.load(seed, model)
-    names = set(prunable(model))
+    # Gains and biases stay float32: a scale for each would take more than they do.
+    names = {name for name, weight in prunable(model).items() if weight.dim() > 1}
     # Copies: the model is filled with what is read back.
     tensors = {name: value.numpy().copy() for name, value in model.state_dict().items()}
     about = {key: record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}

@@ -44,7 +44,7 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
                 one = _Model(models, metrics, file, seed, layers, family)
                 model, shapes = _measured(one)
                 if not measured:
-                    matrices = _matrices(one, shapes)
+                    matrices = _matrices(shapes)
                     shown = _shown(one, matrices)
                 measured.append(model)
     except FileNotFoundError:
@@ -91,10 +91,10 @@ class _Model:
 _AGAIN = "delete both files and run again"
 
 
-def _matrices(model: _Model, shapes: Sequence[tuple[int, int]]) -> tuple[Matrix, ...]:
+def _matrices(shapes: Mapping[str, tuple[int, int]]) -> tuple[Matrix, ...]:
     numbers: dict[str, int] = {}
     found = []
-    for name, (rows, columns) in zip(model.layers, shapes, strict=True):
+    for name, (rows, columns) in shapes.items():
         layer, matrix = layer_and_matrix(name)
         number = numbers.setdefault(layer, len(numbers) + 1)
         found.append(
@@ -109,16 +109,18 @@ def _shown(model: _Model, matrices: Sequence[Matrix]) -> Shown:
     return Shown(seed=model.seed, name=name, pattern=Packed.of(model.matrix(name, model.weight(name)) != 0))
 
 
-def _measured(model: _Model) -> tuple[Model, list[tuple[int, int]]]:
-    """The measures, and the shape of each matrix."""
+def _measured(model: _Model) -> tuple[Model, dict[str, tuple[int, int]]]:
+    """The measures, and the shape of each matrix; gains and biases, where they are prunable, are none."""
     lists: dict[str, list[Any]] = {name: [] for name in LISTS}
     sizes = np.zeros(n_bins(), dtype=np.int64)
-    shapes: list[tuple[int, int]] = []
+    shapes: dict[str, tuple[int, int]] = {}
     for name in model.layers:
         weight = model.weight(name)
+        if weight.ndim < 2:
+            continue
         matrix = model.matrix(name, weight)
         rows, columns = matrix.shape
-        shapes.append((rows, columns))
+        shapes[name] = (rows, columns)
         left = matrix != 0
         lists["bytes_exported"].append(stored_bytes(weight))
         lists["left"].append(int(left.sum()))

@@ -80,7 +80,6 @@ def _classifier(arch: architectures.Encoder, shape: Shape, pretrained: Any = Non
         head_std=arch.initializer_range,
         pair_separator=separator,
         per_token=shape.per_token,
-        prune_pooler=arch.prune_pooler,
         **new,
     )
 
@@ -111,7 +110,6 @@ class Encoder(nn.Module):
         head_std: float = 0.02,
         pair_separator: int | None = None,
         per_token: bool = False,
-        prune_pooler: bool = True,
         **settings: Any,
     ) -> None:
         """
@@ -121,7 +119,6 @@ class Encoder(nn.Module):
             head_std: standard deviation of the initial weights of the layers added here.
             pair_separator: id of the token behind the first text of a pair, to give a model its token types;
                 None for single texts and for models that have none.
-            prune_pooler: whether the pooler's matrix may be pruned.
         """
         super().__init__()
         if pretrained is None:
@@ -147,13 +144,8 @@ class Encoder(nn.Module):
         self._base = pretrained.base_model_prefix
         self.add_module(self._base, pretrained)
         self.pooler = None
-        own = getattr(pretrained, "pooler", None) is not None
-        if not per_token and not own:
+        if not per_token and getattr(pretrained, "pooler", None) is None:
             self.pooler = _linear(hidden, hidden, head_std)
-        #: Modules whose weights are not prunable, besides the classifier.
-        self.not_prunable: tuple[str, ...] = ()
-        if not per_token and not prune_pooler:
-            self.not_prunable = (f"{self._base}.pooler" if own else "pooler",)
         self.dropout = nn.Dropout(dropout)
         self.classifier = _linear(hidden, classes, head_std)
 

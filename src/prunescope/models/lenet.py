@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from prunescope.config import architectures
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices
+from prunescope.models.compiled import kernels, pooled
 from prunescope.models.shape import Shape
 from prunescope.models.stacked.layers import (
     Forward,
@@ -19,6 +20,8 @@ from prunescope.models.stacked.layers import (
     linear,
     unfolded_convolution,
 )
+
+__all__ = ["LeNet5", "build", "kernels"]
 
 
 def build(arch: architectures.LeNet5, shape: Shape) -> LeNet5:
@@ -52,8 +55,7 @@ class LeNet5(nn.Module):
         self.fc3 = nn.Linear(84, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = torch.max_pool2d(torch.relu(self.conv1(images)), 2)
-        x = torch.max_pool2d(torch.relu(self.conv2(x)), 2)
+        x = pooled(self.conv2, pooled(self.conv1, images))
         x = torch.relu(self.fc1(x.flatten(1)))
         logits: Tensor = self.fc3(torch.relu(self.fc2(x)))
         return logits

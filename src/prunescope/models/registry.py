@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prunescope.config.architectures import Arch
+from prunescope.config.architectures import PRESETS, Arch
 from prunescope.models.shape import Shape
 from prunescope.seeds import stream
 
@@ -24,8 +24,7 @@ def build(arch: Arch, shape: Shape, seed: int) -> nn.Module:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(seed, "init"))
-        model: nn.Module = import_module(arch.module).build(arch, shape)
-        return model
+        return _with_setting(import_module(arch.module).build(arch, shape), arch)
 
 
 def counted(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
@@ -33,7 +32,23 @@ def counted(arch: Arch, shape: Shape) -> tuple[nn.Module, str | None]:
     own = getattr(import_module(arch.module), "counted", None)
     if own is None:
         return build(arch, shape, 0), None
-    found: tuple[nn.Module, str | None] = own(arch, shape)
+    model, assumed = own(arch, shape)
+    return _with_setting(model, arch), assumed
+
+
+#: Where a model has its architecture's ``prunable``.
+_SETTING = "prunable_setting"
+
+
+def _with_setting(model: nn.Module, arch: Arch) -> nn.Module:
+    setattr(model, _SETTING, arch.prunable)
+    return model
+
+
+def kernels(arch: Arch, device: torch.device) -> str:
+    """What the arch computes with on a device: ``torch``, or ``compiled`` where functions of its own are."""
+    own = getattr(import_module(arch.module), "kernels", None)
+    found: str = own() if own is not None and device.type == "cpu" else "torch"
     return found
 
 
@@ -56,22 +71,54 @@ def fetch(arch: Arch) -> Any:
 
 
 def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The prunable weights by name, in the model's order.
+    """The prunable parameters by name, in the model's order: those whose kinds all are, as its settings say.
 
-    Weight matrices (and convolution kernels) of all layers but embeddings, biases, normalization and
-    the final classifier (PIE paper, appendix A.3; recall paper, after ShrinkBench). Every LSTM
-    weight matrix, of each direction and layer, input and recurrent, is a layer of its own. Nor those of the
-    modules that the model names in ``not_prunable``, if it does.
+    Weight matrices and convolution kernels of the layers always are; other kinds by ``Architecture.prunable``, which
+    ``build`` leaves in the model (a model without it: ``matrices``). Every LSTM weight matrix, of each direction and
+    layer, input and recurrent, is a layer of its own. Nothing is of the modules that the model names in
+    ``not_prunable``, if it does.
     """
-    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
-    final_layer = model.get_submodule(str(model.final_layer))
-    apart = [final_layer, *(model.get_submodule(name) for name in getattr(model, "not_prunable", ()))]
-    excluded = embeddings | {id(parameter) for module in apart for parameter in module.parameters()}
+    setting = getattr(model, _SETTING, PRESETS["matrices"])
     return {
         name: parameter
         for name, parameter in model.named_parameters()
-        if parameter.dim() > 1 and id(parameter) not in excluded
+        if all(getattr(setting, kind) for kind in _kinds(model, name))
+        and not any(name.startswith(f"{apart}.") for apart in getattr(model, "not_prunable", ()))
     }
+
+
+def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Weight matrices and kernels by name, whether prunable or not; not embeddings' and the classifier's."""
+    return {name: p for name, p in model.named_parameters() if _kinds(model, name) <= {"pooler"}}
+
+
+def _kinds(model: nn.Module, name: str) -> set[str]:
+    """Of which of the kinds of ``Prunable`` a parameter is; of none: a matrix or kernel of a layer."""
+    owner_name, _, own_name = name.rpartition(".")
+    owner, parameter = model.get_submodule(owner_name), model.get_parameter(name)
+    # Normalization of any class: none of its parameters has two dimensions.
+    normalizes = all(one.dim() <= 1 for one in owner.parameters(recurse=False))
+    found = set()
+    if own_name.startswith("bias") or own_name.endswith("bias"):
+        found.add("biases")
+    if normalizes:
+        found.add("normalization")
+    if isinstance(owner, nn.Embedding) or (normalizes and _holds_tables(model, owner_name)):
+        found.add("embeddings")
+    if "pooler" in owner_name.split("."):
+        found.add("pooler")
+    final_layer = model.get_submodule(str(model.final_layer))
+    if any(parameter is one for one in final_layer.parameters()):
+        found.add("classifier")
+    return found
+
+
+def _holds_tables(model: nn.Module, normalization: str) -> bool:
+    """Whether a normalization stands beside the embedding tables, rather than beside the layers too."""
+    siblings = list(model.get_submodule(normalization.rpartition(".")[0]).children())
+    return any(isinstance(one, nn.Embedding) for one in siblings) and not any(
+        isinstance(one, nn.ModuleList) for one in siblings
+    )
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -57,6 +57,10 @@ class ResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, images: Tensor) -> Tensor:
+        if not images.is_cuda:
+            images = images.contiguous(
+                memory_format=torch.channels_last
+            )  # oneDNN's faster layout; all keep it
         x = torch.relu(self.bn1(self.conv1(images)))
         x = self.stage3(self.stage2(self.stage1(x)))
         logits: Tensor = self.fc(x.mean(dim=(2, 3)))

@@ -253,7 +253,7 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
     # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import count_parameters, counted, prunable
+    from prunescope.models.registry import count_parameters, counted, matrices, prunable
     from prunescope.models.shape import Shape
     from prunescope.pruning.compression import removal
 
@@ -305,7 +305,9 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                     for (compression, filters, _), one in removals.items()
                 ],
                 **({"assumed": assumed} if assumed else {}),
-                "_forward_flops": spec.forward_flops(facts, {n: w.numel() for n, w in weights.items()}),
+                "_forward_flops": spec.forward_flops(
+                    facts, {n: w.numel() for n, w in matrices(model).items()}
+                ),
             }
         )
     return architectures

@@ -83,18 +83,36 @@ def _kth_smallest(values: Tensor, k: int) -> Tensor:
 
 def apply_masks(weights: Mapping[str, Tensor], masks: Masks) -> None:
     """Set pruned weights to exactly zero, in place."""
-    set_to_zero(weights, {name: ~mask for name, mask in masks.items()})
+    set_to_zero(weights, erasers(weights, masks))
 
 
-def set_to_zero(weights: Mapping[str, Tensor], gone: Mapping[str, Tensor]) -> None:
-    """Set weights to exactly zero where ``gone``, the inverse of masks, is True; in place.
+def erasers(weights: Mapping[str, Tensor], masks: Masks) -> dict[str, Tensor]:
+    """What ``set_to_zero`` takes: by name, bool, True where a weight is pruned.
+
+    On a CPU, for float32, int32 with all bits set where a weight is left: to clear bits takes a tenth of the time of
+    ``masked_fill_`` there, for the same bytes.
+    """
+    return {
+        name: -mask.int() if mask.device.type == "cpu" and weights[name].dtype == torch.float32 else ~mask
+        for name, mask in masks.items()
+    }
+
+
+def set_to_zero(tensors: Mapping[str, Tensor | None], gone: Mapping[str, Tensor]) -> None:
+    """Set weights, or their gradients, to exactly zero where they are pruned, in place. ``gone``: of ``erasers``.
 
     In place: cuDNN's LSTMs keep pointers into flattened weights, which a re-parametrization would
-    break. masked_fill rather than a product: NaN * 0 is NaN, and -1 * 0 is -0.
+    break. No product with a mask: NaN * 0 is NaN, and -1 * 0 is -0.
     """
     with torch.no_grad():
         for name, pruned in gone.items():
-            weights[name].masked_fill_(pruned, 0.0)
+            tensor = tensors[name]
+            if tensor is None:
+                continue
+            if pruned.dtype == torch.bool:
+                tensor.masked_fill_(pruned, 0.0)
+            else:
+                tensor.view(torch.int32).bitwise_and_(pruned)
 
 
 def highest(scores: Tensor, left: int) -> Tensor:

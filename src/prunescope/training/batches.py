@@ -87,10 +87,10 @@ class Split:
         if self.trim and self.lengths is not None:
             inputs = inputs[:, : int(self.lengths[index].max())]
         where = sent(index, self.inputs.device)
-        chosen = inputs[where]
+        chosen = inputs.index_select(0, where)  # several times as fast as inputs[where] on a CPU
         if self.pixels is not None:
             chosen = self.pixels(chosen, augment)
-        labels = self.labels[where]
+        labels = self.labels.index_select(0, where)
         return chosen, labels[:, : chosen.shape[1]] if self.per_token else labels
 
     def _lengths_of(self, index: Tensor) -> Tensor:

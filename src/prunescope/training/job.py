@@ -18,7 +18,7 @@ from prunescope import __version__, code_revision
 from prunescope.config.jobs import ModelJob
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
-from prunescope.models.registry import build
+from prunescope.models.registry import build, kernels
 from prunescope.predictions.arrays import LOGIT_TASKS
 from prunescope.pruning.mask import ScoreError
 from prunescope.training import checkpoint as checkpoints
@@ -205,6 +205,7 @@ def owner_of(job: ModelJob, files: Sequence[Path], device: torch.device, *, earl
         "inputs": digest.hexdigest(),
         "software": f"prunescope {__version__} {code_revision()} torch {torch.__version__}",
         "device": device.type,
+        "kernels": kernels(job.architecture, device),
     }
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from prunescope.config.architectures import Training
 from prunescope.models.packed import PackedTexts
 from prunescope.models.precision import outputs
-from prunescope.pruning.mask import set_to_zero
+from prunescope.pruning.mask import erasers, set_to_zero
 from prunescope.seeds import stream
 from prunescope.training.batches import augmenting, epoch_batches
 from prunescope.training.memory import backward
@@ -60,7 +60,7 @@ def _train_epoch(state: TrainingState, phase: Phase, epoch: int, position: Posit
     split, settings = state.data.splits["train"], state.settings
     model, optimizer, loss_of = state.model, state.optimizer, state.loss
     weights = dict(model.named_parameters())
-    gone = {name: ~mask for name, mask in (state.masks or {}).items()}
+    gone = erasers(weights, state.masks or {})
     rates = learning_rates(settings, epoch, phase.epochs, state.steps_per_epoch, phase.lr_factor)
 
     def losses(index: Tensor, inputs: Tensor | PackedTexts, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,11 +86,8 @@ def _train_epoch(state: TrainingState, phase: Phase, epoch: int, position: Posit
             loss = backward(state, index, batch, losses)
             for hook in state.hooks:
                 hook.after_backward(loss, len(index))
-            for name, pruned in gone.items():
-                gradient = weights[name].grad
-                if gradient is not None:
-                    # Before clipping: pruned weights have no part in the gradient's norm.
-                    gradient.masked_fill_(pruned, 0.0)
+            # Before clipping: pruned weights have no part in the gradient's norm.
+            set_to_zero({name: weights[name].grad for name in gone}, gone)
             if settings.clip_norm is not None:
                 nn.utils.clip_grad_norm_(list(weights.values()), settings.clip_norm)
             for group in optimizer.param_groups:

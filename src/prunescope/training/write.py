@@ -13,6 +13,7 @@ import torch
 from prunescope import __version__, code_revision
 from prunescope.config.jobs import ModelJob
 from prunescope.files import write_json
+from prunescope.models.registry import kernels
 from prunescope.predictions.store import TableMeta, write_predictions
 from prunescope.training import checkpoint as checkpoints
 from prunescope.training.batches import TrainingData
@@ -58,6 +59,7 @@ def write(
             "models": results.records,
             "replicas": results.replicas,
             "device": device_name(device),
+            "kernels": kernels(job.architecture, device),
             "threads": torch.get_num_threads(),
             "versions": {
                 "prunescope": __version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
+from prunescope.analysis.weights.stored import Weights
 from prunescope.cli import main
-from prunescope.config.architectures import Training
+from prunescope.config.architectures import Prunable, Training
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import PRUNERS
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.export import files, job
+from prunescope.export.weights_job import measure
 from prunescope.training.batches import training_data
 from prunescope.training.checkpoint import Checkpoint
 from prunescope.training.job import run_block
@@ -38,7 +41,7 @@ def _denormals():
 def trained(tmp_path: Path, tiny: SimpleNamespace):
     """A block of one pruned model: (folder with models.safetensors and metrics.json, encoded inputs)."""
 
-    def train(family: str) -> tuple[Path, Path]:
+    def train(family: str, **settings: Any) -> tuple[Path, Path]:
         about = {"dataset": "d", "arch": family, "task": "single-label", "classes": ["a", "b", "c"]}
         about["kind"] = KINDS[family]
         about |= (
@@ -52,7 +55,7 @@ def trained(tmp_path: Path, tiny: SimpleNamespace):
             pruner="MP-AI",
             amount="sparsity-900permille",
             seeds=(3,),
-            architecture=tiny.arch(family),
+            architecture=tiny.arch(family).model_copy(update=settings),
             training=Training(lr=5e-3, epochs=2, batch_size=8),
             composition=PRUNERS["MP-AI"],
         )
@@ -93,6 +96,21 @@ def test_the_way_back(trained, tmp_path, family):
     assert float(from_file.std()) > 0
     assert outcome.largest_difference < 0.05
     assert outcome.agreement > 0.9
+
+
+def test_gains_and_biases_that_are_prunable_stay_float32_and_zero(trained, tmp_path):
+    folder, inputs = trained("encoder", prunable=Prunable(biases=True, normalization=True))
+    out = tmp_path / "small.safetensors"
+    outcome = job.export(folder / "models.safetensors", folder / "metrics.json", inputs, 3, out)
+    exported, state = files.read(out), Checkpoint(folder / "models.safetensors").weights(3)
+    assert all(state[name].dim() > 1 for name in exported.matrices)
+    gain = "bert.encoder.layer.0.output.LayerNorm.weight"
+    assert int((state[gain] == 0).sum()) == 7  # round(0.9 * 8)
+    np.testing.assert_array_equal(exported.weights()[gain], state[gain].numpy())
+    assert outcome.agreement > 0.9
+    weights_file = tmp_path / "weights.json"
+    measure(folder / "models.safetensors", folder / "metrics.json", weights_file)
+    assert {one.name for one in Weights.read(weights_file).matrices} == set(exported.matrices)
 
 
 def test_sparsity_is_the_models_not_that_after_rounding(trained, tmp_path):

@@ -14,7 +14,7 @@ import torch
 from tests.support.tiny_encoders import OTHERS, ROBERTAS, save_checkpoint
 from torch import nn
 
-from prunescope.config.architectures import Encoder, with_checkpoint_sizes
+from prunescope.config.architectures import PRESETS, Encoder, with_checkpoint_sizes
 from prunescope.config.checkpoints import ENCODER_TYPES, checkpoint_sizes
 from prunescope.config.load import study_from
 from prunescope.data.encoding.tokenizers import PretrainedTokenizer
@@ -157,7 +157,9 @@ def test_what_is_prunable(kind: str, folder: Path) -> None:
     )
     assert model.classifier.weight.shape == (3, 8)
     # The PINS paper prunes layers only: the pooler, whoever made it, stays.
-    apart = build(arch.model_copy(update={"prune_pooler": False}), shape_of(PretrainedTokenizer(arch)), 0)
+    apart = build(
+        arch.model_copy(update={"prunable": PRESETS["pins"]}), shape_of(PretrainedTokenizer(arch)), 0
+    )
     assert list(prunable(apart)) == [name for name in prunable(model) if name != POOLER[kind]]
 
 

@@ -11,7 +11,7 @@ import torch
 from prunescope.config.architectures import Arch, BiLSTM, CausalLM, Encoder, LeNet5, ResNet, Training
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
-from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.registry import build, count_parameters, matrices
 from prunescope.models.shape import Shape
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
@@ -32,8 +32,8 @@ CASES: list[tuple[Arch, Declared, bool]] = [
     (BiLSTM(family="bilstm", layers=3, hidden=7, head=(9, 8, 5), vectors=11), TEXTS, False),
     (Encoder(family="encoder"), TEXTS, False),
     (Encoder(family="encoder", hidden=64, heads=4, intermediate=100, layers=3), TEXTS, True),
-    (Encoder(family="encoder", layers=3, prune_pooler=False), TEXTS, False),
-    (Encoder(family="encoder", layers=3, prune_pooler=False), TEXTS, True),
+    (Encoder(family="encoder", layers=3, prunable="pins"), TEXTS, False),
+    (Encoder(family="encoder", layers=3, prunable="pie"), TEXTS, True),
     (CausalLM(family="causal-lm", layers=3), TEXTS, False),
 ]
 
@@ -49,7 +49,7 @@ def test_weights_are_counted_as_the_model_has_them(arch, facts, every):
             per_token=every,
         )
         model = build(arch, shape, 0)
-    weights = prunable(model)
+    weights = matrices(model)
     sizes = arch.sizes(facts, per_token=every)
     assert sorted(sizes.values()) == sorted(weight.numel() for weight in weights.values())
     assert sum(sizes.values()) == sum(weight.numel() for weight in weights.values())

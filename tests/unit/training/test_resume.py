@@ -18,7 +18,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from prunescope.config.architectures import Training
+from prunescope.config.architectures import Prunable, Training
 from prunescope.config.jobs import ModelJob
 from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
@@ -151,6 +151,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 BEST = SETTINGS.model_copy(update={"keep": "best-validation", "epochs": 4})
 SGD = SETTINGS.model_copy(update={"optimizer": "sgd", "momentum": 0.9, "lr": 0.05, "clip_norm": 1.0})
+EVERYTHING = Prunable(biases=True, normalization=True, embeddings=True, classifier=True)
 JOBS = {
     "dense, images that are changed": ("lenet5", NO_PRUNER, {"settings": SGD}),
     "dense, dropout, best epoch": ("encoder", NO_PRUNER, {"settings": BEST}),
@@ -158,6 +159,8 @@ JOBS = {
     "iterative, rewound, several labels": ("bilstm", "IMP-WR", {"task": "multi-label", "settings": BEST}),
     "iterative, fine-tuned, gradients": ("encoder", "IIBP-FT", {}),
     "at initialization": ("bilstm", "RP-AI", {}),
+    "with gains and biases": ("encoder", "IMP-WR", {"prunable": EVERYTHING}),
+    "gradual, with gains and biases": ("encoder", "PLATON", {"prunable": EVERYTHING}),
     "filters": ("lenet5", "CHIP", {"compression": "ratio-200percent"}),
     "a first level": ("lenet5", "LTH", {"compression": "level-1"}),
     "gradual, its own teacher": ("encoder", "PINS", {}),

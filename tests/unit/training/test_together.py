@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prunescope.config.architectures import Arch, BiLSTM, LeNet5, ResNet, Training
+from prunescope.config.architectures import Arch, BiLSTM, LeNet5, Prunable, ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
@@ -146,6 +146,17 @@ def test_pruning_and_training_together_is_doing_it_alone(data, arch, pruner):
     alone, stacked = both(arch, data(arch, double=True), OPTIMIZERS[kind], PRUNERS[pruner])
     for a, b in zip(alone, stacked, strict=True):
         assert b.masks is not None
+        assert_alike(a, b, 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("pruner", ["IMP-WR", "UP"])
+@pytest.mark.parametrize("arch", ARCHS)
+def test_pruning_gains_and_biases_together_is_doing_it_alone(data, arch, pruner, monkeypatch):
+    everything = Prunable(biases=True, normalization=True, classifier=True)
+    monkeypatch.setitem(ARCHS, arch, ARCHS[arch].model_copy(update={"prunable": everything}))
+    alone, stacked = both(arch, data(arch, double=True), OPTIMIZERS["sgd"], PRUNERS[pruner])
+    for a, b in zip(alone, stacked, strict=True):
+        assert len(b.masks) == len(list(b.model.parameters()))
         assert_alike(a, b, 1e-6, 1e-8)
 
 

@@ -14,6 +14,7 @@ from prunescope.config.architectures.bilstm import BiLSTM
 from prunescope.config.architectures.causal_lm import CausalLM
 from prunescope.config.architectures.encoder import Encoder
 from prunescope.config.architectures.lenet5 import LeNet5
+from prunescope.config.architectures.prunable import PRESETS, Prunable
 from prunescope.config.architectures.resnet import ResNet
 from prunescope.config.architectures.training import (
     Training,
@@ -25,6 +26,7 @@ from prunescope.config.plugins import Installed, load_settings, plugins
 
 __all__ = [
     "FAMILIES",
+    "PRESETS",
     "RUNNING",
     "Arch",
     "Architecture",
@@ -33,6 +35,7 @@ __all__ = [
     "Encoder",
     "Facts",
     "LeNet5",
+    "Prunable",
     "ResNet",
     "Stackable",
     "Training",

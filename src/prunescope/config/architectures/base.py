@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from prunescope.config.architectures.prunable import PRESETS, PrunableSetting
 from prunescope.config.architectures.training import Training
 from prunescope.config.spec import Spec
 
@@ -32,7 +33,7 @@ class Architecture(Spec):
     ``prunescope.architectures`` of its family's name, and the module that ``module`` names, with
 
     - ``build(arch, shape)``: the model (torch) for a ``models.registry.Shape``. Its attribute ``final_layer`` names the
-      classifier, which is never pruned; with ``has_filters`` its method ``channels()`` gives what can be removed
+      classifier; with ``has_filters`` its method ``channels()`` gives what can be removed
       (``models.channels``), and if it has ``stacked()``, replicas train in lock step (``models.stacked``).
     - where checkpoints matter: ``counted(arch, shape)``, ``fetch(arch)``, ``check(arch)`` (``models.registry``).
     """
@@ -40,6 +41,14 @@ class Architecture(Spec):
     family: str
     training: Training = Training()
     block: int = Field(1, ge=1, description="seeds trained by one job")
+    prunable: PrunableSetting = Field(
+        PRESETS["matrices"],
+        description="which parameters are prunable: one of the papers' presets, or a mapping of kinds; matrices: "
+        "weight matrices and kernels of all layers but embeddings and the classifier",
+    )
+
+    #: Settings that are left out of a job's text at their defaults: what was trained from the text without them stands.
+    later: ClassVar[tuple[str, ...]] = ("prunable",)
 
     #: Module of the model.
     module: ClassVar[str]
@@ -67,6 +76,16 @@ class Architecture(Spec):
     #: Operations a second that training is assumed to sustain on one data-centre GPU, in float32 and in bf16.
     assumed_rate: ClassVar[float] = 2e12
     assumed_rate_bf16: ClassVar[float | None] = None
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        settings: dict[str, Any] = whole(self)
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in settings.items()
+            if name not in self.later or getattr(self, name) != fields[name].default
+        }
 
     @classmethod
     def completed(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,11 +133,14 @@ class Architecture(Spec):
         return 1
 
     def shapes(self, facts: Facts, *, per_token: bool = False) -> Shapes:
-        """The prunable weights by name. ``per_token``: the model answers for every token."""
+        """The weight matrices and kernels by name, all but embeddings and the classifier's: where operations are.
+
+        ``per_token``: the model answers for every token.
+        """
         raise NotImplementedError
 
     def sizes(self, facts: Facts, *, per_token: bool = False) -> dict[str, int]:
-        """How many weights each prunable tensor has."""
+        """How many weights each of ``shapes`` has."""
         return {name: prod(shape) for name, shape in self.shapes(facts, per_token=per_token).items()}
 
     def uses(self, name: str, facts: Facts) -> int:
@@ -146,6 +168,8 @@ class Architecture(Spec):
 class Stackable(Architecture):
     """Families whose models are small enough to be trained many at a time (training.together)."""
 
+    later: ClassVar[tuple[str, ...]] = (*Architecture.later, "replicas", "together")
+
     replicas: Literal["auto", "together", "alone"] = Field(
         "auto",
         description="a job's seeds train together in lock step, or one after the other; results agree to "
@@ -154,16 +178,6 @@ class Stackable(Architecture):
     together: int = Field(
         32, ge=1, description="replicas trained together at most; fewer where a GPU's memory is short"
     )
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Left out at their defaults, so that settings of jobs and searches that do without them are the
-        # same text, and what was trained from that text stands.
-        settings: dict[str, Any] = whole(self)
-        for name in ("replicas", "together"):
-            if settings.get(name) == Stackable.model_fields[name].default:
-                settings.pop(name, None)
-        return settings
 
     @property
     def lock_step(self) -> Literal["auto", "together", "alone"]:

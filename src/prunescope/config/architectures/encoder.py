@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from prunescope.config.architectures.base import Facts, Shapes
+from prunescope.config.architectures.prunable import PRESETS
 from prunescope.config.architectures.transformer import Transformer
 from prunescope.config.checkpoints import (
     BERT_BASE,
@@ -40,18 +41,28 @@ class Encoder(Transformer):
     intermediate: int = Field(3072, ge=1)
     vocabulary: int = Field(30522, ge=64, description="subwords learned from the training texts, at most")
     positions: int = Field(512, ge=4, description="longest text the model can take, in tokens")
-    prune_pooler: bool = Field(
-        True,
-        description="whether the pooler's matrix is among the prunable weights, as in the PIE paper; false: those of "
-        "the encoder's layers alone, as in the PINS paper",
-    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_name(cls, values: Any) -> Any:
+        """``prune_pooler: false`` is the old name of ``prunable: pins``, in studies and in jobs of results trees."""
+        if not isinstance(values, Mapping) or "prune_pooler" not in values:
+            return values
+        rest = {name: value for name, value in values.items() if name != "prune_pooler"}
+        if "prunable" in rest:
+            raise ValueError("prune_pooler: the old name of `prunable: {pooler: ...}`; give `prunable` alone")
+        if not isinstance(values["prune_pooler"], bool):
+            raise ValueError("prune_pooler: must be true or false; its new name is `prunable: {pooler: ...}`")
+        return {**rest, "prunable": {"pooler": values["prune_pooler"]}}
 
     @model_serializer(mode="wrap")
-    def _without_default(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # As in Stackable: what was trained from the text without this setting stands.
-        settings: dict[str, Any] = whole(self)
-        if self.prune_pooler:
-            settings.pop("prune_pooler", None)
+    def _by_old_name(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Jobs are rerun when their settings' text changes."""
+        settings: dict[str, Any] = self._without_later_defaults(whole)
+        if self.prunable == PRESETS["pins"]:
+            return {name: value for name, value in settings.items() if name != "prunable"} | {
+                "prune_pooler": False
+            }
         return settings
 
     @classmethod
@@ -95,12 +106,12 @@ class Encoder(Transformer):
         block = dict.fromkeys(("query", "key", "value", "output"), square)
         block |= {"up": (self.intermediate, self.hidden), "down": (self.hidden, self.intermediate)}
         found = self.repeated("layer", block)
-        return found if per_token or not self.prune_pooler else {**found, "pooler": square}
+        return found if per_token else {**found, "pooler": square}
 
     def parameters(self, facts: Facts, *, per_token: bool = False) -> int:
         h, outputs = self.hidden, max(1, facts.classes)
         weights = sum(map(prod, self.shapes(facts, per_token=per_token).values()))
         block = 5 * h + self.intermediate + 4 * h
         tables = (self.vocabulary + self.positions + 2) * h + 2 * h
-        pooler = 0 if per_token else h if self.prune_pooler else h * h + h
-        return weights + self.layers * block + tables + pooler + outputs * h + outputs
+        pooler_bias = 0 if per_token else h
+        return weights + self.layers * block + tables + pooler_bias + outputs * h + outputs

@@ -193,7 +193,7 @@ class Pst(Relaxed):
     def learn(self, gradients: Sequence[Tensor], weights: Sequence[Tensor]) -> None:
         for index, (g, weight) in enumerate(zip(gradients, weights, strict=True)):
             a, b, r, c = self.learned[4 * index : 4 * index + 4]
-            moved = (g * weight).flatten(1)
+            moved = (g * weight).reshape(len(weight), -1)
             a.grad = self.alpha1 * (moved @ b.detach().T)
             b.grad = self.alpha1 * (a.detach().T @ moved)
             r.grad = self.alpha2 * moved.sum(1, keepdim=True)
