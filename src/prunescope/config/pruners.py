@@ -87,6 +87,11 @@ class Pruner(Spec):
     gradient: Literal["data", "total"] = Field(
         "data", description="gradient of the data loss alone, or with its weight-decay term"
     )
+    gradient_mode: Literal["train", "eval"] = Field(
+        "eval",
+        description="train: gradients are taken as in training, with dropout and with the batch's own statistics in "
+        "batch normalization, whose running ones stay as they are; eval: as in prediction",
+    )
     decay: float | None = Field(
         None,
         ge=0,
@@ -198,10 +203,14 @@ class Pruner(Spec):
             idle.append("objective_steps")
         if self.schedule == "gradual":
             idle += ["rounds", "recovery", "gradient_batches", "gradient_batch_size", "gradient", "decay"]
+            idle.append("gradient_mode")
             asked = {"start", "warm_up", "cool_down", *self.declared.settings}
             values["gradual"] = {name: v for name, v in values["gradual"].items() if name in asked}
         else:
             idle.append("gradual")
+        if self.gradient_mode == "eval" or not self.needs_gradient:
+            # Later than the others: what was pruned from the text without it stands.
+            idle.append("gradient_mode")
         return {name: value for name, value in values.items() if name not in idle}
 
     @property
@@ -268,9 +277,16 @@ def _pie(criterion: str, schedule: Schedule, recovery: Recovery = "fine-tune") -
     return Pruner(criterion=criterion, schedule=schedule, rounds=rounds, recovery=recovery)
 
 
-def _recall(criterion: str, scope: Scope) -> Pruner:
+def _recall(criterion: str, scope: Scope, gradient: Literal["data", "total"] = "data") -> Pruner:
+    """As ShrinkBench: the gradient of one training batch, whose forward pass runs in training mode."""
     return Pruner(
-        criterion=criterion, scope=scope, schedule="one-shot", gradient_batches=1, gradient_batch_size=None
+        criterion=criterion,
+        scope=scope,
+        schedule="one-shot",
+        gradient=gradient,
+        gradient_batches=1,
+        gradient_batch_size=None,
+        gradient_mode="train" if CRITERIA[criterion].looks_at == "gradient" else "eval",
     )
 
 
@@ -284,7 +300,8 @@ def _gradual(criterion: str, objective: Objective = "task", **settings: Any) -> 
     )
 
 
-#: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3, and appendix H
+#: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3 (UP as released, and
+#: UP-derived with the gradient of the derivation, which holds the decay term: docs/fidelity.md), and appendix H
 #: for the lottery ticket hypothesis (Frankle and Carbin 2019) and CHIP (Sui et al. 2021).
 #: PINS paper and its rivals, gradual: PINS by the authors' script (RTE: 200 and 1,200 of 2,820 steps), its score
 #: smoothed, and as printed in Eq. 11; gradual magnitude (Zhu and Gupta 2017; the paper's IMP) and sensitivity
@@ -302,6 +319,7 @@ PRUNERS: dict[str, Pruner] = {
     "MP": _recall("magnitude", "global"),
     "GP": _recall("impact", "global"),
     "UP": _recall("undecayed", "global"),
+    "UP-derived": _recall("undecayed", "global", "total"),
     "RP": _recall("random", "layer"),
     "LTH": Pruner(criterion="magnitude", scope="global", schedule="levels", recovery="rewind"),
     "CHIP": Pruner(criterion="channel-independence", structure="filters", schedule="one-shot"),

@@ -44,11 +44,12 @@ def needs(found: T, what: str) -> T:
 
 
 class Claim(NamedTuple):
-    """A statement of a paper, and how it is checked."""
+    """A statement of a paper, and how it is checked. ``further``: pruners that it is about, besides the paper's."""
 
     id: str
     statement: str
     check: Check
+    further: Collection[str] = ()
 
     def finding(self, study: Measured) -> Finding:
         try:
@@ -67,21 +68,26 @@ class Claims:
     pruners: Collection[str]
     claims: list[Claim] = field(default_factory=list)
 
-    def claim(self, id_: str, statement: str) -> Callable[[Check], Check]:
+    def claim(self, id_: str, statement: str, further: Collection[str] = ()) -> Callable[[Check], Check]:
         """Declare the decorated function as the check of a claim."""
 
         def declare(check: Check) -> Check:
-            self.claims.append(Claim(id_, statement, check))
+            self.claims.append(Claim(id_, statement, check, further))
             return check
 
         return declare
 
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
-        part = study.only(
-            lambda key: study.family(key.arch) in self.families and key.pruner in (NO_PRUNER, *self.pruners)
-        )
-        return {claim.id: claim.finding(part) for claim in self.claims}
+
+        def part(further: Collection[str]) -> Measured:
+            pruners = {NO_PRUNER, *self.pruners, *further}
+            return study.only(lambda key: study.family(key.arch) in self.families and key.pruner in pruners)
+
+        common = part(())
+        return {
+            claim.id: claim.finding(part(claim.further) if claim.further else common) for claim in self.claims
+        }
 
 
 class Count(NamedTuple):

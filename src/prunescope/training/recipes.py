@@ -215,13 +215,17 @@ def _gradients(state: TrainingState, pruner: Pruner, decay: float, round_: int) 
         loss = state.loss(state.model(inputs), labels)
         return loss, loss
 
-    return accumulated_gradients(
-        state.model,
-        prunable(state.model),
-        lambda chosen: backward(state, *chosen, batch_loss),
-        _examples(state, pruner.gradient_batches, size, round_),
-        decay=decay if pruner.gradient == "total" else 0.0,
-    )
+    labels = state.data.splits["train"].labels
+    with torch.random.fork_rng(devices=[labels.device] if labels.is_cuda else []):
+        torch.manual_seed(stream(state.seed, "prune", "dropout", round_))
+        return accumulated_gradients(
+            state.model,
+            prunable(state.model),
+            lambda chosen: backward(state, *chosen, batch_loss),
+            _examples(state, pruner.gradient_batches, size, round_),
+            decay=decay if pruner.gradient == "total" else 0.0,
+            training=pruner.gradient_mode == "train",
+        )
 
 
 def _examples(
