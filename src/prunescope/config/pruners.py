@@ -29,6 +29,9 @@ OBJECTIVE_VERSION: dict[Objective, int] = {"self-regularized": 1}
 #: The pruner name of models that were not pruned.
 NO_PRUNER = "none"
 
+#: How the names of controls begin (``config.controls``).
+CONTROL = "control-"
+
 
 def criterion_names() -> list[str]:
     """Prunescope's criteria and those of installed packages; nothing is loaded."""

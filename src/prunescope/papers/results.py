@@ -13,7 +13,7 @@ from prunescope.analysis.stats import mean
 from prunescope.analysis.tables import registry
 from prunescope.analysis.tables.declared import CellRow, Row, read_table
 from prunescope.config.compression import Compression
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
@@ -101,8 +101,9 @@ class Results:
             UserError: a table cannot be read.
         """
         known = set(datasets)
-        asked = [cell for cell in study.cells if cell.dataset in known]
-        folders = {_named(cell): cell.path for cell in map(CellFolder.at, map(Path, cells))}
+        asked = [cell for cell in study.cells if cell.dataset in known and not cell.control]
+        at = [CellFolder.at(Path(cell)) for cell in cells]
+        folders = {_named(cell): cell.path for cell in at if not cell.pruner.startswith(CONTROL)}
         every = [*map(_named, asked), *sorted(folders)]
         return cls(
             frozenset(cell for cell in every if cell.pruner != NO_PRUNER),
