@@ -7,7 +7,7 @@ No torch here: the workflow reads this file to check a study before anything is 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
@@ -56,6 +56,16 @@ def criterion_named(name: str) -> Criterion:
             "name with prunescope.criteria.criterion"
         )
     return found
+
+
+class LayerShares(Spec):
+    """From a ratio on, how many channels layers keep beside one another; a factor common to all meets the ratio."""
+
+    from_ratio: float = Field(1.0, ge=1)
+    left: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        min_length=1,
+        description="share of the channels that are left, by the beginning of the layers' names; other layers: 1",
+    )
 
 
 class Pruner(Spec):
@@ -110,6 +120,10 @@ class Pruner(Spec):
     )
     map_batches: int = Field(5, ge=1, description="batches whose feature maps are looked at")
     map_batch_size: int = Field(128, ge=1, description="examples in each of them")
+    layer_shares: tuple[LayerShares, ...] = Field(
+        (),
+        description="structure filters: shares of channels that layers keep beside one another; by default all alike",
+    )
     gradual: Gradual = Field(Gradual(), description="how a gradual schedule goes")
     objective: Objective = Field(
         "task",
@@ -152,6 +166,10 @@ class Pruner(Spec):
         if self.declared.looks_at == "feature-maps" and self.structure != "filters":
             raise ValueError(
                 f"structure: {self.criterion} is what a filter is worth, not a weight; use filters"
+            )
+        if self.structure == "weights" and self.layer_shares:
+            raise ValueError(
+                "layer_shares: of channels that filters make; use structure: filters, or leave it out"
             )
         if self.structure == "filters" and self.scope != "layer":
             raise ValueError("scope: filters of different layers are not ranked together; use layer")
@@ -196,6 +214,8 @@ class Pruner(Spec):
         idle = []
         if self.structure == "weights":
             idle.append("structure")
+        if not self.layer_shares:
+            idle.append("layer_shares")
         if not self.in_levels:
             idle.append("level_fraction")
         if self.declared.looks_at != "feature-maps":
@@ -258,6 +278,11 @@ class Pruner(Spec):
         """``level_fraction`` as it is written: 0.2 is a fifth."""
         return Fraction(str(self.level_fraction))
 
+    def shares_at(self, ratio: float) -> dict[str, float]:
+        """``left`` of those of ``layer_shares`` that count at a ratio; empty: all layers alike."""
+        counting = [one for one in self.layer_shares if one.from_ratio <= ratio]
+        return max(counting, key=lambda one: one.from_ratio).left if counting else {}
+
     @property
     def needs_gradient(self) -> bool:
         return self.declared.looks_at == "gradient"
@@ -303,6 +328,10 @@ def _gradual(criterion: str, objective: Objective = "task", **settings: Any) -> 
     )
 
 
+#: CHIP's repository has two settings for ResNet-56: all inner channels of blocks alike (.6 left, ratio 1.75), and .5,
+#: .4 and .3 of the stages' (ratio 3.33), whose proportions the recall paper keeps at higher ratios (appendix H).
+_CHIP_SHARES = (LayerShares(from_ratio=3.0, left={"stage1": 0.5, "stage2": 0.4, "stage3": 0.3}),)
+
 #: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3 (UP as released, and
 #: UP-derived with the gradient of the derivation, which holds the decay term: docs/fidelity.md), and appendix H
 #: for the lottery ticket hypothesis (Frankle and Carbin 2019) and CHIP (Sui et al. 2021).
@@ -325,7 +354,9 @@ PRUNERS: dict[str, Pruner] = {
     "UP-derived": _recall("undecayed", "global", "total"),
     "RP": _recall("random", "layer"),
     "LTH": Pruner(criterion="magnitude", scope="global", schedule="levels", recovery="rewind"),
-    "CHIP": Pruner(criterion="channel-independence", structure="filters", schedule="one-shot"),
+    "CHIP": Pruner(
+        criterion="channel-independence", structure="filters", schedule="one-shot", layer_shares=_CHIP_SHARES
+    ),
     "PINS": _gradual("pins", "self-regularized", beta2=0.99),
     "PINS-plain": _gradual("pins-plain", "self-regularized"),
     "GMP": _gradual("magnitude"),

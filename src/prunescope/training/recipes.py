@@ -148,7 +148,8 @@ def prune_now(state: TrainingState, pruner: Pruner, zeros: Zeros, round_: int) -
 def _rounds(state: TrainingState, pruner: Pruner, compression: Compression) -> list[Zeros]:
     if pruner.structure == "filters":
         shapes = {name: parameter.shape for name, parameter in state.model.named_parameters()}
-        return [filters_to_remove(shapes, channels_of(state.model), compression)]
+        shares = pruner.shares_at(compression.value)
+        return [filters_to_remove(shapes, channels_of(state.model), compression, shares)]
     sizes = {name: weight.numel() for name, weight in prunable(state.model).items()}
     return zeros_by_round(pruner, compression, sizes, count_parameters(state.model))
 
