@@ -51,10 +51,10 @@ VERSION = {
     "weights": 2,
     "el2n": 1,
     "cell": 6,
-    "tables": 11,
+    "tables": 12,
     "figures": 12,
     "paper": 7,
-    "report": 9,
+    "report": 10,
     "tune": 1,
 }
 
