@@ -174,7 +174,8 @@ def test_the_recall_papers_whole_grid():
     assert study.training("cifar10", "resnet56").rewind_epochs == round(30_000 / -(-45_000 // 128))
     plan = make_plan(study)
     others = 30 * (2 * (1 + 5) + 4 * (1 + 2 * 7) + (1 + 4 * 7) + (1 + 2 * 5))
-    assert plan["models"] == others + 260 == 3620
+    # UP-derived and GP-derived at seven ratios, and the controls of LTH.
+    assert plan["models"] == others + 260 + 30 * 2 * 7 + 10 == 4050
     network = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == ("cifar10", "resnet56"))
     shares = list(network["share_removed"].values())
     total, size = network["n_parameters"], network["n_prunable"]
