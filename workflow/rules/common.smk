@@ -56,10 +56,10 @@ VERSION = {
     "weights": 2,
     "el2n": 1,
     "cell": 6,
-    "tables": 12,
+    "tables": 13,
     "figures": 13,
-    "paper": 9,
-    "report": 11,
+    "paper": 10,
+    "report": 12,
     "tune": 1,
 }
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from prunescope.config.compression import Compression
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.spec import Spec
 
 
@@ -34,11 +34,17 @@ class Grid(Spec):
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] | None = Field(
         None, description="instead of the study's seeds"
     )
+    controls: bool = Field(
+        False,
+        description="also train controls: models that train as the pruned ones do, of which nothing is pruned",
+    )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One (dataset, arch, pruner, compression) with its seeds; the dense one has pruner ``none``."""
+    """One (dataset, arch, pruner, compression) with its seeds; the dense one has pruner ``none``, a control
+    (``config.controls``) sparsity 0.
+    """
 
     dataset: str
     arch: str
@@ -49,6 +55,10 @@ class Cell:
     @property
     def dense(self) -> bool:
         return self.pruner == NO_PRUNER
+
+    @property
+    def control(self) -> bool:
+        return self.pruner.startswith(CONTROL)
 
 
 def grid_compressions(grid: Grid) -> tuple[Compression, ...]:

@@ -7,7 +7,7 @@ No torch here: the workflow reads this file to check a study before anything is 
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer, model_validator
 
@@ -28,6 +28,9 @@ OBJECTIVE_VERSION: dict[Objective, int] = {"self-regularized": 1}
 
 #: The pruner name of models that were not pruned.
 NO_PRUNER = "none"
+
+#: How the names of controls begin (``config.controls``).
+CONTROL = "control-"
 
 
 def criterion_names() -> list[str]:
@@ -53,6 +56,16 @@ def criterion_named(name: str) -> Criterion:
             "name with prunescope.criteria.criterion"
         )
     return found
+
+
+class LayerShares(Spec):
+    """From a ratio on, how many channels layers keep beside one another; a factor common to all meets the ratio."""
+
+    from_ratio: float = Field(1.0, ge=1)
+    left: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        min_length=1,
+        description="share of the channels that are left, by the beginning of the layers' names; other layers: 1",
+    )
 
 
 class Pruner(Spec):
@@ -87,6 +100,11 @@ class Pruner(Spec):
     gradient: Literal["data", "total"] = Field(
         "data", description="gradient of the data loss alone, or with its weight-decay term"
     )
+    gradient_mode: Literal["train", "eval"] = Field(
+        "eval",
+        description="train: gradients are taken as in training, with dropout and with the batch's own statistics in "
+        "batch normalization, whose running ones stay as they are; eval: as in prediction",
+    )
     decay: float | None = Field(
         None,
         ge=0,
@@ -102,6 +120,10 @@ class Pruner(Spec):
     )
     map_batches: int = Field(5, ge=1, description="batches whose feature maps are looked at")
     map_batch_size: int = Field(128, ge=1, description="examples in each of them")
+    layer_shares: tuple[LayerShares, ...] = Field(
+        (),
+        description="structure filters: shares of channels that layers keep beside one another; by default all alike",
+    )
     gradual: Gradual = Field(Gradual(), description="how a gradual schedule goes")
     objective: Objective = Field(
         "task",
@@ -144,6 +166,10 @@ class Pruner(Spec):
         if self.declared.looks_at == "feature-maps" and self.structure != "filters":
             raise ValueError(
                 f"structure: {self.criterion} is what a filter is worth, not a weight; use filters"
+            )
+        if self.structure == "weights" and self.layer_shares:
+            raise ValueError(
+                "layer_shares: of channels that filters make; use structure: filters, or leave it out"
             )
         if self.structure == "filters" and self.scope != "layer":
             raise ValueError("scope: filters of different layers are not ranked together; use layer")
@@ -188,6 +214,8 @@ class Pruner(Spec):
         idle = []
         if self.structure == "weights":
             idle.append("structure")
+        if not self.layer_shares:
+            idle.append("layer_shares")
         if not self.in_levels:
             idle.append("level_fraction")
         if self.declared.looks_at != "feature-maps":
@@ -198,10 +226,14 @@ class Pruner(Spec):
             idle.append("objective_steps")
         if self.schedule == "gradual":
             idle += ["rounds", "recovery", "gradient_batches", "gradient_batch_size", "gradient", "decay"]
+            idle.append("gradient_mode")
             asked = {"start", "warm_up", "cool_down", *self.declared.settings}
             values["gradual"] = {name: v for name, v in values["gradual"].items() if name in asked}
         else:
             idle.append("gradual")
+        if self.gradient_mode == "eval" or not self.needs_gradient:
+            # Later than the others: what was pruned from the text without it stands.
+            idle.append("gradient_mode")
         return {name: value for name, value in values.items() if name not in idle}
 
     @property
@@ -246,6 +278,11 @@ class Pruner(Spec):
         """``level_fraction`` as it is written: 0.2 is a fifth."""
         return Fraction(str(self.level_fraction))
 
+    def shares_at(self, ratio: float) -> dict[str, float]:
+        """``left`` of those of ``layer_shares`` that count at a ratio; empty: all layers alike."""
+        counting = [one for one in self.layer_shares if one.from_ratio <= ratio]
+        return max(counting, key=lambda one: one.from_ratio).left if counting else {}
+
     @property
     def needs_gradient(self) -> bool:
         return self.declared.looks_at == "gradient"
@@ -268,9 +305,16 @@ def _pie(criterion: str, schedule: Schedule, recovery: Recovery = "fine-tune") -
     return Pruner(criterion=criterion, schedule=schedule, rounds=rounds, recovery=recovery)
 
 
-def _recall(criterion: str, scope: Scope) -> Pruner:
+def _recall(criterion: str, scope: Scope, gradient: Literal["data", "total"] = "data") -> Pruner:
+    """As ShrinkBench: the gradient of one training batch, whose forward pass runs in training mode."""
     return Pruner(
-        criterion=criterion, scope=scope, schedule="one-shot", gradient_batches=1, gradient_batch_size=None
+        criterion=criterion,
+        scope=scope,
+        schedule="one-shot",
+        gradient=gradient,
+        gradient_batches=1,
+        gradient_batch_size=None,
+        gradient_mode="train" if CRITERIA[criterion].looks_at == "gradient" else "eval",
     )
 
 
@@ -284,7 +328,12 @@ def _gradual(criterion: str, objective: Objective = "task", **settings: Any) -> 
     )
 
 
-#: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3, and appendix H
+#: CHIP's repository has two settings for ResNet-56: all inner channels of blocks alike (.6 left, ratio 1.75), and .5,
+#: .4 and .3 of the stages' (ratio 3.33), whose proportions the recall paper keeps at higher ratios (appendix H).
+_CHIP_SHARES = (LayerShares(from_ratio=3.0, left={"stage1": 0.5, "stage2": 0.4, "stage3": 0.3}),)
+
+#: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3 (UP as released, and
+#: UP-derived with the gradient of the derivation, which holds the decay term: docs/fidelity.md), and appendix H
 #: for the lottery ticket hypothesis (Frankle and Carbin 2019) and CHIP (Sui et al. 2021).
 #: PINS paper and its rivals, gradual: PINS by the authors' script (RTE: 200 and 1,200 of 2,820 steps), its score
 #: smoothed, and as printed in Eq. 11; gradual magnitude (Zhu and Gupta 2017; the paper's IMP) and sensitivity
@@ -302,9 +351,12 @@ PRUNERS: dict[str, Pruner] = {
     "MP": _recall("magnitude", "global"),
     "GP": _recall("impact", "global"),
     "UP": _recall("undecayed", "global"),
+    "UP-derived": _recall("undecayed", "global", "total"),
     "RP": _recall("random", "layer"),
     "LTH": Pruner(criterion="magnitude", scope="global", schedule="levels", recovery="rewind"),
-    "CHIP": Pruner(criterion="channel-independence", structure="filters", schedule="one-shot"),
+    "CHIP": Pruner(
+        criterion="channel-independence", structure="filters", schedule="one-shot", layer_shares=_CHIP_SHARES
+    ),
     "PINS": _gradual("pins", "self-regularized", beta2=0.99),
     "PINS-plain": _gradual("pins-plain", "self-regularized"),
     "GMP": _gradual("magnitude"),

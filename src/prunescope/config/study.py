@@ -14,10 +14,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from prunescope.config.analysis import Analysis
 from prunescope.config.architectures import Arch, Training, merged_training
 from prunescope.config.compression import DENSE, Compression
+from prunescope.config.controls import control_of, named_controls
 from prunescope.config.datasets import Dataset
 from prunescope.config.grid import Cell, Grid, grid_compressions, pruned_cells
 from prunescope.config.grid_checks import check_grid, check_overlaps
-from prunescope.config.pruners import NO_PRUNER, PRUNERS, Pruner
+from prunescope.config.pruners import CONTROL, NO_PRUNER, PRUNERS, Pruner
 from prunescope.config.spec import Spec, distinct, problem_line
 from prunescope.config.tuning import Tune
 from prunescope.errors import listed
@@ -93,6 +94,11 @@ class Study(Spec):
             if name in RESERVED:
                 raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
         for name in self.pruners:
+            if name.startswith(CONTROL):
+                raise ValueError(
+                    f"pruners.{name}: names that begin with {CONTROL} are of controls (grid: `controls: true`); choose "
+                    "another one"
+                )
             if name in PRUNERS or name == NO_PRUNER:
                 raise ValueError(
                     f"pruners.{name}: the name is taken by a built-in pruner; choose another one"
@@ -114,7 +120,7 @@ class Study(Spec):
                     f"weight_statistics: unknown arch {name!r}; there are {listed(self.archs, 40)}"
                 )
         for number, grid in enumerate(self.grid):
-            check_grid(f"grid.{number}", grid, self.datasets, self.archs, self.all_pruners)
+            check_grid(f"grid.{number}", grid, self.datasets, self.archs, self._named_pruners)
         check_overlaps(self.grid)
         self._check_spaces()
         self._check_tested()
@@ -153,10 +159,21 @@ class Study(Spec):
                 there = ", ".join(f"{compression:g}" for compression in sorted(known)) or "none"
                 raise ValueError(f"analysis.tested_amounts: {value:g} is in no grid entry; there are {there}")
 
+    @property
+    def _named_pruners(self) -> dict[str, Pruner]:
+        """Those that a grid may name."""
+        return {**PRUNERS, **self.pruners}
+
+    @cached_property
+    def controls(self) -> dict[str, Pruner]:
+        """What the grid's ``controls`` come to, by name."""
+        known = self._named_pruners
+        return named_controls(known[name] for grid in self.grid if grid.controls for name in grid.pruners)
+
     @cached_property
     def all_pruners(self) -> dict[str, Pruner]:
-        """The built-in pruners and the study's own, by name."""
-        return {**PRUNERS, **self.pruners}
+        """The built-in pruners, the study's own and its controls, by name."""
+        return {**self._named_pruners, **self.controls}
 
     def training(self, dataset: str, arch: str) -> Training:
         """Training settings of an arch on a data set: the arch's, with the data set's changes."""
@@ -164,22 +181,34 @@ class Study(Spec):
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Every cell of the grid, dense ones first within their (dataset, arch).
+        """Every cell of the grid, dense ones first within their (dataset, arch), then controls.
 
-        The dense models of a (dataset, arch) cover the seeds of all grid entries that use it.
+        The dense models of a (dataset, arch) cover the seeds of all grid entries that use it, a control those of all
+        that ask for it.
         """
+        names = {control: name for name, control in self.controls.items()}
         dense: dict[tuple[str, str], set[int]] = {}
+        controls: dict[tuple[str, str], dict[str, set[int]]] = {}
         pruned: dict[tuple[str, str], list[Cell]] = {}
         for grid in self.grid:
             seeds = tuple(sorted(grid.seeds if grid.seeds is not None else self.seeds))
             for dataset in grid.datasets:
                 for arch in grid.archs:
                     dense.setdefault((dataset, arch), set()).update(seeds)
+                    for pruner in grid.pruners if grid.controls else ():
+                        control = control_of(self.all_pruners[pruner])
+                        if control is not None:
+                            own = controls.setdefault((dataset, arch), {})
+                            own.setdefault(names[control], set()).update(seeds)
             for dataset, arch, pruner, compression in pruned_cells(grid):
                 pruned.setdefault((dataset, arch), []).append(Cell(dataset, arch, pruner, compression, seeds))
         cells: list[Cell] = []
         for (dataset, arch), seeds_of in dense.items():
             cells.append(Cell(dataset, arch, NO_PRUNER, DENSE, tuple(sorted(seeds_of))))
+            cells.extend(
+                Cell(dataset, arch, name, DENSE, tuple(sorted(own)))
+                for name, own in sorted(controls.get((dataset, arch), {}).items())
+            )
             cells.extend(pruned.get((dataset, arch), []))
         return tuple(cells)
 

@@ -14,7 +14,7 @@ import pandas as pd
 from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.declared import columns as columns_of
 from prunescope.analysis.tables.registry import TABLES
-from prunescope.config.pruners import NO_PRUNER, PRUNERS
+from prunescope.config.pruners import CONTROL, NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
@@ -84,18 +84,19 @@ class Source:
     def of(cls, tables: Path, cells: Sequence[Path]) -> Source:
         known = {CellFiles.at(Path(cell)) for cell in cells}
         found = sorted(
-            (cell for cell in known if cell.pruner != NO_PRUNER),
+            (cell for cell in known if cell.pruner != NO_PRUNER and not cell.pruner.startswith(CONTROL)),
             key=lambda c: (c.dataset, c.arch, ordered_key(c.pruner), c.compression),
         )
         return cls(Path(tables), tuple(found))
 
     def table(self, name: str, columns: Sequence[str]) -> pd.DataFrame:
-        """A table of ``results/tables``; an absent one has no rows, and its absence is noted."""
+        """A table of ``results/tables`` without its rows of controls; an absent one has no rows, which is noted."""
         path = self.tables / name
         if not path.exists():
             self.skip(name, "the table is missing")
             return pd.DataFrame(columns=list(columns))
-        return read_table(path, columns)
+        found = read_table(path, columns)
+        return found[~found["pruner"].str.startswith(CONTROL)] if "pruner" in found else found
 
     def skip(self, what: str, why: str) -> None:
         """Note a figure that is left out."""

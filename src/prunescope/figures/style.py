@@ -58,6 +58,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "MP": Look("#2F7FD0", "D", _DOTS),
         "GP": Look("#F07F3C", "D", _DOTS),
         "UP": Look("#B0478A", "D", _DOTS),
+        "UP-derived": Look("#D48FBF", "D", _DASHES),
         "RP": Look("#6FAE45", "D", _DOTS),
         "LTH": Look("#1B2A6B", "P", "-"),
         "CHIP": Look("#6B7280", "h", _DOTS),

@@ -44,7 +44,8 @@ def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = 
         cells: the cells' folders, those of the dense models included.
         sources: the source of each data set, by which papers' data sets are known; without one by name.
     """
-    found, _ = read_cells(cells)
+    every, _ = read_cells(cells)
+    found = [cell for cell in every if not cell.control]
     study = Measured.read(out, found, sources)
     levels = {Key(**cell.names): cell.folder.name for cell in found if cell.sparsity is not None}
     write_table(out, tables.Published, published_rows(study))

@@ -63,11 +63,12 @@ class Words(BaseModel, extra="forbid"):
 
 
 class Claim(NamedTuple):
-    """A statement of a paper, and how it is checked."""
+    """A statement of a paper, and how it is checked. ``further``: pruners that it is about, besides the paper's."""
 
     id: str
     words: Words
     check: Check
+    further: Collection[str] = ()
 
     def finding(self, study: Measured) -> Finding:
         parts: list[Part] = []
@@ -90,11 +91,11 @@ class Claims:
     pruners: Collection[str]
     claims: list[Claim] = field(default_factory=list)
 
-    def check(self, id_: str) -> Callable[[Check], Check]:
-        """Declare the decorated function as the check of a claim."""
+    def check(self, id_: str, further: Collection[str] = ()) -> Callable[[Check], Check]:
+        """Declare the decorated function as the check of a claim; ``further``: see :class:`Claim`."""
 
         def declare(check: Check) -> Check:
-            self.claims.append(Claim(id_, self.words[id_], check))
+            self.claims.append(Claim(id_, self.words[id_], check, further))
             return check
 
         return declare
@@ -105,10 +106,15 @@ class Claims:
 
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
-        part = study.only(
-            lambda key: study.family(key.arch) in self.families and key.pruner in (NO_PRUNER, *self.pruners)
-        )
-        return {claim.id: claim.finding(part) for claim in self.claims}
+
+        def part(further: Collection[str]) -> Measured:
+            pruners = {NO_PRUNER, *self.pruners, *further}
+            return study.only(lambda key: study.family(key.arch) in self.families and key.pruner in pruners)
+
+        common = part(())
+        return {
+            claim.id: claim.finding(part(claim.further) if claim.further else common) for claim in self.claims
+        }
 
 
 class Count(NamedTuple):

@@ -14,7 +14,7 @@ from prunescope.analysis.tables import registry
 from prunescope.analysis.tables.declared import CellRow, Row, read_table
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.style import ordered
@@ -97,8 +97,9 @@ class Results:
         Raises:
             UserError: a table cannot be read.
         """
-        folders = {PrunedCell.of(cell): cell.path for cell in map(CellFolder.at, map(Path, cells))}
-        asked = [PrunedCell.of(cell) for cell in study.cells if cell.dataset in datasets]
+        at = [CellFolder.at(Path(cell)) for cell in cells]
+        folders = {PrunedCell.of(cell): cell.path for cell in at if not cell.pruner.startswith(CONTROL)}
+        asked = [PrunedCell.of(cell) for cell in study.cells if cell.dataset in datasets and not cell.control]
         every = [*asked, *sorted(folders)]
         return cls(
             frozenset(cell for cell in every if cell.pruner != NO_PRUNER),

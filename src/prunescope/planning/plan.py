@@ -76,7 +76,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
     for cell in study.cells:
         architecture, data = architectures[(cell.dataset, cell.arch)], study.datasets[cell.dataset].declared()
         count = len(cell.seeds)
-        models["dense" if cell.dense else "pruned"] += count
+        models["dense" if cell.dense else "control" if cell.control else "pruned"] += count
         one = work_of(study, cell, architecture["_forward_flops"])
         cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
@@ -107,6 +107,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "models": models.total(),
         "dense_models": models["dense"],
         "pruned_models": models["pruned"],
+        "control_models": models["control"],
         "jobs": jobs,
         "gpu_hours": seconds / 3600,
         "partitions": partitions,
@@ -152,9 +153,10 @@ def check_checkpoints(study: Study) -> None:
 
 def plan_text(plan: dict[str, Any]) -> str:
     """The plan for a terminal."""
+    controls = f", {plan['control_models']:,} controls" if plan["control_models"] else ""
     lines = [
         f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} dense, "
-        f"{plan['pruned_models']:,} pruned) in {plan['jobs']:,} jobs",
+        f"{plan['pruned_models']:,} pruned{controls}) in {plan['jobs']:,} jobs",
         f"{_hours(plan['gpu_hours'], 'about ', 'less than a minute')} on {plan['basis']['gpu_hours']}",
         f"about {_gigabytes(plan['disk_gb'])} on disk, {_gigabytes(plan['tables_gb'])} of it "
         f"{plan['basis']['disk_gb']}",
@@ -262,7 +264,7 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
     compressions: dict[tuple[str, str], dict[Any, Cell]] = {}
     for cell in study.cells:
         chosen = compressions.setdefault((cell.dataset, cell.arch), {})
-        if not cell.dense:
+        if not (cell.dense or cell.control):
             pruner = study.all_pruners[cell.pruner]
             chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
     for (dataset, arch), chosen in compressions.items():

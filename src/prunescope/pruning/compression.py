@@ -38,6 +38,6 @@ def removal(pruner: Pruner, compression: Compression, model: nn.Module) -> Remov
         return Removal(share, round(share * size))
     channels = channels_of(model)
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    counts = filters_to_remove(shapes, channels, compression)
+    counts = filters_to_remove(shapes, channels, compression, pruner.shares_at(compression.value))
     left = parameters_left({name: shapes[name] for name in weights}, channels, counts)
     return Removal(Fraction(size - left, size), total - parameters_left(shapes, channels, counts))

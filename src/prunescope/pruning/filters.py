@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -36,13 +37,19 @@ def parameters_left(
 
 
 def filters_to_remove(
-    shapes: Mapping[str, torch.Size], channels: Sequence[Channels], compression: Compression
+    shapes: Mapping[str, torch.Size],
+    channels: Sequence[Channels],
+    compression: Compression,
+    shares: Mapping[str, float] = MappingProxyType({}),
 ) -> Counts:
     """How many channels each layer loses, so that parameters before over parameters left come closest to a ratio.
 
-    All layers lose the same fraction p of their channels, each rounded half up, and keep at least one. Layers whose
-    counts would change at the same p change one after the other, in the model's order; every
-    such step is tried. At least one channel goes.
+    A layer keeps a factor times its share of its channels, at most all and at least one; what it loses is rounded half
+    up. The factor is common to all layers. Layers whose counts would change at the same factor change one after the
+    other, in the model's order; every such step is tried. At least one channel goes.
+
+    Args:
+        shares: by the beginning of layers' names (``Pruner.layer_shares``); 1 for all others.
 
     Raises:
         UserError: the ratio is beyond what is left of the model with one channel in each layer.
@@ -52,9 +59,9 @@ def filters_to_remove(
         raise ValueError(f"{compression.text} of {len(channels)} layers with filters")
     total = sum(shape.numel() for shape in shapes.values())
     target = Fraction(compression.units, 100)
-    # The k-th channel of a layer of n goes once p * n >= k - 1/2.
+    # The k-th channel of a layer of n goes once (1 - factor * share) * n >= k - 1/2.
     steps = sorted(
-        (Fraction(2 * k - 1, 2 * one.size), index)
+        (-(1 - Fraction(2 * k - 1, 2 * one.size)) / _share(one.layer, shares), index)
         for index, one in enumerate(channels)
         for k in range(1, one.size)
     )
@@ -76,6 +83,12 @@ def filters_to_remove(
     reached = max(bisect_left(range(len(steps) + 1), target, key=ratio), 1)
     near = [number for number in (reached - 1, reached) if number >= 1]
     return counts(min(near, key=lambda number: abs(ratio(number) - target)))
+
+
+def _share(layer: str, shares: Mapping[str, float]) -> Fraction:
+    """The share of the longest name that the layer's begins with, as it is written: 0.3 is three tenths."""
+    own = [name for name in shares if layer == name or layer.startswith(f"{name}.")]
+    return Fraction(str(shares[max(own, key=len)])) if own else Fraction(1)
 
 
 def filter_masks(

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 B = TypeVar("B")
 
@@ -17,10 +18,13 @@ def accumulated_gradients(
     backward: Callable[[B], object],
     batches: Iterable[B],
     decay: float = 0.0,
+    training: bool = False,
 ) -> dict[str, Tensor]:
     """Mean over batches of the gradient of the mean loss, per weight tensor and of its shape.
 
-    Dropout is off and batch normalization uses its running statistics, which do not change. The
+    Dropout is off and batch normalization uses its running statistics. With ``training``, dropout draws from torch's
+    global generator and batch normalization uses the batch's statistics, as in ShrinkBench, which takes gradients
+    after ``model.train()``. Running statistics do not change either way. The
     mean rather than the sum: the criterion of undecayed pruning compares the gradient with the
     weight-decay term, so its scale counts. With ``decay`` the gradient is that of the loss with
     its weight-decay term, g + decay * w (the recall paper's derivation). Gradients of the model
@@ -30,7 +34,9 @@ def accumulated_gradients(
         backward: leaves the gradient of a batch's mean loss in the model's parameters, whose gradients are cleared.
     """
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    statistics = [{name: value.clone() for name, value in norm.named_buffers()} for norm in norms]
+    model.train(training)
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
             # cuDNN computes gradients of recurrent layers in training mode only; dropout
@@ -46,6 +52,9 @@ def accumulated_gradients(
                 sums[name] += weight.grad
         count += 1
     model.zero_grad(set_to_none=True)
-    for module, training in modes:
-        module.training = training
+    for norm, kept in zip(norms, statistics, strict=True):
+        for name, value in kept.items():
+            norm.get_buffer(name).copy_(value)
+    for module, was_training in modes:
+        module.training = was_training
     return {name: total / count + decay * weights[name].detach() for name, total in sums.items()}

@@ -7,6 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.registry import Control
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_text
@@ -16,7 +19,7 @@ from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test
 from prunescope.report.texts import texts_of_test
-from prunescope.site import cell_page, explorer, figures_page, index_page, often
+from prunescope.site import cell_page, controls, explorer, figures_page, index_page, often
 from prunescope.site.cell_page import Shown
 from prunescope.site.findings import CellNumbers
 from prunescope.site.inputs import Site, gather
@@ -62,7 +65,7 @@ def build(
     """
     got = gather(study, cells)
     data = {Path(card).parent.name: Path(card).parent for card in cards}
-    scope = [cell for cell in study.cells if not data or cell.dataset in data]
+    scope = [cell for cell in study.cells if not cell.control and (not data or cell.dataset in data)]
     site = Site(
         study,
         scope,
@@ -94,6 +97,7 @@ def build(
 def _cell_pages(site: Site) -> None:
     tallies: dict[str, tuple[Tally, ImageTable | None]] = {}
     texts: dict[str, Mapping[int, str] | None] = {}
+    beside = {row.key: row for row in controls.read(site.tables, site.got.problems)}
     with atomic_directory(site.cells) as folder:
         for cell, where in site.got.found:
             shown = Shown(_texts(site, cell.dataset, texts), study_cells=tuple(site.numbers))
@@ -108,10 +112,23 @@ def _cell_pages(site: Site) -> None:
             text = cell_page.render(
                 cell, where, site.study, site.got.records.get(key_of(cell)), shown, page_path, site.out,
                 navigation=site.navigation(page_path), problems=site.got.problems,
-                explored=_explored(site, cell, page_path),
+                explored=_explored(site, cell, page_path), control=_control(site, cell, where, beside),
             )  # fmt: skip
             (folder / page_path.name).write_text(text, encoding="utf-8")
     site.often = [pair for pair in tallies.values() if pair[0].n_models >= often.FEWEST_MODELS]
+
+
+def _control(site: Site, cell: CellNumbers, where: Path, rows: Mapping[Key | None, Control]) -> str | None:
+    """The cell beside its control; None where the study has none."""
+    record = site.got.records.get(key_of(cell))
+    try:
+        reached = CellResults(where, record.value["models"] if record is not None else [], {}).sparsity
+    except (KeyError, TypeError):
+        return None
+    if reached is None:
+        return None
+    row = rows.get(Key(cell.dataset, cell.arch, cell.pruner, reached))
+    return None if row is None else controls.sentence(row, cell.summary)
 
 
 def _texts(site: Site, dataset: str, known: dict[str, Mapping[int, str] | None]) -> Mapping[int, str] | None:

@@ -47,6 +47,7 @@ def render(
     navigation: Sequence[page.Link] = (),
     problems: list[str] | None = None,
     explored: str | None = None,
+    control: str | None = None,
 ) -> str:
     """The cell's page.
 
@@ -61,6 +62,7 @@ def render(
         navigation: the pages that every page leads to.
         problems: files of the cell that are missing or cannot be read are added to it.
         explored: address of the example explorer with this cell chosen.
+        control: a sentence on the cell beside its control.
 
     Raises:
         UserError: the images are not those that were voted on.
@@ -104,6 +106,7 @@ def render(
         navigation=navigation,
         gaps=gaps,
         explored=explored,
+        control=control,
         curves=(drawn := cell_charts.curves(cell, shown.study_cells)),
         colour=look(cell.pruner).colour,
         losses=(losses := cell_charts.training(models.value.get("models", []) if models is not None else [])),

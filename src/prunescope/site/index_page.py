@@ -15,7 +15,7 @@ from prunescope.papers import report_comparison as against_papers
 from prunescope.papers.tables import CellClaims
 from prunescope.report import page
 from prunescope.report.sentences import count, is_share, metric_name
-from prunescope.site import grid, often, state, story
+from prunescope.site import controls, grid, often, state, story
 from prunescope.site.findings import CellNumbers, architecture_sentences, collapse_sentences, overall
 from prunescope.site.inputs import Site
 from prunescope.site.state import Key, key_of
@@ -24,6 +24,7 @@ from prunescope.site.state import Key, key_of
 TABLES: dict[str, str] = {
     "effectiveness.csv": "score of all models, mean and standard deviation over seeds",
     "task_metrics.csv": "the data sets' own metrics, mean and standard deviation over seeds",
+    "controls.csv": "change of the score from the dense model and from the control, which trains alike unpruned",
     "pie_share.csv": "how many examples are PIEs",
     "effectiveness_on_pies.csv": "score on PIEs, dense and pruned",
     "el2n_bins.csv": "PIEs by bin of EL2N score, training split",
@@ -107,7 +108,9 @@ def render(site: Site) -> str:
 def _statements(site: Site) -> list[story.Statement]:
     numbers = site.numbers
     found = story.headlines(site.study, numbers)
-    found += [one for one in (story.above_the_floor(numbers), story.distortion(numbers)) if one is not None]
+    beside = controls.headline(controls.read(site.tables, site.got.problems))
+    further = (story.above_the_floor(numbers), story.distortion(numbers), beside)
+    found += [one for one in further if one is not None]
     return found
 
 

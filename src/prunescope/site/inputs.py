@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.config.grid import Cell
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
@@ -44,6 +44,8 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
     got = Gathered()
     for path in cells:
         folder = CellFolder.at(Path(path))
+        if folder.pruner.startswith(CONTROL):
+            continue
         key = (folder.dataset, folder.arch, folder.pruner, folder.compression.token)
         try:
             record = read_json(folder.path / "models.json")

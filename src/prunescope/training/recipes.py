@@ -142,7 +142,8 @@ def prune_now(state: TrainingState, pruner: Pruner, zeros: Zeros, round_: int) -
 def _rounds(state: TrainingState, pruner: Pruner, compression: Compression) -> list[Zeros]:
     if pruner.structure == "filters":
         shapes = {name: parameter.shape for name, parameter in state.model.named_parameters()}
-        return [filters_to_remove(shapes, channels_of(state.model), compression)]
+        shares = pruner.shares_at(compression.value)
+        return [filters_to_remove(shapes, channels_of(state.model), compression, shares)]
     sizes = {name: weight.numel() for name, weight in prunable(state.model).items()}
     return zeros_by_round(pruner, compression, sizes, count_parameters(state.model))
 
@@ -204,13 +205,17 @@ def _gradients(state: TrainingState, pruner: Pruner, decay: float, round_: int) 
         loss = state.loss(state.model(inputs), labels)
         return loss, loss
 
-    return accumulated_gradients(
-        state.model,
-        prunable(state.model),
-        lambda chosen: backward(state, *chosen, batch_loss),
-        _examples(state, pruner.gradient_batches, size, round_),
-        decay=decay if pruner.gradient == "total" else 0.0,
-    )
+    labels = state.data.splits["train"].labels
+    with torch.random.fork_rng(devices=[labels.device] if labels.is_cuda else []):
+        torch.manual_seed(stream(state.seed, "prune", "dropout", round_))
+        return accumulated_gradients(
+            state.model,
+            prunable(state.model),
+            lambda chosen: backward(state, *chosen, batch_loss),
+            _examples(state, pruner.gradient_batches, size, round_),
+            decay=decay if pruner.gradient == "total" else 0.0,
+            training=pruner.gradient_mode == "train",
+        )
 
 
 def _examples(

@@ -469,7 +469,7 @@ def test_settings_that_mean_nothing_for_a_pruner_are_not_part_of_its_models(
     )
     assert set(mp["composition"]) == known
     assert set(lth["composition"]) == {*known, "level_fraction"}
-    assert set(chip["composition"]) == {*known, "structure", "map_batches", "map_batch_size"}
+    assert set(chip["composition"]) == {*known, "structure", "layer_shares", "map_batches", "map_batch_size"}
     assert "rewind_epochs" not in mp["training"]
     assert dumped("MP", {"ratios": [2]}, rewind_epochs=9) == mp
     assert dumped("LTH", {"levels": 1}, rewind_epochs=9)["training"]["rewind_epochs"] == 9

@@ -20,7 +20,7 @@ def study() -> Study:
 
 
 def test_every_pruner_arch_and_data_set_appears(study: Study) -> None:
-    cells = [cell for cell in study.cells if not cell.dense]
+    cells = [cell for cell in study.cells if not (cell.dense or cell.control)]
     assert {cell.pruner for cell in cells} == set(PRUNERS)
     assert {cell.arch for cell in cells} == {"lenet5", "bilstm", "bert"}
     assert {cell.dataset for cell in cells} == {"digits", "docstrings", "docstrings-topics"}
@@ -29,6 +29,11 @@ def test_every_pruner_arch_and_data_set_appears(study: Study) -> None:
     for model in {(cell.dataset, cell.arch) for cell in cells}:
         assert len({cell.compression for cell in cells if (cell.dataset, cell.arch) == model}) >= 2
     assert all(len(cell.seeds) >= 4 for cell in study.cells)
+    assert {cell.pruner for cell in study.cells if cell.control} >= {
+        "control-FT",
+        "control-WR",
+        "control-gradual",
+    }
 
 
 def test_conda_file_has_the_pins_of_the_lock() -> None:

@@ -322,6 +322,28 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "significantly in 0 of 1 of these",
     ),
     (
+        # The second reading is judged beside the first, by the same rule, against rivals that share it.
+        "REC-06",
+        study(
+            tests=[
+                compared("small MP 20", "small UP 20", 0.01),
+                compared("small MP 20", "small UP-derived 20", 0.01, -1),
+                compared("small UP-derived 20", "small GP-derived 20", 0.01),
+                compared("small GP 20", "small UP-derived 20", 0.01),
+            ]
+        ),
+        "holds",
+        "of MP in 1 of 1 comparisons from ratio 10 on, significantly in 1 (10 models a side). UP-derived fails: alpha "
+        "of UP-derived below that of MP and GP-derived in 0 of 2 comparisons from ratio 10 on, significantly in 0",
+    ),
+    (
+        # The second reading alone decides nothing.
+        "REC-06",
+        study(tests=[compared("small MP 20", "small UP-derived 20", 0.01)]),
+        "not measured",
+        "needs two models of UP and of MP or GP",
+    ),
+    (
         # Significant, the other way
         "REC-06",
         study(tests=[compared("small MP 20", "small UP 20", 0.001, -1)]),

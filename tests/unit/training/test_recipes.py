@@ -12,13 +12,13 @@ import pytest
 import torch
 from tests.support.recipes import prune_and_train
 
-from prunescope.config.architectures import Training
+from prunescope.config.architectures import ResNet, Training
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.criteria import CRITERIA
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
-from prunescope.models.registry import prunable
+from prunescope.models.registry import build, prunable
 from prunescope.pruning.filters import channels_kept, scores_of_maps
 from prunescope.training import checkpoint, recipes
 from prunescope.training.loop import train
@@ -315,6 +315,46 @@ def test_undecayed_pruning_by_the_total_gradient_is_gradient_pruning_by_the_data
     assert sum(int((released[name] != data[name]).sum()) for name in total) > 2000
 
 
+def test_the_recall_paper_s_gradients_are_taken_in_training_mode_and_its_statistics_stay(make_state):
+    """ResNet-8: masks by the batch's own statistics are others, and nothing of the model but masked weights changes."""
+    masks = {}
+    for mode in ("train", "eval"):
+        images = make_state("lenet5", SGD)
+        state = TrainingState(
+            build(ResNet(family="resnet", depth=8), images.data.shape, 0), images.data, SGD, 0
+        )
+        train(state, Phase("train", 1))
+        before = copied_state(state.model)
+        pruner = PRUNERS["GP"]
+        assert pruner.gradient_mode == "train"
+        recipes.prune_now(state, pruner.model_copy(update={"gradient_mode": mode}), 30_000, 1)
+        masks[mode] = state.masks
+        for name, value in state.model.state_dict().items():
+            kept = state.masks.get(name, torch.ones_like(value, dtype=torch.bool))
+            assert torch.equal(value, before[name] * kept), name
+    assert sum(int((masks["train"][n] != masks["eval"][n]).sum()) for n in masks["train"]) > 100
+
+
+def test_dropout_of_a_gradient_in_training_mode_is_the_seed_s(make_state):
+    """The same masks whatever was drawn before, and what is drawn after is left alone."""
+    found = []
+    for drawn in (1, 2):
+        state = make_state("encoder", ADAM)
+        torch.manual_seed(drawn)
+        recipes.prune_now(state, PRUNERS["UP"], 400, 1)
+        found.append(state.masks)
+        after = torch.rand(1)
+        torch.manual_seed(drawn)
+        assert torch.equal(after, torch.rand(1))
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_a_gradient_mode_is_part_of_a_job_s_text_only_where_it_counts():
+    texts = {name: pruner.model_dump() for name, pruner in PRUNERS.items()}
+    assert {name for name, text in texts.items() if "gradient_mode" in text} == {"GP", "UP", "UP-derived"}
+    assert all(text["gradient_mode"] == "train" for text in texts.values() if "gradient_mode" in text)
+
+
 def test_scores_come_from_the_model_as_it_is_before_rewinding(make_state, monkeypatch):
     state = make_state("bilstm", SGD)
     start = copied_state(state.model)
@@ -387,10 +427,10 @@ def test_pruning_at_the_beginning_has_the_order_of_training_dense(make_state, mo
 
 
 @pytest.mark.parametrize(
-    ("pruner", "batches", "size"), [("IBP-AI", 4, 10), ("GP", 1, 8)]
+    ("pruner", "batches", "size", "training"), [("IBP-AI", 4, 10, False), ("GP", 1, 8, True)]
 )  # 100 examples asked for, 40 there are
-def test_gradients_see_different_training_examples_in_evaluation_mode(
-    make_state, monkeypatch, pruner, batches, size
+def test_gradients_see_different_training_examples_in_their_mode(
+    make_state, monkeypatch, pruner, batches, size, training
 ):
     state = make_state("encoder", ADAM)
     seen: list[int] = []
@@ -398,7 +438,7 @@ def test_gradients_see_different_training_examples_in_evaluation_mode(
 
     def batch(split, index, augment=None):
         assert split is state.data.splits["train"]
-        assert not state.model.training
+        assert state.model.training is training
         seen.append(index.tolist())
         return whole(split, index, augment)
 

@@ -20,6 +20,9 @@ from prunescope.config.pruners import PRUNERS
 #: The pruners of Table 9, in its order.
 _OVER_SIZES = ("MP", "UP")
 
+#: How second readings of pruners are called: UP-derived beside UP. The paper knows one, so its families have one.
+_DERIVED = "-derived"
+
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
@@ -147,13 +150,20 @@ def _of_datasets(
 def _pruners(cells: Sequence[AlphaCell], over_sizes: set[tuple[str, str]]) -> Iterator[Comparison]:
     """Table 8: all pairs of pruners at one compression level of a (data set, architecture) pair.
 
-    A pair that has only the two pruners of Table 9, and is compared there, is not compared once more.
+    A pair that has only the two pruners of Table 9, and is compared there, is not compared once more. Second readings
+    are a family of their own: each against the others, where they take the place of their namesakes.
     """
     for (pair, compression), group in _groups(cells, lambda c: (c.pair, c.compression)).items():
-        if pair in over_sizes and {cell.pruner for cell in group} == set(_OVER_SIZES):
-            continue
-        for first, second in combinations(group, 2):
-            yield _of_pruners(f"pruner: {', '.join(pair)}, {_named(compression)}", first, second)
+        where = f"{', '.join(pair)}, {_named(compression)}"
+        derived = {cell.pruner for cell in group if cell.pruner.endswith(_DERIVED)}
+        read_once = [cell for cell in group if cell.pruner not in derived]
+        if not (pair in over_sizes and {cell.pruner for cell in read_once} == set(_OVER_SIZES)):
+            for first, second in combinations(read_once, 2):
+                yield _of_pruners(f"pruner: {where}", first, second)
+        read_twice = [cell for cell in group if cell.pruner + _DERIVED not in derived]
+        for first, second in combinations(read_twice, 2):
+            if derived & {first.pruner, second.pruner}:
+                yield _of_pruners(f"pruner, as derived: {where}", first, second)
 
 
 def _over_sizes(cells: Sequence[AlphaCell]) -> Iterator[Comparison]:

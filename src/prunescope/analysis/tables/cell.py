@@ -13,7 +13,7 @@ from prunescope.analysis.leading import led
 from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.declared import CELL, Row, read_rows, read_table
 from prunescope.config.compression import Compression
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.errors import UserError
 from prunescope.files import read_json
 
@@ -60,6 +60,14 @@ class CellResults:
     @property
     def dense(self) -> bool:
         return self.pruner == NO_PRUNER
+
+    @property
+    def control(self) -> bool:
+        return self.pruner.startswith(CONTROL)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        return (self.dataset, self.arch)
 
     @property
     def composition(self) -> Mapping[str, Any]:

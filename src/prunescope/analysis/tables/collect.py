@@ -37,7 +37,8 @@ def collect(
         UserError: a cell has no audit, or a path does not end as a cell's does.
     """
     found, dense = read_cells(cells, metrics)
-    study = StudyResults(found, dense, analysis or Analysis(), sources or {}, published)
+    cells_, controls = ([cell for cell in found if cell.control is control] for control in (False, True))
+    study = StudyResults(cells_, dense, analysis or Analysis(), sources or {}, published, controls)
     for table in TABLES.values():
         module, _, name = table.maker.partition(":")
         rows: list[Row] = list(getattr(import_module(module), name)(study))

@@ -28,7 +28,7 @@ from prunescope.config.pruners import NO_PRUNER
 def effectiveness(study: StudyResults) -> Iterator[Effectiveness]:
     for names, dense in study.dense.items():
         yield Effectiveness(*names, NO_PRUNER, 0.0, metric=dense.metric, **_spread(dense.scores))
-    for cell in study.pruned:
+    for cell in (*study.controls, *study.pruned):
         yield Effectiveness(**cell.names, metric=cell.metric, **_spread(cell.scores("pruned")))
 
 
@@ -36,7 +36,7 @@ def task_metrics(study: StudyResults) -> Iterator[TaskMetric]:
     for names, dense in study.dense.items():
         for metric, scores in dense.others.items():
             yield TaskMetric(*names, NO_PRUNER, 0.0, metric=metric, **_spread(scores))
-    for cell in study.pruned:
+    for cell in (*study.controls, *study.pruned):
         for metric, scores in cell.metrics("pruned").items():
             yield TaskMetric(**cell.names, metric=metric, **_spread(scores))
 

@@ -33,6 +33,19 @@ class TaskMetric(Effectiveness):
     """Test scores by the data set's own metrics, for data sets that name some."""
 
 
+@TABLES.add("controls", "prunescope.analysis.controls:rows")
+@dataclass(frozen=True)
+class Control(CellRow):
+    """Change of the test score from the dense model, and from the control, which trains alike and is not pruned."""
+
+    metric: A[str, "as in `effectiveness`"]
+    change_from_dense: A[float | None, "mean over seeds of pruned minus dense score"]
+    change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
+    ci_low: A[float | None, "lower end of the interval of `change_from_control`; empty with one seed"]
+    ci_high: A[float | None, "upper end"]
+    n_seeds: A[int, "seeds that have all three scores"]
+
+
 @TABLES.add("pie_share", f"{_PER_CELL}:pie_share")
 @dataclass(frozen=True)
 class PieShare(CellRow):

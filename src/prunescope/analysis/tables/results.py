@@ -39,7 +39,9 @@ class DenseModels:
 
 @dataclass(frozen=True)
 class StudyResults:
-    """``cells``: in the order of the tables' rows. ``sources``: of the data sets, as far as known.
+    """``cells``: dense and pruned, in the order of the tables' rows. ``sources``: of the data sets, as far as known.
+
+    ``controls``: cells of models that train as the pruned ones do and are not pruned.
 
     ``published``: what fills the column of this name in ``objectives``.
     """
@@ -49,6 +51,7 @@ class StudyResults:
     analysis: Analysis = field(default_factory=Analysis)
     sources: Mapping[str, str] = field(default_factory=dict)
     published: Published = nothing_published
+    controls: Sequence[CellResults] = ()
 
     @property
     def pruned(self) -> list[CellResults]:

@@ -126,6 +126,26 @@ def test_columns_of_the_paper() -> None:
     assert not any(c.undecided for c in found)
 
 
+def test_a_second_reading_changes_no_family_of_the_paper() -> None:
+    """Table 8 has six pairs of four pruners; UP-derived and GP-derived stand for their namesakes in five of six."""
+    derived = [
+        cell("cifar10", "r56", name, Compression.of_ratio(10)) for name in ("UP-derived", "GP-derived")
+    ]
+    plain, more = comparisons(paper()), comparisons([*paper(), *derived])
+    assert [c for c in more if "derived" not in c.family] == plain
+    pairs = {(c.a, c.b) for c in of(more, "pruner, as derived: cifar10, b, ratio 10")}
+    assert pairs == {
+        ("MP", "UP-derived"), ("UP-derived", "RP"), ("MP", "GP-derived"), ("RP", "GP-derived"),
+        ("UP-derived", "GP-derived"),
+    }  # fmt: skip
+    # Beside the two pruners of Table 9 alone, it makes no Table 8 of them.
+    one = cell("cifar10", "r20", "UP-derived", Compression.of_ratio(10))
+    found = [c for c in comparisons([*paper(), one]) if "derived" in c.family]
+    assert [(c.family, c.a, c.b) for c in found] == [
+        ("pruner, as derived: cifar10, e, ratio 10", "MP", "UP-derived")
+    ]
+
+
 def test_figure_13_leaves_the_tables_alone() -> None:
     # Ratios 6 and 8 are of a figure; the setting keeps them out of the tests.
     cells = [*paper(), *(cell("cifar10", "r20", "MP", Compression.of_ratio(t)) for t in (6, 8))]
