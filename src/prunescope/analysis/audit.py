@@ -17,6 +17,7 @@ import numpy as np
 from prunescope.analysis import conditions, readability
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis.certainty import certainty, summary_of
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
@@ -105,6 +106,7 @@ def audit(
         tolerance = default_tolerance(pair.dense.label)
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
+        results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
     if early:
@@ -128,6 +130,7 @@ def audit(
     summary = {
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
+        **summary_of(results.certainty),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
