@@ -123,7 +123,7 @@ def audit(
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
     if measured is not None:
-        results.readability = readability.compare(measured, results.pies.is_pie)
+        results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
     if scores is not None:
         known["early"] = scores.about
@@ -242,6 +242,7 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
             for name in before
         }
     summary |= _particulars(dense, pies, tolerance, similarity)
+    summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
     classes = class_counts(dense, pies)
     if recall is not None:
         summary |= _alpha(recall, confidence)
@@ -258,6 +259,13 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
     )
+
+
+def _constant(side: Predictions) -> list[int]:
+    """Seeds of the models that give one answer to all examples; tokens are not looked at."""
+    if side.task == "tokens" or len(side.examples) < 2:
+        return []
+    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
 
 
 def _mcnemar(side: Predictions, pies: Pies, tolerance: float) -> dict[str, Any]:

@@ -135,7 +135,14 @@ class Readability(Row):
     measure: A[str, "readability formula, or `text_length` in tokens"]
     all: A[float | None, "mean over all texts"]
     pies: A[float | None, "mean over the PIEs"]
-    ratio: A[float | None, "pies / all"]
+    ratio: A[float | None, "pies / all; empty where a mean is not positive"]
+    difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
+    ci_low: A[float | None, "lower end of its interval (Welch)"] = None
+    ci_high: A[float | None, "upper end"] = None
+    p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
+    p_corrected: A[float | None, "by Holm's method over the measures"] = None
+    n_texts: A[int | None, "texts; empty ones are left out"] = None
+    n_empty: A[int | None, "empty texts"] = None
 
 
 @AUDIT_TABLES.add("pie_share_by_seeds")
