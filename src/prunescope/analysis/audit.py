@@ -103,7 +103,8 @@ def audit(
     read = read_sides(sides)
     pair = _paired(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
-        tolerance = default_tolerance(pair.dense.label)
+        # Labels that do not vary say nothing of what is close; what the dense models answer does.
+        tolerance = default_tolerance(pair.dense.label) or default_tolerance(pair.dense.prediction.ravel())
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
         results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
@@ -196,6 +197,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
+    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
+    scored = np.isfinite(score_pruned - score_dense)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     n, n_pies = len(dense.examples), int(pies.is_pie.sum())
@@ -210,10 +213,11 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "n_classes": len(dense.classes),
         "n_pies": n_pies,
         "pie_share": n_pies / n,
-        "dense_score": _mean(score_dense),
-        "pruned_score": _mean(score_pruned),
-        "dense_score_std": _std(score_dense),
-        "pruned_score_std": _std(score_pruned),
+        "n_scored": int(np.count_nonzero(scored)),
+        "dense_score": _mean(score_dense[scored]),
+        "pruned_score": _mean(score_pruned[scored]),
+        "dense_score_std": _std(score_dense[scored]),
+        "pruned_score_std": _std(score_pruned[scored]),
         "dense_score_on_pies": _mean(dense_on_pies),
         "pruned_score_on_pies": _mean(pruned_on_pies),
         "change": changes.of_score(score_dense, score_pruned),
@@ -280,6 +284,8 @@ def _mcnemar(side: Predictions, pies: Pies, tolerance: float) -> dict[str, Any]:
 
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
+    if side.task == "multi-label":
+        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:
