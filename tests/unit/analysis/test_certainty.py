@@ -116,7 +116,7 @@ def test_calibration_error_of_two_bins() -> None:
     """Bins (.5, .6) and (.8, .9): gaps 1.1 - 1 and 1.7 - 2, over 4 answers."""
     sure, right = np.array([0.9, 0.5, 0.6, 0.8]), np.array([True, False, True, True])
     found = calibration_errors(sure, right, np.array([0, 1, 1, 1]), bins=2)
-    assert found == pytest.approx([(0.1 + 0.3) / 4, (0.1 + 0.2) / 3, 0.5])
+    assert found == pytest.approx([(0.1 + 0.3) / 4, (0.1 + 0.2) / 3, 0.1])
 
 
 def test_several_labels_are_yes_or_no_answers(tmp_path: Path) -> None:
