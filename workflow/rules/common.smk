@@ -55,11 +55,11 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 1,
-    "cell": 6,
-    "tables": 13,
-    "figures": 13,
-    "paper": 10,
-    "report": 12,
+    "cell": 7,
+    "tables": 14,
+    "figures": 14,
+    "paper": 11,
+    "report": 13,
     "tune": 1,
 }
 

@@ -6,6 +6,7 @@ a folder that appears as a whole.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import readability
+from prunescope.analysis import conditions, readability
+from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis.certainty import certainty, summary_of
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
+from prunescope.analysis.paired import Changes, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
-from prunescope.analysis.pies.classes import class_counts
+from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
 from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
-from prunescope.analysis.stats import change_interval, mean, std
+from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
 from prunescope.predictions.scores import correct, flips, score_name, scores
@@ -51,6 +55,8 @@ def audit(
     seeds: Collection[int] | None = None,
     tolerance: float | None = None,
     similarity: float | None = None,
+    margin: float | None = None,
+    fail_on: Sequence[str] = (),
     processes: int = 1,
     replace: bool = False,
     seed_statistics: bool = True,
@@ -70,6 +76,8 @@ def audit(
         seeds: only these models; the others of the files are left aside and not counted as dropped.
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
+        margin: the score may fall by less than this (``summary["margin"]`` says whether it does).
+        fail_on: conditions of ``conditions.parse``; ``summary["failed"]`` names those that apply.
         processes: for scoring texts.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
@@ -85,6 +93,9 @@ def audit(
         raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
     if bins < 1:
         raise UserError(f"--bins: {bins} is not a number of bins; try 20")
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
+    asked = [conditions.parse(text) for text in fail_on]
     if not replace:
         _check_free(out)
     table = _texts(texts, text_columns)
@@ -92,9 +103,11 @@ def audit(
     read = read_sides(sides)
     pair = _paired(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
-        tolerance = default_tolerance(pair.dense.label)
+        # Labels that do not vary say nothing of what is close; what the dense models answer does.
+        tolerance = default_tolerance(pair.dense.label) or default_tolerance(pair.dense.prediction.ravel())
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
+        results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
     if early:
@@ -111,17 +124,22 @@ def audit(
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
     if measured is not None:
-        results.readability = readability.compare(measured, results.pies.is_pie)
+        results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
     if scores is not None:
         known["early"] = scores.about
     summary = {
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
+        **summary_of(results.certainty),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
     }
+    if margin is not None:
+        summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
+    if asked:
+        summary["failed"] = [one.text for one in asked if one.applies(summary)]
     # The target itself, should it be a link to a folder elsewhere.
     with atomic_directory(out.resolve()) as folder:
         write(folder, results)
@@ -178,6 +196,9 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
+    changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
+    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
+    scored = np.isfinite(score_pruned - score_dense)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     n, n_pies = len(dense.examples), int(pies.is_pie.sum())
@@ -192,16 +213,18 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "n_classes": len(dense.classes),
         "n_pies": n_pies,
         "pie_share": n_pies / n,
-        "dense_score": _mean(score_dense),
-        "pruned_score": _mean(score_pruned),
-        "dense_score_std": _std(score_dense),
-        "pruned_score_std": _std(score_pruned),
+        "n_scored": int(np.count_nonzero(scored)),
+        "dense_score": _mean(score_dense[scored]),
+        "pruned_score": _mean(score_pruned[scored]),
+        "dense_score_std": _std(score_dense[scored]),
+        "pruned_score_std": _std(score_pruned[scored]),
         "dense_score_on_pies": _mean(dense_on_pies),
         "pruned_score_on_pies": _mean(pruned_on_pies),
-        "change": change_interval(score_dense, score_pruned, confidence),
-        "change_on_pies": change_interval(dense_on_pies, pruned_on_pies, confidence),
+        "change": changes.of_score(score_dense, score_pruned),
+        "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
+        "mcnemar": _mcnemar(dense, pies, tolerance),
     }
     metrics, parts = own_metrics(dense)
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
@@ -215,29 +238,54 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
                 "pruned_std": _std(after[name]),
                 "dense_on_pies": _mean(on_pies[0][name]),
                 "pruned_on_pies": _mean(on_pies[1][name]),
-                "change": change_interval(before[name], after[name], confidence),
-                "change_on_pies": change_interval(on_pies[0][name], on_pies[1][name], confidence),
+                "change": changes.of_metric(name, parts, before[name], after[name]),
+                "change_on_pies": changes.of_metric(
+                    name, parts, on_pies[0][name], on_pies[1][name], pies.is_pie
+                ),
             }
             for name in before
         }
     summary |= _particulars(dense, pies, tolerance, similarity)
+    summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
+    classes = class_counts(dense, pies)
     if recall is not None:
-        summary["alpha"] = _alpha(recall, confidence)
+        summary |= _alpha(recall, confidence)
+        classes = with_tests(classes, dense, pies, recall)
+        summary["most_harmed"] = most_harmed(classes)
     return Results(
         summary=summary,
         dense=dense,
         pruned=pruned,
         pies=pies,
         scores=(score_dense, score_pruned, flipped),
-        classes=class_counts(dense, pies),
+        classes=classes,
         distortion=recall,
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
     )
 
 
+def _constant(side: Predictions) -> list[int]:
+    """Seeds of the models that give one answer to all examples; tokens are not looked at."""
+    if side.task == "tokens" or len(side.examples) < 2:
+        return []
+    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
+
+
+def _mcnemar(side: Predictions, pies: Pies, tolerance: float) -> dict[str, Any]:
+    """Of one model a side, or of the majority votes of several."""
+    dense, pruned = (
+        correct(dataclasses.replace(side, prediction=vote.vote[None]), tolerance)[0]
+        for vote in (pies.dense, pies.pruned)
+    )
+    to_wrong, to_right = int(np.count_nonzero(dense & ~pruned)), int(np.count_nonzero(~dense & pruned))
+    return {"to_wrong": to_wrong, "to_right": to_right, "p_value": float(mcnemar(to_wrong, to_right))}
+
+
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
+    if side.task == "multi-label":
+        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:
@@ -250,15 +298,22 @@ def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: fl
 def _alpha(recall: Distortion, confidence: float) -> dict[str, Any]:
     interval = recall.interval(confidence)
     left_out = int(np.isnan(recall.alpha).sum())
+    null, pairs = recall.null()
+    corrected = recall.corrected(confidence)
     return {
-        "mean": interval.mean,
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "confidence": confidence,
-        "verdict": interval.verdict,
-        "n_seeds": len(recall.alpha) - left_out,
-        "n_left_out": left_out,
+        "alpha": {
+            **_entry(interval, confidence),
+            "n_seeds": len(recall.alpha) - left_out,
+            "n_left_out": left_out,
+        },
+        "alpha_null": {"mean": null, "n": pairs},
+        "alpha_corrected": _entry(corrected, confidence),
     }
+
+
+def _entry(found: Interval | Corrected, confidence: float) -> dict[str, Any]:
+    ends = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high}
+    return {**ends, "confidence": confidence, "verdict": found.verdict}
 
 
 def _mean(values: np.ndarray) -> float | None:

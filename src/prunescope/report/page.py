@@ -41,6 +41,7 @@ def environment() -> jinja2.Environment:
         percent=sentences.percent,
         number=sentences.number,
         count=sentences.count,
+        p_value=p_value,
         score=sentences.score_text,
         metric=pretty_metric,
         signed_points=sentences.signed_points,
@@ -49,6 +50,11 @@ def environment() -> jinja2.Environment:
         ratio_bar=svg.ratio_bar,
     )
     return env
+
+
+def p_value(p: float | None) -> str:
+    """``0.03``, ``4e-8``; a dash where there is none."""
+    return sentences.GAP if p is None else sentences.p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def sort_key(value: float | None) -> str:

@@ -334,8 +334,8 @@ CASES: list[tuple[str, Measured, str, str]] = [
         ),
         "holds",
         "of MP in 1 of 1 comparisons from ratio 10 on (10 models a side); significantly in 1 of 1 of these; UP-derived "
-        "fails: alpha of UP-derived below that of MP and GP-derived in 0 of 2 comparisons from ratio 10 on (10 models a "
-        "side), significantly in 0 of 2 of these",
+        "fails: alpha of UP-derived below that of MP and GP-derived in 0 of 2 comparisons from ratio 10 on (10 models "
+        "a side), significantly in 0 of 2 of these",
     ),
     (
         # The second reading alone decides nothing.
