@@ -82,7 +82,7 @@ def spread(values: Collection[float], spec: str = ".3f") -> str:
 def corrected(study: Measured, cells: Collection[Key]) -> Part | None:
     """How many of these cells are beyond 1 once alpha is corrected for noise; decides nothing."""
     low, high = study["corrected_low"], study["corrected_high"]
-    if not any(key in low or key in high for key in cells):
+    if not any(key in study["alpha_null"] for key in cells):
         return None
     below, above = sum(high.get(key, inf) < 1 for key in cells), sum(low.get(key, -inf) > 1 for key in cells)
     return Part(
