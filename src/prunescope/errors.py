@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 
@@ -48,3 +49,14 @@ def listed(names: Iterable[object], limit: int = 12) -> str:
     if len(items) <= limit:
         return ", ".join(items)
     return f"{', '.join(items[:limit])} and {len(items) - limit} more"
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """`` (did you mean 'train'?)`` for a name that is close to a known one, else nothing.
+
+    >>> nearest("lable", ["text", "label"])
+    " (did you mean 'label'?)"
+    """
+    by_case = {str(one).casefold(): str(one) for one in known}
+    found = get_close_matches(str(name).casefold(), by_case, 1, 0.7)
+    return f" (did you mean {by_case[found[0]]!r}?)" if found else ""

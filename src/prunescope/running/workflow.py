@@ -129,8 +129,11 @@ class WorkflowGrid:
     # Settings.
 
     def dataset_settings(self, wildcards: Any) -> str:
-        """Settings of a data set but for training, which does not change its examples."""
-        return settings_of(self.study.datasets[wildcards.dataset], exclude={"training"})
+        """Settings of a data set but for training, which does not change its examples; of own files, their content."""
+        dataset = self.study.datasets[wildcards.dataset]
+        content = dataset.fingerprint()
+        given = dataset if content is None else dataset.model_copy(update={"content": content})
+        return settings_of(given, exclude={"training"})
 
     def arch_settings(self, wildcards: Any) -> str:
         return settings_of(self.study.archs[wildcards.arch], exclude={"training", *RUNNING})

@@ -19,7 +19,7 @@ from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.data.encoding.vectors import read_vectors
 from prunescope.data.images import channel_statistics
 from prunescope.data.published import covering_power_of_two
-from prunescope.data.settings import Images, Spans, Texts
+from prunescope.data.settings import Spans, Texts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.errors import UserError
@@ -148,11 +148,12 @@ def encode(
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
-        if isinstance(spec, Images):
+        augment = getattr(spec, "augment", None)
+        if augment is not None:
             mean, std = channel_statistics(tensors["train.inputs"])
             scale = first.image_scale or 1.0
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
-            about["augment"] = spec.augment
+            about["augment"] = augment
     for split, table in () if answered else tables.items():
         tensors[f"{split}.labels"] = table.labels.astype(_LABELS[first.task])
     if vocabulary is not None:
