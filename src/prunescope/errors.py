@@ -20,6 +20,14 @@ class UserError(Exception):
     """
 
 
+class Problems(UserError):
+    """Several of them at once, a line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.lines = list(dict.fromkeys(problems))
+        super().__init__("\n".join(self.lines))
+
+
 class DamagedFileError(UserError):
     """A file that is cut off or not what its name says; ``path`` is the file."""
 

@@ -6,7 +6,7 @@ import signal
 
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
-from prunescope.config.load import study_from
+from prunescope.config.load import read_yaml, study_from
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.registry import families
 from prunescope.files import write_text
@@ -24,6 +24,10 @@ from prunescope.running.workflow import (
 from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
+    if workflow.is_main_process:
+        # Snakemake has read them too, and of a key that stands there twice kept the last one.
+        for file in workflow.configfiles:
+            read_yaml(file)
     STUDY = study_from(config)
     FAMILIES = families()
 

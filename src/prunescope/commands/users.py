@@ -107,11 +107,16 @@ def add_commands(commands: Any) -> None:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.planning.data import data_lines
     from prunescope.planning.plan import make_plan, plan_text
     from prunescope.planning.rates import read_rates
 
-    plan = make_plan(load_study(arguments.configfile), read_rates(arguments.rates))
-    print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
+    study = load_study(arguments.configfile)
+    said = data_lines(study, elsewhere=True)
+    plan = make_plan(study, read_rates(arguments.rates))
+    if said:
+        plan["data"] = said
+    print(json.dumps(plan, indent=2, ensure_ascii=False) if arguments.json else plan_text(plan))
     return 0
 
 

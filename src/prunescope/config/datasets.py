@@ -84,6 +84,9 @@ class Dataset(Spec):
     #: What the examples are, and so which architectures can take them.
     input: ClassVar[Literal["image", "text"]]
 
+    #: Whether ``declared`` knows the counts without the data.
+    counts_published: ClassVar[bool] = True
+
     #: The paper that studies the data set, by which plans sum up work.
     paper: ClassVar[str] = "other"
 

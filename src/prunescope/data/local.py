@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, Literal
 
 from prunescope.errors import UserError, listed, nearest
 
@@ -21,11 +21,11 @@ from prunescope.errors import UserError, listed, nearest
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
 #: How compressed text is opened, by its last ending.
-_COMPRESSED: Mapping[str, Callable[[Path], IO[bytes]]] = {
+_COMPRESSED: Mapping[str, Any] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-}  # type: ignore[dict-item]
+}
 
 #: A longer cell of CSV is no text: a quotation mark that is never closed.
 _LONGEST_CELL = 1 << 30
@@ -330,7 +330,7 @@ def _arrow_errors(path: Path, form: str) -> Iterator[None]:
 
 
 def _csv(
-    path: Path, columns: Sequence[Sequence[str]], delimiter: str = ",", quoting: int = csv.QUOTE_MINIMAL
+    path: Path, columns: Sequence[Sequence[str]], delimiter: str = ",", quoting: Literal[0, 3] = 0
 ) -> Rows:
     # Python's own limit is 131,072 characters.
     csv.field_size_limit(_LONGEST_CELL)

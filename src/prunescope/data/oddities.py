@@ -20,33 +20,7 @@ MIN_COUNTS = range(1, 11)
 _ONE_SIDED = 0.9
 
 _ENGLISH = frozenset(
-    [
-        "the",
-        "of",
-        "and",
-        "to",
-        "in",
-        "is",
-        "a",
-        "that",
-        "it",
-        "for",
-        "on",
-        "was",
-        "with",
-        "as",
-        "be",
-        "this",
-        "are",
-        "at",
-        "by",
-        "what",
-        "not",
-        "you",
-        "i",
-        "do",
-        "how",
-    ]
+    "the of and to in is a that it for on was with as be this are at by what not you i do how".split()  # noqa: SIM905
 )
 
 
@@ -142,12 +116,8 @@ def text_findings(
             f"Language: {what}. Readability formulas are for English: of other texts, trust their length alone."
         )
     longest = max((len(text) for texts in words.values() for text in texts), default=0)
-    return warnings, {
-        "empty": empty,
-        "language": spoken,
-        "longest": longest,
-        "unknown_words": {str(n): share for n, share in unknown.items()},
-    }
+    shares = {str(least): share for least, share in unknown.items()}
+    return warnings, {"empty": empty, "language": spoken, "longest": longest, "unknown_words": shares}
 
 
 def unknown_words(words: Mapping[str, Sequence[Sequence[str]]]) -> dict[int, float]:

@@ -10,18 +10,17 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from prunescope.data.columns import Columns
 from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.local import Rows, split_called
 from prunescope.data.oddities import label_warnings, leaks, text_findings
 from prunescope.data.splits import SPLITS, drawn, sample
 from prunescope.errors import UserError, listed, nearest
-
-if TYPE_CHECKING:
-    from prunescope.data.sources.table import Own
 
 #: Numbers count as classes where each stands there so often on average.
 _REPEATED = 3
@@ -151,7 +150,7 @@ class Prepared:
         return self.task == "single-label"
 
 
-def prepare(spec: Own, read: Read) -> Prepared:
+def prepare(spec: Columns, read: Read) -> Prepared:
     """Everything about a user's data but the pixels: read, checked, split, looked over.
 
     Raises:
@@ -236,14 +235,14 @@ def _texts(pool: _Pool, column: str) -> list[str]:
 
 
 def _labels(
-    spec: Own, pool: _Pool, inputs: Mapping[str, list[Any]], notes: list[str]
+    spec: Columns, pool: _Pool, inputs: Mapping[str, list[Any]], notes: list[str]
 ) -> tuple[str, tuple[str, ...], list[Any]]:
     """Task, classes, and the label of each example."""
     column = spec.label
     cells = [_class_named(cell, pool.names.get(column, ())) for cell in pool.columns[column]]
     empty = [n for n, cell in enumerate(cells) if _missing(cell)]
     words = {n: len(text.split()) for n, text in enumerate(next(iter(inputs.values())))} if spec.text else {}
-    task = spec.task
+    task: str | None = spec.task
     if task is None:
         task, why = _guessed([cell for cell in cells if not _missing(cell)], words, column)
         notes.append(f"Task {task}, as {why}; `task` in the study says otherwise.")
@@ -285,7 +284,7 @@ def _labels(
     return task, known, labels
 
 
-def _classes(spec: Own, pool: _Pool, column: str, found: Counter[str]) -> tuple[str, ...]:
+def _classes(spec: Columns, pool: _Pool, column: str, found: Counter[str]) -> tuple[str, ...]:
     """Classes in order: as given, as the files themselves name them, by number, or by name."""
     given = spec.classes or tuple(pool.names.get(column, ()))
     if given:
@@ -394,7 +393,7 @@ def _bands(numbers: Sequence[float]) -> list[tuple[int, ...]]:
 
 
 def _split(
-    spec: Own, pool: _Pool, contents: Sequence[Any], strata: Sequence[tuple[int, ...]], notes: list[str]
+    spec: Columns, pool: _Pool, contents: Sequence[Any], strata: Sequence[tuple[int, ...]], notes: list[str]
 ) -> dict[str, list[int]]:
     """Example numbers by split: as files or a column say, the rest drawn from what is to train on."""
     given = list(pool.given)
@@ -435,7 +434,7 @@ def _split(
 
 
 def _extra(
-    spec: Own, pool: _Pool, rows: Mapping[str, list[int]], inputs: Mapping[str, list[Any]]
+    spec: Columns, pool: _Pool, rows: Mapping[str, list[int]], inputs: Mapping[str, list[Any]]
 ) -> dict[str, list[str]]:
     """The user's own names of examples, and groups; ``length`` is made where there is no such column."""
     found = {} if spec.id is None else {"id": [str(cell) for cell in pool.columns[spec.id]]}
@@ -457,6 +456,6 @@ def _length_bands(train: Sequence[int], inputs: Mapping[str, list[Any]]) -> list
         np.unique(np.quantile(lengths[list(train)], (0.25, 0.5, 0.75), method="lower")).astype(int).tolist()
     )
     names = [f"up to {cuts[0]} words"]
-    names += [f"{below + 1} to {most} words" for below, most in zip(cuts, cuts[1:], strict=False)]
+    names += [f"{below + 1} to {most} words" for below, most in pairwise(cuts)]
     names.append(f"more than {cuts[-1]} words")
     return [names[band] for band in np.searchsorted(cuts, lengths, side="left").tolist()]

@@ -198,6 +198,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         if "assumed" in architecture
     }
     lines += [f"{arch}: {what}" for arch, what in assumed.items()]
+    if plan.get("data"):
+        lines += ["", "data", *plan["data"]]
     return "\n".join(lines)
 
 

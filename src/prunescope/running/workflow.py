@@ -20,7 +20,7 @@ from prunescope.config.grid import Cell
 from prunescope.config.jobs import model_job
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.errors import UserError, missing_extra
+from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
 from prunescope.planning.blocks import blocks
 from prunescope.planning.resources import resources_of
@@ -45,11 +45,12 @@ ANALYSES = ("test/summary.json", "train/summary.json", "models.json")
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End the process with one line, as the command line does, where a user's mistake or a missing extra stops it."""
+    """End the process with a line for each mistake of a user, as the command line does, or for a missing extra."""
     try:
         yield
     except UserError as error:
-        sys.exit(f"prunescope: error: {error}")
+        lines = error.lines if isinstance(error, Problems) else [str(error)]
+        sys.exit("\n".join(f"prunescope: error: {line}" for line in lines))
     except ModuleNotFoundError as error:
         missing = missing_extra(error)
         if missing is None:
@@ -68,14 +69,19 @@ def settings_of(spec: BaseModel, exclude: Collection[str] = ()) -> str:
 
 
 def refuse_impossible_models(study: Study) -> None:
-    """Check checkpoints, ratios and schedules, which needs torch: at the start of a run, not in dry runs and jobs.
+    """Check data, checkpoints, ratios and schedules, which takes time: at the start of a run, not in dry runs and jobs.
+
+    What is odd about the data is printed.
 
     Raises:
-        UserError: a cell of the grid cannot be made; the line names it.
+        UserError: a data set is not there or unusable, or a cell of the grid cannot be made; the line names it.
     """
+    from prunescope.planning.data import data_lines
     from prunescope.planning.plan import check_checkpoints, check_ratios
     from prunescope.planning.schedules import check_schedules
 
+    for line in data_lines(study):
+        print(f"prunescope: {line}", file=sys.stderr)
     check_checkpoints(study)
     check_ratios(study)
     check_schedules(study)
