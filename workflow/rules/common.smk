@@ -2,6 +2,7 @@
 # Every job of a cluster run reads this again: nothing heavy is imported here.
 
 import json
+import os
 import signal
 
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
@@ -13,6 +14,7 @@ from prunescope.files import write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
+from prunescope.planning.data import try_builds
 from prunescope.running.holding import hold, tell_of_holder
 from prunescope.running.workflow import (
     WorkflowGrid,
@@ -67,6 +69,16 @@ def start():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
     with errors_in_one_line():
         refuse_impossible_models(STUDY)
+        # Snakemake deletes what a job makes before the job starts. Data that models were trained on must not go for
+        # files that cannot be read.
+        try_builds(
+            STUDY,
+            [
+                job.wildcards.dataset
+                for job in workflow.dag.needrun_jobs()
+                if job.rule.name == "dataset" and any(map(os.path.exists, job.output))
+            ],
+        )
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
 
 
@@ -92,6 +104,11 @@ TRAINING = dict(
 def kept(path, keep):
     """An output that stays, or goes when nothing needs it any more."""
     return path if keep else temp(path)
+
+
+def dataset_settings(wildcards):
+    with errors_in_one_line():
+        return GRID.dataset_settings(wildcards)
 
 
 def pruned_version(wildcards):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -49,6 +49,22 @@ def data_lines(study: Study, *, elsewhere: bool = False) -> list[str]:
     if problems:
         raise Problems(problems)
     return lines
+
+
+def try_builds(study: Study, names: Iterable[str]) -> None:
+    """Build data sets in memory alone, to see that they can be.
+
+    Raises:
+        Problems: some cannot; a line each.
+    """
+    problems = []
+    for name in names:
+        try:
+            study.datasets[name].build(name)
+        except UserError as error:
+            problems.append(_placed(name, study.datasets[name], str(error)))
+    if problems:
+        raise Problems(problems)
 
 
 def _placed(name: str, dataset: Dataset, message: str) -> str:

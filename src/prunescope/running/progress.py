@@ -20,6 +20,7 @@ from typing import IO, TextIO
 from prunescope.config.load import load_study
 from prunescope.config.shipped import shipped
 from prunescope.errors import UserError
+from prunescope.planning.data import data_lines
 from prunescope.running import locks
 
 #: Seconds between lines where the output is not a terminal.
@@ -178,11 +179,13 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
 
     Raises:
-        UserError: the study is not a valid one, Snakemake is not installed, a run is in progress here,
+        UserError: the study is not a valid one, its data is not there or unusable, Snakemake is not installed, a run is in progress here,
             or the log cannot be written.
     """
     study = load_study(configfile)
     program = snakemake_program()
+    for line in data_lines(study):
+        print(line, file=sys.stderr)
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     command = [program, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
     if locks.is_stale(Path()):
