@@ -38,8 +38,8 @@ def leaks(
     for split, count in inside.items():
         if count:
             warnings.append(
-                f"Leak: {_of(count, len(rows[split]), split)} also {'are' if count > 1 else 'is'} in the training "
-                "split; scores on them say nothing of new ones."
+                f"Leak: {_of(count, len(rows[split]), split)} {'are' if count > 1 else 'is'} in the training split "
+                "too; scores on them say nothing of new ones."
             )
     copies = {split: len(rows[split]) - len({contents[n] for n in rows[split]}) for split in SPLITS}
     for split, count in copies.items():

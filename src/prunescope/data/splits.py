@@ -157,7 +157,7 @@ def drawn(
     left = [number for number in left if number not in set(holders.values())]
     place: dict[bytes | str, str] = {}
     for split, size in sizes.items():
-        count = round(size * total) if size < 1 else int(size)
+        count = max(1, round(size * total)) if size < 1 else int(size)
         if not 0 < count <= len(left) - (not holders):
             raise ValueError(
                 f"{count} {split} examples of {total} different ones, of which every class keeps one for training"

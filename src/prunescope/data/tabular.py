@@ -254,7 +254,7 @@ def _labels(
     if task == "regression":
         numbers = []
         for n, cell in enumerate(cells):
-            number = _number(cell)
+            number = _number(cell.strip().lstrip("0") or "0" if isinstance(cell, str) else cell)
             if number is None:
                 raise UserError(
                     f"{pool.where(n)}: label {cell!r} is not a number; correct the row, or set `task`"
@@ -343,8 +343,8 @@ def _guessed(cells: Sequence[Any], words: Mapping[int, int], column: str) -> tup
             return "regression", f"column {column!r} has {len(distinct):,} different numbers"
         return "single-label", f"column {column!r} has {len(distinct):,} different whole numbers"
     texts = [str(cell) for cell in cells]
-    parts = {part.strip() for text in texts for part in text.split("|")}
-    if any("|" in text for text in texts) and len(parts) < len(distinct):
+    parts = Counter(part.strip() for text in distinct for part in text.split("|"))
+    if any("|" in text for text in texts) and max(parts.values()) > 1:
         return "multi-label", f"column {column!r} has names joined by '|'"
     if len(cells) >= 10 and len(distinct) > len(cells) / 2:
         raise UserError(

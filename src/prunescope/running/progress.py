@@ -179,8 +179,8 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     stops its jobs; the same command goes on from there, also after a kill that left Snakemake's lock.
 
     Raises:
-        UserError: the study is not a valid one, its data is not there or unusable, Snakemake is not installed, a run is in progress here,
-            or the log cannot be written.
+        UserError: the study is not a valid one, its data is not there or unusable, Snakemake is not installed, a run
+            is in progress here, or the log cannot be written.
     """
     study = load_study(configfile)
     program = snakemake_program()
