@@ -11,7 +11,7 @@ from prunescope.data.splits import SPLITS
 from prunescope.errors import listed
 
 #: From this share on, unknown words are a warning; above the other, a model of words learns nothing.
-UNKNOWN_WARNED, UNKNOWN_AT_MOST = 0.2, 0.6
+UNKNOWN_WARNED, UNKNOWN_AT_MOST = 0.2, 0.8
 
 #: Words seen less often than this number of times are unknown: the numbers that findings tell of.
 MIN_COUNTS = range(1, 11)

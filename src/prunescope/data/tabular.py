@@ -241,7 +241,11 @@ def _labels(
     column = spec.label
     cells = [_class_named(cell, pool.names.get(column, ())) for cell in pool.columns[column]]
     empty = [n for n, cell in enumerate(cells) if _missing(cell)]
-    words = {n: len(text.split()) for n, text in enumerate(next(iter(inputs.values())))} if spec.text else {}
+    words = (
+        {n: len(text.split()) for n, text in enumerate(next(iter(inputs.values())))}
+        if spec.text_columns
+        else {}
+    )
     task: str | None = spec.task
     if task is None:
         task, why = _guessed([cell for cell in cells if not _missing(cell)], words, column)

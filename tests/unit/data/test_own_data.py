@@ -591,3 +591,47 @@ def test_class_names_of_a_hubs_file(tmp_path: Path) -> None:
 def test_settings_survive_as_json(tmp_path: Path) -> None:
     spec = own("x", text=["a", "b"], classes=["1", "0"], splits={"test": 0.5}, groups=["g"], limit=7)
     assert TypeAdapter(Dataset).validate_json(spec.model_dump_json()) == spec
+
+
+def test_what_scikit_learn_carries() -> None:
+    spec = own(source="sklearn", name="digits", limit=200)
+    data = spec.build("a")
+    assert spec.input == "image"
+    assert data.tables["train"].info.classes == tuple("0123456789")
+    assert {split: len(table) for split, table in data.tables.items()} == {
+        "train": 200,
+        "validation": 180,
+        "test": 200,
+    }
+    assert data.tables["train"].images.max() == 255  # type: ignore[union-attr]
+
+
+def test_what_torchvision_fetches(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prunescope.data.vision import prepare_torchvision
+
+    prepare_torchvision()
+    import torchvision.datasets
+
+    class Made:
+        classes = ("plane", "01")
+
+        def __init__(self, root: str, train: bool, download: bool) -> None:
+            assert download
+            self.count = 40 if train else 10
+
+        def __iter__(self) -> Any:
+            return ((Image.new("RGB", (8, 8), (n, self.count, 0)), n % 2) for n in range(self.count))
+
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", Made)
+    data = own(source="torchvision", name="CIFAR10").build("a")
+    assert data.tables["test"].info.classes == ("plane", "01")
+    assert {split: len(table) for split, table in data.tables.items()} == {
+        "train": 36,
+        "validation": 4,
+        "test": 10,
+    }
+    monkeypatch.setattr(Made, "__init__", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no net")))
+    with pytest.raises(
+        UserError, match=r"name: CIFAR10: torchvision cannot give it \(RuntimeError: no net\)"
+    ):
+        own(source="torchvision", name="CIFAR10").build("a")
