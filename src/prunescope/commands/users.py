@@ -13,7 +13,17 @@ from prunescope.commands.arguments import add_configfile
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.commands import audit
+    from prunescope.commands import audit, init
+
+    begin = commands.add_parser(
+        "init",
+        help="write a folder with a study to begin with",
+        description="Writes a commented study.yaml, README.md and .gitignore, and with texts a small example table. "
+        "Nothing that is there is overwritten.",
+        epilog="example: prunescope init my-study --text && cd my-study && prunescope run --quick",
+    )
+    init.add_arguments(begin)
+    begin.set_defaults(run=init.run)
 
     who_pays = commands.add_parser(
         "audit",
@@ -68,6 +78,11 @@ def add_commands(commands: Any) -> None:
         "the rest will take. The full output goes to a log file, named at the end.",
     )
     add_configfile(run)
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="two seeds, a small part of the data, one epoch, into RESULTS-quick: to see that everything fits",
+    )
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
@@ -153,8 +168,10 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from prunescope.running.progress import run_study
+    from prunescope.running.quick import quick_study
 
-    return run_study(arguments.configfile, arguments.snakemake)
+    configfile = quick_study(arguments.configfile) if arguments.quick else arguments.configfile
+    return run_study(configfile, arguments.snakemake)
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -160,7 +160,8 @@ def snakemake_program() -> str:
 
 def snakefile_arguments() -> list[str]:
     """Arguments that name the shipped workflow where this folder has none of its own."""
-    here = any(Path(name).is_file() for name in ("Snakefile", "snakefile", "workflow/Snakefile"))
+    # Another project's Snakefile is none of ours.
+    here = Path("workflow/rules/common.smk").is_file()
     return [] if here else ["--snakefile", str(shipped("Snakefile"))]
 
 
