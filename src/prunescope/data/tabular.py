@@ -415,8 +415,9 @@ def _split(
     if not rows["train"]:
         raise UserError(f"{spec.origin}: no training examples; it has {listed(here)} alone")
     wanted = spec.splits.sizes if spec.splits is not None else {}
-    if both := [split for split in wanted if split in here]:
-        raise UserError(f"splits.{both[0]}: the data has a {both[0]} split of its own; leave the key out")
+    notes += [
+        f"Of `splits`, {split} is not used: the data has such a split." for split in wanted if split in here
+    ]
     sizes = {split: wanted.get(split, SHARES[split]) for split in ("test", "validation") if split not in here}
     if not sizes:
         return rows

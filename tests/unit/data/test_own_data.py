@@ -167,6 +167,14 @@ def test_a_column_says_the_split(tmp_path: Path) -> None:
         own(path, text="text", splits={"column": "fold"}).build("a")
 
 
+def test_sizes_are_of_splits_that_the_files_lack(tmp_path: Path) -> None:
+    for size, split in ((60, "train"), (12, "test")):
+        write(tmp_path / f"{split}.csv", [{**row, "text": f"{split} {row['text']}"} for row in made(size)])
+    data = own(tmp_path, text="text", splits={"validation": 0.2, "test": 0.5}).build("a")
+    assert [len(data.tables[split]) for split in ("train", "validation", "test")] == [48, 12, 12]
+    assert "Of `splits`, test is not used: the data has such a split." in data.notes
+
+
 def test_splits_are_drawn_by_size_and_seed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", made(120))
     whole = own(path, text="text", splits={"validation": 12, "test": 0.25}).build("a")
