@@ -61,16 +61,22 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     Weight matrices (and convolution kernels) of all layers but embeddings, biases, normalization and
     the final classifier (PIE paper, appendix A.3; recall paper, after ShrinkBench). Every LSTM
     weight matrix, of each direction and layer, input and recurrent, is a layer of its own. Nor those of the
-    modules that the model names in ``not_prunable``, if it does.
+    modules that the model names in ``not_prunable``, if it does; with ``prunable_layers``, those of these alone.
     """
     embeddings = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
     final_layer = model.get_submodule(str(model.final_layer))
     apart = [final_layer, *(model.get_submodule(name) for name in getattr(model, "not_prunable", ()))]
     excluded = embeddings | {id(parameter) for module in apart for parameter in module.parameters()}
+    layers = getattr(model, "prunable_layers", None)
+    kept = (
+        None
+        if layers is None
+        else {id(weight) for layer in layers for weight in layer.parameters(recurse=False)}
+    )
     return {
         name: parameter
         for name, parameter in model.named_parameters()
-        if parameter.dim() > 1 and id(parameter) not in excluded
+        if parameter.dim() > 1 and id(parameter) not in excluded and (kept is None or id(parameter) in kept)
     }
 
 

@@ -15,6 +15,7 @@ from prunescope.config.architectures.causal_lm import CausalLM
 from prunescope.config.architectures.encoder import Encoder
 from prunescope.config.architectures.lenet5 import LeNet5
 from prunescope.config.architectures.resnet import ResNet
+from prunescope.config.architectures.torchvision import Torchvision
 from prunescope.config.architectures.training import (
     Training,
     fine_tuning_epochs,
@@ -35,6 +36,7 @@ __all__ = [
     "LeNet5",
     "ResNet",
     "Stackable",
+    "Torchvision",
     "Training",
     "families_that",
     "family_named",
@@ -54,6 +56,7 @@ FAMILIES: dict[str, type[Architecture]] = {
     "bilstm": BiLSTM,
     "encoder": Encoder,
     "causal-lm": CausalLM,
+    "torchvision": Torchvision,
 }
 
 #: An architecture's settings, which ``family`` tells apart: one of ``FAMILIES`` or of an installed package.
