@@ -22,6 +22,7 @@ from prunescope.config.architectures.training import (
     merged_training,
     rewinding_epochs,
 )
+from prunescope.config.architectures.transformers import Transformers
 from prunescope.config.plugins import Installed, load_settings, plugins
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Stackable",
     "Torchvision",
     "Training",
+    "Transformers",
     "families_that",
     "family_named",
     "family_names",
@@ -57,6 +59,7 @@ FAMILIES: dict[str, type[Architecture]] = {
     "encoder": Encoder,
     "causal-lm": CausalLM,
     "torchvision": Torchvision,
+    "transformers": Transformers,
 }
 
 #: An architecture's settings, which ``family`` tells apart: one of ``FAMILIES`` or of an installed package.

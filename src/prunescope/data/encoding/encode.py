@@ -27,7 +27,7 @@ from prunescope.files import atomic_path, expanded, write_text
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Subwords
-    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
+    from prunescope.data.encoding.tokenizers import AnyTokenizer, PretrainedTokenizer
 
 _KEY = "prunescope"
 
@@ -269,7 +269,7 @@ def _encode_words(
 
 def _encode_subwords(
     tables: dict[str, DataTable],
-    arch: archs.Encoder,
+    arch: archs.Encoder | archs.Transformers,
     max_tokens: int | None,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
@@ -349,11 +349,16 @@ def _byte_pairs(arch: archs.CausalLM, training: Sequence[str]) -> BytePairs:
     return load_byte_pairs(arch)
 
 
-def _tokenizer_of(arch: archs.Encoder, training: Sequence[str]) -> tuple[Subwords | PretrainedTokenizer, int]:
-    """The tokenizer of an encoder, and the number of its tokens."""
+def _tokenizer_of(
+    arch: archs.Encoder | archs.Transformers, training: Sequence[str]
+) -> tuple[Subwords | PretrainedTokenizer | AnyTokenizer, int]:
+    """The tokenizer of a model, and the number of its tokens."""
     from prunescope.data.encoding import subwords
-    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
+    from prunescope.data.encoding.tokenizers import AnyTokenizer, PretrainedTokenizer
 
+    if isinstance(arch, archs.Transformers):
+        tokenizer = AnyTokenizer(arch)
+        return tokenizer, tokenizer.size
     if arch.pretrained is None:
         learned = subwords.learn(training, arch.vocabulary)
         return subwords.Subwords(learned), len(learned)
