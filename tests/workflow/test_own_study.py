@@ -59,15 +59,19 @@ def test_the_walk_without_its_runs(tmp_path: Path) -> None:
 
 
 def test_blocks_of_other_places_are_settings() -> None:
-    (block,) = (block for language, block in BLOCKS if language == "yaml" and block.startswith("datasets:"))
+    sets, archs = (
+        block for language, block in BLOCKS if language == "yaml" and not block.startswith("name:")
+    )
     raw = {
         "name": "x",
         "seeds": [0],
-        **yaml.safe_load(block),
-        "archs": {"lenet5": {"family": "lenet5"}},
-        "grid": [{"datasets": ["pictures"], "archs": ["lenet5"]}],
+        **yaml.safe_load(sets),
+        **yaml.safe_load(archs),
+        "grid": [{"datasets": ["pictures"], "archs": ["mobile"]}],
     }
-    assert set(study_from(raw).datasets) == {"hub", "faces", "signs", "pictures"}
+    study = study_from(raw)
+    assert set(study.datasets) == {"hub", "faces", "signs", "pictures"}
+    assert set(study.archs) == {"distil", "tiny", "resnet", "mobile"}
 
 
 @pytest.mark.parametrize("kind", ["text", "images", "checkpoint"])

@@ -13,7 +13,7 @@ from prunescope.commands.arguments import add_configfile
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.commands import audit, init
+    from prunescope.commands import audit, init, predict
 
     begin = commands.add_parser(
         "init",
@@ -33,6 +33,16 @@ def add_commands(commands: Any) -> None:
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
+
+    predictions = commands.add_parser(
+        "predict",
+        help="write the prediction table of a checkpoint that was made, pruned or quantized elsewhere",
+        description="Asks a classifier of texts (a folder of transformers) about every row of a table, and writes what "
+        "`prunescope audit` reads.",
+        epilog="example: prunescope predict --model small/ --data test.csv --text question --out small.parquet",
+    )
+    predict.add_arguments(predictions)
+    predictions.set_defaults(run=predict.run)
 
     plan = commands.add_parser(
         "plan", help="what a study takes, before it runs: models, jobs, GPU hours, disk"

@@ -208,6 +208,30 @@ def prepare(spec: Columns, read: Read) -> Prepared:
     )
 
 
+@dataclass(frozen=True)
+class Labelled:
+    """Texts by column and labels (as ``Prepared`` has them), in the order of the rows."""
+
+    task: str
+    classes: tuple[str, ...]
+    inputs: Mapping[str, list[str]]
+    labels: list[Any]
+
+
+def labelled(spec: Columns, read: Read, split: str | None) -> Labelled:
+    """The rows of one split, or all, without drawing any; classes are those of all rows.
+
+    Raises:
+        UserError: a cell is not what its column should hold.
+    """
+    pool = _Pool(read)
+    inputs = {column: _texts(pool, column) for column in spec.text_columns}
+    task, classes, labels = _labels(spec, pool, inputs, [])
+    rows = [n for n, given in enumerate(pool.given) if split is None or given == split]
+    chosen = {column: [texts[n] for n in rows] for column, texts in inputs.items()}
+    return Labelled(task, classes, chosen, [labels[n] for n in rows])
+
+
 def _named(cell: Any, where: str) -> str:
     """How a picture is called in messages: its own path, where it has one."""
     path = cell.get("path") if isinstance(cell, dict) else cell
