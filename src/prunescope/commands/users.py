@@ -50,6 +50,11 @@ def add_commands(commands: Any) -> None:
     add_configfile(plan)
     plan.add_argument("--json", action="store_true", help="as JSON")
     plan.add_argument(
+        "--layers",
+        action="store_true",
+        help="also list the prunable weights of each model, as they were found",
+    )
+    plan.add_argument(
         "--rates",
         nargs="+",
         type=Path,
@@ -138,7 +143,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.configfile)
     said = data_lines(study, elsewhere=True)
-    plan = make_plan(study, read_rates(arguments.rates))
+    plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)
     if said:
         plan["data"] = said
     print(json.dumps(plan, indent=2, ensure_ascii=False) if arguments.json else plan_text(plan))

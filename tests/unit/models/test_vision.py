@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from torch import nn
 
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
+from prunescope.config.load import study_from
 from prunescope.errors import UserError
 from prunescope.models.registry import build, count_parameters, counted, prunable
 from prunescope.models.shape import Shape
+from prunescope.planning.plan import make_plan, plan_text
 
 
 def arch(model: str, **settings: Any) -> Any:
@@ -116,3 +119,22 @@ def test_what_is_no_such_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "w.pth").write_bytes(b"no tensors")
     with pytest.raises(UserError, match=r"w\.pth: cannot be read"):
         build(arch("resnet18", weights=str(tmp_path / "w.pth")), Shape(classes=3, image=(3, 64, 64)), 0)
+
+
+def test_a_plan_lists_the_prunable_weights() -> None:
+    study = study_from({
+        "name": "x",
+        "seeds": [0],
+        "datasets": {"digits": {"source": "digits"}},
+        "archs": {"net": {"family": "torchvision", "model": "squeezenet1_1"}},
+        "grid": [{"datasets": ["digits"], "archs": ["net"], "pruners": ["MP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    plan = make_plan(study, layers=True)
+    (network,) = plan["networks"]
+    assert network["layers"]["net.features.0.weight"] == [64, 3, 3, 3]
+    assert network["classifier"] == "net.classifier.1"
+    assert sum(prod(shape) for shape in network["layers"].values()) == network["n_prunable"]
+    text = plan_text(plan)
+    assert "net.features.0.weight" in text
+    assert "never pruned: the classifier net.classifier.1" in text
+    assert "layers" not in make_plan(study)["networks"][0]
