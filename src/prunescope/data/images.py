@@ -162,9 +162,10 @@ def encoded(cell: Any, folder: Path, where: str) -> bytes:
         )
     try:
         return (folder / Path(path).expanduser()).read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"{where}: image {folder / path}: cannot be read ({error.strerror}); correct the path"
+            f"{where}: image {folder / path}: cannot be read ({reason}); correct the path"
         ) from None
 
 

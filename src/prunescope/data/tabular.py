@@ -350,16 +350,20 @@ def _number(cell: Any) -> float | None:
     """A cell as a number. ``01`` is a name: a number does not begin so."""
     if isinstance(cell, bool):
         return None
-    if isinstance(cell, str):
-        return float(cell) if _NUMBER.fullmatch(cell.strip()) else None
-    return float(cell) if isinstance(cell, int | float) and isfinite(cell) else None
+    if isinstance(cell, str) and not _NUMBER.fullmatch(cell.strip()):
+        return None
+    try:
+        number = float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
 
 
 def _guessed(cells: Sequence[Any], words: Mapping[int, int], column: str) -> tuple[str, str]:
     """The task that the labels look like, and by what."""
     if any(isinstance(cell, list) for cell in cells):
         lengths = [len(cell) if isinstance(cell, list) else -1 for cell in cells]
-        if words and lengths == list(words.values()):
+        if words and lengths == list(words.values()) and max(lengths) > 1:
             return "tokens", f"column {column!r} has a list as long as the text has words"
         return "multi-label", f"column {column!r} has lists"
     distinct = set(map(str, cells))

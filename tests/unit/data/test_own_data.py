@@ -313,6 +313,36 @@ def test_settings_that_contradict(settings: dict[str, Any], message: str) -> Non
         own("x", **settings)
 
 
+@pytest.mark.parametrize(
+    ("name", "raw", "settings", "message"),
+    [
+        ("a.csv", b"", {}, "is empty"),
+        ("a.csv", b"text,label\n", {}, "has no rows"),
+        ("a.csv", b"text,label\na,\xff\n", {}, "line 2: not UTF-8"),
+        ("a.csv", b"text,label\na,b\nc,d,e\n", {}, "line 3: has not as many cells"),
+        ("a.csv", b'text,label\n"a,b\n', {}, "not CSV"),
+        ("a.csv.gz", b"no gzip", {}, "cannot be read"),
+        ("a.jsonl", b'{"text": 1', {}, "line 1: not JSON"),
+        ("a.json", b"[1, 2]", {}, "row 1: not a JSON object"),
+        ("a.jsonl", b'{"text": "a", "label": {"b": 1}}', {}, "no single class"),
+        ("a.jsonl", b'{"text": 3, "label": "b"}', {}, "column 'text' is 3, not a text"),
+        ("a.jsonl", b'{"text": "a", "label": [["b"]]}', {}, "is not a list of labels"),
+        ("a.jsonl", b'{"text": "a", "label": 1%s}' % (b"0" * 400), {}, "has one class alone|int"),
+        ("a.jsonl", b'{"text": "a\\u0000b", "label": "c"}', {"text": None, "image": "text"}, "null byte"),
+        ("a.parquet", b"PAR1", {}, "not a Parquet file"),
+        ("a.arrow", b"x" * 20, {}, "not an Arrow file"),
+        ("a.xlsx", b"x", {}, "its ending is none of"),
+    ],
+)
+def test_files_that_are_no_tables_are_a_line(
+    tmp_path: Path, name: str, raw: bytes, settings: dict[str, Any], message: str
+) -> None:
+    (tmp_path / name).write_bytes(raw)
+    with pytest.raises(UserError, match=message) as caught:
+        own(tmp_path / name, **{"text": "text", **settings}).checked()
+    assert "\n" not in str(caught.value)
+
+
 def test_quotation_marks_of_tsv_may_be_plain(tmp_path: Path) -> None:
     lines = [f'"quoted" word {n}\t{ODD[n % 2]}' for n in range(30)]
     (tmp_path / "a.tsv").write_text("text\tlabel\n" + "\n".join(lines) + "\n")

@@ -153,7 +153,12 @@ class Own(Columns):
             return dict(known)
         if known is not None and known["stamp"] == stamp:
             return dict(known)
-        found = {"stamp": stamp, "content": self.digest(), "facts": asdict(self._survey())}
+        try:
+            found = {"stamp": stamp, "content": self.digest(), "facts": asdict(self._survey())}
+        except OSError as error:
+            raise UserError(
+                f"{self.origin}: cannot be read ({error.strerror or error}); see its permissions"
+            ) from None
         with suppress(UserError):
             write_json(kept, found)
         return found
