@@ -17,7 +17,7 @@ import yaml
 from prunescope.cli import main
 from prunescope.config.load import study_from
 
-from .conftest import ROOT
+from .conftest import ROOT, Workspace
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall((ROOT / "docs" / "own-study.md").read_text(encoding="utf-8"))
@@ -133,3 +133,40 @@ def test_from_a_table_to_the_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nothing to do" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.workflow
+def test_finished_data_does_not_go_for_files_that_cannot_be_read(tmp_path: Path) -> None:
+    """Of a published set too; and another set of the study need not be there."""
+    for folder, header in (("good", "text,label"), ("bad", "a,b")):
+        for split in ("train", "test"):
+            path = tmp_path / folder / f"{split}.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"{header}\n" + "".join(f"a film number {n},{n % 2}\n" for n in range(40)))
+    study = {
+        "name": "x",
+        "seeds": [0],
+        "datasets": {
+            "mine": {"source": "imdb", "path": str(tmp_path / "good"), "max_tokens": 8},
+            "other": {"source": "imdb", "path": str(tmp_path / "nowhere"), "max_tokens": 8},
+        },
+        "archs": {"net": {"family": "bilstm"}},
+        "grid": [{"datasets": ["mine", "other"], "archs": ["net"]}],
+    }
+    workspace = Workspace(tmp_path / "run", study)
+    target = "results/data/mine/inputs/net.safetensors"
+    done = workspace.snakemake(target)
+    assert done.returncode == 0, done.stderr
+    before = {path: path.stat().st_mtime_ns for path in workspace.results.rglob("*") if path.is_file()}
+    study["datasets"]["mine"]["path"] = str(tmp_path / "bad")  # type: ignore[index]
+    workspace.write(study)
+    done = workspace.snakemake(target)
+    assert done.returncode != 0
+    assert "prunescope: error: datasets.mine: " in done.stderr
+    assert "train.csv: has no column 'text'; its columns are a, b" in done.stderr
+    study["datasets"]["mine"]["path"] = str(tmp_path / "good")  # type: ignore[index]
+    workspace.write(study)
+    assert workspace.jobs(target) == {}
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    done = workspace.snakemake("results/data/other/card.json")
+    assert "prunescope: error: datasets.other.path: " in done.stderr

@@ -14,13 +14,13 @@ from prunescope.files import write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
-from prunescope.planning.data import try_builds
 from prunescope.running.holding import hold, tell_of_holder
 from prunescope.running.workflow import (
     WorkflowGrid,
     any_of,
     errors_in_one_line,
     refuse_impossible_models,
+    refuse_unusable_data,
     settings_of,
 )
 from prunescope.tuning.job import tune_job
@@ -69,16 +69,12 @@ def start():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
     with errors_in_one_line():
         refuse_impossible_models(STUDY)
-        # Snakemake deletes what a job makes before the job starts. Data that models were trained on must not go for
-        # files that cannot be read.
-        try_builds(
-            STUDY,
-            [
-                job.wildcards.dataset
-                for job in workflow.dag.needrun_jobs()
-                if job.rule.name == "dataset" and any(map(os.path.exists, job.output))
-            ],
-        )
+        replaces = {}
+        for job in workflow.dag.needrun_jobs():
+            if job.rule.name in ("dataset", "encode"):
+                there = job.rule.name == "dataset" and any(map(os.path.exists, job.output))
+                replaces[job.wildcards.dataset] = replaces.get(job.wildcards.dataset) or there
+        refuse_unusable_data(STUDY, replaces)
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -14,10 +14,11 @@ from prunescope.errors import Problems, UserError
 T = TypeVar("T")
 
 
-def data_lines(study: Study, *, elsewhere: bool = False) -> list[str]:
+def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere: bool = False) -> list[str]:
     """Notes and warnings of the data sets in the grid, a line each.
 
     Args:
+        names: of the data sets that matter; None: all.
         elsewhere: the study may run on another machine: a published data set's path below an environment variable
             need not be here, as its counts are known.
 
@@ -34,7 +35,7 @@ def data_lines(study: Study, *, elsewhere: bool = False) -> list[str]:
             problems.append(_placed(name, study.datasets[name], str(error)))
             return None
 
-    for name in dict.fromkeys(cell.dataset for cell in study.cells):
+    for name in dict.fromkeys(cell.dataset for cell in study.cells if names is None or cell.dataset in names):
         dataset = study.datasets[name]
         found = tried(name, dataset.checked)
         if found is None:

@@ -19,7 +19,9 @@ from typing import IO, TextIO
 
 from prunescope.config.load import load_study
 from prunescope.config.shipped import shipped
+from prunescope.config.study import Study
 from prunescope.errors import UserError
+from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
 from prunescope.running import locks
 
@@ -185,7 +187,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     """
     study = load_study(configfile)
     program = snakemake_program()
-    for line in data_lines(study):
+    for line in data_lines(study, _data_to_check(study, arguments)):
         print(line, file=sys.stderr)
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     command = [program, *snakefile_arguments(), "--configfile", str(configfile), *arguments]
@@ -207,6 +209,17 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         return 130
     _close(progress, code, study.results, log)
     return code
+
+
+def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
+    """The data sets that a run asks for; of published ones, which do not change, those that are not built yet."""
+    asked = [name for name in study.datasets if name in arguments] or list(study.datasets)
+    card = Layout(study.results).data("card.json")
+    return [
+        name
+        for name in asked
+        if not study.datasets[name].counts_published or not Path(card.format(dataset=name)).exists()
+    ]
 
 
 def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:

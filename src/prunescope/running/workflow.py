@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,7 @@ from prunescope.config.study import Study
 from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
 from prunescope.planning.blocks import blocks
+from prunescope.planning.data import data_lines, try_builds
 from prunescope.planning.resources import resources_of
 
 #: Settings that change where files lie and how jobs are cut, and nothing that the report says.
@@ -69,22 +70,34 @@ def settings_of(spec: BaseModel, exclude: Collection[str] = ()) -> str:
 
 
 def refuse_impossible_models(study: Study) -> None:
-    """Check data, checkpoints, ratios and schedules, which takes time: at the start of a run, not in dry runs and jobs.
-
-    What is odd about the data is printed.
+    """Check checkpoints, ratios and schedules, which needs torch: at the start of a run, not in dry runs and jobs.
 
     Raises:
-        UserError: a data set is not there or unusable, or a cell of the grid cannot be made; the line names it.
+        UserError: a cell of the grid cannot be made; the line names it.
     """
-    from prunescope.planning.data import data_lines
     from prunescope.planning.plan import check_checkpoints, check_ratios
     from prunescope.planning.schedules import check_schedules
 
-    for line in data_lines(study):
-        print(f"prunescope: {line}", file=sys.stderr)
     check_checkpoints(study)
     check_ratios(study)
     check_schedules(study)
+
+
+def refuse_unusable_data(study: Study, replaces: Mapping[str, bool]) -> None:
+    """Check the data sets that a run builds or encodes; what is odd about them is printed.
+
+    Snakemake deletes what a job makes before the job starts. Data that models were trained on must not go for files
+    that cannot be read, so a data set that is there is first built in memory alone.
+
+    Args:
+        replaces: by data set, whether the run replaces one that is there.
+
+    Raises:
+        UserError: data is not there, unusable, or does not suit an arch; a line each.
+    """
+    for line in data_lines(study, replaces):
+        print(f"prunescope: {line}", file=sys.stderr)
+    try_builds(study, [name for name, there in replaces.items() if there])
 
 
 class WorkflowGrid:
