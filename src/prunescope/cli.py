@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from prunescope import __version__
 from prunescope.commands import analysis, data, models, report, users
-from prunescope.errors import UserError, missing_extra
+from prunescope.errors import Problems, UserError, missing_extra
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _refused(error: UserError) -> int:
-    # One line, whatever a column or a file is called.
-    print(f"prunescope: error: {' '.join(str(error).splitlines())}", file=sys.stderr)
+    # A line each, whatever a column or a file is called.
+    for problem in error.lines if isinstance(error, Problems) else [str(error)]:
+        print(f"prunescope: error: {' '.join(problem.splitlines())}", file=sys.stderr)
     return 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib import metadata
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def given(advice: str) -> Iterator[None]:
         yield
     except BadFileError as error:
         raise BadFileError(error.path, error.what, advice) from None
+
+
+class Problems(UserError):
+    """Several of them at once, a line each."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.lines = list(dict.fromkeys(problems))
+        super().__init__("\n".join(self.lines))
 
 
 class DamagedFileError(UserError):
@@ -78,3 +87,14 @@ def listed(names: Iterable[object], limit: int = 12) -> str:
     if len(items) <= limit:
         return ", ".join(items)
     return f"{', '.join(items[:limit])} and {len(items) - limit} more"
+
+
+def nearest(name: object, known: Iterable[object]) -> str:
+    """`` (did you mean 'train'?)`` for a name that is close to a known one, else nothing.
+
+    >>> nearest("lable", ["text", "label"])
+    " (did you mean 'label'?)"
+    """
+    by_case = {str(one).casefold(): str(one) for one in known}
+    found = get_close_matches(str(name).casefold(), by_case, 1, 0.7)
+    return f" (did you mean {by_case[found[0]]!r}?)" if found else ""

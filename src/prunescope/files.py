@@ -184,6 +184,10 @@ def expanded(path: str) -> Path:
         return found
 
     result = Path(_VARIABLE.sub(value, path)).expanduser()
-    if not result.exists():
+    try:
+        there = result.exists()
+    except (OSError, ValueError):  # a name too long, a folder that may not be entered
+        there = False
+    if not there:
         raise UserError(f"path: {result}: no such file or folder; see `path` in docs/configuration.md")
     return result

@@ -2,12 +2,13 @@
 # Every job of a cluster run reads this again: nothing heavy is imported here.
 
 import json
+import os
 import signal
 from pathlib import Path
 
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
-from prunescope.config.load import study_from
+from prunescope.config.load import read_yaml, study_from
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.registry import families
 from prunescope.files import write_text
@@ -21,12 +22,17 @@ from prunescope.running.workflow import (
     any_of,
     errors_in_one_line,
     refuse_impossible_models,
+    refuse_unusable_data,
     settings_of,
     use_own_command,
 )
 from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
+    if workflow.is_main_process:
+        # Snakemake has read them too, and of a key that stands there twice kept the last one.
+        for file in workflow.configfiles:
+            read_yaml(file)
     STUDY = study_from(config)
     FAMILIES = families()
     use_own_command()
@@ -68,6 +74,12 @@ def start():
     # One run at a time in a results tree, and none beside the jobs that a killed one has left in a queue.
     with errors_in_one_line():
         refuse_impossible_models(STUDY)
+        replaces = {}
+        for job in workflow.dag.needrun_jobs():
+            if job.rule.name in ("dataset", "encode"):
+                there = job.rule.name == "dataset" and any(map(os.path.exists, job.output))
+                replaces[job.wildcards.dataset] = replaces.get(job.wildcards.dataset) or there
+        refuse_unusable_data(STUDY, replaces)
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
 
 
@@ -93,6 +105,11 @@ TRAINING = dict(
 def kept(path, keep):
     """An output that stays, or goes when nothing needs it any more."""
     return path if keep else temp(path)
+
+
+def dataset_settings(wildcards):
+    with errors_in_one_line():
+        return GRID.dataset_settings(wildcards)
 
 
 def pruned_version(wildcards):

@@ -15,7 +15,7 @@ rule dataset:
     conda:
         CONDA
     params:
-        settings=GRID.dataset_settings,
+        settings=dataset_settings,
         version=VERSION["data"],
     shell:
         "prunescope dataset --name {wildcards.dataset:q} --settings {params.settings:q}"
@@ -50,7 +50,7 @@ rule encode:
     conda:
         CONDA
     params:
-        dataset=GRID.dataset_settings,
+        dataset=dataset_settings,
         arch=GRID.arch_settings,
         version=VERSION["encode"],
     shell:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config.shipped import study_file
-from prunescope.errors import UserError
+from prunescope.errors import Problems, UserError
 
 T = TypeVar("T")
 
@@ -97,12 +97,12 @@ def parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
     Raises:
         UserError: they are none; the line names the option and the key.
     """
-    from prunescope.config.load import first_problem
+    from prunescope.config.load import problems
 
     try:
         return adapter.validate_json(text)
     except ValidationError as error:
-        raise UserError(f"{option}: {first_problem(error)}") from None
+        raise Problems(f"{option}: {line}" for line in problems(error)) from None
 
 
 def listed_folders(path: Path) -> list[Path]:

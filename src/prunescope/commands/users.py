@@ -13,7 +13,18 @@ from prunescope.commands.arguments import add_command, add_configfile, add_file
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.commands import audit
+    from prunescope.commands import audit, init, predict
+
+    begin = add_command(
+        commands,
+        "init",
+        "write a folder with a study to begin with",
+        "init my-study --text",
+        description="Write a commented study.yaml, README.md and .gitignore, and with texts a small example table. "
+        "Nothing that is there is overwritten. `prunescope run --quick` in the folder tries it.",
+    )
+    init.add_arguments(begin)
+    begin.set_defaults(run=init.run)
 
     who_pays = add_command(
         commands,
@@ -26,6 +37,18 @@ def add_commands(commands: Any) -> None:
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
 
+    predictions = add_command(
+        commands,
+        "predict",
+        "write the prediction table of a checkpoint that was made, pruned or quantized elsewhere",
+        "predict --model small/ --data test.csv --text question --out small.parquet",
+        description="Ask a classifier of texts (a folder of transformers) about every row of a table, and write what "
+        "`prunescope audit` reads.",
+        extras=("train",),
+    )
+    predict.add_arguments(predictions)
+    predictions.set_defaults(run=predict.run)
+
     plan = add_command(
         commands,
         "plan",
@@ -35,6 +58,11 @@ def add_commands(commands: Any) -> None:
     )
     add_configfile(plan)
     plan.add_argument("--json", action="store_true", help="print JSON")
+    plan.add_argument(
+        "--layers",
+        action="store_true",
+        help="also list the prunable weights of each model, as they were found",
+    )
     plan.add_argument(
         "--rates",
         nargs="+",
@@ -88,6 +116,11 @@ def add_commands(commands: Any) -> None:
         extras=("workflow", "train"),
     )
     add_configfile(run)
+    run.add_argument(
+        "--quick",
+        action="store_true",
+        help="two seeds, a small part of the data, one epoch, into RESULTS-quick: to see that everything fits",
+    )
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
@@ -135,11 +168,16 @@ def add_commands(commands: Any) -> None:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.planning.data import data_lines
     from prunescope.planning.plan import make_plan, plan_text
     from prunescope.planning.rates import read_rates
 
-    plan = make_plan(load_study(arguments.configfile), read_rates(arguments.rates))
-    print(json.dumps(plan, indent=2) if arguments.json else plan_text(plan))
+    study = load_study(arguments.configfile)
+    said = data_lines(study, elsewhere=True)
+    plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)
+    if said:
+        plan["data"] = said
+    print(json.dumps(plan, indent=2, ensure_ascii=False) if arguments.json else plan_text(plan))
     return 0
 
 
@@ -176,8 +214,10 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     from prunescope.running.progress import run_study
+    from prunescope.running.quick import quick_study
 
-    return run_study(arguments.configfile, arguments.snakemake)
+    configfile = quick_study(arguments.configfile) if arguments.quick else arguments.configfile
+    return run_study(configfile, arguments.snakemake)
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from pydantic_core import SchemaValidator, core_schema
 from prunescope.config.plugins import load_plugin, plugins
 from prunescope.config.spec import Spec
 from prunescope.errors import UserError
+from prunescope.files import expanded
 
 #: Each module of this package is one source, or several of one family.
 _BUILT_IN = "prunescope.data.sources"
@@ -83,6 +84,9 @@ class Dataset(Spec):
     #: What the examples are, and so which architectures can take them.
     input: ClassVar[Literal["image", "text"]]
 
+    #: Whether ``declared`` knows the counts without the data.
+    counts_published: ClassVar[bool] = True
+
     #: The paper that studies the data set, by which plans sum up work.
     paper: ClassVar[str] = "other"
 
@@ -94,6 +98,28 @@ class Dataset(Spec):
     @abstractmethod
     def declared(self) -> Declared:
         """What the data set holds, before it is built."""
+
+    def checked(self) -> tuple[list[str], list[str]]:
+        """Notes and warnings for people, from all that can be known of the data before a job starts.
+
+        Raises:
+            UserError: the data is not there, or unusable.
+        """
+        path = getattr(self, "path", None)
+        if path is not None:
+            expanded(path)
+        return [], []
+
+    def check_arch(self, name: str, arch: Any) -> None:
+        """Refuse an arch that cannot learn from this data.
+
+        Raises:
+            UserError: it cannot; the line says what can.
+        """
+
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the files that the data set is built from, where other files make it another data set."""
+        return None
 
     @abstractmethod
     def build(self, name: str) -> Any:

@@ -17,7 +17,7 @@ from prunescope.config.datasets import Dataset
 from prunescope.config.grid import Grid, grid_compressions, pruned_cells
 from prunescope.config.pruners import Pruner
 from prunescope.config.spec import distinct
-from prunescope.errors import UserError, listed
+from prunescope.errors import UserError, listed, nearest
 
 
 def check_grid(
@@ -42,7 +42,9 @@ def check_grid(
         distinct(f"{key}.{field}", chosen)
         for name in chosen:
             if name not in names:
-                raise ValueError(f"{key}.{field}: unknown name {name!r}; there are {listed(names, 40)}")
+                raise ValueError(
+                    f"{key}.{field}: unknown name {name!r}{nearest(name, names)}; there are {listed(names, 40)}"
+                )
     given = [name for name in ("sparsities", "ratios", "levels") if getattr(grid, name)]
     if len(given) > 1:
         raise ValueError(f"{key}: give sparsities, ratios or levels, not {' and '.join(given)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,10 @@ from prunescope.config.datasets import sources
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
 from prunescope.config.pruners import Pruner
-from prunescope.config.spec import problem_line
+from prunescope.config.spec import problem_lines
 from prunescope.config.study import Study
 from prunescope.config.tuning import EpochRange, RateRange, Space, Tune
-from prunescope.errors import UserError
+from prunescope.errors import Problems, UserError
 
 
 def load_study(path: Path | str) -> Study:
@@ -34,6 +35,15 @@ def load_study(path: Path | str) -> Study:
     Raises:
         UserError: the file is missing, not YAML, or not a study; the line names the key.
     """
+    return study_from(read_yaml(path), str(path))
+
+
+def read_yaml(path: Path | str) -> Any:
+    """A YAML file.
+
+    Raises:
+        UserError: it is missing, not YAML, or has a key twice or a number like 010; the line says where.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -41,10 +51,50 @@ def load_study(path: Path | str) -> Study:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     try:
-        raw = yaml.safe_load(text)
+        return yaml.load(text, Loader=_Loader)
+    except _Refused as error:
+        raise Problems(f"{path}: {line}" for line in error.lines) from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
-    return study_from(raw, str(path))
+
+
+class _Refused(Problems):
+    """What YAML would take, and nobody means."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice, and ``010`` is no 8."""
+
+    def get_single_data(self) -> Any:
+        self._odd: list[str] = []
+        value = super().get_single_data()
+        if self._odd:
+            raise _Refused(self._odd)
+        return value
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:merge" and key.value in lines:
+                self._odd.append(
+                    f"{key.value}: given in line {lines[key.value]} and in line {line}; keep one of them"
+                )
+            lines[key.value if isinstance(key.value, str) else line] = line
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if re.fullmatch(r"[-+]?0[0-9_]+", node.value):
+            plain = node.value.lstrip("+-0_") or "0"
+            self._odd.append(
+                f"line {node.start_mark.line + 1}: {node.value} is 8-based in YAML; write {plain}, or '{node.value}' "
+                "for a name"
+            )
+            return 0
+        return int(super().construct_yaml_int(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
 def study_from(raw: Any, name: str = "config") -> Study:
@@ -58,7 +108,7 @@ def study_from(raw: Any, name: str = "config") -> Study:
     try:
         study = Study.model_validate(with_checkpoint_sizes(raw))
     except ValidationError as error:
-        raise UserError(f"{name}: {first_problem(error)}") from None
+        raise Problems(f"{name}: {line}" for line in problems(error)) from None
     for line in _renamed(raw):
         print(f"{name}: {line}", file=sys.stderr)
     return study
@@ -101,10 +151,10 @@ _SPECS: dict[str, type[BaseModel]] = {
 }
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first problem of a study, or of a part of one, as one line, ``key: what is wrong and what is allowed``."""
+def problems(error: ValidationError) -> list[str]:
+    """The problems of a study, or of a part of one, a line each: ``key: what is wrong and what is allowed``."""
     named = {part for problem in error.errors(include_url=False) for part in problem["loc"]}
     families = {name: family_named(name) for name in family_names() if name in named}
     known = sources()
     specs = {**_SPECS, **families, **known}
-    return problem_line(error, Study, specs, {"family": family_names(), "source": known})
+    return problem_lines(error, Study, specs, {"family": family_names(), "source": known})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from prunescope.errors import listed
+from prunescope.errors import listed, nearest
 
 
 class Spec(BaseModel):
@@ -53,25 +53,54 @@ def problem_line(
     specs: Mapping[str, type[BaseModel]],
     unions: Mapping[str, Iterable[str]],
 ) -> str:
-    """The first problem of ``error`` as ``key: what is wrong and what is allowed``.
+    """The problems of ``error`` in one line."""
+    lines = problem_lines(error, root, specs, unions)
+    return lines[0] + (f" (and {len(lines) - 1} more)" if len(lines) > 1 else "")
+
+
+def problem_lines(
+    error: ValidationError,
+    root: type[BaseModel],
+    specs: Mapping[str, type[BaseModel]],
+    unions: Mapping[str, Iterable[str]],
+) -> list[str]:
+    """Each problem of ``error`` as ``key: what is wrong and what is allowed``.
 
     Args:
         root: what was checked.
         specs: what stands under a key, and what a tag of a union stands for.
         unions: the tags that a union knows, by the key that tells them apart.
     """
-    problems = error.errors(include_url=False)
-    problem = problems[0]
+    lines: list[str] = []
+    found = error.errors(include_url=False)
+    within = {problem["loc"][:depth] for problem in found for depth in range(len(problem["loc"]))}
+    for problem in found:
+        if problem["type"] == "too_short" and problem["loc"] in within:
+            continue  # of what is wrong in it nothing was left
+        # A check of a whole study has a line for each thing it finds.
+        for line in problem["msg"].splitlines() if problem["type"] == "value_error" else [problem["msg"]]:
+            lines.append(_problem({**problem, "msg": line}, root, specs, unions))
+    return lines
+
+
+def _problem(
+    problem: Any,
+    root: type[BaseModel],
+    specs: Mapping[str, type[BaseModel]],
+    unions: Mapping[str, Iterable[str]],
+) -> str:
     location = problem["loc"]
     context = problem.get("ctx", {})
     kind = problem["type"]
     if kind.startswith("union_tag"):
         discriminator = str(context["discriminator"]).strip("'")
         what = f"unknown {context['tag']!r}" if "tag" in context else "required, but not given"
-        message = f"{what}; one of {listed(unions[discriminator], 40)}"
-        return _line(".".join(map(str, (*location, discriminator))), message, len(problems))
+        near = nearest(context["tag"], unions[discriminator]) if "tag" in context else ""
+        message = f"{what}{near}; one of {listed(unions[discriminator], 40)}"
+        return _line(".".join(map(str, (*location, discriminator))), message)
     if kind == "extra_forbidden":
-        message = f"unknown key; allowed here: {listed(_keys(root, specs, location), 40)}"
+        keys = _keys(root, specs, location)
+        message = f"unknown key{nearest(location[-1], keys)}; allowed here: {listed(keys, 40)}"
     elif kind == "missing":
         message = "required, but not given"
     elif kind == "value_error":
@@ -80,6 +109,8 @@ def problem_line(
         message = _PLAIN.get(kind, problem["msg"].replace("Input should be", "must be"))
         if not isinstance(problem["input"], Mapping | list | tuple):
             message += f" (not {problem['input']!r})"
+        if kind == "less_than" and "sparsities" in location and 2 <= float(problem["input"]) < 100:
+            message += f"; did you mean {float(problem['input']) / 100:g}?"
     # Members of a union stand in the location by their tag, after the thing's name: no key.
     tags = {tag for known in unions.values() for tag in known}
     tagged = bool(location) and location[0] != "tune"
@@ -87,13 +118,12 @@ def problem_line(
     key = ".".join(parts)
     if kind == "value_error" and key and re.match(r"[\w.-]+: ", message):
         # A check of several settings together names the one it is about: join the two.
-        return _line("", f"{key}.{message}", len(problems))
-    return _line(key, message, len(problems))
+        return _line("", f"{key}.{message}")
+    return _line(key, message)
 
 
-def _line(key: str, message: str, problems: int) -> str:
-    more = f" (and {problems - 1} more)" if problems > 1 else ""
-    return " ".join((f"{key}: {message}" if key else message).split()) + more
+def _line(key: str, message: str) -> str:
+    return " ".join((f"{key}: {message}" if key else message).split())
 
 
 def _keys(
@@ -105,8 +135,15 @@ def _keys(
     for index, part in enumerate(location[:-1]):
         if index in named:
             continue  # the name of a data set, arch or pruner
-        owner = specs.get(str(part), owner)
+        owner = specs.get(str(part)) or _settings_at(owner, str(part)) or owner
     return list(owner.model_fields)
+
+
+def _settings_at(owner: type[BaseModel], key: str) -> type[BaseModel] | None:
+    """The settings that stand under a key of ``owner``, where these are settings of their own."""
+    field = owner.model_fields.get(key)
+    kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
 
 
 def distinct(key: str, values: tuple[Any, ...]) -> None:

@@ -6,8 +6,9 @@ The JSON schema in ``workflow/schemas/config.schema.json`` is generated from the
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -21,7 +22,7 @@ from prunescope.config.grid_checks import check_grid, check_overlaps
 from prunescope.config.pruners import CONTROL, NO_PRUNER, PRUNERS, Pruner
 from prunescope.config.spec import Spec, distinct, problem_line
 from prunescope.config.tuning import Tune
-from prunescope.errors import listed
+from prunescope.errors import listed, nearest
 
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -31,6 +32,22 @@ RESERVED = frozenset(
     """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
     readability report results search site tables train tune tuned weights""".split()  # noqa: SIM905
 )
+
+
+def _check_name(kind: str, name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{kind}.{name}: names are letters, digits, '.', '_' and '-', and start with a letter or digit"
+        )
+    if kind == "datasets" and name in RESERVED:
+        raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
+    if kind == "pruners" and name.startswith(CONTROL):
+        raise ValueError(
+            f"pruners.{name}: names that begin with {CONTROL} are of controls (grid: `controls: true`); choose another "
+            "one"
+        )
+    if kind == "pruners" and (name in PRUNERS or name == NO_PRUNER):
+        raise ValueError(f"pruners.{name}: the name is taken by a built-in pruner; choose another one")
 
 
 class Study(Spec):
@@ -84,47 +101,53 @@ class Study(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:
+        problems: list[str] = []
+
+        def attempt(check: Callable[..., None], *arguments: Any) -> None:
+            try:
+                check(*arguments)
+            except ValidationError:
+                pass  # of training settings, which are checked by themselves
+            except ValueError as error:
+                _, _, what = str(error).partition(": ")
+                # What is wrong with a data set and an arch is said once, not for every entry of the grid.
+                if not any(what and problem.endswith(what) for problem in problems):
+                    problems.append(str(error))
+
         for kind, names in (("datasets", self.datasets), ("archs", self.archs), ("pruners", self.pruners)):
             for name in names:
-                if not NAME.fullmatch(name):
-                    raise ValueError(
-                        f"{kind}.{name}: names are letters, digits, '.', '_' and '-', and start with a letter or digit"
-                    )
+                attempt(_check_name, kind, name)
+        attempt(distinct, "seeds", self.seeds)
         for name in self.datasets:
-            if name in RESERVED:
-                raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
-        for name in self.pruners:
-            if name.startswith(CONTROL):
-                raise ValueError(
-                    f"pruners.{name}: names that begin with {CONTROL} are of controls (grid: `controls: true`); choose "
-                    "another one"
-                )
-            if name in PRUNERS or name == NO_PRUNER:
-                raise ValueError(
-                    f"pruners.{name}: the name is taken by a built-in pruner; choose another one"
-                )
-        distinct("seeds", self.seeds)
-        for name, dataset in self.datasets.items():
-            for arch, settings in dataset.training.items():
-                key = f"datasets.{name}.training.{arch}"
-                if arch not in self.archs:
-                    raise ValueError(f"{key}: unknown arch; there are {listed(self.archs, 40)}")
-                try:
-                    merged_training(self.archs[arch].training, settings)
-                except ValidationError as error:
-                    raise ValueError(f"{key}.{problem_line(error, Training, {}, {})}") from None
+            attempt(self._check_training, name)
+        attempt(self._check_weight_statistics)
+        for number, grid in enumerate(self.grid):
+            attempt(check_grid, f"grid.{number}", grid, self.datasets, self.archs, self._named_pruners)
+        if not problems:
+            for check in (lambda: check_overlaps(self.grid), self._check_spaces, self._check_tested):
+                attempt(check)
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _check_training(self, name: str) -> None:
+        for arch, settings in self.datasets[name].training.items():
+            key = f"datasets.{name}.training.{arch}"
+            if arch not in self.archs:
+                near = nearest(arch, self.archs)
+                raise ValueError(f"{key}: unknown arch{near}; there are {listed(self.archs, 40)}")
+            try:
+                merged_training(self.archs[arch].training, settings)
+            except ValidationError as error:
+                raise ValueError(f"{key}.{problem_line(error, Training, {}, {})}") from None
+
+    def _check_weight_statistics(self) -> None:
         distinct("weight_statistics", self.weight_statistics)
         for name in self.weight_statistics:
             if name not in self.archs:
                 raise ValueError(
                     f"weight_statistics: unknown arch {name!r}; there are {listed(self.archs, 40)}"
                 )
-        for number, grid in enumerate(self.grid):
-            check_grid(f"grid.{number}", grid, self.datasets, self.archs, self._named_pruners)
-        check_overlaps(self.grid)
-        self._check_spaces()
-        self._check_tested()
-        return self
 
     def _check_spaces(self) -> None:
         for dataset, spaces in (self.tune.spaces if self.tune else {}).items():

@@ -74,6 +74,8 @@ def card(
     description["sha256"] = hashlib.sha256(joined.encode()).hexdigest()
     description["versions"] = dict(data.versions)
     description["notes"] = list(data.notes)
+    if data.findings:
+        description |= {"findings": dict(data.findings), "warnings": list(data.warnings)}
     return description
 
 
@@ -88,9 +90,10 @@ def card_text(description: dict[str, Any]) -> str:
         f"from the source `{description['source']}`.",
         *([" ".join(description["notes"])] if description["notes"] else []),
         "",
-        "## Splits",
-        "",
     ]
+    if description.get("warnings"):
+        lines += ["## Warnings", "", *(f"- {warning}" for warning in description["warnings"]), ""]
+    lines += ["## Splits", ""]
     header = ["split", "examples", "share of the most frequent label"]
     rows = [[s, f"{v['n_examples']:,}", f"{v['majority_share']:.1%}"] for s, v in splits.items()]
     if all("labels_per_example" in v for v in splits.values()):

@@ -126,9 +126,33 @@ def from_hub(
     Raises:
         UserError: the hub cannot be reached, or has other files than expected.
     """
+    advice = "set `path` to a local folder of the data set"
+    found, version = load_hub(repository, revision, config, advice)
+    result = {}
+    for split in splits:
+        if split not in found:
+            raise UserError(f"{repository}: has no split {split!r} on the hub; {advice}")
+        there = found[split].column_names
+        for column in columns:
+            if column not in there:
+                raise UserError(
+                    f"{repository}: has no column {column!r} on the hub; its columns are {listed(there)}; {advice}"
+                )
+        rows = Rows(f"{repository} ({split})", {column: list(found[split][column]) for column in columns})
+        result[split] = read(split, rows)
+    return result, {"datasets": version, repository: revision}
+
+
+def load_hub(repository: str, revision: str | None, config: str | None, advice: str) -> tuple[Any, str]:
+    """A data set of the hub (``datasets.DatasetDict``), from the cache where it is, and the version of ``datasets``.
+
+    No code of the repository is run.
+
+    Raises:
+        UserError: the hub cannot be reached, or has no such data set; the line ends in ``advice``.
+    """
     import datasets  # type: ignore[import-untyped,unused-ignore]
 
-    advice = "set `path` to a local folder of the data set"
     try:
         found: Any = datasets.load_dataset(repository, *([config] if config else []), revision=revision)
     # Which errors come depends on the versions of datasets, huggingface_hub and their HTTP client.
@@ -143,16 +167,4 @@ def from_hub(
             f"path: not given, and {repository} cannot be read from the hub ({type(error).__name__}: {reason}); "
             f"{first} or {advice}"
         ) from None
-    result = {}
-    for split in splits:
-        if split not in found:
-            raise UserError(f"{repository}: has no split {split!r} on the hub; {advice}")
-        there = found[split].column_names
-        for column in columns:
-            if column not in there:
-                raise UserError(
-                    f"{repository}: has no column {column!r} on the hub; its columns are {listed(there)}; {advice}"
-                )
-        rows = Rows(f"{repository} ({split})", {column: list(found[split][column]) for column in columns})
-        result[split] = read(split, rows)
-    return result, {"datasets": str(datasets.__version__), repository: revision}
+    return found, str(datasets.__version__)

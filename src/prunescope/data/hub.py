@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prunescope.config.architectures import CausalLM, Encoder
+from prunescope.config.architectures import CausalLM, Encoder, Transformers
 from prunescope.config.checkpoints import EncoderType, checkpoint_folder, checkpoint_sizes, encoder_type
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 
 
-def load_part(kind: Any, arch: Encoder | CausalLM, **settings: Any) -> Any:
+def load_part(kind: Any, arch: Encoder | CausalLM | Transformers, **settings: Any) -> Any:
     """What ``kind``, a class of transformers, loads from the arch's checkpoint.
 
     Raises:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -138,6 +139,111 @@ def parquet_versions() -> dict[str, str]:
     return {"pillow": version("pillow")}
 
 
+#: A side of pictures of different or larger sizes, where the study gives none.
+_SIDE = 64
+
+#: Up to so many bytes of pictures are decoded to see whether they can be.
+_LOOKED_AT = 200_000_000
+
+
+def encoded(cell: Any, folder: Path, where: str) -> bytes:
+    """The bytes of an image file: as they are, a hub's {bytes, path}, or those of a path below ``folder``.
+
+    Raises:
+        UserError: there is no such file, or the cell is no image.
+    """
+    held = cell.get("bytes") if isinstance(cell, dict) else cell
+    if isinstance(held, bytes):
+        return held
+    path = cell.get("path") if isinstance(cell, dict) else cell
+    if not isinstance(path, str | Path) or not str(path):
+        raise UserError(
+            f"{where}: {cell!r} is neither a path nor the bytes of an image; name another column in `image`"
+        )
+    try:
+        return (folder / Path(path).expanduser()).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"{where}: image {folder / path}: cannot be read ({reason}); correct the path"
+        ) from None
+
+
+def common_size(
+    images: Sequence[bytes], names: Sequence[str], side: int | None
+) -> tuple[tuple[int, int, int], list[str]]:
+    """The (channels, height, width) that images become, and what to say of it.
+
+    Grey if all of them are. Their own size where they are alike and small; else squares of ``side`` pixels.
+
+    Raises:
+        UserError: one cannot be read; the line names it.
+    """
+    sizes: set[tuple[int, int]] = set()
+    modes: set[str] = set()
+    whole = sum(map(len, images)) <= _LOOKED_AT
+    for raw, name in zip(images, names, strict=True):
+        with _opened(raw, name) as image:
+            if whole:
+                image.load()
+            turned = image.getexif().get(_ORIENTATION, 1) >= 5
+            sizes.add((image.width, image.height) if turned else (image.height, image.width))
+            modes.add(image.mode)
+    channels = 1 if modes <= _GREY else 3
+    height, width = min(sizes)
+    if side is None and len(sizes) == 1 and max(height, width) <= _SIDE:
+        return (channels, height, width), []
+    wanted = (side or _SIDE, side or _SIDE)
+    if sizes == {wanted}:
+        return (channels, *wanted), []
+    found = f"{height} x {width} pixels" if len(sizes) == 1 else f"{len(sizes):,} different sizes"
+    said = f"Images of {found} were scaled and cut to their middle {wanted[0]} x {wanted[1]} pixels (size)."
+    return (channels, *wanted), [said]
+
+
+_ORIENTATION = 0x0112
+_GREY = {"1", "L", "LA", "I", "I;16", "F"}
+
+
+def decoded(raw: bytes, size: tuple[int, int, int], where: str) -> np.ndarray:
+    """An image as (channels, height, width) uint8, upright as its EXIF data say, scaled and cut to its middle.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    from PIL import Image, ImageOps
+
+    channels, height, width = size
+    with _opened(raw, where) as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode.startswith("I") or upright.mode == "F":
+            values = np.asarray(upright, dtype=np.float64)
+            upright = Image.fromarray((values / max(255.0, values.max()) * 255).astype(np.uint8))
+        if upright.mode == "P" or "A" in upright.mode:
+            # What is transparent is white, not whatever colour lies below.
+            over = upright.convert("RGBA")
+            upright = Image.alpha_composite(Image.new("RGBA", over.size, "white"), over)
+        upright = upright.convert("L" if channels == 1 else "RGB")
+        if upright.size != (width, height):
+            upright = ImageOps.fit(upright, (width, height), Image.Resampling.BILINEAR)
+        return np.asarray(upright).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+@contextmanager
+def _opened(raw: bytes, where: str) -> Iterator[Any]:
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            yield image
+    # Which errors come from damaged files depends on the form and on Pillow's decoders.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        if "BytesIO" in reason:
+            reason = "no image in a known form" if raw else "an empty file"
+        raise UserError(f"{where}: the image cannot be read ({reason}); replace or remove it") from None
+
+
 def _decoded(path: Path, spec: Images, label: Sequence[str]) -> Labelled:
     published = spec.published
     rows = local.read_rows(path, (("image", "img"), label))
@@ -172,7 +278,7 @@ def _image(cell: Any, shape: tuple[int, int, int], where: str) -> np.ndarray:
             size = image.size
     # Which errors come from damaged files depends on the form and on Pillow's decoders.
     except Exception as error:
-        reason = " ".join(str(error).split())
+        reason = "no image in a known form" if "BytesIO" in str(error) else " ".join(str(error).split())
         raise UserError(f"{where}: the image cannot be read ({reason}); fetch the file again") from None
     raise UserError(
         f"{where}: an image of {size[0]} x {size[1]} pixels, not {width} x {height}; is it the right data set?"

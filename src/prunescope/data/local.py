@@ -1,18 +1,34 @@
-"""Local files of a data set: found, and read by column, from Parquet, CSV or JSON lines."""
+"""Local files of a data set: found, and read by column, from CSV, TSV, JSON lines, Parquet or Arrow."""
 
 from __future__ import annotations
 
+import bz2
 import csv
+import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from prunescope.errors import UserError, listed
+from prunescope.errors import UserError, listed, nearest
 
-#: Endings of the forms that are read by column.
+#: Endings of the forms that published data sets are read from.
 ENDINGS = (".parquet", ".csv", ".jsonl")
+
+#: How compressed text is opened, by its last ending.
+_COMPRESSED: Mapping[str, Any] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+}
+
+#: A longer cell of CSV is no text: a quotation mark that is never closed.
+_LONGEST_CELL = 1 << 30
 
 #: What files of a split may be called. A subset is named so that nobody takes it for the whole.
 _STEMS = {
@@ -24,10 +40,16 @@ _STEMS = {
 
 @dataclass(frozen=True)
 class Rows:
-    """Columns of one file, cells as they stand there; ``path`` names the file in messages."""
+    """Columns of one file, cells as they stand there; ``path`` names the file in messages.
+
+    ``names``: of a column of class numbers, the classes that the file itself names (a hub's ``ClassLabel``).
+    ``repaired``: texts with halves of characters (lone surrogates), which became U+FFFD.
+    """
 
     path: str
     columns: Mapping[str, Sequence[Any]]
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    repaired: int = 0
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -61,34 +83,118 @@ def missing_split(folder: Path, split: str) -> UserError:
 
 
 def read_rows(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
-    """Columns of a Parquet, CSV or JSON lines file.
+    """Columns of a table; ``FORMS`` are the endings that are read, of texts also compressed.
 
     ``columns``: for each column the names it may have, the first of which it is called in the result.
 
     Raises:
         UserError: the file is not what its ending says, is not UTF-8, has no rows, or lacks a column.
     """
-    if path.suffix == ".parquet":
-        rows = _parquet(path, columns)
-    elif path.suffix == ".csv":
-        rows = _csv(path, columns)
-    elif path.suffix == ".jsonl":
-        rows = _jsonl(path, columns)
-    else:
-        raise UserError(f"{path}: its ending is none of {', '.join(ENDINGS)}; convert it or rename it")
+    read = FORMS.get(form_of(path))
+    if read is None:
+        raise UserError(f"{path}: its ending is none of {', '.join(FORMS)}; convert it or rename it")
+    rows = read(path, columns)
     if not len(rows):
         raise UserError(f"{path}: has no rows; put the data set's file there")
     return rows
 
 
+def form_of(path: Path) -> str:
+    """The ending that tells a table's form, without that of compression: ``.csv`` of ``a.csv.gz``."""
+    endings = [ending.lower() for ending in path.suffixes]
+    if endings and endings[-1] in _COMPRESSED:
+        endings.pop()
+    return endings[-1] if endings else ""
+
+
+def table_files(path: Path) -> dict[str, list[Path]]:
+    """The files of each split below ``path``; ``""`` for one file of them all.
+
+    A folder has files that are called as a split is (``train.csv``, ``dev.tsv.gz``), in parts
+    (``train-00000-of-00002.parquet``) or in a folder of that name, or a single file of any name.
+
+    Raises:
+        UserError: there is no table, or it is not clear which files belong together.
+    """
+    if path.is_file():
+        return {"": [path]}
+    found: dict[str, list[Path]] = {}
+    other: list[Path] = []
+    for folder in (path, path / "data"):
+        for entry in sorted(folder.iterdir()) if folder.is_dir() and not found and not other else ():
+            split = split_called(entry.name.partition(".")[0]) if not entry.name.startswith(".") else None
+            if entry.is_dir():
+                within = [file for file in sorted(entry.iterdir()) if form_of(file) in FORMS]
+                if split and within:
+                    found.setdefault(split, []).extend(within)
+            elif form_of(entry) in FORMS and not entry.name.startswith("."):
+                found.setdefault(split, []).append(entry) if split else other.append(entry)
+    for split, files in found.items():
+        _check_parts(path, split, files)
+    if found:
+        return found
+    if len(other) > 1:
+        raise UserError(
+            f"{path}: several tables, and none is called as a split is: {listed(file.name for file in other)}; name "
+            "one of them in `path`, or call them train, validation and test"
+        )
+    if not other:
+        raise UserError(
+            f"{path}: no table there ({', '.join(FORMS)}); put it there as one file, or as train, validation and test"
+        )
+    return {"": other}
+
+
+_PART = re.compile(
+    r"(?P<name>[a-z]+)(?:_subset)?(?:[-_](?P<number>\d+)(?:-of-(?P<all>\d+))?)?", re.IGNORECASE
+)
+_CALLED = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing"),
+}
+
+
+def split_called(name: str) -> str | None:
+    """The split that a file, a folder or a cell is called by: ``validation`` of ``dev`` or ``Val-00000-of-00001``."""
+    match = _PART.fullmatch(name.strip())
+    called = match["name"].lower() if match else ""
+    return next((split for split, names in _CALLED.items() if called in names), None)
+
+
+def _check_parts(path: Path, split: str, files: Sequence[Path]) -> None:
+    parts = [_PART.fullmatch(file.name.partition(".")[0]) for file in files]
+    totals = {int(part["all"]) for part in parts if part and part["all"]}
+    if totals and totals != {len(files)}:
+        raise UserError(
+            f"{path}: {len(files)} of {max(totals)} parts of the {split} split; fetch the others, or keep one set"
+        )
+    numbered = all(part and part["number"] for part in parts) or all(
+        split_called(f.parent.name) for f in files
+    )
+    if len(files) > 1 and (not numbered or len({(file.parent, form_of(file)) for file in files}) > 1):
+        raise UserError(
+            f"{path}: several files of the {split} split: {listed(file.name for file in files)}; keep one of them"
+        )
+
+
+def whole_text(value: str) -> str:
+    """The text with halves of characters (lone surrogates, as JSON can have them) joined or else U+FFFD."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
+
+
 def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, with their ends.
+    """The lines of a UTF-8 file, with their ends; ``.gz``, ``.bz2`` and ``.xz`` are unpacked.
 
     Raises:
         UserError: a line is not UTF-8, or the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _COMPRESSED.get(path.suffix.lower(), lambda p: p.open("rb"))(path) as file:
             for number, raw in enumerate(file, 1):
                 try:
                     yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -96,7 +202,7 @@ def text_lines(path: Path) -> Iterator[str]:
                     raise UserError(
                         f"{path}: line {number}: not UTF-8 text; convert the file to UTF-8"
                     ) from None
-    except OSError as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
@@ -169,7 +275,8 @@ def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
     found = next((name for name in names if name in there), None)
     if found is None:
         raise UserError(
-            f"{path}: has no column {' or '.join(map(repr, names))}; its columns are {listed(there)}"
+            f"{path}: has no column {' or '.join(map(repr, names))}{nearest(names[0], there)}; its columns are "
+            f"{listed(there)}"
         )
     if list(there).count(found) > 1:
         raise UserError(f"{path}: has more than one column {found!r}; keep one of them")
@@ -177,27 +284,66 @@ def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    with _arrow_errors(path, "a Parquet"), pq.ParquetFile(path) as file:
+        chosen = _chosen(path, columns, file.schema_arrow.names)
+        return _from_arrow(path, file.read(columns=list(chosen.values())), chosen)
+
+
+def _arrow(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
+    import pyarrow as pa
+
+    with _arrow_errors(path, "an Arrow"), pa.memory_map(str(path)) as source:
+        try:
+            table = pa.ipc.open_file(source).read_all()
+        except pa.ArrowInvalid:
+            source.seek(0)
+            table = pa.ipc.open_stream(source).read_all()  # as `datasets` writes them
+        return _from_arrow(path, table, _chosen(path, columns, table.column_names))
+
+
+def _from_arrow(path: Path, table: Any, chosen: Mapping[str, str]) -> Rows:
+    """Columns of an Arrow table; class names are those that a hub's library has left in its metadata."""
     try:
-        with pq.ParquetFile(path) as file:
-            chosen = _chosen(path, columns, file.schema_arrow.names)
-            table = file.read(columns=list(chosen.values()))
-        return Rows(str(path), {name: table[there].to_pylist() for name, there in chosen.items()})
+        features = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
+        labels = {name: features[there].get("names") for name, there in chosen.items()}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        labels = {}
+    columns = {name: table[there].to_pylist() for name, there in chosen.items()}
+    return Rows(str(path), columns, {name: names for name, names in labels.items() if names})
+
+
+@contextmanager
+def _arrow_errors(path: Path, form: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
     except UnicodeDecodeError:
         raise UserError(
             f"{path}: holds text that is not UTF-8; write the file again from UTF-8 text"
         ) from None
     except (pa.ArrowException, OSError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
-        raise UserError(f"{path}: truncated or not a Parquet file ({reason}); fetch it again") from None
+        raise UserError(f"{path}: truncated or not {form} file ({reason}); fetch it again") from None
 
 
-def _csv(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
-    reader = csv.DictReader(text_lines(path), strict=True)
+def _csv(
+    path: Path, columns: Sequence[Sequence[str]], delimiter: str = ",", quoting: Literal[0, 3] = 0
+) -> Rows:
+    # Python's own limit is 131,072 characters.
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.DictReader(text_lines(path), strict=True, delimiter=delimiter, quoting=quoting)
     try:
-        chosen = _chosen(path, columns, list(reader.fieldnames or ()))
+        header = list(reader.fieldnames or ())
+        if (
+            len(header) == 1
+            and delimiter == ","
+            and (other := next((c for c in "\t;" if c in header[0]), None))
+        ):
+            return _csv(path, columns, other)
+        chosen = _chosen(path, columns, header)
         cells: dict[str, list[Any]] = {name: [] for name in chosen}
         for row in reader:
             if None in row or None in row.values():
@@ -213,21 +359,67 @@ def _csv(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
     return Rows(str(path), cells)
 
 
+def _tsv(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
+    """Tabs part cells. Quotation marks are CSV's where the whole file reads so, else ordinary characters."""
+    try:
+        return _csv(path, columns, "\t")
+    except UserError:
+        return _csv(path, columns, "\t", csv.QUOTE_NONE)
+
+
 def _jsonl(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
+    """An object a line, or (``.json``) one list of objects."""
     chosen: dict[str, str] | None = None
     cells: dict[str, list[Any]] = {names[0]: [] for names in columns}
-    for number, line in enumerate(text_lines(path), 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise UserError(f"{path}: line {number}: not JSON ({error}); correct the line") from None
+    repaired = 0
+    for where, row in _objects(path):
         if not isinstance(row, dict):
-            raise UserError(f"{path}: line {number}: not a JSON object; give one object a line")
+            raise UserError(f"{path}: {where}: not a JSON object; give one object a line")
         chosen = chosen or _chosen(path, columns, list(row))
         for name, there in chosen.items():
             if there not in row:
-                raise UserError(f"{path}: line {number}: has no {there!r}; correct the line")
-            cells[name].append(row[there])
-    return Rows(str(path), cells)
+                raise UserError(f"{path}: {where}: has no {there!r}; correct the line")
+            value = row[there]
+            whole = _whole(value)
+            repaired += whole != value
+            cells[name].append(whole)
+    return Rows(str(path), cells, repaired=repaired)
+
+
+def _objects(path: Path) -> Iterator[tuple[str, Any]]:
+    lines = enumerate(text_lines(path), 1)
+    if form_of(path) == ".json":
+        text = "".join(line for _, line in lines)
+        if text.lstrip().startswith("["):
+            try:
+                yield from ((f"row {number}", row) for number, row in enumerate(json.loads(text), 1))
+            except ValueError as error:
+                raise UserError(f"{path}: not JSON ({error}); correct the file") from None
+            return
+        lines = enumerate(text.splitlines(), 1)
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            yield f"line {number}", json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path}: line {number}: not JSON ({error}); correct the line") from None
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return whole_text(value)
+    return [_whole(item) for item in value] if isinstance(value, list) else value
+
+
+#: Readers by the ending of a file.
+FORMS: Mapping[str, Callable[[Path, Sequence[Sequence[str]]], Rows]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".json": _jsonl,
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -95,11 +95,14 @@ def split_multi(
     return result
 
 
-def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], count: int) -> list[int]:
+def sample(
+    contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], count: int, purpose: str = "sample"
+) -> list[int]:
     """At most ``count`` example numbers, sorted, with each set of labels in its proportion.
 
     Every class that occurs keeps an example as long as ``count`` allows. Hashes of the contents
-    decide, so a larger sample holds a smaller one apart from what is kept for the sake of rare classes.
+    decide, so a larger sample holds a smaller one apart from what is kept for the sake of rare classes. Another
+    ``purpose`` takes others.
     """
     if len(contents) <= count:
         return list(range(len(contents)))
@@ -108,8 +111,8 @@ def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], c
         members.setdefault(tuple(label), []).append(number)
     position: dict[int, tuple[float, int]] = {}
     for stratum, numbers in members.items():
-        offset = content_hash(repr(stratum), "sample") / 2**63
-        ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], "sample"), n))
+        offset = content_hash(repr(stratum), purpose) / 2**63
+        ordered = sorted(numbers, key=lambda n: (content_hash(contents[n], purpose), n))
         for rank, number in enumerate(ordered):
             position[number] = ((rank + offset) / len(numbers), number)
     holders: dict[int, list[int]] = {}
@@ -128,6 +131,42 @@ def sample(contents: Sequence[bytes | str], labels: Sequence[tuple[int, ...]], c
             break
         kept[number] = None
     return sorted(kept)
+
+
+def drawn(
+    contents: Sequence[bytes | str],
+    labels: Sequence[tuple[int, ...]],
+    sizes: Mapping[str, float],
+    seed: int = 0,
+) -> list[str]:
+    """The split of every example: those of ``sizes`` (shares, or, from 1 on, counts), the rest is ``train``.
+
+    Stratified by ``sample``. Equal contents go together, so that nothing of a split is in another one; sizes are
+    of different contents. Every class keeps an example in ``train``, before any other split gets one.
+
+    Raises:
+        ValueError: nothing is left to train on, or a split gets no example.
+    """
+    first = dict(zip(reversed(contents), reversed(range(len(contents))), strict=True))
+    left = sorted(first.values())
+    total = len(left)
+    holders: dict[int, int] = {}
+    for number in sorted(left, key=lambda n: (content_hash(contents[n], f"keep-{seed}"), n)):
+        for c in labels[number]:
+            holders.setdefault(c, number)
+    left = [number for number in left if number not in set(holders.values())]
+    place: dict[bytes | str, str] = {}
+    for split, size in sizes.items():
+        count = max(1, round(size * total)) if size < 1 else int(size)
+        if not 0 < count <= len(left) - (not holders):
+            raise ValueError(
+                f"{count} {split} examples of {total} different ones, of which every class keeps one for training"
+            )
+        chosen = sample([contents[n] for n in left], [labels[n] for n in left], count, f"{split}-{seed}")
+        taken = {left[position] for position in chosen}
+        place.update({contents[number]: split for number in taken})
+        left = [number for number in left if number not in taken]
+    return [place.get(content, "train") for content in contents]
 
 
 def _spared(result: np.ndarray, n: int, label: tuple[int, ...], holders: dict[int, list[int]]) -> bool:

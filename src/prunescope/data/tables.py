@@ -53,6 +53,7 @@ def write_table(path: Path, table: DataTable) -> None:
             columns[column] = pa.FixedSizeListArray.from_arrays(flat, int(np.prod(table.images.shape[1:])))
         elif table.texts is not None:
             columns[column] = pa.array(table.texts[column], type=pa.string())
+    columns |= {name: pa.array(table.extra[name], pa.string()) for name in info.extra}
     data = pa.table(columns).replace_schema_metadata({KEY: info.json().encode()})
     with atomic_path(path) as temporary:
         pq.write_table(data, temporary, compression="zstd")
@@ -68,7 +69,7 @@ def read_table(path: Path | str) -> DataTable:
     data = _read(path)
     info = _info(path, (data.schema.metadata or {}).get(KEY))
     starts = (STARTS,) if info.task == "span" else ()
-    for column in ("example", "label", *starts, *info.inputs):
+    for column in ("example", "label", *starts, *info.inputs, *info.extra):
         if column not in data.column_names:
             raise _foreign(path, f"has no column {column!r}")
         if data[column].null_count:
@@ -79,19 +80,21 @@ def read_table(path: Path | str) -> DataTable:
     if not np.array_equal(data["example"].to_numpy(), np.arange(n)):
         raise _foreign(path, f"column 'example' does not count from 0 to {n - 1}")
     labels = _labels(path, info, data["label"].combine_chunks())
+    extra = {column: data[column].to_pylist() for column in info.extra}
     if info.image_shape is None:
         for column in info.inputs:
             if not pa.types.is_string(data[column].type):
                 raise _foreign(path, f"column {column!r} is {data[column].type}, not string")
         texts = {column: data[column].to_pylist() for column in info.inputs}
-        return DataTable(info, labels, texts=texts, starts=data[STARTS].to_pylist() if starts else None)
+        found = data[STARTS].to_pylist() if starts else None
+        return DataTable(info, labels, texts=texts, starts=found, extra=extra)
     column = info.inputs[0]
     size = int(np.prod(info.image_shape))
     kind = data[column].type
     if not pa.types.is_fixed_size_list(kind) or kind.list_size != size or kind.value_type != pa.uint8():
         raise _foreign(path, f"column {column!r} is {kind}, not fixed_size_list<uint8>[{size}]")
     pixels = data[column].combine_chunks().flatten().to_numpy()
-    return DataTable(info, labels, images=pixels.reshape(n, *info.image_shape))
+    return DataTable(info, labels, images=pixels.reshape(n, *info.image_shape), extra=extra)
 
 
 def _read(path: Path) -> pa.Table:
@@ -121,6 +124,7 @@ def _info(path: Path, raw: bytes | None) -> TableInfo:
             image_shape=None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
             image_scale=None if value.get("image_scale") is None else float(value["image_scale"]),
             metrics=tuple(map(str, value.get("metrics", ()))),
+            extra=tuple(map(str, value.get("extra", ()))),
             parts={str(part): int(count) for part, count in value.get("parts", {}).items()},
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

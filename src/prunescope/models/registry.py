@@ -107,6 +107,10 @@ def _kinds(model: nn.Module, name: str) -> set[str]:
         found.add("embeddings")
     if "pooler" in owner_name.split("."):
         found.add("pooler")
+    layers = getattr(model, "prunable_layers", None)
+    if layers is not None and parameter.dim() > 1 and all(owner is not layer for layer in layers):
+        # A parameter beside the layers that a model of another library names: a class token, positions, a scale.
+        found.add("embeddings")
     final_layer = model.get_submodule(str(model.final_layer))
     if any(parameter is one for one in final_layer.parameters()):
         found.add("classifier")

@@ -29,7 +29,7 @@ _DISK = {
 }
 
 
-def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
+def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False) -> dict[str, Any]:
     """Models, jobs, GPU hours and disk of a study, as the JSON of ``prunescope plan --json``.
 
     ``jobs`` counts the jobs of a first run, targets that only name others included. ``gpu_hours`` and
@@ -49,6 +49,7 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
 
     Args:
         rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
+        layers: with the prunable weights of each network and their shapes (``layers``), and its ``classifier``.
 
     Raises:
         UserError: a ratio that a model cannot reach.
@@ -120,7 +121,14 @@ def make_plan(study: Study, rates: Rates | None = None) -> dict[str, Any]:
         "datasets": list(per_dataset.values()),
         "work": list(work.values()),
         "networks": [
-            {key: value for key, value in architecture.items() if not key.startswith("_")}
+            {
+                **{key: value for key, value in architecture.items() if not key.startswith("_")},
+                **(
+                    {"classifier": architecture["_final"], "layers": architecture["_layers"]}
+                    if layers
+                    else {}
+                ),
+            }
             for architecture in architectures.values()
         ],
     }
@@ -205,6 +213,18 @@ def plan_text(plan: dict[str, Any]) -> str:
         if "assumed" in architecture
     }
     lines += [f"{arch}: {what}" for arch, what in assumed.items()]
+    for architecture in plan["networks"]:
+        if "layers" in architecture:
+            lines += ["", f"{architecture['arch']} on {architecture['dataset']}: prunable weights"]
+            lines += [
+                f"  {name:<60}{' x '.join(map(str, shape)):>24}"
+                for name, shape in architecture["layers"].items()
+            ]
+            lines.append(
+                f"  never pruned: the classifier {architecture['classifier']}, embeddings, normalization"
+            )
+    if plan.get("data"):
+        lines += ["", "data", *plan["data"]]
     return "\n".join(lines)
 
 
@@ -307,6 +327,8 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                     for (compression, filters, _), one in removals.items()
                 ],
                 **({"assumed": assumed} if assumed else {}),
+                "_layers": {name: list(weight.shape) for name, weight in weights.items()},
+                "_final": str(model.final_layer),
                 "_forward_flops": spec.forward_flops(
                     facts, {n: w.numel() for n, w in matrices(model).items()}
                 ),

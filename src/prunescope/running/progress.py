@@ -16,7 +16,10 @@ from typing import IO, TextIO
 
 from prunescope.config.load import load_study
 from prunescope.config.shipped import program, shipped
+from prunescope.config.study import Study
 from prunescope.errors import UserError
+from prunescope.paths import Layout
+from prunescope.planning.data import data_lines
 
 #: Seconds between lines where the output is not a terminal.
 QUIET = 15.0
@@ -156,7 +159,8 @@ NO_LOCK = ("--nolock",)
 
 def snakefile_arguments() -> list[str]:
     """Arguments that name the shipped workflow where this folder has none of its own."""
-    here = any(Path(name).is_file() for name in ("Snakefile", "snakefile", "workflow/Snakefile"))
+    # Another project's Snakefile is none of ours.
+    here = Path("workflow/rules/common.smk").is_file()
     return [] if here else ["--snakefile", str(shipped("Snakefile"))]
 
 
@@ -167,11 +171,14 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     stops its jobs; the same command goes on from there.
 
     Raises:
-        UserError: the study is not a valid one, a run is in progress here, or the log cannot be written.
+        UserError: the study is not a valid one, its data is not there or unusable, a run is in progress here, or the
+            log cannot be written.
         ModuleNotFoundError: Snakemake is not installed.
     """
     study = load_study(configfile)
     snakemake = snakemake_program()
+    for line in data_lines(study, _data_to_check(study, arguments)):
+        print(line, file=sys.stderr)
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     command = [snakemake, *snakefile_arguments(), *NO_LOCK, "--configfile", str(configfile), *arguments]
     progress = Progress(time.monotonic())
@@ -189,6 +196,17 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         return 130
     _close(progress, code, study.results, log)
     return code
+
+
+def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
+    """The data sets that a run asks for; of published ones, which do not change, those that are not built yet."""
+    asked = [name for name in study.datasets if name in arguments] or list(study.datasets)
+    card = Layout(study.results).data("card.json")
+    return [
+        name
+        for name in asked
+        if not study.datasets[name].counts_published or not Path(card.format(dataset=name)).exists()
+    ]
 
 
 def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:

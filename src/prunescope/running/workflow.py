@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -23,9 +23,10 @@ from prunescope.config.jobs import model_job
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.shipped import program
 from prunescope.config.study import Study
-from prunescope.errors import UserError, missing_extra
+from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
 from prunescope.planning.blocks import blocks
+from prunescope.planning.data import data_lines, try_builds
 from prunescope.planning.resources import resources_of
 
 #: Settings that change where files lie and how jobs are cut, and nothing that the report says.
@@ -48,11 +49,12 @@ ANALYSES = ("test/summary.json", "train/summary.json", "models.json")
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End the process with one line, as the command line does, where a user's mistake or a missing extra stops it."""
+    """End the process with a line for each mistake of a user, as the command line does, or for a missing extra."""
     try:
         yield
     except UserError as error:
-        sys.exit(f"prunescope: error: {error}")
+        lines = error.lines if isinstance(error, Problems) else [str(error)]
+        sys.exit("\n".join(f"prunescope: error: {line}" for line in lines))
     except ModuleNotFoundError as error:
         missing = missing_extra(error, ("workflow", "train"))
         if missing is None:
@@ -103,6 +105,23 @@ def refuse_impossible_models(study: Study) -> None:
     check_schedules(study)
 
 
+def refuse_unusable_data(study: Study, replaces: Mapping[str, bool]) -> None:
+    """Check the data sets that a run builds or encodes; what is odd about them is printed.
+
+    Snakemake deletes what a job makes before the job starts. Data that models were trained on must not go for files
+    that cannot be read, so a data set that is there is first built in memory alone.
+
+    Args:
+        replaces: by data set, whether the run replaces one that is there.
+
+    Raises:
+        UserError: data is not there, unusable, or does not suit an arch; a line each.
+    """
+    for line in data_lines(study, replaces):
+        print(f"prunescope: {line}", file=sys.stderr)
+    try_builds(study, [name for name, there in replaces.items() if there])
+
+
 class WorkflowGrid:
     """The cells of a study, as rules see them: by wildcards.
 
@@ -151,8 +170,11 @@ class WorkflowGrid:
     # Settings.
 
     def dataset_settings(self, wildcards: Any) -> str:
-        """Settings of a data set but for training, which does not change its examples."""
-        return settings_of(self.study.datasets[wildcards.dataset], exclude={"training"})
+        """Settings of a data set but for training, which does not change its examples; of own files, their content."""
+        dataset = self.study.datasets[wildcards.dataset]
+        content = dataset.fingerprint()
+        given = dataset if content is None else dataset.model_copy(update={"content": content})
+        return settings_of(given, exclude={"training"})
 
     def arch_settings(self, wildcards: Any) -> str:
         return settings_of(self.study.archs[wildcards.arch], exclude={"training", *RUNNING})

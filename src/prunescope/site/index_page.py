@@ -205,6 +205,7 @@ def _card(path: Path, out: Path, problems: list[str]) -> dict[str, Any] | None:
     return {
         "name": path.parent.name,
         "facts": facts,
+        "warnings": facts.get("warnings", []) if isinstance(facts, dict) else [],
         "links": [{"href": page.link(p, out), "name": p.name} for p in beside if p.exists()],
     }
 

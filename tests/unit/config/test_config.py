@@ -21,7 +21,7 @@ from prunescope.config.jobs import ModelJob, model_job
 from prunescope.config.load import json_schema, load_study, study_from
 from prunescope.config.pruners import PRUNERS
 from prunescope.config.study import RESERVED
-from prunescope.errors import UserError
+from prunescope.errors import Problems, UserError
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.json"
@@ -153,7 +153,7 @@ REFUSED = [
     (
         "pruners.mine",
         {"criterion": "pst", "scope": "global", "schedule": "gradual", "gradual": {"warmup": 3}},
-        "pruners.mine.gradual.warmup: unknown key; allowed here: start, warm_up",
+        "pruners.mine.gradual.warmup: unknown key (did you mean 'warm_up'?); allowed here: start, warm_up",
         "rank",
     ),
     (
@@ -244,9 +244,62 @@ def test_two_entries_may_not_list_the_same_cell(study_dict):
     )
 
 
-def test_the_first_of_several_problems_says_how_many_there_are(study_dict):
-    with pytest.raises(UserError, match=r"sparsities\.0: must be less than 1 \(not 1.2\) \(and 1 more\)$"):
-        study_from(changed(study_dict, "grid.0.sparsities", [1.2, 1.3]))
+def test_every_problem_has_a_line(study_dict):
+    study = changed(study_dict, "grid.0.sparsities", [1.2, 90])
+    with pytest.raises(Problems) as caught:
+        study_from(changed(study, "archs.bilstm.hiden", 3))
+    assert caught.value.lines == [
+        "config: archs.bilstm.hiden: unknown key (did you mean 'hidden'?); allowed here: family, training, block, "
+        "replicas, together, hidden, layers, head, vectors, vectors_path, min_count",
+        "config: grid.0.sparsities.0: must be less than 1 (not 1.2)",
+        "config: grid.0.sparsities.1: must be less than 1 (not 90); did you mean 0.9?",
+    ]
+
+
+def test_problems_of_a_whole_study_have_lines_too(study_dict):
+    study = changed(study_dict, "grid.0.pruners", ["RP-AL"])
+    study = changed(study, "weight_statistics", ["vgg"])
+    with pytest.raises(Problems) as caught:
+        study_from(changed(study, "seeds", [1, 1]))
+    beginnings = [
+        "seeds: 1 stands there twice",
+        "weight_statistics: unknown arch",
+        "grid.0.pruners: unknown name",
+    ]
+    assert [line.startswith(f"config: {b}") for line, b in zip(caught.value.lines, beginnings, strict=True)]
+    assert "(did you mean 'RP-AI'?)" in caught.value.lines[2]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("name: a\nseeds: [1]\nseeds: [2]\n", ["seeds: given in line 2 and in line 3; keep one of them"]),
+        (
+            "datasets:\n  a: {source: digits}\n  a: {source: digits}\nseeds: [010, 0_7]\n",
+            [
+                "a: given in line 2 and in line 3; keep one of them",
+                "line 4: 010 is 8-based in YAML; write 10, or '010' for a name",
+                "line 4: 0_7 is 8-based in YAML; write 7, or '0_7' for a name",
+            ],
+        ),
+    ],
+)
+def test_yaml_that_nobody_means(tmp_path, text, lines):
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(Problems) as caught:
+        load_study(tmp_path / "study.yaml")
+    assert caught.value.lines == [f"{tmp_path / 'study.yaml'}: {line}" for line in lines]
+
+
+def test_merged_keys_and_plain_numbers_stand_in_yaml(study_dict, tmp_path):
+    text = yaml.safe_dump({**study_dict, "seeds": [0, 10]})
+    text = "x: &x {family: lenet5}\n" + text.replace(
+        "  lenet5:\n", "  other:\n    <<: *x\n    block: 3\n  lenet5:\n"
+    )
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(Problems) as caught:
+        load_study(tmp_path / "study.yaml")
+    assert [line.partition(": ")[2][:14] for line in caught.value.lines] == ["x: unknown key"]
 
 
 @pytest.mark.parametrize("raw", [None, 3, "x", [1]])

@@ -9,7 +9,7 @@ import pytest
 
 from prunescope.config.architectures import Training
 from prunescope.config.load import study_from
-from prunescope.errors import UserError
+from prunescope.errors import Problems, UserError
 
 
 def study(study_dict: dict[str, Any], arch: str, **training: Any) -> Any:
@@ -62,7 +62,8 @@ def test_settings_that_an_architecture_cannot_have(
 ) -> None:
     with pytest.raises(UserError, match=message) as error:
         study(study_dict, arch, **training)
-    assert "\n" not in str(error.value)
+    assert isinstance(error.value, Problems)
+    assert all(line.startswith("config: ") for line in error.value.lines)
 
 
 def test_settings_that_it_can(study_dict: dict[str, Any]) -> None:

@@ -402,3 +402,25 @@ def test_elsewhere_lines_are_rare_but_the_last_one_comes():
     out = io.StringIO()
     progress._follow(io.StringIO(FINISHED), io.StringIO(), Progress(progress.time.monotonic()), out)
     assert out.getvalue().splitlines()[-1].startswith("100%  2 of 2 jobs")
+
+
+def test_data_that_is_checked_is_what_a_run_asks_for(tmp_path, monkeypatch):
+    """One data set of a study runs although another one's files are not here; built ones need their files no more."""
+    from prunescope.config.load import study_from
+    from prunescope.running.progress import _data_to_check
+
+    monkeypatch.chdir(tmp_path)
+    study = study_from({
+        "name": "x",
+        "seeds": [0],
+        "datasets": {"mine": {"source": "table", "path": "a.csv", "text": "t", "task": "single-label"},
+                     "reviews": {"source": "imdb", "path": "nowhere"}, "other": {"source": "imdb", "path": "nowhere"}},
+        "archs": {"net": {"family": "bilstm"}},
+        "grid": [{"datasets": ["mine", "reviews", "other"], "archs": ["net"]}],
+    })  # fmt: skip
+    assert _data_to_check(study, ["--cores", "2"]) == ["mine", "reviews", "other"]
+    assert _data_to_check(study, ["reviews"]) == ["reviews"]
+    for name in ("mine", "reviews"):
+        (tmp_path / "results" / "data" / name).mkdir(parents=True)
+        (tmp_path / "results" / "data" / name / "card.json").write_text("{}")
+    assert _data_to_check(study, []) == ["mine", "other"]

@@ -247,7 +247,7 @@ SPACE = "tune.spaces.digits.net"
         (changed(rate=1), f"{SPACE}.rate: unknown key; allowed here: epochs, lr, batch_size"),
         (
             changed(lr={"min": 1, "max": 2, "log2": True}),
-            f"{SPACE}.lr.log2: unknown key; allowed here: min, max, log",
+            f"{SPACE}.lr.log2: unknown key (did you mean 'log'?); allowed here: min, max, log",
         ),
         (
             {**STUDY, "tune": {"spaces": {"digits": {"bert": STUDY["tune"]["spaces"]["digits"]["net"]}}}},
@@ -255,7 +255,10 @@ SPACE = "tune.spaces.digits.net"
         ),
         (
             {**STUDY, "tune": {"spaces": {"imdb": {"net": {"epoch": 1}}}}},
-            "tune.spaces.imdb.net.epochs: required, but not given (and 2 more)",
+            "tune.spaces.imdb.net.epochs: required, but not given\n"
+            "config: tune.spaces.imdb.net.lr: required, but not given\n"
+            "config: tune.spaces.imdb.net.epoch: unknown key (did you mean 'epochs'?); allowed here: epochs, lr, "
+            "batch_size",
         ),
         (
             {**STUDY, "tune": {"spaces": {"imdb": STUDY["tune"]["spaces"]["digits"]}}},
@@ -272,7 +275,7 @@ SPACE = "tune.spaces.digits.net"
         ),
     ],
 )
-def test_bad_sections_are_one_line(study, line):
+def test_bad_sections_are_a_line_a_problem(study, line):
     with pytest.raises(UserError) as caught:
         study_from(study)
     assert str(caught.value) == f"config: {line}"

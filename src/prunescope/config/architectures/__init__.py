@@ -16,12 +16,14 @@ from prunescope.config.architectures.encoder import Encoder
 from prunescope.config.architectures.lenet5 import LeNet5
 from prunescope.config.architectures.prunable import PRESETS, Prunable
 from prunescope.config.architectures.resnet import ResNet
+from prunescope.config.architectures.torchvision import Torchvision
 from prunescope.config.architectures.training import (
     Training,
     fine_tuning_epochs,
     merged_training,
     rewinding_epochs,
 )
+from prunescope.config.architectures.transformers import Transformers
 from prunescope.config.plugins import Installed, load_settings, plugins
 
 __all__ = [
@@ -38,7 +40,9 @@ __all__ = [
     "Prunable",
     "ResNet",
     "Stackable",
+    "Torchvision",
     "Training",
+    "Transformers",
     "families_that",
     "family_named",
     "family_names",
@@ -57,6 +61,8 @@ FAMILIES: dict[str, type[Architecture]] = {
     "bilstm": BiLSTM,
     "encoder": Encoder,
     "causal-lm": CausalLM,
+    "torchvision": Torchvision,
+    "transformers": Transformers,
 }
 
 #: An architecture's settings, which ``family`` tells apart: one of ``FAMILIES`` or of an installed package.

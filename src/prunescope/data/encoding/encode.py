@@ -19,7 +19,7 @@ from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.data.encoding.vectors import read_vectors
 from prunescope.data.images import channel_statistics
 from prunescope.data.published import covering_power_of_two
-from prunescope.data.settings import Images, Spans, Texts
+from prunescope.data.settings import Spans, Texts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.errors import BadFileError, UserError
@@ -27,7 +27,7 @@ from prunescope.files import atomic_path, expanded, write_text
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Subwords
-    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
+    from prunescope.data.encoding.tokenizers import AnyTokenizer, PretrainedTokenizer
 
 _KEY = "prunescope"
 
@@ -148,11 +148,12 @@ def encode(
         for split, table in tables.items():
             assert table.images is not None
             tensors[f"{split}.inputs"] = np.ascontiguousarray(table.images)
-        if isinstance(spec, Images):
+        augment = getattr(spec, "augment", None)
+        if augment is not None:
             mean, std = channel_statistics(tensors["train.inputs"])
             scale = first.image_scale or 1.0
             about |= {"image_mean": [m / scale for m in mean], "image_std": [s / scale for s in std]}
-            about["augment"] = spec.augment
+            about["augment"] = augment
     for split, table in () if answered else tables.items():
         tensors[f"{split}.labels"] = table.labels.astype(_LABELS[first.task])
     if vocabulary is not None:
@@ -266,7 +267,7 @@ def _encode_words(
 
 def _encode_subwords(
     tables: dict[str, DataTable],
-    arch: archs.Encoder,
+    arch: archs.Encoder | archs.Transformers,
     max_tokens: int | None,
     tensors: dict[str, np.ndarray],
     about: dict[str, Any],
@@ -346,11 +347,16 @@ def _byte_pairs(arch: archs.CausalLM, training: Sequence[str]) -> BytePairs:
     return load_byte_pairs(arch)
 
 
-def _tokenizer_of(arch: archs.Encoder, training: Sequence[str]) -> tuple[Subwords | PretrainedTokenizer, int]:
-    """The tokenizer of an encoder, and the number of its tokens."""
+def _tokenizer_of(
+    arch: archs.Encoder | archs.Transformers, training: Sequence[str]
+) -> tuple[Subwords | PretrainedTokenizer | AnyTokenizer, int]:
+    """The tokenizer of a model, and the number of its tokens."""
     from prunescope.data.encoding import subwords
-    from prunescope.data.encoding.tokenizers import PretrainedTokenizer
+    from prunescope.data.encoding.tokenizers import AnyTokenizer, PretrainedTokenizer
 
+    if isinstance(arch, archs.Transformers):
+        tokenizer = AnyTokenizer(arch)
+        return tokenizer, tokenizer.size
     if arch.pretrained is None:
         learned = subwords.learn(training, arch.vocabulary)
         return subwords.Subwords(learned), len(learned)

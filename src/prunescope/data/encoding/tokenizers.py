@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from prunescope.config.architectures import CausalLM, Encoder
+from prunescope.config.architectures import CausalLM, Encoder, Transformers
 from prunescope.data.encoding.byte_pairs import BytePairs
 from prunescope.data.hub import load_part, read_config, type_of
 from prunescope.data.vision import prepare_torchvision
@@ -58,6 +58,46 @@ class PretrainedTokenizer:
         columns = [list(column) for column in texts]
         cut = {"truncation": "longest_first", "max_length": max_tokens} if max_tokens else {}
         # Not verbose: uncut texts are counted, so that some are longer than the model takes is expected.
+        rows: list[list[int]] = self._tokenizer(*columns, verbose=False, **cut)["input_ids"]
+        return rows
+
+
+class AnyTokenizer:
+    """Cuts texts with the tokenizer of any checkpoint of transformers, as it marks beginnings and ends itself.
+
+    ``pad``: its padding token, or the end of a text where it has none. ``sep``: between the texts of a pair, or None.
+
+    Raises:
+        UserError: it is not there, or has neither.
+    """
+
+    def __init__(self, arch: Transformers) -> None:
+        prepare_torchvision()
+        from transformers import AutoTokenizer
+
+        self._tokenizer = load_part(AutoTokenizer, arch)
+        pad = next(
+            (n for n in (self._tokenizer.pad_token_id, self._tokenizer.eos_token_id) if n is not None), None
+        )
+        if pad is None:
+            raise UserError(f"{arch.checkpoint}: its tokenizer has no token for padding or the end of a text")
+        self._tokenizer.pad_token = self._tokenizer.convert_ids_to_tokens(pad)
+        self._tokenizer.truncation_side = self._tokenizer.padding_side = "right"
+        self.pad, self.cls, self.sep = int(pad), self._tokenizer.cls_token_id, self._tokenizer.sep_token_id
+        ids = self._tokenizer.get_vocab()
+        self.size = max(ids.values()) + 1
+        self.vocabulary = sorted(ids, key=lambda token: ids[token])
+
+    @property
+    def tokenizer(self) -> Any:
+        return self._tokenizer.backend_tokenizer
+
+    def numbered(self, texts: Sequence[Sequence[str]], max_tokens: int | None = None) -> list[list[int]]:
+        """Ids of each text, or pair of texts, cut to ``max_tokens``; a pair without a token between is two lines."""
+        columns = [list(column) for column in texts]
+        if len(columns) > 1 and self.sep is None:
+            columns = [["\n".join(parts) for parts in zip(*columns, strict=True)]]
+        cut = {"truncation": "longest_first", "max_length": max_tokens} if max_tokens else {}
         rows: list[list[int]] = self._tokenizer(*columns, verbose=False, **cut)["input_ids"]
         return rows
 

@@ -1,0 +1,214 @@
+"""Classification models of torchvision, whose parts are found by structure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunescope.config import architectures
+from prunescope.data.vision import prepare_torchvision
+from prunescope.errors import UserError, listed, nearest
+from prunescope.files import expanded
+from prunescope.models.shape import Shape
+
+#: Sides that small images are scaled to: most of these models halve images five times.
+_LEAST = 64
+
+#: Layers whose weights are matrices or kernels. Tokens, positions and scales are parameters of other modules.
+_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
+
+
+def build(arch: architectures.Torchvision, shape: Shape) -> Vision:
+    if shape.image is None:
+        raise ValueError("torchvision's models need the shape of their images")
+    return Vision(arch.model, arch.side, shape.image, shape.classes, arch.weights)
+
+
+def counted(arch: architectures.Torchvision, shape: Shape) -> tuple[nn.Module, None]:
+    """The model without its weights, which need not be at hand."""
+    assert shape.image is not None
+    return Vision(arch.model, arch.side, shape.image, shape.classes, None), None
+
+
+def fetch(arch: architectures.Torchvision) -> None:
+    """Download torchvision's own weights into its cache.
+
+    Raises:
+        UserError: the model is unknown, or they cannot be downloaded.
+    """
+    _state(arch.model, arch.weights or "DEFAULT")
+
+
+class Vision(nn.Module):
+    """A model of torchvision as this study's images and classes need it.
+
+    Input (B, channels, height, width) float; output logits (B, classes). Grey images fill all three channels; images
+    are scaled to the side that the model takes.
+    """
+
+    def __init__(
+        self, name: str, side: int | None, image: tuple[int, int, int], classes: int, weights: str | None
+    ) -> None:
+        super().__init__()
+        models = _models()
+        known = models.list_models(module=models)
+        if name not in known:
+            raise UserError(f"model: torchvision has no classification model {name!r}{nearest(name, known)}")
+        further: dict[str, Any] = {}
+        if name in ("googlenet", "inception_v3"):
+            further = {"aux_logits": False, "init_weights": True}
+        if name.startswith("vit_") and side is not None:
+            further["image_size"] = side
+        try:
+            self.net = models.get_model(name, weights=None, num_classes=classes, **further)
+        except (ValueError, AssertionError, TypeError) as error:
+            raise UserError(f"model: {name} cannot be made ({error}); set another `side`") from None
+        own = getattr(self.net, "image_size", None)
+        smallest = 75 if name == "inception_v3" else _LEAST
+        wanted = own or side or (None if min(image[1:]) >= smallest else smallest)
+        self.side: int | None = wanted
+        (last, *_) = [
+            layer
+            for layer, module in reversed(list(self.net.named_modules()))
+            if _is_classifier(module, classes)
+        ] or [""]
+        if not last:
+            raise UserError(
+                f"model: {name} has no last layer with an output for each class; choose another one"
+            )
+        self.final_layer = f"net.{last}"
+        if weights is not None:
+            self._load(name, weights, last)
+
+    def _load(self, name: str, weights: str, last: str) -> None:
+        state = _state(name, weights)
+        here = self.net.state_dict()
+        # The classifier of other classes is of no use; nor are auxiliary ones.
+        kept = {
+            key: value
+            for key, value in state.items()
+            if key in here and (here[key].shape == value.shape or not key.startswith(f"{last}."))
+        }
+        missing = [key for key in here if key not in kept and not key.startswith(f"{last}.")]
+        wrong = [key for key, value in kept.items() if here[key].shape != value.shape]
+        if missing or wrong:
+            raise UserError(
+                f"weights: {weights}: not of the model {name}: missing or of another shape: "
+                f"{listed((*missing, *wrong), 3)}"
+            )
+        self.net.load_state_dict(kept, strict=False)
+
+    @property
+    def prunable_layers(self) -> tuple[nn.Module, ...]:
+        return tuple(module for module in self.modules() if isinstance(module, _LAYERS))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1] == 1:
+            images = images.expand(-1, 3, -1, -1)
+        if self.side is not None and images.shape[2:] != (self.side, self.side):
+            images = nn.functional.interpolate(
+                images, size=(self.side, self.side), mode="bilinear", align_corners=False
+            )
+        logits: Tensor = self.net(images)
+        return logits
+
+
+def _is_classifier(module: nn.Module, classes: int) -> bool:
+    linear = isinstance(module, nn.Linear) and module.out_features == classes
+    # SqueezeNet's is a kernel.
+    return linear or (isinstance(module, nn.Conv2d) and module.out_channels == classes)
+
+
+def _models() -> Any:
+    prepare_torchvision()
+    try:
+        from torchvision import models
+    except ImportError:
+        raise UserError("torchvision: not installed; pip install 'prunescope[train]'") from None
+    return models
+
+
+def _state(name: str, weights: str) -> dict[str, Tensor]:
+    """The tensors of ``weights`` by name.
+
+    Raises:
+        UserError: they cannot be read or downloaded.
+    """
+    if weights == "DEFAULT":
+        try:
+            found: dict[str, Tensor] = (
+                _models().get_model_weights(name).DEFAULT.get_state_dict(check_hash=True)
+            )
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(
+                f"weights: those of {name} cannot be downloaded ({type(error).__name__}: {reason}); check the network, "
+                "or name a file"
+            ) from None
+        return found
+    path = expanded(weights)
+    try:
+        if Path(path).suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        raw = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"weights: {path}: cannot be read ({type(error).__name__}: {reason})") from None
+    for key in ("state_dict", "model"):
+        raw = raw.get(key, raw) if isinstance(raw, dict) else raw
+    if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):
+        raise UserError(f"weights: {path}: holds no tensors by name; write `model.state_dict()` into it")
+    return {key.removeprefix("module."): value for key, value in raw.items()}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """``shapes`` and ``uses`` (of one image) of the prunable weights; ``parameters`` of all; ``outputs``: numbers that
+    the layers leave in a forward pass of one image.
+    """
+
+    shapes: dict[str, tuple[int, ...]]
+    uses: dict[str, int]
+    parameters: int
+    outputs: int
+
+
+@cache
+def measured(name: str, side: int | None, image: tuple[int, int, int], classes: int) -> Measured:
+    """What a plan needs of a model, by a forward pass of shapes without numbers."""
+    from prunescope.models.registry import count_parameters, prunable
+
+    with torch.device("meta"):
+        model = Vision(name, side, image, classes, None).eval()
+        outputs: dict[str, int] = {}
+        places: dict[str, int] = {}
+
+        def note(layer: str) -> Any:
+            def hook(module: nn.Module, _: Any, output: Any) -> None:
+                output = output[0] if isinstance(output, tuple) else output
+                outputs[layer] = output.numel()
+                channels = output.shape[1] if isinstance(module, nn.Conv2d) else output.shape[-1]
+                places[layer] = output.numel() // channels
+
+            return hook
+
+        for layer, module in model.named_modules():
+            if not list(module.children()) or isinstance(module, nn.MultiheadAttention):
+                module.register_forward_hook(note(layer))
+        with torch.no_grad():
+            model(torch.empty(1, *image))
+    weights = prunable(model)
+    owners = {key: key.rpartition(".")[0] for key in weights}
+    return Measured(
+        {key: tuple(weight.shape) for key, weight in weights.items()},
+        {key: places.get(owner, places.get(owner.rpartition(".")[0], 1)) for key, owner in owners.items()},
+        count_parameters(model),
+        sum(outputs.values()),
+    )

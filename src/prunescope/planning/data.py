@@ -1,0 +1,75 @@
+"""What can be said of a study's data before a job starts: whether it is there, what it holds, what is odd about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from typing import TypeVar
+
+from prunescope.config.datasets import Dataset
+from prunescope.config.study import Study
+from prunescope.errors import Problems, UserError
+
+T = TypeVar("T")
+
+
+def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere: bool = False) -> list[str]:
+    """Notes and warnings of the data sets in the grid, a line each.
+
+    Args:
+        names: of the data sets that matter; None: all.
+        elsewhere: the study may run on another machine: a published data set's path below an environment variable
+            need not be here, as its counts are known.
+
+    Raises:
+        Problems: data is not there or unusable, or does not suit an arch; all of it, a line each.
+    """
+    lines: list[str] = []
+    problems: list[str] = []
+
+    def tried(name: str, check: Callable[[], T]) -> T | None:
+        try:
+            return check()
+        except UserError as error:
+            problems.append(_placed(name, study.datasets[name], str(error)))
+            return None
+
+    for name in dict.fromkeys(cell.dataset for cell in study.cells if names is None or cell.dataset in names):
+        dataset = study.datasets[name]
+        found = tried(name, dataset.checked)
+        if found is None:
+            if elsewhere and dataset.counts_published and "$" in (getattr(dataset, "path", None) or ""):
+                lines.append(f"{problems.pop()} (counts are the published ones)")
+            continue
+        notes, warnings = found
+        lines += [f"{name}: {note}" for note in notes]
+        lines += [f"{name}: WARNING: {warning}" for warning in warnings]
+        for arch in dict.fromkeys(cell.arch for cell in study.cells if cell.dataset == name):
+            tried(name, partial(dataset.check_arch, arch, study.archs[arch]))
+    if problems:
+        raise Problems(problems)
+    return lines
+
+
+def try_builds(study: Study, names: Iterable[str]) -> None:
+    """Build data sets in memory alone, to see that they can be.
+
+    Raises:
+        Problems: some cannot; a line each.
+    """
+    problems = []
+    for name in names:
+        try:
+            study.datasets[name].build(name)
+        except UserError as error:
+            problems.append(_placed(name, study.datasets[name], str(error)))
+    if problems:
+        raise Problems(problems)
+
+
+def _placed(name: str, dataset: Dataset, message: str) -> str:
+    """The message with the key in front: ``datasets.mine.path: ...``."""
+    key = re.match(r"(\w+)[:.]", message)
+    joint = "." if key and key[1] in type(dataset).model_fields else ": "
+    return f"datasets.{name}{joint}{message}"

@@ -1,0 +1,181 @@
+"""Checkpoints of transformers as classifiers: encoders and decoders, whose parts are found by structure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+from tests.support.tiny_encoders import SMALL, save_checkpoint
+
+from prunescope.cli import main
+from prunescope.config.architectures import Arch
+from prunescope.config.datasets import Declared
+from prunescope.config.load import study_from
+from prunescope.data.encoding.tokenizers import AnyTokenizer
+from prunescope.data.vision import prepare_torchvision
+from prunescope.errors import UserError
+from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.shape import Shape
+from prunescope.planning.plan import make_plan
+
+#: Types that tiny_encoders does not know, with what they call their sizes.
+OTHERS: dict[str, dict[str, Any]] = {
+    "deberta-v2": {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"],
+                   "position_biased_input": False, "norm_rel_ebd": "layer_norm", "share_att_key": True},
+    "gpt2": {"n_embd": 8, "n_layer": 3, "n_head": 2, "n_positions": 16, "n_inner": 16},
+    "llama": {"num_key_value_heads": 1},
+    "qwen2": {"num_key_value_heads": 1},
+}  # fmt: skip
+KINDS = ["bert", "distilbert", "roberta", "modernbert", *OTHERS]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of each type."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    prepare_torchvision()
+    from transformers import AutoConfig, AutoModel
+
+    for kind in KINDS:
+        save_checkpoint(root / kind, "bert" if kind in OTHERS else kind)
+        if kind in OTHERS:
+            sizes = {} if kind == "gpt2" else SMALL
+            config = AutoConfig.for_model(kind, **{"vocab_size": 64, **sizes, **OTHERS[kind]})
+            (root / kind / "config.json").unlink()
+            AutoModel.from_config(config).save_pretrained(root / kind)
+    return root
+
+
+def arch(folder: Path, **settings: Any) -> Any:
+    return TypeAdapter(Arch).validate_python(
+        {"family": "transformers", "checkpoint": str(folder), **settings}
+    )
+
+
+def shape_of(spec: Any, classes: int = 3, **more: Any) -> Shape:
+    tokenizer = AnyTokenizer(spec)
+    return Shape(
+        classes=classes, vocabulary=64, length=12, pad=tokenizer.pad, separator=tokenizer.sep, **more
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weights", ["pretrained", "random"])
+def test_every_type_classifies_and_padding_changes_nothing(folder: Path, kind: str, weights: str) -> None:
+    spec = arch(folder / kind, weights=weights)
+    shape = shape_of(spec)
+    model = build(spec, shape, 0).eval()
+    rows = AnyTokenizer(spec).numbered([["good film a", "bad"]])
+    width = max(map(len, rows))
+    short = torch.full((2, width), shape.pad)
+    for n, row in enumerate(rows):
+        short[n, : len(row)] = torch.tensor(row)
+    long = torch.cat([short, torch.full((2, 3), shape.pad)], dim=1)
+    with torch.no_grad():
+        found = model(short)
+        assert found.shape == (2, 3)
+        torch.testing.assert_close(model(long), found, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_matrices_are_prunable_but_for_embeddings_and_the_classifier(folder: Path, kind: str) -> None:
+    spec = arch(folder / kind)
+    model = build(spec, shape_of(spec), 0)
+    weights = prunable(model)
+    classifier = model.get_submodule(str(model.final_layer))
+    assert classifier.out_features == 3
+    tables = [m.weight for m in model.modules() if isinstance(m, torch.nn.Embedding)]
+    apart = {id(weight) for weight in (*tables, classifier.weight)}
+    assert {id(p) for p in model.parameters() if p.dim() > 1} == apart | {
+        id(weight) for weight in weights.values()
+    }
+    facts = Declared(3, 1, 1, 1, tokens=12)
+    assert spec.sizes(facts) == {name: weight.numel() for name, weight in weights.items()}
+    assert spec.parameters(facts) == count_parameters(model)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2"])
+def test_seeds_share_the_checkpoint_or_draw_all(folder: Path, kind: str) -> None:
+    for weights, same in (("pretrained", True), ("random", False)):
+        spec = arch(folder / kind, weights=weights)
+        first, other = (build(spec, shape_of(spec), seed) for seed in (0, 1))
+        name = next(iter(prunable(first)))
+        assert torch.equal(prunable(first)[name], prunable(other)[name]) == same
+        head = f"{first.final_layer}.weight"
+        assert not torch.equal(first.get_parameter(head), other.get_parameter(head))
+
+
+def test_positions_and_tags(folder: Path) -> None:
+    assert arch(folder / "bert").positions_at_most == 16
+    assert arch(folder / "roberta").positions_at_most == 16
+    assert arch(folder / "gpt2").positions_at_most == 16
+    spec = arch(folder / "distilbert")
+    shape = shape_of(spec, per_token=True)
+    with torch.no_grad():
+        assert build(spec, shape, 0)(torch.tensor([[2, 5, 6, 3]])).shape == (1, 4, 3)
+
+
+def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        build(arch(tmp_path), Shape(classes=2), 0)
+
+
+@pytest.mark.parametrize("kind", ["modernbert", "qwen2"])
+def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """Encoded, trained, pruned: by the commands that the workflow calls."""
+    from types import SimpleNamespace
+
+    from prunescope.running.workflow import WorkflowGrid
+
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PRUNESCOPE_DEVICE", "cpu")
+    rows = [
+        {"text": f"{'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]}", "label": n % 2} for n in range(80)
+    ]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    study = study_from({
+        "name": "x",
+        "seeds": [0],
+        "datasets": {"mine": {"source": "table", "path": str(tmp_path / "a.jsonl"), "text": "text", "max_tokens": 8}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(folder / kind),
+                          "training": {"epochs": 2, "lr": 1e-3, "batch_size": 8, "finetune_epochs": 1}}},
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    assert make_plan(study)["networks"][0]["n_prunable"] > 500
+    grid = WorkflowGrid(study)
+    for cell in study.cells:
+        card = SimpleNamespace(
+            dataset="mine", arch="net", pruner=cell.pruner, amount=cell.compression.token, block="0-0"
+        )
+        out = tmp_path / cell.pruner
+        inputs, data = tmp_path / "in.safetensors", tmp_path / "data"
+        settings = grid.dataset_settings(card)
+        if cell.dense:
+            main(["dataset", "--name", "mine", "--settings", settings, "--out", str(data)])
+            main(["encode", "--data", str(data), "--dataset", "mine", "--dataset-settings", settings, "--arch", "net",
+                  "--arch-settings", grid.arch_settings(card), "--out", str(inputs)])  # fmt: skip
+            more = [
+                "--early",
+                str(out / "early.parquet"),
+                "--checkpoint",
+                str(tmp_path / "dense.safetensors"),
+            ]
+        else:
+            more = [
+                "--models",
+                str(out / "models.safetensors"),
+                "--dense",
+                str(tmp_path / "dense.safetensors"),
+            ]
+        code = main(["model", "--settings", grid.job_settings(card), "--inputs", str(inputs),
+                     "--test", str(out / "test.parquet"), "--train", str(out / "train.parquet"),
+                     "--metrics", str(out / "metrics.json"), "--progress", str(out / "unfinished"),
+                     "--interval", "300", "--gpu-memory", "100", "--threads", "1", *more])  # fmt: skip
+        assert code == 0
+    metrics = json.loads((tmp_path / "GP" / "metrics.json").read_text())["models"][0]
+    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
