@@ -26,13 +26,14 @@ from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import change_interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
 from prunescope.predictions.texts import Texts, read_texts
 
 #: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
-Page = Callable[[Path, Mapping[int, str] | None], str]
+Page = Callable[[Path, Mapping[Any, str] | None], str]
 
 
 def audit(
@@ -52,6 +53,7 @@ def audit(
     tolerance: float | None = None,
     similarity: float | None = None,
     processes: int = 1,
+    reading: Reading = UNSAID,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def audit(
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
         processes: for scoring texts.
+        reading: what the user says of tables of their own.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -89,14 +92,17 @@ def audit(
         _check_free(out)
     table = _texts(texts, text_columns)
     sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
-    read = read_sides(sides)
+    read = read_sides(sides, reading=reading)
     pair = _paired(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
-        tolerance = default_tolerance(pair.dense.label)
+        known_numbers = pair.dense.label if pair.dense.labelled else np.median(pair.dense.prediction, axis=0)
+        tolerance = default_tolerance(known_numbers)
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
+    if early and not pair.dense.labelled:
+        raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
     if early:
         scores = scores_of(early, read["early"], seeds)
     elif el2n_scores is not None:
@@ -104,7 +110,7 @@ def audit(
     if scores is not None:
         results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
-        table = table.of(pair.dense.examples, texts)
+        table = table.of(pair.dense.keys, texts)
     measured = None
     if readability_scores is not None:
         measured = readability.read_scores(readability_scores, pair.dense.examples)
@@ -121,6 +127,7 @@ def audit(
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
+        **_how_read(read),
     }
     # The target itself, should it be a link to a folder elsewhere.
     with atomic_directory(out.resolve()) as folder:
@@ -130,6 +137,27 @@ def audit(
             shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
             write_text(folder / "report.html", page(folder, shown))
     return summary
+
+
+def _how_read(sides: Mapping[str, Predictions]) -> dict[str, Any]:
+    """How users' tables were read (``read``) and what of it looks odd (``warnings``); nothing of prediction tables."""
+    known = {name: side.read for name, side in sides.items() if side.read is not None}
+    if not known:
+        return {}
+    first = next(iter(sides.values()))
+    how = next(iter(known.values()))
+    warnings = dict.fromkeys(line for side in known.values() for line in side["warnings"])
+    if not first.labelled:
+        warnings |= {"no labels: votes and their changes are compared, without scores": None}
+    return {
+        "read": {
+            "classes": list(first.classes[:100]),
+            "order": how["order"],
+            "notes": list(dict.fromkeys(note for side in known.values() for note in side["notes"])),
+            "columns": {name: side["columns"] for name, side in known.items()},
+        },
+        **({"warnings": list(warnings)} if warnings else {}),
+    }
 
 
 class NothingToCompareError(UserError):
@@ -173,6 +201,8 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
 def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
+    if not dense.labelled:
+        return _unlabelled(pair, pies, tolerance, similarity)
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
@@ -180,18 +210,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
-    n, n_pies = len(dense.examples), int(pies.is_pie.sum())
     summary: dict[str, Any] = {
-        "task": dense.task,
-        "metric": score_name(dense.task),
-        "n_examples": n,
-        "n_seeds": len(dense.seeds),
-        "n_seeds_dropped": pair.n_dropped,
-        "seeds": dense.seeds.tolist(),
-        "diverged": pair.diverged,
-        "n_classes": len(dense.classes),
-        "n_pies": n_pies,
-        "pie_share": n_pies / n,
+        **_counts(pair, pies),
         "dense_score": _mean(score_dense),
         "pruned_score": _mean(score_pruned),
         "dense_score_std": _std(score_dense),
@@ -236,12 +256,59 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     )
 
 
+def _counts(pair: _Pair, pies: Pies) -> dict[str, Any]:
+    """What an audit has of every task, with or without labels."""
+    n, n_pies = len(pair.dense.examples), int(pies.is_pie.sum())
+    return {
+        "task": pair.dense.task,
+        "metric": score_name(pair.dense.task),
+        "n_examples": n,
+        "n_seeds": len(pair.dense.seeds),
+        "n_seeds_dropped": pair.n_dropped,
+        "seeds": pair.dense.seeds.tolist(),
+        "diverged": pair.diverged,
+        "n_classes": len(pair.dense.classes),
+        "n_pies": n_pies,
+        "pie_share": n_pies / n,
+    }
+
+
+def _unlabelled(pair: _Pair, pies: Pies, tolerance: float, similarity: float | None) -> Results:
+    """Without labels a flip is a prediction that changes; there are no scores."""
+    dense, pruned = pair.dense, pair.pruned
+    changed = [
+        int(
+            find_pies(
+                dense.only(seed), pruned.only(seed), tolerance=tolerance, similarity=similarity
+            ).is_pie.sum()
+        )
+        for seed in dense.seeds[:, None]
+    ]
+    scores_ = ("dense_score", "pruned_score", "dense_score_on_pies", "pruned_score_on_pies", "change")
+    none = np.full(len(dense.seeds), np.nan)
+    return Results(
+        summary={
+            **_counts(pair, pies),
+            "labelled": False,
+            **dict.fromkeys(scores_),
+            "n_flips_mean": float(np.mean(changed)),
+            **_particulars(dense, pies, tolerance, similarity),
+        },
+        dense=dense,
+        pruned=pruned,
+        pies=pies,
+        scores=(none, none, np.array(changed)),
+        classes=[],
+        distortion=None,
+    )
+
+
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:
-        return {"n_tokens": sum(map(len, side.label)), "n_token_pies": int(pies.differing.sum())}
+        return {"n_tokens": sum(map(len, side.prediction[0])), "n_token_pies": int(pies.differing.sum())}
     if side.task in ("span", "text"):
         return {"similarity": similarity}
     return {}

@@ -128,7 +128,7 @@ def write(folder: Path, results: Results) -> None:
         )
         write_table(folder, ClassScore, rows)
     if results.el2n is not None:
-        held = {"example": pa.array(results.dense.examples), "el2n": pa.array(results.el2n)}
+        held = {"example": pa.array(results.dense.keys), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))
         write_table(folder, El2nBin, el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins))
     if results.readability is not None:
@@ -143,7 +143,7 @@ def _write_seeds(folder: Path, results: Results, found: SeedFindings) -> None:
     if found.spearman is not None:
         correlation = found.spearman.correlation
         held = {
-            "example": pa.array(results.dense.examples),
+            "example": pa.array(results.dense.keys),
             "spearman": pa.array(correlation, mask=np.isnan(correlation)),
             "is_spearman_pie": pa.array(found.spearman.is_pie),
             "is_pie": pa.array(results.pies.is_pie),
@@ -155,8 +155,8 @@ def _write_pies(path: Path, results: Results) -> None:
     dense, pies = results.dense, results.pies
     label, vote = _types(dense.task)
     columns = {
-        "example": pa.array(dense.examples),
-        "label": column_of(dense.label, label),
+        "example": pa.array(dense.keys),
+        "label": column_of(dense.label, label) if dense.labelled else pa.nulls(len(dense.keys), label),
         "dense_vote": column_of(pies.dense.vote, vote),
         "pruned_vote": column_of(pies.pruned.vote, vote),
         "is_pie": pa.array(pies.is_pie),

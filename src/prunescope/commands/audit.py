@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunescope.predictions.reading import Reading
 
 _VERDICTS = {
     "<": "below 1, pruning narrows the gaps between the classes' recalls",
@@ -58,6 +62,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
     )
+    for option, text in {
+        "--task": "what predictions are: single-label, multi-label, regression, text (default: as the values look)",
+        "--classes": "names of the classes in the order of their indices, as a,b,c or a file with a name a line",
+        "--id": "column of the examples, numbers or texts (default: example, or a usual name of it)",
+        "--label": "column of the labels (default: label, or a usual name of it)",
+        "--prediction": "column of the predictions (default: prediction, or a usual name of it)",
+        "--seed-column": "column of the seeds (default: seed)",
+        "--sep": "what separates the fields of CSV (default: comma, tab, semicolon or |, as the header shows)",
+        "--encoding": "encoding of CSV and JSON Lines (default: UTF-8, or UTF-16 as the bytes show)",
+    }.items():
+        parser.add_argument(option, metavar=option.strip("-").partition("-")[0].upper(), help=text)
     parser.add_argument(
         "--confidence",
         type=float,
@@ -79,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from prunescope.analysis import readability
     from prunescope.analysis.audit import audit
     from prunescope.report.audit_page import render
+    from prunescope.report.sentences import read_lines
 
     summary = audit(
         args.dense,
@@ -91,18 +107,47 @@ def run(args: argparse.Namespace) -> int:
         bins=args.bins,
         page=render,
         processes=readability.available_processes(),
+        reading=reading_of(args),
     )
+    for line in read_lines(summary):
+        print(line)
+    for line in summary.get("warnings") or []:
+        print(f"warning: {line}", file=sys.stderr)
     print(headlines(summary))
     print(f"report: {args.out / 'report.html'}")
     return 0
 
 
+def reading_of(args: argparse.Namespace) -> Reading:
+    """What the options say of users' tables.
+
+    Raises:
+        UserError: a value is none.
+    """
+    from prunescope.predictions import reading
+
+    columns = {
+        role: named
+        for role, option in reading.OPTIONS.items()
+        if (named := getattr(args, option.strip("-").replace("-", "_"))) is not None
+    }
+    return reading.Reading(
+        task=args.task,
+        classes=None if args.classes is None else reading.class_names(args.classes),
+        columns=columns,
+        sep=None if args.sep is None else reading.separator(args.sep),
+        encoding=args.encoding,
+    )
+
+
 def headlines(summary: Mapping[str, Any]) -> str:
     """The headline numbers of ``summary.json`` in a few lines."""
-    lines = [
-        _changes(summary),
-        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
-    ]
+    lines = [_changes(summary)]
+    if summary.get("labelled") is False:
+        return lines[0]
+    lines.append(
+        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned"
+    )
     lines += [
         f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
         for name, own in (summary.get("task_metrics") or {}).items()

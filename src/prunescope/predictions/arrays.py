@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from prunescope.predictions.arrow import (
     Array,
     class_indices,
     class_sets,
+    index_type,
     is_list,
     lists,
     no_nulls,
@@ -47,6 +48,12 @@ class Predictions:
     diverged: tuple[int, ...]
     meta: TableMeta | None
     sources: tuple[str, ...]
+    #: False: nobody said what is right; ``label`` is then -1, NaN or empty.
+    labelled: bool = True
+    #: (n,) the examples' names, where they are texts; ``examples`` are then their positions in alphabetical order.
+    names: np.ndarray | None = None
+    #: How users' tables or logs were read, for the reader to check; None of prediction tables alone.
+    read: Mapping[str, Any] | None = None
 
     def only(self, seeds: np.ndarray) -> Predictions:
         """The same side with some of its seeds; nothing is copied where all are kept."""
@@ -63,11 +70,28 @@ class Predictions:
         return Predictions(**{**vars(kept), "diverged": tuple(s for s in self.diverged if s in set(seeds))})
 
     @property
+    def keys(self) -> np.ndarray:
+        """(n,) what users call the examples: numbers, or texts."""
+        return self.examples if self.names is None else self.names
+
+    @property
     def described(self) -> dict[str, Any]:
         """What the tables say of their models, where they say it."""
         names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
         known = {name: getattr(self.meta, name, None) for name in names}
         return {name: value for name, value in known.items() if value is not None}
+
+
+def unknown_labels(side: Predictions) -> np.ndarray:
+    """What stands for the labels of a side without any."""
+    n = len(side.examples)
+    if side.task == "single-label":
+        return np.full(n, -1, dtype=np.int32)
+    if side.task == "multi-label":
+        return np.zeros((n, len(side.classes)), dtype=bool)
+    if side.task == "regression":
+        return np.full(n, np.nan, dtype=np.float32)
+    return objects([[] for _ in range(n)])
 
 
 def decide(logits: np.ndarray, task: str, threshold: float = 0.5) -> np.ndarray:
@@ -108,7 +132,10 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
     """
     n_classes = len(meta.classes)
     if meta.task == "single-label":
-        return class_indices(whole_numbers(array, path, column), n_classes, path, column)
+        numbers = whole_numbers(array, path, column)
+        if column == "label" and len(numbers) and (numbers == -1).all():
+            return numbers.astype(index_type(n_classes))
+        return class_indices(numbers, n_classes, path, column)
     if meta.task == "multi-label":
         return class_sets(array, n_classes, path, column)
     if meta.task == "regression":

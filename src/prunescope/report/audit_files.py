@@ -43,7 +43,7 @@ class Pie:
     ``dense_right``, ``pruned_right``: whether the vote is the label."""
 
     row: int
-    example: int
+    example: int | str
     label: str
     dense_vote: str
     pruned_vote: str
@@ -218,7 +218,7 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
     return [
         Pie(
             row["row"],
-            int(row["example"]),
+            row["example"],
             class_text(row["label"], classes),
             class_text(row["dense_vote"], classes),
             class_text(row["pruned_vote"], classes),

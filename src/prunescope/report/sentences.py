@@ -76,11 +76,37 @@ def score_text(value: float | None, summary: Mapping[str, Any]) -> str:
     return percent(value) if is_share(summary) else number(value, 3)
 
 
+def read_lines(summary: Mapping[str, Any]) -> list[str]:
+    """How users' tables were read: task, size, classes and their order, columns; nothing of prediction tables alone."""
+    read = summary.get("read")
+    if not isinstance(read, Mapping):
+        return []
+    notes = f" ({'; '.join(read['notes'])})" if read.get("notes") else ""
+    lines = [
+        f"Read as {summary['task']}{notes}: {count(summary.get('n_examples'), 'example')}, "
+        f"{count(summary.get('n_seeds'), 'seed')} a side."
+    ]
+    if read.get("classes"):
+        total = summary.get("n_classes") or len(read["classes"])
+        shown = ", ".join(read["classes"][:12]) + (f" and {total - 12} more" if total > 12 else "")
+        lines.append(f"{count(total, 'class', 'classes')}, {read['order']}: {shown}.")
+    columns = read.get("columns") or {}
+    texts = {
+        side: ", ".join(f"{role} = {name}" for role, name in named.items()) for side, named in columns.items()
+    }
+    if len(set(texts.values())) == 1:
+        texts = {"both sides": next(iter(texts.values()))} if len(texts) > 1 else texts
+    lines += [f"Columns of {side}: {text}." for side, text in texts.items() if text]
+    return lines
+
+
 def score_sentence(summary: Mapping[str, Any]) -> str:
     """From what to what the mean score goes."""
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
     seeds = summary.get("n_seeds")
     metric = metric_name(summary)
+    if summary.get("labelled") is False:
+        return f"No labels: the votes of {count(seeds, 'pair')} of models are compared, without scores."
     if dense is None or pruned is None:
         return f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
     mean = f"Mean {metric} over {count(seeds, 'seed')}" if seeds != 1 else f"With one seed, {metric}"
@@ -106,6 +132,10 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
     flips, n = summary.get("n_flips_mean"), summary.get("n_examples")
     if flips is None or not n:
         return None
+    if summary.get("labelled") is False:
+        return (
+            f"In the average seed, {count(flips)} of {count(n, 'prediction')} ({percent(flips / n)}) change."
+        )
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
     if flips == 0:
         return "No single example changes between right and wrong in any seed."
