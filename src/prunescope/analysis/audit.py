@@ -35,6 +35,12 @@ from prunescope.predictions.texts import Texts, read_texts
 #: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
 Page = Callable[[Path, Mapping[Any, str] | None], str]
 
+#: The texts of the examples in these rows.
+Shown = Callable[[Sequence[int]], Sequence[str]]
+
+#: PIEs whose texts are looked up for a page; it shows fewer.
+_MOST_SHOWN = 2000
+
 
 def audit(
     dense: Sequence[Path],
@@ -54,6 +60,9 @@ def audit(
     similarity: float | None = None,
     processes: int = 1,
     reading: Reading = UNSAID,
+    sides: Mapping[str, Predictions] | None = None,
+    shown: Shown | None = None,
+    said: Mapping[str, Any] | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -74,6 +83,9 @@ def audit(
         similarity: span, text: see ``votes.find_pies``.
         processes: for scoring texts.
         reading: what the user says of tables of their own.
+        sides: ``dense`` and ``pruned`` as read already, instead of files.
+        shown: the texts of examples for the page, from their rows; instead of ``texts``.
+        said: more for ``summary.json``.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -91,9 +103,9 @@ def audit(
     if not replace:
         _check_free(out)
     table = _texts(texts, text_columns)
-    sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
-    read = read_sides(sides, reading=reading)
-    pair = _paired(read["dense"], read["pruned"], seeds)
+    files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
+    read = dict(sides) if sides is not None else read_sides(files, reading=reading)
+    pair = paired_sides(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
         known_numbers = pair.dense.label if pair.dense.labelled else np.median(pair.dense.prediction, axis=0)
         tolerance = default_tolerance(known_numbers)
@@ -128,14 +140,21 @@ def audit(
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
         **_how_read(read),
+        **(said or {}),
     }
     # The target itself, should it be a link to a folder elsewhere.
     with atomic_directory(out.resolve()) as folder:
         write(folder, results)
         write_json(folder / "summary.json", summary)
         if page is not None:
-            shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
-            write_text(folder / "report.html", page(folder, shown))
+            of_example: Mapping[Any, str] | None = None
+            if table is not None:
+                of_example = dict(zip(table.examples.tolist(), table.texts, strict=True))
+            elif shown is not None:
+                rows = np.flatnonzero(results.pies.is_pie)[:_MOST_SHOWN]
+                names = pair.dense.keys[rows].tolist()
+                of_example = dict(zip(names, shown(rows.tolist()), strict=True))
+            write_text(folder / "report.html", page(folder, of_example))
     return summary
 
 
@@ -165,7 +184,7 @@ class NothingToCompareError(UserError):
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
 
     dense: Predictions
@@ -174,7 +193,7 @@ class _Pair:
     diverged: Mapping[str, Sequence[int]]
 
 
-def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> _Pair:
+def paired_sides(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> Pair:
     dense, pruned = dense.chosen(seeds), pruned.chosen(seeds)
     common = np.intersect1d(dense.seeds, pruned.seeds)
     diverged = set(dense.diverged) | set(pruned.diverged)
@@ -190,7 +209,7 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
             f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
             "models pair by seed"
         )
-    return _Pair(
+    return Pair(
         dense.only(common),
         pruned.only(common),
         len(named) - len(common),
@@ -198,7 +217,7 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
     )
 
 
-def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
+def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
     if not dense.labelled:
@@ -256,12 +275,12 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     )
 
 
-def _counts(pair: _Pair, pies: Pies) -> dict[str, Any]:
+def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:
     """What an audit has of every task, with or without labels."""
     n, n_pies = len(pair.dense.examples), int(pies.is_pie.sum())
     return {
         "task": pair.dense.task,
-        "metric": score_name(pair.dense.task),
+        "metric": pair.dense.metric or score_name(pair.dense.task),
         "n_examples": n,
         "n_seeds": len(pair.dense.seeds),
         "n_seeds_dropped": pair.n_dropped,
@@ -273,7 +292,7 @@ def _counts(pair: _Pair, pies: Pies) -> dict[str, Any]:
     }
 
 
-def _unlabelled(pair: _Pair, pies: Pies, tolerance: float, similarity: float | None) -> Results:
+def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | None) -> Results:
     """Without labels a flip is a prediction that changes; there are no scores."""
     dense, pruned = pair.dense, pair.pruned
     changed = [

@@ -50,8 +50,12 @@ class Predictions:
     sources: tuple[str, ...]
     #: False: nobody said what is right; ``label`` is then -1, NaN or empty.
     labelled: bool = True
-    #: (n,) the examples' names, where they are texts; ``examples`` are then their positions in alphabetical order.
+    #: (n,) the examples' names, where they are texts; ``examples`` are then numbers without a meaning.
     names: np.ndarray | None = None
+    #: (S, n) bool: what is right where whoever made the predictions judged them; else it follows from the labels.
+    right: np.ndarray | None = None
+    #: What the harness calls the share of what is right; else it is the task's score.
+    metric: str | None = None
     #: How users' tables or logs were read, for the reader to check; None of prediction tables alone.
     read: Mapping[str, Any] | None = None
 
@@ -59,8 +63,10 @@ class Predictions:
         """The same side with some of its seeds; nothing is copied where all are kept."""
         if np.array_equal(seeds, self.seeds):
             return self
-        kept = self.prediction[np.isin(self.seeds, seeds)]
-        return Predictions(**{**vars(self), "seeds": np.asarray(seeds), "prediction": kept})
+        chosen = np.isin(self.seeds, seeds)
+        right = None if self.right is None else self.right[chosen]
+        kept = {"seeds": np.asarray(seeds), "prediction": self.prediction[chosen], "right": right}
+        return Predictions(**{**vars(self), **kept})
 
     def chosen(self, seeds: Collection[int] | None) -> Predictions:
         """The same side without the seeds that are not asked for, diverged ones included; None: all are."""
