@@ -6,6 +6,7 @@ a folder that appears as a whole.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import readability
+from prunescope.analysis import conditions, readability
+from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.outputs import FILES, Results, is_audit, write
+from prunescope.analysis.paired import Changes, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
-from prunescope.analysis.pies.classes import class_counts
+from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
 from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
-from prunescope.analysis.stats import change_interval, mean, std
+from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
 from prunescope.predictions.reading import UNSAID, Reading
@@ -58,6 +61,8 @@ def audit(
     seeds: Collection[int] | None = None,
     tolerance: float | None = None,
     similarity: float | None = None,
+    margin: float | None = None,
+    fail_on: Sequence[str] = (),
     processes: int = 1,
     reading: Reading = UNSAID,
     sides: Mapping[str, Predictions] | None = None,
@@ -81,6 +86,8 @@ def audit(
         seeds: only these models; the others of the files are left aside and not counted as dropped.
         tolerance: regression: see ``votes.find_pies``; by default a tenth of the labels' standard deviation.
         similarity: span, text: see ``votes.find_pies``.
+        margin: the score may fall by less than this (``summary["margin"]`` says whether it does).
+        fail_on: conditions of ``conditions.parse``; ``summary["failed"]`` names those that apply.
         processes: for scoring texts.
         reading: what the user says of tables of their own.
         sides: ``dense`` and ``pruned`` as read already, instead of files.
@@ -100,6 +107,9 @@ def audit(
         raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
     if bins < 1:
         raise UserError(f"--bins: {bins} is not a number of bins; try 20")
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
+    asked = [conditions.parse(text) for text in fail_on]
     if not replace:
         _check_free(out)
     table = _texts(texts, text_columns)
@@ -142,6 +152,10 @@ def audit(
         **_how_read(read),
         **(said or {}),
     }
+    if margin is not None:
+        summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
+    if asked:
+        summary["failed"] = [one.text for one in asked if one.applies(summary)]
     # The target itself, should it be a link to a folder elsewhere.
     with atomic_directory(out.resolve()) as folder:
         write(folder, results)
@@ -227,6 +241,7 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
+    changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     summary: dict[str, Any] = {
@@ -237,10 +252,11 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         "pruned_score_std": _std(score_pruned),
         "dense_score_on_pies": _mean(dense_on_pies),
         "pruned_score_on_pies": _mean(pruned_on_pies),
-        "change": change_interval(score_dense, score_pruned, confidence),
-        "change_on_pies": change_interval(dense_on_pies, pruned_on_pies, confidence),
+        "change": changes.of_score(score_dense, score_pruned),
+        "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
+        "mcnemar": _mcnemar(pair, pies, tolerance),
     }
     metrics, parts = own_metrics(dense)
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
@@ -254,21 +270,26 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
                 "pruned_std": _std(after[name]),
                 "dense_on_pies": _mean(on_pies[0][name]),
                 "pruned_on_pies": _mean(on_pies[1][name]),
-                "change": change_interval(before[name], after[name], confidence),
-                "change_on_pies": change_interval(on_pies[0][name], on_pies[1][name], confidence),
+                "change": changes.of_metric(name, parts, before[name], after[name]),
+                "change_on_pies": changes.of_metric(
+                    name, parts, on_pies[0][name], on_pies[1][name], pies.is_pie
+                ),
             }
             for name in before
         }
     summary |= _particulars(dense, pies, tolerance, similarity)
+    classes = class_counts(dense, pies)
     if recall is not None:
-        summary["alpha"] = _alpha(recall, confidence)
+        summary |= _alpha(recall, confidence)
+        classes = with_tests(classes, dense, pies, recall)
+        summary["most_harmed"] = most_harmed(classes)
     return Results(
         summary=summary,
         dense=dense,
         pruned=pruned,
         pies=pies,
         scores=(score_dense, score_pruned, flipped),
-        classes=class_counts(dense, pies),
+        classes=classes,
         distortion=recall,
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
@@ -322,6 +343,24 @@ def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | No
     )
 
 
+def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
+    """Of one model a side, or of the majority votes of several."""
+    if pair.dense.right is not None and pair.pruned.right is not None:
+        dense, pruned = (majority(right) for right in (pair.dense.right, pair.pruned.right))
+    else:
+        dense, pruned = (
+            correct(dataclasses.replace(pair.dense, prediction=vote.vote[None]), tolerance)[0]
+            for vote in (pies.dense, pies.pruned)
+        )
+    to_wrong, to_right = int(np.count_nonzero(dense & ~pruned)), int(np.count_nonzero(~dense & pruned))
+    return {"to_wrong": to_wrong, "to_right": to_right, "p_value": float(mcnemar(to_wrong, to_right))}
+
+
+def majority(right: np.ndarray) -> np.ndarray:
+    """(n,) bool: right in more than half of the seeds, of (S, n)."""
+    return np.asarray(2 * np.count_nonzero(right, axis=0) > len(right))
+
+
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
     if side.task == "regression":
@@ -336,15 +375,22 @@ def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: fl
 def _alpha(recall: Distortion, confidence: float) -> dict[str, Any]:
     interval = recall.interval(confidence)
     left_out = int(np.isnan(recall.alpha).sum())
+    null, pairs = recall.null()
+    corrected = recall.corrected(confidence)
     return {
-        "mean": interval.mean,
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "confidence": confidence,
-        "verdict": interval.verdict,
-        "n_seeds": len(recall.alpha) - left_out,
-        "n_left_out": left_out,
+        "alpha": {
+            **_entry(interval, confidence),
+            "n_seeds": len(recall.alpha) - left_out,
+            "n_left_out": left_out,
+        },
+        "alpha_null": {"mean": null, "n": pairs},
+        "alpha_corrected": _entry(corrected, confidence),
     }
+
+
+def _entry(found: Interval | Corrected, confidence: float) -> dict[str, Any]:
+    ends = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high}
+    return {**ends, "confidence": confidence, "verdict": found.verdict}
 
 
 def _mean(values: np.ndarray) -> float | None:

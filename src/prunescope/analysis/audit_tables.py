@@ -35,13 +35,24 @@ class OwnScore(Row):
 @AUDIT_TABLES.add("classes")
 @dataclass(frozen=True)
 class ClassCount(Row):
-    """Examples and PIEs by true class: counts of label occurrences."""
+    """Examples and PIEs by true class: counts of label occurrences; what pruning does to it, of single-label tasks."""
 
     class_: A[str, "class"]
     n_examples: A[int, "occurrences of the label"]
     share_of_examples: A[float | None, "share of all occurrences"]
     n_pies: A[int, "occurrences in PIEs"]
     share_of_pies: A[float | None, "share of all occurrences in PIEs; empty without PIEs"]
+    recall_dense: A[float | None, "recall of the dense models, mean over seeds"] = None
+    recall_pruned: A[float | None, "recall of the pruned models"] = None
+    to_wrong: A[int | None, "examples whose answer, of several models the majority's, becomes wrong"] = None
+    to_right: A[int | None, "examples whose answer becomes right"] = None
+    p_value: A[float | None, "exact McNemar test that as many become wrong as right"] = None
+    p_corrected: A[float | None, "by Holm's method over the classes"] = None
+    p_fdr: A[float | None, "by Benjamini and Hochberg's method over the classes"] = None
+    pies_p_value: A[
+        float | None, "Fisher's exact test that PIEs are as frequent in this class as elsewhere"
+    ] = None
+    pies_p_corrected: A[float | None, "by Holm's method over the classes"] = None
 
 
 @AUDIT_TABLES.add("recall")

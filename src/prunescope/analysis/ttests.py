@@ -207,3 +207,16 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
         least = max(least, min(1.0, p * (len(p_values) - rank)))
         corrected[index] = least
     return corrected
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """Corrected so that of what is below q, a share of at most q is false (Benjamini and Hochberg 1995), at most 1.
+
+    The k-th smallest of m p-values is multiplied by m / k and is not more than the corrected one after it.
+    """
+    ordered = sorted(range(len(p_values)), key=lambda index: -p_values[index])
+    corrected, most = [1.0] * len(p_values), 1.0
+    for left, index in enumerate(ordered):
+        most = min(most, p_values[index] * len(p_values) / (len(p_values) - left))
+        corrected[index] = most
+    return corrected

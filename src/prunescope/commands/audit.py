@@ -11,6 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from prunescope.predictions.reading import Reading
 
+from prunescope.analysis.conditions import NAMES, value_of
+
+#: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
+EXIT_MISSED = 3
+
 _VERDICTS = {
     "<": "below 1, pruning narrows the gaps between the classes' recalls",
     ">": "above 1, pruning widens the gaps between the classes' recalls",
@@ -78,10 +83,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.99,
         metavar="SHARE",
-        help="confidence of the t intervals, of alpha and of the score's change (default: %(default)s)",
+        help="confidence of the intervals, of alpha and of the score's change (default: %(default)s)",
     )
     parser.add_argument(
         "--bins", type=int, default=20, metavar="NUMBER", help="number of EL2N bins (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=float,
+        metavar="SHARE",
+        help="how much of the score may be lost: exit code 3 unless the interval of its change ends above minus this",
+    )
+    parser.add_argument(
+        "--fail-on",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CONDITION",
+        help='exit code 3 where one of these holds, such as "harm > 0.02" or "class_harm > 5%%"; names: '
+        + ", ".join(NAMES),
     )
 
 
@@ -105,6 +125,8 @@ def run(args: argparse.Namespace) -> int:
         text_columns=args.text_column,
         confidence=args.confidence,
         bins=args.bins,
+        margin=args.margin,
+        fail_on=args.fail_on,
         page=render,
         processes=readability.available_processes(),
         reading=reading_of(args),
@@ -115,7 +137,26 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {line}", file=sys.stderr)
     print(headlines(summary))
     print(f"report: {args.out / 'report.html'}")
-    return 0
+    missed = missed_demands(summary)
+    for line in missed:
+        print(line, file=sys.stderr)
+    return EXIT_MISSED if missed else 0
+
+
+def missed_demands(summary: Mapping[str, Any]) -> list[str]:
+    """A line for each demand of ``--margin`` and ``--fail-on`` that the models do not meet."""
+    found = [
+        f"--fail-on {text!r}: holds, {name} is {value_of(name, summary):.4g}"
+        for text in summary.get("failed", ())
+        for name in [text.split()[0]]
+    ]
+    margin = summary.get("margin")
+    if margin and not margin["met"]:
+        low = value_of("change_low", summary)
+        found.insert(
+            0, f"--margin {margin['margin']:g}: not met, the score's change may be as low as {low:+.4f}"
+        )
+    return found
 
 
 def reading_of(args: argparse.Namespace) -> Reading:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prunescope.analysis.alpha.corrected import Corrected, Moments, corrected_slope, moments
 from prunescope.analysis.stats import Interval, mean, t_interval
 from prunescope.predictions.store import Predictions
 
@@ -22,7 +23,7 @@ class Distortion:
     """Per seed (S rows) and class (C columns); NaN stands for null.
 
     support: (C,) int · recalls and balances: (S, C), NaN for classes without support, balances
-    also where the accuracy is 0 · accuracies, alpha: (S,).
+    also where the accuracy is 0 · accuracies, alpha: (S,) · moments: what ``corrected`` needs.
     """
 
     support: np.ndarray
@@ -33,6 +34,7 @@ class Distortion:
     accuracy_dense: np.ndarray
     accuracy_pruned: np.ndarray
     alpha: np.ndarray
+    moments: Moments
 
     @property
     def intensification(self) -> np.ndarray:
@@ -43,6 +45,23 @@ class Distortion:
     def interval(self, confidence: float) -> Interval:
         """Mean alpha over seeds with its t interval; seeds without alpha are left out."""
         return t_interval(self.alpha[~np.isnan(self.alpha)], confidence)
+
+    def corrected(self, confidence: float) -> Corrected:
+        """Alpha of all seeds together, without the pull of noise towards 0."""
+        return corrected_slope(self.moments, confidence)
+
+    def null(self) -> tuple[float | None, int]:
+        """What alpha is where nothing was pruned: its mean over ordered pairs of two dense models, and their number.
+
+        Of every dense model on every other one; pairs without a slope are left out.
+        """
+        known = self.balance_dense[:, self.support > 0]
+        known = known[~np.isnan(known).any(axis=1)]
+        products = known @ known.T
+        squares = np.diag(products).copy()
+        slopes = products[squares > 0] / squares[squares > 0, None]
+        own = np.eye(len(known), dtype=bool)[squares > 0]
+        return mean(slopes[~own]), int(np.count_nonzero(~own))
 
 
 def recalls(side: Predictions, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,8 +121,10 @@ def distortion(
         balance(recall_pruned, accuracy_pruned),
     )
     alpha = [slope(x, y) for x, y in zip(balance_dense, balance_pruned, strict=True)]
+    support = np.bincount(dense.label, minlength=len(dense.classes))
+    hits = np.rint(np.nan_to_num(np.stack([recall_dense, recall_pruned], axis=-1)) * support[:, None])
     return Distortion(
-        support=np.bincount(dense.label, minlength=len(dense.classes)),
+        support=support,
         recall_dense=recall_dense,
         recall_pruned=recall_pruned,
         balance_dense=balance_dense,
@@ -111,6 +132,7 @@ def distortion(
         accuracy_dense=accuracy_dense,
         accuracy_pruned=accuracy_pruned,
         alpha=np.array(alpha),
+        moments=moments(dense.label, support, dense_right, pruned_right, hits),
     )
 
 

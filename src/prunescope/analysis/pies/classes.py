@@ -1,11 +1,17 @@
-"""How PIEs spread over the classes, beside how all examples do."""
+"""How PIEs and harm spread over the classes, beside how all examples do."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from prunescope.analysis.alpha.distortion import Distortion
 from prunescope.analysis.audit_tables import ClassCount
+from prunescope.analysis.csv_text import null
+from prunescope.analysis.paired import mcnemar
 from prunescope.analysis.pies.votes import Pies
+from prunescope.analysis.ttests import benjamini_hochberg, holm
 from prunescope.predictions.store import Predictions
 
 
@@ -29,6 +35,85 @@ def class_counts(side: Predictions, pies: Pies) -> list[ClassCount]:
         ClassCount(name, int(n), _share(n, every), int(k), _share(k, some))
         for name, n, k in zip(side.classes, every, some, strict=True)
     ]
+
+
+def with_tests(rows: list[ClassCount], side: Predictions, pies: Pies, found: Distortion) -> list[ClassCount]:
+    """Rows of a single-label task with recalls, harm and tests; classes without examples have none.
+
+    Args:
+        rows: of ``class_counts``, in the order of the classes.
+    """
+    held = [c for c, row in enumerate(rows) if row.n_examples]
+    n_classes = len(rows)
+    right = [vote.vote == side.label for vote in (pies.dense, pies.pruned)]
+    wrong = np.bincount(side.label[right[0] & ~right[1]], minlength=n_classes)[held]
+    better = np.bincount(side.label[~right[0] & right[1]], minlength=n_classes)[held]
+    p_values = mcnemar(wrong, better).tolist()
+    total, pies_total = len(side.label), int(pies.is_pie.sum())
+    of_pies = [fisher(rows[c].n_pies, rows[c].n_examples, pies_total, total) for c in held if pies_total]
+    untested: list[float | None] = [None] * len(held)
+    tested = zip(
+        held,
+        found.recall_dense.mean(axis=0)[held],
+        found.recall_pruned.mean(axis=0)[held],
+        wrong.tolist(),
+        better.tolist(),
+        p_values,
+        holm(p_values),
+        benjamini_hochberg(p_values),
+        of_pies or untested,
+        holm(of_pies) or untested,
+        strict=True,
+    )
+    result = list(rows)
+    for c, before, after, to_wrong, to_right, p, corrected, fdr, pies_p, pies_corrected in tested:
+        result[c] = replace(
+            rows[c],
+            recall_dense=null(before),
+            recall_pruned=null(after),
+            to_wrong=to_wrong,
+            to_right=to_right,
+            p_value=p,
+            p_corrected=corrected,
+            p_fdr=fdr,
+            pies_p_value=pies_p,
+            pies_p_corrected=pies_corrected,
+        )
+    return result
+
+
+def most_harmed(rows: list[ClassCount]) -> dict[str, object] | None:
+    """The class whose answers become wrong most often, less those that become right, as a share of its examples."""
+    known = [row for row in rows if row.to_wrong is not None and row.to_right is not None]
+    if not known:
+        return None
+
+    def harm(row: ClassCount) -> float:
+        return ((row.to_wrong or 0) - (row.to_right or 0)) / row.n_examples
+
+    worst = max(known, key=harm)
+    return {"class": worst.class_, "harm": harm(worst), "p_corrected": worst.p_corrected}
+
+
+def fisher(both: int, first: int, second: int, of: int) -> float:
+    """Two-sided p-value of Fisher's exact test: ``both`` of ``of`` things are in two groups of these sizes.
+
+    The sum of the probabilities that are no greater than that of ``both``, as R and scipy have it.
+
+    >>> round(fisher(3, 4, 4, 8), 4)  # the lady tasting tea
+    0.4857
+    """
+    # Loading scipy.stats takes longer than all else that a small audit does.
+    from scipy.special import gammaln
+
+    if not (first and second and of - first and of - second):
+        return 1.0
+    shared = np.arange(max(0, first + second - of), min(first, second) + 1, dtype=np.float64)
+    log = -(gammaln(shared + 1) + gammaln(first - shared + 1) + gammaln(second - shared + 1))
+    log -= gammaln(of - first - second + shared + 1)
+    weight = np.exp(log - log.max())
+    limit = weight[both - int(shared[0])] * (1 + 1e-7)
+    return min(1.0, float(weight[weight <= limit].sum() / weight.sum()))
 
 
 def _share(count: int, counts: np.ndarray) -> float | None:
