@@ -17,11 +17,13 @@ import numpy as np
 from prunescope.analysis import conditions, readability
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis.audit_tables import MatrixRow
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
-from prunescope.analysis.outputs import FILES, Results, is_audit, write
-from prunescope.analysis.paired import Changes, mcnemar
+from prunescope.analysis.groups import group_rows, group_summary
+from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
+from prunescope.analysis.paired import Changes, majority, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
@@ -29,6 +31,7 @@ from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.grouping import read_groups
 from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
@@ -68,6 +71,10 @@ def audit(
     sides: Mapping[str, Predictions] | None = None,
     shown: Shown | None = None,
     said: Mapping[str, Any] | None = None,
+    metrics: Sequence[MatrixRow] = (),
+    groups: Sequence[str] = (),
+    group_columns: Mapping[str, np.ndarray] | None = None,
+    metadata: Path | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -92,7 +99,11 @@ def audit(
         reading: what the user says of tables of their own.
         sides: ``dense`` and ``pruned`` as read already, instead of files.
         shown: the texts of examples for the page, from their rows; instead of ``texts``.
-        said: more for ``summary.json``.
+        said: more for ``summary.json``; ``more_warnings`` join what the sides warn of.
+        metrics: a row for each metric of a log.
+        groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
+        group_columns: those of them that are read already: the group of every example of the dense side, or None.
+        metadata: a table of more columns by example.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -111,7 +122,7 @@ def audit(
         raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
     asked = [conditions.parse(text) for text in fail_on]
     if not replace:
-        _check_free(out)
+        check_free(out)
     table = _texts(texts, text_columns)
     files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
@@ -149,9 +160,19 @@ def audit(
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
-        **_how_read(read),
-        **(said or {}),
+        **_how_read(read, said or {}),
+        **{name: value for name, value in (said or {}).items() if name != "more_warnings"},
     }
+    if groups:
+        columns = dict(group_columns or {})
+        more = [Path(path) for path in (*dense, *pruned, texts, metadata) if path is not None]
+        if missing := [name for name in groups if name not in columns]:
+            columns |= read_groups(missing, pair.dense, more, reading)
+        results.groups = group_rows(
+            pair.dense, pair.pruned, {name: columns[name] for name in groups}, confidence
+        )
+        summary["groups"] = group_summary(results.groups)
+    results.metrics = metrics
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
     if asked:
@@ -172,14 +193,15 @@ def audit(
     return summary
 
 
-def _how_read(sides: Mapping[str, Predictions]) -> dict[str, Any]:
+def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict[str, Any]:
     """How users' tables were read (``read``) and what of it looks odd (``warnings``); nothing of prediction tables."""
     known = {name: side.read for name, side in sides.items() if side.read is not None}
+    more = list(said.get("more_warnings") or ())
     if not known:
-        return {}
+        return {"warnings": more} if more else {}
     first = next(iter(sides.values()))
     how = next(iter(known.values()))
-    warnings = dict.fromkeys(line for side in known.values() for line in side["warnings"])
+    warnings = dict.fromkeys([*more, *(line for side in known.values() for line in side["warnings"])])
     if not first.labelled:
         warnings |= {"no labels: votes and their changes are compared, without scores": None}
     return {
@@ -356,11 +378,6 @@ def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
     return {"to_wrong": to_wrong, "to_right": to_right, "p_value": float(mcnemar(to_wrong, to_right))}
 
 
-def majority(right: np.ndarray) -> np.ndarray:
-    """(n,) bool: right in more than half of the seeds, of (S, n)."""
-    return np.asarray(2 * np.count_nonzero(right, axis=0) > len(right))
-
-
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
     if side.task == "regression":
@@ -412,7 +429,8 @@ def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
     return read_texts(path, columns)
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
+    """Raises: UserError: ``out`` holds something other than an audit or a suite of audits."""
     try:
         if not out.is_dir():
             if out.exists():
@@ -421,10 +439,13 @@ def _check_free(out: Path) -> None:
         held = sorted(path.name for path in out.iterdir())
     except OSError as error:
         raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
-    foreign = [name for name in held if name not in FILES and not name.startswith(_HOUSEKEEPING)]
+    folders = suite_folders(out)
+    foreign = [
+        name for name in held if name not in (*FILES, *(folders or ())) and not name.startswith(_HOUSEKEEPING)
+    ]
     # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
     # ours is not the summary: workflow tools remove their outputs before they run a job again.
-    if foreign or (held and not is_audit(out)):
+    if foreign or (held and folders is None and not is_audit(out)):
         raise UserError(
             f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
             "choose another --out folder or empty it"

@@ -18,6 +18,8 @@ from prunescope.analysis.audit_tables import (
     ClassCount,
     ClassScore,
     El2nBin,
+    GroupRow,
+    MatrixRow,
     OwnScore,
     PieShareBySeeds,
     Readability,
@@ -48,6 +50,8 @@ FILES = (
     "readability.csv",
     "pie_share_by_seeds.csv",
     "spearman.parquet",
+    "matrix.csv",
+    "groups.csv",
     "report.html",
 )
 
@@ -72,6 +76,8 @@ class Results:
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[Readability] | None = None
+    metrics: Sequence[MatrixRow] = ()
+    groups: Sequence[GroupRow] = ()
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
@@ -82,6 +88,18 @@ def is_audit(folder: Path) -> bool:
             return set(header(Score)) <= set(stream.readline().strip().split(","))
     except (OSError, ValueError):
         return False
+
+
+def suite_folders(folder: Path) -> list[str] | None:
+    """The folders of models in a suite's folder; None where it is none."""
+    try:
+        with open(folder / "matrix.csv", encoding="utf-8") as stream:
+            if not set(header(MatrixRow)) <= set(stream.readline().strip().split(",")):
+                return None
+        value = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return list(map(str, value["folders"])) if value.get("suite") else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 def write(folder: Path, results: Results) -> None:
@@ -133,6 +151,10 @@ def write(folder: Path, results: Results) -> None:
         write_table(folder, El2nBin, el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins))
     if results.readability is not None:
         write_table(folder, Readability, results.readability)
+    if results.metrics:
+        write_table(folder, MatrixRow, results.metrics)
+    if results.groups:
+        write_table(folder, GroupRow, results.groups)
     if results.seeds is not None:
         _write_seeds(folder, results, results.seeds)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prunescope.predictions.logs.recognized import Files
     from prunescope.predictions.reading import Reading
 
 from prunescope.analysis.conditions import NAMES, value_of
+from prunescope.errors import UserError
+from prunescope.files import write_text
 
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
 EXIT_MISSED = 3
@@ -46,11 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     files(
         "--dense",
-        "predictions of the dense models: CSV or Parquet with the columns example, label, prediction and, for several "
-        "models, seed; or prediction tables with logits",
+        "the dense models: tables (CSV, Parquet, JSON Lines) with the columns example, label, prediction and, for "
+        "several models, seed; prediction tables with logits; logs of evaluation harnesses; or folders of them",
         required=True,
     )
-    files("--pruned", "predictions of the compressed models, in the same form; paired by seed", required=True)
+    files(
+        "--pruned",
+        "the compressed models, in the same form; several folders are several models",
+        required=True,
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     files("--early", "prediction tables of the dense models early in training, for EL2N scores")
     parser.add_argument(
@@ -78,6 +86,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoding": "encoding of CSV and JSON Lines (default: UTF-8, or UTF-16 as the bytes show)",
     }.items():
         parser.add_argument(option, metavar=option.strip("-").partition("-")[0].upper(), help=text)
+    parser.add_argument(
+        "--groups",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="columns by whose values examples are grouped, in the predictions or logs, the texts or --metadata",
+    )
+    parser.add_argument(
+        "--metadata", type=Path, metavar="FILE", help="a table of more columns by example, for --groups"
+    )
+    parser.add_argument(
+        "--allow",
+        nargs="*",
+        metavar="NAME",
+        help="compare logs although this differs between the sides: prompts, fewshot, filters, harness, ... (default: "
+        "refuse; without a name: whatever differs)",
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="a summary for a pull request or a model card"
+    )
     parser.add_argument(
         "--confidence",
         type=float,
@@ -109,38 +138,115 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code.
 
     Raises:
-        UserError: as ``analysis.audit.audit``.
+        UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
     """
-    from prunescope.analysis import readability
+    from prunescope.analysis import matrix, readability
     from prunescope.analysis.audit import audit
+    from prunescope.report import suite_page
     from prunescope.report.audit_page import render
-    from prunescope.report.sentences import read_lines
 
-    summary = audit(
-        args.dense,
-        args.pruned,
-        args.out,
-        early=args.early,
-        texts=args.texts,
-        text_columns=args.text_column,
-        confidence=args.confidence,
-        bins=args.bins,
-        margin=args.margin,
-        fail_on=args.fail_on,
-        page=render,
-        processes=readability.available_processes(),
-        reading=reading_of(args),
-    )
-    for line in read_lines(summary):
-        print(line)
-    for line in summary.get("warnings") or []:
-        print(f"warning: {line}", file=sys.stderr)
-    print(headlines(summary))
+    if args.texts is not None and not args.texts.exists():
+        raise UserError(f"{args.texts}: no such file")
+    reading = reading_of(args)
+    dense, pruned = _models(args)
+    options: dict[str, Any] = {
+        "early": args.early,
+        "texts": args.texts,
+        "text_columns": args.text_column,
+        "confidence": args.confidence,
+        "bins": args.bins,
+        "margin": args.margin,
+        "fail_on": args.fail_on,
+        "processes": readability.available_processes(),
+        "reading": reading,
+        "page": render,
+        "groups": args.groups,
+        "metadata": args.metadata,
+    }
+    missed: list[str] = []
+    if (
+        not dense.logs
+        and len(pruned) == 1
+        and not pruned[0].logs
+        and matrix.one_task(dense, pruned[0], reading)
+    ):
+        summary = audit(dense.tables, pruned[0].tables, args.out, **options)
+    else:
+        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=args.groups)
+        found = list(islice(cells, 2))
+        if len(found) == 1:
+            summary = matrix.audit_cell(found[0], args.out, **options)
+        else:
+            for name in ("early", "texts"):
+                if getattr(args, name):
+                    raise UserError(
+                        f"--{name}: belongs to one task, but there are several; audit one alone for it"
+                    )
+
+            def each(cell: matrix.Cell, of_cell: Mapping[str, Any]) -> None:
+                missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))
+
+            summary = matrix.suite(
+                chain(found, cells), args.out, suite_page=suite_page.render, each=each, **options
+            )
+    if args.markdown is not None:
+        write_text(args.markdown, suite_page.markdown(summary))
+    _print(summary)
     print(f"report: {args.out / 'report.html'}")
-    missed = missed_demands(summary)
+    missed += [] if summary.get("suite") else missed_demands(summary)
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0
+
+
+def _print(summary: Mapping[str, Any]) -> None:
+    from prunescope.report import sentences, suite_page
+
+    for line in sentences.read_lines(summary):
+        print(line)
+    for line in summary.get("warnings") or []:
+        print(f"warning: {line}", file=sys.stderr)
+    if summary.get("suite"):
+        for one in summary["overall"]:
+            print(suite_page.headline(one))
+        return
+    print(headlines(summary))
+    for line in sentences.group_sentences(summary):
+        print(line)
+
+
+def _models(args: argparse.Namespace) -> tuple[Files, list[Files]]:
+    """The dense model's files, and those of each compressed model: a folder each, or all files together one."""
+    from prunescope.predictions.logs.recognized import files_of
+
+    folders = [path for path in args.pruned if path.is_dir()]
+    if folders and len(folders) < len(args.pruned):
+        file = next(path for path in args.pruned if not path.is_dir())
+        raise UserError(
+            f"{file}: a file beside the folder {folders[0]}; give a folder for each compressed model"
+        )
+    dense = files_of("dense", args.dense)
+    if len(folders) < 2:
+        name = folders[0].resolve().name if folders else "pruned"
+        return dense, [files_of(name, args.pruned)]
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = ["_".join(folder.resolve().parts[-2:]) for folder in folders]
+    if len(set(names)) < len(names):
+        raise UserError(f"{folders[0]}: two folders of compressed models have one name; rename one")
+    return dense, [files_of(name, [folder]) for name, folder in zip(names, folders, strict=True)]
+
+
+def _allowed(names: Sequence[str] | None) -> Sequence[str] | None:
+    """What may differ: nothing by default, everything where ``--allow`` names nothing (None)."""
+    from prunescope.predictions.logs.pairing import DIFFERENCES
+
+    if names is None:
+        return ()
+    unknown = [name for name in names if name not in DIFFERENCES]
+    if unknown:
+        raise UserError(f"--allow: {unknown[0]!r} is unknown; there are {', '.join(DIFFERENCES)}")
+    return names or None
 
 
 def missed_demands(summary: Mapping[str, Any]) -> list[str]:

@@ -131,7 +131,7 @@ def columns_of(source: Source, reading: Reading) -> dict[str, str]:
             found[role] = role
         else:
             taken = set(reading.columns.values())
-            close = [name for name in source.columns if _bare(name) in usual and name not in taken]
+            close = [name for name in source.columns if bare(name) in usual and name not in taken]
             if len(close) > 1:
                 raise UserError(
                     f"{source.path}: columns {listed(map(repr, close))} could all be the {role}; name one with "
@@ -150,5 +150,6 @@ def columns_of(source: Source, reading: Reading) -> dict[str, str]:
     return found
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
+    """A column's name without case, blanks, ``_`` and ``-``."""
     return re.sub(r"[\s_\-]+", "", name.casefold())

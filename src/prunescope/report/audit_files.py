@@ -33,6 +33,8 @@ FILES: dict[str, str] = {
     "el2n_scores.parquet": "EL2N score of every example",
     "readability.csv": "readability and length of PIEs and of all texts",
     "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
+    "matrix.csv": "every metric of the log",
+    "groups.csv": "score, its change and harm by group",
     "spearman.parquet": "every example: rank correlation of its classes' mean probabilities",
 }
 
@@ -168,6 +170,14 @@ class AuditFiles:
     @cached_property
     def by_seeds(self) -> list[Row]:
         return [vars(row) for row in self._rows(audit_tables.PieShareBySeeds)]
+
+    @cached_property
+    def metrics(self) -> list[audit_tables.MatrixRow]:
+        return self._rows(audit_tables.MatrixRow)
+
+    @cached_property
+    def groups(self) -> list[audit_tables.GroupRow]:
+        return self._rows(audit_tables.GroupRow)
 
     @cached_property
     def pies(self) -> list[Pie]:

@@ -29,7 +29,13 @@ def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = No
         what=_what(audit.summary),
         read=sentences.read_lines(audit.summary),
         warnings=audit.summary.get("warnings") or [],
-        contents=parts.contents(body, ("compared", "What was compared")),
+        contents=parts.contents(
+            body,
+            *([("metrics", "Metrics")] if audit.metrics else []),
+            *([("groups", "Groups")] if audit.groups else []),
+            ("compared", "What was compared"),
+        ),
+        group_sentences=sentences.group_sentences(audit.summary),
         compared=_compared(audit.summary),
         **body,
     )

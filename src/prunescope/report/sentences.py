@@ -17,6 +17,9 @@ LENGTH = "text_length"
 
 GAP = "–"
 
+#: Below this corrected p-value a change is called one.
+LEVEL = 0.05
+
 
 def percent(value: float | None, digits: int = 1) -> str:
     """``0.123`` as ``12.3%``; a dash where there is no value."""
@@ -98,6 +101,45 @@ def read_lines(summary: Mapping[str, Any]) -> list[str]:
         texts = {"both sides": next(iter(texts.values()))} if len(texts) > 1 else texts
     lines += [f"Columns of {side}: {text}." for side, text in texts.items() if text]
     return lines
+
+
+def group_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """For each column of groups the one that loses most, as far as it can be told, and the gap before and after."""
+    found = []
+    for name, entry in (summary.get("groups") or {}).items():
+        small = entry["n_small"]
+        left = (
+            f" {count(small, 'group')} of fewer than 20 examples {'is' if small == 1 else 'are'} left out."
+            if small
+            else ""
+        )
+        if entry.get("worst") is None:
+            found.append(f"{name}: all groups are too small to compare.")
+            continue
+        change, p = entry["worst_change"], entry["worst_p_corrected"]
+        told = p is not None and p < LEVEL and change < 0
+        head = (
+            f"{name}: “{entry['worst']}” loses most, {signed_points(change)} points (corrected p {p_text(p)})"
+            if told
+            else f"{name}: no group's loss can be told from chance after correction"
+        )
+        found.append(
+            f"{head}; the gap between best and worst group is {percent(entry['gap_dense'])} before and "
+            f"{percent(entry['gap_pruned'])} after.{left}"
+        )
+    return found
+
+
+def p_text(p: float | None) -> str:
+    """``0.031``, ``< 0.001``, or a dash."""
+    return GAP if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def change_text(change: float | None, of: Mapping[str, Any]) -> str:
+    """In points where the score is a share, else as a number."""
+    if change is None:
+        return GAP
+    return signed_points(change) if is_share(of) else f"{change:+.3f}".replace("-", "−")
 
 
 def score_sentence(summary: Mapping[str, Any]) -> str:

@@ -106,6 +106,7 @@ class Files:
     tables: list[Path] = field(default_factory=list)
     logs: list[tuple[Path, Reader]] = field(default_factory=list)
     aside: list[Path] = field(default_factory=list)
+    from_folder: bool = False
 
 
 def files_of(name: str, paths: Iterable[Path]) -> Files:
@@ -117,6 +118,7 @@ def files_of(name: str, paths: Iterable[Path]) -> Files:
     found = Files(name)
     for path in paths:
         if path.is_dir():
+            found.from_folder = True
             _folder(path, found)
             continue
         reader = reader_of(path)
