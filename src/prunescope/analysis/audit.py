@@ -18,6 +18,7 @@ from prunescope.analysis import conditions, readability
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
 from prunescope.analysis.audit_tables import MatrixRow
+from prunescope.analysis.certainty import certainty, summary_of
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
@@ -132,6 +133,8 @@ def audit(
         tolerance = default_tolerance(known_numbers)
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
+        if pair.dense.labelled and dense and pruned:
+            results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
     if early and not pair.dense.labelled:
@@ -150,13 +153,14 @@ def audit(
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
     if measured is not None:
-        results.readability = readability.compare(measured, results.pies.is_pie)
+        results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
     if scores is not None:
         known["early"] = scores.about
     summary = {
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
+        **summary_of(results.certainty),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
@@ -165,7 +169,8 @@ def audit(
     }
     if groups:
         columns = dict(group_columns or {})
-        more = [Path(path) for path in (*dense, *pruned, texts, metadata) if path is not None]
+        tables = (*dense, *pruned) if group_columns is None else ()
+        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
         if missing := [name for name in groups if name not in columns]:
             columns |= read_groups(missing, pair.dense, more, reading)
         results.groups = group_rows(
@@ -300,6 +305,7 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
             for name in before
         }
     summary |= _particulars(dense, pies, tolerance, similarity)
+    summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
     classes = class_counts(dense, pies)
     if recall is not None:
         summary |= _alpha(recall, confidence)
@@ -316,6 +322,13 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
     )
+
+
+def _constant(side: Predictions) -> list[int]:
+    """Seeds of the models that give one answer to all examples; tokens are not looked at."""
+    if side.task == "tokens" or len(side.examples) < 2:
+        return []
+    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
 
 
 def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:

@@ -94,6 +94,26 @@ class ClassScore(Row):
     f1_pruned: A[float | None, "F1 of the pruned model"]
 
 
+@AUDIT_TABLES.add("certainty")
+@dataclass(frozen=True)
+class Certainty(Row):
+    """How the models' probabilities differ, from logits: overall and by true class."""
+
+    measure: A[
+        str,
+        "`kl`, `js` (of the pair); `nll`, `brier`, `true_probability`, `margin`, `ece` (of each side); nats",
+    ]
+    class_: A[str | None, "true class; empty: all examples"]
+    scaled: A[bool, "after temperature scaling, each half of the examples by what fits the other"]
+    n_examples: A[int, "examples"]
+    dense: A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
+    pruned: A[float | None, "of the pruned models"]
+    change: A[float, "pruned - dense; of `kl` and `js` the divergence"]
+    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
+    ci_high: A[float | None, "upper end"]
+    confidence: A[float, "confidence of the interval"]
+
+
 @AUDIT_TABLES.add("el2n")
 @dataclass(frozen=True)
 class El2nBin(Row):
@@ -115,7 +135,14 @@ class Readability(Row):
     measure: A[str, "readability formula, or `text_length` in tokens"]
     all: A[float | None, "mean over all texts"]
     pies: A[float | None, "mean over the PIEs"]
-    ratio: A[float | None, "pies / all"]
+    ratio: A[float | None, "pies / all; empty where a mean is not positive"]
+    difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
+    ci_low: A[float | None, "lower end of its interval (Welch)"] = None
+    ci_high: A[float | None, "upper end"] = None
+    p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
+    p_corrected: A[float | None, "by Holm's method over the measures"] = None
+    n_texts: A[int | None, "texts; empty ones are left out"] = None
+    n_empty: A[int | None, "empty texts"] = None
 
 
 @AUDIT_TABLES.add("pie_share_by_seeds")

@@ -20,6 +20,9 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
 
 _FORM = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(%?)\s*")
 
+#: Corrected p-values below this support a sentence.
+LEVEL = 0.05
+
 #: What a condition can be about: its meaning, and where it stands in ``summary.json``.
 NAMES: dict[str, tuple[str, str]] = {
     "harm": ("answers that become wrong less those that become right, share of the examples", ""),

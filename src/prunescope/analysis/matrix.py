@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from prunescope.predictions.collecting import open_table
 from prunescope.predictions.logs.evaluation import Evaluation
 from prunescope.predictions.logs.pairing import PairedTask, paired
 from prunescope.predictions.logs.recognized import Files, evaluations
-from prunescope.predictions.metadata import meta_of
+from prunescope.predictions.metadata import TableMeta, meta_of
 from prunescope.predictions.reading import Reading
 from prunescope.predictions.scores import correct, score_name
-from prunescope.predictions.store import Predictions, read_sides
+from prunescope.predictions.store import Predictions, SeedBlock, read_sides, write_predictions
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Cell:
     prompts: Callable[[Sequence[int]], Sequence[str]] | None = None
     groups: Mapping[str, np.ndarray] | None = None
     files: tuple[Sequence[Path], Sequence[Path]] = ((), ())
+    loglikelihoods: tuple[np.ndarray, np.ndarray] | None = None
 
 
 def cells(
@@ -116,8 +118,6 @@ def _alone(dense: Files, other: Files, first: Collection[str], second: Collectio
 
 def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
     said: dict[str, Any] = {"harness": task.evaluation.harness, "task_name": task.task}
-    if task.loglikelihoods is not None:
-        said["kl_mean"] = divergence(*task.loglikelihoods)
     if found := [*warnings, *task.warnings]:
         said["more_warnings"] = found
     return Cell(
@@ -129,24 +129,13 @@ def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
         leading=task.leading,
         said=said,
         prompts=task.prompts,
+        loglikelihoods=task.loglikelihoods,
         groups={
             name: values
             for name, values in task.groups.items()
             if any(value is not None for value in values.tolist())
         },
     )
-
-
-def divergence(dense: np.ndarray, pruned: np.ndarray) -> float:
-    """Mean over questions of the Kullback-Leibler divergence of the pruned from the dense model's choice, in nats.
-
-    Args:
-        dense, pruned: (n, K) log-likelihoods of the choices, -inf where a question has fewer.
-    """
-    logs = [values - np.logaddexp.reduce(values, axis=1, keepdims=True) for values in (dense, pruned)]
-    with np.errstate(invalid="ignore"):
-        terms = np.exp(logs[0]) * (logs[0] - logs[1])
-    return float(np.mean(np.where(np.isfinite(dense), terms, 0.0).sum(axis=1)))
 
 
 def tasks_of(files: Files, reading: Reading) -> dict[str, list[Path]]:
@@ -369,18 +358,33 @@ def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **option
         UserError: as ``audit``.
     """
     of_log = cell.prompts is not None and bool(cell.metrics)
-    return audit(
-        *cell.files,
-        out,
-        sides={"dense": cell.dense, "pruned": cell.pruned},
-        shown=cell.prompts,
-        said=cell.said,
-        confidence=confidence,
-        page=page,
-        metrics=corrected(rows_of(cell, {}, confidence)) if of_log else (),
-        group_columns=cell.groups or {},
-        **options,
-    )
+    with TemporaryDirectory(prefix="prunescope-") as scratch:
+        return audit(
+            *(_with_logits(cell, Path(scratch)) or cell.files),
+            out,
+            sides={"dense": cell.dense, "pruned": cell.pruned},
+            shown=cell.prompts,
+            said=cell.said,
+            confidence=confidence,
+            page=page,
+            metrics=corrected(rows_of(cell, {}, confidence)) if of_log else (),
+            group_columns=cell.groups,
+            **options,
+        )
+
+
+def _with_logits(cell: Cell, folder: Path) -> tuple[list[Path], list[Path]] | None:
+    """A log's choices as prediction tables with logits, for what is computed from those; None without them."""
+    sides = (cell.dense, cell.pruned)
+    if cell.loglikelihoods is None or cell.dense.task != "single-label" or len(cell.dense.seeds) > 1:
+        return None
+    if cell.loglikelihoods[0].shape[1] != len(cell.dense.classes):
+        return None
+    paths = [folder / "dense.parquet", folder / "pruned.parquet"]
+    meta = TableMeta("single-label", cell.dense.classes)
+    for path, side, logits in zip(paths, sides, cell.loglikelihoods, strict=True):
+        write_predictions(path, meta, [SeedBlock(int(side.seeds[0]), side.label, logits)])
+    return [paths[0]], [paths[1]]
 
 
 def _brief(summary: Mapping[str, Any], row: MatrixRow) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from prunescope.analysis import el2n
 from prunescope.analysis.alpha.distortion import Distortion
 from prunescope.analysis.audit_tables import (
+    Certainty,
     ClassCount,
     ClassScore,
     El2nBin,
@@ -45,6 +46,7 @@ FILES = (
     "alpha.csv",
     "class_scores.csv",
     "classes.csv",
+    "certainty.csv",
     "el2n.csv",
     "el2n_scores.parquet",
     "readability.csv",
@@ -78,6 +80,7 @@ class Results:
     readability: Sequence[Readability] | None = None
     metrics: Sequence[MatrixRow] = ()
     groups: Sequence[GroupRow] = ()
+    certainty: Sequence[Certainty] = ()
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
@@ -145,6 +148,8 @@ def write(folder: Path, results: Results) -> None:
             for c in supported
         )
         write_table(folder, ClassScore, rows)
+    if results.certainty:
+        write_table(folder, Certainty, results.certainty)
     if results.el2n is not None:
         held = {"example": pa.array(results.dense.keys), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))

@@ -19,10 +19,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import Readability
+from prunescope.analysis.paired import Crossed
+from prunescope.analysis.stats import Interval
+from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
 from prunescope.predictions.texts import Texts, read_texts
+from prunescope.seeds import stream
 
 FORMULAS = (
     "automated_readability_index",
@@ -37,6 +41,9 @@ MEASURES = (*FORMULAS, "text_length")
 
 #: Below this many characters, starting processes costs more than they save.
 _WORTH_PROCESSES = 2_000_000
+
+#: Random draws of a permutation test, and from how many texts of either group on it takes the normal limit instead.
+_DRAWS, _LARGE = 4_999, 500
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -134,11 +141,77 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
     return np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
 
 
-def compare(scores: np.ndarray, is_pie: np.ndarray) -> list[Readability]:
-    """Rows of readability.csv: the mean of each measure over all (PIEs included) and over PIEs."""
+def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[Readability]:
+    """Rows of readability.csv: the mean of each measure over all texts (PIEs included) and over PIEs, and whether PIEs
+    differ from the other texts. Empty texts, which have no readability, are left out and counted.
+
+    Args:
+        confidence: of the intervals of the differences.
+    """
+    kept = scores[:, -1] > 0
+    scores, is_pie = scores[kept], is_pie[kept]
+    n, k, n_empty = len(scores), int(is_pie.sum()), int(np.count_nonzero(~kept))
+    p_values = _permutation_p_values(scores, is_pie) if 0 < k < n else None
+    corrected = holm(p_values) if p_values else None
     rows = []
-    for name, values in zip(MEASURES, scores.T, strict=True):
-        every = float(np.mean(values))
-        pies = float(np.mean(values[is_pie])) if is_pie.any() else None
-        rows.append(Readability(name, every, pies, pies / every if pies is not None and every != 0 else None))
+    for m, (name, values) in enumerate(zip(MEASURES, scores.T, strict=True)):
+        every = float(np.mean(values)) if n else None
+        pies = float(np.mean(values[is_pie])) if k else None
+        positive = every is not None and pies is not None and every > 0 and pies > 0
+        difference = Interval(None, None, None)
+        if p_values:
+            difference = independent_difference(values[is_pie], values[~is_pie], confidence)
+        rows.append(
+            Readability(
+                measure=name,
+                all=every,
+                pies=pies,
+                ratio=pies / every if positive and pies is not None and every is not None else None,
+                difference=difference.mean,
+                ci_low=difference.low,
+                ci_high=difference.high,
+                p_value=p_values[m] if p_values else None,
+                p_corrected=corrected[m] if corrected else None,
+                n_texts=n,
+                n_empty=n_empty,
+            )
+        )
     return rows
+
+
+def independent_difference(first: np.ndarray, second: np.ndarray, confidence: float) -> Interval:
+    """Mean of the first less mean of the second, with Welch's t interval; no ends where a side has a single value."""
+    center = float(first.mean() - second.mean())
+    if min(len(first), len(second)) < 2:
+        return Interval(center, None, None)
+    parts = [float(side.var(ddof=1)) / len(side) for side in (first, second)]
+    if not sum(parts):
+        return Interval(center, center, center)
+    freedom = sum(parts) ** 2 / sum(
+        part**2 / (len(side) - 1) for part, side in zip(parts, (first, second), strict=True)
+    )
+    return Crossed(center, sum(parts), freedom).interval(confidence)
+
+
+def _permutation_p_values(scores: np.ndarray, is_pie: np.ndarray) -> list[float]:
+    """Two-sided p-values by measure: how often as many texts, drawn at random, differ as much from the others.
+
+    Of large groups by the normal limit of that distribution, with its exact variance.
+    """
+    n, k = len(scores), int(is_pie.sum())
+    centred = scores - scores.mean(axis=0)
+    observed = np.abs(centred[is_pie].sum(axis=0))
+    small = min(k, n - k)
+    if small >= _LARGE:
+        from scipy.special import ndtr
+
+        spread = np.sqrt(k * (1 - k / n) * centred.var(axis=0, ddof=1))
+        ratio = np.divide(observed, spread, out=np.zeros_like(observed), where=spread > 0)
+        return [float(p) for p in 2 * ndtr(-ratio)]
+    rng = np.random.default_rng(stream(0, "resample", "texts", n, k))
+    as_far = np.ones(len(observed))
+    slack = 1e-9 * np.abs(centred).max(axis=0) * small
+    for _ in range(_DRAWS):
+        drawn = centred[rng.choice(n, small, replace=False, shuffle=False)].sum(axis=0)
+        as_far += np.abs(drawn) >= observed - slack
+    return [float(p) for p in as_far / (_DRAWS + 1)]

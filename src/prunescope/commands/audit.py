@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from prunescope.predictions.logs.recognized import Files
     from prunescope.predictions.reading import Reading
 
-from prunescope.analysis.conditions import NAMES, value_of
+from prunescope.analysis.conditions import LEVEL, NAMES, value_of
 from prunescope.errors import UserError
 from prunescope.files import write_text
 
@@ -301,16 +301,12 @@ def headlines(summary: Mapping[str, Any]) -> str:
         if name != summary["metric"]
     ]
     lines[1:1] = _firmness(summary)
+    lines += _harm(summary)
     alpha = summary.get("alpha")
     if alpha and alpha["mean"] is None:
         lines.append("alpha: undefined for every seed (accuracy 0, or equal recalls)")
-    elif alpha and alpha["ci_low"] is None:
-        lines.append(f"alpha: {_shown(alpha['mean'])}; no interval with one seed")
     elif alpha:
-        lines.append(
-            f"alpha: {_shown(alpha['mean'])}, {_percent(alpha['confidence'])} interval {_shown(alpha['ci_low'])} to "
-            f"{_shown(alpha['ci_high'])}: {_VERDICTS[alpha['verdict']]}"
-        )
+        lines += _alphas(summary)
     return "\n".join(lines)
 
 
@@ -330,6 +326,66 @@ def _changes(summary: Mapping[str, Any]) -> str:
     if one:
         return f"{line}: {wrong:.0f} became wrong, {right:.0f} became right"
     return f"{line}; mean over seeds: {wrong:.1f} predictions became wrong, {right:.1f} became right"
+
+
+def _harm(summary: Mapping[str, Any]) -> list[str]:
+    """Whether more answers become wrong than right, in which class most, and what the probabilities lose."""
+    lines = []
+    found, change = summary.get("mcnemar"), summary.get("change")
+    if found:
+        whose = "answers" if summary["n_seeds"] == 1 else "majority votes"
+        lines.append(
+            f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right (exact McNemar test, "
+            f"p = {found['p_value']:.2g})"
+        )
+    if change and change["ci_low"] is not None:
+        lines.append(
+            f"change: {change['mean']:+.4f}, {_percent(change['confidence'])} interval {change['ci_low']:+.4f} to "
+            f"{change['ci_high']:+.4f}"
+        )
+    worst = summary.get("most_harmed")
+    if worst and worst["harm"] > 0:
+        firm = worst["p_corrected"] < LEVEL
+        lines.append(
+            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net (p = "
+            f"{worst['p_corrected']:.2g} corrected over the classes{'' if firm else ', within chance'})"
+        )
+    if summary.get("kl_mean") is not None:
+        lines.append(
+            f"probabilities: divergence {summary['kl_mean']:.4f} nats (KL), negative log-likelihood "
+            f"{summary['nll_dense']:.4f} dense, {summary['nll_pruned']:.4f} pruned"
+        )
+    lines += [
+        f"{len(seeds)} of {summary['n_seeds']} {side} models give one answer to all examples"
+        for side, seeds in (summary.get("constant") or {}).items()
+        if seeds
+    ]
+    return lines
+
+
+def _alphas(summary: Mapping[str, Any]) -> list[str]:
+    """Alpha corrected for noise, and as the paper has it, with its null."""
+    alpha, corrected = summary["alpha"], summary.get("alpha_corrected")
+    lines = []
+    if corrected and (corrected["ci_low"] is not None or corrected["ci_high"] is not None):
+        ends = f"{_shown(corrected['ci_low'])} to {_shown(corrected['ci_high'])}"
+        lines.append(
+            f"alpha, corrected for noise: {_shown(corrected['mean'])}, {_percent(corrected['confidence'])} interval "
+            f"{ends}: {_VERDICTS[corrected['verdict']]}"
+        )
+    elif corrected:
+        lines.append("alpha, corrected for noise: undecided, the dense models' recalls differ within noise")
+    null = (summary.get("alpha_null") or {}).get("mean")
+    against = "" if null is None else f"; {_shown(null)} between dense models of other seeds"
+    if alpha["ci_low"] is None:
+        return [*lines, f"alpha: {_shown(alpha['mean'])}; no interval with one seed"]
+    said = {"<": "below 1", ">": "above 1"}.get(alpha["verdict"], _VERDICTS["?"]) if corrected else None
+    ends = f"{_shown(alpha['ci_low'])} to {_shown(alpha['ci_high'])}"
+    interval = f"{_percent(alpha['confidence'])} interval {ends}"
+    return [
+        *lines,
+        f"alpha: {_shown(alpha['mean'])}, {interval}: {said or _VERDICTS[alpha['verdict']]}{against}",
+    ]
 
 
 def _firmness(summary: Mapping[str, Any]) -> list[str]:

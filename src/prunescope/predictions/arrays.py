@@ -50,7 +50,7 @@ class Predictions:
     sources: tuple[str, ...]
     #: False: nobody said what is right; ``label`` is then -1, NaN or empty.
     labelled: bool = True
-    #: (n,) the examples' names, where they are texts; ``examples`` are then numbers without a meaning.
+    #: (n,) what users call the examples, where it is not ``examples``: texts, or numbers of their own.
     names: np.ndarray | None = None
     #: (S, n) bool: what is right where whoever made the predictions judged them; else it follows from the labels.
     right: np.ndarray | None = None

@@ -80,7 +80,7 @@ def _example_column(source: Source, reading: Reading) -> str | None:
 
 
 def _keys(array: Any, path: Path, column: str, side: Predictions) -> list[Any]:
-    if side.names is not None:
+    if side.keys.dtype == object:
         return list(ids_of(array, path, column).to_pylist())
     try:
         return list(whole_numbers(array, path, column).tolist())

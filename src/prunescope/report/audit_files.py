@@ -24,7 +24,8 @@ R = TypeVar("R", bound=declared.Row)
 FILES: dict[str, str] = {
     "summary.json": "the headline numbers",
     "pies.parquet": "every example: label, both majority votes, agreement, whether it is a PIE",
-    "classes.csv": "examples and PIEs by true class",
+    "classes.csv": "examples, PIEs, harm and tests by true class",
+    "certainty.csv": "what probabilities lose: divergence, likelihood, calibration, by class and overall",
     "scores.csv": "score and flips of each seed",
     "task_metrics.csv": "the data set's own metrics of each seed",
     "recall.csv": "recall and normalized recall balance of each class and seed",
@@ -57,7 +58,7 @@ class Pie:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class: its share of the examples and of the PIEs; recalls are means over seeds."""
+    """One class: its share of the examples and of the PIEs; recalls are means over seeds; as in ``classes.csv``."""
 
     name: str
     n_examples: int
@@ -66,6 +67,15 @@ class ClassRow:
     share_of_pies: float | None
     recall_dense: float | None = None
     recall_pruned: float | None = None
+    to_wrong: int | None = None
+    to_right: int | None = None
+    p_corrected: float | None = None
+    pies_p_corrected: float | None = None
+
+    @property
+    def harm(self) -> int:
+        """Answers that become wrong, less those that become right."""
+        return (self.to_wrong or 0) - (self.to_right or 0)
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,10 @@ class AuditFiles:
                 row.n_pies,
                 row.share_of_pies,
                 *_means(recalls.get(row.class_, [])),
+                row.to_wrong,
+                row.to_right,
+                row.p_corrected,
+                row.pies_p_corrected,
             )
             for row in self._rows(audit_tables.ClassCount)
         ]
@@ -166,6 +180,10 @@ class AuditFiles:
     @cached_property
     def readability(self) -> list[Row]:
         return [vars(row) for row in self._rows(audit_tables.Readability)]
+
+    @cached_property
+    def certainty(self) -> list[Row]:
+        return [vars(row) for row in self._rows(audit_tables.Certainty)]
 
     @cached_property
     def by_seeds(self) -> list[Row]:

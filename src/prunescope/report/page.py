@@ -41,16 +41,21 @@ def environment() -> jinja2.Environment:
         percent=sentences.percent,
         number=sentences.number,
         count=sentences.count,
+        p_value=p_value,
         score=sentences.score_text,
         metric=pretty_metric,
         signed_points=sentences.signed_points,
         sort_key=sort_key,
-        p_text=sentences.p_text,
         change_of=sentences.change_text,
         meter=svg.bar,
         ratio_bar=svg.ratio_bar,
     )
     return env
+
+
+def p_value(p: float | None) -> str:
+    """``0.03``, ``4e-8``; a dash where there is none."""
+    return sentences.GAP if p is None else sentences.p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def sort_key(value: float | None) -> str:

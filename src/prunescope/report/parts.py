@@ -43,11 +43,12 @@ def body(
         {**row, "name": MEASURES.get(row["measure"], str(row["measure"]).replace("_", " "))}
         for row in audit.readability
     ]
+    certainty = certainty_rows(audit.certainty)
     ratios = [abs(row["ratio"] - 1) for row in readability if row["ratio"] is not None]
     return {
         "audit": audit,
         "metric": sentences.metric_name(summary),
-        "story": sentences.story(summary),
+        "story": sentences.story(summary, audit.classes, audit.certainty),
         "tiles": tiles(summary),
         "own_metrics": own_metrics(summary),
         "by_seeds": {
@@ -66,11 +67,14 @@ def body(
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
         "has_alpha": any(row["alpha"] is not None for row in audit.seeds),
+        "has_harm": any(row.to_wrong is not None for row in audit.classes),
+        "certainty": certainty,
         "recall_chart": recall_chart(audit),
         "alpha_chart": alpha_chart(audit),
         "el2n": {"chart": el2n_chart(bins), "sentence": sentences.el2n_sentence(bins), "split": split},
         "readability": readability,
         "readability_reach": max([*ratios, 0.02]),
+        "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
         "texts": None if texts is None else _texts(audit, texts),
     }
@@ -90,6 +94,7 @@ def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str
         ("answer", "Answer", True),
         ("classes", "Classes", bool(audit.classes)),
         ("seeds", "Seeds", bool(audit.seeds)),
+        ("certainty", "Probabilities", bool(parts["certainty"])),
         ("models", "Number of models", parts["by_seeds"]["chart"] is not None),
         ("el2n", "Influence", parts["el2n"]["chart"] is not None),
         ("text", "Readability", bool(parts["readability"])),
@@ -144,6 +149,19 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     if on_dense is not None and on_pruned is not None:
         note = "dense → pruned"
         found.append({"name": f"Mean {metric} on PIEs", "value": arrow(on_dense, on_pruned), "note": note})
+    harm = summary.get("mcnemar")
+    if isinstance(harm, Mapping):
+        net = harm["to_wrong"] - harm["to_right"]
+        note = f"to wrong less to right; {sentences.p_text(harm['p_value'])}"
+        found.append({"name": "Harm", "value": sentences.count(net).replace("-", "−"), "note": note})
+    corrected = summary.get("alpha_corrected")
+    if isinstance(corrected, Mapping) and corrected.get("mean") is not None:
+        ends = " to ".join(sentences.number(corrected.get(name)) for name in ("ci_low", "ci_high"))
+        value = f"{sentences.number(corrected['mean'])} {corrected['verdict']}"
+        note = f"{100 * corrected['confidence']:g}%: {ends}"
+        if corrected.get("ci_low") is None and corrected.get("ci_high") is None:
+            value, note = "?", "differences of the dense recalls are within noise"
+        found.append({"name": "Distortion, corrected for noise", "value": value, "note": note})
     alpha = summary.get("alpha")
     if isinstance(alpha, Mapping) and alpha.get("mean") is not None:
         low, high, confidence = alpha.get("ci_low"), alpha.get("ci_high"), alpha.get("confidence")
@@ -151,7 +169,9 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         if low is not None and high is not None and confidence is not None:
             note = f"{100 * confidence:g}%: {sentences.number(low)} to {sentences.number(high)}"
         value = f"{sentences.number(alpha['mean'])} {alpha.get('verdict') or ''}".strip()
-        found.append({"name": "Recall distortion α", "value": value, "note": note})
+        null = (summary.get("alpha_null") or {}).get("mean")
+        note += f"; {sentences.number(null)} without pruning" if null is not None else ""
+        found.append({"name": "Recall distortion α, as the paper", "value": value, "note": note})
     found.append(
         {
             "name": "Compared over",
@@ -160,6 +180,28 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         }
     )
     return found
+
+
+#: Measures of probabilities, as a reader knows them.
+CERTAINTY = {
+    "kl": "Kullback–Leibler divergence",
+    "js": "Jensen–Shannon divergence",
+    "nll": "negative log-likelihood",
+    "brier": "Brier score",
+    "ece": "calibration error (ECE)",
+    "true_probability": "probability of the true class",
+    "margin": "its margin over the next",
+}
+
+
+def certainty_rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A row per measure over all examples: as the models are, and after temperature scaling."""
+    every = {(row["measure"], bool(row["scaled"])): row for row in rows if row["class_"] is None}
+    return [
+        {"name": name, "raw": every[measure, False], "scaled": every[measure, True]}
+        for measure, name in CERTAINTY.items()
+        if (measure, False) in every and (measure, True) in every
+    ]
 
 
 def own_metrics(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prunescope.analysis.conditions import LEVEL
 from prunescope.figures.style import CORRELATIONS, pretty_metric
 from prunescope.report.audit_files import ClassRow
 
@@ -15,10 +16,10 @@ SAME_POINTS = 0.05
 #: The measure that is no formula: how long a text is.
 LENGTH = "text_length"
 
-GAP = "–"
+#: Texts of fewer tokens on average are too short for formulas of readability.
+SHORT = 50
 
-#: Below this corrected p-value a change is called one.
-LEVEL = 0.05
+GAP = "–"
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -119,7 +120,7 @@ def group_sentences(summary: Mapping[str, Any]) -> list[str]:
         change, p = entry["worst_change"], entry["worst_p_corrected"]
         told = p is not None and p < LEVEL and change < 0
         head = (
-            f"{name}: “{entry['worst']}” loses most, {signed_points(change)} points (corrected p {p_text(p)})"
+            f"{name}: “{entry['worst']}” loses most, {signed_points(change)} points (corrected {p_text(p)})"
             if told
             else f"{name}: no group's loss can be told from chance after correction"
         )
@@ -128,11 +129,6 @@ def group_sentences(summary: Mapping[str, Any]) -> list[str]:
             f"{percent(entry['gap_pruned'])} after.{left}"
         )
     return found
-
-
-def p_text(p: float | None) -> str:
-    """``0.031``, ``< 0.001``, or a dash."""
-    return GAP if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def change_text(change: float | None, of: Mapping[str, Any]) -> str:
@@ -166,6 +162,8 @@ def change_interval(change: Any) -> str:
     if not isinstance(change, Mapping) or change.get("ci_low") is None or change.get("ci_high") is None:
         return ""
     low, high = signed_points(change["ci_low"]), signed_points(change["ci_high"])
+    if change["ci_high"] - change["ci_low"] >= 1:
+        return " (too few seeds to say how far it would vary)"
     return f" ({100 * change['confidence']:g}% interval of the change {low} to {high})"
 
 
@@ -231,10 +229,12 @@ def noise_sentence(summary: Mapping[str, Any]) -> str | None:
         "<": "pruning changes fewer votes than other seeds do",
     }.get(str(floor.get("verdict")), "pruning cannot be distinguished from other seeds")
     models = floor.get("n_models")
+    seeds = summary.get("n_seeds")
+    fewer = f", with {count(models, 'voter')} a side instead of {count(seeds)}" if seeds and models else ""
     groups = "two dense models" if models == 1 else f"disjoint groups of {count(models)} dense models"
     return (
-        f"Noise floor: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many dense and "
-        f"pruned models of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
+        f"Noise floor{fewer}: between {groups}, {percent(floor.get('mean'))} of the votes differ; between as many "
+        f"dense and pruned models of other seeds, {percent(floor.get('pie_share_half'))}: {verdict}."
     )
 
 
@@ -298,15 +298,48 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
 
 
 def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
-    """Whether differences between classes grow: alpha with its interval and verdict."""
+    """Whether differences between classes grow: alpha corrected for noise, the paper's beside it, and its null."""
     alpha = summary.get("alpha")
     if not isinstance(alpha, Mapping):
         return None
-    mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
-    if mean is None:
+    if alpha.get("mean") is None:
         return (
             "Recall distortion α has no value: all classes have the same recall, or no prediction is right."
         )
+    corrected = summary.get("alpha_corrected")
+    if not isinstance(corrected, Mapping):
+        return _paper_alpha(alpha, "Recall distortion α", summary)
+    return f"{_corrected_alpha(corrected)} {_paper_alpha(alpha, 'Computed as the recall paper does, α', summary)}"
+
+
+def _corrected_alpha(alpha: Mapping[str, Any]) -> str:
+    mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
+    if mean is None or (low is None and high is None):
+        return (
+            "Whether differences between classes grow or shrink cannot be told: the dense models' recalls differ "
+            "between classes no more than noise makes them."
+        )
+    if high is None:
+        ends = f"at least {number(low)}"
+    else:
+        ends = f"at most {number(high)}" if low is None else f"{number(low)} to {number(high)}"
+    tail = "it is undecided whether differences between classes grow or shrink."
+    if alpha.get("verdict") == ">":
+        tail = "differences between classes grow; those recalled worse than average fall further behind."
+    elif alpha.get("verdict") == "<" and high is not None and high < 0:
+        tail = "classes change sides; those recalled better than average fall below it."
+    elif alpha.get("verdict") == "<":
+        tail = "differences between classes shrink, relative to accuracy."
+        if mean < 0:
+            tail = "classes come closer, or change sides."
+    return (
+        f"Recall distortion, corrected for noise, is α {number(mean)} ({100 * alpha['confidence']:g}% interval over "
+        f"seeds and examples {ends}; 1: no change): {tail}"
+    )
+
+
+def _paper_alpha(alpha: Mapping[str, Any], subject: str, summary: Mapping[str, Any]) -> str:
+    mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
     left_out = alpha.get("n_left_out") or 0
     without = (
         f" {count(left_out, 'seed has', 'seeds have')} none: all classes have the same recall there, or "
@@ -314,30 +347,118 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
         if left_out
         else ""
     )
+    null = (summary.get("alpha_null") or {}).get("mean")
+    against = (
+        f"; between dense models of different seeds, where nothing is pruned, it is {number(null)}"
+        if null is not None
+        else ""
+    )
     if low is None or high is None:
-        return (
-            f"Recall distortion α is {number(mean)}; one seed gives no interval, so it supports no conclusion."
-            f"{without}"
-        )
+        return f"{subject} is {number(mean)}{against}; one seed gives no interval.{without}"
     confidence = alpha.get("confidence")
     interval = f"{100 * confidence:g}% interval" if confidence is not None else "interval"
-    head = f"Recall distortion α is {number(mean)} ({interval} {number(low)} to {number(high)}): "
-    verdict = alpha.get("verdict")
-    tail = "the interval includes 1, so it is undecided whether differences between classes grow or shrink."
-    if verdict == ">":
-        tail = "differences between classes grow; those recalled worse than average fall further behind."
-    elif verdict == "<" and high < 0:
-        tail = "classes change sides; those recalled better than average fall below it."
-    elif verdict == "<":
-        tail = "differences between classes shrink, relative to accuracy."
-    return f"{head}{tail}{without}"
+    verdict = {"<": "below 1", ">": "above 1"}.get(str(alpha.get("verdict")), "not distinguished from 1")
+    ends = f"{interval} over seeds {number(low)} to {number(high)}: {verdict}"
+    return f"{subject} is {number(mean)} ({ends}){against}.{without}"
 
 
-def story(summary: Mapping[str, Any]) -> list[str]:
-    """The answer of an audit in four or five sentences."""
+def p_text(p: float | None) -> str:
+    """``p = 0.03``, ``p = 4e-8``."""
+    if p is None:
+        return "no test"
+    if p >= 0.001:
+        return f"p = {p:.2g}"
+    mantissa, exponent = f"{p:.0e}".split("e")
+    return f"p = {mantissa}e{int(exponent)}" if p > 0 else "p < 1e-300"
+
+
+def harm_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Whether more answers become wrong than right, by McNemar's test."""
+    found = summary.get("mcnemar")
+    if not isinstance(found, Mapping):
+        return None
+    wrong, right, p = found["to_wrong"], found["to_right"], found["p_value"]
+    whose = "Of the answers" if summary.get("n_seeds") == 1 else "Of the majority votes"
+    if not wrong + right:
+        return f"{whose}, none changes between right and wrong."
+    text = f"{whose}, {count(wrong)} become wrong and {count(right)} become right"
+    if p < LEVEL:
+        more = "harm" if wrong > right else "good"
+        return f"{text}: more {more} than chance explains (exact McNemar test, {p_text(p)})."
+    text += f": no more harm than good beyond chance (exact McNemar test, {p_text(p)})"
+    least = (summary.get("change") or {}).get("detectable")
+    if least is not None and is_share(summary):
+        text += f"; this many examples would show a change of {points(least)} in four of five cases"
+    return f"{text}."
+
+
+def margin_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Whether the score stays within the margin that was asked for."""
+    found = summary.get("margin")
+    if not isinstance(found, Mapping):
+        return None
+    size = points(found["margin"]) if is_share(summary) else number(found["margin"], 3)
+    if found["met"]:
+        return f"The loss is less than the margin of {size}: the whole interval of the change lies above it."
+    return f"A loss of the margin, {size}, or more is not excluded."
+
+
+def constant_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Models that give one answer to all examples."""
+    found = summary.get("constant")
+    if not isinstance(found, Mapping):
+        return None
+    parts = [
+        f"{count(len(found[side]))} of {count(summary.get('n_seeds'), f'{side} model')}"
+        for side in ("dense", "pruned")
+        if found.get(side)
+    ]
+    if not parts:
+        return None
+    one = sum(len(found[side]) for side in ("dense", "pruned")) == 1
+    text = f"{' and '.join(parts)} {'gives' if one else 'give'} one answer to all examples"
+    scored = summary.get("n_scored")
+    if scored is not None and scored < (summary.get("n_seeds") or 0):
+        text += f"; the means are over {count(scored, 'pair')} of models that have a score"
+    return f"{text}."
+
+
+def certainty_sentence(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What the probabilities lose that the chosen class does not show."""
+    every = {(row["measure"], bool(row["scaled"])): row for row in rows if row["class_"] is None}
+    if ("nll", False) not in every:
+        return None
+    raw, scaled = every["nll", False], every["nll", True]
+    kl = every["kl", False]["change"]
+    text = (
+        f"The probabilities diverge by {number(kl, 3)} nats on average (Kullback–Leibler); the negative log-likelihood "
+        f"goes from {number(raw['dense'], 3)} to {number(raw['pruned'], 3)}"
+    )
+    if raw["ci_low"] is not None and raw["ci_low"] > 0:
+        lost = scaled["ci_low"] is not None and scaled["ci_low"] > 0
+        text += (
+            f", and stays {number(scaled['change'], 3)} higher after temperature scaling: information is lost"
+            if lost
+            else ", a loss that a temperature repairs: scale is lost, no information that could be told"
+        )
+    elif raw["ci_high"] is not None and raw["ci_high"] >= 0:
+        text += ", a change not distinguished from none"
+    return f"{text}."
+
+
+def story(
+    summary: Mapping[str, Any], classes: Sequence[ClassRow] = (), certainty: Sequence[Mapping[str, Any]] = ()
+) -> list[str]:
+    """The answer of an audit in a few sentences."""
+    tested = [row for row in classes if row.p_corrected is not None]
     found = [
         score_sentence(summary),
+        constant_sentence(summary),
+        margin_sentence(summary),
         flips_sentence(summary),
+        harm_sentence(summary),
+        _harmed(tested) if len(tested) > 1 else None,
+        certainty_sentence(summary, certainty),
         pies_sentence(summary),
         noise_sentence(summary),
         on_pies_sentence(summary),
@@ -353,21 +474,68 @@ def story(summary: Mapping[str, Any]) -> list[str]:
 
 
 def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str | None:
-    """The class whose share of the PIEs exceeds its share of the examples most; of tags, both are tokens."""
+    """Who pays by harm, tested; without tests, whose share of the changed votes exceeds its share of the examples."""
+    tested = [row for row in classes if row.p_corrected is not None]
+    if len(tested) >= 2:
+        found = [_harmed(tested), _changed(tested)]
+        return " ".join(text for text in found if text)
     things, paying = ("tokens", "tokens whose vote changes") if task == "tokens" else ("examples", "PIEs")
     known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
     if not any(row.n_pies for row in known) or len(known) < 2:
         return None
-    worst = max(known, key=lambda row: (row.share_of_pies or 0.0) - (row.share_of_examples or 0.0))
-    if (worst.share_of_pies or 0.0) <= (worst.share_of_examples or 0.0):
+    most = max(known, key=_beyond)
+    if _beyond(most) <= 0:
         return f"Every class has the same share of the {paying} as of the {things}."
-    text = (
-        f"“{worst.name}” pays most beyond its share: {percent(worst.share_of_examples)} of the {things}, "
-        f"{percent(worst.share_of_pies)} of the {paying}"
+    return (
+        f"“{most.name}” has {percent(most.share_of_examples)} of the {things} and {percent(most.share_of_pies)} of the "
+        f"{paying}, the largest excess; it is not tested."
     )
-    if worst.recall_dense is not None and worst.recall_pruned is not None:
-        text += f"; its recall goes from {percent(worst.recall_dense)} to {percent(worst.recall_pruned)}"
-    return text + "."
+
+
+def _beyond(row: ClassRow) -> float:
+    return (row.share_of_pies or 0.0) - (row.share_of_examples or 0.0)
+
+
+def _harmed(rows: Sequence[ClassRow]) -> str:
+    """The classes whose recall changes beyond chance, corrected over classes."""
+    sure = [row for row in rows if (row.p_corrected or 0.0) < LEVEL]
+    if not sure:
+        least = min(rows, key=lambda row: row.p_corrected or 0.0)
+        return (
+            f"No class's recall changes beyond chance (smallest corrected {p_text(least.p_corrected)}, “{least.name}”, "
+            f"of {count(len(rows))} classes)."
+        )
+    lost = sorted((row for row in sure if row.harm > 0), key=lambda row: -row.harm)
+    won = sorted((row for row in sure if row.harm < 0), key=lambda row: row.harm)
+    parts = []
+    for word, group in (("pays", lost), ("gains", won)):
+        for row in group[:3]:
+            ways = f"{count(row.to_wrong)} answers become wrong, {count(row.to_right)} right"
+            parts.append(
+                f"“{row.name}” {word}: {ways}; its recall goes from {percent(row.recall_dense)} to "
+                f"{percent(row.recall_pruned)} ({signed_points((row.recall_pruned or 0) - (row.recall_dense or 0))} "
+                f"points, corrected {p_text(row.p_corrected)})"
+            )
+        if len(group) > 3:
+            parts.append(f"{count(len(group) - 3)} more {'lose' if word == 'pays' else 'gain'}")
+    shift = " Errors shift from one class to another." if lost and won else ""
+    return f"{'; '.join(parts)}.{shift}"
+
+
+def _changed(rows: Sequence[ClassRow]) -> str | None:
+    """The class with more PIEs than its share, where that is beyond chance."""
+    sure = [
+        row
+        for row in rows
+        if row.pies_p_corrected is not None and row.pies_p_corrected < LEVEL and _beyond(row) > 0
+    ]
+    if not sure:
+        return None
+    most = max(sure, key=_beyond)
+    return (
+        f"Votes change most beyond its share in “{most.name}”: {percent(most.share_of_examples)} of the examples, "
+        f"{percent(most.share_of_pies)} of the PIEs (Fisher's exact test, corrected {p_text(most.pies_p_corrected)})."
+    )
 
 
 def el2n_sentence(bins: Sequence[Mapping[str, Any]]) -> str | None:
@@ -382,19 +550,43 @@ def el2n_sentence(bins: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """How many measures find PIEs harder, and their length."""
-    known = [row for row in rows if row["ratio"] is not None]
-    measures = [row for row in known if row["measure"] != LENGTH]
+    """What measures tell PIEs from other texts, corrected over the measures."""
+    known = [row for row in rows if row.get("difference") is not None]
     if not known:
         return None
+    sure = [row for row in known if row["p_corrected"] is not None and row["p_corrected"] < LEVEL]
+    measures = [row for row in known if row["measure"] != LENGTH]
+    if not sure:
+        least = min((row["p_corrected"] for row in known if row["p_corrected"] is not None), default=None)
+        tests = f"permutation tests, smallest corrected {p_text(least)}"
+        return f"No measure tells the texts of PIEs from the others ({tests})."
     parts = []
     if measures:
-        harder = sum(row["ratio"] > 1 for row in measures)
-        parts.append(
-            f"by {harder} of {len(measures)} measures the text of PIEs is harder to read than average"
+        harder, easier = (
+            sum(row in sure and sign * row["difference"] > 0 for row in measures) for sign in (1, -1)
         )
-    length = next((row["ratio"] for row in known if row["measure"] == LENGTH), None)
+        parts.append(
+            f"by {harder} of {len(measures)} measures the texts of PIEs are harder to read than the others beyond "
+            f"chance, by {easier} easier"
+        )
+    length = next((row for row in sure if row["measure"] == LENGTH), None)
     if length is not None:
-        parts.append(f"it is {number(length)} times as long")
+        way = "longer" if length["difference"] > 0 else "shorter"
+        parts.append(f"they are {number(abs(length['difference']), 1)} tokens {way}")
     text = "; ".join(parts)
-    return text[:1].upper() + text[1:] + "."
+    return f"{text[:1].upper()}{text[1:]} (permutation tests, corrected over the measures)."
+
+
+def readability_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the formulas are not made for."""
+    notes = ["The formulas are made for English passages of about a hundred words."]
+    length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
+    if length is not None and length < SHORT:
+        notes.append(
+            f"These texts have {number(length, 0)} tokens on average: the formulas mean little for a single one, their "
+            "differences more than their values."
+        )
+    empty = next((row["n_empty"] for row in rows if row.get("n_empty")), 0)
+    if empty:
+        notes.append(f"{count(empty, 'text is', 'texts are')} empty.")
+    return notes

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.audit_tables import MatrixRow
+from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.tables.declared import read_table
 from prunescope.figures.style import pretty_metric
 from prunescope.files import read_json
@@ -28,7 +29,7 @@ def render(directory: Path) -> str:
         cells=cells,
         headlines=[headline(one) for one in summary["overall"]],
         rows=read_table(Path(directory), MatrixRow),
-        level=sentences.LEVEL,
+        level=LEVEL,
     )
 
 
@@ -108,7 +109,7 @@ def _table(cells: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
             sentences.percent(one["n_pies"] / one["n_examples"]),
             sentences.count(one["to_wrong"]),
             sentences.count(one["to_right"]),
-            sentences.p_text(one["p_corrected"]),
+            page.p_value(one["p_corrected"]),
         )
         lines.append("| " + " | ".join(_escaped(str(value)) for value in values) + " |")
     return lines

@@ -164,18 +164,20 @@ def above_the_floor(cells: Sequence[CellNumbers]) -> Statement | None:
 
 def distortion(cells: Sequence[CellNumbers]) -> Statement | None:
     """Where differences between classes grow most, with the interval."""
-    known = [cell for cell in cells if cell.alpha is not None and cell.alpha.get("verdict") == ">"]
+    known = [cell for cell in cells if cell.corrected is not None and cell.corrected.get("verdict") == ">"]
     if not known:
         return None
-    worst = max(known, key=lambda cell: (cell.alpha or {})["mean"])
-    alpha = worst.alpha or {}
+    worst = max(known, key=lambda cell: (cell.corrected or {})["mean"])
+    alpha = worst.corrected or {}
     score = f"{score_text(worst.summary.get('pruned_score'), worst.summary)} {metric_name(worst.summary)}"
     interval = (
         f"{100 * alpha['confidence']:g}% interval {number(alpha['ci_low'])} to {number(alpha['ci_high'])}"
+        if alpha["ci_high"] is not None
+        else f"{100 * alpha['confidence']:g}% interval from {number(alpha['ci_low'])} on"
     )
     return Statement(
         f"Differences in recall between classes grow most under {worst.name} on {worst.dataset} with {worst.arch}: "
-        f"recall distortion α is {number(alpha['mean'])} ({interval}; 1: no change), at {score}.",
+        f"recall distortion α, corrected for noise, is {number(alpha['mean'])} ({interval}; 1: no change), at {score}.",
         ("alpha.csv",),
         worst,
     )

@@ -86,6 +86,7 @@ def readability_rows(study: StudyResults) -> Iterator[Readability]:
 def alpha(study: StudyResults) -> Iterator[Alpha]:
     for cell in study.pruned:
         found = cell.summary.get("alpha")
+        corrected = cell.summary.get("alpha_corrected") or {}
         if found is not None:
             yield Alpha(
                 **cell.names,
@@ -97,6 +98,11 @@ def alpha(study: StudyResults) -> Iterator[Alpha]:
                 verdict=found["verdict"],
                 accuracy=cell.summary["pruned_score"],
                 n_seeds=found["n_seeds"],
+                alpha_null=(cell.summary.get("alpha_null") or {}).get("mean"),
+                alpha_corrected=corrected.get("mean"),
+                corrected_low=corrected.get("ci_low"),
+                corrected_high=corrected.get("ci_high"),
+                corrected_verdict=corrected.get("verdict"),
             )
 
 

@@ -73,7 +73,14 @@ class Readability(CellRow):
     measure: A[str, "readability formula, or `text_length` in tokens"]
     all: A[float | None, "mean over all test texts"]
     pies: A[float | None, "mean over the PIEs"]
-    ratio: A[float | None, "pies / all"]
+    ratio: A[float | None, "pies / all; empty where a mean is not positive"]
+    difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
+    ci_low: A[float | None, "lower end of its interval (Welch)"] = None
+    ci_high: A[float | None, "upper end"] = None
+    p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
+    p_corrected: A[float | None, "by Holm's method over the measures"] = None
+    n_texts: A[int | None, "texts; empty ones are left out"] = None
+    n_empty: A[int | None, "empty texts"] = None
 
 
 @TABLES.add("alpha", f"{_PER_CELL}:alpha")
@@ -89,6 +96,15 @@ class Alpha(CellRow):
     verdict: A[str, "`>`: whole interval above 1, `<`: below 1, `?`: includes 1"]
     accuracy: A[float | None, "mean score of the pruned models"]
     n_seeds: A[int, "seeds that have an alpha"]
+    alpha_null: A[
+        float | None, "mean alpha between dense models of different seeds, where nothing is pruned"
+    ] = None
+    alpha_corrected: A[float | None, "alpha without the pull of noise towards 0"] = None
+    corrected_low: A[float | None, "lower end of its interval over seeds and examples; empty: no bound"] = (
+        None
+    )
+    corrected_high: A[float | None, "upper end"] = None
+    corrected_verdict: A[str | None, "as `verdict`, of this interval"] = None
 
 
 @TABLES.add("alpha_tests", "prunescope.analysis.alpha.tests:rows")

@@ -28,6 +28,9 @@ DIFFERENCES = {
     "adapter": "adapter",
 }
 
+#: The log-likelihood of a choice that a question does not have: finite, and nothing beside any other.
+NO_SUCH_CHOICE = -1e4
+
 #: The class of an answer that names no choice.
 _NONE_CHOSEN = "(no answer)"
 
@@ -40,8 +43,8 @@ class PairedTask:
     """One task of two models.
 
     metrics: by name, (S, n) of both sides, NaN where there is no number. leading: the one that says what is right.
-    loglikelihoods: of both sides, (n, K) of every question's choices, -inf where it has fewer; None where not logged.
-    rows: (n,) each question's first row in the dense log. groups: (n,) by column. notes: for the reader to know.
+    loglikelihoods: of both sides, (n, K) of every question's choices, ``NO_SUCH_CHOICE`` where it has fewer; None where
+    they are not logged. rows: (n,) each question's first row in the dense log. groups: (n,) by column.
     """
 
     task: str
@@ -196,23 +199,17 @@ def _made(
     ids = [dense.ids[row] for row in firsts[0]]
     made = _predictions(sides, at, label, epochs, leading, metrics, ids)
     dense_side, pruned_side = made
-    order = np.argsort(dense_side.examples, kind="stable")
-    for side in made:
-        side.examples, side.label = side.examples[order], side.label[order]
-        side.prediction = side.prediction[:, order]
-        side.right = None if side.right is None else side.right[:, order]
-        side.names = None if side.names is None else side.names[order]
     return PairedTask(
         task=dense.task,
         dense=dense_side,
         pruned=pruned_side,
-        metrics={name: (a[:, order], b[:, order]) for name, (a, b) in metrics.items()},
+        metrics={name: (a, b) for name, (a, b) in metrics.items()},
         leading=leading,
-        loglikelihoods=_loglikelihoods(sides, firsts, order),
+        loglikelihoods=_loglikelihoods(sides, firsts),
         evaluation=dense,
-        rows=firsts[0][order],
+        rows=firsts[0],
         groups={
-            name: np.array([values[row] for row in firsts[0][order]], dtype=object)
+            name: np.array([values[row] for row in firsts[0]], dtype=object)
             for name, values in dense.groups.items()
         },
         warnings=warnings,
@@ -238,8 +235,7 @@ def _predictions(
     whole = (
         all(id_.isascii() and id_.isdigit() and len(id_) < 18 for id_ in ids) and len(set(map(int, ids))) == n
     )
-    examples = np.array(ids, dtype=np.int64) if whole else np.arange(n)
-    names = None if whole else objects(_distinct(ids))
+    names = np.array(ids, dtype=np.int64) if whole else objects(_distinct(ids))
     task, labelled = "text", True
     classes: tuple[str, ...] = ()
     truth: np.ndarray = np.zeros(0)
@@ -282,7 +278,7 @@ def _predictions(
             task=task,
             classes=classes,
             seeds=epochs.astype(np.int64),
-            examples=examples,
+            examples=np.arange(n),
             label=truth,
             prediction=values,
             diverged=(),
@@ -328,9 +324,9 @@ def _distinct(ids: Sequence[str]) -> list[str]:
 
 
 def _loglikelihoods(
-    sides: Sequence[Evaluation], firsts: Sequence[np.ndarray], order: np.ndarray
+    sides: Sequence[Evaluation], firsts: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    held = [[one.loglikelihoods[row] for row in rows[order]] for one, rows in zip(sides, firsts, strict=True)]
+    held = [[one.loglikelihoods[row] for row in rows] for one, rows in zip(sides, firsts, strict=True)]
     if any(lls is None or len(lls) < 2 for side in held for lls in side):
         return None
     widths = [[len(lls) for lls in side if lls is not None] for side in held]
@@ -338,7 +334,7 @@ def _loglikelihoods(
         return None
     found = []
     for side in held:
-        matrix = np.full((len(side), max(widths[0])), -np.inf)
+        matrix = np.full((len(side), max(widths[0])), NO_SUCH_CHOICE, dtype=np.float32)
         for row, lls in enumerate(side):
             matrix[row, : len(lls or ())] = lls
         found.append(matrix)

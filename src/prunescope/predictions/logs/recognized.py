@@ -54,10 +54,12 @@ def reader_of(path: Path) -> Reader | str | None:
         raise UserError(f"{path}: no such file or folder") from None
     except (OSError, EOFError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
-    return _by_json(head.lstrip())
+    if not head.strip():
+        raise DamagedFileError(path, f"{path}: holds nothing; write it again")
+    return _by_json(path, head.lstrip())
 
 
-def _by_json(head: str) -> Reader | str | None:
+def _by_json(path: Path, head: str) -> Reader | str | None:
     if head[:1] not in ("{", "["):
         return None
     first, whole = _first(head)
@@ -69,11 +71,11 @@ def _by_json(head: str) -> Reader | str | None:
             return COMPANION
     if not isinstance(first, Mapping):
         # The first object is longer than what was read, or cut off.
-        return (
-            inspect_ai.read
-            if head[0] == "{" and all(f'"{k}"' in head[:4096] for k in ("status", "eval"))
-            else None
-        )
+        if head[0] == "{" and all(f'"{key}"' in head[:4096] for key in ("status", "eval")):
+            return inspect_ai.read
+        if first is None and head[0] == "{" and "\n" not in head and len(head) < _HEAD // 4:
+            raise UserError(f"{path}: not a JSON Lines file: line 1 is cut off; write it again")
+        return None
     if lm_eval.is_record(first):
         return lm_eval.read
     if every_eval_ever.is_record(first):
