@@ -50,11 +50,11 @@ VERSION = {
     "model": 1,
     "weights": 2,
     "el2n": 1,
-    "cell": 6,
-    "tables": 11,
-    "figures": 12,
-    "paper": 7,
-    "report": 9,
+    "cell": 7,
+    "tables": 12,
+    "figures": 13,
+    "paper": 8,
+    "report": 10,
     "tune": 1,
 }
 

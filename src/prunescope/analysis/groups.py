@@ -24,6 +24,9 @@ from prunescope.seeds import stream
 #: Draws of the bootstrap.
 DRAWS = 1000
 
+#: Changed examples at most that the bootstrap draws for: they settle how groups go together.
+_MOST_DRAWN = 10_000
+
 #: What an example without a value belongs to.
 MISSING = "(missing)"
 
@@ -55,10 +58,11 @@ def group_rows(
     Raises:
         UserError: there are no labels, or a column has as many values as no groups have.
     """
+    source = dense.sources[0] if dense.sources else "the predictions"
     if not dense.labelled:
-        raise UserError(f"--groups: {dense.sources[0]} has no labels, so there are no scores; drop --groups")
+        raise UserError(f"--groups: {source} has no labels, so there are no scores; drop --groups")
     right = correct(dense), correct(pruned)
-    members = [_coded(name, values, dense.sources[0]) for name, values in columns.items()]
+    members = [_coded(name, values, source) for name, values in columns.items()]
     names, groups, codes = _all_groups(members)
     return _rows(names, groups, codes, right, confidence, draws)
 
@@ -199,13 +203,15 @@ def _critical(inside: Any, sizes: np.ndarray, difference: np.ndarray, confidence
     alone = float(ndtri((1 + confidence) / 2))
     # Of an unchanged example nothing but the group's mean would be drawn, which is small beside the changes themselves.
     changed = np.flatnonzero(difference)
+    rng = np.random.default_rng(stream(0, "resample", "groups", len(difference)))
+    if len(changed) > _MOST_DRAWN:
+        changed = np.sort(rng.choice(changed, _MOST_DRAWN, replace=False))
     weighted = inside[:, changed].multiply(difference[changed].astype(np.float32)).tocsr()
     spread = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     used = np.flatnonzero((spread > 0) & (sizes >= FEWEST))
     if not len(used):
         return alone
     weighted = weighted[used]
-    rng = np.random.default_rng(stream(0, "resample", "groups", len(difference)))
     largest = np.empty(draws, dtype=np.float32)
     step = max(1, min(draws, (1 << 24) // len(changed)))
     for start in range(0, draws, step):

@@ -370,7 +370,7 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
     if corrected and (corrected["ci_low"] is not None or corrected["ci_high"] is not None):
         ends = f"{_shown(corrected['ci_low'])} to {_shown(corrected['ci_high'])}"
         lines.append(
-            f"alpha, corrected for noise: {_shown(corrected['mean'])}, {_percent(corrected['confidence'])} interval "
+            f"alpha, corrected for noise: {_shown(corrected['mean'])}, {_percent(alpha['confidence'])} interval "
             f"{ends}: {_VERDICTS[corrected['verdict']]}"
         )
     elif corrected:

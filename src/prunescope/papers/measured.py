@@ -40,6 +40,8 @@ QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
     "alpha": (registry.Alpha, "alpha"),
     "alpha_low": (registry.Alpha, "ci_low"),
     "alpha_high": (registry.Alpha, "ci_high"),
+    "corrected_low": (registry.Alpha, "corrected_low"),
+    "corrected_high": (registry.Alpha, "corrected_high"),
     **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},
     **{name: (registry.Weights, name) for name in ("megabytes", "megabytes_float32")},
 }

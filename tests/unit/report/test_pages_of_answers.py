@@ -176,15 +176,12 @@ def test_votes_on_scores_and_tags_are_reported_as_what_they_are(tmp_path: Path) 
     assert scores[1].startswith(
         "In the average seed, 2 of 4 examples (50.0%) change between within and beyond the tolerance"
     )
-    assert scores[2].startswith(
+    assert scores[3].startswith(
         "The models' median score changes by more than the tolerance, 0.171, for 2 of 4"
     )
     page = (audited(tmp_path / "tags", "tokens") / "report.html").read_text()
     assert "changes for 2 of 3 examples (66.7%), on 3 of 10 tokens: these are" in page
-    assert (
-        "“I-PER” pays most beyond its share: 10.0% of the tokens, 33.3% of the tokens whose vote changes."
-        in page
-    )
+    assert "“I-PER” has 10.0% of the tokens and 33.3% of the tokens whose vote changes" in page
 
 
 def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> None:

@@ -42,13 +42,6 @@ def test_changes_stand_with_their_intervals() -> None:
     assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
 
 
-def test_length_is_no_formula_of_readability() -> None:
-    rows = [{"measure": "gunning_fog", "ratio": 1.1}, {"measure": "text_length", "ratio": 1.5}]
-    text = str(sentences.readability_sentence(rows))
-    assert text.startswith("By 1 of 1 measures")
-    assert "1.50 times as long" in text
-
-
 def test_score_rises_stays_and_one_seed() -> None:
     assert "rises from 85.0% to 90.0%" in sentences.score_sentence(
         {**SUMMARY, "dense_score": 0.85, "pruned_score": 0.9}
@@ -114,10 +107,12 @@ def test_on_pies_below_and_above() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({}, "differences between classes grow"),
-        ({"mean": 0.6, "ci_low": 0.4, "ci_high": 0.8, "verdict": "<"}, "differences between classes shrink"),
-        ({"mean": -0.6, "ci_low": -0.9, "ci_high": -0.3, "verdict": "<"}, "classes change sides"),
-        ({"mean": 1.1, "ci_low": 0.4, "ci_high": 1.8, "verdict": "?"}, "the interval includes 1"),
+        ({}, "1.10 to 1.90: above 1)"),
+        ({"mean": 0.6, "ci_low": 0.4, "ci_high": 0.8, "verdict": "<"}, "0.40 to 0.80: below 1)"),
+        (
+            {"mean": 1.1, "ci_low": 0.4, "ci_high": 1.8, "verdict": "?"},
+            "0.40 to 1.80: not distinguished from 1)",
+        ),
         ({"ci_low": None, "ci_high": None, "verdict": "?"}, "one seed gives no interval"),
         ({"mean": None, "ci_low": None, "ci_high": None, "verdict": "?"}, "has no value"),
     ],
@@ -128,8 +123,39 @@ def test_alpha_verdicts(change: dict[str, object], says: str) -> None:
     assert says in text
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {},
+            "α 1.50 (99% interval over seeds and examples 1.10 to 1.90; 1: no change): differences",
+        ),
+        ({"ci_high": None}, "at least 1.10; 1: no change): differences between classes grow"),
+        ({"mean": 0.6, "ci_low": 0.4, "ci_high": 0.8, "verdict": "<"}, "differences between classes shrink"),
+        ({"mean": -0.6, "ci_low": -0.9, "ci_high": -0.3, "verdict": "<"}, "classes change sides"),
+        (
+            {"mean": -0.6, "ci_low": None, "ci_high": 0.3, "verdict": "<"},
+            "at most 0.30; 1: no change): classes come closer",
+        ),
+        ({"mean": 1.1, "ci_low": 0.4, "ci_high": 1.8, "verdict": "?"}, "it is undecided"),
+        ({"ci_low": None, "ci_high": None, "verdict": "?"}, "cannot be told"),
+        ({"mean": None, "ci_low": None, "ci_high": None, "verdict": "?"}, "cannot be told"),
+    ],
+)
+def test_words_follow_the_corrected_alpha(change: dict[str, object], says: str) -> None:
+    paper = {"mean": 0.5, "ci_low": 0.4, "ci_high": 0.6, "confidence": 0.99, "verdict": "<"}
+    corrected = {**SUMMARY["alpha"], **change}  # type: ignore[dict-item]
+    found = {**SUMMARY, "alpha": paper, "alpha_corrected": corrected, "alpha_null": {"mean": 0.55, "n": 12}}
+    text = str(sentences.alpha_sentence(found))
+    assert says in text
+    assert text.endswith(
+        "Computed as the recall paper does, α is 0.50 (99% interval over seeds 0.40 to 0.60: below 1); between dense "
+        "models of different seeds, where nothing is pruned, it is 0.55."
+    )
+
+
 def test_alpha_interval_is_named() -> None:
-    assert "α is 1.50 (99% interval 1.10 to 1.90)" in str(sentences.alpha_sentence(SUMMARY))
+    assert "α is 1.50 (99% interval over seeds 1.10 to 1.90" in str(sentences.alpha_sentence(SUMMARY))
     assert sentences.alpha_sentence({"task": "regression"}) is None
 
 
@@ -155,26 +181,60 @@ def test_dropped_seeds_are_said() -> None:
     assert len(sentences.story(SUMMARY)) == 5
 
 
-def test_worst_class() -> None:
-    classes = [
-        ClassRow("cat", 150, 0.75, 10, 0.4, 0.9, 0.88),
-        ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.6),
-    ]
-    assert sentences.class_sentence(classes) == (
-        "“dog” pays most beyond its share: 25.0% of the examples, 60.0% of the PIEs; its recall goes from "
-        "80.0% to 60.0%."
+def test_a_class_is_named_where_tests_support_it() -> None:
+    untested = [ClassRow("cat", 150, 0.75, 10, 0.4), ClassRow("dog", 50, 0.25, 15, 0.6)]
+    assert sentences.class_sentence(untested) == (
+        "“dog” has 25.0% of the examples and 60.0% of the PIEs, the largest excess; it is not tested."
     )
     assert sentences.class_sentence([ClassRow("cat", 3, 1.0, 0, None)]) is None
+    cat = ClassRow("cat", 150, 0.75, 10, 0.4, 0.9, 0.88, 6, 3, 0.51, 0.06)
+    unsure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.7, 8, 3, 0.45, 0.06)]
+    assert sentences.class_sentence(unsure) == (
+        "No class's recall changes beyond chance (smallest corrected p = 0.45, “dog”, of 2 classes)."
+    )
+    sure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.6, 11, 1, 0.0127, 4e-5)]
+    assert sentences.class_sentence(sure) == (
+        "“dog” pays: 11 answers become wrong, 1 right; its recall goes from 80.0% to 60.0% (−20.0 points, corrected "
+        "p = 0.013). Votes change most beyond its share in “dog”: 25.0% of the examples, 60.0% of the PIEs (Fisher's "
+        "exact test, corrected p = 4e-5)."
+    )
+
+
+def test_harm_is_claimed_where_the_test_supports_it() -> None:
+    harm = {"to_wrong": 33, "to_right": 2, "p_value": 3.67e-8}
+    assert sentences.harm_sentence({**SUMMARY, "n_seeds": 1, "mcnemar": harm}) == (
+        "Of the answers, 33 become wrong and 2 become right: more harm than chance explains (exact McNemar test, "
+        "p = 4e-8)."
+    )
+    chance = {"to_wrong": 3, "to_right": 2, "p_value": 1.0}
+    assert sentences.harm_sentence({**SUMMARY, "mcnemar": chance, "change": {"detectable": 0.031}}) == (
+        "Of the majority votes, 3 become wrong and 2 become right: no more harm than good beyond chance (exact McNemar "
+        "test, p = 1); this many examples would show a change of 3.1 points in four of five cases."
+    )
+
+
+def test_constant_models_and_wide_intervals_are_said() -> None:
+    constant = {"dense": [], "pruned": [1, 3]}
+    assert sentences.constant_sentence({**SUMMARY, "constant": constant}) == (
+        "2 of 4 pruned models give one answer to all examples."
+    )
+    wide = {"mean": -0.05, "ci_low": -1.0, "ci_high": 0.9, "confidence": 0.99}
+    assert "(too few seeds to say how far it would vary)" in sentences.score_sentence(
+        {**SUMMARY, "change": wide}
+    )
 
 
 def test_readability_and_el2n() -> None:
-    rows = [
-        {"measure": "gunning_fog", "ratio": 1.1},
-        {"measure": "difficult_words", "ratio": 0.9},
-        {"measure": "text_length", "ratio": 1.25},
-    ]
+    def row(measure: str, difference: float, p: float) -> dict[str, object]:
+        return {"measure": measure, "difference": difference, "p_corrected": p}
+
+    rows = [row("gunning_fog", 1.1, 0.01), row("difficult_words", -0.9, 0.2), row("text_length", 4.2, 0.001)]
     assert sentences.readability_sentence(rows) == (
-        "By 1 of 2 measures the text of PIEs is harder to read than average; it is 1.25 times as long."
+        "By 1 of 2 measures the texts of PIEs are harder to read than the others beyond chance, by 0 easier; they are "
+        "4.2 tokens longer (permutation tests, corrected over the measures)."
+    )
+    assert sentences.readability_sentence([row("gunning_fog", 1.1, 0.4)]) == (
+        "No measure tells the texts of PIEs from the others (permutation tests, smallest corrected p = 0.4)."
     )
     assert sentences.readability_sentence([{"measure": "text_length", "ratio": None}]) is None
     bins = [{"bin": 1, "pie_share": 0.01}, {"bin": 2, "pie_share": 0.3}]

@@ -67,6 +67,15 @@ def spread(values: Collection[float], spec: str = ".3f") -> str:
     return low if low == high else f"{low} to {high}"
 
 
+def corrected(study: Measured, cells: Collection[Key]) -> str:
+    """How many of these cells are beyond 1 once alpha is corrected for noise, for the end of a claim's evidence."""
+    low, high = study["corrected_low"], study["corrected_high"]
+    if not any(key in low or key in high for key in cells):
+        return ""
+    below, above = sum(high.get(key, inf) < 1 for key in cells), sum(low.get(key, -inf) > 1 for key in cells)
+    return f"; corrected for noise, alpha is below 1 in {below} of these {len(cells)} cells and above 1 in {above}"
+
+
 @claim(
     "REC-01",
     "Pruning reduces recall distortion (alpha < 1) at low ratios and increases it (alpha > 1) at high ratios.",
@@ -97,7 +106,7 @@ def below_then_above_one(study: Measured) -> tuple[bool, str]:
     if sure_low.total and sure_high.total:
         evidence += f"; whole interval below 1 in {sure_low} cells up to ratio {LOW:g}, "
         evidence += f"above 1 in {sure_high} from {HIGH:g} on"
-    return below.nearly_all and above.nearly_all, evidence
+    return below.nearly_all and above.nearly_all, evidence + corrected(study, [*low, *high])
 
 
 @claim(
@@ -116,6 +125,7 @@ def random_stays_below_one(study: Measured) -> tuple[bool, str]:
     if sure := [key for key in alphas if key in low]:
         evidence += f"; whole interval below 1 in {sum(high[key] < 1 for key in sure)}, above 1 in "
         evidence += str(count(low[key] > 1 for key in sure))
+    evidence += corrected(study, list(alphas))
     if not below.all:
         return False, evidence
     steps = made(study, "ratio", "sparsity", pruners=(RANDOM,))
@@ -279,7 +289,7 @@ def accuracy_and_distortion_improve_at_once(study: Measured) -> tuple[bool, str]
     return bool(named), (
         f"both in {len(named)} of {len(cells)} cells up to ratio {MODERATE:g}"
         + (f" ({some(named)})" if named else "")
-        + f"; accuracy above the unpruned in {len(better)}, alpha below 1 in {len(lower)}"
+        + f"; accuracy above the unpruned in {len(better)}, alpha below 1 in {len(lower)}{corrected(study, cells)}"
     )
 
 

@@ -1,0 +1,128 @@
+"""Paired tests and intervals: golden values, other implementations, simulations."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from prunescope.analysis.paired import Changes, crossed, mcnemar, of_outcomes
+from prunescope.analysis.pies.classes import fisher
+from prunescope.analysis.ttests import benjamini_hochberg
+from prunescope.predictions.scores import correct, one_model, scores
+from prunescope.predictions.store import Predictions
+
+
+def test_the_issues_case() -> None:
+    """500 examples, 33 to wrong, 2 to right: 2 * (1 + 35 + 595) / 2^35."""
+    assert float(mcnemar(33, 2)) == pytest.approx(2 * 631 / 2**35, rel=1e-12)
+    assert f"{float(mcnemar(33, 2)):.0e}" == "4e-08"
+
+
+def test_mcnemar_is_the_binomial_test() -> None:
+    cases = [(0, 0), (1, 0), (5, 5), (31, 31), (7, 2), (100, 140)]
+    found = mcnemar(*np.array(cases).T)
+    for p, (wrong, right) in zip(found, cases, strict=True):
+        expected = stats.binomtest(wrong, wrong + right).pvalue if wrong + right else 1.0
+        assert p == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "case", [(3, 4, 4, 8), (0, 5, 7, 40), (31, 428, 62, 872), (6, 6, 6, 12), (2, 30, 3, 40)]
+)
+def test_fisher_is_scipys(case: tuple[int, int, int, int]) -> None:
+    both, first, second, of = case
+    table = [[both, first - both], [second - both, of - first - second + both]]
+    assert fisher(*case) == pytest.approx(stats.fisher_exact(table).pvalue)
+
+
+def test_benjamini_hochberg_is_scipys() -> None:
+    p_values = np.random.default_rng(0).uniform(size=17) ** 3
+    np.testing.assert_allclose(benjamini_hochberg(p_values.tolist()), stats.false_discovery_control(p_values))
+
+
+def test_one_pair_has_bonetts_and_prices_interval() -> None:
+    """40 examples, 6 to wrong, 1 to right: p = 7 / 42, q = 2 / 42, var = (p + q - (p - q)^2) / 41 (t for z)."""
+    dense, pruned = np.ones((1, 40), bool), np.ones((1, 40), bool)
+    pruned[0, :6] = False
+    dense[0, 6] = False
+    found = of_outcomes(dense, pruned)
+    assert found.mean == pytest.approx(-5 / 42)
+    assert found.variance == pytest.approx((9 / 42 - (5 / 42) ** 2) / 41)
+    assert found.freedom == 41
+
+
+def test_two_ways_are_those_of_analysis_of_variance() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(4, 30)) + rng.normal(size=(4, 1)) + rng.normal(size=30)
+    found = crossed(values.mean(axis=0), values.mean(axis=1), float((values**2).sum()))
+    rows, columns = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
+    rest = ((values - rows - columns + values.mean()) ** 2).sum() / (3 * 29)
+    examples, seeds = columns.var(ddof=1) / 30, rows.var(ddof=1) / 4
+    assert found.variance == pytest.approx(examples + max(0, seeds - rest / 120))
+
+
+def test_interval_covers_what_seeds_and_examples_vary() -> None:
+    """Half of the difficulty is shared by ten seeds: an interval over seeds alone is too narrow."""
+    rng = np.random.default_rng(2)
+    covered = alone = 0
+    for _ in range(400):
+        ease = np.sqrt(0.5) * rng.standard_normal(200) + np.sqrt(0.5) * rng.standard_normal((10, 200))
+        dense, pruned = np.abs(ease) < 1.6, np.abs(ease - 0.3) < 1.6
+        true = np.diff(stats.norm.cdf([-1.3, 1.9]))[0] - np.diff(stats.norm.cdf([-1.6, 1.6]))[0]
+        interval = of_outcomes(dense, pruned).interval(0.95)
+        assert interval.low is not None
+        assert interval.high is not None
+        covered += interval.low <= true <= interval.high
+        over_seeds = stats.ttest_1samp(pruned.mean(axis=1) - dense.mean(axis=1), true).pvalue
+        alone += over_seeds > 0.05
+    assert covered >= 370
+    assert alone < 365
+
+
+def sides(task: str, seeds: int, n: int) -> tuple[Predictions, Predictions]:
+    rng = np.random.default_rng(3)
+    if task == "multi-label":
+        label = rng.random((n, 5)) < 0.4
+        made = [label ^ (rng.random((seeds, n, 5)) < noise) for noise in (0.1, 0.2)]
+    elif task == "regression":
+        label = rng.normal(size=n).astype(np.float32)
+        made = [(label + noise * rng.normal(size=(seeds, n))).astype(np.float32) for noise in (0.3, 0.8)]
+    else:
+        label = rng.integers(0, 5, n).astype(np.int32)
+        made = [np.where(rng.random((seeds, n)) < noise, (label + 1) % 5, label) for noise in (0.1, 0.2)]
+    base = one_model(task, label, made[0][0], tuple("abcde"))
+    dense, pruned = (replace(base, seeds=np.arange(seeds), prediction=one) for one in made)
+    return dense, pruned
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("task", ["single-label", "multi-label", "regression"])
+def test_a_change_has_a_bounded_interval_from_twenty_examples_on(task: str, seeds: int) -> None:
+    dense, pruned = sides(task, seeds, 20)
+    right = correct(dense, 0.1), correct(pruned, 0.1)
+    before, after = scores(dense, right[0]), scores(pruned, right[1])
+    found = Changes(dense, pruned, right, 0.99).of_score(before, after)
+    assert found is not None
+    assert found["mean"] == pytest.approx(float(np.mean(after - before)))
+    reach = 2 if task == "regression" else 1
+    assert -reach <= found["ci_low"] <= found["mean"] <= found["ci_high"] <= reach
+
+
+def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
+    dense, pruned = sides("multi-label", 1, 400)
+    right = correct(dense), correct(pruned)
+    before, after = scores(dense, right[0]), scores(pruned, right[1])
+    found = Changes(dense, pruned, right, 0.95).of_score(before, after)
+    assert found is not None
+    rng = np.random.default_rng(4)
+    drawn = []
+    for _ in range(300):
+        at = rng.integers(0, 400, 400)
+        parts = [
+            replace(side, label=side.label[at], prediction=side.prediction[:, at]) for side in (dense, pruned)
+        ]
+        drawn.append(float(np.diff([scores(part, correct(part))[0] for part in parts])[0]))
+    assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.5)
