@@ -7,6 +7,7 @@ of pyarrow.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -62,21 +63,37 @@ class Source:
             raise DamagedFileError(path, f"{path}: the file is empty; write it again")
         self.parquet: pq.ParquetFile | None = None
         self.json = False
+        #: Rows that pair by their number by the nature of the file: what a program returned for a list of examples.
+        self.positional = False
+        self._table: pa.Table | None = None
         suffix = json_lines.suffix_of(path)
         if magic == b"PAR1" or suffix in {".parquet", ".pq"}:
             with damaged(path):
                 self.parquet = pq.ParquetFile(path, page_checksum_verification=True)
             self.columns: list[str] = list(self.parquet.schema_arrow.names)
             return
+        if suffix == ".npz":
+            self._table = _arrays(path)
+            self.columns = self._table.column_names
+            return
         self._encoding = encoding or _encoding(path)
         if suffix in json_lines.SUFFIXES or (suffix not in _CSV and _starts_as_json(path)):
             self.json = True
             first = next(json_lines.json_objects(path, self._encoding), None)
-            self.columns = list(first[1]) if first else []
+            self.positional = first is not None and json_lines.is_pipeline(first[1])
+            # What a pipeline calls the label is what the model says.
+            self.columns = ["prediction", "score"] if self.positional else list(first[1]) if first else []
         else:
             self._delimiter = sep or _delimiter(path, self._encoding)
             with self._unreadable():
                 self.columns = list(self._csv({}).schema.names)
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """Types of the columns, where the file says them."""
+        if self._table is not None:
+            return self._table.schema
+        return None if self.parquet is None else self.parquet.schema_arrow
 
     @property
     def metadata(self) -> dict[str, Any] | None:
@@ -114,6 +131,9 @@ class Source:
             with damaged(self.path):
                 yield from self.parquet.iter_batches(batch_size=BATCH, columns=list(columns))
             return
+        if self._table is not None:
+            yield from self._table.select(list(columns)).to_batches(max_chunksize=BATCH)
+            return
         if self.json:
             yield from self._json(columns)
             return
@@ -123,6 +143,8 @@ class Source:
     def _json(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         objects = json_lines.json_objects(self.path, self._encoding)
         while rows := list(islice(objects, BATCH)):
+            if self.positional:
+                rows = [(number, {**row, "prediction": row.get("label")}) for number, row in rows]
             for number, row in rows:
                 missing = [name for name in columns if name not in row]
                 if missing:
@@ -169,6 +191,43 @@ def damaged(path: Path) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:160].rstrip(" .") or type(error).__name__
+
+
+def _arrays(path: Path) -> pa.Table:
+    """What ``Trainer.predict`` returns, saved with ``numpy.savez(path, predictions=..., label_ids=...)``.
+
+    Raises:
+        UserError: it is no such file, or the arrays are not those of one answer per example.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            values = {name: held[name] for name in ("predictions", "label_ids") if name in held.files}
+            names = list(held.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a whole .npz file ({_reason(error)}); write it again") from None
+    if "predictions" not in values:
+        raise UserError(f"{path}: no array 'predictions'; the file has {listed(names)}")
+    made, label = values["predictions"], values.get("label_ids")
+    if made.ndim > 2 or (label is not None and (label.ndim > 2 or len(label) != len(made))):
+        raise UserError(
+            f"{path}: arrays of shapes {listed([v.shape for v in values.values()])}; give one row per example, and "
+            "prediction tables for tags and texts"
+        )
+    n = len(made)
+    columns: dict[str, Any] = {
+        "seed": pa.array(np.zeros(n, dtype=np.int32)),
+        "example": pa.array(np.arange(n, dtype=np.int64)),
+    }
+    if label is not None and label.ndim == 2 and label.shape[1] > 1:
+        columns["label"] = pa.array([np.flatnonzero(row).tolist() for row in label], pa.list_(pa.int32()))
+    elif label is not None:
+        columns["label"] = pa.array(label.reshape(n))
+    if made.dtype.kind == "f":
+        made = made.astype(np.float32).reshape(n, -1)
+        columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(made.ravel()), made.shape[1])
+    else:
+        columns["prediction"] = pa.array(made.reshape(n))
+    return pa.table(columns)
 
 
 #: Suffixes that say what a file is.

@@ -65,6 +65,7 @@ def json_objects(path: Path, encoding: str | None = None) -> Iterator[tuple[int,
                     raise UserError(
                         f"{path}: not a JSON Lines file: line {number} is nested too deep"
                     ) from None
+                row = _best(row)
                 if not isinstance(row, dict):
                     raise UserError(f"{path}: line {number} is not a JSON object; give one object per line")
                 yield number, row
@@ -88,12 +89,27 @@ def _array(path: Path, text: str) -> list[dict[str, Any]]:
         raise UserError(
             f"{path}: not a JSON file ({_short(error)}): cut off or damaged; write it again"
         ) from None
+    rows = [_best(row) for row in rows]
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise UserError(
                 f"{path}: entry {number} of the array is not a JSON object; give objects with columns as keys"
             )
     return cast("list[dict[str, Any]]", rows)
+
+
+def is_pipeline(row: object) -> bool:
+    """Whether this is an answer as a Hugging Face pipeline gives it: a label and its score."""
+    return (
+        isinstance(row, dict) and row.keys() == {"label", "score"} and isinstance(row["score"], float | int)
+    )
+
+
+def _best(row: object) -> object:
+    """Of the list of all classes that a pipeline gives with ``top_k``, the one with the highest score."""
+    if isinstance(row, list) and row and all(map(is_pipeline, row)):
+        return max(row, key=lambda one: one["score"])
+    return row
 
 
 def _short(error: BaseException) -> str:

@@ -140,7 +140,8 @@ def columns_of(source: Source, reading: Reading) -> dict[str, str]:
             if close:
                 found[role] = close[0]
     wanted = ("example", "label", "prediction")
-    if "prediction" not in found or ("label" not in found and "example" not in found):
+    nothing = "label" not in found and "example" not in found and not source.positional
+    if "prediction" not in found or nothing:
         missing = [role for role in wanted if role not in found]
         raise UserError(
             f"{source.path}: no column {listed(map(repr, missing))}; the file has {listed(source.columns)}; "

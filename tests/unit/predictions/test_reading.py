@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -375,3 +376,59 @@ def test_row_order_does_not_matter_with_text_ids(tmp_path: Path) -> None:
         with open(tmp_path / name / "classes.csv", encoding="utf-8") as stream:
             found.append((list(csv.reader(stream)), votes(tmp_path / name)))
     assert found[0] == found[1]
+
+
+def test_what_a_trainer_predicts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 3, 30)
+    logits = rng.normal(size=(30, 3)).astype(np.float32)
+    a, b = tmp_path / "a.npz", tmp_path / "b.npz"
+    np.savez(a, predictions=logits, label_ids=label)
+    np.savez_compressed(b, predictions=logits * 2 + rng.normal(size=(30, 3)), label_ids=label)
+    summary = audit(tmp_path / "out", a, b)
+    assert summary["task"] == "single-label"
+    assert summary["dense_score"] == pytest.approx(np.mean(logits.argmax(1) == label))
+    assert summary["kl_mean"] > 0
+    np.savez(a, predictions=logits[:, :1], label_ids=label.astype(np.float32))
+    assert audit(tmp_path / "out", a, a)["task"] == "regression"
+    np.savez(a, predictions=logits, label_ids=(logits > 1).astype(np.float32))
+    assert audit(tmp_path / "out", a, a)["task"] == "multi-label"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"x": np.zeros(3)}, "no array 'predictions'; the file has x"),
+        (
+            {"predictions": np.zeros((2, 3, 4)), "label_ids": np.zeros((2, 3))},
+            "arrays of shapes (2, 3, 4), (2, 3)",
+        ),
+        ({"predictions": np.zeros((2, 3))}, "no column 'label'"),
+    ],
+)
+def test_arrays_that_cannot_be_used(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arrays: dict[str, Any], said: str
+) -> None:
+    mine = tmp_path / "a.npz"
+    np.savez(mine, **arrays)
+    assert said in refused(capsys, tmp_path / "out", mine, mine)
+    mine.write_bytes(mine.read_bytes()[:100])
+    assert "not a whole .npz file" in refused(capsys, tmp_path / "out", mine, mine)
+
+
+@pytest.mark.parametrize("all_classes", [False, True])
+def test_what_a_pipeline_returns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], all_classes: bool
+) -> None:
+    """Its ``label`` is the model's answer; nobody says what is right."""
+
+    def said(names: str) -> str:
+        best = [{"label": name, "score": 0.9} for name in names]
+        rest = [[{"label": "z", "score": 0.1}, one] for one in best]
+        return json.dumps(rest if all_classes else best)
+
+    a, b = (written(tmp_path / f"{n}.json", said(names)) for n, names in (("a", "xyxy"), ("b", "xxxy")))
+    summary = audit(tmp_path / "out", a, b)
+    assert (summary["n_pies"], summary["labelled"]) == (1, False)
+    assert summary["read"]["classes"] == ["x", "y"]
+    assert "rows pair by their number" in capsys.readouterr().err
