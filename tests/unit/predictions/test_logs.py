@@ -305,6 +305,94 @@ def test_filters_of_generated_answers(tmp_path: Path) -> None:
     assert summary["mcnemar"]["to_wrong"] == 4
 
 
+def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"filter": "none", "resps": [], **row}) + "\n" for row in rows))
+    return path
+
+
+def test_questions_told_apart_by_their_beginning(tmp_path: Path) -> None:
+    """As winogrande is logged: contexts differ, the continuation and the target are one text."""
+
+    def rows(likes: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"sentence": f"The _ {i} is here."},
+                "target": "is here.",
+                "arguments": [[f"The dog {i}", " is here."], [f"The cat {i}", " is here."]],
+                "filtered_resps": [[-1.0 if likes[i] == "d" else -3.0, False], [-2.0, False]],
+                "acc": float(likes[i] == "dddc"[i]),
+            }
+            for i in range(4)
+        ]
+
+    sides = [
+        lines(tmp_path / n / "samples_wino.jsonl", rows(likes)) for n, likes in (("a", "dddd"), ("b", "ddcc"))
+    ]
+    assert run(tmp_path / "out", *sides) == 0
+    held = pq.read_table(tmp_path / "out" / "pies.parquet").to_pydict()
+    assert held["label"] == [0, 0, 0, 1]
+    assert held["pruned_vote"] == [0, 0, 1, 1]
+    assert summary_of(tmp_path / "out")["mcnemar"] == {"to_wrong": 1, "to_right": 1, "p_value": 1.0}
+
+
+def test_texts_whose_likelihood_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As wikitext is logged: no answer, a log-likelihood per text, metrics that are no single numbers."""
+
+    def rows(by: float) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"page": f"Text {i}"},
+                "target": f"Text {i}",
+                "arguments": {"gen_args_0": {"arg_0": f"Text {i}"}},
+                "filtered_resps": [[str(-10.0 * (i + 1) - by * (i % 2))]] if by else [str(-10.0 * (i + 1))],
+                "metrics": ["word_perplexity"],
+                "word_perplexity": [-10.0 * (i + 1), 2],
+            }
+            for i in range(30)
+        ]
+
+    sides = [lines(tmp_path / name / "samples_wiki.jsonl", rows(by)) for name, by in (("a", 0.0), ("b", 1.0))]
+    assert run(tmp_path / "out", *sides) == 0
+    row = matrix(tmp_path / "out")["pruned", "wiki", "loglikelihood"]
+    assert float(row["change"]) == pytest.approx(-0.5)
+    assert float(row["p_value"]) < 1e-4
+    assert (row["to_wrong"], row["to_right"]) == ("", "")
+    assert "word_perplexity: not one number per question; not compared" in capsys.readouterr().err
+    assert summary_of(tmp_path / "out")["labelled"] is False
+
+
+def test_scores_between_right_and_wrong(tmp_path: Path) -> None:
+    """As truthfulqa_mc2 and tasks with F1 are logged: paired differences; what is right follows from the answers."""
+
+    def rows(said: list[str], f1: list[float]) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"q": i},
+                "target": ["the cat", "cat"],
+                "arguments": [[f"Q{i}", {"until": ["."]}]],
+                "filtered_resps": [[text]],
+                "f1": value,
+            }
+            for i, (text, value) in enumerate(zip(said, f1, strict=True))
+        ]
+
+    dense = lines(tmp_path / "a" / "samples_qa.jsonl", rows(["A cat.", "cat", "dog"], [0.9, 1.0, 0.1]))
+    pruned = lines(tmp_path / "b" / "samples_qa.jsonl", rows(["cat", "a dog", "dog"], [0.8, 0.2, 0.1]))
+    assert run(tmp_path / "out", dense, pruned) == 0
+    row = matrix(tmp_path / "out")["pruned", "qa", "f1"]
+    assert float(row["change"]) == pytest.approx((0.8 + 0.2 - 0.9 - 1.0) / 3)
+    summary = summary_of(tmp_path / "out")
+    assert (summary["metric"], summary["dense_score"], summary["pruned_score"]) == (
+        "exact_match",
+        2 / 3,
+        1 / 3,
+    )
+
+
 def test_several_models_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("int4", "sparse50"):
         shutil.copytree(LM["pruned"], tmp_path / name / "org__model")

@@ -6,11 +6,15 @@ Log format 2 (``inspect_ai/log/_log.py``, ``_recorders/eval.py``); epochs are re
 from __future__ import annotations
 
 import json
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from prunescope.predictions.json_lines import opened
 from prunescope.predictions.logs.evaluation import (
@@ -23,6 +27,11 @@ from prunescope.predictions.logs.evaluation import (
 )
 
 HARNESS = "inspect-ai"
+
+#: Number of this way to pack in a zip file.
+_ZSTANDARD = 93
+
+_ATTACHMENT = re.compile(r"attachment://([0-9a-f]+)")
 
 #: Scores as letters: correct, incorrect, partly, none (``inspect_ai/scorer/_metric.py``).
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "yes": 1.0, "no": 0.0}
@@ -90,12 +99,12 @@ def _samples(path: Path) -> Iterator[tuple[Mapping[str, Any], int, Mapping[str, 
             with zipfile.ZipFile(path) as held:
                 names = held.namelist()
                 head = json.loads(
-                    held.read("header.json" if "header.json" in names else "_journal/start.json")
+                    _member(held, "header.json" if "header.json" in names else "_journal/start.json")
                 )
-                samples = [name for name in names if name.startswith("samples/")]
+                samples = _sample_names(held)
                 yield head, -1, None
                 for place, name in enumerate(samples):
-                    yield head, place, json.loads(held.read(name))
+                    yield head, place, json.loads(_member(held, name))
         elif path.suffix.lower() == ".eval":
             raise unreadable(path, "not a whole .eval log (it ends before its table of contents)")
         else:
@@ -108,6 +117,28 @@ def _samples(path: Path) -> Iterator[tuple[Mapping[str, Any], int, Mapping[str, 
         raise unreadable(
             path, f"not a whole log of {HARNESS} ({' '.join(str(error).split())[:120]})"
         ) from None
+
+
+def _sample_names(held: zipfile.ZipFile) -> list[str]:
+    """Each sample once: one that was written again stands there twice."""
+    return [name for name in dict.fromkeys(held.namelist()) if name.startswith("samples/")]
+
+
+def _member(held: zipfile.ZipFile, name: str) -> bytes:
+    """A file of the zip; also one packed by Zstandard, which Python's zipfile reads from 3.14 on only."""
+    info = held.getinfo(name)
+    if info.compress_type != _ZSTANDARD:
+        return held.read(info)
+    assert held.fp is not None
+    held.fp.seek(info.header_offset + 26)
+    lengths = int.from_bytes(held.fp.read(2), "little") + int.from_bytes(held.fp.read(2), "little")
+    held.fp.seek(lengths, 1)
+    packed = pa.BufferReader(held.fp.read(info.compress_size))
+    with pa.CompressedInputStream(packed, "zstd") as stream:
+        content: bytes = stream.read()
+    if zlib.crc32(content) != info.CRC:
+        raise zipfile.BadZipFile(f"{name} is damaged")
+    return content
 
 
 def _scores(sample: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,7 +208,10 @@ def _prompt(sample: Mapping[str, Any]) -> str:
     given = sample.get("input")
     if not told:
         told = [given] if isinstance(given, str) else [_words(one.get("content")) for one in given or ()]
-    return "\n".join(told)
+    held = sample.get("attachments") or {}
+    text = "\n".join(told)
+    # Long texts lie apart in a log, and a reference stands where they belong.
+    return _ATTACHMENT.sub(lambda found: str(held.get(found[1], found[0])), text) if held else text
 
 
 def _words(content: Any) -> str:
@@ -207,8 +241,8 @@ def _prompts(path: Path, places: Sequence[int]) -> list[str]:
     wanted, found = set(places), dict[int, str]()
     if wanted and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as held:
-            samples = [name for name in held.namelist() if name.startswith("samples/")]
-            found = {place: _prompt(json.loads(held.read(samples[place]))) for place in wanted}
+            samples = _sample_names(held)
+            found = {place: _prompt(json.loads(_member(held, samples[place]))) for place in wanted}
     elif wanted:
         found = {
             place: _prompt(one) for _, place, one in _samples(path) if one is not None and place in wanted

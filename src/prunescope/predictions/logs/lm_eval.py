@@ -74,7 +74,7 @@ def _answer(
     record: Mapping[str, Any], path: Path, line: int, groups: Sequence[str], skipped: dict[str, None]
 ) -> Answer:
     try:
-        contexts, continuations = _arguments(record.get("arguments"))
+        contexts, continuations, alone = _arguments(record.get("arguments"))
         scores, names = {}, record.get("metrics")
         for name in names if isinstance(names, list) else record.keys() - _FIELDS:
             value = number(record.get(name))
@@ -84,6 +84,7 @@ def _answer(
             else:
                 scores[str(name)] = value
         said = _flat(record.get("filtered_resps", record.get("resps")))
+        whole = _scalar(said) if alone else None
         lls = _loglikelihoods(said)
         if lls is not None:
             scores.pop("perplexity", None)  # the target's log-likelihood, which follows under its own name
@@ -107,8 +108,8 @@ def _answer(
             answer.label = [str(target)]
             answer.prediction = str(target) if greedy else "(another text)"
             scores["loglikelihood"] = lls[0]
-        elif lls is None and len(said) == 1 and isinstance(said[0], float | int):
-            scores.setdefault("loglikelihood", float(said[0]))
+        elif whole is not None:
+            scores.setdefault("loglikelihood", whole)
         elif lls is None:
             answer.label = _targets(target)
             answer.prediction = str(said[0]) if said else ""
@@ -117,19 +118,31 @@ def _answer(
         raise unreadable(path, f"line {line} is not as {HARNESS} writes it ({error})") from None
 
 
-def _arguments(value: Any) -> tuple[list[str], list[str]]:
-    """Prompts, and what the model was asked to continue them with; nothing of the latter where it generates."""
+def _arguments(value: Any) -> tuple[list[str], list[str], bool]:
+    """Prompts, and what the model was asked to continue them with; nothing of the latter where it generates.
+
+    Also whether each request is a text alone, whose likelihood is asked.
+    """
     if isinstance(value, Mapping):
         requests = [list(parts.values()) if isinstance(parts, Mapping) else parts for parts in value.values()]
     else:
         requests = list(value or [])
-    contexts, continuations = [], []
+    contexts, continuations, alone = [], [], bool(requests)
     for parts in requests:
         parts = parts if isinstance(parts, list | tuple) else [parts]
+        alone = alone and len(parts) == 1
         contexts.append(str(parts[0]) if parts else "")
         if len(parts) > 1 and isinstance(parts[1], str):
             continuations.append(parts[1])
-    return contexts, continuations
+    return contexts, continuations, alone
+
+
+def _scalar(said: Sequence[Any]) -> float | None:
+    """The one number that was said, however deep it lies."""
+    value: Any = said
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    return number(value)
 
 
 def _flat(value: Any) -> list[Any]:
