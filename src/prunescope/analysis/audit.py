@@ -129,8 +129,9 @@ def audit(
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
     pair = paired_sides(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
-        known_numbers = pair.dense.label if pair.dense.labelled else np.median(pair.dense.prediction, axis=0)
-        tolerance = default_tolerance(known_numbers)
+        # Labels that do not vary say nothing of what is close; what the dense models answer does.
+        of_labels = default_tolerance(pair.dense.label) if pair.dense.labelled else 0.0
+        tolerance = of_labels or default_tolerance(pair.dense.prediction.ravel())
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
         if pair.dense.labelled and dense and pruned:
@@ -269,14 +270,17 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
+    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
+    scored = np.isfinite(score_pruned - score_dense)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     summary: dict[str, Any] = {
         **_counts(pair, pies),
-        "dense_score": _mean(score_dense),
-        "pruned_score": _mean(score_pruned),
-        "dense_score_std": _std(score_dense),
-        "pruned_score_std": _std(score_pruned),
+        "n_scored": int(np.count_nonzero(scored)),
+        "dense_score": _mean(score_dense[scored]),
+        "pruned_score": _mean(score_pruned[scored]),
+        "dense_score_std": _std(score_dense[scored]),
+        "pruned_score_std": _std(score_pruned[scored]),
         "dense_score_on_pies": _mean(dense_on_pies),
         "pruned_score_on_pies": _mean(pruned_on_pies),
         "change": changes.of_score(score_dense, score_pruned),
@@ -393,6 +397,8 @@ def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
 
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
+    if side.task == "multi-label":
+        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:

@@ -32,7 +32,7 @@ _BINS, _PARTS = 15, 20
 _FITTED = 4_000
 
 #: Logits at most of one side: of larger tables, examples drawn at random stand for all (``n_examples`` says how many).
-_MOST_LOGITS = 20_000_000
+_MOST_LOGITS = 3_000_000
 
 #: With more classes there are no rows by class.
 _MOST_CLASSES = 1_000
@@ -82,11 +82,10 @@ def summary_of(rows: Sequence[Certainty]) -> dict[str, Any]:
 
 
 def log_probabilities(logits: np.ndarray) -> np.ndarray:
-    """Log softmax of (n, C), in float64."""
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return shifted
+    """Log softmax over the first axis of (C, n), in float64."""
+    shifted = logits - logits.max(axis=0)
+    shifted -= np.log(np.exp(shifted).sum(axis=0))
+    return np.asarray(shifted)
 
 
 def temperature(logits: np.ndarray, label: np.ndarray) -> float:
@@ -95,16 +94,16 @@ def temperature(logits: np.ndarray, label: np.ndarray) -> float:
     Args:
         logits: (n, C). label: (n,) classes.
     """
-    values = logits.astype(np.float64)
-    values -= values.max(axis=1, keepdims=True)
-    true = values[np.arange(len(label)), label]
+    values = np.ascontiguousarray(logits.T, dtype=np.float64)
+    values -= values.max(axis=0)
+    true = values[label, np.arange(len(label))]
     # The likelihood is convex in the inverse; in its logarithm steps stay positive.
     low, high, log_scale = -np.log(100.0), np.log(100.0), 0.0
     for _ in range(60):
         scale = np.exp(log_scale)
         weight = np.exp(scale * values)
-        weight /= weight.sum(axis=1, keepdims=True)
-        mean = (weight * values).sum(axis=1)
+        weight /= weight.sum(axis=0)
+        mean = (weight * values).sum(axis=0)
         slope = float(np.mean(mean - true))
         if slope == 0:
             break
@@ -112,7 +111,7 @@ def temperature(logits: np.ndarray, label: np.ndarray) -> float:
             high = log_scale
         else:
             low = log_scale
-        bend = float(np.mean((weight * values**2).sum(axis=1) - mean**2))
+        bend = float(np.mean((weight * values**2).sum(axis=0) - mean**2))
         step = -slope / (bend * scale + slope) if bend * scale + slope > 0 else 0.0
         wanted = log_scale + step
         next_scale = wanted if low < wanted < high and step else (low + high) / 2
@@ -122,13 +121,29 @@ def temperature(logits: np.ndarray, label: np.ndarray) -> float:
     return float(np.exp(-log_scale))
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = _BINS) -> float:
-    """Mean gap between confidence and accuracy over bins with as many answers each, weighted by their size."""
-    n = len(confidence)
-    order = np.argsort(confidence, kind="stable")
-    starts = np.unique(np.arange(min(bins, n)) * n // min(bins, n))
-    gaps = np.add.reduceat((confidence - right)[order], starts)
-    return float(np.abs(gaps).sum()) / n
+def calibration_errors(
+    sure: np.ndarray, right: np.ndarray, part: np.ndarray, bins: int = _BINS
+) -> np.ndarray:
+    """(1 + parts,): mean gap between confidence and accuracy over bins of as many answers each, weighted by their size;
+    then the same without each part, in the bins of all.
+
+    Args:
+        sure: (m,) probabilities of what was chosen. right: (m,) bool. part: (m,) int, from 0.
+    """
+    m = len(sure)
+    bins = min(bins, m)
+    place = np.empty(m, dtype=np.int64)
+    place[np.argsort(sure, kind="stable")] = np.arange(m) * bins // m
+    parts = int(part.max()) + 1
+    gaps = np.bincount(place * parts + part, weights=sure - right, minlength=bins * parts).reshape(
+        bins, parts
+    )
+    whole = gaps.sum(axis=1)
+    found = [np.abs(whole).sum() / m]
+    if parts > 1:
+        left = m - np.bincount(part, minlength=parts)
+        found += (np.abs(whole[:, None] - gaps).sum(axis=0) / left).tolist()
+    return np.array(found)
 
 
 def _scaled(logits: np.ndarray, label: np.ndarray, halves: Sequence[np.ndarray], task: str) -> np.ndarray:
@@ -222,11 +237,11 @@ class _Collector:
         self.errors.append([self._calibration(s, r) for s, r in zip(sure, right, strict=True)])
 
     def _logs(self, logits: np.ndarray) -> np.ndarray:
-        """(n, answers, options) log probabilities."""
+        """(options, n, answers) log probabilities."""
         if self.single:
-            return log_probabilities(logits)[:, None, :]
+            return log_probabilities(np.ascontiguousarray(logits.T, dtype=np.float64))[:, :, None]
         flat = logits.astype(np.float64)
-        return np.stack([-np.logaddexp(0, flat), -np.logaddexp(0, -flat)], axis=-1)
+        return np.stack([-np.logaddexp(0, flat), -np.logaddexp(0, -flat)])
 
     def _keep(self, key: tuple[str, int], found: np.ndarray) -> None:
         known = self.examples.setdefault(key, np.zeros(len(found)))
@@ -245,11 +260,7 @@ class _Collector:
         return np.concatenate([[values.sum()], parts])
 
     def _calibration(self, sure: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """(1 + parts,): the error, and without each part of the examples."""
-        whole = calibration_error(sure.ravel(), right.ravel())
-        parts = range(int(self.part.max(initial=0)) + 1)
-        rest = [calibration_error(sure[self.part != g].ravel(), right[self.part != g].ravel()) for g in parts]
-        return np.array([whole, *(rest if len(rest) > 1 else [])])
+        return calibration_errors(sure.ravel(), right.ravel(), np.repeat(self.part, sure.shape[1]))
 
     def rows(self, scaled: bool) -> Iterator[Certainty]:
         counts = np.bincount(self.side.label, minlength=self.classes) if self.classes else np.zeros(0, int)
@@ -317,21 +328,21 @@ class _Collector:
 
 
 def _measured(dense: np.ndarray, pruned: np.ndarray, label: np.ndarray) -> dict[tuple[str, int], np.ndarray]:
-    """Measures (n,) of log probabilities (n, answers, options): sums over the answers, means of probabilities."""
+    """Measures (n,) of log probabilities (options, n, answers): sums over the answers, means of probabilities."""
     first, second = np.exp(dense), np.exp(pruned)
     middle = np.log(np.maximum((first + second) / 2, np.finfo(float).tiny))
-    js = (first * (dense - middle) + second * (pruned - middle)).sum(axis=(1, 2)) / 2
-    found = {("kl", 0): (first * (dense - pruned)).sum(axis=(1, 2)), ("js", 0): np.maximum(js, 0)}
-    true = _true(label)[..., None]
+    js = (first * (dense - middle) + second * (pruned - middle)).sum(axis=0).sum(axis=1) / 2
+    found = {("kl", 0): (first * (dense - pruned)).sum(axis=0).sum(axis=1), ("js", 0): np.maximum(js, 0)}
+    true = _true(label)[None]
     for side, (log, probability) in enumerate(((dense, first), (pruned, second))):
-        of_true = np.take_along_axis(probability, true, axis=2)[..., 0]
-        found["nll", side] = -np.take_along_axis(log, true, axis=2)[..., 0].sum(axis=1)
-        squares = (probability * probability).sum(axis=2) - 2 * of_true + 1
+        of_true = np.take_along_axis(probability, true, axis=0)[0]
+        found["nll", side] = -np.take_along_axis(log, true, axis=0)[0].sum(axis=1)
+        squares = (probability * probability).sum(axis=0) - 2 * of_true + 1
         found["brier", side] = squares.sum(axis=1)
         found["true_probability", side] = of_true.mean(axis=1)
         others = probability.copy()
-        np.put_along_axis(others, true, -1.0, axis=2)
-        found["margin", side] = (of_true - others.max(axis=2)).mean(axis=1)
+        np.put_along_axis(others, true, -1.0, axis=0)
+        found["margin", side] = (of_true - others.max(axis=0)).mean(axis=1)
     return found
 
 
@@ -342,4 +353,4 @@ def _true(label: np.ndarray) -> np.ndarray:
 
 def _sure(log: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, answers): probability of the likeliest option, and whether it is the true one."""
-    return np.exp(log.max(axis=2)), log.argmax(axis=2) == _true(label)
+    return np.exp(log.max(axis=0)), log.argmax(axis=0) == _true(label)

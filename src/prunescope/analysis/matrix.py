@@ -306,6 +306,7 @@ def suite(
     """
     check_free(out)
     names = _Names()
+    without: dict[str, dict[str, None]] = {}
     rows: list[MatrixRow] = []
     held: list[dict[str, Any]] = []
     with atomic_directory(out.resolve()) as folder:
@@ -313,9 +314,9 @@ def suite(
             place = f"{names.of(cell.model)}/{names.of(cell.task, cell.model)}"
             # A column of one task need not be one of another.
             known = [name for name in groups if cell.files[0] or metadata or name in (cell.groups or {})]
-            if odd := [name for name in groups if name not in known]:
-                lines = cell.said.setdefault("more_warnings", [])
-                lines.append(f"task {cell.task!r}: no column {listed(map(repr, odd))} for --groups")
+            for name in groups:
+                if name not in known:
+                    without.setdefault(name, {})[cell.task] = None
             summary = audit_cell(
                 cell,
                 folder / place,
@@ -343,8 +344,17 @@ def suite(
             "confidence": confidence,
             "overall": [_overall(model, held) for model in models],
             "cells": held,
-            "warnings": list(dict.fromkeys(line for one in held for line in one.pop("warnings"))),
+            "warnings": [
+                *dict.fromkeys(line for one in held for line in one.pop("warnings")),
+                *(f"--groups: no column {name!r} in {listed(tasks, 5)}" for name, tasks in without.items()),
+            ],
         }
+        every = {cell["task"] for cell in held}
+        for name, tasks in without.items():
+            if tasks.keys() == every:
+                raise UserError(
+                    f"--groups: no column {name!r} in the logs; a table with it can be given with --metadata"
+                )
         write_table(folder, MatrixRow, rows)
         write_json(folder / "summary.json", summary)
         write_text(folder / "report.html", suite_page(folder))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -65,24 +65,3 @@ def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> Inter
     n = len(values)
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * spread / math.sqrt(n)
     return Interval(center, center - half, center + half)
-
-
-def change_interval(dense: np.ndarray, pruned: np.ndarray, confidence: float) -> dict[str, Any] | None:
-    """Mean of pruned minus dense score, paired by seed, with its t interval, for ``summary.json``; None without a pair.
-
-    Args:
-        dense, pruned: (S,) scores of the same seeds; a seed that lacks one (no PIEs) is left out.
-        confidence: of the interval, such as 0.99. Its ends are null with one seed.
-    """
-    differences = pruned - dense
-    known = differences[np.isfinite(differences)]
-    if not len(known):
-        return None
-    interval = t_interval(known, confidence)
-    return {
-        "mean": interval.mean,
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "confidence": confidence,
-        "n_seeds": len(known),
-    }

@@ -17,6 +17,9 @@ from prunescope.analysis.conditions import LEVEL, NAMES, value_of
 from prunescope.errors import UserError
 from prunescope.files import write_text
 
+#: Warnings printed; the page has all of them.
+_MOST_WARNINGS = 20
+
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
 EXIT_MISSED = 3
 
@@ -204,8 +207,11 @@ def _print(summary: Mapping[str, Any]) -> None:
 
     for line in sentences.read_lines(summary):
         print(line)
-    for line in summary.get("warnings") or []:
+    warnings = summary.get("warnings") or []
+    for line in warnings[:_MOST_WARNINGS]:
         print(f"warning: {line}", file=sys.stderr)
+    if len(warnings) > _MOST_WARNINGS:
+        print(f"warning: {len(warnings) - _MOST_WARNINGS} more on the page", file=sys.stderr)
     if summary.get("suite"):
         for one in summary["overall"]:
             print(suite_page.headline(one))

@@ -423,6 +423,17 @@ def constant_sentence(summary: Mapping[str, Any]) -> str | None:
     return f"{text}."
 
 
+def unlabelled_sentence(summary: Mapping[str, Any]) -> str | None:
+    """Classes that macro F1 counts although no example has them."""
+    without = summary.get("n_classes_without_label")
+    if not without or metric_name(summary) != "macro F1":
+        return None
+    return (
+        f"Macro F1 counts {count(without, 'class', 'classes')} that no example has, as 0, on both sides: a class that "
+        "only one side predicts lowers both."
+    )
+
+
 def certainty_sentence(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str | None:
     """What the probabilities lose that the chosen class does not show."""
     every = {(row["measure"], bool(row["scaled"])): row for row in rows if row["class_"] is None}
@@ -453,6 +464,7 @@ def story(
     tested = [row for row in classes if row.p_corrected is not None]
     found = [
         score_sentence(summary),
+        unlabelled_sentence(summary),
         constant_sentence(summary),
         margin_sentence(summary),
         flips_sentence(summary),

@@ -88,6 +88,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
     )
     assert sorted(path.name for path in out.iterdir()) == [
         "alpha.csv",
+        "certainty.csv",
         "class_scores.csv",
         "classes.csv",
         "el2n.csv",
@@ -114,7 +115,18 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "pruned_score_on_pies",
         "n_flips_mean",
         "alpha",
+        "alpha_null",
+        "alpha_corrected",
+        "mcnemar",
+        "change",
+        "kl_mean",
+        "js_mean",
+        "nll_dense",
+        "nll_pruned",
+        "ece_dense",
+        "ece_pruned",
     } <= summary.keys()
+    assert {"mean", "ci_low", "ci_high", "confidence", "verdict"} <= summary["alpha_corrected"].keys()
     assert {"mean", "ci_low", "ci_high", "confidence", "verdict"} <= summary["alpha"].keys()
     assert pq.read_schema(out / "pies.parquet").names == [
         "example",
@@ -138,9 +150,19 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         ]
     )
     assert columns(out / "alpha.csv") == ["seed", "accuracy_dense", "accuracy_pruned", "alpha"]
-    assert columns(out / "classes.csv") == (
-        ["class", "n_examples", "share_of_examples", "n_pies", "share_of_pies"]
-    )
+    assert columns(out / "classes.csv")[:11] == [
+        "class",
+        "n_examples",
+        "share_of_examples",
+        "n_pies",
+        "share_of_pies",
+        "recall_dense",
+        "recall_pruned",
+        "to_wrong",
+        "to_right",
+        "p_value",
+        "p_corrected",
+    ]
     assert columns(out / "el2n.csv") == [
         "bin",
         "n_examples",
@@ -150,7 +172,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "score_high",
     ]
     assert pq.read_schema(out / "el2n_scores.parquet").names == ["example", "el2n"]
-    assert columns(out / "readability.csv") == ["measure", "all", "pies", "ratio"]
+    assert columns(out / "readability.csv")[:4] == ["measure", "all", "pies", "ratio"]
     bins = pd.read_csv(out / "el2n.csv")
     assert bins["n_examples"].tolist() == [12] * 5
     assert bins["n_pies"].sum() == summary["n_pies"] > 0

@@ -10,7 +10,7 @@ from scipy import optimize
 from scipy.special import expit, log_softmax, rel_entr, softmax
 
 from prunescope.analysis.audit_tables import Certainty
-from prunescope.analysis.certainty import calibration_error, certainty, summary_of, temperature
+from prunescope.analysis.certainty import calibration_errors, certainty, summary_of, temperature
 from prunescope.predictions.metadata import TableMeta
 from prunescope.predictions.store import SeedBlock, read_sides, write_predictions
 
@@ -115,7 +115,8 @@ def test_temperature_is_the_likeliest(made: tuple[np.ndarray, np.ndarray]) -> No
 def test_calibration_error_of_two_bins() -> None:
     """Bins (.5, .6) and (.8, .9): gaps 1.1 - 1 and 1.7 - 2, over 4 answers."""
     sure, right = np.array([0.9, 0.5, 0.6, 0.8]), np.array([True, False, True, True])
-    assert calibration_error(sure, right, bins=2) == pytest.approx((0.1 + 0.3) / 4)
+    found = calibration_errors(sure, right, np.array([0, 1, 1, 1]), bins=2)
+    assert found == pytest.approx([(0.1 + 0.3) / 4, (0.1 + 0.2) / 3, 0.1])
 
 
 def test_several_labels_are_yes_or_no_answers(tmp_path: Path) -> None:

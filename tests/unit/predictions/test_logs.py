@@ -445,6 +445,60 @@ def test_groups_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "no column 'nowhere'" in refused(capsys, tmp_path / "b", *one, "--groups", "nowhere")
 
 
+def test_groups_of_some_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert run(out, LM["dense"], LM["pruned"], "--groups", "subject") == 0
+    assert (out / "pruned" / "toy_choice" / "groups.csv").exists()
+    assert not (out / "pruned" / "toy_sums" / "groups.csv").exists()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "subject" in line]
+    assert lines == ["warning: --groups: no column 'subject' in toy_rolling, toy_sentiment, toy_sums"]
+    assert "no column 'nowhere' in the logs" in (
+        refused(capsys, tmp_path / "b", LM["dense"], LM["pruned"], "--groups", "nowhere")
+    )
+
+
+def test_tables_make_suites_too(tmp_path: Path) -> None:
+    """Files of a folder without seeds are tasks; several folders are several models."""
+    for model, wrong in (("dense", 0), ("int8", 3), ("int4", 12)):
+        (tmp_path / model).mkdir()
+        for task in ("news", "mail"):
+            rows = [f"{i},{'ab'[i % 2]},{'ab'[(i + (i < wrong)) % 2]}\n" for i in range(30)]
+            (tmp_path / model / f"{task}.csv").write_text("example,label,prediction\n" + "".join(rows))
+    out = tmp_path / "out"
+    assert (
+        run(
+            out,
+            tmp_path / "dense",
+            [tmp_path / "int8", tmp_path / "int4"],
+            "--markdown",
+            str(tmp_path / "m.md"),
+        )
+        == 0
+    )
+    found = matrix(out)
+    assert {(m, t): row["to_wrong"] for (m, t, _), row in found.items()} == {
+        ("int8", "news"): "3",
+        ("int8", "mail"): "3",
+        ("int4", "news"): "12",
+        ("int4", "mail"): "12",
+    }
+    row = found["int4", "news", "accuracy"]
+    assert float(row["p_value"]) == pytest.approx(2 / 2**12)
+    assert float(row["p_corrected"]) == pytest.approx(4 * 2 / 2**12)
+    assert (out / "int4" / "news" / "classes.csv").exists()
+    assert "After correction, 2 tasks lost" in (tmp_path / "m.md").read_text()
+    assert (
+        run(
+            tmp_path / "b",
+            tmp_path / "dense",
+            [tmp_path / "int8", tmp_path / "int4"],
+            "--fail-on",
+            "harm > 0.2",
+        )
+        == 3
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
