@@ -81,10 +81,13 @@ def score_text(value: float | None, summary: Mapping[str, Any]) -> str:
 
 
 def read_lines(summary: Mapping[str, Any]) -> list[str]:
-    """How users' tables were read: task, size, classes and their order, columns; nothing of prediction tables alone."""
+    """How predictions were read: task and size; of users' tables and logs also classes, their order, and columns."""
     read = summary.get("read")
     if not isinstance(read, Mapping):
-        return []
+        if summary.get("task") is None:
+            return []
+        total = summary.get("n_classes")
+        read = {"notes": ["prediction tables" + (f", {count(total, 'class', 'classes')}" if total else "")]}
     notes = f" ({'; '.join(read['notes'])})" if read.get("notes") else ""
     lines = [
         f"Read as {summary['task']}{notes}: {count(summary.get('n_examples'), 'example')}, "

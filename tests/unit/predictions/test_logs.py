@@ -305,6 +305,18 @@ def test_filters_of_generated_answers(tmp_path: Path) -> None:
     assert summary["mcnemar"]["to_wrong"] == 4
 
 
+def test_a_filter_that_one_side_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = samples("pruned", "toy_sums")
+    strict = tmp_path / path.name
+    strict.write_text(
+        "".join(json.dumps(row) + "\n" for row in records(path) if row["filter"] == "strict-match")
+    )
+    error = refused(capsys, tmp_path / "out", samples("dense", "toy_sums"), strict)
+    assert "filters of the two sides: flexible-extract, strict-match and strict-match" in error
+    assert run(tmp_path / "out", samples("dense", "toy_sums"), strict, "--allow", "filters") == 0
+    assert list(matrix(tmp_path / "out")) == [("pruned", "toy_sums", "exact_match,strict-match")]
+
+
 def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps({"filter": "none", "resps": [], **row}) + "\n" for row in rows))

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from prunescope.cli import main
+from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 HEADER = "example,label,prediction\n"
 
@@ -70,6 +71,14 @@ def test_what_was_read_stands_first(tmp_path: Path, capsys: pytest.CaptureFixtur
     ]
     page = (tmp_path / "out" / "report.html").read_text()
     assert page.index(lines[0]) < page.index("The answer")
+
+
+def test_prediction_tables_are_named_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    block = SeedBlock(3, np.array([0, 1, 1]), prediction=np.array([0, 1, 0]))
+    write_predictions(tmp_path / "a.parquet", TableMeta("single-label", ("x", "y")), [block])
+    audit(tmp_path / "out", tmp_path / "a.parquet", tmp_path / "a.parquet")
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "Read as single-label (prediction tables, 2 classes): 3 examples, 1 seed a side."
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -75,6 +75,9 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         UserError: something differs that is not allowed, targets differ, or no question is on both sides.
     """
     warnings = [f"{one.path}: {note}" for one in (dense, pruned) for note in one.notes]
+    if len(dense.filters) != len(pruned.filters):
+        # Where one side has several filters, its metrics are called after them.
+        dense, pruned = _by_filter(dense), _by_filter(pruned)
     differences = _differences(dense, pruned)
     keys, how = _keys(dense, pruned)
     if how is not None:
@@ -102,6 +105,14 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         differences["prompts"] = f"differ in {int(other.sum())} of {len(common)} questions, such as {first}"
     warnings += _refused_or_said(dense, pruned, differences, allow)
     return _made(dense, pruned, at, np.array(epochs), warnings)
+
+
+def _by_filter(one: Evaluation) -> Evaluation:
+    if len(one.filters) != 1:
+        return one
+    own = {name for name in one.scores if name != "loglikelihood"}
+    named = {f"{name},{one.filters[0]}" if name in own else name: held for name, held in one.scores.items()}
+    return replace(one, scores=named)
 
 
 def _differences(dense: Evaluation, pruned: Evaluation) -> dict[str, str]:
