@@ -114,7 +114,7 @@ def _answer(
             answer.label = _targets(target)
             answer.prediction = str(said[0]) if said else ""
         return answer
-    except (TypeError, ValueError, IndexError, KeyError) as error:
+    except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
         raise unreadable(path, f"line {line} is not as {HARNESS} writes it ({error})") from None
 
 

@@ -28,9 +28,6 @@ DIFFERENCES = {
     "adapter": "adapter",
 }
 
-#: The log-likelihood of a choice that a question does not have: finite, and nothing beside any other.
-NO_SUCH_CHOICE = -1e4
-
 #: The class of an answer that names no choice.
 _NONE_CHOSEN = "(no answer)"
 
@@ -43,8 +40,8 @@ class PairedTask:
     """One task of two models.
 
     metrics: by name, (S, n) of both sides, NaN where there is no number. leading: the one that says what is right.
-    loglikelihoods: of both sides, (n, K) of every question's choices, ``NO_SUCH_CHOICE`` where it has fewer; None where
-    they are not logged. rows: (n,) each question's first row in the dense log. groups: (n,) by column.
+    loglikelihoods: of both sides, (n, K) of every question's choices, far below the others where it has fewer; None
+    where they are not logged. rows: (n,) each question's first row in the dense log. groups: (n,) by column.
     """
 
     task: str
@@ -343,10 +340,15 @@ def _loglikelihoods(
     widths = [[len(lls) for lls in side if lls is not None] for side in held]
     if widths[0] != widths[1]:
         return None
+    every = np.concatenate([np.asarray(lls) for side in held for lls in side if lls is not None])
+    if np.isnan(every).any():
+        return None
+    # Far below every other one, but finite: nothing beside them after a softmax.
+    none = float(every[np.isfinite(every)].min(initial=0.0)) - 1e4
     found = []
     for side in held:
-        matrix = np.full((len(side), max(widths[0])), NO_SUCH_CHOICE, dtype=np.float32)
+        matrix = np.full((len(side), max(widths[0])), none, dtype=np.float32)
         for row, lls in enumerate(side):
-            matrix[row, : len(lls or ())] = lls
+            matrix[row, : len(lls or ())] = np.clip(np.asarray(lls), none, 1e4)
         found.append(matrix)
     return found[0], found[1]

@@ -14,7 +14,7 @@ from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.predictions.arrow import METADATA_KEY, damaged
 from prunescope.predictions.json_lines import opened, suffix_of
 from prunescope.predictions.logs import every_eval_ever, helm, inspect_ai, lighteval, lm_eval
-from prunescope.predictions.logs.evaluation import Evaluation
+from prunescope.predictions.logs.evaluation import Evaluation, unreadable
 
 Reader = Callable[[Path, Sequence[str]], list[Evaluation]]
 
@@ -171,7 +171,13 @@ def evaluations(files: Files, groups: Sequence[str]) -> dict[str, Evaluation]:
     """
     found: dict[str, Evaluation] = {}
     for path, read in files.logs:
-        for one in read(path, groups):
+        try:
+            read_from = read(path, groups)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            # Whatever a log may hold where its harness writes something else.
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise unreadable(path, f"not as its harness writes it ({reason})") from None
+        for one in read_from:
             if one.task in found:
                 raise UserError(
                     f"{path}: task {one.task!r} stands in {found[one.task].path} already; give one run of each model "
