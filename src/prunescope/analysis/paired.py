@@ -7,6 +7,7 @@ is too narrow; here both count (docs/statistics.md).
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -185,7 +186,10 @@ class Changes:
                 chosen = np.zeros(n, dtype=bool)
                 slow = self.dense.task in _SLOW
                 chosen[members[(group == g) == slow]] = True
-                part = measure(self.pruned, chosen) - measure(self.dense, chosen)
+                with warnings.catch_warnings():
+                    # A part may hold a single class, which some metrics warn of.
+                    warnings.simplefilter("ignore")
+                    part = measure(self.pruned, chosen) - measure(self.dense, chosen)
                 values.append(part if slow else count * (after - before) - (count - 1) * part)
             pseudo = np.stack(values, axis=1)[known]
             return of_pseudo_values(change, pseudo) if np.isfinite(pseudo).all() else None
@@ -208,5 +212,5 @@ class Changes:
             "ci_high": interval.high,
             "confidence": self.confidence,
             "n_seeds": len(known),
-            "detectable": _FOUND * math.sqrt(result.variance) if result else None,
+            "detectable": _FOUND * math.sqrt(result.variance) if result and result.variance > 0 else None,
         }

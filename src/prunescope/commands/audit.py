@@ -339,7 +339,8 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
     lines = []
     found, change = summary.get("mcnemar"), summary.get("change")
     if found:
-        whose = "answers" if summary["n_seeds"] == 1 else "majority votes"
+        whose = "answer" if summary["n_seeds"] == 1 else "majority vote"
+        whose += "" if found["to_wrong"] == 1 else "s"
         lines.append(
             f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right (exact McNemar test, "
             f"p = {found['p_value']:.2g})"
@@ -362,7 +363,8 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
             f"{summary['nll_dense']:.4f} dense, {summary['nll_pruned']:.4f} pruned"
         )
     lines += [
-        f"{len(seeds)} of {summary['n_seeds']} {side} models give one answer to all examples"
+        f"{len(seeds)} of {summary['n_seeds']} {side} models {'gives' if len(seeds) == 1 else 'give'} one answer to "
+        "all examples"
         for side, seeds in (summary.get("constant") or {}).items()
         if seeds
     ]

@@ -96,4 +96,4 @@ def _means(rows: pd.DataFrame) -> pd.DataFrame:
     # Pruners that were asked for the same ratio reach it to within single weights.
     key = ["dataset", "arch", rows["sparsity"].round(3), "measure"]
     found = rows.groupby(key, sort=True)[["all", "pies", "ratio"]].mean().reset_index()
-    return found.assign(pruner=_MEAN)[list(rows.columns)]
+    return found.assign(pruner=_MEAN).reindex(columns=rows.columns)

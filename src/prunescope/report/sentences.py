@@ -166,7 +166,8 @@ def change_interval(change: Any) -> str:
         return ""
     low, high = signed_points(change["ci_low"]), signed_points(change["ci_high"])
     if change["ci_high"] - change["ci_low"] >= 1:
-        return " (too few seeds to say how far it would vary)"
+        few = "examples" if change.get("n_seeds") == 1 else "seeds"
+        return f" (too few {few} to say how far it would vary)"
     return f" ({100 * change['confidence']:g}% interval of the change {low} to {high})"
 
 
@@ -384,15 +385,19 @@ def harm_sentence(summary: Mapping[str, Any]) -> str | None:
     whose = "Of the answers" if summary.get("n_seeds") == 1 else "Of the majority votes"
     if not wrong + right:
         return f"{whose}, none changes between right and wrong."
-    text = f"{whose}, {count(wrong)} become wrong and {count(right)} become right"
+    text = f"{whose}, {_become(wrong)} wrong and {_become(right)} right"
     if p < LEVEL:
         more = "harm" if wrong > right else "good"
         return f"{text}: more {more} than chance explains (exact McNemar test, {p_text(p)})."
     text += f": no more harm than good beyond chance (exact McNemar test, {p_text(p)})"
     least = (summary.get("change") or {}).get("detectable")
-    if least is not None and is_share(summary):
+    if least is not None and least < 0.5 and is_share(summary):
         text += f"; this many examples would show a change of {points(least)} in four of five cases"
     return f"{text}."
+
+
+def _become(n: int) -> str:
+    return f"{count(n)} {'becomes' if n == 1 else 'become'}"
 
 
 def margin_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -455,7 +460,7 @@ def certainty_sentence(summary: Mapping[str, Any], rows: Sequence[Mapping[str, A
             if lost
             else ", a loss that a temperature repairs: scale is lost, no information that could be told"
         )
-    elif raw["ci_high"] is not None and raw["ci_high"] >= 0:
+    elif raw["change"] and raw["ci_high"] is not None and raw["ci_high"] >= 0:
         text += ", a change not distinguished from none"
     return f"{text}."
 

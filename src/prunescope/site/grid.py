@@ -9,7 +9,15 @@ from typing import Any
 from prunescope.config.grid import Cell
 from prunescope.figures.style import look
 from prunescope.report import page
-from prunescope.report.sentences import is_share, metric_name, number, percent, score_text, signed_points
+from prunescope.report.sentences import (
+    is_share,
+    metric_name,
+    number,
+    p_text,
+    percent,
+    score_text,
+    signed_points,
+)
 from prunescope.site.findings import CellNumbers
 from prunescope.site.state import STATES, CellCount, Key, key_of
 
@@ -43,9 +51,22 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
         0.0,
         False,
     ),
+    "harm": (
+        "harm",
+        "Majority votes that become wrong less those that become right, in points of the examples, with the p-value of "
+        "McNemar's exact test.",
+        0.0,
+        True,
+    ),
+    "alpha_corrected": (
+        "recall distortion, corrected for noise",
+        "Above 1, differences in recall between classes grow. >, <, ?: verdict of its interval.",
+        1.0,
+        True,
+    ),
     "alpha": (
-        "recall distortion α",
-        "Above 1, differences in recall between classes grow. >, <, ?: verdict of the interval.",
+        "recall distortion α, as the paper",
+        "Noise pulls it below 1, also where nothing changes. >, <, ?: verdict of the interval over seeds.",
         1.0,
         True,
     ),
@@ -81,6 +102,13 @@ def values(cell: CellNumbers, claims: tuple[int, int] | None) -> dict[str, tuple
     before = summary.get("dense_score_on_pies")
     if on_pies is not None and before is not None:
         put("change_on_pies", on_pies - before, change(on_pies - before))
+    harm, n = summary.get("mcnemar"), summary.get("n_examples")
+    if isinstance(harm, Mapping) and n:
+        net = (harm["to_wrong"] - harm["to_right"]) / n
+        put("harm", net, f"{signed_points(net)} ({p_text(harm['p_value'])})")
+    corrected = cell.corrected
+    if corrected is not None and not (corrected["ci_low"] is None and corrected["ci_high"] is None):
+        put("alpha_corrected", corrected["mean"], f"{number(corrected['mean'])} {corrected['verdict']}")
     if cell.alpha is not None:
         put(
             "alpha",

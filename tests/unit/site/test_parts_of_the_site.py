@@ -106,6 +106,24 @@ def test_grid_has_cells_that_are_not_there_too(tmp_path: Path) -> None:
     ]
 
 
+def test_grid_has_harm_and_the_alpha_that_can_be_told(tmp_path: Path) -> None:
+    told = {"mean": 1.4, "ci_low": 1.1, "ci_high": None, "confidence": 0.99, "verdict": ">"}
+    harm = {"to_wrong": 9, "to_right": 3, "p_value": 0.146}
+    known = {**cell().summary, "n_examples": 200, "mcnemar": harm}
+
+    def values(corrected: dict[str, object]) -> dict[str, tuple[float, str]]:
+        summary = {**known, "alpha_corrected": corrected}
+        there = CellNumbers("digits", "lenet5", "MP", Compression.parse("ratio-400percent"), summary)
+        counted = state.counted(study(grid=GRID).cells, {})
+        found = grid.payload([there], counted, {}, tmp_path / "cells", tmp_path / "index.html")
+        own: dict[str, tuple[float, str]] = found["cells"][0]["values"]
+        return own
+
+    assert values(told)["harm"] == (0.03, "+3.0 (p = 0.15)")
+    assert values(told)["alpha_corrected"] == (1.4, "1.40 >")
+    assert "alpha_corrected" not in values({**told, "ci_low": None, "verdict": "?"})
+
+
 def row(pruner: str, quantity: str, published: float, ours: float | None) -> dict[str, str]:
     names = {"paper": "PIE", "table": "9", "dataset": "imdb", "arch": "bert", "sparsity": "0.5"}
     own = "" if ours is None else str(ours)

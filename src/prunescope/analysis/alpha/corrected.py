@@ -22,6 +22,9 @@ from prunescope.analysis.stats import ROUNDING, Verdict
 #: pooled over classes, which few seeds measure far better.
 _POOLED = 8
 
+#: Squares of balances that sum to less are rounding errors.
+_NOTHING = 1e-12
+
 #: Steps of the search for an end of the interval, in arctan(alpha), and halvings of the step that holds it.
 _STEPS, _HALVINGS = 24, 45
 
@@ -100,7 +103,7 @@ def corrected_slope(found: Moments, confidence: float) -> Corrected:
         Moments(found.support[kept], found.hits[:, kept], found.own[kept], found.counts[kept])
     )
     dense, across = balances.products[0]
-    if dense <= 0:
+    if dense <= _NOTHING:
         return Corrected(None, None, None)
     mean = float(across / dense)
     return Corrected(

@@ -131,8 +131,8 @@
     if (ends.length === 3) legend.append(element("span", `light: ${write(ends[1])}, no change`, "note"));
   };
   const writer = (measure) => (value) => {
-    if (measure.name === "alpha") return value.toFixed(2).replace("-", "−");
-    const points = ["change", "excess", "change_on_pies"].includes(measure.name);
+    if (["alpha", "alpha_corrected"].includes(measure.name)) return value.toFixed(2).replace("-", "−");
+    const points = ["change", "excess", "change_on_pies", "harm"].includes(measure.name);
     return `${(100 * value).toFixed(points ? 1 : 0).replace("-", "−")}${points ? " points" : "%"}`;
   };
 
