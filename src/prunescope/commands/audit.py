@@ -175,16 +175,15 @@ def run(args: argparse.Namespace) -> int:
     ):
         summary = audit(dense.tables, pruned[0].tables, args.out, **options)
     else:
+        if args.early:
+            raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
         cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=args.groups)
         found = list(islice(cells, 2))
         if len(found) == 1:
             summary = matrix.audit_cell(found[0], args.out, **options)
         else:
-            for name in ("early", "texts"):
-                if getattr(args, name):
-                    raise UserError(
-                        f"--{name}: belongs to one task, but there are several; audit one alone for it"
-                    )
+            if args.texts:
+                raise UserError("--texts: belongs to one task, but there are several; audit one alone for it")
 
             def each(cell: matrix.Cell, of_cell: Mapping[str, Any]) -> None:
                 missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))

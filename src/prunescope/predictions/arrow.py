@@ -142,7 +142,8 @@ class Source:
 
     def _json(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         objects = json_lines.json_objects(self.path, self._encoding)
-        while rows := list(islice(objects, BATCH)):
+        # Objects with long texts in other columns are far larger than rows of a table.
+        while rows := list(islice(objects, BATCH >> 3)):
             if self.positional:
                 rows = [(number, {**row, "prediction": row.get("label")}) for number, row in rows]
             for number, row in rows:

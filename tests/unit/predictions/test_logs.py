@@ -767,6 +767,25 @@ def test_every_eval_ever(tmp_path: Path) -> None:
     assert float(found["pruned", "capitals", "f1"]["change"]) == pytest.approx(-1 / 6)
 
 
+@pytest.mark.parametrize(("option", "one"), [("--early", True), ("--early", False), ("--texts", False)])
+def test_options_of_one_task_of_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, one: bool
+) -> None:
+    sides = [samples(side, "toy_choice") if one else LM[side] for side in ("dense", "pruned")]
+    table = tmp_path / "t.csv"
+    table.write_text("example,text\n0,a\n")
+    assert f"{option}: belongs to one task" in refused(capsys, tmp_path / "out", *sides, option, str(table))
+
+
+def test_texts_of_a_log_by_id(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("example,text\n" + "".join(f"{i},Words of question {i}.\n" for i in range(20)))
+    sides = [samples(side, "toy_choice") for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides, "--texts", str(table)) == 0
+    assert (tmp_path / "out" / "readability.csv").exists()
+    assert "Words of question" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_hostile_texts_are_inert(tmp_path: Path) -> None:
     attack = "<script>alert(1)</script>"
 

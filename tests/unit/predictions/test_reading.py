@@ -441,3 +441,29 @@ def test_what_a_pipeline_returns(
     assert (summary["n_pies"], summary["labelled"]) == (1, False)
     assert summary["read"]["classes"] == ["x", "y"]
     assert "rows pair by their number" in capsys.readouterr().err
+
+
+def test_prediction_tables_without_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logits = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    meta = TableMeta("single-label", ("x", "y", "z"))
+    for name, label, values in (
+        ("a", [-1] * 4, logits),
+        ("b", [-1] * 4, logits[::-1]),
+        ("c", [0, -1, 1, 2], logits),
+    ):
+        write_predictions(tmp_path / f"{name}.parquet", meta, [SeedBlock(0, np.array(label), values)])
+    a, b, c = (tmp_path / f"{name}.parquet" for name in "abc")
+    summary = audit(tmp_path / "out", a, b)
+    assert (summary["labelled"], summary["dense_score"], summary["n_pies"]) == (False, None, 2)
+    assert "holds class -1" in refused(capsys, tmp_path / "other", a, c)
+
+
+def test_options_that_prediction_tables_contradict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = SeedBlock(0, np.array([0, 1]), prediction=np.array([0, 1]))
+    write_predictions(tmp_path / "a.parquet", TableMeta("single-label", ("x", "y")), [block])
+    a = tmp_path / "a.parquet"
+    for option in (("--classes", "y,x"), ("--task", "multi-label")):
+        assert f"{option[0]}: " in refused(capsys, tmp_path / "out", a, a, *option)
+    assert audit(tmp_path / "out", a, a, "--classes", "x,y", "--task", "single-label")["dense_score"] == 1
