@@ -17,7 +17,7 @@ from prunescope.figures.style import look
 COLUMNS = ("seed", "accuracy_dense", "accuracy_pruned", "alpha")
 INTERVAL_COLUMNS = ("alpha", "ci_low", "ci_high", "confidence", "verdict", "n_seeds")
 #: Of alpha corrected for noise, drawn beside it.
-CORRECTED_COLUMNS = ("alpha_corrected", "corrected_low", "corrected_high", "corrected_verdict")
+CORRECTED_COLUMNS = ("alpha_null", "alpha_corrected", "corrected_low", "corrected_high", "corrected_verdict")
 #: Beside the paper's alpha, in a look of its own.
 _BESIDE, _CORRECTED = 0.34, "#2b2b2b"
 
@@ -128,15 +128,22 @@ def intervals(cut: Cut) -> Figure:
     caption = (
         f"Mean of α over seeds with its {rows.interval_text(cut.cells)}, {seeds_text(counts)} each; the boxes of α "
         "show the values behind it. Wholly above 1 (>): pruning sets classes further apart; wholly below 1 "
-        "(<): closer together; otherwise (?) undecided. A single seed has no interval. Dark, beside it: α corrected "
-        "for the noise of the recalls, which pulls the paper's α towards 0, with its interval over seeds and "
-        "examples; none where the dense models' recalls differ between classes no more than noise makes them."
+        "(<): closer together; otherwise (?) undecided. A single seed has no interval. Dotted: α between dense "
+        "models of other seeds, where nothing is pruned. Dark, beside it: α corrected for the noise of the recalls, "
+        "which pulls the paper's α towards 0, with its interval over seeds and examples; none where the dense models' "
+        "recalls differ between classes no more than noise makes them."
     )
     return Figure(cut.stem, title, caption, figure, data, cut.shows)
 
 
 def _corrected(position: rows.Position) -> tuple[Any, ...]:
-    """Draw alpha corrected for noise with the ends that there are, cut off at the panel, and return its numbers."""
+    """Draw the null of alpha, and alpha corrected for noise where it has both ends; return their numbers."""
+    null = _number((position.cell.summary.get("alpha_null") or {}).get("mean"))
+    if not np.isnan(null):
+        across = [position.x - _BESIDE, position.x + _BESIDE]
+        position.panel.plot(
+            across, [null] * 2, color=_CORRECTED, linewidth=1.2, linestyle=":", zorder=2.5, scaley=False
+        )
     known = position.cell.summary.get("alpha_corrected") or {}
     mean, low, high = (_number(known.get(name)) for name in ("mean", "ci_low", "ci_high"))
     if not (np.isnan(low) or np.isnan(high)):
@@ -152,7 +159,7 @@ def _corrected(position: rows.Position) -> tuple[Any, ...]:
             zorder=3,
             scaley=False,
         )
-    return mean, low, high, known.get("verdict")
+    return null, mean, low, high, known.get("verdict")
 
 
 def _number(value: Any) -> float:

@@ -40,6 +40,7 @@ QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
     "alpha": (registry.Alpha, "alpha"),
     "alpha_low": (registry.Alpha, "ci_low"),
     "alpha_high": (registry.Alpha, "ci_high"),
+    "alpha_null": (registry.Alpha, "alpha_null"),
     "corrected_low": (registry.Alpha, "corrected_low"),
     "corrected_high": (registry.Alpha, "corrected_high"),
     **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},

@@ -160,9 +160,10 @@ def _alphas(cells: Sequence[CellNumbers]) -> str | None:
     none = "" if not without else f" {count(without, 'cell has', 'cells have')} no α: {NO_ALPHA}."
     if not known:
         return none.strip()
-    corrected = [alpha for cell in asked if isinstance(alpha := cell.summary.get("alpha_corrected"), Mapping)]
+    found = [cell.summary.get("alpha_corrected") for cell in asked if cell.alpha is not None]
+    corrected = [alpha for alpha in found if isinstance(alpha, Mapping)]
     above, below = (sum(alpha.get("verdict") == mark for alpha in known) for mark in (">", "<"))
-    if len(corrected) < len(asked):
+    if len(corrected) < len(known):
         return (
             f"Differences in recall between classes grow in {above} of {len(known)}, shrink in "
             f"{below}, and are undecided in {len(known) - above - below} (recall distortion α against 1).{none}"

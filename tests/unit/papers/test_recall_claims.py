@@ -13,7 +13,7 @@ from prunescope.papers.measured import Measured
 from prunescope.papers.printed import numbers
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
-from prunescope.papers.recall.claims import CLAIMS
+from prunescope.papers.recall.claims import CLAIMS, below_then_above_one
 
 IDS = [claim.id for claim in CLAIMS.claims]
 
@@ -590,3 +590,12 @@ def test_the_papers_numbers_turned_round_do_not() -> None:
     for claim in ("REC-06", "REC-07"):
         assert found(claim, other).verdict == "fails", found(claim, other)
     assert found("REC-09", other).verdict != "holds"
+
+
+def test_evidence_has_the_verdicts_of_the_corrected_alpha_too() -> None:
+    low, high = key("small MP 2"), key("small MP 20")
+    found = study({"small MP 2": 0.9, "small MP 20": 1.2})
+    told = {"alpha_null": {low: 0.5, high: 0.5}, "corrected_low": {high: 1.1}, "corrected_high": {low: 1.3}}
+    claim = below_then_above_one(replace(found, values={**found.values, **told}))
+    assert claim[1].endswith("; corrected for noise, alpha is below 1 in 0 of these 2 cells and above 1 in 1")
+    assert "corrected" not in below_then_above_one(found)[1]

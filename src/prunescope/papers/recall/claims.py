@@ -70,7 +70,7 @@ def spread(values: Collection[float], spec: str = ".3f") -> str:
 def corrected(study: Measured, cells: Collection[Key]) -> str:
     """How many of these cells are beyond 1 once alpha is corrected for noise, for the end of a claim's evidence."""
     low, high = study["corrected_low"], study["corrected_high"]
-    if not any(key in low or key in high for key in cells):
+    if not any(key in study["alpha_null"] for key in cells):
         return ""
     below, above = sum(high.get(key, inf) < 1 for key in cells), sum(low.get(key, -inf) > 1 for key in cells)
     return f"; corrected for noise, alpha is below 1 in {below} of these {len(cells)} cells and above 1 in {above}"

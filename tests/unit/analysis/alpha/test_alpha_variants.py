@@ -307,16 +307,16 @@ def test_alphas_apart_by_rounding_are_not_tested() -> None:
 
 #: Dense and pruned predictions by seed, and what the page says of alpha.
 DEGENERATE = {
-    "one class alone": ({0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6}, "Recall distortion α is 5.00"),
+    "one class alone": ({0: RIGHT, 1: RIGHT}, {0: [0] * 6, 1: [0] * 6}, "the recall paper does, α is 5.00"),
     "nothing right": ({0: RIGHT, 1: RIGHT}, {0: [2] * 6, 1: [2] * 6}, "Recall distortion α has no value"),
     "no balance": ({0: LABEL, 1: LABEL}, {0: RIGHT, 1: MIXED}, "Recall distortion α has no value"),
-    "one seed": ({0: RIGHT}, {0: MIXED}, "one seed gives no interval, so it supports no conclusion"),
+    "one seed": ({0: RIGHT}, {0: MIXED}, "one seed gives no interval."),
     "one left": (
         {0: RIGHT, 1: RIGHT},
         {0: MIXED, 1: [2] * 6},
-        "supports no conclusion. 1 seed has none: all classes have the same recall there, or no prediction is right",
+        "one seed gives no interval. 1 seed has none: all classes have the same recall there, or no prediction",
     ),
-    "nothing moves": ({0: RIGHT, 1: RIGHT}, {0: RIGHT, 1: RIGHT}, "the interval includes 1"),
+    "nothing moves": ({0: RIGHT, 1: RIGHT}, {0: RIGHT, 1: RIGHT}, "1.00 to 1.00: not distinguished from 1"),
 }
 
 
@@ -386,7 +386,10 @@ def test_a_study_says_how_many_models_have_no_alpha(tmp_path: Path) -> None:
         for name in ("ratio-200percent", "ratio-400percent")
     ]
     text = " ".join(sentence for sentence, _ in overall(numbers))
-    assert "grow in 1 of 1" in text
+    assert (
+        "grow in 0 of 1, shrink in 0, and are undecided in 1 (recall distortion α corrected for noise" in text
+    )
+    assert "α is above 1 in 1 of 1" in text
     assert "1 cell has no α: in every seed, all classes have the same recall before pruning" in text
     assert "between classes grow" not in " ".join(sentence for sentence, _ in overall(numbers[1:]))
     assert "1 cell has no α" in " ".join(sentence for sentence, _ in overall(numbers[1:]))
