@@ -34,6 +34,9 @@ class Texts:
         """
         if examples.dtype == object and self.examples.dtype != object:
             return replace(self, examples=self.examples.astype(str).astype(object)).of(examples, path)
+        asked = np.asarray(examples)
+        if self.examples.dtype == object:
+            examples = examples.astype(str).astype(object)
         order = np.argsort(self.examples, kind="stable")
         at = np.searchsorted(self.examples, examples, sorter=order)
         found = np.zeros(len(examples), dtype=bool)
@@ -46,7 +49,7 @@ class Texts:
             )
         rows = order[at]
         counts = None if self.n_tokens is None else self.n_tokens[rows]
-        return Texts(np.asarray(examples), [self.texts[row] for row in rows.tolist()], counts)
+        return Texts(asked, [self.texts[row] for row in rows.tolist()], counts)
 
 
 def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
