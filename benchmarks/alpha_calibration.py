@@ -90,8 +90,8 @@ class Study:
     def moments(self) -> Moments:
         size = self.dense.shape[2]
         hits = np.stack([self.dense.sum(axis=2), self.pruned.sum(axis=2)], axis=-1)
-        sides = (side.reshape(len(side), -1) for side in (self.dense, self.pruned))
-        return moments(np.repeat(np.arange(CLASSES), size), np.full(CLASSES, size), *sides, hits)
+        dense, pruned = (side.reshape(len(side), -1) for side in (self.dense, self.pruned))
+        return moments(np.repeat(np.arange(CLASSES), size), np.full(CLASSES, size), dense, pruned, hits)
 
 
 def paper(found: Moments) -> tuple[float | None, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from prunescope.analysis.alpha.distortion import distortion, mean_recall_variance
-from prunescope.analysis.audit_tables import El2nBin, Readability
+from prunescope.analysis.audit_tables import El2nBin
 from prunescope.analysis.el2n import bin_of, bin_rows, errors
 from prunescope.analysis.pies.classes import class_counts
 from prunescope.analysis.pies.votes import (
@@ -286,11 +286,13 @@ def test_recall_variance() -> None:
 def test_readability_ratio_is_mean_over_mean() -> None:
     measured = np.zeros((3, len(MEASURES)))
     measured[:, 0] = [1, 2, 6]
-    rows = compare(measured, np.array([False, True, True]))
-    # PIEs (2 + 6) / 2 = 4 over all (1 + 2 + 6) / 3 = 3
-    assert rows[0] == Readability("automated_readability_index", 3.0, 4.0, 4 / 3)
+    measured[:, -1] = 1  # none is empty
+    rows = compare(measured, np.array([False, True, True]), 0.99)
+    # PIEs (2 + 6) / 2 = 4 over all (1 + 2 + 6) / 3 = 3; 3 more than the other.
+    assert (rows[0].measure, rows[0].all, rows[0].pies) == ("automated_readability_index", 3.0, 4.0)
+    assert (rows[0].ratio, rows[0].difference, rows[0].ci_low) == (4 / 3, 3.0, None)
     assert (rows[1].all, rows[1].pies, rows[1].ratio) == (0.0, 0.0, None)
-    (first, *_) = compare(measured, np.zeros(3, bool))
+    (first, *_) = compare(measured, np.zeros(3, bool), 0.99)
     assert (first.all, first.pies, first.ratio) == (3.0, None, None)
 
 

@@ -32,6 +32,8 @@ TABLES: dict[str, str] = {
     "alpha_variants.csv": "α of recall, and of precision and F1 in its place",
     "alpha_intensification.csv": "α beside one slope of all models and the mean of intensifications",
     "recall_variance.csv": "variance of recall over classes",
+    "changes.csv": "change of the score with its interval, harm and its test",
+    "certainty.csv": "what probabilities lose: divergence, likelihood, calibration",
     "pie_intervals.csv": "PIE share with its interval over seeds, and the noise floor",
     "pie_share_by_seeds.csv": "PIE share and noise floor by number of models that vote",
     "agreement.csv": "loyalty to the dense model, and flips by direction",

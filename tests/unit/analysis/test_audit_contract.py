@@ -259,8 +259,11 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "pie_share": "n_examples n_pies pie_share",
             "effectiveness_on_pies": "metric dense pruned n_pies",
             "el2n_bins": "bin n_examples n_pies pie_share",
-            "readability": "measure all pies ratio",
-            "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds",
+            "readability": "measure all pies ratio difference ci_low ci_high p_value p_corrected n_texts n_empty",
+            "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds alpha_null alpha_corrected "
+            "corrected_low corrected_high corrected_verdict",
+            "changes": "metric change ci_low ci_high confidence detectable to_wrong to_right p_value n_seeds",
+            "certainty": "measure scaled dense pruned change ci_low ci_high confidence",
             "alpha_variants": "ratio measure alpha ci_low ci_high n_seeds",
             "alpha_intensification": "ratio pooled_alpha pooled_r2 alpha_mean alpha_std alpha_min alpha_max "
             "intensification_mean intensification_std intensification_min intensification_max n_seeds "

@@ -9,10 +9,13 @@ import numpy as np
 
 from prunescope.analysis import audit_tables
 from prunescope.analysis.alpha.distortion import mean_recall_variance
+from prunescope.analysis.leading import led
 from prunescope.analysis.stats import mean, std
 from prunescope.analysis.tables.cell import Recalls
 from prunescope.analysis.tables.registry import (
     Alpha,
+    Certainty,
+    Change,
     Effectiveness,
     EffectivenessOnPies,
     El2nBin,
@@ -104,6 +107,34 @@ def alpha(study: StudyResults) -> Iterator[Alpha]:
                 corrected_high=corrected.get("ci_high"),
                 corrected_verdict=corrected.get("verdict"),
             )
+
+
+def changes(study: StudyResults) -> Iterator[Change]:
+    for cell in study.pruned:
+        change, harm = led(cell.summary).get("change") or {}, cell.summary.get("mcnemar") or {}
+        yield Change(
+            **cell.names,
+            metric=cell.metric,
+            change=change.get("mean"),
+            ci_low=change.get("ci_low"),
+            ci_high=change.get("ci_high"),
+            confidence=change.get("confidence"),
+            detectable=change.get("detectable"),
+            to_wrong=harm.get("to_wrong"),
+            to_right=harm.get("to_right"),
+            p_value=harm.get("p_value"),
+            n_seeds=change.get("n_seeds"),
+        )
+
+
+def certainty(study: StudyResults) -> Iterator[Certainty]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.Certainty):
+            if row.class_ is None:
+                known = {
+                    name: value for name, value in vars(row).items() if name not in ("class_", "n_examples")
+                }
+                yield Certainty(**cell.names, **known)
 
 
 def _spread(scores: Mapping[int, float]) -> dict[str, Any]:

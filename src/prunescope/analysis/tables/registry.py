@@ -263,6 +263,41 @@ class WhoPaysClass(CellRow):
     n_seeds: A[int, "seeds that both pruners have"]
 
 
+@TABLES.add("changes", f"{_PER_CELL}:changes")
+@dataclass(frozen=True)
+class Change(CellRow):
+    """What pruning does to the test score, and whether more answers become wrong than right."""
+
+    metric: A[str, "as in `effectiveness`"]
+    change: A[float | None, "pruned - dense score, mean over seeds"]
+    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
+    ci_high: A[float | None, "upper end"]
+    confidence: A[float | None, "confidence of the interval"]
+    detectable: A[float | None, "change that a test at 5 % would find in four of five samples"]
+    to_wrong: A[int | None, "examples whose majority vote becomes wrong"]
+    to_right: A[int | None, "examples whose majority vote becomes right"]
+    p_value: A[float | None, "exact McNemar test that as many become wrong as right"]
+    n_seeds: A[int | None, "seeds"]
+
+
+@TABLES.add("certainty", f"{_PER_CELL}:certainty")
+@dataclass(frozen=True)
+class Certainty(CellRow):
+    """How the models' probabilities differ over all test examples, from logits."""
+
+    measure: A[
+        str,
+        "`kl`, `js` (of the pair); `nll`, `brier`, `true_probability`, `margin`, `ece` (of each side); nats",
+    ]
+    scaled: A[bool, "after temperature scaling, each half of the examples by what fits the other"]
+    dense: A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
+    pruned: A[float | None, "of the pruned models"]
+    change: A[float, "pruned - dense; of `kl` and `js` the divergence"]
+    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
+    ci_high: A[float | None, "upper end"]
+    confidence: A[float, "confidence of the interval"]
+
+
 @TABLES.add("pie_intervals", "prunescope.analysis.pies.seed_tables:intervals")
 @dataclass(frozen=True)
 class PieInterval(CellRow):
