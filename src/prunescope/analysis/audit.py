@@ -17,12 +17,14 @@ import numpy as np
 from prunescope.analysis import conditions, readability
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis.audit_tables import MatrixRow
 from prunescope.analysis.certainty import certainty, summary_of
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
-from prunescope.analysis.outputs import FILES, Results, is_audit, write
-from prunescope.analysis.paired import Changes, mcnemar
+from prunescope.analysis.groups import group_rows, group_summary
+from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
+from prunescope.analysis.paired import Changes, majority, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
@@ -30,13 +32,21 @@ from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.grouping import read_groups
+from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
 from prunescope.predictions.texts import Texts, read_texts
 
 #: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
-Page = Callable[[Path, Mapping[int, str] | None], str]
+Page = Callable[[Path, Mapping[Any, str] | None], str]
+
+#: The texts of the examples in these rows.
+Shown = Callable[[Sequence[int]], Sequence[str]]
+
+#: PIEs whose texts are looked up for a page; it shows fewer.
+_MOST_SHOWN = 2000
 
 
 def audit(
@@ -58,6 +68,14 @@ def audit(
     margin: float | None = None,
     fail_on: Sequence[str] = (),
     processes: int = 1,
+    reading: Reading = UNSAID,
+    sides: Mapping[str, Predictions] | None = None,
+    shown: Shown | None = None,
+    said: Mapping[str, Any] | None = None,
+    metrics: Sequence[MatrixRow] = (),
+    groups: Sequence[str] = (),
+    group_columns: Mapping[str, np.ndarray] | None = None,
+    metadata: Path | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -79,6 +97,14 @@ def audit(
         margin: the score may fall by less than this (``summary["margin"]`` says whether it does).
         fail_on: conditions of ``conditions.parse``; ``summary["failed"]`` names those that apply.
         processes: for scoring texts.
+        reading: what the user says of tables of their own.
+        sides: ``dense`` and ``pruned`` as read already, instead of files.
+        shown: the texts of examples for the page, from their rows; instead of ``texts``.
+        said: more for ``summary.json``; ``more_warnings`` join what the sides warn of.
+        metrics: a row for each metric of a log.
+        groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
+        group_columns: those of them that are read already: the group of every example of the dense side, or None.
+        metadata: a table of more columns by example.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -97,19 +123,23 @@ def audit(
         raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
     asked = [conditions.parse(text) for text in fail_on]
     if not replace:
-        _check_free(out)
+        check_free(out)
     table = _texts(texts, text_columns)
-    sides = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
-    read = read_sides(sides)
-    pair = _paired(read["dense"], read["pruned"], seeds)
+    files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
+    read = dict(sides) if sides is not None else read_sides(files, reading=reading)
+    pair = paired_sides(read["dense"], read["pruned"], seeds)
     if tolerance is None and pair.dense.task == "regression":
         # Labels that do not vary say nothing of what is close; what the dense models answer does.
-        tolerance = default_tolerance(pair.dense.label) or default_tolerance(pair.dense.prediction.ravel())
+        of_labels = default_tolerance(pair.dense.label) if pair.dense.labelled else 0.0
+        tolerance = of_labels or default_tolerance(pair.dense.prediction.ravel())
     results = _analyse(pair, confidence, tolerance or 0.0, similarity)
     if seed_statistics:
-        results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
+        if pair.dense.labelled and dense and pruned:
+            results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
+    if early and not pair.dense.labelled:
+        raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
     if early:
         scores = scores_of(early, read["early"], seeds)
     elif el2n_scores is not None:
@@ -117,7 +147,7 @@ def audit(
     if scores is not None:
         results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
-        table = table.of(pair.dense.examples, texts)
+        table = table.of(pair.dense.keys, texts)
     measured = None
     if readability_scores is not None:
         measured = readability.read_scores(readability_scores, pair.dense.examples)
@@ -135,7 +165,20 @@ def audit(
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
+        **_how_read(read, said or {}),
+        **{name: value for name, value in (said or {}).items() if name != "more_warnings"},
     }
+    if groups:
+        columns = dict(group_columns or {})
+        tables = (*dense, *pruned) if group_columns is None else ()
+        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
+        if missing := [name for name in groups if name not in columns]:
+            columns |= read_groups(missing, pair.dense, more, reading)
+        results.groups = group_rows(
+            pair.dense, pair.pruned, {name: columns[name] for name in groups}, confidence
+        )
+        summary["groups"] = group_summary(results.groups)
+    results.metrics = metrics
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
     if asked:
@@ -145,9 +188,37 @@ def audit(
         write(folder, results)
         write_json(folder / "summary.json", summary)
         if page is not None:
-            shown = dict(zip(table.examples.tolist(), table.texts, strict=True)) if table else None
-            write_text(folder / "report.html", page(folder, shown))
+            of_example: Mapping[Any, str] | None = None
+            if table is not None:
+                of_example = dict(zip(table.examples.tolist(), table.texts, strict=True))
+            elif shown is not None:
+                rows = np.flatnonzero(results.pies.is_pie)[:_MOST_SHOWN]
+                names = pair.dense.keys[rows].tolist()
+                of_example = dict(zip(names, shown(rows.tolist()), strict=True))
+            write_text(folder / "report.html", page(folder, of_example))
     return summary
+
+
+def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict[str, Any]:
+    """How users' tables were read (``read``) and what of it looks odd (``warnings``); nothing of prediction tables."""
+    known = {name: side.read for name, side in sides.items() if side.read is not None}
+    more = list(said.get("more_warnings") or ())
+    if not known:
+        return {"warnings": more} if more else {}
+    first = next(iter(sides.values()))
+    how = next(iter(known.values()))
+    warnings = dict.fromkeys([*more, *(line for side in known.values() for line in side["warnings"])])
+    if not first.labelled:
+        warnings |= {"no labels: votes and their changes are compared, without scores": None}
+    return {
+        "read": {
+            "classes": list(first.classes[:100]),
+            "order": how["order"],
+            "notes": list(dict.fromkeys(note for side in known.values() for note in side["notes"])),
+            "columns": {name: side["columns"] for name, side in known.items()},
+        },
+        **({"warnings": list(warnings)} if warnings else {}),
+    }
 
 
 class NothingToCompareError(UserError):
@@ -155,7 +226,7 @@ class NothingToCompareError(UserError):
 
 
 @dataclass(frozen=True)
-class _Pair:
+class Pair:
     """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
 
     dense: Predictions
@@ -164,7 +235,7 @@ class _Pair:
     diverged: Mapping[str, Sequence[int]]
 
 
-def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> _Pair:
+def paired_sides(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> Pair:
     dense, pruned = dense.chosen(seeds), pruned.chosen(seeds)
     common = np.intersect1d(dense.seeds, pruned.seeds)
     diverged = set(dense.diverged) | set(pruned.diverged)
@@ -180,7 +251,7 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
             f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
             "models pair by seed"
         )
-    return _Pair(
+    return Pair(
         dense.only(common),
         pruned.only(common),
         len(named) - len(common),
@@ -188,9 +259,11 @@ def _paired(dense: Predictions, pruned: Predictions, seeds: Collection[int] | No
     )
 
 
-def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
+def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
+    if not dense.labelled:
+        return _unlabelled(pair, pies, tolerance, similarity)
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
@@ -201,18 +274,8 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
     scored = np.isfinite(score_pruned - score_dense)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
-    n, n_pies = len(dense.examples), int(pies.is_pie.sum())
     summary: dict[str, Any] = {
-        "task": dense.task,
-        "metric": score_name(dense.task),
-        "n_examples": n,
-        "n_seeds": len(dense.seeds),
-        "n_seeds_dropped": pair.n_dropped,
-        "seeds": dense.seeds.tolist(),
-        "diverged": pair.diverged,
-        "n_classes": len(dense.classes),
-        "n_pies": n_pies,
-        "pie_share": n_pies / n,
+        **_counts(pair, pies),
         "n_scored": int(np.count_nonzero(scored)),
         "dense_score": _mean(score_dense[scored]),
         "pruned_score": _mean(score_pruned[scored]),
@@ -224,7 +287,7 @@ def _analyse(pair: _Pair, confidence: float, tolerance: float, similarity: float
         "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
-        "mcnemar": _mcnemar(dense, pies, tolerance),
+        "mcnemar": _mcnemar(pair, pies, tolerance),
     }
     metrics, parts = own_metrics(dense)
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
@@ -272,12 +335,62 @@ def _constant(side: Predictions) -> list[int]:
     return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
 
 
-def _mcnemar(side: Predictions, pies: Pies, tolerance: float) -> dict[str, Any]:
-    """Of one model a side, or of the majority votes of several."""
-    dense, pruned = (
-        correct(dataclasses.replace(side, prediction=vote.vote[None]), tolerance)[0]
-        for vote in (pies.dense, pies.pruned)
+def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:
+    """What an audit has of every task, with or without labels."""
+    n, n_pies = len(pair.dense.examples), int(pies.is_pie.sum())
+    return {
+        "task": pair.dense.task,
+        "metric": pair.dense.metric or score_name(pair.dense.task),
+        "n_examples": n,
+        "n_seeds": len(pair.dense.seeds),
+        "n_seeds_dropped": pair.n_dropped,
+        "seeds": pair.dense.seeds.tolist(),
+        "diverged": pair.diverged,
+        "n_classes": len(pair.dense.classes),
+        "n_pies": n_pies,
+        "pie_share": n_pies / n,
+    }
+
+
+def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | None) -> Results:
+    """Without labels a flip is a prediction that changes; there are no scores."""
+    dense, pruned = pair.dense, pair.pruned
+    changed = [
+        int(
+            find_pies(
+                dense.only(seed), pruned.only(seed), tolerance=tolerance, similarity=similarity
+            ).is_pie.sum()
+        )
+        for seed in dense.seeds[:, None]
+    ]
+    scores_ = ("dense_score", "pruned_score", "dense_score_on_pies", "pruned_score_on_pies", "change")
+    none = np.full(len(dense.seeds), np.nan)
+    return Results(
+        summary={
+            **_counts(pair, pies),
+            "labelled": False,
+            **dict.fromkeys(scores_),
+            "n_flips_mean": float(np.mean(changed)),
+            **_particulars(dense, pies, tolerance, similarity),
+        },
+        dense=dense,
+        pruned=pruned,
+        pies=pies,
+        scores=(none, none, np.array(changed)),
+        classes=[],
+        distortion=None,
     )
+
+
+def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
+    """Of one model a side, or of the majority votes of several."""
+    if pair.dense.right is not None and pair.pruned.right is not None:
+        dense, pruned = (majority(right) for right in (pair.dense.right, pair.pruned.right))
+    else:
+        dense, pruned = (
+            correct(dataclasses.replace(pair.dense, prediction=vote.vote[None]), tolerance)[0]
+            for vote in (pies.dense, pies.pruned)
+        )
     to_wrong, to_right = int(np.count_nonzero(dense & ~pruned)), int(np.count_nonzero(~dense & pruned))
     return {"to_wrong": to_wrong, "to_right": to_right, "p_value": float(mcnemar(to_wrong, to_right))}
 
@@ -289,7 +402,7 @@ def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: fl
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:
-        return {"n_tokens": sum(map(len, side.label)), "n_token_pies": int(pies.differing.sum())}
+        return {"n_tokens": sum(map(len, side.prediction[0])), "n_token_pies": int(pies.differing.sum())}
     if side.task in ("span", "text"):
         return {"similarity": similarity}
     return {}
@@ -335,7 +448,8 @@ def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
     return read_texts(path, columns)
 
 
-def _check_free(out: Path) -> None:
+def check_free(out: Path) -> None:
+    """Raises: UserError: ``out`` holds something other than an audit or a suite of audits."""
     try:
         if not out.is_dir():
             if out.exists():
@@ -344,10 +458,13 @@ def _check_free(out: Path) -> None:
         held = sorted(path.name for path in out.iterdir())
     except OSError as error:
         raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
-    foreign = [name for name in held if name not in FILES and not name.startswith(_HOUSEKEEPING)]
+    folders = suite_folders(out)
+    foreign = [
+        name for name in held if name not in (*FILES, *(folders or ())) and not name.startswith(_HOUSEKEEPING)
+    ]
     # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
     # ours is not the summary: workflow tools remove their outputs before they run a job again.
-    if foreign or (held and not is_audit(out)):
+    if foreign or (held and folders is None and not is_audit(out)):
         raise UserError(
             f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
             "choose another --out folder or empty it"

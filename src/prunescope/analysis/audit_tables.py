@@ -155,3 +155,48 @@ class PieShareBySeeds(Row):
     low: A[float | None, "lower percentile over subsets"]
     high: A[float | None, "upper percentile"]
     noise_floor: A[float | None, "share between two disjoint groups of so many dense models"]
+
+
+@AUDIT_TABLES.add("matrix")
+@dataclass(frozen=True)
+class MatrixRow(Row):
+    """Every metric of every task and compressed model of a suite, against the same dense model."""
+
+    model: A[str, "compressed model"]
+    task: A[str, "task"]
+    metric: A[str, "metric, as the harness calls it; with several filters, the filter behind a comma"]
+    n_examples: A[int, "examples that both models answered"]
+    dense: A[float | None, "mean of the dense model"]
+    pruned: A[float | None, "mean of the compressed model"]
+    change: A[float | None, "pruned - dense"]
+    ci_low: A[float | None, "lower end of its interval"]
+    ci_high: A[float | None, "upper end"]
+    to_wrong: A[int | None, "examples that become wrong; of metrics that are right or wrong"]
+    to_right: A[int | None, "examples that become right"]
+    p_value: A[
+        float | None,
+        "exact McNemar test of the two, two-sided; of other metrics, t test of paired differences",
+    ]
+    p_corrected: A[float | None, "corrected by Holm's method over the whole matrix"]
+
+
+@AUDIT_TABLES.add("groups")
+@dataclass(frozen=True)
+class GroupRow(Row):
+    """Score, its change and harm of every group of examples, and of every pair of groups of two columns."""
+
+    column: A[str, "column of the groups; of pairs, two columns"]
+    group: A[str, "value; of pairs, two values"]
+    n_examples: A[int, "examples in the group"]
+    score_dense: A[float | None, "share right of the dense models, mean over seeds"]
+    score_pruned: A[float | None, "the same of the pruned models"]
+    change: A[float | None, "score_pruned - score_dense"]
+    ci_low: A[
+        float | None,
+        "lower end of its interval, simultaneous over all groups; none of fewer than 20 examples",
+    ]
+    ci_high: A[float | None, "upper end"]
+    to_wrong: A[int, "examples that become wrong, by majority of the seeds"]
+    to_right: A[int, "examples that become right"]
+    p_value: A[float | None, "exact McNemar test of the two, two-sided"]
+    p_corrected: A[float | None, "corrected by Holm's method over all groups"]

@@ -19,6 +19,8 @@ from prunescope.analysis.audit_tables import (
     ClassCount,
     ClassScore,
     El2nBin,
+    GroupRow,
+    MatrixRow,
     OwnScore,
     PieShareBySeeds,
     Readability,
@@ -50,6 +52,8 @@ FILES = (
     "readability.csv",
     "pie_share_by_seeds.csv",
     "spearman.parquet",
+    "matrix.csv",
+    "groups.csv",
     "report.html",
 )
 
@@ -74,6 +78,8 @@ class Results:
     el2n: np.ndarray | None = None
     bins: int = 20
     readability: Sequence[Readability] | None = None
+    metrics: Sequence[MatrixRow] = ()
+    groups: Sequence[GroupRow] = ()
     certainty: Sequence[Certainty] = ()
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -85,6 +91,18 @@ def is_audit(folder: Path) -> bool:
             return set(header(Score)) <= set(stream.readline().strip().split(","))
     except (OSError, ValueError):
         return False
+
+
+def suite_folders(folder: Path) -> list[str] | None:
+    """The folders of models in a suite's folder; None where it is none."""
+    try:
+        with open(folder / "matrix.csv", encoding="utf-8") as stream:
+            if not set(header(MatrixRow)) <= set(stream.readline().strip().split(",")):
+                return None
+        value = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        return list(map(str, value["folders"])) if value.get("suite") else None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
 
 
 def write(folder: Path, results: Results) -> None:
@@ -133,11 +151,15 @@ def write(folder: Path, results: Results) -> None:
     if results.certainty:
         write_table(folder, Certainty, results.certainty)
     if results.el2n is not None:
-        held = {"example": pa.array(results.dense.examples), "el2n": pa.array(results.el2n)}
+        held = {"example": pa.array(results.dense.keys), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))
         write_table(folder, El2nBin, el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins))
     if results.readability is not None:
         write_table(folder, Readability, results.readability)
+    if results.metrics:
+        write_table(folder, MatrixRow, results.metrics)
+    if results.groups:
+        write_table(folder, GroupRow, results.groups)
     if results.seeds is not None:
         _write_seeds(folder, results, results.seeds)
 
@@ -148,7 +170,7 @@ def _write_seeds(folder: Path, results: Results, found: SeedFindings) -> None:
     if found.spearman is not None:
         correlation = found.spearman.correlation
         held = {
-            "example": pa.array(results.dense.examples),
+            "example": pa.array(results.dense.keys),
             "spearman": pa.array(correlation, mask=np.isnan(correlation)),
             "is_spearman_pie": pa.array(found.spearman.is_pie),
             "is_pie": pa.array(results.pies.is_pie),
@@ -160,8 +182,8 @@ def _write_pies(path: Path, results: Results) -> None:
     dense, pies = results.dense, results.pies
     label, vote = _types(dense.task)
     columns = {
-        "example": pa.array(dense.examples),
-        "label": column_of(dense.label, label),
+        "example": pa.array(dense.keys),
+        "label": column_of(dense.label, label) if dense.labelled else pa.nulls(len(dense.keys), label),
         "dense_vote": column_of(pies.dense.vote, vote),
         "pruned_vote": column_of(pies.pruned.vote, vote),
         "is_pie": pa.array(pies.is_pie),

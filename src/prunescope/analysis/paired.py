@@ -47,6 +47,11 @@ def mcnemar(to_wrong: np.ndarray | int, to_right: np.ndarray | int) -> np.ndarra
     return np.minimum(1.0, 2 * bdtr(np.minimum(wrong, right), wrong + right, 0.5))
 
 
+def majority(right: np.ndarray) -> np.ndarray:
+    """(n,) bool: right in more than half of the seeds, of (S, n)."""
+    return np.asarray(2 * np.count_nonzero(right, axis=0) > len(right))
+
+
 @dataclass(frozen=True)
 class Crossed:
     """The mean of (S, n) values of seeds and examples, its variance, and the degrees of freedom of that."""

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunescope.predictions.logs.recognized import Files
+    from prunescope.predictions.reading import Reading
 
 from prunescope.analysis.conditions import LEVEL, NAMES, value_of
+from prunescope.errors import UserError
+from prunescope.files import write_text
+
+#: Warnings printed; the page has all of them.
+_MOST_WARNINGS = 20
 
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
 EXIT_MISSED = 3
@@ -43,11 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     files(
         "--dense",
-        "predictions of the dense models: CSV or Parquet with the columns example, label, prediction and, for several "
-        "models, seed; or prediction tables with logits",
+        "the dense models: tables (CSV, Parquet, JSON Lines) with the columns example, label, prediction and, for "
+        "several models, seed; prediction tables with logits; logs of evaluation harnesses; or folders of them",
         required=True,
     )
-    files("--pruned", "predictions of the compressed models, in the same form; paired by seed", required=True)
+    files(
+        "--pruned",
+        "the compressed models, in the same form; several folders are several models",
+        required=True,
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     files("--early", "prediction tables of the dense models early in training, for EL2N scores")
     parser.add_argument(
@@ -63,6 +77,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME",
         help="columns of the texts, joined by a space (default: text, or premise and hypothesis)",
+    )
+    for option, text in {
+        "--task": "what predictions are: single-label, multi-label, regression, text (default: as the values look)",
+        "--classes": "names of the classes in the order of their indices, as a,b,c or a file with a name a line",
+        "--id": "column of the examples, numbers or texts (default: example, or a usual name of it)",
+        "--label": "column of the labels (default: label, or a usual name of it)",
+        "--prediction": "column of the predictions (default: prediction, or a usual name of it)",
+        "--seed-column": "column of the seeds (default: seed)",
+        "--sep": "what separates the fields of CSV (default: comma, tab, semicolon or |, as the header shows)",
+        "--encoding": "encoding of CSV and JSON Lines (default: UTF-8, or UTF-16 as the bytes show)",
+    }.items():
+        parser.add_argument(option, metavar=option.strip("-").partition("-")[0].upper(), help=text)
+    parser.add_argument(
+        "--groups",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="COLUMN",
+        help="columns by whose values examples are grouped, in the predictions or logs, the texts or --metadata",
+    )
+    parser.add_argument(
+        "--metadata", type=Path, metavar="FILE", help="a table of more columns by example, for --groups"
+    )
+    parser.add_argument(
+        "--allow",
+        nargs="*",
+        metavar="NAME",
+        help="compare logs although this differs between the sides: prompts, fewshot, filters, harness, ... (default: "
+        "refuse; without a name: whatever differs)",
+    )
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="a summary for a pull request or a model card"
     )
     parser.add_argument(
         "--confidence",
@@ -95,32 +141,117 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code.
 
     Raises:
-        UserError: as ``analysis.audit.audit``.
+        UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
     """
-    from prunescope.analysis import readability
+    from prunescope.analysis import matrix, readability
     from prunescope.analysis.audit import audit
+    from prunescope.report import suite_page
     from prunescope.report.audit_page import render
 
-    summary = audit(
-        args.dense,
-        args.pruned,
-        args.out,
-        early=args.early,
-        texts=args.texts,
-        text_columns=args.text_column,
-        confidence=args.confidence,
-        bins=args.bins,
-        margin=args.margin,
-        fail_on=args.fail_on,
-        page=render,
-        processes=readability.available_processes(),
-    )
-    print(headlines(summary))
+    if args.texts is not None and not args.texts.exists():
+        raise UserError(f"{args.texts}: no such file")
+    reading = reading_of(args)
+    dense, pruned = _models(args)
+    options: dict[str, Any] = {
+        "early": args.early,
+        "texts": args.texts,
+        "text_columns": args.text_column,
+        "confidence": args.confidence,
+        "bins": args.bins,
+        "margin": args.margin,
+        "fail_on": args.fail_on,
+        "processes": readability.available_processes(),
+        "reading": reading,
+        "page": render,
+        "groups": args.groups,
+        "metadata": args.metadata,
+    }
+    missed: list[str] = []
+    if (
+        not dense.logs
+        and len(pruned) == 1
+        and not pruned[0].logs
+        and matrix.one_task(dense, pruned[0], reading)
+    ):
+        summary = audit(dense.tables, pruned[0].tables, args.out, **options)
+    else:
+        if args.early:
+            raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
+        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=args.groups)
+        found = list(islice(cells, 2))
+        if len(found) == 1:
+            summary = matrix.audit_cell(found[0], args.out, **options)
+        else:
+            if args.texts:
+                raise UserError("--texts: belongs to one task, but there are several; audit one alone for it")
+
+            def each(cell: matrix.Cell, of_cell: Mapping[str, Any]) -> None:
+                missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))
+
+            summary = matrix.suite(
+                chain(found, cells), args.out, suite_page=suite_page.render, each=each, **options
+            )
+    if args.markdown is not None:
+        write_text(args.markdown, suite_page.markdown(summary))
+    _print(summary)
     print(f"report: {args.out / 'report.html'}")
-    missed = missed_demands(summary)
+    missed += [] if summary.get("suite") else missed_demands(summary)
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0
+
+
+def _print(summary: Mapping[str, Any]) -> None:
+    from prunescope.report import sentences, suite_page
+
+    for line in sentences.read_lines(summary):
+        print(line)
+    warnings = summary.get("warnings") or []
+    for line in warnings[:_MOST_WARNINGS]:
+        print(f"warning: {line}", file=sys.stderr)
+    if len(warnings) > _MOST_WARNINGS:
+        print(f"warning: {len(warnings) - _MOST_WARNINGS} more on the page", file=sys.stderr)
+    if summary.get("suite"):
+        for one in summary["overall"]:
+            print(suite_page.headline(one))
+        return
+    print(headlines(summary))
+    for line in sentences.group_sentences(summary):
+        print(line)
+
+
+def _models(args: argparse.Namespace) -> tuple[Files, list[Files]]:
+    """The dense model's files, and those of each compressed model: a folder each, or all files together one."""
+    from prunescope.predictions.logs.recognized import files_of
+
+    folders = [path for path in args.pruned if path.is_dir()]
+    if folders and len(folders) < len(args.pruned):
+        file = next(path for path in args.pruned if not path.is_dir())
+        raise UserError(
+            f"{file}: a file beside the folder {folders[0]}; give a folder for each compressed model"
+        )
+    dense = files_of("dense", args.dense)
+    if len(folders) < 2:
+        name = folders[0].resolve().name if folders else "pruned"
+        return dense, [files_of(name, args.pruned)]
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = ["_".join(folder.resolve().parts[-2:]) for folder in folders]
+    if len(set(names)) < len(names):
+        raise UserError(f"{folders[0]}: two folders of compressed models have one name; rename one")
+    return dense, [files_of(name, [folder]) for name, folder in zip(names, folders, strict=True)]
+
+
+def _allowed(names: Sequence[str] | None) -> Sequence[str] | None:
+    """What may differ: nothing by default, everything where ``--allow`` names nothing (None)."""
+    from prunescope.predictions.logs.pairing import DIFFERENCES
+
+    if names is None:
+        return ()
+    unknown = [name for name in names if name not in DIFFERENCES]
+    if unknown:
+        raise UserError(f"--allow: {unknown[0]!r} is unknown; there are {', '.join(DIFFERENCES)}")
+    return names or None
 
 
 def missed_demands(summary: Mapping[str, Any]) -> list[str]:
@@ -139,12 +270,36 @@ def missed_demands(summary: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def reading_of(args: argparse.Namespace) -> Reading:
+    """What the options say of users' tables.
+
+    Raises:
+        UserError: a value is none.
+    """
+    from prunescope.predictions import reading
+
+    columns = {
+        role: named
+        for role, option in reading.OPTIONS.items()
+        if (named := getattr(args, option.strip("-").replace("-", "_"))) is not None
+    }
+    return reading.Reading(
+        task=args.task,
+        classes=None if args.classes is None else reading.class_names(args.classes),
+        columns=columns,
+        sep=None if args.sep is None else reading.separator(args.sep),
+        encoding=args.encoding,
+    )
+
+
 def headlines(summary: Mapping[str, Any]) -> str:
     """The headline numbers of ``summary.json`` in a few lines."""
-    lines = [
-        _changes(summary),
-        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned",
-    ]
+    lines = [_changes(summary)]
+    if summary.get("labelled") is False:
+        return lines[0]
+    lines.append(
+        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned"
+    )
     lines += [
         f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
         for name, own in (summary.get("task_metrics") or {}).items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from prunescope.predictions.arrow import (
     Array,
     class_indices,
     class_sets,
+    index_type,
     is_list,
     lists,
     no_nulls,
@@ -47,13 +48,25 @@ class Predictions:
     diverged: tuple[int, ...]
     meta: TableMeta | None
     sources: tuple[str, ...]
+    #: False: nobody said what is right; ``label`` is then -1, NaN or empty.
+    labelled: bool = True
+    #: (n,) what users call the examples, where it is not ``examples``: texts, or numbers of their own.
+    names: np.ndarray | None = None
+    #: (S, n) bool: what is right where whoever made the predictions judged them; else it follows from the labels.
+    right: np.ndarray | None = None
+    #: What the harness calls the share of what is right; else it is the task's score.
+    metric: str | None = None
+    #: How users' tables or logs were read, for the reader to check; None of prediction tables alone.
+    read: Mapping[str, Any] | None = None
 
     def only(self, seeds: np.ndarray) -> Predictions:
         """The same side with some of its seeds; nothing is copied where all are kept."""
         if np.array_equal(seeds, self.seeds):
             return self
-        kept = self.prediction[np.isin(self.seeds, seeds)]
-        return Predictions(**{**vars(self), "seeds": np.asarray(seeds), "prediction": kept})
+        chosen = np.isin(self.seeds, seeds)
+        right = None if self.right is None else self.right[chosen]
+        kept = {"seeds": np.asarray(seeds), "prediction": self.prediction[chosen], "right": right}
+        return Predictions(**{**vars(self), **kept})
 
     def chosen(self, seeds: Collection[int] | None) -> Predictions:
         """The same side without the seeds that are not asked for, diverged ones included; None: all are."""
@@ -63,11 +76,28 @@ class Predictions:
         return Predictions(**{**vars(kept), "diverged": tuple(s for s in self.diverged if s in set(seeds))})
 
     @property
+    def keys(self) -> np.ndarray:
+        """(n,) what users call the examples: numbers, or texts."""
+        return self.examples if self.names is None else self.names
+
+    @property
     def described(self) -> dict[str, Any]:
         """What the tables say of their models, where they say it."""
         names = ("dataset", "arch", "pruner", "sparsity", "split", "epoch")
         known = {name: getattr(self.meta, name, None) for name in names}
         return {name: value for name, value in known.items() if value is not None}
+
+
+def unknown_labels(side: Predictions) -> np.ndarray:
+    """What stands for the labels of a side without any."""
+    n = len(side.examples)
+    if side.task == "single-label":
+        return np.full(n, -1, dtype=np.int32)
+    if side.task == "multi-label":
+        return np.zeros((n, len(side.classes)), dtype=bool)
+    if side.task == "regression":
+        return np.full(n, np.nan, dtype=np.float32)
+    return objects([[] for _ in range(n)])
 
 
 def decide(logits: np.ndarray, task: str, threshold: float = 0.5) -> np.ndarray:
@@ -108,7 +138,10 @@ def values_of(array: Array, meta: TableMeta, path: Path, column: str) -> np.ndar
     """
     n_classes = len(meta.classes)
     if meta.task == "single-label":
-        return class_indices(whole_numbers(array, path, column), n_classes, path, column)
+        numbers = whole_numbers(array, path, column)
+        if column == "label" and len(numbers) and (numbers == -1).all():
+            return numbers.astype(index_type(n_classes))
+        return class_indices(numbers, n_classes, path, column)
     if meta.task == "multi-label":
         return class_sets(array, n_classes, path, column)
     if meta.task == "regression":

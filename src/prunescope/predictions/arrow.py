@@ -7,8 +7,10 @@ of pyarrow.
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +20,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.predictions import json_lines
+
+
+class NotANumberError(UserError):
+    """Text where a whole number was looked for: ids of examples may be texts too."""
+
 
 #: pyarrow carries no types of its own.
 Array: TypeAlias = Any
@@ -32,11 +40,15 @@ BATCH = 1 << 17
 class Source:
     """A table on disk: its column names, its metadata, and its rows in batches.
 
+    Args:
+        sep: what separates the fields of CSV; found in the header by default.
+        encoding: of CSV and JSON Lines; UTF-8 by default, or UTF-16 where the bytes say so.
+
     Raises:
-        UserError: the file is missing, or is neither a whole Parquet file nor CSV.
+        UserError: the file is missing, or is neither a whole Parquet file, CSV nor JSON Lines.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sep: str | None = None, encoding: str | None = None) -> None:
         self.path = path
         try:
             with open(path, "rb") as stream:
@@ -50,14 +62,38 @@ class Source:
         if not magic:
             raise DamagedFileError(path, f"{path}: the file is empty; write it again")
         self.parquet: pq.ParquetFile | None = None
-        if magic == b"PAR1" or path.suffix.lower() in {".parquet", ".pq"}:
+        self.json = False
+        #: Rows that pair by their number by the nature of the file: what a program returned for a list of examples.
+        self.positional = False
+        self._table: pa.Table | None = None
+        suffix = json_lines.suffix_of(path)
+        if magic == b"PAR1" or suffix in {".parquet", ".pq"}:
             with damaged(path):
                 self.parquet = pq.ParquetFile(path, page_checksum_verification=True)
             self.columns: list[str] = list(self.parquet.schema_arrow.names)
+            return
+        if suffix == ".npz":
+            self._table = _arrays(path)
+            self.columns = self._table.column_names
+            return
+        self._encoding = encoding or _encoding(path)
+        if suffix in json_lines.SUFFIXES or (suffix not in _CSV and _starts_as_json(path)):
+            self.json = True
+            first = next(json_lines.json_objects(path, self._encoding), None)
+            self.positional = first is not None and json_lines.is_pipeline(first[1])
+            # What a pipeline calls the label is what the model says.
+            self.columns = ["prediction", "score"] if self.positional else list(first[1]) if first else []
         else:
-            self._delimiter = _delimiter(path)
-            with _unreadable(path):
+            self._delimiter = sep or _delimiter(path, self._encoding)
+            with self._unreadable():
                 self.columns = list(self._csv({}).schema.names)
+
+    @property
+    def schema(self) -> pa.Schema | None:
+        """Types of the columns, where the file says them."""
+        if self._table is not None:
+            return self._table.schema
+        return None if self.parquet is None else self.parquet.schema_arrow
 
     @property
     def metadata(self) -> dict[str, Any] | None:
@@ -95,8 +131,27 @@ class Source:
             with damaged(self.path):
                 yield from self.parquet.iter_batches(batch_size=BATCH, columns=list(columns))
             return
-        with _unreadable(self.path):
+        if self._table is not None:
+            yield from self._table.select(list(columns)).to_batches(max_chunksize=BATCH)
+            return
+        if self.json:
+            yield from self._json(columns)
+            return
+        with self._unreadable():
             yield from self._csv(dict.fromkeys(columns, pa.string()))
+
+    def _json(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        objects = json_lines.json_objects(self.path, self._encoding)
+        # Objects with long texts in other columns are far larger than rows of a table.
+        while rows := list(islice(objects, BATCH >> 3)):
+            if self.positional:
+                rows = [(number, {**row, "prediction": row.get("label")}) for number, row in rows]
+            for number, row in rows:
+                missing = [name for name in columns if name not in row]
+                if missing:
+                    raise UserError(f"{self.path}: line {number} has no {listed(map(repr, missing))}")
+            made = [json_lines.column([row[name] for _, row in rows], self.path, name) for name in columns]
+            yield pa.RecordBatch.from_arrays(made, list(columns))
 
     def _csv(self, kinds: dict[str, pa.DataType]) -> Any:
         from pyarrow import csv
@@ -104,12 +159,24 @@ class Source:
         return csv.open_csv(
             str(self.path),
             # Batches are as large as a block: few of them, but far below the memory of a table.
-            read_options=csv.ReadOptions(block_size=1 << 23),
+            read_options=csv.ReadOptions(block_size=1 << 23, encoding=self._encoding or "utf8"),
             parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
             convert_options=csv.ConvertOptions(
                 column_types=kinds, include_columns=list(kinds), strings_can_be_null=False
             ),
         )
+
+    @contextmanager
+    def _unreadable(self) -> Iterator[None]:
+        """pyarrow's complaint about CSV; the file is a user's own and so not to be deleted."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            if self._encoding is None and (found := _not_utf8(self.path)):
+                raise UserError(f"{self.path}: {found}") from None
+            raise UserError(
+                f"{self.path}: not a readable CSV table ({_reason(error)}); write it again"
+            ) from None
 
 
 @contextmanager
@@ -123,29 +190,102 @@ def damaged(path: Path) -> Iterator[None]:
         ) from None
 
 
-@contextmanager
-def _unreadable(path: Path) -> Iterator[None]:
-    """The same for CSV, which is a user's own and so not to be deleted."""
-    try:
-        yield
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable CSV table ({_reason(error)}); write it again") from None
-
-
 def _reason(error: Exception) -> str:
     return " ".join(str(error).split())[:160].rstrip(" .") or type(error).__name__
 
 
-def _delimiter(path: Path) -> str:
+def _arrays(path: Path) -> pa.Table:
+    """What ``Trainer.predict`` returns, saved with ``numpy.savez(path, predictions=..., label_ids=...)``.
+
+    Raises:
+        UserError: it is no such file, or the arrays are not those of one answer per example.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as held:
+            values = {name: held[name] for name in ("predictions", "label_ids") if name in held.files}
+            names = list(held.files)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not a whole .npz file ({_reason(error)}); write it again") from None
+    if "predictions" not in values:
+        raise UserError(f"{path}: no array 'predictions'; the file has {listed(names)}")
+    made, label = values["predictions"], values.get("label_ids")
+    if made.ndim > 2 or (label is not None and (label.ndim > 2 or len(label) != len(made))):
+        raise UserError(
+            f"{path}: arrays of shapes {listed([v.shape for v in values.values()])}; give one row per example, and "
+            "prediction tables for tags and texts"
+        )
+    n = len(made)
+    columns: dict[str, Any] = {
+        "seed": pa.array(np.zeros(n, dtype=np.int32)),
+        "example": pa.array(np.arange(n, dtype=np.int64)),
+    }
+    if label is not None and label.ndim == 2 and label.shape[1] > 1:
+        columns["label"] = pa.array([np.flatnonzero(row).tolist() for row in label], pa.list_(pa.int32()))
+    elif label is not None:
+        columns["label"] = pa.array(label.reshape(n))
+    if made.dtype.kind == "f":
+        made = made.astype(np.float32).reshape(n, -1)
+        columns["logits"] = pa.FixedSizeListArray.from_arrays(pa.array(made.ravel()), made.shape[1])
+    else:
+        columns["prediction"] = pa.array(made.reshape(n))
+    return pa.table(columns)
+
+
+#: Suffixes that say what a file is.
+_CSV = frozenset({".csv", ".tsv"})
+
+
+def _starts_as_json(path: Path) -> bool:
+    with json_lines.opened(path) as stream, suppress(OSError, EOFError):
+        return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    return False
+
+
+def _encoding(path: Path) -> str | None:
+    """UTF-16 or UTF-32, with or without a byte order mark; None for whatever else the file is in."""
+    try:
+        with json_lines.opened(path) as stream:
+            start = stream.read(4096)
+    except (OSError, EOFError):
+        return None
+    for mark, name in ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")):
+        if start.startswith(mark):
+            return name
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    # Text of most languages has a zero in every second byte where it is UTF-16 and none where it is not.
+    zeros = [start[i::2].count(0) / max(len(start[i::2]), 1) for i in range(2)]
+    if max(zeros) > 0.4 and min(zeros) < 0.1:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    return None
+
+
+def _not_utf8(path: Path) -> str | None:
+    """Where the file stops being UTF-8, and what its bytes look like; None where they are UTF-8."""
+    with json_lines.opened(path) as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                odd = line[error.start]
+                # Bytes 0x80 to 0x9f are control characters in Latin-1, and quotes and dashes in Windows' code page.
+                likely = "cp1252" if any(0x80 <= byte <= 0x9F for byte in line) else "latin-1"
+                return (
+                    f"not UTF-8: line {number} holds byte 0x{odd:02x}, as Latin-1 and Windows files do; "
+                    f"give --encoding {likely}, or whatever the file is in"
+                )
+    return None
+
+
+def _delimiter(path: Path, encoding: str | None) -> str:
     """Comma, unless the header has none but has another usual separator."""
-    with (
-        _unreadable(path),
-        pa.input_stream(str(path), compression="detect") as stream,
-    ):
-        header = stream.read(1 << 16).split(b"\n", 1)[0]
-    if b"," in header:
-        return ","
-    return next((mark for mark in ("\t", ";") if mark.encode() in header), ",")
+    try:
+        with json_lines.opened(path) as stream:
+            start = stream.read(1 << 16)
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: not a readable CSV table ({_reason(error)}); write it again") from None
+    header = start.decode(encoding or "utf-8", errors="replace").split("\n", 1)[0]
+    return next((mark for mark in (",", "\t", ";", "|") if mark in header), ",")
 
 
 def no_nulls(array: Array, path: Path, column: str) -> None:
@@ -194,6 +334,21 @@ def whole_numbers(array: Array, path: Path, column: str) -> np.ndarray:
     return values.astype(np.int64)
 
 
+def ids_of(array: Array, path: Path, column: str) -> Array:
+    """Ids of examples as texts without blanks around them.
+
+    Raises:
+        UserError: missing values, or values that are neither texts nor whole numbers.
+    """
+    array = plain(array)
+    kind = array.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        array = pa.array(whole_numbers(array, path, column))
+    text = pc.utf8_trim_whitespace(pc.cast(array, pa.string()))
+    no_nulls(pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text), path, column)
+    return text
+
+
 def _parsed(array: Array, path: Path, column: str) -> Array:
     """Strings as int64, or as float64 where they do not all look like integers; empty ones as missing."""
     text = pc.utf8_trim_whitespace(array)
@@ -206,7 +361,7 @@ def _parsed(array: Array, path: Path, column: str) -> Array:
         return pc.cast(text, pa.float64())
     except pa.ArrowInvalid:
         value = next(v for v in text.to_pylist() if v is not None and not _is_number(v))
-        raise UserError(f"{path}: column {column!r} must hold whole numbers, not {value!r}") from None
+        raise NotANumberError(f"{path}: column {column!r} must hold whole numbers, not {value!r}") from None
 
 
 def _is_number(text: str) -> bool:

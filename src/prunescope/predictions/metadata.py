@@ -82,10 +82,11 @@ def meta_of(source: Source) -> TableMeta | None:
     value = source.metadata
     if value is not None:
         return TableMeta.from_json(value, source.path)
-    if source.parquet is None or "logits" not in source.columns or "prediction" in source.columns:
+    schema = source.schema
+    if schema is None or "logits" not in source.columns or "prediction" in source.columns:
         return None
     source.require(["label"])
-    label = source.parquet.schema_arrow.field("label").type
+    label = schema.field("label").type
     first = next(source.batches(["logits"]), None)
     if first is None or not first.num_rows:
         raise DamagedFileError(source.path, f"{source.path}: has no rows; write it again")

@@ -10,24 +10,35 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from prunescope.errors import UserError
+from prunescope.errors import UserError, listed
 from prunescope.files import atomic_path
 from prunescope.predictions.arrays import Predictions as Predictions
-from prunescope.predictions.arrays import by_seed
+from prunescope.predictions.arrays import by_seed, unknown_labels
 from prunescope.predictions.arrays import decide as decide
-from prunescope.predictions.arrow import METADATA_KEY, Array, Source, matrix, whole_numbers
-from prunescope.predictions.collecting import Side, agree
+from prunescope.predictions.arrow import (
+    METADATA_KEY,
+    Array,
+    NotANumberError,
+    Source,
+    ids_of,
+    matrix,
+    whole_numbers,
+)
+from prunescope.predictions.collecting import Side, Truth, agree, open_table
 from prunescope.predictions.metadata import TableMeta as TableMeta
 from prunescope.predictions.metadata import meta_of
-from prunescope.predictions.user_tables import Vocabulary, resolve
+from prunescope.predictions.reading import UNSAID, Reading, columns_of
+from prunescope.predictions.user_tables import Resolved, Vocabulary, resolve
 
 
 @dataclass
@@ -147,39 +158,149 @@ def column_of(values: np.ndarray | Sequence[Any], kind: pa.DataType) -> Array:
     return pa.array([list(v) if isinstance(v, np.ndarray) else v for v in values], kind)
 
 
-def read_predictions(paths: Sequence[Path], *, threshold: float = 0.5) -> Predictions:
+def read_predictions(
+    paths: Sequence[Path], *, threshold: float = 0.5, reading: Reading = UNSAID
+) -> Predictions:
     """Read the models of one side, from prediction tables or users' own tables, rows in any order.
 
     Raises:
         UserError: a file is missing, damaged or foreign, or the files do not fit together.
     """
-    return read_sides({"": paths}, threshold=threshold)[""]
+    return read_sides({"": paths}, threshold=threshold, reading=reading)[""]
 
 
-def read_sides(sides: Mapping[str, Sequence[Path]], *, threshold: float = 0.5) -> dict[str, Predictions]:
+def read_sides(
+    sides: Mapping[str, Sequence[Path]], *, threshold: float = 0.5, reading: Reading = UNSAID
+) -> dict[str, Predictions]:
     """Read several sides of one audit: same task, classes, split, examples and labels in all.
+
+    Args:
+        reading: what the user says of tables of their own.
 
     Raises:
         UserError: as ``read_predictions``, also where sides do not fit together.
     """
     # Before any rows are read: a wrong file among many is reported at once.
-    tables = [Path(path) for paths in sides.values() for path in paths]
-    agree([(path, meta) for path in tables if (meta := meta_of(Source(path))) is not None])
+    tables = {Path(path): open_table(Path(path), reading) for paths in sides.values() for path in paths}
+    metas = [(path, meta) for path, source in tables.items() if (meta := meta_of(source)) is not None]
+    agree(metas)
+    if metas:
+        reading = _checked(reading, *metas[0])
+    try:
+        return _read_sides(sides, threshold, reading, None)
+    except NotANumberError as error:
+        ids = _text_ids(tables.values(), reading)
+        if ids is None:
+            raise UserError(str(error)) from None
+        return _read_sides(sides, threshold, reading, ids)
+
+
+def _checked(reading: Reading, path: Path, meta: TableMeta) -> Reading:
+    """What the user says beside prediction tables must be what they say themselves."""
+    said = {"task": (reading.task, meta.task), "classes": (reading.classes, meta.classes)}
+    for name, (asked, held) in said.items():
+        if asked is not None and asked != held:
+            held_text = held if isinstance(held, str) else listed(held, 5)
+            raise UserError(f"--{name}: {path} says {held_text}; drop the option, or give tables that agree")
+    return reading
+
+
+def _text_ids(tables: Iterable[Source], reading: Reading) -> Array | None:
+    """All examples' ids as texts, ascending; None where no user's table has text in its column of ids."""
+    found: list[Array] = []
+    text = False
+    for source in tables:
+        own = meta_of(source) is not None
+        column = "example" if own else columns_of(source, reading).get("example")
+        if column is None:
+            continue
+        for batch in source.batches([column]):
+            try:
+                whole_numbers(batch[column], source.path, column)
+            except NotANumberError:
+                text = True
+            found.append(pc.unique(ids_of(batch[column], source.path, column)))
+    if not text:
+        return None
+    every = pc.unique(pa.concat_arrays(found))
+    return every.take(pc.sort_indices(every))
+
+
+def _read_sides(
+    sides: Mapping[str, Sequence[Path]], threshold: float, reading: Reading, ids: Array | None
+) -> dict[str, Predictions]:
     vocabulary = Vocabulary()
-    read = {name: Side(paths, vocabulary, threshold) for name, paths in sides.items()}
+    read = {name: Side(paths, vocabulary, threshold, reading, ids) for name, paths in sides.items()}
     metas = [(path, meta) for side in read.values() for path, meta in side.metas]
     task, classes = (metas[0][1].task, metas[0][1].classes) if metas else (None, None)
-    meaning: np.ndarray | None = None
+    unlabelled = vocabulary.drop_unlabelled()
+    for side in read.values():
+        side.forget_labels(unlabelled)
+    found: Resolved | None = None
     if vocabulary.codes:
-        task, classes, meaning = resolve(vocabulary, task, classes)
+        found = resolve(vocabulary, reading, task, classes)
+        task, classes = found.task, found.classes
     if task is None or classes is None:
         path = next(iter(chain.from_iterable(sides.values())))
         raise UserError(f"{path}: has no rows; write it again")
     result: dict[str, Predictions] = {}
-    pool: tuple[np.ndarray, np.ndarray, Path] | None = None
+    truth: Truth | None = None
     for name, side in read.items():
-        result[name], pool = side.predictions(task, classes, meaning, pool)
+        result[name], truth = side.predictions(task, classes, found.meaning if found else None, truth)
+    for name, one in result.items():
+        if truth is not None:
+            one.label = truth.label if truth.label is not None else unknown_labels(one)
+            one.labelled = truth.label is not None
+        if ids is not None:
+            one.names = np.array(ids.take(pa.array(one.examples)).to_pylist(), dtype=object)
+        if read[name].columns:
+            one.read = _how(read[name], one, found, vocabulary, reading)
     return result
+
+
+def _how(
+    side: Side, one: Predictions, found: Resolved | None, vocabulary: Vocabulary, reading: Reading
+) -> dict[str, Any]:
+    """How the tables of one side were read, and what of it looks odd."""
+    columns = list(side.columns.values())
+    shown = {
+        role: listed(dict.fromkeys(named[role] for named in columns if role in named)) for role in columns[0]
+    }
+    warnings = []
+    if any("example" not in named for named in columns):
+        warnings.append(
+            f"{next(path for path, named in side.columns.items() if 'example' not in named)}: no column of examples; "
+            "rows pair by their number (--id names a column)"
+        )
+    return {
+        "columns": shown,
+        "order": found.order if found else "",
+        "notes": list(vocabulary.notes),
+        "warnings": [*warnings, *_unknown_to_labels(one)],
+    }
+
+
+def _unknown_to_labels(side: Predictions) -> list[str]:
+    """A line for the classes that are predicted but never a label, each with the nearest label's name."""
+    if not side.labelled or side.task not in ("single-label", "multi-label"):
+        return []
+    given, made = (
+        np.bincount(v.ravel(), minlength=len(side.classes)) > 0
+        if side.task == "single-label"
+        else v.reshape(-1, len(side.classes)).any(axis=0)
+        for v in (side.label, side.prediction)
+    )
+    odd = [side.classes[c] for c in np.flatnonzero(made & ~given)]
+    if not odd:
+        return []
+    labels = {side.classes[c].casefold(): side.classes[c] for c in np.flatnonzero(given)}
+    named = []
+    for name in odd[:5]:
+        close = get_close_matches(name.casefold(), labels, n=1, cutoff=0.8)
+        named.append(f"{name!r} (a label is {labels[close[0]]!r})" if close else repr(name))
+    more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
+    verb = "is" if len(odd) == 1 else "are"
+    return [f"{side.sources[0]}: {listed(named)}{more} {verb} predicted but never a label"]
 
 
 def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from prunescope.errors import UserError, listed
-from prunescope.predictions.arrow import Source, is_list, plain, whole_numbers
+from prunescope.predictions.arrow import NotANumberError, Source, ids_of, is_list, plain, whole_numbers
+from prunescope.predictions.json_lines import SUFFIXES, json_objects, suffix_of
 
 #: A column of token counts, where a table brings one along.
 COUNTS = "n_tokens"
@@ -31,6 +32,11 @@ class Texts:
         Raises:
             UserError: an example has no text.
         """
+        if examples.dtype == object and self.examples.dtype != object:
+            return replace(self, examples=self.examples.astype(str).astype(object)).of(examples, path)
+        asked = np.asarray(examples)
+        if self.examples.dtype == object:
+            examples = examples.astype(str).astype(object)
         order = np.argsort(self.examples, kind="stable")
         at = np.searchsorted(self.examples, examples, sorter=order)
         found = np.zeros(len(examples), dtype=bool)
@@ -43,7 +49,7 @@ class Texts:
             )
         rows = order[at]
         counts = None if self.n_tokens is None else self.n_tokens[rows]
-        return Texts(np.asarray(examples), [self.texts[row] for row in rows.tolist()], counts)
+        return Texts(asked, [self.texts[row] for row in rows.tolist()], counts)
 
 
 def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
@@ -56,7 +62,7 @@ def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
         UserError: the file is missing or damaged, a column is missing or holds no text, an
             example stands there twice.
     """
-    if path.suffix.lower() in {".jsonl", ".ndjson", ".json"}:
+    if suffix_of(path) in SUFFIXES:
         values, numbers, counts = _json_lines(path, columns)
     else:
         values, numbers, counts = _table(path, columns)
@@ -91,11 +97,22 @@ def _table(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | No
         parts = [_strings(plain(batch[name]), path, name) for name in names]
         values.extend(" ".join(row) for row in zip(*parts, strict=True))
         for name in extra:
-            found[name].append(whole_numbers(batch[name], path, name))
-    columns = {
-        name: np.concatenate(chunks) if chunks else np.zeros(0, np.int64) for name, chunks in found.items()
-    }
+            found[name].append(_numbers_or_ids(batch[name], path, name))
+    columns = {}
+    for name, chunks in found.items():
+        if any(chunk.dtype == object for chunk in chunks):
+            chunks = [chunk.astype(str).astype(object) for chunk in chunks]
+        columns[name] = np.concatenate(chunks) if chunks else np.zeros(0, np.int64)
     return values, columns.get("example"), columns.get(COUNTS)
+
+
+def _numbers_or_ids(array: pa.Array, path: Path, column: str) -> np.ndarray:
+    try:
+        return whole_numbers(array, path, column)
+    except NotANumberError:
+        if column == COUNTS:
+            raise
+        return np.array(ids_of(array, path, column).to_pylist(), dtype=object)
 
 
 def _strings(array: pa.Array, path: Path, column: str) -> list[str]:
@@ -107,40 +124,31 @@ def _strings(array: pa.Array, path: Path, column: str) -> list[str]:
 def _json_lines(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | None, np.ndarray | None]:
     names: list[str] | None = None
     values: list[str] = []
-    found: dict[str, list[int]] = {"example": [], COUNTS: []}
-    try:
-        with open(path, encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, 1):
-                if not line.strip():
-                    continue
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise UserError(f"{path}: line {number} is not a JSON object; give one object per line")
-                if names is None:
-                    names = _chosen(path, asked, list(row), None)
-                missing = [name for name in names if name not in row]
-                if missing:
-                    raise UserError(f"{path}: line {number} has no {listed(map(repr, missing))}")
-                nested = [name for name in names if isinstance(row[name], list | dict)]
-                if nested:
-                    raise UserError(
-                        f"{path}: line {number}: {nested[0]!r} must hold a text, not a list or object"
-                    )
-                values.append(" ".join("" if row[name] is None else str(row[name]) for name in names))
-                for key, numbers in found.items():
-                    if key in row:
-                        numbers.append(_whole(row[key], path, number, key))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a JSON Lines file ({' '.join(str(error).split())[:120]})") from None
+    found: dict[str, list[Any]] = {"example": [], COUNTS: []}
+    for number, row in json_objects(path):
+        if names is None:
+            names = _chosen(path, asked, list(row), None)
+        missing = [name for name in names if name not in row]
+        if missing:
+            raise UserError(f"{path}: line {number} has no {listed(map(repr, missing))}")
+        nested = [name for name in names if isinstance(row[name], list | dict)]
+        if nested:
+            raise UserError(f"{path}: line {number}: {nested[0]!r} must hold a text, not a list or object")
+        values.append(" ".join("" if row[name] is None else str(row[name]) for name in names))
+        for key, numbers in found.items():
+            if key in row:
+                text = key == "example" and isinstance(row[key], str)
+                numbers.append(row[key] if text else _whole(row[key], path, number, key))
     columns: dict[str, np.ndarray | None] = {}
     for key, numbers in found.items():
         if numbers and len(numbers) != len(values):
             raise UserError(
                 f"{path}: some lines have {key!r} and others have none; give it in all or in none"
             )
-        columns[key] = np.array(numbers, dtype=np.int64) if numbers else None
+        if any(isinstance(number, str) for number in numbers):
+            columns[key] = np.array([str(number).strip() for number in numbers], dtype=object)
+        else:
+            columns[key] = np.array(numbers, dtype=np.int64) if numbers else None
     return values, columns["example"], columns[COUNTS]
 
 

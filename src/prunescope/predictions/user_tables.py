@@ -6,9 +6,13 @@ keep codes into one shared vocabulary, and the codes are resolved at the end.
 
 from __future__ import annotations
 
+import ast
+import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +21,7 @@ import pyarrow.compute as pc
 
 from prunescope.errors import UserError, listed
 from prunescope.predictions.arrow import Array, index_type, is_list, no_nulls, plain
+from prunescope.predictions.reading import Reading
 
 #: Larger integers are taken for identifiers of classes rather than indices.
 LARGEST_INDEX = 9999
@@ -32,15 +37,27 @@ _INDEX = re.compile(r"(0|[1-9][0-9]*)(\.0*)?")
 _MISSING = frozenset({"nan", "NaN", "<NA>"})
 
 
+#: Between the classes of a list as it is kept in a code, where a name may hold any other character.
+_JOINT = "\x1f"
+
+#: The label that says that there is none.
+UNLABELLED = "-1"
+
+
 @dataclass
 class Vocabulary:
-    """Every distinct value seen in label and prediction columns, and the columns it was seen in."""
+    """Every distinct value seen in label and prediction columns, and the columns it was seen in.
+
+    labels: the columns that hold labels. notes: how the values were read, where they could have been read otherwise.
+    """
 
     codes: dict[str, int] = field(default_factory=dict)
     columns: dict[tuple[Path, str], set[str]] = field(default_factory=dict)
+    labels: set[tuple[Path, str]] = field(default_factory=set)
     lists: bool = False
+    notes: list[str] = field(default_factory=list)
 
-    def encode(self, array: Array, path: Path, column: str) -> np.ndarray:
+    def encode(self, array: Array, path: Path, column: str, role: str) -> np.ndarray:
         """(n,) codes of one column's values, in a small integer type.
 
         Raises:
@@ -51,7 +68,8 @@ class Vocabulary:
             self.lists = True
             no_nulls(array, path, column)
             try:
-                array = pc.binary_join(pc.cast(array, pa.list_(pa.string())), "|")
+                joined = pc.binary_join(pc.cast(array, pa.list_(pa.string())), _JOINT)
+                array = pc.binary_join_element_wise(_JOINT, joined, "")
             except pa.ArrowException:
                 raise UserError(
                     f"{path}: column {column!r} must hold lists of class names or indices, not {array.type}"
@@ -63,6 +81,8 @@ class Vocabulary:
                 f"{path}: column {column!r} must hold class names or indices, not {array.type}"
             ) from None
         no_nulls(encoded, path, column)
+        if role == "label":
+            self.labels.add((path, column))
         seen = self.columns.setdefault((path, column), set())
         codes = np.array([self._code(v, seen) for v in encoded.dictionary.to_pylist()], dtype=np.int64)
         indices = encoded.indices.to_numpy(zero_copy_only=False)
@@ -73,39 +93,81 @@ class Vocabulary:
     def _code(self, value: object, seen: set[str]) -> int:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        text = str(value).strip()
+        text = str(value)
+        if not text.startswith(_JOINT):
+            text = text.strip()
         seen.add(text)
         return self.codes.setdefault(text, len(self.codes))
 
+    def drop_unlabelled(self) -> set[Path]:
+        """The files whose label is -1 throughout; their labels are no longer values."""
+        dropped = {key for key in self.labels if self.columns[key] == {UNLABELLED}}
+        for key in dropped:
+            del self.columns[key]
+        self.labels -= dropped
+        return {path for path, _ in dropped}
+
     @property
     def values(self) -> list[str]:
-        return list(self.codes)
+        used = set().union(*self.columns.values())
+        return [value for value in self.codes if value in used]
 
     def where(self, value: str) -> str:
         path, column = next(source for source, seen in self.columns.items() if value in seen)
         return f"{path}: column {column!r}"
 
     def task(self) -> str:
-        """What the values look like, where no prediction table says it.
+        """What the values look like, where nobody says it.
 
-        Several labels if any value holds ``|``; numbers with a fraction mean regression, also where they are
-        only the labels: what else stands in a prediction is then wrong.
+        Several labels if values are lists or hold ``|``; numbers with a fraction mean regression, also where they
+        are only the labels: what else stands in a prediction is then wrong.
 
         Raises:
-            UserError: missing values.
+            UserError: missing values; ``|`` that may be part of a name; numbers with a decimal comma.
         """
-        if self.lists or any("|" in value for value in self.values):
+        if self.lists or any(map(_all_lists, self.columns.values())):
+            return "multi-label"
+        joined = [value for value in self.values if "|" in value]
+        if joined:
+            self._refuse_doubtful(joined)
             return "multi-label"
         self._refuse_missing()
-        labels = set().union(*(seen for (_, column), seen in self.columns.items() if column == "label"))
+        comma = next((value for value in self.values if _COMMA.fullmatch(value)), None)
+        if comma and all(_COMMA.fullmatch(v) or _number(v) is not None for v in self.values):
+            raise UserError(
+                f"{self.where(comma)} holds {comma!r}, a number with a decimal comma; write a point, or give --task "
+                "single-label if it is a name"
+            )
+        labels = set().union(*(self.columns[key] for key in self.labels))
         scores = any(_are_scores(values) for values in (self.values, labels))
-        return "regression" if scores else "single-label"
+        if not scores:
+            if all(_index(value) is not None for value in self.values):
+                self.notes.append("whole numbers, read as classes; --task regression reads them as scores")
+            return "single-label"
+        odd = next(filter(None, map(_spelled_as_name, self.columns.values())), None)
+        if odd:
+            self.notes.append(f"{odd[0]} and {odd[1]} are names; --task regression reads them as numbers")
+            return "single-label"
+        self.notes.append("numbers with a fraction, read as scores; --task single-label reads them as names")
+        return "regression"
+
+    def _refuse_doubtful(self, joined: Sequence[str]) -> None:
+        """One name holds ``|`` or several labels do: told by labels that stand elsewhere too."""
+        if "" in self.values:
+            return
+        count: dict[str, int] = {}
+        for value in self.values:
+            for part in set(_split(value)):
+                count[part] = count.get(part, 0) + 1
+        parts = {part for value in joined for part in _split(value)}
+        if all(count[part] == 1 and _index(part) is None for part in parts):
+            raise UserError(
+                f"{self.where(joined[0])} holds {joined[0]!r}: one class name, or several labels joined by '|'? give "
+                "--task single-label or --task multi-label"
+            )
 
     def classes(self, task: str) -> tuple[str, ...]:
-        """Class names: indices 0 to the largest if all values are such, else the sorted names.
-
-        A column of indices only, beside columns of names, holds indices into the sorted names.
-        """
+        """Class names: indices 0 to the largest if all values are such, else the sorted names."""
         names, indices = self._kinds(task)
         largest = max((_index(part) or 0 for part in indices), default=-1)
         if not names and largest <= LARGEST_INDEX:
@@ -126,15 +188,18 @@ class Vocabulary:
             kinds[all(_index(part) is not None for part in parts)].update(dict.fromkeys(sorted(parts)))
         return kinds
 
-    def meaning(self, task: str, classes: tuple[str, ...]) -> np.ndarray:
-        """What each code means, row by code.
+    def meaning(self, task: str, classes: tuple[str, ...], ordered: bool) -> np.ndarray:
+        """What each code means, row by code; of codes that are no longer values, anything.
+
+        Args:
+            ordered: somebody said the order of the classes.
 
         Returns:
             single-label: (V,) class index · multi-label: (V, C) bool · regression: (V,) float32 ·
             text and span: (V,) strings.
 
         Raises:
-            UserError: a value is no class, or no number; missing values.
+            UserError: a value is no class, or no number; missing values; indices into names whose order nobody said.
         """
         if task == "tokens":
             raise UserError(
@@ -145,20 +210,30 @@ class Vocabulary:
                 raise UserError(
                     f"{self.where(self.values[0])} holds lists of answers; give a prediction table, which says its task"
                 )
-            return np.array(self.values, dtype=object)
+            return np.array(list(self.codes), dtype=object)
         if task != "multi-label":
+            if self.lists:
+                raise UserError(
+                    f"{self.where(self.values[0])} holds lists, which are several labels; drop --task"
+                )
             self._refuse_missing(classes)
         if task == "regression":
-            return np.array([self._finite(value) for value in self.values], dtype=np.float32)
-        index = self._indices(task, classes)
+            numbers = np.full(len(self.codes), np.nan, dtype=np.float32)
+            for value in self.values:
+                numbers[self.codes[value]] = self._finite(value)
+            return numbers
+        index = self._indices(task, classes, ordered)
         if task == "single-label":
-            return np.array([index[value] for value in self.values], dtype=index_type(len(classes)))
-        sets = np.zeros((len(self.values), len(classes)), dtype=bool)
-        for code, value in enumerate(self.values):
-            sets[code, [index[part] for part in _split(value)]] = True
+            single = np.full(len(self.codes), -1, dtype=index_type(len(classes)))
+            for value in self.values:
+                single[self.codes[value]] = index[value]
+            return single
+        sets = np.zeros((len(self.codes), len(classes)), dtype=bool)
+        for value in self.values:
+            sets[self.codes[value], [index[part] for part in _split(value)]] = True
         return sets
 
-    def _indices(self, task: str, classes: tuple[str, ...]) -> dict[str, int]:
+    def _indices(self, task: str, classes: tuple[str, ...], ordered: bool) -> dict[str, int]:
         """Class of every part: names as they stand; in columns of indices only, indices unless all
         of them are names."""
         number = {name: i for i, name in enumerate(classes)}
@@ -169,6 +244,8 @@ class Vocabulary:
         names = {part: number.get(part, whole.get(_whole(part))) for part in named}
         found = {part: number.get(part, whole.get(_whole(part))) for part in indexed}
         if None in found.values():
+            if named and not ordered:
+                self._refuse_unordered(task, named, indexed)
             found = {
                 part: i if (i := _index(part)) is not None and i < len(classes) else None for part in indexed
             }
@@ -189,6 +266,15 @@ class Vocabulary:
                 f"index; the classes are {listed(classes)}"
             )
         return {part: i for part, i in meant.items() if i is not None}
+
+    def _refuse_unordered(self, task: str, named: Iterable[str], indexed: Iterable[str]) -> None:
+        name, index = next(iter(named)), next(iter(indexed))
+        example = ",".join(sorted(named)[:3])
+        raise UserError(
+            f"{self._holder(index, task)} holds indices ({listed(indexed, 3)}) and {self._holder(name, task)} names "
+            f"({listed(named, 3)}); say which index is which name, as "
+            f"--classes {example} in the order of the indices"
+        )
 
     def _holder(self, part: str, task: str) -> str:
         """The column that holds this class."""
@@ -213,13 +299,68 @@ class Vocabulary:
 
 
 def _split(value: str) -> list[str]:
-    return [part.strip() for part in value.split("|") if part.strip()]
+    """The labels of one cell: joined by ``|``, or a list as Python, numpy or JSON writes it."""
+    listed_ = value[1:].split(_JOINT) if value.startswith(_JOINT) else _as_list(value)
+    parts = listed_ or value.split("|")
+    return [part.strip() for part in parts if part.strip()]
+
+
+@lru_cache(maxsize=1 << 16)
+def _as_list(value: str) -> list[str] | None:
+    """The parts of ``['a', 'b']``, ``["a"]``, ``[0 1]`` or ``('a',)``, blanks for an empty one; None for other text."""
+    if len(value) < 2 or (value[0], value[-1]) not in _BRACKETS:
+        return None
+    # First: Python joins 'a' 'b' to one text.
+    if _ARRAY.fullmatch(value):
+        return ["".join(found) for found in _PART.findall(value[1:-1])] or [""]
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            parts = list(read(value)) if value != "set()" else []
+            if any(isinstance(part, list | dict | tuple | set) for part in parts):
+                return None
+            return [str(part) for part in parts] or [""]
+    return None
+
+
+#: As numpy prints an array: numbers or quoted names between blanks.
+_PART = re.compile(r"""([0-9]+)|'([^']*)'|"([^"]*)\"""")
+_ARRAY = re.compile(r"""\[\s*((?:[0-9]+|'[^']*'|"[^"]*")(?:\s+|(?=\])))*\]""")
+
+
+_BRACKETS = frozenset({("[", "]"), ("(", ")"), ("{", "}")})
+
+
+def _all_lists(values: Collection[str]) -> bool:
+    """Every cell is a list or empty, and one is a list of Python's, numpy's or JSON's."""
+    filled = [value for value in values if value]
+    return bool(filled) and all(_as_list(value) is not None for value in filled)
 
 
 def _are_scores(values: Collection[str]) -> bool:
     """All of them numbers, and some with a fraction."""
     numbers = [_number(value) for value in values]
     return None not in numbers and any(x is not None and not x.is_integer() for x in numbers)
+
+
+#: ``3,5``: a number where the comma separates the fraction.
+_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
+
+
+def _spelled_as_name(values: Collection[str]) -> tuple[str, str] | None:
+    """Two values of one column that no program writes both: ``3.10`` beside ``3.9``. Versions and sections look so.
+
+    Numbers are written with as many digits as they need, or all with the same number of decimals.
+    """
+    decimals = {value: len(value.partition(".")[2]) for value in values if _DECIMAL.fullmatch(value)}
+    padded = [value for value, n in decimals.items() if n > 1 and value.endswith("0")]
+    for value in sorted(padded):
+        other = next((v for v in sorted(decimals) if decimals[v] != decimals[value]), None)
+        if other:
+            return value, other
+    return None
+
+
+_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 def _number(text: str) -> float | None:
@@ -241,15 +382,33 @@ def _index(text: str) -> int | None:
     return int(text.partition(".")[0]) if _INDEX.fullmatch(text) else None
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """Task and classes of an audit, what each code of users' tables means, and how the classes' order came about."""
+
+    task: str
+    classes: tuple[str, ...]
+    meaning: np.ndarray
+    order: str
+
+
 def resolve(
-    vocabulary: Vocabulary, task: str | None, classes: Sequence[str] | None
-) -> tuple[str, tuple[str, ...], np.ndarray]:
-    """Task, classes and the meaning of each code; what prediction tables say comes first.
+    vocabulary: Vocabulary, reading: Reading, task: str | None, classes: Sequence[str] | None
+) -> Resolved:
+    """Task, classes and the meaning of each code; what prediction tables say comes first, then what the user says.
 
     Raises:
         UserError: the values do not fit.
     """
-    task = task or vocabulary.task()
+    order = "as the prediction tables name them"
+    if task is None:
+        task = reading.task or vocabulary.task()
+    if classes is None and reading.classes is not None:
+        classes, order = reading.classes, "as --classes gives them"
+    ordered = classes is not None
     if classes is None:
         classes = vocabulary.classes(task) if task in ("single-label", "multi-label") else ()
-    return task, tuple(classes), vocabulary.meaning(task, tuple(classes))
+        numbers = all(_index(name) is not None for name in classes)
+        order = "indices" if numbers else "in alphabetical order"
+    meaning = vocabulary.meaning(task, tuple(classes), ordered)
+    return Resolved(task, tuple(classes), meaning, order)

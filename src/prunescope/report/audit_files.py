@@ -34,6 +34,8 @@ FILES: dict[str, str] = {
     "el2n_scores.parquet": "EL2N score of every example",
     "readability.csv": "readability and length of PIEs and of all texts",
     "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
+    "matrix.csv": "every metric of the log",
+    "groups.csv": "score, its change and harm by group",
     "spearman.parquet": "every example: rank correlation of its classes' mean probabilities",
 }
 
@@ -44,7 +46,7 @@ class Pie:
     ``dense_right``, ``pruned_right``: whether the vote is the label."""
 
     row: int
-    example: int
+    example: int | str
     label: str
     dense_vote: str
     pruned_vote: str
@@ -188,6 +190,14 @@ class AuditFiles:
         return [vars(row) for row in self._rows(audit_tables.PieShareBySeeds)]
 
     @cached_property
+    def metrics(self) -> list[audit_tables.MatrixRow]:
+        return self._rows(audit_tables.MatrixRow)
+
+    @cached_property
+    def groups(self) -> list[audit_tables.GroupRow]:
+        return self._rows(audit_tables.GroupRow)
+
+    @cached_property
     def pies(self) -> list[Pie]:
         """The PIEs on which the models of each side agree most, at most ``max_pies``."""
         try:
@@ -236,7 +246,7 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
     return [
         Pie(
             row["row"],
-            int(row["example"]),
+            row["example"],
             class_text(row["label"], classes),
             class_text(row["dense_vote"], classes),
             class_text(row["pruned_vote"], classes),

@@ -10,7 +10,7 @@ from prunescope.report import page, parts, sentences
 from prunescope.report.audit_files import AuditFiles
 
 
-def render(directory: Path, texts: Mapping[int, str] | Sequence[str] | None = None) -> str:
+def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = None) -> str:
     """The page for an audit folder, from its files alone.
 
     Args:
@@ -27,7 +27,15 @@ def render(directory: Path, texts: Mapping[int, str] | Sequence[str] | None = No
         "audit.html",
         title="Who pays for this compression?",
         what=_what(audit.summary),
-        contents=parts.contents(body, ("compared", "What was compared")),
+        read=sentences.read_lines(audit.summary),
+        warnings=audit.summary.get("warnings") or [],
+        contents=parts.contents(
+            body,
+            *([("metrics", "Metrics")] if audit.metrics else []),
+            *([("groups", "Groups")] if audit.groups else []),
+            ("compared", "What was compared"),
+        ),
+        group_sentences=sentences.group_sentences(audit.summary),
         compared=_compared(audit.summary),
         **body,
     )

@@ -67,8 +67,8 @@ def tile(
 ) -> Tile:
     """A tile of one example, with its image where there is one."""
     return Tile(
-        example=pie.example,
-        source=None if images is None else images.address(pie.example, pie.label),
+        example=int(pie.example),
+        source=None if images is None else images.address(int(pie.example), pie.label),
         true=pie.label,
         dense=pie.dense_vote,
         pruned=pie.pruned_vote,

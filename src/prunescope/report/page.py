@@ -46,6 +46,7 @@ def environment() -> jinja2.Environment:
         metric=pretty_metric,
         signed_points=sentences.signed_points,
         sort_key=sort_key,
+        change_of=sentences.change_text,
         meter=svg.bar,
         ratio_bar=svg.ratio_bar,
     )

@@ -25,7 +25,7 @@ MEASURES = {
 
 def body(
     audit: AuditFiles,
-    texts: Mapping[int, str] | Sequence[str] | None = None,
+    texts: Mapping[Any, str] | Sequence[str] | None = None,
     el2n: Sequence[Row] | None = None,
     split: str = "",
 ) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def body(
     }
 
 
-def _texts(audit: AuditFiles, texts: Mapping[int, str] | Sequence[str]) -> dict[int, str]:
+def _texts(audit: AuditFiles, texts: Mapping[Any, str] | Sequence[str]) -> dict[Any, str]:
     """Texts of the PIEs that are shown, by example."""
     if isinstance(texts, Mapping):
         return {pie.example: texts[pie.example] for pie in audit.pies if pie.example in texts}

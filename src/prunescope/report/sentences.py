@@ -80,11 +80,74 @@ def score_text(value: float | None, summary: Mapping[str, Any]) -> str:
     return percent(value) if is_share(summary) else number(value, 3)
 
 
+def read_lines(summary: Mapping[str, Any]) -> list[str]:
+    """How predictions were read: task and size; of users' tables and logs also classes, their order, and columns."""
+    read = summary.get("read")
+    if not isinstance(read, Mapping):
+        if summary.get("task") is None:
+            return []
+        total = summary.get("n_classes")
+        read = {"notes": ["prediction tables" + (f", {count(total, 'class', 'classes')}" if total else "")]}
+    notes = f" ({'; '.join(read['notes'])})" if read.get("notes") else ""
+    lines = [
+        f"Read as {summary['task']}{notes}: {count(summary.get('n_examples'), 'example')}, "
+        f"{count(summary.get('n_seeds'), 'seed')} a side."
+    ]
+    if read.get("classes"):
+        total = summary.get("n_classes") or len(read["classes"])
+        shown = ", ".join(read["classes"][:12]) + (f" and {total - 12} more" if total > 12 else "")
+        lines.append(f"{count(total, 'class', 'classes')}, {read['order']}: {shown}.")
+    columns = read.get("columns") or {}
+    texts = {
+        side: ", ".join(f"{role} = {name}" for role, name in named.items()) for side, named in columns.items()
+    }
+    if len(set(texts.values())) == 1:
+        texts = {"both sides": next(iter(texts.values()))} if len(texts) > 1 else texts
+    lines += [f"Columns of {side}: {text}." for side, text in texts.items() if text]
+    return lines
+
+
+def group_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """For each column of groups the one that loses most, as far as it can be told, and the gap before and after."""
+    found = []
+    for name, entry in (summary.get("groups") or {}).items():
+        small = entry["n_small"]
+        left = (
+            f" {count(small, 'group')} of fewer than 20 examples {'is' if small == 1 else 'are'} left out."
+            if small
+            else ""
+        )
+        if entry.get("worst") is None:
+            found.append(f"{name}: all groups are too small to compare.")
+            continue
+        change, p = entry["worst_change"], entry["worst_p_corrected"]
+        told = p is not None and p < LEVEL and change < 0
+        head = (
+            f"{name}: “{entry['worst']}” loses most, {signed_points(change)} points (corrected {p_text(p)})"
+            if told
+            else f"{name}: no group's loss can be told from chance after correction"
+        )
+        found.append(
+            f"{head}; the gap between best and worst group is {percent(entry['gap_dense'])} before and "
+            f"{percent(entry['gap_pruned'])} after.{left}"
+        )
+    return found
+
+
+def change_text(change: float | None, of: Mapping[str, Any]) -> str:
+    """In points where the score is a share, else as a number."""
+    if change is None:
+        return GAP
+    return signed_points(change) if is_share(of) else f"{change:+.3f}".replace("-", "−")
+
+
 def score_sentence(summary: Mapping[str, Any]) -> str:
     """From what to what the mean score goes."""
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
     seeds = summary.get("n_seeds")
     metric = metric_name(summary)
+    if summary.get("labelled") is False:
+        return f"No labels: the votes of {count(seeds, 'pair')} of models are compared, without scores."
     if dense is None or pruned is None:
         return f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
     mean = f"Mean {metric} over {count(seeds, 'seed')}" if seeds != 1 else f"With one seed, {metric}"
@@ -113,6 +176,10 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
     flips, n = summary.get("n_flips_mean"), summary.get("n_examples")
     if flips is None or not n:
         return None
+    if summary.get("labelled") is False:
+        return (
+            f"In the average seed, {count(flips)} of {count(n, 'prediction')} ({percent(flips / n)}) change."
+        )
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
     if flips == 0:
         return "No single example changes between right and wrong in any seed."

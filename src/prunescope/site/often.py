@@ -65,13 +65,14 @@ class Tally:
         self.n_examples = max(self.n_examples, int(cell.summary.get("n_examples") or 0))
         self.pruners.add(cell.pruner)
         for pie in pies:
-            self._found.setdefault(pie.example, []).append((cell.pruner, pie))
+            self._found.setdefault(int(pie.example), []).append((cell.pruner, pie))
 
     def rows(self) -> list[Paid]:
         """Examples by number of models, then of pruners, then by how much the models agree."""
         rows = [_paid(found) for found in self._found.values()]
         return sorted(
-            rows, key=lambda row: (-row.n_models, -row.n_pruners, -_agreement(row.pie), row.pie.example)
+            rows,
+            key=lambda row: (-row.n_models, -row.n_pruners, -_agreement(row.pie), int(row.pie.example)),
         )
 
     @property
@@ -191,7 +192,7 @@ def write(
         COLUMNS,
         [
             [
-                row.pie.example,
+                int(row.pie.example),
                 row.pie.label,
                 row.n_models,
                 tally.n_models,

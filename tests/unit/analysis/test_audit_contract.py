@@ -76,10 +76,10 @@ def table(
 
 
 def test_names_as_labels_and_indices_as_predictions(tmp_path: Path) -> None:
-    """Indices count in the sorted names, whether whole or as pandas' floats."""
+    """Indices count in the order that is said, whether whole or as pandas' floats."""
     dense = written(tmp_path / "a.csv", HEADER + "0,cat,2\n1,ant,0\n2,bee,1\n3,cat,0\n")
     pruned = written(tmp_path / "b.csv", HEADER + "0,cat,2.0\n1,ant,1.0\n2,bee,1.0\n3,cat,0.0\n")
-    out = audited(tmp_path, dense, pruned)
+    out = audited(tmp_path, dense, pruned, "--classes", "ant,bee,cat")
     assert classes_of(out) == {"ant": 1, "bee": 1, "cat": 2}
     votes = votes_of(out)
     assert votes["dense_vote"] == [2, 0, 1, 0]
@@ -90,7 +90,7 @@ def test_names_as_labels_and_indices_as_predictions(tmp_path: Path) -> None:
 
 def test_names_as_labels_and_indices_as_predictions_of_several_labels(tmp_path: Path) -> None:
     mine = written(tmp_path / "a.csv", HEADER + "0,cat|ant,2\n1,bee,0|1\n2,,\n")
-    votes = votes_of(audited(tmp_path, mine, mine))
+    votes = votes_of(audited(tmp_path, mine, mine, "--classes", "ant,bee,cat"))
     assert votes["label"] == [[0, 2], [1], []]
     assert votes["dense_vote"] == [[2], [0, 1], []]
 
@@ -104,7 +104,7 @@ def test_names_and_indices_beside_a_prediction_table(tmp_path: Path) -> None:
 def test_an_index_beyond_the_names_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = written(tmp_path / "a.csv", HEADER + "0,ant,0\n1,bee,2\n")
     assert "holds '2', which is neither a class name nor an index" in (
-        refused(capsys, mine, mine, tmp_path / "out")
+        refused(capsys, mine, mine, tmp_path / "out", "--classes", "ant,bee")
     )
 
 
@@ -113,7 +113,7 @@ def test_a_number_that_is_name_and_index_is_refused(
 ) -> None:
     mine = written(tmp_path / "a.csv", HEADER + "0,ant,0\n1,1,1\n2,bee,2\n")
     assert "a class name in one column and an index in another" in (
-        refused(capsys, mine, mine, tmp_path / "out")
+        refused(capsys, mine, mine, tmp_path / "out", "--classes", "1,ant,bee")
     )
 
 

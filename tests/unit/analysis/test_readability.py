@@ -131,12 +131,12 @@ def test_rows_join_on_example_or_on_row_number(tmp_path: Path) -> None:
     ("name", "content", "expected"),
     [
         ("a.jsonl", '{"text": "a"}\nnonsense\n', "not a JSON Lines file"),
-        ("b.jsonl", "[1]\n", "line 1 is not a JSON object"),
+        ("b.jsonl", "[1]\n", "entry 1 of the array is not a JSON object"),
         ("c.jsonl", '{"text": "a"}\n{"body": "b"}\n', "line 2 has no 'text'"),
         ("d.jsonl", '{"text": "a", "example": 1.5}\n', "'example' must be a whole number, not 1.5"),
         ("e.jsonl", '{"text": "a", "example": 1}\n{"text": "b"}\n', "some lines have 'example'"),
         ("f.csv", "example,text\n3,a\n3,b\n", "example 3 stands there twice"),
-        ("g.csv", "example,text\nx,a\n", "column 'example' must hold whole numbers, not 'x'"),
+        ("g.csv", "example,text\n1.5,a\n", "column 'example' must hold whole numbers, not 1.5"),
         ("h.parquet", "PAR1 and then nothing", "damaged"),
     ],
 )
@@ -149,6 +149,17 @@ def test_texts_that_cannot_be_used(tmp_path: Path, name: str, content: str, expe
     assert message.startswith(f"{path}: ")
     assert expected in message
     assert "\n" not in message
+
+
+def test_ids_that_are_texts_or_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("example,text\n7,seven\n12,twelve\n")
+    assert read_texts(path).of(np.array(["12", "7"], dtype=object), path).texts == ["twelve", "seven"]
+    path.write_text("example,text\nq7,seven\n12,twelve\n")
+    assert read_texts(path).of(np.array(["q7"], dtype=object), path).texts == ["seven"]
+    assert read_texts(path).of(np.array([12]), path).texts == ["twelve"]
+    with pytest.raises(UserError, match=r"no text for example 7 \(1 are missing\)"):
+        read_texts(path).of(np.array([12, 7]), path)
 
 
 def test_missing_texts_are_counted() -> None:

@@ -449,11 +449,16 @@ def test_users_values_that_cannot_be_used(
     assert expected in message
 
 
-def test_examples_that_are_not_numbers(tmp_path: Path) -> None:
-    path = frame_to(
-        tmp_path / "a.csv", rows(label=[0, 1, 2], prediction=[0, 1, 2]).assign(example=list("xyz"))
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_ids_that_are_texts(tmp_path: Path, suffix: str) -> None:
+    frame = rows(label=[0, 1, 2], prediction=[0, 1, 1]).assign(example=["z", "x7", "y"])
+    side = read_predictions([frame_to(tmp_path / f"a{suffix}", frame)])
+    assert side.keys.tolist() == ["x7", "y", "z"]
+    assert side.examples.tolist() == [0, 1, 2]
+    assert side.label.tolist() == [1, 2, 0]
+    assert "has example 'y' twice" in refused(
+        frame_to(tmp_path / f"b{suffix}", frame.assign(example=["z", "y", "y"]))
     )
-    assert str(path) in refused(path)
 
 
 def test_ragged_csv(tmp_path: Path) -> None:

@@ -160,8 +160,10 @@ def is_right(task: str, label: Any, vote: Any, tolerance: float | None) -> bool:
     """Whether ``vote`` is the label.
 
     regression: within ``tolerance`` of it, never where that is not known · span, text: one of the accepted answers,
-    normalized as the vote is · else: the same class, the same set, the same class for every token.
+    normalized as the vote is · else: the same class, the same set, the same class for every token · no label: never.
     """
+    if label is None:
+        return False
     if task == "regression":
         return tolerance is not None and abs(float(vote) - float(label)) <= tolerance
     if task in ("span", "text"):

@@ -1,0 +1,91 @@
+"""Columns by which examples are grouped, from the predictions themselves, the texts or a table of metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prunescope.errors import UserError, listed
+from prunescope.predictions.arrays import Predictions
+from prunescope.predictions.arrow import NotANumberError, Source, ids_of, is_list, plain, whole_numbers
+from prunescope.predictions.collecting import open_table
+from prunescope.predictions.reading import USUAL, Reading, bare
+
+
+def read_groups(
+    wanted: Sequence[str], side: Predictions, files: Sequence[Path], reading: Reading
+) -> dict[str, np.ndarray]:
+    """(n,) values of each column by example of ``side``, as texts; None where a file says nothing of an example.
+
+    Each column comes from the first file that has it. Rows are found by the column of examples, or by their number.
+
+    Raises:
+        UserError: no file has a column, or it holds lists.
+    """
+    found: dict[str, np.ndarray] = {}
+    there: dict[str, None] = {}
+    for path in files:
+        source = open_table(path, reading)
+        there |= dict.fromkeys(source.columns)
+        here = [name for name in wanted if name in source.columns and name not in found]
+        if here:
+            found |= _values(source, here, side, reading)
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise UserError(
+            f"--groups: no column {listed(map(repr, missing))} in {listed(files, 4) or 'the logs'}"
+            + (f"; there are {listed(there)}" if there else "; a table with it can be given with --metadata")
+        )
+    return {name: found[name] for name in wanted}
+
+
+def _values(
+    source: Source, names: Sequence[str], side: Predictions, reading: Reading
+) -> dict[str, np.ndarray]:
+    column = _example_column(source, reading)
+    n = len(side.keys)
+    row = {key: i for i, key in enumerate(side.keys.tolist())}
+    found = {name: np.full(n, None, dtype=object) for name in names}
+    start = 0
+    for batch in source.batches(list(dict.fromkeys([*names, *([column] if column else [])]))):
+        keys: Any = range(start, start + batch.num_rows)
+        start += batch.num_rows
+        if column:
+            keys = _keys(batch[column], source.path, column, side)
+        at = np.array([row.get(key, -1) for key in keys], dtype=np.int64)
+        for name in names:
+            array = plain(batch[name])
+            if is_list(array.type) or pa.types.is_struct(array.type):
+                raise UserError(
+                    f"--groups: column {name!r} of {source.path} holds {array.type}, not single values"
+                )
+            values = np.array(pc.cast(array, pa.string()).to_pylist(), dtype=object)
+            found[name][at[at >= 0]] = values[at >= 0]
+    return found
+
+
+def _example_column(source: Source, reading: Reading) -> str | None:
+    asked = reading.columns.get("example")
+    if asked in source.columns:
+        return asked
+    if "example" in source.columns:
+        return "example"
+    close = [name for name in source.columns if bare(name) in USUAL["example"]]
+    return close[0] if len(close) == 1 else None
+
+
+def _keys(array: Any, path: Path, column: str, side: Predictions) -> list[Any]:
+    if side.keys.dtype == object:
+        return list(ids_of(array, path, column).to_pylist())
+    try:
+        return list(whole_numbers(array, path, column).tolist())
+    except NotANumberError:
+        raise UserError(
+            f"{path}: column {column!r} holds texts, but examples of {side.sources[0]} are numbers; name the column of "
+            "the examples with --id"
+        ) from None

@@ -1,0 +1,180 @@
+"""What one model answered to the questions of one task, as an evaluation harness logged it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prunescope.errors import UserError
+
+#: Metrics that say whether an answer is right, the first that is there above all.
+RIGHT = ("acc", "exact_match", "em", "quasi_exact_match", "acc_norm")
+
+#: The choice of an answer that names none.
+NO_CHOICE = -1
+
+#: Names that a log or a user may give to a document's part, from the document itself or from what lies in it.
+NESTED = ("doc", "metadata", "specific", "specifics", "extra_data", "input")
+
+
+@dataclass(slots=True)
+class Answer:
+    """One question, answered once.
+
+    label: the right choice's index, or the accepted answers; None where the log does not say. prediction: a choice's
+    index, an answer, or None where there are only scores. document, content, prompt: what tells one question and its
+    prompt from others: the log's hash of the document, ours of what it holds, ours of the prompt. at: where it lies.
+    """
+
+    id: str
+    label: int | list[str] | None
+    prediction: int | str | None
+    scores: Mapping[str, float]
+    at: int
+    epoch: int = 0
+    document: str | None = None
+    content: object = None
+    prompt: str | None = None
+    choices: tuple[str, ...] | None = None
+    loglikelihoods: Sequence[float] | None = None
+    groups: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass
+class Evaluation:
+    """All answers of one model in one task, in the order of the log.
+
+    scores: by metric, one number per answer, NaN where there is none. choices: their texts, where they are the same for
+    all questions. settings: what must be the same on both sides, by name. filters: ways in which answers were taken
+    from what the model said; the first one's are here. notes: what the log holds that is left aside.
+    """
+
+    task: str
+    harness: str
+    path: Path
+    model: str | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+    filters: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+    labels: list[Any] = field(default_factory=list)
+    predictions: list[Any] = field(default_factory=list)
+    scores: dict[str, array[float]] = field(default_factory=dict)
+    loglikelihoods: list[array[float] | None] = field(default_factory=list)
+    documents: array[int] = field(default_factory=lambda: array("Q"))
+    contents: array[int] = field(default_factory=lambda: array("Q"))
+    prompts: array[int] = field(default_factory=lambda: array("Q"))
+    groups: dict[str, list[str | None]] = field(default_factory=dict)
+    places: array[int] = field(default_factory=lambda: array("q"))
+    #: Texts of prompts by place.
+    prompt_at: Callable[[Sequence[int]], list[str]] = lambda places: [""] * len(places)
+    choices: tuple[str, ...] | None = None
+    _varied: bool = False
+    _texts: dict[str, str] = field(default_factory=dict)
+
+    def add(self, answer: Answer) -> None:
+        """Keep one answer."""
+        n = len(self.ids)
+        self.ids.append(answer.id)
+        self.epochs.append(answer.epoch)
+        self.labels.append(
+            [self._kept(text) for text in answer.label] if isinstance(answer.label, list) else answer.label
+        )
+        made = answer.prediction
+        self.predictions.append(self._kept(made) if isinstance(made, str) else made)
+        for name, value in answer.scores.items():
+            column = self.scores.get(name)
+            if column is None:
+                column = self.scores[name] = array("d", [math.nan]) * n
+            column.append(value)
+        for column in self.scores.values():
+            if len(column) == n:
+                column.append(math.nan)
+        lls = answer.loglikelihoods
+        self.loglikelihoods.append(None if lls is None else array("f", lls))
+        self.documents.append(digest(answer.document))
+        self.contents.append(digest(answer.content))
+        self.prompts.append(digest(answer.prompt))
+        for name, group in answer.groups.items():
+            self.groups.setdefault(name, [None] * n).append(None if group is None else self._kept(group))
+        self.places.append(answer.at)
+        if answer.choices != self.choices:
+            if self.choices is None and not self._varied and n == 0:
+                self.choices = answer.choices
+            else:
+                self.choices, self._varied = None, True
+
+    def _kept(self, text: str) -> str:
+        """One object for equal short texts: letters and classes come again and again."""
+        return self._texts.setdefault(text, text) if len(text) < 40 else text
+
+    @property
+    def kind(self) -> str:
+        """``choice``, ``answer`` (a text) or ``score`` (numbers alone)."""
+        if all(prediction is None for prediction in self.predictions):
+            return "score"
+        numbers = all(isinstance(value, int) for value in self.predictions)
+        return "choice" if numbers and all(isinstance(v, int) for v in self.labels) else "answer"
+
+    @property
+    def leading(self) -> str | None:
+        """The metric that says what is right: 0 or 1 for every answer; None where no metric is so."""
+        binary = [name for name, values in self.scores.items() if _is_binary(values)]
+        bare = {name.partition(",")[0]: name for name in reversed(binary)}
+        return next((bare[name] for name in RIGHT if name in bare), binary[0] if binary else None)
+
+    def texts(self, rows: Sequence[int]) -> list[str]:
+        """The prompts of these answers, read from the log again."""
+        return self.prompt_at([self.places[row] for row in rows])
+
+
+def _is_binary(values: Sequence[float]) -> bool:
+    numbers = np.asarray(values)
+    return bool(np.isin(numbers, (0.0, 1.0)).all())
+
+
+def digest(value: object) -> int:
+    """64 bits of a value's hash; 0 of nothing."""
+    if value is None or value == "":
+        return 0
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()) or 1
+
+
+def number(value: object) -> float | None:
+    """A score as a number: also ``"1.0"``, true and false; None of anything else."""
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return {"true": 1.0, "false": 0.0}.get(value.strip().lower())
+    return None
+
+
+def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, str | None]:
+    """The values of the columns a user asks for, from a record or from what lies in it."""
+    found: dict[str, str | None] = {}
+    for name in wanted:
+        value = None
+        for place in places:
+            for held in (place, *(inner for key in NESTED if isinstance(inner := place.get(key), Mapping))):
+                if value is None and held.get(name) is not None:
+                    value = held[name]
+        found[name] = None if value is None else str(value)
+    return found
+
+
+def unreadable(path: Path, why: str) -> UserError:
+    """One line about a log that cannot be used."""
+    return UserError(f"{path}: {why}; delete it, or write it again with the harness")

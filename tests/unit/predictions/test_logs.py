@@ -1,0 +1,812 @@
+"""Evaluation logs through the command.
+
+The logs of lm-evaluation-harness and inspect-ai below ``fixtures/logs`` are the harnesses' own (``make.py`` there says
+how); variants of them are edited here. Logs of HELM, lighteval and Every Eval Ever are written here by hand, from the
+dataclasses of crfm-helm 0.5.16 and lighteval 0.13.0 and the JSON schema of every-eval-ever 0.3.0.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from prunescope.cli import main
+
+LOGS = Path(__file__).parent / "fixtures" / "logs"
+TIME = "2026-11-30T12-00-00.000000"
+LM = {side: LOGS / "lm_eval" / side for side in ("dense", "pruned")}
+INSPECT = {side: LOGS / "inspect_ai" / side for side in ("dense", "pruned")}
+
+
+def run(out: Path, dense: Path | list[Path], pruned: Path | list[Path], *options: str) -> int:
+    sides = [[str(p) for p in (one if isinstance(one, list) else [one])] for one in (dense, pruned)]
+    return main(["audit", "--dense", *sides[0], "--pruned", *sides[1], "--out", str(out), *options])
+
+
+def summary_of(out: Path) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((out / "summary.json").read_text())
+    return value
+
+
+def refused(
+    capsys: pytest.CaptureFixture[str],
+    out: Path,
+    dense: Path | list[Path],
+    pruned: Path | list[Path],
+    *options: str,
+) -> str:
+    capsys.readouterr()
+    assert run(out, dense, pruned, *options) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert not out.exists()
+    return error
+
+
+def matrix(out: Path) -> dict[tuple[str, str, str], dict[str, str]]:
+    with open(out / "matrix.csv", newline="", encoding="utf-8") as stream:
+        return {(row["model"], row["task"], row["metric"]): row for row in csv.DictReader(stream)}
+
+
+def samples(side: str, task: str) -> Path:
+    return LM[side] / f"samples_{task}_{TIME}.jsonl"
+
+
+def records(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def edited(
+    folder: Path, path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], name: str | None = None
+) -> Path:
+    """A copy of a file of samples with every record changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    to = folder / (name or path.name)
+    to.write_text("".join(json.dumps(change(row)) + "\n" for row in records(path)))
+    return to
+
+
+def test_a_suite_of_one_model(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(out, LM["dense"], LM["pruned"]) == 0
+    found = matrix(out)
+    tasks = {"toy_choice", "toy_rolling", "toy_sentiment", "toy_sums"}
+    assert {task for _, task, _ in found} == tasks
+    assert {path.name for path in (out / "pruned").iterdir()} == tasks
+    for side in ("dense", "pruned"):
+        said = json.loads((LM[side] / f"results_{TIME}.json").read_text())["results"]
+        for (_, task, metric), row in found.items():
+            if metric != "loglikelihood":
+                name = metric if "," in metric else f"{metric},none"
+                assert float(row[side]) == pytest.approx(said[task][name])
+    row = found["pruned", "toy_choice", "acc"]
+    before, after = ([r["acc"] for r in records(samples(s, "toy_choice"))] for s in ("dense", "pruned"))
+    assert int(row["to_wrong"]) == sum(a > b for a, b in zip(before, after, strict=True))
+    assert int(row["to_right"]) == sum(a < b for a, b in zip(before, after, strict=True))
+    page = (out / "report.html").read_text()
+    assert 'href="pruned/toy_choice/report.html"' in page
+
+
+def test_choices_are_classes_where_all_questions_have_the_same(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run(out, samples("dense", "toy_sentiment"), samples("pruned", "toy_sentiment")) == 0
+    summary = summary_of(out)
+    assert summary["read"]["classes"] == ["bad", "good"]
+    assert summary["metric"] == "accuracy"
+    assert summary["kl_mean"] > 0
+    held = pq.read_table(out / "pies.parquet").to_pydict()
+    assert held["example"] == list(range(24))
+    assert held["label"] == [int(row["target"]) for row in records(samples("dense", "toy_sentiment"))]
+    assert run(out, samples("dense", "toy_choice"), samples("pruned", "toy_choice")) == 0
+    assert summary_of(out)["read"]["classes"] == ["choice 1", "choice 2", "choice 3", "choice 4"]
+
+
+def test_divergence_is_of_the_choices(tmp_path: Path) -> None:
+    """Recomputed without this package, from questions with three and with four choices."""
+    from scipy.special import log_softmax
+
+    out = tmp_path / "out"
+    assert run(out, samples("dense", "toy_choice"), samples("pruned", "toy_choice")) == 0
+    total = 0.0
+    pairs = zip(*(records(samples(side, "toy_choice")) for side in ("dense", "pruned")), strict=True)
+    for a, b in pairs:
+        p, q = (log_softmax([float(one[0]) for one in row["filtered_resps"]]) for row in (a, b))
+        total += sum(2.718281828459045**x * (x - y) for x, y in zip(p, q, strict=True))
+    assert summary_of(out)["kl_mean"] == pytest.approx(total / 20, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # Older versions: arguments as a list, responses once nested and as numbers, no hashes, no list of metrics.
+        lambda row: {
+            **{key: row[key] for key in ("doc_id", "doc", "target", "acc", "acc_norm")},
+            "arguments": [list(one.values()) for one in row["arguments"].values()],
+            "resps": [[[float(one[0][0]), one[0][1] == "True"]] for one in row["resps"]],
+            "filtered_resps": [[float(one[0]), one[1] == "True"] for one in row["filtered_resps"]],
+        },
+        lambda row: {
+            **row,
+            "filtered_resps": [[one] for one in row["filtered_resps"]],
+            "acc": str(row["acc"]),
+        },
+        lambda row: {**row, "target": int(row["target"]), "doc_id": str(row["doc_id"])},
+    ],
+)
+def test_other_versions_of_the_form_say_the_same(
+    tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    assert run(tmp_path / "one", samples("dense", "toy_choice"), samples("pruned", "toy_choice")) == 0
+    sides = [edited(tmp_path / side, samples(side, "toy_choice"), change) for side in ("dense", "pruned")]
+    assert run(tmp_path / "two", *sides) == 0
+    assert (tmp_path / "one" / "matrix.csv").read_text() == (tmp_path / "two" / "matrix.csv").read_text()
+    one, two = (pq.read_table(tmp_path / name / "pies.parquet") for name in ("one", "two"))
+    assert one.equals(two)
+
+
+def test_an_array_a_packed_file_and_a_file_without_a_time(tmp_path: Path) -> None:
+    array = tmp_path / "samples_toy_choice.json"
+    array.write_text(json.dumps(records(samples("dense", "toy_choice")), indent=1))
+    packed = tmp_path / "samples_toy_choice.jsonl.gz"
+    packed.write_bytes(gzip.compress(samples("pruned", "toy_choice").read_bytes()))
+    assert run(tmp_path / "out", array, packed) == 0
+    assert summary_of(tmp_path / "out")["n_examples"] == 20
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "Question: Which comes after" in page
+
+
+def test_questions_pair_by_their_document_whatever_their_order_and_number(tmp_path: Path) -> None:
+    rows = records(samples("pruned", "toy_choice"))
+    shuffled = tmp_path / "samples_toy_choice.jsonl"
+    # Numbered anew in another order, as a run with another limit or shuffling would.
+    rows = [{**row, "doc_id": i} for i, row in enumerate(rows[::-1])]
+    shuffled.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(tmp_path / "one", samples("dense", "toy_choice"), samples("pruned", "toy_choice")) == 0
+    assert run(tmp_path / "two", samples("dense", "toy_choice"), shuffled) == 0
+    one, two = (pq.read_table(tmp_path / name / "pies.parquet") for name in ("one", "two"))
+    assert one.equals(two)
+
+
+def test_equal_documents_are_kept_apart(tmp_path: Path) -> None:
+    def twice(row: dict[str, Any]) -> dict[str, Any]:
+        same = row["doc_id"] in (3, 7)
+        return {**row, "doc_hash": "same", "doc": {}} if same else row
+
+    sides = [edited(tmp_path / side, samples(side, "toy_choice"), twice) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides) == 0
+    assert summary_of(tmp_path / "out")["n_examples"] == 20
+
+
+def test_questions_of_one_side_only_are_counted_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    part = tmp_path / "samples_toy_choice.jsonl"
+    lines = samples("pruned", "toy_choice").read_text().splitlines(keepends=True)
+    part.write_text("".join(lines[:12] + lines[15:]))
+    assert run(tmp_path / "out", samples("dense", "toy_choice"), part) == 0
+    assert summary_of(tmp_path / "out")["n_examples"] == 17
+    assert "3 questions are on this side only: 12, 13, 14" in capsys.readouterr().err
+
+
+def test_without_documents_ids_pair_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def bare(row: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in row.items() if key not in ("doc", "doc_hash")}
+
+    sides = [edited(tmp_path / side, samples(side, "toy_choice"), bare) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides) == 0
+    assert "questions pair by their number in the data" in capsys.readouterr().err
+    sides = [
+        edited(tmp_path / side, samples(side, "toy_choice"), lambda row: {**bare(row), "doc_id": 0})
+        for side in ("dense", "pruned")
+    ]
+    assert run(tmp_path / "out", *sides) == 0
+    assert "pair by their position" in capsys.readouterr().err
+
+
+def test_other_data_and_other_targets_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = edited(
+        tmp_path / "a",
+        samples("pruned", "toy_choice"),
+        lambda row: {**row, "doc": {"x": row["doc_id"]}, "doc_hash": str(row["doc_id"])},
+    )
+    assert "no question in common" in refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), other)
+    wrong = edited(
+        tmp_path / "b", samples("pruned", "toy_choice"), lambda row: {**row, "target": "1", "acc": 0.0}
+    )
+    error = refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), wrong)
+    assert "question 0: the target is 1, but 0 in" in error
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("prompts", "prompts of the two sides: differ in 20 of 20 questions"),
+        ("filters", "filters of the two sides: none and strict"),
+    ],
+)
+def test_what_differs_is_refused_by_name_or_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, said: str
+) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        if name == "filters":
+            return {**row, "filter": "strict"}
+        for one in row["arguments"].values():
+            one["arg_0"] = "Think first. " + one["arg_0"]
+        return row
+
+    other = edited(tmp_path / "pruned", samples("pruned", "toy_choice"), change)
+    error = refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), other)
+    assert said in error
+    assert f"--allow {name}" in error
+    assert "--allow: 'nothing' is unknown" in (
+        refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), other, "--allow", "nothing")
+    )
+    for allowed in (("--allow", name), ("--allow",)):
+        assert run(tmp_path / "out", samples("dense", "toy_choice"), other, *allowed) == 0
+        assert said in capsys.readouterr().err
+        assert said in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "name"),
+    [
+        ("lm_eval_version", "0.4.3", "harness"),
+        ("n-shot", {"toy_choice": 5}, "fewshot"),
+        ("versions", {"toy_choice": 1.0}, "task-version"),
+        ("chat_template_sha", "abc", "chat-template"),
+    ],
+)
+def test_settings_of_the_results_file_must_agree(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: Any, name: str
+) -> None:
+    for side in ("dense", "pruned"):
+        shutil.copytree(LM[side], tmp_path / side)
+        for path in (tmp_path / side).glob("samples_*"):
+            if "toy_choice" not in path.name:
+                path.unlink()
+    for side in ("dense", "pruned"):
+        path = tmp_path / side / f"results_{TIME}.json"
+        held = {**json.loads(path.read_text()), "chat_template_sha": "xyz"}
+        path.write_text(json.dumps({**held, key: value} if side == "pruned" else held))
+    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned")
+    assert f"--allow {name}" in error
+    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--allow", name) == 0
+
+
+def test_filters_of_generated_answers(tmp_path: Path) -> None:
+    """The first filter's answers, the metrics of both; what is right is the harness's word."""
+
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        right = row["filter"] == "strict-match" and row["doc_id"] < 4
+        return {**row, "exact_match": float(right), "filtered_resps": [f"it is {row['doc_id']}"]}
+
+    dense = edited(tmp_path / "a", samples("dense", "toy_sums"), change)
+    assert run(tmp_path / "out", dense, samples("pruned", "toy_sums")) == 0
+    found = matrix(tmp_path / "out")
+    names = {metric for _, _, metric in found}
+    assert names == {"exact_match,strict-match", "exact_match,flexible-extract"}
+    row = found["pruned", "toy_sums", "exact_match,strict-match"]
+    assert (row["to_wrong"], row["to_right"]) == ("4", "0")
+    assert float(row["p_value"]) == pytest.approx(0.125)
+    summary = summary_of(tmp_path / "out")
+    assert summary["task"] == "text"
+    assert (summary["dense_score"], summary["pruned_score"]) == (4 / 6, 0)
+    assert summary["mcnemar"]["to_wrong"] == 4
+
+
+def test_a_filter_that_one_side_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = samples("pruned", "toy_sums")
+    strict = tmp_path / path.name
+    strict.write_text(
+        "".join(json.dumps(row) + "\n" for row in records(path) if row["filter"] == "strict-match")
+    )
+    error = refused(capsys, tmp_path / "out", samples("dense", "toy_sums"), strict)
+    assert "filters of the two sides: flexible-extract, strict-match and strict-match" in error
+    assert run(tmp_path / "out", samples("dense", "toy_sums"), strict, "--allow", "filters") == 0
+    assert list(matrix(tmp_path / "out")) == [("pruned", "toy_sums", "exact_match,strict-match")]
+
+
+def lines(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps({"filter": "none", "resps": [], **row}) + "\n" for row in rows))
+    return path
+
+
+def test_questions_told_apart_by_their_beginning(tmp_path: Path) -> None:
+    """As winogrande is logged: contexts differ, the continuation and the target are one text."""
+
+    def rows(likes: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"sentence": f"The _ {i} is here."},
+                "target": "is here.",
+                "arguments": [[f"The dog {i}", " is here."], [f"The cat {i}", " is here."]],
+                "filtered_resps": [[-1.0 if likes[i] == "d" else -3.0, False], [-2.0, False]],
+                "acc": float(likes[i] == "dddc"[i]),
+            }
+            for i in range(4)
+        ]
+
+    sides = [
+        lines(tmp_path / n / "samples_wino.jsonl", rows(likes)) for n, likes in (("a", "dddd"), ("b", "ddcc"))
+    ]
+    assert run(tmp_path / "out", *sides) == 0
+    held = pq.read_table(tmp_path / "out" / "pies.parquet").to_pydict()
+    assert held["label"] == [0, 0, 0, 1]
+    assert held["pruned_vote"] == [0, 0, 1, 1]
+    assert summary_of(tmp_path / "out")["mcnemar"] == {"to_wrong": 1, "to_right": 1, "p_value": 1.0}
+
+
+def test_texts_whose_likelihood_is_asked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As wikitext is logged: no answer, a log-likelihood per text, metrics that are no single numbers."""
+
+    def rows(by: float) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"page": f"Text {i}"},
+                "target": f"Text {i}",
+                "arguments": {"gen_args_0": {"arg_0": f"Text {i}"}},
+                "filtered_resps": [[str(-10.0 * (i + 1) - by * (i % 2))]] if by else [str(-10.0 * (i + 1))],
+                "metrics": ["word_perplexity"],
+                "word_perplexity": [-10.0 * (i + 1), 2],
+            }
+            for i in range(30)
+        ]
+
+    sides = [lines(tmp_path / name / "samples_wiki.jsonl", rows(by)) for name, by in (("a", 0.0), ("b", 1.0))]
+    assert run(tmp_path / "out", *sides) == 0
+    row = matrix(tmp_path / "out")["pruned", "wiki", "loglikelihood"]
+    assert float(row["change"]) == pytest.approx(-0.5)
+    assert float(row["p_value"]) < 1e-4
+    assert (row["to_wrong"], row["to_right"]) == ("", "")
+    assert "word_perplexity: not one number per question; not compared" in capsys.readouterr().err
+    assert summary_of(tmp_path / "out")["labelled"] is False
+
+
+def test_scores_between_right_and_wrong(tmp_path: Path) -> None:
+    """As truthfulqa_mc2 and tasks with F1 are logged: paired differences; what is right follows from the answers."""
+
+    def rows(said: list[str], f1: list[float]) -> list[dict[str, Any]]:
+        return [
+            {
+                "doc_id": i,
+                "doc": {"q": i},
+                "target": ["the cat", "cat"],
+                "arguments": [[f"Q{i}", {"until": ["."]}]],
+                "filtered_resps": [[text]],
+                "f1": value,
+            }
+            for i, (text, value) in enumerate(zip(said, f1, strict=True))
+        ]
+
+    dense = lines(tmp_path / "a" / "samples_qa.jsonl", rows(["A cat.", "cat", "dog"], [0.9, 1.0, 0.1]))
+    pruned = lines(tmp_path / "b" / "samples_qa.jsonl", rows(["cat", "a dog", "dog"], [0.8, 0.2, 0.1]))
+    assert run(tmp_path / "out", dense, pruned) == 0
+    row = matrix(tmp_path / "out")["pruned", "qa", "f1"]
+    assert float(row["change"]) == pytest.approx((0.8 + 0.2 - 0.9 - 1.0) / 3)
+    summary = summary_of(tmp_path / "out")
+    assert (summary["metric"], summary["dense_score"], summary["pruned_score"]) == (
+        "exact_match",
+        2 / 3,
+        1 / 3,
+    )
+
+
+def test_several_models_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("int4", "sparse50"):
+        shutil.copytree(LM["pruned"], tmp_path / name / "org__model")
+    (tmp_path / "sparse50" / "org__model" / f"samples_toy_sums_{TIME}.jsonl").unlink()
+    out = tmp_path / "out"
+    assert run(out, LM["dense"], [tmp_path / "int4", tmp_path / "sparse50"]) == 0
+    found = matrix(out)
+    assert {model for model, _, _ in found} == {"int4", "sparse50"}
+    assert len({task for model, task, _ in found if model == "sparse50"}) == 3
+    assert "1 tasks are on this side only: toy_sums" in capsys.readouterr().err
+    assert (out / "sparse50" / "toy_choice" / "report.html").exists()
+    summary = summary_of(out)
+    assert summary["models"] == ["int4", "sparse50"]
+    assert summary["overall"][0]["n_tasks"] == 4
+    # An earlier suite is replaced as a whole; anything else in the folder is kept.
+    assert run(out, LM["dense"], LM["pruned"]) == 0
+    assert not (out / "int4").exists()
+    (out / "mine.txt").touch()
+    assert run(out, LM["dense"], LM["pruned"]) == 2
+
+
+def test_holm_is_over_the_whole_matrix(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", LM["dense"], LM["pruned"]) == 0
+    rows = list(matrix(tmp_path / "out").values())
+    p_values = [float(row["p_value"]) for row in rows]
+    order = sorted(range(len(rows)), key=lambda i: p_values[i])
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(rows) - rank) * p_values[i]))
+        assert float(rows[i]["p_corrected"]) == pytest.approx(largest)
+
+
+def test_markdown(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", LM["dense"], LM["pruned"], "--markdown", str(tmp_path / "a.md")) == 0
+    text = (tmp_path / "a.md").read_text()
+    assert text.count("\n| pruned |") == 4
+    assert "- pruned: the score of 4 tasks moved by" in text
+    one = samples("dense", "toy_choice"), samples("pruned", "toy_choice")
+    assert run(tmp_path / "one", *one, "--markdown", str(tmp_path / "b.md")) == 0
+    assert "| pruned | toy\\_choice |" in (tmp_path / "b.md").read_text()
+
+
+def test_groups_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = samples("dense", "toy_choice"), samples("pruned", "toy_choice")
+    assert run(tmp_path / "out", *one, "--groups", "subject") == 0
+    with open(tmp_path / "out" / "groups.csv", newline="", encoding="utf-8") as stream:
+        found = {row["group"]: row for row in csv.DictReader(stream)}
+    assert {name: row["n_examples"] for name, row in found.items()} == {"large": "10", "small": "10"}
+    assert found["small"]["ci_low"] == ""
+    assert "no column 'nowhere'" in refused(capsys, tmp_path / "b", *one, "--groups", "nowhere")
+
+
+def test_groups_of_some_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert run(out, LM["dense"], LM["pruned"], "--groups", "subject") == 0
+    assert (out / "pruned" / "toy_choice" / "groups.csv").exists()
+    assert not (out / "pruned" / "toy_sums" / "groups.csv").exists()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "subject" in line]
+    assert lines == ["warning: --groups: no column 'subject' in toy_rolling, toy_sentiment, toy_sums"]
+    assert "no column 'nowhere' in the logs" in (
+        refused(capsys, tmp_path / "b", LM["dense"], LM["pruned"], "--groups", "nowhere")
+    )
+
+
+def test_tables_make_suites_too(tmp_path: Path) -> None:
+    """Files of a folder without seeds are tasks; several folders are several models."""
+    for model, wrong in (("dense", 0), ("int8", 3), ("int4", 12)):
+        (tmp_path / model).mkdir()
+        for task in ("news", "mail"):
+            rows = [f"{i},{'ab'[i % 2]},{'ab'[(i + (i < wrong)) % 2]}\n" for i in range(30)]
+            (tmp_path / model / f"{task}.csv").write_text("example,label,prediction\n" + "".join(rows))
+    out = tmp_path / "out"
+    assert (
+        run(
+            out,
+            tmp_path / "dense",
+            [tmp_path / "int8", tmp_path / "int4"],
+            "--markdown",
+            str(tmp_path / "m.md"),
+        )
+        == 0
+    )
+    found = matrix(out)
+    assert {(m, t): row["to_wrong"] for (m, t, _), row in found.items()} == {
+        ("int8", "news"): "3",
+        ("int8", "mail"): "3",
+        ("int4", "news"): "12",
+        ("int4", "mail"): "12",
+    }
+    row = found["int4", "news", "accuracy"]
+    assert float(row["p_value"]) == pytest.approx(2 / 2**12)
+    assert float(row["p_corrected"]) == pytest.approx(4 * 2 / 2**12)
+    assert (out / "int4" / "news" / "classes.csv").exists()
+    assert "After correction, 2 tasks lost" in (tmp_path / "m.md").read_text()
+    assert (
+        run(
+            tmp_path / "b",
+            tmp_path / "dense",
+            [tmp_path / "int8", tmp_path / "int4"],
+            "--fail-on",
+            "harm > 0.2",
+        )
+        == 3
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        ('{"doc_id": 0, "resps": [], "target": "0", "ar', "line 1 is cut off"),
+    ],
+)
+def test_logs_that_are_not_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    cut = tmp_path / "samples_toy_choice.jsonl"
+    cut.write_text(text)
+    assert said in refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), cut)
+
+
+def test_a_half_written_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "samples_toy_choice.jsonl"
+    cut.write_text(samples("pruned", "toy_choice").read_text()[:-40])
+    assert "samples_toy_choice.jsonl: not a JSON Lines file: line 20 is cut off" in (
+        refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), cut)
+    )
+
+
+def test_logs_and_tables_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("example,label,prediction\n0,a,b\n")
+    assert "give the same on both sides" in (
+        refused(capsys, tmp_path / "out", samples("dense", "toy_choice"), table)
+    )
+    results = LM["dense"] / f"results_{TIME}.json"
+    assert "has no answers to single questions" in refused(capsys, tmp_path / "out", results, results)
+    (tmp_path / "empty").mkdir()
+    assert "holds no evaluation log and no table" in (
+        refused(capsys, tmp_path / "out", tmp_path / "empty", tmp_path / "empty")
+    )
+
+
+def test_the_same_task_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(LM["dense"], tmp_path / "dense")
+    again = tmp_path / "dense" / "samples_toy_choice_2026-12-01T12-00-00.000000.jsonl"
+    shutil.copy(samples("dense", "toy_choice"), again)
+    assert "task 'toy_choice' stands in" in (
+        refused(capsys, tmp_path / "out", tmp_path / "dense", LM["pruned"])
+    )
+
+
+def test_inspect_ai(tmp_path: Path) -> None:
+    """A zip with two epochs and two scorers; a JSON file with choices."""
+    out = tmp_path / "out"
+    assert run(out, INSPECT["dense"], INSPECT["pruned"], "--groups", "continent") == 0
+    found = matrix(out)
+    assert {(task, metric) for _, task, metric in found} == {
+        ("capitals", "exact"),
+        ("capitals", "includes"),
+        ("letters", "choice"),
+    }
+    # Dense says "It is Lima", which includes the target and is not it; pruned says Milan and Quito.
+    exact, includes = (found["pruned", "capitals", name] for name in ("exact", "includes"))
+    assert (float(exact["dense"]), float(exact["pruned"])) == (0.6, 0.6)
+    assert (float(includes["dense"]), float(includes["pruned"])) == (0.8, 0.6)
+    assert (exact["to_wrong"], exact["to_right"]) == ("1", "1")
+    capitals, letters = (summary_of(out / "pruned" / task) for task in ("capitals", "letters"))
+    assert capitals["seeds"] == [0, 1]
+    assert letters["read"]["classes"] == ["first", "second", "third"]
+    assert (letters["dense_score"], letters["pruned_score"]) == (1.0, 0.6)
+    held = pq.read_table(out / "pruned" / "capitals" / "pies.parquet").to_pydict()
+    assert held["example"] == ["France", "Spain", "Italy", "Peru", "Chad"]
+    with open(out / "pruned" / "capitals" / "groups.csv", encoding="utf-8") as stream:
+        assert [row["group"] for row in csv.DictReader(stream)] == ["Europe", "other"]
+
+
+def test_inspect_ai_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = next(INSPECT["dense"].glob("*.eval"))
+    cut = tmp_path / "cut.eval"
+    cut.write_bytes(log.read_bytes()[:3000])
+    assert "cut.eval: not a whole .eval log" in refused(capsys, tmp_path / "out", log, cut)
+    json_log = next(INSPECT["dense"].glob("*.json"))
+    held = json.loads(json_log.read_text())
+    part = tmp_path / "part.json"
+    held["status"] = "error"
+    held["samples"][2]["scores"] = {}
+    part.write_text(json.dumps(held))
+    assert run(tmp_path / "out", json_log, part) == 0
+    assert "1 of 5 samples have no score and are left out" in capsys.readouterr().err
+    part.write_text(json_log.read_text()[:5000])
+    assert "part.json: not a whole log of inspect-ai" in refused(capsys, tmp_path / "b", json_log, part)
+
+
+def helm(folder: Path, answers: list[str]) -> Path:
+    """A HELM run, by hand from crfm-helm 0.5.16."""
+    folder.mkdir(parents=True)
+    targets = ["Paris", "Rome", "Lima"]
+    instances, stats, shown = [], [], []
+    for i, (target, said) in enumerate(zip(targets, answers, strict=True)):
+        name = {"name": "quasi_exact_match", "split": "test"}
+        instances.append(
+            {
+                "input": {"text": f"Capital {i}?"},
+                "references": [
+                    {"output": {"text": target}, "tags": ["correct"]},
+                    {"output": {"text": "no"}, "tags": []},
+                ],
+                "split": "test",
+                "id": f"id{i}",
+            }
+        )
+        right = float(said == target)
+        stats.append(
+            {
+                "instance_id": f"id{i}",
+                "train_trial_index": 0,
+                "stats": [
+                    {
+                        "name": {"name": "num_prompt_tokens", "split": "test"},
+                        "count": 1,
+                        "sum": 9.0,
+                        "mean": 9.0,
+                    },
+                    {"name": name, "count": 1, "sum": right, "mean": right},
+                    {"name": {"name": "f1_score", "split": "test"}, "count": 1, "sum": right / 2},
+                ],
+            }
+        )
+        shown.append({"instance_id": f"id{i}", "train_trial_index": 0, "predicted_text": said, "stats": {}})
+    spec = {
+        "name": f"capitals:k=1,model={folder.name}",
+        "adapter_spec": {"model": "x", "max_train_instances": 2},
+    }
+    for file, value in {
+        "instances": instances,
+        "per_instance_stats": stats,
+        "display_predictions": shown,
+        "run_spec": spec,
+    }.items():
+        (folder / f"{file}.json").write_text(json.dumps(value))
+    return folder
+
+
+def test_helm(tmp_path: Path) -> None:
+    dense = helm(tmp_path / "a", ["Paris", "Rome", "Quito"])
+    pruned = helm(tmp_path / "b", ["Paris", "Oslo", "Lima"])
+    assert run(tmp_path / "out", dense, pruned) == 0
+    found = matrix(tmp_path / "out")
+    assert set(found) == {
+        ("b", "capitals:k=1", "quasi_exact_match"),
+        ("b", "capitals:k=1", "f1_score"),
+    }
+    row = found["b", "capitals:k=1", "quasi_exact_match"]
+    assert (row["to_wrong"], row["to_right"]) == ("1", "1")
+    held = pq.read_table(tmp_path / "out" / "pies.parquet").to_pydict()
+    assert held["example"] == ["id0", "id1", "id2"]
+    assert held["pruned_vote"] == ["paris", "oslo", "lima"]
+    # The statistics alone still say what became wrong.
+    for folder in (dense, pruned):
+        for name in ("instances", "display_predictions"):
+            (folder / f"{name}.json").unlink()
+    assert run(tmp_path / "out", dense / "per_instance_stats.json", pruned / "per_instance_stats.json") == 0
+    assert summary_of(tmp_path / "out")["mcnemar"] == {"to_wrong": 1, "to_right": 1, "p_value": 1.0}
+
+
+def details(path: Path, picked: list[int], old: bool = False) -> Path:
+    """Details of lighteval, by hand: of 0.13.0, or as versions before 0.10 wrote them."""
+    rows = []
+    for i, choice in enumerate(picked):
+        lls = [-1.0 if c == choice else -2.0 for c in range(3)]
+        gold = i % 3
+        if old:
+            rows.append(
+                {
+                    "full_prompt": f"Question {i}",
+                    "example": f"Question {i}",
+                    "choices": [" A", " B", " C"],
+                    "gold_index": [gold],
+                    "predictions": [[ll, 0.0] for ll in lls],
+                    "metrics": {"acc": int(choice == gold)},
+                    "num_asked_few_shots": 0,
+                }
+            )
+            continue
+        rows.append(
+            {
+                "doc": {
+                    "query": f"Question {i}",
+                    "choices": [" A", " B", " C"],
+                    "gold_index": gold,
+                    "id": str(i),
+                    "task_name": "toy|0",
+                    "fewshot_samples": [],
+                    "specific": {"subject": "x" if i < 2 else "y"},
+                },
+                "model_response": {
+                    "input": f"Question {i}",
+                    "text": [],
+                    "logprobs": lls,
+                    "input_tokens": [1],
+                },
+                "metric": {"acc": int(choice == gold)},
+            }
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_lighteval(tmp_path: Path, old: bool) -> None:
+    name = "details_toy|0_2026-11-30T12-00-00.parquet"
+    dense = details(tmp_path / "a" / name, [0, 1, 2, 0], old)
+    pruned = details(tmp_path / "b" / name, [0, 1, 0, 0], old)
+    assert run(tmp_path / "out", dense, pruned) == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["dense_score"], summary["pruned_score"]) == (1.0, 0.75)
+    assert summary["read"]["classes"] == ["A", "B", "C"]
+    assert summary["task_name"] == "toy_0"
+    assert summary["kl_mean"] > 0
+
+
+def instance_lines(path: Path, answers: list[str], metrics: tuple[str, ...] = ("exact", "f1")) -> Path:
+    """Lines of Every Eval Ever, by hand from the schema of every-eval-ever 0.3.0."""
+    targets = ["Paris", "Rome", "Lima"]
+    lines = [
+        {
+            "schema_version": "0.2.0",
+            "evaluation_id": "e/1",
+            "model_id": path.parent.name,
+            "evaluation_name": "capitals",
+            "evaluation_result_id": metric,
+            "sample_id": f"s{i}",
+            "sample_hash": f"hash{i}",
+            "interaction_type": "single_turn",
+            "input": {"raw": f"Capital {i}?", "reference": [target]},
+            "output": {"raw": [f"It is {said}."]},
+            "answer_attribution": [{"extracted_value": said, "is_terminal": True}],
+            "evaluation": {
+                "score": float(said == target) / (1 + (metric == "f1")),
+                "is_correct": said == target,
+            },
+        }
+        for i, (target, said) in enumerate(zip(targets, answers, strict=True))
+        for metric in metrics
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_every_eval_ever(tmp_path: Path) -> None:
+    dense = instance_lines(tmp_path / "a" / "x.jsonl", ["Paris", "Rome", "Quito"])
+    pruned = instance_lines(tmp_path / "b" / "x.jsonl", ["Paris", "Oslo", "Quito"])
+    assert run(tmp_path / "out", dense, pruned) == 0
+    found = matrix(tmp_path / "out")
+    assert {metric for _, _, metric in found} == {"exact", "f1"}
+    assert found["pruned", "capitals", "exact"]["to_wrong"] == "1"
+    assert float(found["pruned", "capitals", "f1"]["change"]) == pytest.approx(-1 / 6)
+
+
+@pytest.mark.parametrize(("option", "one"), [("--early", True), ("--early", False), ("--texts", False)])
+def test_options_of_one_task_of_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, one: bool
+) -> None:
+    sides = [samples(side, "toy_choice") if one else LM[side] for side in ("dense", "pruned")]
+    table = tmp_path / "t.csv"
+    table.write_text("example,text\n0,a\n")
+    assert f"{option}: belongs to one task" in refused(capsys, tmp_path / "out", *sides, option, str(table))
+
+
+def test_texts_of_a_log_by_id(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("example,text\n" + "".join(f"{i},Words of question {i}.\n" for i in range(20)))
+    sides = [samples(side, "toy_choice") for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides, "--texts", str(table)) == 0
+    assert (tmp_path / "out" / "readability.csv").exists()
+    assert "Words of question" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_hostile_texts_are_inert(tmp_path: Path) -> None:
+    attack = "<script>alert(1)</script>"
+
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        row["arguments"]["gen_args_0"]["arg_0"] = attack
+        return {**row, "filtered_resps": [f"{attack}{row['doc_id']}"], "target": attack}
+
+    name = f"samples_{'x' * 300}.jsonl"
+    sides = [
+        edited(tmp_path / side, samples(side, "toy_sums"), change, name[-200:])
+        for side in ("dense", "pruned")
+    ]
+    assert run(tmp_path / "out", *sides, "--allow") == 0
+    assert attack not in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_equal_logs_give_equal_bytes(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        assert (
+            run(tmp_path / name, LM["dense"], LM["pruned"], "--markdown", str(tmp_path / f"{name}.md")) == 0
+        )
+    first = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
+    for path in first:
+        assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
