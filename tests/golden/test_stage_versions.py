@@ -53,6 +53,7 @@ def cell(folder: Path) -> None:
     audit([folder / "dense.csv"], [folder / "pruned.csv"], folder / "audit", seeds=range(4))
     summary = json.loads((folder / "audit/summary.json").read_text(encoding="utf-8"))
     summary.pop("sources", None)  # the paths of the inputs
+    summary.pop("read", None)  # how a user's tables were read: a study's cells have none
     (folder / "audit/summary.json").write_text(json.dumps(summary), encoding="utf-8")
 
 
