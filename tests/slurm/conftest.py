@@ -190,15 +190,19 @@ class Site:
         return [pid for pid in found if int(_status(pid).get("PPid", "0")) not in found]
 
     def two_trainers(self) -> list[int]:
-        """The processes of two dense models that train at once."""
-        found: list[int] = []
+        """The processes of two dense models that train at once: the first is held until the second is there."""
+        held: list[int] = []
 
         def two() -> bool:
-            found[:] = self.trainers("train")
-            return len(found) == 2
+            for pid in set(self.trainers("train")) - set(held):
+                os.kill(pid, signal.SIGSTOP)
+                held.append(pid)
+            return len(held) == 2
 
         self.wait_for(two, "two models at once")
-        return found
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+        return held
 
     def trainer(self, number: int) -> int:
         """The process that trains models for one of SLURM's jobs; 0 where there is none yet."""

@@ -166,7 +166,8 @@ def full_disk() -> Found:
             (site.results / "filler").unlink()
 
             run = site.start(TABLES)
-            site.wait_for(lambda: site.trainers("prune"), "a pruned model")
+            # Held, so that its job is there to be seen and cancelled.
+            os.kill(site.wait_for(lambda: site.trainers("prune"), "a pruned model")[0], signal.SIGSTOP)
             status = site.command("slurm", "status", "--configfile=study.yaml")
             found.facts["status"] = (status.returncode, status.stdout)
             cancel = site.command("slurm", "cancel", "--configfile=study.yaml")

@@ -219,7 +219,7 @@ def _cancel(arguments: argparse.Namespace) -> int:
             raise UserError(
                 f"{results}: in use by {holder}; cancel it on that machine, where its process can be ended"
             )
-        os.kill(holder.pid, CANCELLED if holder.snakemake else signal.SIGTERM)
+        os.kill(holder.pid, CANCELLED if holder.supervises else signal.SIGTERM)
         deadline = time.monotonic() + 30
         while holder.lives:
             if time.monotonic() > deadline:

@@ -26,7 +26,8 @@ STATE = ".prunescope"
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a results tree. ``since``: local time. ``snakemake``: its process where another supervises it.
+    """Who holds a results tree. ``since``: local time. ``snakemake``: its process where another, which
+    ``supervises``, started it.
 
     ``pid_started``, ``snakemake_started``: when a process started, on the kernel's clock; another process that got the
     same number has another time.
@@ -40,12 +41,21 @@ class Holder:
     workdir: str
     snakemake: int = 0
     snakemake_started: str = ""
+    supervises: bool = False
 
     @classmethod
-    def me(cls) -> Self:
+    def me(cls, *, supervises: bool = False) -> Self:
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         host = socket.gethostname()
-        return cls(getpass.getuser(), host, os.getpid(), process_started(os.getpid()), now, str(Path.cwd()))
+        return cls(
+            getpass.getuser(),
+            host,
+            os.getpid(),
+            process_started(os.getpid()),
+            now,
+            str(Path.cwd()),
+            supervises=supervises,
+        )
 
     @property
     def here(self) -> bool:
@@ -65,10 +75,11 @@ class Holder:
 
 
 class ResultsLock:
-    """The lock of one results tree."""
+    """The lock of one results tree; ``supervises``: whether this process starts a Snakemake that does the work."""
 
-    def __init__(self, results: Path) -> None:
+    def __init__(self, results: Path, *, supervises: bool = False) -> None:
         self.results = results
+        self.supervises = supervises
         self.path = results / STATE / "lock.json"
 
     def holder(self) -> Holder | None:
@@ -106,7 +117,7 @@ class ResultsLock:
             with tempfile.NamedTemporaryFile(
                 "w", dir=self.path.parent, prefix=".lock.", encoding="utf-8"
             ) as file:
-                json.dump(asdict(Holder.me()), file, indent=2)
+                json.dump(asdict(Holder.me(supervises=self.supervises)), file, indent=2)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).chmod(0o644)
@@ -141,7 +152,9 @@ class ResultsLock:
         """Say which Snakemake process works for the holder, which must be this process."""
         write_json(
             self.path,
-            asdict(replace(Holder.me(), snakemake=pid, snakemake_started=process_started(pid))),
+            asdict(
+                replace(Holder.me(supervises=True), snakemake=pid, snakemake_started=process_started(pid))
+            ),
         )
 
     def release(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.support.recipes import prune_and_train
 
 from prunescope.analysis.controls import rows
 from prunescope.analysis.tables.cell import CellResults
@@ -27,7 +28,7 @@ from prunescope.models.registry import prunable
 from prunescope.planning.plan import make_plan, plan_text
 from prunescope.site.controls import headline, sentence
 from prunescope.training.loop import train
-from prunescope.training.recipes import prune_and_train, rewind, train_dense
+from prunescope.training.recipes import rewind, train_dense
 from prunescope.training.state import Phase, TrainingState, copied_state
 
 

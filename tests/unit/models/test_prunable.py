@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from tests.conftest import tiny_arch
+from tests.support.recipes import prune_and_train
 from torch import nn
 
 from prunescope.config.architectures import PRESETS, Arch, BiLSTM, CausalLM, Encoder, LeNet5, Prunable, ResNet
@@ -21,7 +22,7 @@ from prunescope.errors import UserError
 from prunescope.models.registry import build, count_parameters, matrices, prunable
 from prunescope.models.shape import Shape
 from prunescope.pruning.compression import removal
-from prunescope.training.recipes import prune_and_train, train_dense
+from prunescope.training.recipes import train_dense
 from prunescope.training.results import record_of
 from prunescope.training.state import TrainingState, copied_state
 
@@ -256,7 +257,7 @@ def test_presets_and_mappings_are_the_same_setting(study_dict: dict[str, Any]) -
         ),
         (
             {"bias": True},
-            "archs.lenet5.prunable.bias: unknown key; allowed here: biases, normalization, embeddings",
+            "archs.lenet5.prunable.bias: unknown key (did you mean 'biases'?); allowed here: biases, normalization, embeddings",
         ),
         ({"biases": 3}, "archs.lenet5.prunable.biases: must be true or false"),
         (True, "archs.lenet5.prunable: must not be true or false"),

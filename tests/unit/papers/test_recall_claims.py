@@ -639,6 +639,11 @@ def test_evidence_has_the_verdicts_of_the_corrected_alpha_too() -> None:
     low, high = key("small MP 2"), key("small MP 20")
     found = study({"small MP 2": 0.9, "small MP 20": 1.2})
     told = {"alpha_null": {low: 0.5, high: 0.5}, "corrected_low": {high: 1.1}, "corrected_high": {low: 1.3}}
-    claim = below_then_above_one(replace(found, values={**found.values, **told}))
-    assert claim[1].endswith("; corrected for noise, alpha is below 1 in 0 of these 2 cells and above 1 in 1")
-    assert "corrected" not in below_then_above_one(found)[1]
+
+    def evidence(of: Measured) -> list[str]:
+        return [part.text for part in below_then_above_one(of) if part]
+
+    assert evidence(replace(found, values={**found.values, **told}))[-1] == (
+        "corrected for noise, alpha is below 1 in 0 of these 2 cells and above 1 in 1"
+    )
+    assert "corrected" not in " ".join(evidence(found))

@@ -119,7 +119,7 @@ def test_the_papers_names():
         "PST": ("pst", "task"),
         "L0": ("l0", "task"),
     }
-    assert set(PRUNERS) == set(pie) | set(recall) | set(gradual) | {"LTH", "CHIP"}
+    assert set(PRUNERS) == set(pie) | set(recall) | set(gradual) | {"LTH", "CHIP", "UP-derived"}
     for name, (criterion, objective) in gradual.items():
         pruner = PRUNERS[name]
         assert (pruner.criterion, pruner.objective) == (criterion, objective)

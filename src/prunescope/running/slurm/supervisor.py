@@ -108,7 +108,7 @@ def supervise(plan: Supervision) -> int:
     if not installed_profile().is_file():
         raise UserError(f"{installed_profile()}: no such file; run `prunescope slurm setup` first")
     program = snakemake_program()
-    lock = ResultsLock(plan.results)
+    lock = ResultsLock(plan.results, supervises=True)
     last = lock.take()
     # A closed terminal ends neither this process nor the run.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
