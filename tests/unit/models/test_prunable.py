@@ -257,7 +257,8 @@ def test_presets_and_mappings_are_the_same_setting(study_dict: dict[str, Any]) -
         ),
         (
             {"bias": True},
-            "archs.lenet5.prunable.bias: unknown key (did you mean 'biases'?); allowed here: biases, normalization, embeddings",
+            "archs.lenet5.prunable.bias: unknown key (did you mean 'biases'?); allowed here: biases, "
+            "normalization, embeddings",
         ),
         ({"biases": 3}, "archs.lenet5.prunable.biases: must be true or false"),
         (True, "archs.lenet5.prunable: must not be true or false"),
