@@ -77,8 +77,12 @@ def start():
         replaces = {}
         for job in workflow.dag.needrun_jobs():
             if job.rule.name in ("dataset", "encode"):
-                there = job.rule.name == "dataset" and any(map(os.path.exists, job.output))
-                replaces[job.wildcards.dataset] = replaces.get(job.wildcards.dataset) or there
+                there = job.rule.name == "dataset" and any(
+                    map(os.path.exists, job.output)
+                )
+                replaces[job.wildcards.dataset] = (
+                    replaces.get(job.wildcards.dataset) or there
+                )
         refuse_unusable_data(STUDY, replaces)
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
 
