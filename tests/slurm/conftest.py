@@ -189,8 +189,8 @@ class Site:
                 found.append(pid)
         return [pid for pid in found if int(_status(pid).get("PPid", "0")) not in found]
 
-    def two_trainers(self) -> list[int]:
-        """The processes of two dense models that train at once: the first is held until the second is there."""
+    def hold_two_trainers(self) -> list[int]:
+        """The processes of two dense models that train at once, held until they are released."""
         held: list[int] = []
 
         def two() -> bool:
@@ -200,9 +200,24 @@ class Site:
             return len(held) == 2
 
         self.wait_for(two, "two models at once")
+        return held
+
+    def two_trainers(self) -> list[int]:
+        """The processes of two dense models that train at once."""
+        held = self.hold_two_trainers()
+        self.release(held)
+        return held
+
+    def hold_pruning(self) -> list[int]:
+        """The process of a pruned model, held until it is released."""
+        held: list[int] = self.wait_for(lambda: self.trainers("prune"), "a pruned model")[:1]
+        os.kill(held[0], signal.SIGSTOP)
+        return held
+
+    @staticmethod
+    def release(held: list[int]) -> None:
         for pid in held:
             os.kill(pid, signal.SIGCONT)
-        return held
 
     def trainer(self, number: int) -> int:
         """The process that trains models for one of SLURM's jobs; 0 where there is none yet."""

@@ -148,7 +148,8 @@ def full_disk() -> Found:
         site.results.mkdir()
         with small_disk(site.results):
             run = site.start(TABLES)
-            site.two_trainers()
+            # Held, so that they are still at work when the next run takes over.
+            dense = site.hold_two_trainers()
             second = site.command("slurm", "run", "--configfile=study.yaml")
             found.facts["second run"] = (second.returncode, second.stderr)
             plain = site.snakemake(TABLES)
@@ -159,15 +160,17 @@ def full_disk() -> Found:
             found.facts["orphan"] = site.snakemake_process
             run = site.start(TABLES)
             site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
+            site.release(dense)
 
-            site.wait_for(lambda: site.trainers("prune"), "a pruned model")
+            pruned = site.hold_pruning()
             fill(site.results)
+            site.release(pruned)
             found.facts["full"] = (site.finish(run), site.said)
             (site.results / "filler").unlink()
 
             run = site.start(TABLES)
             # Held, so that its job is there to be seen and cancelled.
-            os.kill(site.wait_for(lambda: site.trainers("prune"), "a pruned model")[0], signal.SIGSTOP)
+            site.hold_pruning()
             status = site.command("slurm", "status", "--configfile=study.yaml")
             found.facts["status"] = (status.returncode, status.stdout)
             cancel = site.command("slurm", "cancel", "--configfile=study.yaml")
@@ -255,10 +258,10 @@ class small_disk:
 
 def fill(folder: Path) -> None:
     """Leave nothing of a file system."""
-    with open(folder / "filler", "wb") as file:
+    # Unbuffered: closing a buffered file would write once more, and fail.
+    with open(folder / "filler", "wb", buffering=0) as file:
         try:
             while True:
                 file.write(bytes(1 << 16))
-                file.flush()
         except OSError:
             return
