@@ -13,7 +13,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,16 @@ ANSWERS, SECONDS = 3, 60.0
 _SIGNAL = re.compile(r"--signal=USR1@\d+")
 
 
-def answered_file(results: Path) -> Path:
-    """Touched whenever the executor asks for the states of its jobs."""
+def heartbeat(results: Path) -> Path:
+    """A file that is touched in every cycle of the executor, by which its supervisor sees that it does not hang."""
     return results / STATE / "slurm-asked"
+
+
+def beat(results: Path) -> None:
+    """Touch the heartbeat. A full disk must not end the executor: without a beat it is started again."""
+    with suppress(OSError):
+        heartbeat(results).parent.mkdir(parents=True, exist_ok=True)
+        heartbeat(results).touch()
 
 
 @dataclass
@@ -79,7 +87,6 @@ def _adapt(plugin: Any, results: Path) -> None:
         executor._report_job_error_threadsafe,
     )
     query, submit_command = plugin.query_job_status, plugin.get_submit_command
-    beat = answered_file(results)
     waits: set[str] = set()
 
     def post_init(self: Any, *arguments: Any, **options: Any) -> None:
@@ -89,6 +96,8 @@ def _adapt(plugin: Any, results: Path) -> None:
         begin(self, *arguments, **options)
 
     async def check_active_jobs(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        # In every cycle, also in those without jobs: the first job of a cycle must not look like a long silence.
+        beat(results)
         asked.jobs = {job.external_jobid for job in active_jobs}
         async for job in check(self, active_jobs):
             yield job
@@ -98,8 +107,7 @@ def _adapt(plugin: Any, results: Path) -> None:
     async def query_job_status(command: str, logger: Any) -> tuple[dict[str, str], float]:
         silent = 0.0
         while True:
-            beat.parent.mkdir(parents=True, exist_ok=True)
-            beat.touch()
+            beat(results)
             states, seconds = await query(command, logger)
             if states is not None:
                 break
@@ -131,9 +139,10 @@ def _adapt(plugin: Any, results: Path) -> None:
         timer.daemon = True
         timer.start()
 
-    def get_account_arg(self: Any, job: Any) -> list[str]:
-        account = str(job.resources.get("slurm_account") or "")
-        return [f" -A {plugin.shlex.quote(account)}" if account else ""]
+    def get_account_arg(self: Any, job: Any) -> Iterator[str]:
+        # As the plugin does, the first of several.
+        account = str(job.resources.get("slurm_account") or "").partition(",")[0].strip()
+        yield f" -A {plugin.shlex.quote(account)}" if account else ""
 
     def get_submit_command(job: Any, *arguments: Any, **options: Any) -> str:
         return with_signal_in_time(submit_command(job, *arguments, **options), job.resources.get("runtime"))
@@ -141,7 +150,7 @@ def _adapt(plugin: Any, results: Path) -> None:
     executor.__post_init__ = post_init
     executor.check_active_jobs = check_active_jobs
     executor._report_job_error_threadsafe = report_job_error
-    executor.get_account_arg = lambda self, job: iter(get_account_arg(self, job))
+    executor.get_account_arg = get_account_arg
     plugin.query_job_status = query_job_status
     plugin.get_submit_command = get_submit_command
     plugin.get_min_job_age = lambda: sys.maxsize

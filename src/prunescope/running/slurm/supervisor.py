@@ -29,7 +29,7 @@ from prunescope.running.progress import (
 )
 from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
 from prunescope.running.slurm import queue
-from prunescope.running.slurm.executor import answered_file
+from prunescope.running.slurm.executor import beat, heartbeat
 from prunescope.running.slurm.failures import failure_lines
 from prunescope.running.slurm.profile import installed_profile
 from prunescope.running.slurm.watch import Failure, Watch
@@ -264,6 +264,8 @@ def _note_run(plan: Supervision) -> None:
 
 def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
     _note_run(plan)
+    # What the last run left is old.
+    beat(plan.results)
     log = plan.results / "logs" / f"slurm-{datetime.now():%Y%m%d-%H%M%S}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     say(f"Snakemake's output: {log}")
@@ -333,7 +335,7 @@ def _hangs(plan: Supervision, watch: Watch) -> bool:
     if not watch.active:
         return False
     try:
-        silent = time.time() - answered_file(plan.results).stat().st_mtime
+        silent = time.time() - heartbeat(plan.results).stat().st_mtime
     except FileNotFoundError:
         return False
     if silent > plan.patience:

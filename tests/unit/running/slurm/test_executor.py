@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,8 +15,10 @@ from typing import Any
 import pytest
 
 from prunescope.running.slurm import executor
-from prunescope.running.slurm.executor import Asked, adapt, answered_file, with_signal_in_time
+from prunescope.running.slurm.executor import Asked, adapt, beat, heartbeat, with_signal_in_time
 from prunescope.running.slurm.queue import run_prefix
+from prunescope.running.slurm.supervisor import Supervision, _hangs
+from prunescope.running.slurm.watch import Watch
 
 plugin = pytest.importorskip("snakemake_executor_plugin_slurm")
 
@@ -61,7 +65,7 @@ def test_an_outage_is_waited_for_and_said_once(
         "squeue: no answer",
         "squeue: answers agai",
     ]
-    assert answered_file(tmp_path).exists()
+    assert heartbeat(tmp_path).exists()
     assert adapted.get_min_job_age() > 10**9
 
 
@@ -117,7 +121,11 @@ def test_a_plain_run_names_its_jobs_by_the_results_tree(adapted: Any, tmp_path: 
 
 def test_an_account_goes_to_sbatch_as_it_is(adapted: Any, tmp_path: Path) -> None:
     adapt(tmp_path)
-    for resources, expected in (({"slurm_account": "a b"}, " -A 'a b'"), ({}, "")):
+    for resources, expected in (
+        ({"slurm_account": "a b"}, " -A 'a b'"),
+        ({"slurm_account": "a,b"}, " -A a"),
+        ({}, ""),
+    ):
         job = SimpleNamespace(resources=resources)
         assert next(adapted.Executor.get_account_arg(SimpleNamespace(), job)) == expected
 
@@ -128,3 +136,42 @@ def test_an_account_goes_to_sbatch_as_it_is(adapted: Any, tmp_path: Path) -> Non
 )
 def test_the_warning_comes_after_the_start_of_a_short_job(minutes: int, signal: str) -> None:
     assert with_signal_in_time("sbatch --signal=USR1@120", minutes) == f"sbatch{signal}"
+
+
+def test_the_heart_beats_in_cycles_without_jobs(adapted: Any, tmp_path: Path) -> None:
+    async def check(self: Any, active_jobs: list[Any]) -> Any:
+        for job in active_jobs:
+            yield job
+
+    adapted.Executor.check_active_jobs = check
+    adapt(tmp_path)
+    settings = SimpleNamespace(init_seconds_before_status_checks=20)
+    self = SimpleNamespace(
+        workflow=SimpleNamespace(executor_settings=settings), next_seconds_between_status_checks=170
+    )
+
+    async def cycle() -> list[Any]:
+        return [job async for job in adapted.Executor.check_active_jobs(self, [])]
+
+    assert asyncio.run(cycle()) == []
+    assert heartbeat(tmp_path).exists()
+    assert self.next_seconds_between_status_checks == 60
+
+
+def test_a_heartbeat_that_cannot_be_written_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "full").write_text("")
+    beat(tmp_path / "full")
+    assert not heartbeat(tmp_path / "full").exists()
+
+
+@pytest.mark.parametrize(
+    ("age", "active", "hangs"), [(0, {"1"}, False), (500, {"1"}, True), (500, set(), False)]
+)
+def test_only_a_long_silence_with_jobs_is_a_hang(
+    tmp_path: Path, age: float, active: set[str], hangs: bool
+) -> None:
+    beat(tmp_path)
+    then = time.time() - age
+    os.utime(heartbeat(tmp_path), (then, then))
+    plan = Supervision(tmp_path / "study.yaml", tmp_path, patience=400)
+    assert _hangs(plan, Watch(active=active)) is hangs
