@@ -68,7 +68,7 @@ datasets:
     source: sklearn           # handwritten digits, to begin with
     name: digits
     # source: table           # yours: a folder with a folder for each class
-    # path: data/pictures     # or a table with a column of paths:  image: file,  label: class
+    # path: data/images     # or a table with a column of paths:  image: file,  label: class
     # size: 32                # pixels of a side
 
 archs:

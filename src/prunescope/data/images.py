@@ -139,10 +139,10 @@ def parquet_versions() -> dict[str, str]:
     return {"pillow": version("pillow")}
 
 
-#: A side of pictures of different or larger sizes, where the study gives none.
+#: A side of images of different or larger sizes, where the study gives none.
 _SIDE = 64
 
-#: Up to so many bytes of pictures are decoded to see whether they can be.
+#: Up to so many bytes of images are decoded to see whether they can be.
 _LOOKED_AT = 200_000_000
 
 

@@ -233,7 +233,7 @@ def labelled(spec: Columns, read: Read, split: str | None) -> Labelled:
 
 
 def _named(cell: Any, where: str) -> str:
-    """How a picture is called in messages: its own path, where it has one."""
+    """How an image is called in messages: its own path, where it has one."""
     path = cell.get("path") if isinstance(cell, dict) else cell
     return f"{where} ({path})" if isinstance(path, str) else str(path) if isinstance(path, Path) else where
 

@@ -24,7 +24,7 @@ from prunescope.site.state import Key, key_of
 TABLES: dict[str, str] = {
     "effectiveness.csv": "score of all models, mean and standard deviation over seeds",
     "task_metrics.csv": "the data sets' own metrics, mean and standard deviation over seeds",
-    "controls.csv": "change of the score from the dense model and from the control, which trains alike unpruned",
+    "controls.csv": "change of the score from the dense model and from the control, trained alike and not pruned",
     "pie_share.csv": "how many examples are PIEs",
     "effectiveness_on_pies.csv": "score on PIEs, dense and pruned",
     "el2n_bins.csv": "PIEs by bin of EL2N score, training split",

@@ -140,10 +140,10 @@ def _rows(name: str, labels: Iterable[Any], names: Sequence[str], **inputs: Sequ
     return local.Rows(name, columns, {"label": names} if names else {})
 
 
-def _png(picture: Any) -> bytes:
-    """An array of pixels or a picture of Pillow's as the bytes of a file."""
+def _png(image: Any) -> bytes:
+    """An array of pixels or an image of Pillow's as the bytes of a file."""
     from PIL import Image
 
     held = io.BytesIO()
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(held, "PNG")
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(held, "PNG")
     return held.getvalue()

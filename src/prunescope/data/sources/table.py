@@ -220,10 +220,10 @@ class Table(Own):
         from prunescope.data.tabular import Read
 
         root = expanded(self.path)
-        if pictures := self._pictures(root):
+        if folders := self._image_files(root):
             rows = {
                 split: [local.Rows(str(root), {self.image_column: files, self.label: names})]
-                for split, (files, names) in pictures.items()
+                for split, (files, names) in folders.items()
             }
             return Read(rows)
         if not self.text and self.image is None:
@@ -244,13 +244,13 @@ class Table(Own):
             return local.read_rows(path, [names for names in columns if names != ("length",)])
 
     def _files(self) -> list[Path]:
-        """All files that the data set is read from; images that a table names are told by the table."""
+        """All files that the data set is read from; images that a table names are known by the table."""
         root = expanded(self.path)
-        if pictures := self._pictures(root):
-            return [path for files, _ in pictures.values() for path in files]
+        if folders := self._image_files(root):
+            return [path for files, _ in folders.values() for path in files]
         return [path for files in local.table_files(root).values() for path in files]
 
-    def _pictures(self, root: Path) -> dict[str, tuple[list[Path], list[str]]]:
+    def _image_files(self, root: Path) -> dict[str, tuple[list[Path], list[str]]]:
         """Images and classes by split, of a folder of folders (torchvision's ``ImageFolder``); empty for tables."""
         if self.text or not root.is_dir():
             return {}
@@ -265,7 +265,7 @@ class Table(Own):
 
 
 #: Endings of image files in folders.
-_PICTURES = frozenset(".png .jpg .jpeg .webp .bmp .gif .tif .tiff .ppm .pgm .pbm".split())  # noqa: SIM905
+_IMAGE_ENDINGS = frozenset(".png .jpg .jpeg .webp .bmp .gif .tif .tiff .ppm .pgm .pbm".split())  # noqa: SIM905
 
 
 def _folders(root: Path) -> list[Path]:
@@ -273,7 +273,9 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
+    return sorted(
+        path for path in folder.rglob("*") if path.suffix.lower() in _IMAGE_ENDINGS and path.is_file()
+    )
 
 
 def _by_class(root: Path) -> tuple[list[Path], list[str]]:
