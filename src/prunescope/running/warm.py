@@ -1,8 +1,8 @@
 """Jobs of a run on one machine start from a process that has imported what they need (``warm_server``).
 
 Starting Python and importing torch takes longer than most jobs of a small study. A job stays a job: its command waits
-in a process of its own, which passes signals on and ends as the job ends. Where no such process is, or its environment is
-not the job's, the command runs as always. This module is imported by every command, so it imports nothing heavy.
+in a process of its own, which passes signals on and ends as the job ends. Where no such process is, or its environment
+is not the job's, the command runs as always. This module is imported by every command, so it imports nothing heavy.
 """
 
 from __future__ import annotations

@@ -30,7 +30,8 @@ from prunescope.running.warm import VARIABLE, installation, receive, send
 #: (threads, network) a job of one thread that needs no network has them as the server has.
 _FREE = frozenset(
     f"{VARIABLE} PWD OLDPWD SHLVL _ PATH TMPDIR TMP TEMP TEMPDIR CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES "
-    "ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS HF_HUB_OFFLINE".split()
+    "ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS "
+    "HF_HUB_OFFLINE".split()
 )
 _SET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
@@ -164,12 +165,9 @@ class Server:
 
     def _is_fresh(self) -> bool:
         """Whether a fork is like a fresh process: one thread, no GPU in use."""
-        if len(os.listdir("/proc/self/task")) > 1:
-            return False
-        with os.scandir("/proc/self/fd") as files:
-            return not any(
-                os.readlink(file.path).startswith(_GPU_DEVICES) for file in files if file.is_symlink()
-            )
+        threads = list(Path("/proc/self/task").iterdir())
+        files = [file for file in Path("/proc/self/fd").iterdir() if file.is_symlink()]
+        return len(threads) == 1 and not any(str(file.readlink()).startswith(_GPU_DEVICES) for file in files)
 
     def _become(self, request: dict[str, Any], fds: list[int], learned: int) -> NoReturn:
         """In the fork: be the job's process."""
