@@ -22,6 +22,7 @@ import sys
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from prunescope.running.warm import VARIABLE, installation, receive, send
