@@ -25,16 +25,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from prunescope.data.vision import prepare_torchvision
 from prunescope.running.warm import VARIABLE, installation, receive, send
 
-#: Variables that a job may have otherwise than the server: they are read when they are used, not at import; or
-#: (threads, network) a job of one thread that needs no network has them as the server has.
+#: How libraries are imported here: with one thread of their own, which jobs have too, and without the network.
+_SET = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "HF_HUB_OFFLINE": "1",
+}
+#: Variables that a job may have otherwise than the server: they are read when they are used, not at import.
 _FREE = frozenset(
     f"{VARIABLE} PWD OLDPWD SHLVL _ PATH TMPDIR TMP TEMP TEMPDIR CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES "
-    "ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS "
-    "HF_HUB_OFFLINE".split()
-)
-_SET = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    "ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL".split()
+).union(_SET)
 
 _GPU_DEVICES = ("/dev/nvidia", "/dev/kfd")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -87,7 +91,7 @@ class Server:
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(lives, selectors.EVENT_READ)
         self._jobs: list[_Job] = []
-        self._learns = True
+        self._tried: set[str] = set()
 
     def serve(self) -> None:
         """Until the process that holds the other end of ``lives`` ends, and then until all jobs have."""
@@ -151,17 +155,21 @@ class Server:
         with open(job.learned, "rb") as file:
             file.seek(0)
             names = file.read().decode().split()
-        if status == 0 and self._learns:
+        if status == 0:
             self._import(names)
 
     def _import(self, names: list[str]) -> None:
-        new = [name for name in names if name not in sys.modules]
+        new = [name for name in names if name not in sys.modules and name not in self._tried]
         for name in new:
+            self._tried.add(name)
+            if name == "torchvision":
+                prepare_torchvision()
             # What a job has made itself cannot be imported.
             with suppress(Exception):
                 importlib.import_module(name)
         if new:
             gc.collect()
+            # Else the first collection in each job writes to, and so copies, all of it.
             gc.freeze()
 
     def _is_fresh(self) -> bool:
