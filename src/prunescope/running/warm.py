@@ -38,7 +38,7 @@ def installation() -> list[str]:
 def run_warm(argv: Sequence[str]) -> int | None:
     """Run a stage in a copy of the server's process; returns its exit code, None where it must run here."""
     address = os.environ.get(VARIABLE, "0")
-    if address == "0" or not argv or argv[0] not in STAGES or _threads(argv) > 1:
+    if address == "0" or not argv or argv[0] not in STAGES:
         return None
     with socket.socket(socket.AF_UNIX) as server:
         try:
@@ -65,12 +65,6 @@ def _request(argv: Sequence[str]) -> dict[str, Any]:
         "umask": mask,
         "installation": installation(),
     }
-
-
-def _threads(argv: Sequence[str]) -> int:
-    # Thread pools are sized when libraries are imported; the server's have one thread.
-    value = argv[argv.index("--threads") + 1 :][:1] if "--threads" in argv else []
-    return int(value[0]) if value and value[0].isdigit() else 1
 
 
 def _wait(server: socket.socket, job: int) -> int:

@@ -28,17 +28,21 @@ from typing import Any, NoReturn
 from prunescope.data.vision import prepare_torchvision
 from prunescope.running.warm import VARIABLE, installation, receive, send
 
-#: How libraries are imported here: with one thread of their own, which jobs have too, and without the network.
-_SET = {
-    **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"),
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-    "HF_HUB_OFFLINE": "1",
-}
+#: Of jobs with one thread, as Snakemake sets them: the sizes of thread pools are read at import.
+_ONE_THREAD = dict.fromkeys(
+    (
+        f"{name}_THREADS"
+        for name in ("OMP_NUM", "GOTO_NUM", "OPENBLAS_NUM", "MKL_NUM", "VECLIB_MAXIMUM", "NUMEXPR_NUM")
+    ),
+    "1",
+)
+#: So that imports start no thread and decide against the network, as jobs do.
+_OWN = {"JE_ARROW_MALLOC_CONF": "background_thread:false", "HF_HUB_OFFLINE": "1"}
 #: Variables that a job may have otherwise than the server: they are read when they are used, not at import.
 _FREE = frozenset(
     f"{VARIABLE} PWD OLDPWD SHLVL _ PATH TMPDIR TMP TEMP TEMPDIR CUDA_VISIBLE_DEVICES HIP_VISIBLE_DEVICES "
     "ROCR_VISIBLE_DEVICES GPU_DEVICE_ORDINAL".split()
-).union(_SET)
+).union(_OWN)
 
 _GPU_DEVICES = ("/dev/nvidia", "/dev/kfd")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
@@ -61,7 +65,7 @@ def start() -> None:
         subprocess.Popen(
             [sys.executable, "-m", __name__, str(listener.fileno()), str(lives)],
             pass_fds=(listener.fileno(), lives),
-            env={**os.environ, **_SET},
+            env={**os.environ, **_ONE_THREAD, **_OWN},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
