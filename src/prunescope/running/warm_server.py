@@ -96,6 +96,7 @@ class Server:
         self._selector.register(lives, selectors.EVENT_READ)
         self._jobs: list[_Job] = []
         self._tried: set[str] = set()
+        self._began = dict(os.environ)
 
     def serve(self) -> None:
         """Until the process that holds the other end of ``lives`` ends, and then until all jobs have."""
@@ -125,7 +126,7 @@ class Server:
         except (OSError, EOFError, ValueError):
             command.close()
             return
-        if _same_user(command) and len(fds) == 3 and self._is_fresh() and _suits(request):
+        if _same_user(command) and len(fds) == 3 and self._is_fresh() and self._suits(request):
             self._start(command, request, fds)
         else:
             with suppress(OSError):
@@ -176,6 +177,14 @@ class Server:
             # Else the first collection in each job writes to, and so copies, all of it.
             gc.freeze()
 
+    def _suits(self, request: dict[str, Any]) -> bool:
+        """Whether a fork of this process is what the job's own process would be."""
+        theirs, ours = request["environment"], self._began
+        names = (theirs.keys() | ours.keys()) - _FREE
+        return request["installation"] == installation() and all(
+            theirs.get(name) == ours.get(name) for name in names
+        )
+
     def _is_fresh(self) -> bool:
         """Whether a fork is like a fresh process: one thread, no GPU in use."""
         threads = list(Path("/proc/self/task").iterdir())
@@ -199,8 +208,10 @@ class Server:
                 os.close(fd)
             os.chdir(request["folder"])
             os.umask(request["umask"])
+            # Imports have set variables here as they would have in the job.
+            imported = {name: value for name, value in os.environ.items() if self._began.get(name) != value}
             os.environ.clear()
-            os.environ.update({**request["environment"], VARIABLE: "0"})
+            os.environ.update({**request["environment"], **imported, VARIABLE: "0"})
             sys.argv[1:] = request["argv"]
             code = _run()
             if code == 0:
@@ -233,15 +244,6 @@ def _run() -> int:
 def _same_user(command: socket.socket) -> bool:
     credentials = command.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return bool(struct.unpack("3i", credentials)[1] == os.getuid())
-
-
-def _suits(request: dict[str, Any]) -> bool:
-    """Whether a fork of this process is what the job's own process would be."""
-    theirs, ours = request["environment"], dict(os.environ)
-    names = (theirs.keys() | ours.keys()) - _FREE
-    return request["installation"] == installation() and all(
-        theirs.get(name) == ours.get(name) for name in names
-    )
 
 
 if __name__ == "__main__":
