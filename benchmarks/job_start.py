@@ -48,16 +48,16 @@ ABOUT = {
 
 CODE = {
     "python": "pass",
-    "command_line": "from prunescope.cli import build_parser; build_parser()",
-    "cell_job_imports": "import prunescope.cli, prunescope.analysis.cells",
-    "model_job_imports": "import prunescope.cli, prunescope.training.job",
+    "command_line": "from prunescope.commands.parser import build_parser; build_parser()",
+    "cell_job_imports": "import prunescope.commands.parser, prunescope.analysis.cells",
+    "model_job_imports": "import prunescope.commands.parser, prunescope.training.job",
     "model_job_with_inputs": """
-import sys, torch, prunescope.cli
+import sys, torch, prunescope.commands.parser
 from prunescope.training.job import load_inputs, training_data
 training_data(load_inputs(sys.argv[1]), trim=True, device=torch.device("cpu"))
 """,
     "model_job_with_bert": """
-import torch, prunescope.cli, prunescope.training.job
+import torch, prunescope.commands.parser, prunescope.training.job
 from prunescope.config.architectures import Encoder
 from prunescope.models.registry import build
 from prunescope.models.shape import Shape

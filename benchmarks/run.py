@@ -44,13 +44,6 @@ def _browser() -> str | None:
     return None if found else "there is no Chromium"
 
 
-def _history() -> str | None:
-    from embedded import FIRST
-
-    there = subprocess.run(["git", "-C", HERE, "cat-file", "-e", f"{FIRST}^{{commit}}"], capture_output=True)
-    return None if there.returncode == 0 else f"revision {FIRST} is not in this copy"
-
-
 @dataclass(frozen=True)
 class Benchmark:
     """``brief``, ``thorough``: arguments; ``device``: whether it takes one. ``lacks``: why it cannot run, or None."""
@@ -93,7 +86,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "vectors": Benchmark("reading word vectors"),
     "inference": Benchmark("pruned networks on a CPU", *_to("inference-cpu")),
     "analysis": Benchmark("tables of the PIE paper's grid"),
-    "embedded": Benchmark("the embedded study, before any work on speed and now", lacks=_history),
+    "embedded": Benchmark("the embedded study, its jobs started cold and warm"),
     "audit": Benchmark("the audit of two sets of models"),
     "alpha_calibration": Benchmark("errors and power of verdicts on alpha", ("--studies", "200")),
     "orchestration": Benchmark("Snakemake over the grids"),

@@ -1,28 +1,25 @@
-"""The command ``prunescope``: its parser, exit codes and error lines. What it does is in ``commands``."""
+"""The command ``prunescope``: its exit codes and error lines. What it does is in ``commands``."""
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from prunescope import __version__
-from prunescope.commands import analysis, data, models, report, users
 from prunescope.errors import Problems, UserError, missing_extra
-
-
-class _Parser(argparse.ArgumentParser):
-    """Usage errors in the form of all our errors: one line, exit code 2."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"prunescope: error: {message} (see {self.prog} --help)\n")
+from prunescope.running.warm import run_warm
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    warm = run_warm(sys.argv[1:] if argv is None else argv)
+    if warm is not None:
+        return warm
+    # After the line above, which ends most jobs of a run: importing this takes longer.
+    from prunescope.commands.parser import build_parser
+
     # A scheduler that ends a job sends this first: an exit, so that files half written are taken away.
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -61,18 +58,3 @@ def _refused(error: UserError) -> int:
 
 def _terminated(number: int, frame: object) -> NoReturn:
     sys.exit(128 + number)
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="prunescope",
-        description="Shows who pays when a model is pruned: which examples, which classes, by how much.",
-        epilog="The workflow calls the commands marked `stage`. `prunescope COMMAND --help` describes one.",
-    )
-    parser.add_argument("--version", action="version", version=f"prunescope {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    # First what people call. Then the stages, which the workflow's rules call; a stage reads and writes only the files
-    # that its arguments name.
-    for group in (users, data, models, analysis, report):
-        group.add_commands(commands)
-    return parser

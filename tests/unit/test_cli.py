@@ -12,8 +12,9 @@ import sys
 import pytest
 
 from prunescope import __version__
-from prunescope.cli import build_parser, main
+from prunescope.cli import main
 from prunescope.commands import users
+from prunescope.commands.parser import build_parser
 from prunescope.errors import UserError
 
 

@@ -17,6 +17,7 @@ from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
 from prunescope.running.holding import hold, tell_of_holder
 from prunescope.running.slurm.executor import adapt
+from prunescope.running.warm_server import start as start_warm_server
 from prunescope.running.workflow import (
     WorkflowGrid,
     any_of,
@@ -85,6 +86,8 @@ def start():
                 )
         refuse_unusable_data(STUDY, replaces)
         hold(STUDY.results, on_slurm=workflow.non_local_exec)
+    if not workflow.non_local_exec:
+        start_warm_server()
 
 
 wildcard_constraints:
