@@ -105,8 +105,8 @@ def write(
     Raises:
         UserError: a cell's votes cannot be read.
     """
-    crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.folders)
-    every = {cell: results.folders[cell] / "test" / "pies.parquet" for cell in crossed}
+    crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.found)
+    every = {cell: results.found[cell].folder / "test" / "pies.parquet" for cell in crossed}
     every = {cell: votes for cell, votes in every.items() if votes.exists()}
     counts = [len(_pies(votes, ["is_pie"])) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
