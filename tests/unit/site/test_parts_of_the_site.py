@@ -167,10 +167,11 @@ def test_cells_beside_the_papers_are_coloured_by_spreads(tmp_path: Path) -> None
     )
     (found,) = papers_page.quantities(tmp_path)
     # Spread: the standard deviation of 0.1, 0.2, 0.3 and 0.2, which is 0.0816.
-    shown = {pruner: cells[0].nearness for pruner, cells in found.blocks[0].rows if cells[0]}
-    assert shown == {"A": "near", "B": "apart", "C": "farther", "D": "none"}
+    (grid,) = found.grids
+    shown = {name.text: cell.style for name, cell in grid.rows}
+    assert shown == {"A": "n near", "B": "n apart", "C": "n farther", "D": "n none"}
     assert found.counts == {"near": 1, "apart": 1, "farther": 1, "none": 1}
-    assert found.blocks[0].columns == ["50%"]
+    assert [head.text for head in grid.heads] == ["pruner", "50%"]
 
 
 def test_lines_and_points() -> None:
