@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 from prunescope.analysis.audit_tables import PieShareBySeeds
 from prunescope.analysis.pies import seed_tables
 from prunescope.analysis.pies.seed_findings import seed_findings
+from prunescope.analysis.tables import per_cell
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.tables.registry import TABLES
@@ -303,7 +304,7 @@ def results_tree(root: Path, settings: Study, *, n: int = 200) -> dict[str, list
 
 _SEED_TABLES = {
     "pie_intervals": seed_tables.intervals,
-    "pie_share_by_seeds": seed_tables.by_seeds,
+    "pie_share_by_seeds": per_cell.by_seeds,
     "agreement": seed_tables.agreement,
     "spearman_pies": seed_tables.spearman,
 }

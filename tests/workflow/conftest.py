@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,33 @@ STUDY: dict[str, Any] = {
         {"datasets": ["prose"], "archs": ["bilstm"], "pruners": ["MP"], "ratios": [2]},
     ],
 }
+
+
+#: Imports Snakemake, which is most of what a dry run takes, and forks for each that is asked for.
+FORKS = """
+import json, os, sys
+import snakemake.cli
+for line in sys.stdin:
+    asked = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.chdir(asked["folder"])
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        for stream in (1, 2):
+            os.dup2(os.open(asked["said"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        snakemake.cli.main(asked["arguments"])
+        os._exit(1)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+@cache
+def forks() -> subprocess.Popen[str]:
+    """One for all dry runs of this process; it ends with its input."""
+    command = [sys.executable, "-c", FORKS]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 class Workspace:
@@ -134,9 +163,22 @@ class Workspace:
 
     def jobs(self, *arguments: str) -> Counter[str]:
         """Jobs by rule that a dry run would start."""
-        done = self.snakemake("--dry-run", *arguments)
-        assert done.returncode == 0, done.stderr + done.stdout
-        text = done.stdout + done.stderr
+        said = self.folder / "dry-run"
+        said.unlink(missing_ok=True)
+        asked = {
+            "folder": str(self.folder),
+            "environment": self.environment(),
+            "said": str(said),
+            "arguments": self.command("--dry-run", *arguments)[1:],
+        }
+        process = forks()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        code = process.stdout.readline().strip()
+        text = said.read_text()
+        assert code == "0", text
         stats = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\n\n", text, re.DOTALL)
         if stats is None:
             assert "Nothing to be done" in text, text

@@ -1,4 +1,4 @@
-"""Questions, tags, texts and scores end to end: from the files of a data set to its pages."""
+"""Questions, tags, texts and scores end to end: from the files of a data set to its pages; beside one that diverges."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from prunescope.predictions.task_metrics import METRICS
 
 from . import made_data
+from .conftest import STUDY as IMAGES
 from .conftest import Workspace
 from .test_runs import rows
 
@@ -37,8 +38,10 @@ STUDY: dict[str, Any] = {
         "tags": {"source": "conll2003", "max_tokens": 32},
         "scores": {"source": "glue_stsb", "max_tokens": 32},
         "records": {"source": "e2e", "max_tokens": 64},
+        "digits": {"source": "digits", "training": {"lenet5": {"lr": 1e20}}},
     },
     "archs": {
+        "lenet5": IMAGES["archs"]["lenet5"],
         "encoder": {
             "family": "encoder",
             **SMALL,
@@ -64,6 +67,7 @@ STUDY: dict[str, Any] = {
             "sparsities": [0.9],
         },
         {"datasets": ["records"], "archs": ["gpt"], "pruners": ["MP"], "sparsities": [0.9]},
+        {"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP"], "sparsities": [0.5]},
     ],
 }
 
@@ -82,7 +86,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
         "records": made_data.e2e(folder / "e2e"),
     }
     sets = {name: {**STUDY["datasets"][name], "path": str(path)} for name, path in made.items()}
-    workspace = Workspace(folder / "run", {**STUDY, "datasets": sets})
+    workspace = Workspace(folder / "run", {**STUDY, "datasets": STUDY["datasets"] | sets})
     run = workspace.snakemake()
     assert run.returncode == 0, run.stderr[-4000:]
     return workspace
@@ -162,7 +166,7 @@ def test_tables_of_all_metrics_and_pages(done: Workspace) -> None:
     assert {m for d, p, m in found if (d, p) == ("records", "MP")} == {"bleu", "rouge_l", "meteor", "chrf"}
     assert {m for d, p, m in found if (d, p) == ("questions", "none")} == {"f1", "exact_match"}
     assert {m for d, p, m in found if (d, p) == ("tags", "MP")} == {"f1", "precision", "recall", "accuracy"}
-    assert {row["dataset"] for row in rows(done.results / "tables/alpha.csv")} == set()
+    assert {row["dataset"] for row in rows(done.results / "tables/alpha.csv")} <= {"digits"}
     for dataset, arch in ARCH.items():
         page = done.results / f"report/cells/{dataset}--{arch}--MP--sparsity-900permille.html"
         text = page.read_text()
@@ -173,6 +177,16 @@ def test_tables_of_all_metrics_and_pages(done: Workspace) -> None:
     assert (
         "In paris" in (done.results / "report/cells/records--gpt--MP--sparsity-900permille.html").read_text()
     )
+
+
+def test_diverged_seeds_are_reported_and_left_out(done: Workspace) -> None:
+    record = done.results / "models/digits/lenet5/none/sparsity-0permille/seeds-0-1/metrics.json"
+    models = json.loads(record.read_text())["models"]
+    assert [model["diverged"] for model in models] == [True, True]
+    assert "loss is" in models[0]["reason"]
+    found = [row for row in rows(done.results / "tables/effectiveness.csv") if row["dataset"] == "digits"]
+    assert [(row["mean"], row["n_seeds"]) for row in found] == [("", "0")] * 2
+    assert "diverged" in (done.results / "index.html").read_text()
 
 
 def test_an_audit_of_its_tables_says_the_same(done: Workspace, tmp_path: Path) -> None:

@@ -170,7 +170,8 @@ def test_settings_of_the_levels_run_all_of_it_again(levels: Workspace, tmp_path:
 
 def test_a_killed_run_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Path) -> None:
     # Nothing is kept here: each level's models go once the next one has climbed from them.
-    workspace = Workspace(tmp_path / "killed", {**LEVELS, "keep_dense_checkpoints": False})
+    study = {**LEVELS, "keep_dense_checkpoints": False, "weight_statistics": [], "grid": LEVELS["grid"][:1]}
+    workspace = Workspace(tmp_path / "killed", study)
     run = [str(Path(sys.executable).parent / "prunescope"), "run", "--configfile", "study.yaml", "--"]
     run += ["--snakefile", str(ROOT / "Snakefile"), "--cores", "2", TABLES]
     # The second level is at work: its log is there.
@@ -181,6 +182,12 @@ def test_a_killed_run_goes_on_to_the_same_bytes(levels: Workspace, tmp_path: Pat
         run, env=workspace.environment(), cwd=workspace.folder, capture_output=True, text=True, timeout=1800
     )
     assert done.returncode == 0, done.stderr
-    assert tables_of(workspace.results) == tables_of(levels.results)
+    # All that is of one cell; the study's tables are of fewer cells.
+    found, wanted = (
+        {name: digest for name, digest in tables_of(one.results).items() if not name.startswith("tables/")}
+        for one in (workspace, levels)
+    )
+    assert len(found) > 40
+    assert found.items() <= wanted.items()
     assert not list((workspace.results / MODEL).glob("**/*.safetensors"))
     assert not list(workspace.results.glob("**/.*.part*"))

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from prunescope.cli import main
 
-from .conftest import STUDY, TABLES, Workspace, changed
+from .conftest import TABLES, Workspace, changed
 
 pytestmark = pytest.mark.workflow
 
@@ -148,22 +148,6 @@ def test_damaged_table_is_named_and_rebuilt(workspace: Workspace, finished: Work
     assert workspace.snakemake(*targets, "--rerun-incomplete").returncode == 0
     assert table.read_bytes() == whole
     assert tables_of(workspace.results) == tables_of(finished.results)
-
-
-def test_diverged_seeds_are_reported_and_left_out(tmp_path: Path) -> None:
-    study = changed(datasets__digits__training={"lenet5": {"lr": 1e20}})
-    study["grid"] = [{**STUDY["grid"][0], "pruners": ["MP"], "sparsities": [0.5]}]
-    workspace = Workspace(tmp_path / "diverged", study)
-    done = workspace.snakemake()
-    assert done.returncode == 0, done.stderr
-    metrics = json.loads(
-        (workspace.results / MODELS / "none/sparsity-0permille/seeds-0-1/metrics.json").read_text()
-    )
-    assert [model["diverged"] for model in metrics["models"]] == [True, True]
-    assert "loss is" in metrics["models"][0]["reason"]
-    row = rows(workspace.results / "tables/effectiveness.csv")[0]
-    assert (row["mean"], row["n_seeds"]) == ("", "0")
-    assert "diverged" in (workspace.results / "index.html").read_text()
 
 
 @pytest.mark.parametrize(

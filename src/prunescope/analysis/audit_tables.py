@@ -114,15 +114,21 @@ class Certainty(Row):
     confidence: A[float, "confidence of the interval"]
 
 
-@AUDIT_TABLES.add("el2n")
 @dataclass(frozen=True)
-class El2nBin(Row):
-    """PIEs by EL2N score, in bins of equal size."""
+class Bin(Row):
+    """Examples and PIEs of a bin of EL2N scores."""
 
     bin: A[int, "1: the least influential examples"]
     n_examples: A[int, "examples in the bin"]
     n_pies: A[int, "PIEs among them"]
     pie_share: A[float | None, "n_pies / n_examples; empty without examples"]
+
+
+@AUDIT_TABLES.add("el2n")
+@dataclass(frozen=True)
+class El2nBin(Bin):
+    """PIEs by EL2N score, in bins of equal size."""
+
     score_low: A[float | None, "lowest score in the bin"]
     score_high: A[float | None, "highest score"]
 

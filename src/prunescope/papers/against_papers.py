@@ -47,7 +47,7 @@ def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = 
     every, _ = read_cells(cells)
     found = [cell for cell in every if not cell.control]
     study = Measured.read(out, found, sources)
-    levels = {Key(**cell.names): cell.folder.name for cell in found if cell.sparsity is not None}
+    levels = {cell.key: cell.folder.name for cell in found if cell.key is not None}
     write_table(out, tables.Published, published_rows(study))
     write_table(out, tables.PublishedTest, test_rows(study))
     write_table(out, tables.ClaimRow, claim_rows(study))

@@ -33,11 +33,16 @@ QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
     "score_mean": (registry.Effectiveness, "mean"),
     "score_std": (registry.Effectiveness, "std"),
     "pie_share": (registry.PieShare, "pie_share"),
+    "noise_floor": (registry.PieInterval, "noise_floor"),
+    "pie_verdict": (registry.PieInterval, "verdict"),
     "dense_score_on_pies": (registry.EffectivenessOnPies, "dense"),
     "pruned_score_on_pies": (registry.EffectivenessOnPies, "pruned"),
     "ratio": (registry.RecallVariance, "ratio"),
     "mean_recall_variance": (registry.RecallVariance, "mean_recall_variance"),
     "alpha": (registry.Alpha, "alpha"),
+    "alpha_ratio": (registry.Alpha, "ratio"),
+    "alpha_accuracy": (registry.Alpha, "accuracy"),
+    "alpha_verdict": (registry.Alpha, "verdict"),
     "alpha_low": (registry.Alpha, "ci_low"),
     "alpha_high": (registry.Alpha, "ci_high"),
     "alpha_null": (registry.Alpha, "alpha_null"),
@@ -83,7 +88,7 @@ class Measured:
     """
 
     metrics: Mapping[Key, str] = field(default_factory=dict)
-    values: Mapping[str, Mapping[Key, float]] = field(default_factory=dict)
+    values: Mapping[str, Mapping[Key, Any]] = field(default_factory=dict)
     classes: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
     bins: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
     losses: Mapping[Key, tuple[LossPoint, ...]] = field(default_factory=dict)
@@ -94,7 +99,7 @@ class Measured:
 
     @classmethod
     def read(
-        cls, tables: Path, cells: Sequence[CellResults], sources: Mapping[str, str] | None = None
+        cls, tables: Path, cells: Sequence[CellResults] = (), sources: Mapping[str, str] | None = None
     ) -> Measured:
         """From the cross-study tables in a folder, and from the cells' own. Cells of unknown sparsity have no values.
 
@@ -111,7 +116,7 @@ class Measured:
             return {arch: of[setting] for arch, of in settings if of.get(setting)}
 
         by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | set(LABELLED)}
-        values: dict[str, dict[Key, float]] = {
+        values: dict[str, dict[Key, Any]] = {
             name: {
                 key: value
                 for key, row in by_kind[kind]
@@ -124,7 +129,7 @@ class Measured:
                 if getattr(row, column) is not None:
                     name = f"{kind.file}.{getattr(row, label)}"
                     values.setdefault(name, {})[key] = getattr(row, column)
-        keys = {cell.folder: Key(**cell.names) for cell in cells if cell.sparsity is not None}
+        keys = {cell.folder: cell.key for cell in cells if cell.key is not None}
         return cls(
             metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
             values=values,
@@ -149,7 +154,7 @@ class Measured:
             sources=sources or {},
         )
 
-    def __getitem__(self, quantity: str) -> Mapping[Key, float]:
+    def __getitem__(self, quantity: str) -> Mapping[Key, Any]:
         """Values by cell; empty where no cell has the quantity."""
         return self.values.get(quantity, {})
 

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from prunescope.analysis.stats import std
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.papers.layout import Cell, Column, View
 from prunescope.papers.measured import grouped
+from prunescope.papers.render import Grid, grids
 from prunescope.papers.report_comparison import Unit, of_numbers, shown_as
 from prunescope.papers.tables import Published
 
@@ -34,23 +36,16 @@ class Spread(NamedTuple):
     over: str
 
 
-@dataclass(frozen=True)
-class Shown:
-    """One cell of a table: texts, the class that colours it, and what it says when pointed at."""
-
-    ours: str
-    printed: str
-    nearness: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Block:
-    """A model's numbers of one quantity: a row per pruner, a column per sparsity."""
-
-    model: str
-    columns: list[str]
-    rows: list[tuple[str, list[Shown | None]]]
+#: A grid for each model: a row per pruner, a column per sparsity; ours above the printed number.
+VIEW = View(
+    lead=[Column("pruner", "pruner", "name")],
+    row="pruner",
+    grid="model",
+    column="level",
+    column_order="sparsity",
+    cells=[Column("", lambda record: record["cell"])],
+    caption="{model}",
+)
 
 
 @dataclass(frozen=True)
@@ -61,13 +56,13 @@ class Quantity:
     table: str
     name: str
     unit: str
-    blocks: list[Block]
-    counts: dict[str, int]
+    grids: list[Grid]
+    counts: Counter[str]
     over: list[str]
 
     @property
     def cells(self) -> int:
-        return sum(self.counts.values())
+        return self.counts.total()
 
 
 def quantities(tables: Path) -> list[Quantity]:
@@ -77,11 +72,18 @@ def quantities(tables: Path) -> list[Quantity]:
         UserError: the table cannot be read.
     """
     rows = of_numbers(tables)
-    groups = grouped(
-        ((row.paper, row.table, shown_as(row.quantity)[0]), (row, spread))
+    found = grouped(
+        ((row.paper, row.table, *shown_as(row.quantity)), _record(row, spread))
         for row, spread in zip(rows, spreads(rows), strict=True)
     )
-    return [_quantity(key, entries) for key, entries in groups.items()]
+    return [
+        Quantity(
+            *(paper, table, name, unit.name, grids(VIEW, records)),
+            Counter(record["cell"].style for record in records),
+            list(dict.fromkeys(record["over"] for record in records if record["over"])),
+        )
+        for (paper, table, name, unit), records in found.items()
+    ]
 
 
 def spreads(rows: Sequence[Published]) -> list[Spread | None]:
@@ -110,45 +112,34 @@ def spreads(rows: Sequence[Published]) -> list[Spread | None]:
     return [spread(row) for row in rows]
 
 
-def _quantity(key: tuple[str, str, str], entries: Sequence[tuple[Published, Spread | None]]) -> Quantity:
-    _, unit = shown_as(entries[0][0].quantity)
-    models: dict[str, dict[tuple[str, float], Shown]] = {}
-    counts = Counter[str]()
-    for row, spread in entries:
-        shown = _shown(row, spread, unit)
-        counts[shown.nearness] += 1
-        where = (_pruner(row), row.sparsity)
-        models.setdefault(f"{row.dataset} · {row.arch}", {})[where] = shown
-    blocks = []
-    for model, cells in models.items():
-        sparsities = sorted({sparsity for _, sparsity in cells})
-        pruners = dict.fromkeys(pruner for pruner, _ in cells)
-        table = [(pruner, [cells.get((pruner, sparsity)) for sparsity in sparsities]) for pruner in pruners]
-        blocks.append(Block(model, [f"{100 * value:.4g}%" for value in sparsities], table))
-    over = dict.fromkeys(spread.over for _, spread in entries if spread is not None)
-    return Quantity(*key, unit.name, blocks, counts, list(over))
-
-
-def _pruner(row: Published) -> str:
-    """Dense models are printed once for every pruner's experiments."""
-    if row.pruner != NO_PRUNER:
-        return row.pruner
+def _record(row: Published, spread: Spread | None) -> dict[str, Any]:
+    # Dense models are printed once for every pruner's experiments.
     _, _, pruner = row.quantity.partition("_for_")
-    return f"dense, for {pruner}" if pruner else "dense"
+    dense = f"dense, for {pruner}" if pruner else "dense"
+    return {
+        "model": f"{row.dataset} · {row.arch}",
+        "pruner": dense if row.pruner == NO_PRUNER else row.pruner,
+        "level": f"{100 * row.sparsity:.4g}%",
+        "sparsity": row.sparsity,
+        "cell": _shown(row, spread, shown_as(row.quantity)[1]),
+        "over": spread and spread.over,
+    }
 
 
-def _shown(row: Published, spread: Spread | None, unit: Unit) -> Shown:
-    ours, printed, digits = row.ours, row.published, unit.digits_of_numbers
+def _shown(row: Published, spread: Spread | None, unit: Unit) -> Cell:
+    """Ours, the printed number below, coloured by how near they are."""
+    ours, digits = row.ours, unit.digits_of_numbers
+    printed, nearness = f"{row.published:.{digits}f}", "none"
     if ours is None:
-        return Shown("–", f"{printed:.{digits}f}", "none", "not measured here")
-    title = f"ours − printed: {ours - printed:+.{digits}f}".replace("-", "−")
+        return Cell("–", nearness, below=printed, note="not measured here")
+    note = f"ours − printed: {ours - row.published:+.{digits}f}".replace("-", "−")
     if spread is None:
-        nearness, title = "none", f"{title}; no printed spread"
+        note += "; no printed spread"
     else:
-        size = abs(ours - printed) / spread.value
+        size = abs(ours - row.published) / spread.value
         nearness = next(name for most, name, _ in NEARNESS if size <= most)
-        title += f", {size:.1f} spreads of {spread.value:.{digits + 1}f} over {spread.over}"
-    return Shown(f"{ours:.{digits}f}", f"{printed:.{digits}f}", nearness, title)
+        note += f", {size:.1f} spreads of {spread.value:.{digits + 1}f} over {spread.over}"
+    return Cell(f"{ours:.{digits}f}", nearness, below=printed, note=note)
 
 
 def legend() -> list[dict[str, Any]]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from prunescope.analysis.stats import mean
-from prunescope.analysis.tables import registry
-from prunescope.analysis.tables.declared import CellRow, Row, read_table
+from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import Key, Row, read_table
+from prunescope.analysis.tables.results import read_cell
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
-from prunescope.config.pruners import CONTROL, NO_PRUNER
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.errors import UserError
 from prunescope.figures.style import ordered
-from prunescope.files import read_json
-from prunescope.papers.measured import grouped
+from prunescope.papers.measured import Measured, grouped
 from prunescope.paths import CellFolder
 
 #: A value of a paper's table, with everything that its row, its column and its file need, by name.
@@ -27,15 +24,6 @@ Record = Mapping[str, Any]
 T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 Kind = TypeVar("Kind", bound=Row)
-
-#: Rows of the tables that the papers' are laid out from; a table that is not there leaves its cells blank.
-TABLES: tuple[type[CellRow], ...] = (
-    registry.Effectiveness, registry.PieShare, registry.EffectivenessOnPies, registry.PieInterval, registry.Alpha,
-    registry.RecallVariance,
-)  # fmt: skip
-
-#: Reached sparsities of one pruner differ by far more than this between compression levels.
-_SAME = 1e-6
 
 
 class Setup(NamedTuple):
@@ -58,7 +46,7 @@ class PrunedCell(NamedTuple):
     compression: Compression
 
     @classmethod
-    def of(cls, cell: Cell | CellFolder) -> PrunedCell:
+    def of(cls, cell: Cell | CellFolder | CellResults) -> PrunedCell:
         return cls(cell.dataset, cell.arch, cell.pruner, cell.compression)
 
     @property
@@ -75,14 +63,13 @@ class Results:
     """What there is, and what the study asks for.
 
     cells: every pruned cell of the study, done or not, and any other that is done.
-    folders: those that are analysed, of dense models too.
-    tables: rows by table, and by setup and pruner (``none`` for dense models).
-    order: setups, as the study lists them.
+    found: those that are analysed, of dense models too.
+    measured: their quantities. order: setups, as the study lists them.
     """
 
     cells: frozenset[PrunedCell]
-    folders: Mapping[PrunedCell, Path]
-    tables: Mapping[str, Mapping[tuple[Setup, str], Sequence[CellRow]]] = field(default_factory=dict)
+    found: Mapping[PrunedCell, CellResults]
+    measured: Measured = field(default_factory=Measured)
     order: tuple[Setup, ...] = ()
 
     @classmethod
@@ -95,21 +82,15 @@ class Results:
             tables: folder of the cross-study tables.
 
         Raises:
-            UserError: a table cannot be read.
+            UserError: a table or a cell's ``models.json`` cannot be read.
         """
-        at = [CellFolder.at(Path(cell)) for cell in cells]
-        folders = {PrunedCell.of(cell): cell.path for cell in at if not cell.pruner.startswith(CONTROL)}
+        found = {PrunedCell.of(cell): cell for cell in map(read_cell, cells) if not cell.control}
         asked = [PrunedCell.of(cell) for cell in study.cells if cell.dataset in datasets and not cell.control]
-        every = [*asked, *sorted(folders)]
+        every = [*asked, *sorted(found)]
         return cls(
             frozenset(cell for cell in every if cell.pruner != NO_PRUNER),
-            folders,
-            {
-                kind.file: grouped(
-                    ((Setup(row.dataset, row.arch), row.pruner), row) for row in read_table(tables, kind)
-                )
-                for kind in TABLES
-            },
+            found,
+            Measured.read(tables),
             tuple(dict.fromkeys(cell.setup for cell in every)),
         )
 
@@ -132,64 +113,39 @@ class Results:
         levels = self.compressions(setup)
         return [PrunedCell(*setup, pruner, level) for pruner in self.pruners(setup) for level in levels]
 
-    @cached_property
-    def sparsities(self) -> dict[PrunedCell, float | None]:
-        """The sparsity by which the tables know a cell; None where no model is left that has one.
+    def value(self, quantity: str, cell: PrunedCell) -> Any:
+        """A quantity of a cell, None where there is none."""
+        there = self.found.get(cell)
+        return None if there is None or there.key is None else self.measured[quantity].get(there.key)
 
-        Raises:
-            UserError: a cell's ``models.json`` cannot be read.
-        """
-        return {
-            cell: cell.compression.value
-            if cell.compression.kind == "sparsity"
-            else mean([float(model["sparsity"]) for model in models(path) if not model.get("diverged")])
-            for cell, path in self.folders.items()
-        }
-
-    def row(self, table: str, cell: PrunedCell) -> CellRow | None:
-        """A cell's row. Ratios and levels stand in tables by the sparsity they reached."""
-        sparsity, rows = self.sparsities.get(cell), self.tables[table].get((cell.setup, cell.pruner), ())
-        if sparsity is None:
-            return None
-        known = (row for row in rows if row.sparsity is not None and abs(row.sparsity - sparsity) < _SAME)
-        return next(known, None)
-
-    def value(self, table: str, cell: PrunedCell, column: str) -> Any:
-        """A number or text of a cell, None where there is none."""
-        return getattr(self.row(table, cell), column, None)
-
-    def of_dense(self, setup: Setup, column: str, table: str = "effectiveness") -> Any:
-        rows = self.tables[table].get((setup, NO_PRUNER))
-        return getattr(rows[-1], column) if rows else None
+    def of_dense(self, quantity: str, setup: Setup) -> Any:
+        return self.measured[quantity].get(Key.of_dense(*setup))
 
     def metric(self, setup: Setup) -> str:
         """What the scores of a setup are; empty where nothing is known of it."""
-        every: Iterable[Any] = chain.from_iterable(
-            rows for (own, _), rows in self.tables["effectiveness"].items() if own == setup
-        )
-        return next((row.metric for row in every if row.metric), "")
+        metrics = self.measured.metrics.items()
+        return next((metric for key, metric in metrics if key[:2] == setup and metric), "")
 
     def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
         """Mean scores by pruner, of those that have one."""
         cells = [PrunedCell(*setup, pruner, compression) for pruner in self.pruners(setup)]
-        found = {cell.pruner: self.value("effectiveness", cell, "mean") for cell in cells}
+        found = {cell.pruner: self.value("score_mean", cell) for cell in cells}
         return {pruner: score for pruner, score in found.items() if score is not None}
 
-    def records(self, **columns: tuple[str, str]) -> list[dict[str, Any]]:
+    def records(self, **fields: str) -> list[dict[str, Any]]:
         """A record for every pruner at every compression level of each setup.
 
         Args:
-            columns: a field by its name: the table it comes from and its column there. What starts with ``dense_`` is
-                of the setup's dense models.
+            fields: the quantity of a field, by name; what starts with ``dense_`` is of the setup's dense models.
         """
 
-        def value(cell: PrunedCell, name: str, table: str, column: str) -> Any:
+        def value(cell: PrunedCell, name: str, quantity: str) -> Any:
             dense = name.startswith("dense_")
-            return self.of_dense(cell.setup, column, table) if dense else self.value(table, cell, column)
+            return self.of_dense(quantity, cell.setup) if dense else self.value(quantity, cell)
 
         return [
             {"cell": cell, "setup": setup, "metric": self.metric(setup), **cell._asdict()}
-            | {name: value(cell, name, *place) for name, place in columns.items()}
+            | {name: value(cell, name, quantity) for name, quantity in fields.items()}
             for setup in self.setups
             for cell in self.crossed(setup)
         ]
@@ -226,19 +182,3 @@ def alike(records: Iterable[R], fields: str) -> list[tuple[R, ...]]:
     """Records by the values of some fields, as ``dataset, arch``, in the order in which these first occur."""
     names = fields.split(", ") if fields else []
     return list(grouped((tuple(record[name] for name in names), record) for record in records).values())
-
-
-def models(folder: Path) -> list[dict[str, Any]]:
-    """What is recorded of a cell's models; none without ``models.json``.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    path = folder / "models.json"
-    if not path.exists():
-        return []
-    value = read_json(path)
-    try:
-        return [dict(model) for model in value["models"]]
-    except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: not a record of models; delete it and run again") from None

@@ -364,3 +364,13 @@ def test_a_legend_that_fits_keeps_its_columns() -> None:
         lefts = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
         assert len(lefts) == 4
         plt.close(figure)
+
+
+def test_captions_say_over_how_many_seeds(drawn: Path) -> None:
+    captions = [
+        image["caption"]
+        for family in json.loads((drawn / "figures.json").read_text())["families"]
+        for image in family["figures"]
+    ]
+    assert len(captions) > 8
+    assert [caption for caption in captions if "seed" not in caption] == []

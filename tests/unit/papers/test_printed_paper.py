@@ -322,8 +322,8 @@ def test_cells_are_found_by_what_was_asked_for(tmp_path: Path) -> None:
     assert results.scores(setup, Compression.of_sparsity(0.9)) == {"IIBP-FT": 0.6, "MP-AI": 0.65}
     missing = PrunedCell(*setup, "RP-AI", Compression.of_sparsity(0.9))
     assert missing in results.cells
-    assert missing not in results.folders
-    assert results.value("pie_share", missing, "pie_share") is None
+    assert missing not in results.found
+    assert results.value("pie_share", missing) is None
 
 
 @pytest.mark.parametrize("broken", ["pies", "models", "table"])

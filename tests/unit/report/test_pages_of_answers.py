@@ -11,6 +11,7 @@ import pytest
 
 from prunescope.analysis.audit import audit
 from prunescope.analysis.leading import led
+from prunescope.analysis.tables.cell import CellResults
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.papers.pie import disagreements
@@ -158,7 +159,7 @@ def test_the_explorer_knows_right_votes_and_offers_classes_alone(tmp_path: Path,
 def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, task: str) -> None:
     folder = audited(tmp_path, task)
     cell = PrunedCell("made", "net", "MP", Compression.parse("sparsity-900permille"))
-    results = Results(frozenset({cell}), {cell: tmp_path}, order=(cell.setup,))
+    results = Results(frozenset({cell}), {cell: CellResults(tmp_path, [], {})}, order=(cell.setup,))
     found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
     page = payload(found)
     assert page["classless"] == ([] if task == "tokens" else ["made"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -167,10 +167,11 @@ def test_cells_beside_the_papers_are_coloured_by_spreads(tmp_path: Path) -> None
     )
     (found,) = papers_page.quantities(tmp_path)
     # Spread: the standard deviation of 0.1, 0.2, 0.3 and 0.2, which is 0.0816.
-    shown = {pruner: cells[0].nearness for pruner, cells in found.blocks[0].rows if cells[0]}
-    assert shown == {"A": "near", "B": "apart", "C": "farther", "D": "none"}
+    (grid,) = found.grids
+    shown = {name.text: cell.style for name, cell in grid.rows}
+    assert shown == {"A": "n near", "B": "n apart", "C": "n farther", "D": "n none"}
     assert found.counts == {"near": 1, "apart": 1, "farther": 1, "none": 1}
-    assert found.blocks[0].columns == ["50%"]
+    assert [head.text for head in grid.heads] == ["pruner", "50%"]
 
 
 def test_lines_and_points() -> None:
@@ -191,13 +192,21 @@ def test_lines_and_points() -> None:
     assert ">two</text>" not in points
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results tree with its tables and figures; tests work on a copy."""
+    root = tmp_path_factory.mktemp("whole") / "results"
+    found = results_tree(root, study(grid=GRID), n=60)
+    draw_all(root / "tables", found["cells"], root / "figures")
+    return root
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_half_of_the_files_gone(tmp_path: Path, seed: int) -> None:
-    settings = study(grid=GRID)
-    found = results_tree(tmp_path, settings, n=60)
-    draw_all(tmp_path / "tables", found["cells"], tmp_path / "figures")
+def test_half_of_the_files_gone(whole: Path, tmp_path: Path, seed: int) -> None:
+    root = shutil.copytree(whole, tmp_path / "results")
+    cells = sorted(root.glob("cells/*/*/*/*"))
     rng = random.Random(seed)
-    files = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    files = sorted(path for path in root.rglob("*") if path.is_file())
     for path in rng.sample(files, len(files) // 2):
         # Some are gone, some are cut short, some are of another kind.
         kind = rng.randrange(3)
@@ -208,29 +217,17 @@ def test_half_of_the_files_gone(tmp_path: Path, seed: int) -> None:
         else:
             path.write_bytes(b"\x00\xff not what it was")
     problems = build(
-        study=settings,
-        cells=found["dense"] + found["cells"],
-        tables=tmp_path / "tables",
-        figures=tmp_path / "figures",
-        cards=[card for card in found["cards"] if card.exists()],
-        out=tmp_path / "index.html",
+        study=study(grid=GRID),
+        cells=cells,
+        tables=root / "tables",
+        figures=root / "figures",
+        cards=sorted(root.glob("data/*/card.json")),
+        out=root / "index.html",
     )
     assert problems
-    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    text = (root / "index.html").read_text(encoding="utf-8")
     shown = Page(text).text
     for problem in problems[:20]:
         assert " ".join(problem.split()) in " ".join(shown.split())
-    for page in (tmp_path / "index.html", *(tmp_path / "report").rglob("*.html")):
+    for page in (root / "index.html", *(root / "report").rglob("*.html")):
         check_links(page, page.read_text(encoding="utf-8"))
-
-
-def test_captions_say_over_how_many_seeds(tmp_path: Path) -> None:
-    found = results_tree(tmp_path, study(grid=GRID), n=80)
-    draw_all(tmp_path / "tables", found["cells"], tmp_path / "figures")
-    captions = [
-        image["caption"]
-        for family in json.loads((tmp_path / "figures" / "figures.json").read_text())["families"]
-        for image in family["figures"]
-    ]
-    assert len(captions) > 8
-    assert [caption for caption in captions if "seed" not in caption] == []

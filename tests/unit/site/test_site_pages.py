@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,6 +15,7 @@ from prunescope.figures.drawing import draw_all
 from prunescope.papers.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
+from prunescope.report.pack import pack
 from prunescope.site.build import build
 from tests.support import fake_study
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
@@ -258,6 +261,31 @@ def test_site_links(site: tuple[Path, dict[str, list[Path]]]) -> None:
     names = ("examples", "papers", "figures")
     for page in [results / "index.html", *(results / "report" / f"{name}.html" for name in names), *pages]:
         check_links(page, page.read_text(encoding="utf-8"))
+
+
+def test_unpacked_pages_are_whole(site: tuple[Path, dict[str, list[Path]]], tmp_path: Path) -> None:
+    """The zip of a study's pages: every link in it leads somewhere, and it is the same each time."""
+    results = shutil.copytree(site[0], tmp_path / "results")
+    (results / "models").mkdir()
+    (results / "models" / "weights.safetensors").write_bytes(b"large")
+    out = results / "site.zip"
+    count = pack(results / "index.html", out)
+    first = out.read_bytes()
+    assert pack(results / "index.html", out) == count
+    assert out.read_bytes() == first
+    with zipfile.ZipFile(out) as archive:
+        names = archive.namelist()
+        archive.extractall(tmp_path / "elsewhere")
+    assert len(names) == count
+    assert not any(name.startswith("models/") or name.endswith(".zip") for name in names)
+    assert any(name.startswith("report/examples/") and name.endswith(".js") for name in names)
+    for page in (tmp_path / "elsewhere").rglob("*.html"):
+        check_links(page, page.read_text(encoding="utf-8"))
+
+
+def test_without_a_page_there_is_nothing_to_pack(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such page"):
+        pack(tmp_path / "index.html", tmp_path / "site.zip")
 
 
 def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> None:

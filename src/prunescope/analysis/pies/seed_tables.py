@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prunescope.analysis import audit_tables
-from prunescope.analysis.tables.registry import Agreement, PieInterval, PieShareBySeeds, SpearmanPies
+from prunescope.analysis.tables.registry import Agreement, PieInterval, SpearmanPies
 from prunescope.analysis.tables.results import StudyResults
 
 
@@ -33,12 +32,6 @@ def intervals(study: StudyResults) -> Iterator[PieInterval]:
             centered_low=interval.get("centered_low"),
             centered_high=interval.get("centered_high"),
         )
-
-
-def by_seeds(study: StudyResults) -> Iterator[PieShareBySeeds]:
-    for cell in study.pruned:
-        for row in cell.rows(audit_tables.PieShareBySeeds):
-            yield PieShareBySeeds(**cell.names, **vars(row))
 
 
 def agreement(study: StudyResults) -> Iterator[Agreement]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from prunescope.analysis.audit_tables import OwnScore, Recall, Score
 from prunescope.analysis.leading import led
 from prunescope.analysis.stats import mean
-from prunescope.analysis.tables.declared import CELL, Row, read_rows, read_table
+from prunescope.analysis.tables.declared import CELL, Key, Row, read_rows, read_table
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.errors import UserError
@@ -83,6 +83,11 @@ class CellResults:
     def names(self) -> dict[str, Any]:
         """The values of the columns ``CELL`` of the cell's rows."""
         return {name: getattr(self, name) for name in CELL}
+
+    @property
+    def key(self) -> Key | None:
+        """By which tables know it; None where its sparsity is unknown."""
+        return None if self.sparsity is None else Key(**self.names)
 
     @property
     def order(self) -> tuple[Any, ...]:

@@ -62,7 +62,11 @@ class Key(NamedTuple):
     @property
     def dense(self) -> Key:
         """The dense models that the cell's were pruned from."""
-        return Key(self.dataset, self.arch, NO_PRUNER, 0.0)
+        return Key.of_dense(self.dataset, self.arch)
+
+    @classmethod
+    def of_dense(cls, dataset: str, arch: str) -> Key:
+        return cls(dataset, arch, NO_PRUNER, 0.0)
 
     @property
     def text(self) -> str:

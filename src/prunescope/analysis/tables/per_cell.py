@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from prunescope.analysis.alpha.distortion import mean_recall_variance
 from prunescope.analysis.leading import led
 from prunescope.analysis.stats import mean, std
 from prunescope.analysis.tables.cell import Recalls
+from prunescope.analysis.tables.declared import CELL, CellRow, Row, columns
 from prunescope.analysis.tables.registry import (
     Alpha,
     Certainty,
@@ -20,12 +21,15 @@ from prunescope.analysis.tables.registry import (
     EffectivenessOnPies,
     El2nBin,
     PieShare,
+    PieShareBySeeds,
     Readability,
     RecallVariance,
     TaskMetric,
 )
 from prunescope.analysis.tables.results import StudyResults
 from prunescope.config.pruners import NO_PRUNER
+
+C = TypeVar("C", bound=CellRow)
 
 
 def effectiveness(study: StudyResults) -> Iterator[Effectiveness]:
@@ -69,21 +73,11 @@ def effectiveness_on_pies(study: StudyResults) -> Iterator[EffectivenessOnPies]:
 
 
 def el2n_bins(study: StudyResults) -> Iterator[El2nBin]:
-    for cell in study.pruned:
-        for row in cell.rows(audit_tables.El2nBin, "train"):
-            yield El2nBin(
-                **cell.names,
-                bin=row.bin,
-                n_examples=row.n_examples,
-                n_pies=row.n_pies,
-                pie_share=row.pie_share,
-            )
+    return repeated(study, El2nBin, audit_tables.El2nBin, "train")
 
 
 def readability_rows(study: StudyResults) -> Iterator[Readability]:
-    for cell in study.pruned:
-        for row in cell.rows(audit_tables.Readability):
-            yield Readability(**cell.names, **vars(row))
+    return repeated(study, Readability, audit_tables.Readability)
 
 
 def alpha(study: StudyResults) -> Iterator[Alpha]:
@@ -128,13 +122,20 @@ def changes(study: StudyResults) -> Iterator[Change]:
 
 
 def certainty(study: StudyResults) -> Iterator[Certainty]:
+    return repeated(study, Certainty, audit_tables.Certainty)
+
+
+def by_seeds(study: StudyResults) -> Iterator[PieShareBySeeds]:
+    return repeated(study, PieShareBySeeds, audit_tables.PieShareBySeeds)
+
+
+def repeated(study: StudyResults, row: type[C], of: type[Row], split: str = "test") -> Iterator[C]:
+    """The rows ``of`` the cells' audits but those of single classes, with the columns that ``row`` has of them."""
+    names = [column.field for column in columns(row) if column.field not in CELL]
     for cell in study.pruned:
-        for row in cell.rows(audit_tables.Certainty):
-            if row.class_ is None:
-                known = {
-                    name: value for name, value in vars(row).items() if name not in ("class_", "n_examples")
-                }
-                yield Certainty(**cell.names, **known)
+        for one in cell.rows(of, split):
+            if getattr(one, "class_", None) is None:
+                yield row(**cell.names, **{name: getattr(one, name) for name in names})
 
 
 def _spread(scores: Mapping[int, float]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Every table that compares the cells of a study: columns with their meaning, caption, and the function of its rows.
 
-A new table is one row type here and one function ``(StudyResults) -> Iterable[row]``. Scores and shares are fractions;
-intervals are Student's t intervals of the mean over seeds at the study's ``confidence`` unless a column says otherwise.
+A new table is one row type here and one function ``(StudyResults) -> Iterable[row]``. One that repeats what audits
+found has the columns of the audits' row type. Scores and shares are fractions; intervals are Student's t intervals of
+the mean over seeds at the study's ``confidence`` unless a column says otherwise.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated as A
 
+from prunescope.analysis import audit_tables
 from prunescope.analysis.tables.declared import CellRow, Row, Tables
 
 TABLES = Tables()
@@ -69,31 +71,14 @@ class EffectivenessOnPies(CellRow):
 
 @TABLES.add("el2n_bins", f"{_PER_CELL}:el2n_bins")
 @dataclass(frozen=True)
-class El2nBin(CellRow):
+class El2nBin(audit_tables.Bin, CellRow):
     """PIEs of the training split by EL2N score, in bins of equal size."""
-
-    bin: A[int, "1: the least influential examples"]
-    n_examples: A[int, "training examples in the bin"]
-    n_pies: A[int, "PIEs among them"]
-    pie_share: A[float | None, "n_pies / n_examples"]
 
 
 @TABLES.add("readability", f"{_PER_CELL}:readability_rows")
 @dataclass(frozen=True)
-class Readability(CellRow):
+class Readability(audit_tables.Readability, CellRow):
     """Readability and length of the PIEs beside all test texts."""
-
-    measure: A[str, "readability formula, or `text_length` in tokens"]
-    all: A[float | None, "mean over all test texts"]
-    pies: A[float | None, "mean over the PIEs"]
-    ratio: A[float | None, "pies / all; empty where a mean is not positive"]
-    difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
-    ci_low: A[float | None, "lower end of its interval (Welch)"] = None
-    ci_high: A[float | None, "upper end"] = None
-    p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
-    p_corrected: A[float | None, "by Holm's method over the measures"] = None
-    n_texts: A[int | None, "texts; empty ones are left out"] = None
-    n_empty: A[int | None, "empty texts"] = None
 
 
 @TABLES.add("alpha", f"{_PER_CELL}:alpha")
@@ -332,16 +317,10 @@ class PieInterval(CellRow):
     centered_high: A[float | None, "upper end"]
 
 
-@TABLES.add("pie_share_by_seeds", "prunescope.analysis.pies.seed_tables:by_seeds")
+@TABLES.add("pie_share_by_seeds", f"{_PER_CELL}:by_seeds")
 @dataclass(frozen=True)
-class PieShareBySeeds(CellRow):
+class PieShareBySeeds(audit_tables.PieShareBySeeds, CellRow):
     """Share of PIEs and noise floor by the number of models that vote."""
-
-    n_models: A[int, "models that vote on each side"]
-    pie_share: A[float | None, "mean share over subsets of so many seeds"]
-    low: A[float | None, "lower percentile over subsets"]
-    high: A[float | None, "upper percentile"]
-    noise_floor: A[float | None, "share between two disjoint groups of so many dense models"]
 
 
 @TABLES.add("agreement", "prunescope.analysis.pies.seed_tables:agreement")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from prunescope.analysis.tables.cell import CellResults, Recalls
@@ -72,11 +73,18 @@ def read_cells(
         UserError: a path does not end as a cell's does, or a record cannot be read.
     """
     known, recorded = _known(metrics)
-    cells = sorted((_cell(Path(path), known) for path in paths), key=lambda cell: cell.order)
+    cells = sorted((read_cell(Path(path), known) for path in paths), key=lambda cell: cell.order)
     return cells, dict(sorted(_dense_models(cells, recorded).items()))
 
 
-def _cell(folder: Path, known: Mapping[tuple[str, ...], Sequence[Record]]) -> CellResults:
+def read_cell(
+    folder: Path, known: Mapping[tuple[str, ...], Sequence[Record]] = MappingProxyType({})
+) -> CellResults:
+    """One cell; ``known``: records of models by the end of its path, for a cell without a ``models.json``.
+
+    Raises:
+        UserError: the path does not end as a cell's does, or the record cannot be read.
+    """
     if len(folder.parts) < 4:
         raise UserError(f"{folder}: not a cell; its path must end in <dataset>/<arch>/<pruner>/<amount>")
     own = folder / "models.json"

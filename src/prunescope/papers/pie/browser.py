@@ -8,7 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from prunescope.papers.pie.disagreements import MOST_CHARACTERS, Disagreement, Disagreements, cut
+from prunescope.papers.pie.disagreements import MOST_CHARACTERS, Disagreements, cut
+from prunescope.papers.results import Record
 from prunescope.report import contact_sheet, page
 from prunescope.report.images import images_of_test, png, tiled
 
@@ -24,7 +25,7 @@ Images = dict[str, dict[str, Any] | None]
 
 
 def draw_images(
-    shown: Sequence[Disagreement], datasets: Sequence[str], data: Mapping[str, Path], folder: Path
+    shown: Sequence[Record], datasets: Sequence[str], data: Mapping[str, Path], folder: Path
 ) -> Images:
     """Write ``pictures-<dataset>.png`` for every data set of images that has disagreements.
 
@@ -38,16 +39,16 @@ def draw_images(
     """
     found: Images = {}
     for dataset in datasets:
-        rows = [row for row in shown if row.cell.dataset == dataset]
+        rows = [row for row in shown if row["cell"].dataset == dataset]
         if not rows:
             continue
         table = images_of_test(data.get(dataset))
         if table is None:
             found[dataset] = None
             continue
-        rows.sort(key=lambda row: (-(row.dense_agreement + row.pruned_agreement), row.example))
-        labels = {row.example: row.true for row in reversed(rows)}
-        chosen = list(dict.fromkeys(row.example for row in rows))[:MOST_IMAGES]
+        rows.sort(key=lambda row: (-(row["dense_agreement"] + row["pruned_agreement"]), row["example"]))
+        labels = {row["example"]: row["true"] for row in reversed(rows)}
+        chosen = list(dict.fromkeys(row["example"] for row in rows))[:MOST_IMAGES]
         images = [table.image(example, "|".join(labels[example])) for example in chosen]
         name = f"pictures-{dataset}.png"
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
@@ -60,7 +61,7 @@ def draw_images(
 
 def render(found: Disagreements, images: Images, *, title: str, home: Path, table: Path, where: Path) -> str:
     """The page ``where``, which links to the paper's page ``home`` and to the full ``table``."""
-    cells = list(dict.fromkeys(row.cell for row in found.shown))
+    cells = list(dict.fromkeys(row["cell"] for row in found.shown))
     there = {dataset: held for dataset, held in images.items() if held}
     return page.render(
         "disagreements.html",
@@ -70,7 +71,7 @@ def render(found: Disagreements, images: Images, *, title: str, home: Path, tabl
         total=found.total,
         shown=len(found.shown),
         most_characters=MOST_CHARACTERS,
-        has_texts=any(row.text is not None for row in found.shown),
+        has_texts=any(row["text"] is not None for row in found.shown),
         has_images=bool(there),
         missing=[contact_sheet.missing(dataset) for dataset in images if dataset not in there],
         choices={
@@ -94,14 +95,14 @@ def payload(found: Disagreements) -> dict[str, Any]:
     cells, names, texts = (defaultdict[Any, int](count().__next__) for _ in range(3))
     rows = [
         [
-            cells[*row.cell.setup, row.cell.pruner, row.cell.compression.text],
-            row.example,
-            -1 if row.text is None else texts[cut(row.text)],
-            *([names[name] for name in side] for side in (row.true, row.dense, row.pruned)),
-            round(row.dense_agreement, 3),
-            round(row.pruned_agreement, 3),
-            int(row.dense_right),
-            int(row.pruned_right),
+            cells[*row["cell"].setup, row["cell"].pruner, row["cell"].compression.text],
+            row["example"],
+            -1 if row["text"] is None else texts[cut(row["text"])],
+            *([names[name] for name in side] for side in (row["true"], row["dense"], row["pruned"])),
+            round(row["dense_agreement"], 3),
+            round(row["pruned_agreement"], 3),
+            int(row["dense_right"]),
+            int(row["pruned_right"]),
         ]
         for row in found.shown
     ]
@@ -110,5 +111,5 @@ def payload(found: Disagreements) -> dict[str, Any]:
         "names": list(names),
         "texts": list(texts),
         "rows": rows,
-        "classless": sorted({row.cell.dataset for row in found.shown if not row.has_classes}),
+        "classless": sorted({row["cell"].dataset for row in found.shown if not row["has_classes"]}),
     }

@@ -5,9 +5,8 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
-from prunescope.papers.results import PrunedCell, Results, Setup
+from prunescope.papers.results import PrunedCell, Record, Results, Setup
 
 _COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
 
@@ -31,25 +30,8 @@ _OPTIONS: dict[str, Any] = {
 MOST_CHARACTERS = 500
 
 
-@dataclass(frozen=True)
-class Disagreement:
-    """One PIE of one cell, classes by name; the text is None where the data set has none.
-
-    ``dense_right``, ``pruned_right``: whether the vote is the label · ``has_classes``: whether labels are classes.
-    """
-
-    cell: PrunedCell
-    example: int
-    text: str | None
-    true: Names
-    dense: Names
-    pruned: Names
-    dense_agreement: float
-    pruned_agreement: float
-    dense_right: bool
-    pruned_right: bool
-    has_classes: bool
-
+#: Where the names of a side's classes stand, joined.
+_SIDES = {"true": "true_classes", "dense": "dense_vote", "pruned": "pruned_vote"}
 
 _NAME = pa.dictionary(pa.int32(), pa.string())
 
@@ -59,31 +41,37 @@ SCHEMA = pa.schema(
     [
         *((name, _NAME) for name in ("dataset", "arch", "pruner", "amount")),
         ("example", pa.int64()),
-        *((name, _NAME) for name in ("text", "true_classes", "dense_vote", "pruned_vote")),
+        *((name, _NAME) for name in ("text", *_SIDES.values())),
         *((name, pa.float64()) for name in ("dense_agreement", "pruned_agreement")),
     ]
 )
 
 
-@dataclass(frozen=True)
-class Disagreements:
-    """``total``: PIEs of all cells; ``shown``: those for pages, by cell, most agreed first."""
+class Disagreements(NamedTuple):
+    """``total``: PIEs of all cells; ``shown``: those for pages, by cell, most agreed first.
+
+    A record has the columns of ``SCHEMA``, its ``cell``, classes by name (``true``, ``dense``, ``pruned``), whether the
+    votes are the label (``dense_right``, ``pruned_right``) and whether labels are classes (``has_classes``); no
+    ``text`` where the data set has none.
+    """
 
     total: int
-    shown: tuple[Disagreement, ...]
+    shown: Sequence[Record]
 
     def samples(self, per_setup: int) -> list[dict[str, Any]]:
         """A few examples of each setup for Table 1, each of another cell and with another text, most agreed first."""
-        chosen: dict[Setup, list[Disagreement]] = {}
+        chosen: dict[Setup, list[Record]] = {}
         for row in sorted(self.shown, key=_agreed_first):
-            own = chosen.setdefault(row.cell.setup, [])
-            if len(own) < per_setup and all(row.cell != o.cell and row.example != o.example for o in own):
+            own = chosen.setdefault(row["cell"].setup, [])
+            if len(own) < per_setup and all(
+                row["cell"] != o["cell"] and row["example"] != o["example"] for o in own
+            ):
                 own.append(row)
         sides = ("dense", "pruned", "true")
         return [
-            {"text": cut(row.text or ""), "where": f"{row.cell.text}, example {row.example}"}
-            | {side: ", ".join(getattr(row, side)) or "(no class)" for side in sides}
-            for setup in dict.fromkeys(row.cell.setup for row in self.shown)
+            {"text": cut(row["text"] or ""), "where": f"{row['cell'].text}, example {row['example']}"}
+            | {side: ", ".join(row[side]) or "(no class)" for side in sides}
+            for setup in dict.fromkeys(row["cell"].setup for row in self.shown)
             for row in chosen[setup]
         ]
 
@@ -105,12 +93,12 @@ def write(
     Raises:
         UserError: a cell's votes cannot be read.
     """
-    crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.folders)
-    every = {cell: results.folders[cell] / "test" / "pies.parquet" for cell in crossed}
+    crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.found)
+    every = {cell: results.found[cell].folder / "test" / "pies.parquet" for cell in crossed}
     every = {cell: votes for cell, votes in every.items() if votes.exists()}
     counts = [len(_pies(votes, ["is_pie"])) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
-    shown: list[Disagreement] = []
+    shown: list[Record] = []
     known: Mapping[int, str] = {}
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, SCHEMA, **_OPTIONS) as writer:
         dataset = ""
@@ -128,7 +116,7 @@ def write(
             if parts:
                 whole = pa.concat_tables(parts).unify_dictionaries().combine_chunks()
                 writer.write_table(whole, row_group_size=max(len(whole), 1))
-    return Disagreements(sum(counts), tuple(shown))
+    return Disagreements(sum(counts), shown)
 
 
 def shares(counts: Sequence[int], most: int) -> list[int]:
@@ -150,8 +138,8 @@ def cut(text: str) -> str:
     return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
 
 
-def _agreed_first(row: Disagreement) -> tuple[float, int]:
-    return (-(row.dense_agreement + row.pruned_agreement), row.example)
+def _agreed_first(row: Record) -> tuple[float, int]:
+    return (-(row["dense_agreement"] + row["pruned_agreement"]), row["example"])
 
 
 def _pies(votes: Path, columns: list[str]) -> pa.Table:
@@ -165,7 +153,7 @@ def _pies(votes: Path, columns: list[str]) -> pa.Table:
         raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
 
 
-def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Disagreement]:
+def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Record]:
     table = _pies(votes, _COLUMNS)
     try:
         held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
@@ -175,22 +163,27 @@ def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Disag
         raise UserError(
             f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
         ) from None
-    return [
-        Disagreement(
-            cell,
-            row["example"],
-            texts.get(row["example"]),
-            names(row["label"], classes),
-            names(row["dense_vote"], classes),
-            names(row["pruned_vote"], classes),
-            row["dense_agreement"],
-            row["pruned_agreement"],
-            is_right(task, row["label"], row["dense_vote"], tolerance),
-            is_right(task, row["label"], row["pruned_vote"], tolerance),
-            task not in WITHOUT_CLASSES,
+    found: list[Record] = []
+    for row in table.to_pylist():
+        votes_of = {"true": row["label"], "dense": row["dense_vote"], "pruned": row["pruned_vote"]}
+        known = {side: names(vote, classes) for side, vote in votes_of.items()}
+        found.append(
+            row
+            | {
+                **cell._asdict(),
+                "cell": cell,
+                "amount": cell.compression.text,
+                "text": texts.get(row["example"]),
+            }
+            | known
+            | {column: "|".join(known[side]) for side, column in _SIDES.items()}
+            | {
+                f"{s}_right": is_right(task, row["label"], votes_of[s], tolerance)
+                for s in ("dense", "pruned")
+            }
+            | {"has_classes": task not in WITHOUT_CLASSES}
         )
-        for row in table.to_pylist()
-    ]
+    return found
 
 
 def names(value: Any, classes: Names) -> Names:
@@ -204,20 +197,8 @@ def names(value: Any, classes: Names) -> Names:
     return () if value is None else (str(value),)
 
 
-def _arrow(rows: Sequence[Disagreement], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
-    lines = [
-        {
-            **vars(row),
-            **row.cell._asdict(),
-            "amount": row.cell.compression.text,
-            "true_classes": "|".join(row.true),
-            "dense_vote": "|".join(row.dense),
-            "pruned_vote": "|".join(row.pruned),
-            "text": None,
-        }
-        for row in rows
-    ]
-    indices = pa.array([positions.get(row.example) for row in rows], pa.int32())
-    text = pa.DictionaryArray.from_arrays(indices, texts)
+def _arrow(rows: Sequence[Record], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
+    indices = pa.array([positions.get(row["example"]) for row in rows], pa.int32())
     place = SCHEMA.get_field_index("text")
-    return pa.Table.from_pylist(lines, schema=SCHEMA).set_column(place, SCHEMA.field(place), text)
+    table = pa.Table.from_pylist([{**row, "text": None} for row in rows], schema=SCHEMA)
+    return table.set_column(place, SCHEMA.field(place), pa.DictionaryArray.from_arrays(indices, texts))

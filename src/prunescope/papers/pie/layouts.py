@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from prunescope.config.pruners import NO_PRUNER
+from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Cell, Paper
-from prunescope.papers.results import Inputs, Record, alike, models
+from prunescope.papers.results import Inputs, Record, Setup, alike
 from prunescope.papers.wording import count, decimal, percent, spread, yes
 
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
@@ -29,9 +28,9 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
     return {pruner: marks.get(score, "") for pruner, score in scores.items()}
 
 
-def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
+def _marked(inputs: Inputs, **fields: str) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
-    records = inputs.results.records(**columns)
+    records = inputs.results.records(**fields)
     for line in alike(records, "setup, compression"):
         marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
         for record in line:
@@ -41,12 +40,7 @@ def _marked(inputs: Inputs, **columns: tuple[str, str]) -> list[dict[str, Any]]:
 
 def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 4. A row's noise floor is the mean of its cells': they share their dense models but for dropped seeds."""
-    records = _marked(
-        inputs,
-        share=("pie_share", "pie_share"),
-        floor=("pie_intervals", "noise_floor"),
-        verdict=("pie_intervals", "verdict"),
-    )
+    records = _marked(inputs, share="pie_share", floor="noise_floor", verdict="pie_verdict")
     for line in alike(records, "dataset, arch, pruner"):
         floor = _mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
@@ -56,8 +50,8 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
 
 def effectiveness(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 9."""
-    columns = {name: ("effectiveness", name) for name in ("mean", "std")}
-    records = _marked(inputs, **columns, **{f"dense_{name}": column for name, column in columns.items()})
+    scores = {"mean": "score_mean", "std": "score_std"}
+    records = _marked(inputs, **scores, **{f"dense_{name}": quantity for name, quantity in scores.items()})
     for record in records:
         dense = record["dense_mean"], record["dense_std"]
         record |= {"best": yes(record["mark"] == "best"), "unpruned mean": dense[0], "unpruned std": dense[1]}
@@ -69,10 +63,10 @@ def effectiveness(inputs: Inputs) -> list[dict[str, Any]]:
 def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 10: scores of pruned and dense models on the same PIEs, and what it prints blue and bold."""
     records = inputs.results.records(
-        pruned=("effectiveness_on_pies", "pruned"),
-        dense=("effectiveness_on_pies", "dense"),
-        pruned_on_all=("effectiveness", "mean"),
-        dense_on_all=("effectiveness", "mean"),
+        pruned="pruned_score_on_pies",
+        dense="dense_score_on_pies",
+        pruned_on_all="score_mean",
+        dense_on_all="score_mean",
     )
     for record in records:
         record |= marks_on_pies(record) | {"metric_name": pretty_metric(record["metric"] or "score")}
@@ -89,18 +83,14 @@ def marks_on_pies(scores: Record) -> dict[str, str]:
 
 
 def parameters(inputs: Inputs) -> list[dict[str, Any]]:
-    """Tables 5 and 6: as counted in the models of all pruners at one level, diverged ones left out.
-
-    Raises:
-        UserError: a cell's ``models.json`` cannot be read.
-    """
+    """Tables 5 and 6: as counted in the models of all pruners at one level, diverged ones left out."""
     results, records = inputs.results, []
     for setup in results.setups:
-        folders = [(cell, path) for cell, path in results.folders.items() if cell.setup == setup]
-        known = _counted(path for cell, path in folders if cell.pruner == NO_PRUNER)
+        own_cells = [cell for cell in results.found.values() if Setup(*cell.pair) == setup]
+        known = _counted(cell for cell in own_cells if cell.dense)
         own = []
         for level in results.compressions(setup):
-            found = _counted(path for cell, path in folders if cell.compression == level)
+            found = _counted(cell for cell in own_cells if cell.compression == level)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
             left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
@@ -117,9 +107,9 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _counted(folders: Iterable[Path]) -> list[dict[str, Any]]:
+def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
     """Records of models that say how many parameters they have."""
-    every = (model for folder in folders for model in models(folder) if not model.get("diverged"))
+    every = (model for cell in cells for model in cell.models if not model.get("diverged"))
     return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 

@@ -16,7 +16,11 @@ from prunescope.papers.wording import decimal, yes
 #: The pruners that have a table of their own.
 NUMBERS = {"LTH": "12", "CHIP": "13"}
 
-_ALPHA = ("ratio", "accuracy", "alpha", "ci_low", "ci_high", "verdict")
+#: Fields of a level, by quantity.
+_ALPHA = {
+    "alpha_ratio": "ratio", "alpha_accuracy": "accuracy", "alpha": "alpha", "alpha_low": "ci_low",
+    "alpha_high": "ci_high", "alpha_verdict": "verdict",
+}  # fmt: skip
 
 
 def accuracies(inputs: Inputs) -> list[dict[str, Any]]:
@@ -38,8 +42,7 @@ def accuracies(inputs: Inputs) -> list[dict[str, Any]]:
 
 def variances(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 11: of setups whose dense models have recalls; levels of one kind stand together."""
-    column = ("recall_variance", "mean_recall_variance")
-    records = inputs.results.records(dense_before=column, after=column)
+    records = inputs.results.records(dense_before="mean_recall_variance", after="mean_recall_variance")
     asked = [r for r in records if r["dense_before"] is not None and r["cell"] in inputs.results.cells]
     for record in asked:
         before, after = record["dense_before"], record["after"]
@@ -54,22 +57,23 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
     for setup in results.setups:
         for pruner in results.pruners(setup):
             every = results.crossed(setup)
-            cells = [cell for cell in every if cell.pruner == pruner and results.row("alpha", cell)]
+            own = [cell for cell in every if cell.pruner == pruner]
+            cells = [cell for cell in own if results.value("alpha_verdict", cell) is not None]
             if cells:
-                cells.sort(key=lambda cell: (results.value("alpha", cell, "ratio") or 0.0, cell.compression))
+                cells.sort(key=lambda cell: (results.value("alpha_ratio", cell) or 0.0, cell.compression))
                 number = NUMBERS.get(pruner, "") if named(*setup) == FIXED else ""
                 kind = cells[-1].compression.kind
                 shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup, "kind": kind}
                 shared["others"] = pruner not in NUMBERS
-                dense = dict.fromkeys(("amount", *_ALPHA)) | {"level": "dense", "ratio": 1.0}
-                dense["accuracy"] = results.of_dense(setup, "mean")
+                dense = dict.fromkeys(("amount", *_ALPHA.values())) | {"level": "dense", "ratio": 1.0}
+                dense["accuracy"] = results.of_dense("score_mean", setup)
                 found.append([shared | step for step in (dense, *(_step(inputs, cell) for cell in cells))])
     found.sort(key=lambda own: (own[0]["table"] or "99", own[0]["pruner"] not in NUMBERS))
     return [record for own in found for record in own]
 
 
 def _step(inputs: Inputs, cell: PrunedCell) -> dict[str, Any]:
-    values = {name: inputs.results.value("alpha", cell, name) for name in _ALPHA}
+    values = {name: inputs.results.value(quantity, cell) for quantity, name in _ALPHA.items()}
     return {"amount": cell.compression.text, "level": bare(cell.compression), **values}
 
 

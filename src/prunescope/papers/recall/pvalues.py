@@ -35,7 +35,7 @@ class Test(NamedTuple):
 
 def alpha_cells(inputs: Inputs) -> list[AlphaCell]:
     """Every analysed cell that has an alpha."""
-    paths = [inputs.results.folders[cell] for cell in sorted(inputs.results.folders)]
+    paths = [cell.folder for _, cell in sorted(inputs.results.found.items())]
     found = [read_alpha_cell(path) for path in paths if (path / "test" / "summary.json").exists()]
     return [cell for cell in found if cell is not None and cell.alpha]
 

@@ -28,7 +28,7 @@ SMALL = study(
         {
             "datasets": ["docstrings"],
             "archs": ["bilstm"],
-            "pruners": ["GMP", "IMP-FT"],
+            "pruners": ["IMP-FT"],
             "sparsities": [0.5, 0.9],
         },
     ],
