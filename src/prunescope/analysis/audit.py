@@ -148,11 +148,12 @@ def audit(
         results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
         table = table.of(pair.dense.keys, texts)
-    measured = None
+    measured = english = None
     if readability_scores is not None:
-        measured = readability.read_scores(readability_scores, pair.dense.examples)
+        measured, english = readability.read_scores(readability_scores, pair.dense.examples)
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+        english = readability.english_share(table.texts)
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
@@ -162,6 +163,7 @@ def audit(
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
         **summary_of(results.certainty),
+        **({"english_share": english} if english is not None else {}),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
@@ -271,7 +273,7 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
     # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
-    scored = np.isfinite(score_pruned - score_dense)
+    scored, scored_on_pies = _scored(score_dense, score_pruned), _scored(dense_on_pies, pruned_on_pies)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     summary: dict[str, Any] = {
@@ -281,8 +283,9 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         "pruned_score": _mean(score_pruned[scored]),
         "dense_score_std": _std(score_dense[scored]),
         "pruned_score_std": _std(score_pruned[scored]),
-        "dense_score_on_pies": _mean(dense_on_pies),
-        "pruned_score_on_pies": _mean(pruned_on_pies),
+        "n_scored_on_pies": int(np.count_nonzero(scored_on_pies)),
+        "dense_score_on_pies": _mean(dense_on_pies[scored_on_pies]),
+        "pruned_score_on_pies": _mean(pruned_on_pies[scored_on_pies]),
         "change": changes.of_score(score_dense, score_pruned),
         "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
         "n_flips_mean": float(np.mean(flipped)),
@@ -293,21 +296,23 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
     if before:
         on_pies = [task_scores(side, metrics, parts, pies.is_pie) for side in (dense, pruned)]
-        summary["task_metrics"] = {
-            name: {
-                "dense": _mean(before[name]),
-                "pruned": _mean(after[name]),
-                "dense_std": _std(before[name]),
-                "pruned_std": _std(after[name]),
-                "dense_on_pies": _mean(on_pies[0][name]),
-                "pruned_on_pies": _mean(on_pies[1][name]),
+        summary["task_metrics"] = {}
+        for name in before:
+            kept, on = _scored(before[name], after[name]), _scored(on_pies[0][name], on_pies[1][name])
+            summary["task_metrics"][name] = {
+                "dense": _mean(before[name][kept]),
+                "pruned": _mean(after[name][kept]),
+                "dense_std": _std(before[name][kept]),
+                "pruned_std": _std(after[name][kept]),
+                "n_scored": int(np.count_nonzero(kept)),
+                "dense_on_pies": _mean(on_pies[0][name][on]),
+                "pruned_on_pies": _mean(on_pies[1][name][on]),
+                "n_scored_on_pies": int(np.count_nonzero(on)),
                 "change": changes.of_metric(name, parts, before[name], after[name]),
                 "change_on_pies": changes.of_metric(
                     name, parts, on_pies[0][name], on_pies[1][name], pies.is_pie
                 ),
             }
-            for name in before
-        }
     summary |= _particulars(dense, pies, tolerance, similarity)
     summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
     classes = class_counts(dense, pies)
@@ -326,6 +331,11 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
     )
+
+
+def _scored(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
+    """(S,) bool: pairs of which both models have a score."""
+    return np.asarray(np.isfinite(pruned - dense))
 
 
 def _constant(side: Predictions) -> list[int]:
@@ -430,7 +440,7 @@ def _entry(found: Interval | Corrected, confidence: float) -> dict[str, Any]:
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """Mean over models; null where one of them has no score."""
+    """Mean over models; null of none, and where one of them has no score."""
     center = mean(values)
     return None if center is None else null(center)
 

@@ -46,6 +46,10 @@ _WORTH_PROCESSES = 2_000_000
 _DRAWS, _LARGE = 4_999, 500
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(r"[^\W\d_]+")
+
+#: Key of the share of English words in the metadata of a file of scores.
+_ENGLISH_KEY = b"english_share"
 
 
 def count_tokens(text: str) -> int:
@@ -87,6 +91,47 @@ def _score(texts: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(-1, len(MEASURES))
 
 
+#: Frequent words of English that its neighbours do not have: about every sixth word of English prose.
+_ENGLISH = frozenset(
+    [
+        "the",
+        "of",
+        "and",
+        "to",
+        "that",
+        "with",
+        "this",
+        "are",
+        "from",
+        "have",
+        "you",
+        "they",
+        "which",
+        "by",
+        "his",
+        "her",
+        "its",
+        "been",
+        "were",
+        "their",
+    ]
+)
+
+#: Texts that are looked at for their language.
+_LOOKED_AT = 2_000
+
+
+def english_share(texts: Sequence[str]) -> float | None:
+    """Share of the words that are among the most frequent of English; None without words."""
+    found = 0
+    words = 0
+    for text in texts[:: max(1, len(texts) // _LOOKED_AT)]:
+        these = _WORD.findall(text.lower())
+        words += len(these)
+        found += sum(word in _ENGLISH for word in these)
+    return found / words if words else None
+
+
 def _textstat() -> Any:
     with warnings.catch_warnings():
         # The pinned version imports pkg_resources, which says that it will go.
@@ -120,11 +165,15 @@ def write_scores(texts: Path, out: Path, *, columns: Sequence[str] = (), process
         **{name: pa.array(np.ascontiguousarray(scores[:, i])) for i, name in enumerate(MEASURES)},
     }
     with atomic_path(out) as temporary:
-        pq.write_table(pa.table(arrays), temporary, compression="zstd", write_page_checksum=True)
+        share = english_share(table.texts)
+        table_ = pa.table(arrays).replace_schema_metadata(
+            {} if share is None else {_ENGLISH_KEY: f"{share:.4f}"}
+        )
+        pq.write_table(table_, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
-    """Scores (n, 8) of these examples.
+def read_scores(path: Path, examples: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Scores (n, 8) of these examples, and the ``english_share`` of all texts of the file, where it is known.
 
     Raises:
         UserError: the file is missing, damaged or of other examples.
@@ -138,7 +187,9 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
     at = np.searchsorted(held, examples)
     if table is None or at.max(initial=-1) >= len(held) or not np.array_equal(held[at], examples):
         raise UserError(f"{path}: readability scores of other examples; delete it and run again")
-    return np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
+    share = (table.schema.metadata or {}).get(_ENGLISH_KEY)
+    scores = np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
+    return scores, None if share is None else float(share)
 
 
 def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[Readability]:

@@ -297,13 +297,14 @@ def headlines(summary: Mapping[str, Any]) -> str:
     lines = [_changes(summary)]
     if summary.get("labelled") is False:
         return lines[0]
-    lines.append(
-        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned"
-    )
+    own = {
+        "dense": summary["dense_score"],
+        "pruned": summary["pruned_score"],
+        "n_scored": summary.get("n_scored"),
+    }
     lines += [
-        f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
-        for name, own in (summary.get("task_metrics") or {}).items()
-        if name != summary["metric"]
+        f"{name}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned{_of_pairs(one, summary)}"
+        for name, one in {summary["metric"]: own, **(summary.get("task_metrics") or {})}.items()
     ]
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)
@@ -315,13 +316,21 @@ def headlines(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _of_pairs(one: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """How many pairs of models a mean is over, where some have no score."""
+    scored, all_ = one.get("n_scored"), summary["n_seeds"]
+    return "" if scored is None or scored == all_ else f" ({scored} of {all_} pairs of models have a score)"
+
+
 def _changes(summary: Mapping[str, Any]) -> str:
     """How many predictions, or majority votes of several seeds, change, and in which direction."""
+    from prunescope.report.sentences import votes
+
     one = summary["n_seeds"] == 1
     dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
     by = f" by more than {summary['tolerance']:.3g}" if "tolerance" in summary else ""
     line = (
-        f"{summary['n_pies']} of {summary['n_examples']} {'predictions' if one else 'majority votes'} changed{by} "
+        f"{summary['n_pies']} of {summary['n_examples']} {'predictions' if one else votes(summary)} changed{by} "
         f"({summary['pie_share']:.1%}), {summary['n_seeds']} seed{'' if one else 's'}{dropped}"
     )
     flips = summary.get("flips")
@@ -335,11 +344,12 @@ def _changes(summary: Mapping[str, Any]) -> str:
 
 def _harm(summary: Mapping[str, Any]) -> list[str]:
     """Whether more answers become wrong than right, in which class most, and what the probabilities lose."""
+    from prunescope.report.sentences import votes
+
     lines = []
     found, change = summary.get("mcnemar"), summary.get("change")
     if found:
-        whose = "answer" if summary["n_seeds"] == 1 else "majority vote"
-        whose += "" if found["to_wrong"] == 1 else "s"
+        whose = votes(summary, found["to_wrong"])
         lines.append(
             f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right (exact McNemar test, "
             f"p = {found['p_value']:.2g})"

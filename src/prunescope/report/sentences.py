@@ -16,6 +16,9 @@ SAME_POINTS = 0.05
 #: The measure that is no formula: how long a text is.
 LENGTH = "text_length"
 
+#: A smaller share of frequent English words is called another language: English prose has about .17.
+FOREIGN = 0.04
+
 #: Texts of fewer tokens on average are too short for formulas of readability.
 SHORT = 50
 
@@ -139,6 +142,16 @@ def change_text(change: float | None, of: Mapping[str, Any]) -> str:
     if change is None:
         return GAP
     return signed_points(change) if is_share(of) else f"{change:+.3f}".replace("-", "−")
+
+
+def votes(summary: Mapping[str, Any], n: float = 2) -> str:
+    """What the answers of a side's models together are called."""
+    name = "majority vote"
+    if summary.get("n_seeds") == 1:
+        name = "answer"
+    elif summary.get("task") == "regression":
+        name = "median score"
+    return name if n == 1 else f"{name}s"
 
 
 def score_sentence(summary: Mapping[str, Any]) -> str:
@@ -597,14 +610,24 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{text[:1].upper()}{text[1:]} (permutation tests, corrected over the measures)."
 
 
-def readability_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the formulas are not made for."""
+def readability_notes(rows: Sequence[Mapping[str, Any]], english: float | None = None) -> list[str]:
+    """What the formulas are not made for.
+
+    Args:
+        english: share of the words that are frequent English ones, where it is known.
+    """
     notes = ["The formulas are made for English passages of about a hundred words."]
+    if english is not None and english < FOREIGN:
+        notes.append(
+            f"Only {percent(english)} of these words are frequent English ones. In another language Dale–Chall and "
+            "difficult words, which look words up, and Flesch–Kincaid, Gunning fog and Linsear Write, which count "
+            "English syllables, mean nothing; ARI and Coleman–Liau count letters, words between blanks and sentences."
+        )
     length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
     if length is not None and length < SHORT:
         notes.append(
-            f"These texts have {number(length, 0)} tokens on average: the formulas mean little for a single one, their "
-            "differences more than their values."
+            f"These texts have {number(length, 0)} tokens on average: ARI, Flesch–Kincaid, Gunning fog and Linsear Write "
+            "rest on the length of sentences and say little of a single one; trust differences more than values."
         )
     empty = next((row["n_empty"] for row in rows if row.get("n_empty")), 0)
     if empty:

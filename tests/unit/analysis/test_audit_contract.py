@@ -257,7 +257,7 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "effectiveness": "metric mean std n_seeds",
             "task_metrics": "metric mean std n_seeds",
             "pie_share": "n_examples n_pies pie_share",
-            "effectiveness_on_pies": "metric dense pruned n_pies",
+            "effectiveness_on_pies": "metric dense pruned n_pies n_seeds",
             "el2n_bins": "bin n_examples n_pies pie_share",
             "readability": "measure all pies ratio difference ci_low ci_high p_value p_corrected n_texts n_empty",
             "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds alpha_null alpha_corrected "

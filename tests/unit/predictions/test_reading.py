@@ -60,6 +60,45 @@ def test_names_beside_indices_ask_for_the_order(tmp_path: Path, capsys: pytest.C
         assert summary["read"]["order"] == "as --classes gives them"
 
 
+def test_some_labels_of_minus_one_are_no_class_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{i},{-1 if i == 4 else i % 3},{i % 3}\n" for i in range(9))
+    mine = written(tmp_path / "a.csv", HEADER + rows)
+    error = refused(capsys, tmp_path / "out", mine, mine)
+    assert "a.csv: column 'label' holds -1 in some rows, and no model predicts it" in error
+    summary = audit(tmp_path / "out", mine, mine, "--classes=-1,0,1,2")
+    assert summary["dense_score"] == pytest.approx(8 / 9)
+    # A model that predicts it knows it as a class.
+    signs = written(tmp_path / "b.csv", HEADER + "0,-1,-1\n1,1,-1\n2,1,1\n")
+    assert audit(tmp_path / "out", signs, signs)["read"]["classes"] == ["-1", "1"]
+
+
+def test_negative_whole_numbers_say_how_they_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = written(tmp_path / "a.csv", HEADER + "0,-5,10\n1,10,-5\n2,2,2\n")
+    audit(tmp_path / "out", mine, mine)
+    lines = capsys.readouterr().out.splitlines()
+    assert "whole numbers, read as classes; --task regression reads them as scores" in lines[0]
+    assert lines[1] == "3 classes, numbers in their order: -5, 2, 10."
+
+
+@pytest.mark.parametrize("label", ["sport", "1.5"])
+def test_labels_that_do_not_vary_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str
+) -> None:
+    other = "news" if label == "sport" else "2.5"
+    mine = written(tmp_path / "a.csv", HEADER + f"0,{label},{label}\n1,{label},{other}\n")
+    audit(tmp_path / "out", mine, mine)
+    assert capsys.readouterr().err.count(f"the label of every example is {label!r}") == 1
+
+
+def test_a_margin_without_labels_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = written(tmp_path / "a.csv", HEADER + "0,-1,1\n1,-1,0\n")
+    assert "as there are no labels" in refused(capsys, tmp_path / "out", mine, mine, "--margin", "0.1")
+
+
 def test_what_was_read_stands_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = written(tmp_path / "a.csv", "idx,Y True,y_pred\n0,b,a\n1,a,a\n")
     audit(tmp_path / "out", mine, mine)

@@ -138,7 +138,8 @@ class Balances:
     products: (2, 2) unbiased sums over classes of products of the true balances, dense first.
     examples, interaction: (C, 2, 2) covariances of a class's recalls / accuracy, mean over seeds, that are due to the
     draw of examples, and the part of it that is each seed's own. seeds: (2, 2) the mean over classes of what is due
-    to the draw of seeds. 0 with one seed.
+    to the draw of seeds. 0 with one seed. unseen: (C, 2) what a recall may vary though the examples show nothing of it,
+    because all or none are right.
     """
 
     def __init__(self, found: Moments) -> None:
@@ -154,6 +155,9 @@ class Balances:
         mean = hits.mean(axis=0)
         self.examples = (found.counts / (scale * seeds**2) - _outer(mean, mean) / size) / pairs
         single = (found.own / scale - np.einsum("sci,scj->cij", hits, hits) / size) / pairs
+        still = np.diagonal(self.examples, axis1=1, axis2=2) <= _NOTHING
+        # As if half an example of n + 1 were answered otherwise.
+        self.unseen = still * (0.5 * (n + 0.5) / ((n + 1) ** 2 * n))[:, None] / accuracy**2
         self.recalls = hits / n[:, None]
         #: how much of a class's own noise is in the sum over classes: of recall_c - accuracy, squared
         self.weight = 1 - 2 * self.share + n_classes * self.share**2
@@ -201,6 +205,8 @@ class Balances:
         # First order: two-way analysis of variance over examples and seeds of the linearized statistic.
         by_examples = float(weights**2 @ of_contrast(self.examples))
         first = max(0.0, by_examples - float(error @ of_contrast(self.examples)))
+        # Once: where many classes are small, the others' variance stands for the still ones too.
+        first += float(np.max(weights**2 * (self.unseen @ contrast**2)))
         extra = by_models = 0.0
         if self.n_seeds > 1:
             by_seeds = np.einsum("sci,c,i->s", self.recalls, weights, contrast)

@@ -64,7 +64,12 @@ def effectiveness_on_pies(study: StudyResults) -> Iterator[EffectivenessOnPies]:
     for cell in study.pruned:
         dense, pruned = cell.on_pies
         yield EffectivenessOnPies(
-            **cell.names, metric=cell.metric, dense=dense, pruned=pruned, n_pies=cell.summary["n_pies"]
+            **cell.names,
+            metric=cell.metric,
+            dense=dense,
+            pruned=pruned,
+            n_pies=cell.summary["n_pies"],
+            n_seeds=led(cell.summary).get("n_scored_on_pies"),
         )
 
 

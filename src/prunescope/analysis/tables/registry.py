@@ -65,6 +65,7 @@ class EffectivenessOnPies(CellRow):
     dense: A[float | None, "mean score of the dense models; empty without PIEs"]
     pruned: A[float | None, "mean score of the pruned models"]
     n_pies: A[int | None, "PIEs"]
+    n_seeds: A[int | None, "seeds of which both models have a score on the PIEs"] = None
 
 
 @TABLES.add("el2n_bins", f"{_PER_CELL}:el2n_bins")

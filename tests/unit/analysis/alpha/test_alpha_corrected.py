@@ -162,3 +162,15 @@ def test_true_distortion_is_found(distortion: float, sign: int) -> None:
         right += np.sign(balances.beyond(1.0, 0.99)) == sign
     assert np.median(means) == pytest.approx(distortion, rel=0.1)
     assert right >= 36
+
+
+def test_recalls_of_nought_and_one_are_not_certain() -> None:
+    """A model that answers one class always: no example varies within a class, which is not knowledge of its recall."""
+    label = np.repeat(np.arange(5), [60, 135, 135, 135, 135])
+    dense = (label > 0)[None]
+    pruned = (label == 1)[None]
+    found = corrected_slope(of(dense, pruned, label), 0.99)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.9 < 1 < found.high
+    assert found.verdict == "?"
