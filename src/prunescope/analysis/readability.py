@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import Readability
-from prunescope.analysis.paired import Crossed
+from prunescope.analysis.paired import Crossed, clusters_of, difference_by_cluster
 from prunescope.analysis.stats import Interval
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
@@ -92,29 +92,8 @@ def _score(texts: Sequence[str]) -> np.ndarray:
 
 
 #: Frequent words of English that its neighbours do not have: about every sixth word of English prose.
-_ENGLISH = frozenset(
-    [
-        "the",
-        "of",
-        "and",
-        "to",
-        "that",
-        "with",
-        "this",
-        "are",
-        "from",
-        "have",
-        "you",
-        "they",
-        "which",
-        "by",
-        "his",
-        "her",
-        "its",
-        "been",
-        "were",
-        "their",
-    ]
+_ENGLISH = re.compile(
+    "the|of|and|to|that|with|this|are|from|have|you|they|which|by|his|her|its|been|were|their"
 )
 
 #: Texts that are looked at for their language.
@@ -128,7 +107,7 @@ def english_share(texts: Sequence[str]) -> float | None:
     for text in texts[:: max(1, len(texts) // _LOOKED_AT)]:
         these = _WORD.findall(text.lower())
         words += len(these)
-        found += sum(word in _ENGLISH for word in these)
+        found += sum(_ENGLISH.fullmatch(word) is not None for word in these)
     return found / words if words else None
 
 
@@ -192,17 +171,27 @@ def read_scores(path: Path, examples: np.ndarray) -> tuple[np.ndarray, float | N
     return scores, None if share is None else float(share)
 
 
-def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[Readability]:
+def compare(
+    scores: np.ndarray, is_pie: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> list[Readability]:
     """Rows of readability.csv: the mean of each measure over all texts (PIEs included) and over PIEs, and whether PIEs
     differ from the other texts. Empty texts, which have no readability, are left out and counted.
 
     Args:
         confidence: of the intervals of the differences.
+        clusters: (n,) what texts belong together, if any; then tests and intervals are by Student's t over them.
     """
     kept = scores[:, -1] > 0
     scores, is_pie = scores[kept], is_pie[kept]
+    clusters = None if clusters is None else clusters_of(clusters[kept])
     n, k, n_empty = len(scores), int(is_pie.sum()), int(np.count_nonzero(~kept))
-    p_values = _permutation_p_values(scores, is_pie) if 0 < k < n else None
+    grouped: list[Crossed] = []
+    p_values = None
+    if 0 < k < n and clusters is not None:
+        grouped = [difference_by_cluster(values, is_pie, clusters) for values in scores.T]
+        p_values = [one.p_value for one in grouped]
+    elif 0 < k < n:
+        p_values = _permutation_p_values(scores, is_pie)
     corrected = holm(p_values) if p_values else None
     rows = []
     for m, (name, values) in enumerate(zip(MEASURES, scores.T, strict=True)):
@@ -210,7 +199,9 @@ def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[R
         pies = float(np.mean(values[is_pie])) if k else None
         positive = every is not None and pies is not None and every > 0 and pies > 0
         difference = Interval(None, None, None)
-        if p_values:
+        if grouped:
+            difference = grouped[m].interval(confidence)
+        elif p_values:
             difference = independent_difference(values[is_pie], values[~is_pie], confidence)
         rows.append(
             Readability(

@@ -98,7 +98,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns by whose values examples are grouped, in the predictions or logs, the texts or --metadata",
     )
     parser.add_argument(
-        "--metadata", type=Path, metavar="FILE", help="a table of more columns by example, for --groups"
+        "--clusters",
+        metavar="COLUMN",
+        help="column of what examples are drawn together, such as the passage of several questions: tests and "
+        "intervals then count clusters, not examples",
+    )
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        metavar="FILE",
+        help="a table of more columns by example, for --groups and --clusters",
     )
     parser.add_argument(
         "--allow",
@@ -164,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
         "reading": reading,
         "page": render,
         "groups": args.groups,
+        "clusters": args.clusters,
         "metadata": args.metadata,
     }
     missed: list[str] = []
@@ -177,13 +187,19 @@ def run(args: argparse.Namespace) -> int:
     else:
         if args.early:
             raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
-        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=args.groups)
+        wanted = [*args.groups, *([args.clusters] if args.clusters else [])]
+        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=wanted)
         found = list(islice(cells, 2))
         if len(found) == 1:
             summary = matrix.audit_cell(found[0], args.out, **options)
         else:
             if args.texts:
                 raise UserError("--texts: belongs to one task, but there are several; audit one alone for it")
+
+            if args.clusters:
+                raise UserError(
+                    "--clusters: belongs to one task, but there are several; audit one alone for it"
+                )
 
             def each(cell: matrix.Cell, of_cell: Mapping[str, Any]) -> None:
                 missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))
@@ -344,14 +360,14 @@ def _changes(summary: Mapping[str, Any]) -> str:
 
 def _harm(summary: Mapping[str, Any]) -> list[str]:
     """Whether more answers become wrong than right, in which class most, and what the probabilities lose."""
-    from prunescope.report.sentences import votes
+    from prunescope.report.sentences import harm_test, votes
 
     lines = []
     found, change = summary.get("mcnemar"), summary.get("change")
     if found:
         whose = votes(summary, found["to_wrong"])
         lines.append(
-            f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right (exact McNemar test, "
+            f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right ({harm_test(summary)}, "
             f"p = {found['p_value']:.2g})"
         )
     if change and change["ci_low"] is not None:
@@ -391,7 +407,12 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
             f"{ends}: {_VERDICTS[corrected['verdict']]}"
         )
     elif corrected:
-        lines.append("alpha, corrected for noise: undecided, the dense models' recalls differ within noise")
+        why = (
+            "its interval takes examples one by one"
+            if summary.get("clusters")
+            else "the dense models' recalls differ within noise"
+        )
+        lines.append(f"alpha, corrected for noise: undecided, {why}")
     null = (summary.get("alpha_null") or {}).get("mean")
     against = "" if null is None else f"; {_shown(null)} between dense models of other seeds"
     if alpha["ci_low"] is None:

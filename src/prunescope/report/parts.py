@@ -50,6 +50,7 @@ def body(
         "metric": sentences.metric_name(summary),
         "story": sentences.story(summary, audit.classes, audit.certainty),
         "tiles": tiles(summary),
+        "harm_test": sentences.harm_test(summary),
         "own_metrics": own_metrics(summary),
         "by_seeds": {
             "chart": by_seeds_chart(audit.by_seeds),

@@ -107,6 +107,11 @@ def read_lines(summary: Mapping[str, Any]) -> list[str]:
     if len(set(texts.values())) == 1:
         texts = {"both sides": next(iter(texts.values()))} if len(texts) > 1 else texts
     lines += [f"Columns of {side}: {text}." for side, text in texts.items() if text]
+    clusters = summary.get("clusters")
+    if clusters:
+        lines.append(
+            f"{count(clusters['n'], 'cluster')} of examples by {clusters['column']!r}: tests and intervals count these."
+        )
     return lines
 
 
@@ -152,6 +157,11 @@ def votes(summary: Mapping[str, Any], n: float = 2) -> str:
     elif summary.get("task") == "regression":
         name = "median score"
     return name if n == 1 else f"{name}s"
+
+
+def harm_test(summary: Mapping[str, Any]) -> str:
+    """What tests whether more answers become wrong than right."""
+    return "exact test by cluster" if summary.get("clusters") else "exact McNemar test"
 
 
 def score_sentence(summary: Mapping[str, Any]) -> str:
@@ -326,11 +336,17 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
     corrected = summary.get("alpha_corrected")
     if not isinstance(corrected, Mapping):
         return _paper_alpha(alpha, "Recall distortion α", summary)
-    return f"{_corrected_alpha(corrected)} {_paper_alpha(alpha, 'Computed as the recall paper does, α', summary)}"
+    paper = _paper_alpha(alpha, "Computed as the recall paper does, α", summary)
+    return f"{_corrected_alpha(corrected, summary)} {paper}"
 
 
-def _corrected_alpha(alpha: Mapping[str, Any]) -> str:
+def _corrected_alpha(alpha: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
+    if summary.get("clusters"):
+        return (
+            "Whether differences between classes grow or shrink is not told: corrected for noise, α "
+            f"({number(mean)}) has an interval for examples that are drawn one by one alone."
+        )
     if mean is None or (low is None and high is None):
         return (
             "Whether differences between classes grow or shrink cannot be told: the dense models' recalls differ "
@@ -401,8 +417,8 @@ def harm_sentence(summary: Mapping[str, Any]) -> str | None:
     text = f"{whose}, {_become(wrong)} wrong and {_become(right)} right"
     if p < LEVEL:
         more = "harm" if wrong > right else "good"
-        return f"{text}: more {more} than chance explains (exact McNemar test, {p_text(p)})."
-    text += f": no more harm than good beyond chance (exact McNemar test, {p_text(p)})"
+        return f"{text}: more {more} than chance explains ({harm_test(summary)}, {p_text(p)})."
+    text += f": no more harm than good beyond chance ({harm_test(summary)}, {p_text(p)})"
     least = (summary.get("change") or {}).get("detectable")
     if least is not None and least < 0.5 and is_share(summary):
         text += f"; this many examples would show a change of {points(least)} in four of five cases"
@@ -626,8 +642,8 @@ def readability_notes(rows: Sequence[Mapping[str, Any]], english: float | None =
     length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
     if length is not None and length < SHORT:
         notes.append(
-            f"These texts have {number(length, 0)} tokens on average: ARI, Flesch–Kincaid, Gunning fog and Linsear Write "
-            "rest on the length of sentences and say little of a single one; trust differences more than values."
+            f"These texts have {number(length, 0)} tokens on average: ARI, Flesch–Kincaid, Gunning fog and Linsear "
+            "Write rest on the length of sentences and say little of a single one; trust differences more than values."
         )
     empty = next((row["n_empty"] for row in rows if row.get("n_empty")), 0)
     if empty:

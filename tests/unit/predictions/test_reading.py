@@ -506,3 +506,54 @@ def test_options_that_prediction_tables_contradict(
     for option in (("--classes", "y,x"), ("--task", "multi-label")):
         assert f"{option[0]}: " in refused(capsys, tmp_path / "out", a, a, *option)
     assert audit(tmp_path / "out", a, a, "--classes", "x,y", "--task", "single-label")["dense_score"] == 1
+
+
+def test_clusters_are_what_tests_and_intervals_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Thirty passages of four questions; on four passages all answers become wrong: 16 examples, but 4 clusters."""
+    head = "example,label,prediction,passage,half\n"
+    dense = "".join(f"{i},{'ab'[i % 2]},{'ab'[i % 2]},p{i // 4},{i % 3}\n" for i in range(120))
+    pruned = "".join(f"{i},{'ab'[i % 2]},{'ab'[(i + (i < 16)) % 2]},p{i // 4},{i % 3}\n" for i in range(120))
+    a, b = written(tmp_path / "a.csv", head + dense), written(tmp_path / "b.csv", head + pruned)
+    alone = audit(tmp_path / "alone", a, b, "--groups", "half")
+    capsys.readouterr()
+    found = audit(tmp_path / "out", a, b, "--clusters", "passage", "--groups", "half")
+    said = capsys.readouterr().out
+    assert "30 clusters of examples by 'passage': tests and intervals count these." in said
+    assert "exact test by cluster, p = 0.12" in said
+    assert alone["mcnemar"]["p_value"] == pytest.approx(2 / 2**16)
+    assert found["mcnemar"] == {"to_wrong": 16, "to_right": 0, "p_value": pytest.approx(2 / 2**4)}
+    assert found["clusters"] == {"column": "passage", "n": 30}
+    assert found["change"]["mean"] == alone["change"]["mean"]
+    assert found["change"]["ci_low"] < alone["change"]["ci_low"] < -0.1
+    assert found["alpha_corrected"]["verdict"] == "?"
+    for name, rows in (("classes.csv", 2), ("groups.csv", 3)):
+        with (tmp_path / "out" / name).open() as file:
+            held = list(csv.DictReader(file))
+        assert len(held) == rows
+        assert all(float(row["p_value"]) >= 2 / 2**4 for row in held)
+    assert "exact test by cluster" in (tmp_path / "out" / "report.html").read_text()
+    assert "McNemar" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [("none", "no column 'none'"), ("gap", "has no value for some examples"), ("one", "has one value, 'x'")],
+)
+def test_columns_that_are_no_clusters_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, expected: str
+) -> None:
+    mine = written(tmp_path / "a.csv", "example,label,prediction,gap,one\n0,a,a,1,x\n1,b,a,,x\n")
+    error = refused(capsys, tmp_path / "out", mine, mine, "--clusters", column)
+    assert "--clusters" in error
+    assert expected in error
+
+
+def test_clusters_belong_to_one_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side in ("dense", "pruned"):
+        for task in ("one", "two"):
+            (tmp_path / side).mkdir(exist_ok=True)
+            written(tmp_path / side / f"{task}.csv", "example,label,prediction,c\n0,a,a,1\n1,b,a,2\n")
+    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--clusters", "c")
+    assert "--clusters: belongs to one task" in error
