@@ -398,6 +398,8 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
 
 def _alphas(summary: Mapping[str, Any]) -> list[str]:
     """Alpha corrected for noise, and as the paper has it, with its null."""
+    from prunescope.report.sentences import undecided
+
     alpha, corrected = summary["alpha"], summary.get("alpha_corrected")
     lines = []
     if corrected and (corrected["ci_low"] is not None or corrected["ci_high"] is not None):
@@ -407,12 +409,7 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
             f"{ends}: {_VERDICTS[corrected['verdict']]}"
         )
     elif corrected:
-        why = (
-            "its interval takes examples one by one"
-            if summary.get("clusters")
-            else "the dense models' recalls differ within noise"
-        )
-        lines.append(f"alpha, corrected for noise: undecided, {why}")
+        lines.append(f"alpha, corrected for noise: undecided, {undecided(summary)}")
     null = (summary.get("alpha_null") or {}).get("mean")
     against = "" if null is None else f"; {_shown(null)} between dense models of other seeds"
     if alpha["ci_low"] is None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prunescope.analysis.alpha.corrected import FEWEST_SEEDS
 from prunescope.analysis.conditions import LEVEL
 from prunescope.figures.style import CORRELATIONS, pretty_metric
 from prunescope.report.audit_files import ClassRow
@@ -342,16 +343,8 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
 
 def _corrected_alpha(alpha: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
-    if summary.get("clusters"):
-        return (
-            "Whether differences between classes grow or shrink is not told: corrected for noise, α "
-            f"({number(mean)}) has an interval for examples that are drawn one by one alone."
-        )
     if mean is None or (low is None and high is None):
-        return (
-            "Whether differences between classes grow or shrink cannot be told: the dense models' recalls differ "
-            "between classes no more than noise makes them."
-        )
+        return f"Whether differences between classes grow or shrink cannot be told: {undecided(summary)}."
     if high is None:
         ends = f"at least {number(low)}"
     else:
@@ -369,6 +362,15 @@ def _corrected_alpha(alpha: Mapping[str, Any], summary: Mapping[str, Any]) -> st
         f"Recall distortion, corrected for noise, is α {number(mean)} ({100 * alpha['confidence']:g}% interval over "
         f"seeds and examples {ends}; 1: no change): {tail}"
     )
+
+
+def undecided(summary: Mapping[str, Any]) -> str:
+    """Why alpha corrected for noise has no interval."""
+    if summary.get("clusters"):
+        return "the interval of α takes examples one by one, not in clusters"
+    if 1 < (summary.get("n_seeds") or 0) < FEWEST_SEEDS:
+        return f"{count(summary['n_seeds'])} seeds are too few; an interval of α takes {FEWEST_SEEDS}"
+    return "the dense models' recalls differ between classes no more than noise makes them"
 
 
 def _paper_alpha(alpha: Mapping[str, Any], subject: str, summary: Mapping[str, Any]) -> str:

@@ -261,8 +261,8 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "el2n_bins": "bin n_examples n_pies pie_share",
             "readability": "measure all pies ratio difference ci_low ci_high p_value p_corrected n_texts n_empty",
             "alpha": "ratio alpha ci_low ci_high confidence verdict accuracy n_seeds alpha_null alpha_corrected "
-            "corrected_low corrected_high corrected_verdict",
-            "controls": "metric change_from_dense change_from_control ci_low ci_high n_seeds",
+            "corrected_low corrected_high corrected_verdict alpha_control",
+            "controls": "metric change_from_dense change_from_control ci_low ci_high n_seeds alpha_control",
             "changes": "metric change ci_low ci_high confidence detectable to_wrong to_right p_value n_seeds",
             "certainty": "measure scaled dense pruned change ci_low ci_high confidence",
             "alpha_variants": "ratio measure alpha ci_low ci_high n_seeds",
