@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from tests.support.fake_study import results_tree, study, write_csv
 
@@ -52,6 +53,7 @@ EXPECTED = {
     "el2n_pruners": ["MP"],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
+    "certainty": [],
     "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
     "who_pays": [],
@@ -364,3 +366,33 @@ def test_a_legend_that_fits_keeps_its_columns() -> None:
         lefts = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
         assert len(lefts) == 4
         plt.close(figure)
+
+
+def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
+    """Two compression levels: what scaling repairs goes to 0 on the dotted line."""
+    from prunescope.figures import certainty
+    from prunescope.figures.source import Source
+
+    rows = [
+        {
+            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure, "scaled": scaled,
+            "dense": 0.5, "pruned": 0.6, "change": 0.0 if scaled else sparsity, "ci_low": -0.1,
+            "ci_high": 1.0, "confidence": 0.99,
+        }
+        for measure in (*certainty.MEASURES, "js")
+        for sparsity in (0.8, 0.5)
+        for scaled in (False, True)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "certainty.csv", index=False)
+    (figure,) = certainty.draw(Source(tmp_path, ()))
+    assert figure.stem == "d--a"
+    assert "99 % intervals" in figure.caption
+    assert set(figure.data["measure"]) == set(certainty.MEASURES)
+    panels = [axes for axes in figure.figure.axes if axes.get_title() in certainty.MEASURES.values()]
+    assert len(panels) == len(certainty.MEASURES)
+    for panel in panels:
+        lines = [list(line.get_ydata()) for line in panel.get_lines() if list(line.get_xdata()) == [0.5, 0.8]]
+        assert [0.5, 0.8] in lines
+        assert [0.0, 0.0] in lines
+    assert not list(certainty.draw(Source(tmp_path / "none", ())))
+    plt.close(figure.figure)
