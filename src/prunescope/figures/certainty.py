@@ -47,7 +47,7 @@ def _figure(dataset: str, arch: str, table: pd.DataFrame) -> Figure:
         for pruner in names:
             rows = table[(table["measure"] == measure) & (table["pruner"] == pruner)]
             rows = rows.sort_values("sparsity", kind="stable")
-            after = rows["scaled"].astype(str).str.lower() == "true"
+            after = rows["scaled"] == 1
             raw, scaled = rows[~after], rows[after]
             ends = [(raw["change"] - raw["ci_low"]).fillna(0.0), (raw["ci_high"] - raw["change"]).fillna(0.0)]
             panel.errorbar(

@@ -376,7 +376,7 @@ def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
 
     rows = [
         {
-            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure, "scaled": scaled,
+            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure, "scaled": str(scaled).lower(),
             "dense": 0.5, "pruned": 0.6, "change": 0.0 if scaled else sparsity, "ci_low": -0.1,
             "ci_high": 1.0, "confidence": 0.99,
         }
