@@ -173,8 +173,16 @@ def score_sentence(summary: Mapping[str, Any]) -> str:
     if summary.get("labelled") is False:
         return f"No labels: the votes of {count(seeds, 'pair')} of models are compared, without scores."
     if dense is None or pruned is None:
-        return f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
-    mean = f"Mean {metric} over {count(seeds, 'seed')}" if seeds != 1 else f"With one seed, {metric}"
+        text = f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
+        none = summary.get("n_scored") == 0
+        return f"{text} None has a {metric}: labels or answers do not vary." if none else text
+    scored = summary.get("n_scored")
+    over = (
+        count(seeds, "seed")
+        if scored in (None, seeds)
+        else f"the {count(scored)} of {count(seeds, 'seed')} that have one"
+    )
+    mean = f"Mean {metric} over {over}" if seeds != 1 else f"With one seed, {metric}"
     change = pruned - dense
     first, second = score_text(dense, summary), score_text(pruned, summary)
     if abs(100 * change) < SAME_POINTS:
@@ -196,9 +204,9 @@ def change_interval(change: Any) -> str:
 
 
 def flips_sentence(summary: Mapping[str, Any]) -> str | None:
-    """How many examples change between right and wrong behind that mean."""
+    """How many examples change between right and wrong behind that mean; of one seed ``harm_sentence`` says it."""
     flips, n = summary.get("n_flips_mean"), summary.get("n_examples")
-    if flips is None or not n:
+    if flips is None or not n or (summary.get("n_seeds") == 1 and summary.get("mcnemar")):
         return None
     if summary.get("labelled") is False:
         return (
@@ -243,8 +251,11 @@ def pies_sentence(summary: Mapping[str, Any]) -> str:
 def _vote_changes(summary: Mapping[str, Any]) -> str:
     tolerance = summary.get("tolerance")
     if tolerance is None:
-        return "The models' majority vote changes"
-    return f"The models' median score changes by more than the tolerance, {tolerance:.3g},"
+        return (
+            "The prediction changes" if summary.get("n_seeds") == 1 else "The models' majority vote changes"
+        )
+    whose = "score" if summary.get("n_seeds") == 1 else "models' median score"
+    return f"The {whose} changes by more than the tolerance, {tolerance:.3g},"
 
 
 def noise_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -309,19 +320,13 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
     if dense is None or pruned is None:
         return None
     metric = metric_name(summary)
-    text = (
-        f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and "
-        f"{score_text(pruned, summary)} for pruned models"
-    )
+    text = f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and {score_text(pruned, summary)} for pruned models"
     if is_share(summary):
         text += change_interval(summary.get("change_on_pies"))
     overall = summary.get("dense_score")
-    if overall is not None and is_share(summary):
-        gap = dense - overall
-        if 100 * gap <= -SAME_POINTS:
-            text += f"; already before pruning that was {points(gap)} below the score on all examples"
-        elif 100 * gap >= SAME_POINTS:
-            text += f"; before pruning that was {points(gap)} above the score on all examples"
+    if overall is not None and is_share(summary) and abs(100 * (dense - overall)) >= SAME_POINTS:
+        where = "below" if dense < overall else "above"
+        text += f"; before pruning that was {points(dense - overall)} {where} the score on all examples"
     return text + "."
 
 
@@ -413,10 +418,13 @@ def harm_sentence(summary: Mapping[str, Any]) -> str | None:
     if not isinstance(found, Mapping):
         return None
     wrong, right, p = found["to_wrong"], found["to_right"], found["p_value"]
-    whose = "Of the answers" if summary.get("n_seeds") == 1 else "Of the majority votes"
+    n = summary.get("n_examples")
+    whose = f"Of the {count(n)} answers" if summary.get("n_seeds") == 1 and n else f"Of the {votes(summary)}"
+    if summary.get("tolerance") is not None:
+        whose += ", which are right within the tolerance,"
     if not wrong + right:
-        return f"{whose}, none changes between right and wrong."
-    text = f"{whose}, {_become(wrong)} wrong and {_become(right)} right"
+        return f"{whose} none changes between right and wrong."
+    text = f"{whose} {_become(wrong)} wrong and {count(right)} right"
     if p < LEVEL:
         more = "harm" if wrong > right else "good"
         return f"{text}: more {more} than chance explains ({harm_test(summary)}, {p_text(p)})."
@@ -455,11 +463,7 @@ def constant_sentence(summary: Mapping[str, Any]) -> str | None:
     if not parts:
         return None
     one = sum(len(found[side]) for side in ("dense", "pruned")) == 1
-    text = f"{' and '.join(parts)} {'gives' if one else 'give'} one answer to all examples"
-    scored = summary.get("n_scored")
-    if scored is not None and scored < (summary.get("n_seeds") or 0):
-        text += f"; the means are over {count(scored, 'pair')} of models that have a score"
-    return f"{text}."
+    return f"{' and '.join(parts)} {'gives' if one else 'give'} one answer to all examples."
 
 
 def unlabelled_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -525,11 +529,10 @@ def story(
 
 
 def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str | None:
-    """Who pays by harm, tested; without tests, whose share of the changed votes exceeds its share of the examples."""
+    """Whose votes change beyond its share of the examples, tested where the task's classes are; harm is in ``story``."""
     tested = [row for row in classes if row.p_corrected is not None]
     if len(tested) >= 2:
-        found = [_harmed(tested), _changed(tested)]
-        return " ".join(text for text in found if text)
+        return _changed(tested)
     things, paying = ("tokens", "tokens whose vote changes") if task == "tokens" else ("examples", "PIEs")
     known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
     if not any(row.n_pies for row in known) or len(known) < 2:
@@ -568,7 +571,8 @@ def _harmed(rows: Sequence[ClassRow]) -> str:
                 f"points, corrected {p_text(row.p_corrected)})"
             )
         if len(group) > 3:
-            parts.append(f"{count(len(group) - 3)} more {'lose' if word == 'pays' else 'gain'}")
+            verb = "lose" if word == "pays" else "gain"
+            parts.append(f"{count(len(group) - 3)} more {verb}{'s' if len(group) == 4 else ''}")
     shift = " Errors shift from one class to another." if lost and won else ""
     return f"{'; '.join(parts)}.{shift}"
 

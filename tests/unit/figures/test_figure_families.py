@@ -376,7 +376,8 @@ def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
 
     rows = [
         {
-            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure, "scaled": str(scaled).lower(),
+            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure,
+            "scaled": str(scaled).lower(),
             "dense": 0.5, "pruned": 0.6, "change": 0.0 if scaled else sparsity, "ci_low": -0.1,
             "ci_high": 1.0, "confidence": 0.99,
         }
@@ -393,7 +394,9 @@ def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
     assert len(panels) == len(certainty.MEASURES)
     for panel in panels:
         lines = [
-            np.round(line.get_ydata(), 9).tolist() for line in panel.get_lines() if len(line.get_xdata()) == 2
+            np.asarray(line.get_ydata(), float).round(9).tolist()
+            for line in panel.get_lines()
+            if len(line.get_xdata()) == 2
         ]
         assert [0.5, 0.8] in lines
         assert [0.0, 0.0] in lines
