@@ -177,11 +177,9 @@ def score_sentence(summary: Mapping[str, Any]) -> str:
         none = summary.get("n_scored") == 0
         return f"{text} None has a {metric}: labels or answers do not vary." if none else text
     scored = summary.get("n_scored")
-    over = (
-        count(seeds, "seed")
-        if scored in (None, seeds)
-        else f"the {count(scored)} of {count(seeds, 'seed')} that have one"
-    )
+    over = count(seeds, "seed")
+    if scored not in (None, seeds):
+        over = f"the {count(scored)} of {over} that have one"
     mean = f"Mean {metric} over {over}" if seeds != 1 else f"With one seed, {metric}"
     change = pruned - dense
     first, second = score_text(dense, summary), score_text(pruned, summary)
@@ -320,7 +318,8 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
     if dense is None or pruned is None:
         return None
     metric = metric_name(summary)
-    text = f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and {score_text(pruned, summary)} for pruned models"
+    before, after = score_text(dense, summary), score_text(pruned, summary)
+    text = f"On the PIEs, {metric} is {before} for dense and {after} for pruned models"
     if is_share(summary):
         text += change_interval(summary.get("change_on_pies"))
     overall = summary.get("dense_score")
@@ -421,10 +420,10 @@ def harm_sentence(summary: Mapping[str, Any]) -> str | None:
     n = summary.get("n_examples")
     whose = f"Of the {count(n)} answers" if summary.get("n_seeds") == 1 and n else f"Of the {votes(summary)}"
     if summary.get("tolerance") is not None:
-        whose += ", which are right within the tolerance,"
+        whose += ", which are right within the tolerance"
     if not wrong + right:
-        return f"{whose} none changes between right and wrong."
-    text = f"{whose} {_become(wrong)} wrong and {count(right)} right"
+        return f"{whose}, none changes between right and wrong."
+    text = f"{whose}, {_become(wrong)} wrong and {count(right)} right"
     if p < LEVEL:
         more = "harm" if wrong > right else "good"
         return f"{text}: more {more} than chance explains ({harm_test(summary)}, {p_text(p)})."
@@ -529,7 +528,7 @@ def story(
 
 
 def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str | None:
-    """Whose votes change beyond its share of the examples, tested where the task's classes are; harm is in ``story``."""
+    """Whose votes change beyond its share of the examples, as far as that is tested; harm is in ``story``."""
     tested = [row for row in classes if row.p_corrected is not None]
     if len(tested) >= 2:
         return _changed(tested)
