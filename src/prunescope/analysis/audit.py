@@ -24,7 +24,7 @@ from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.groups import group_rows, group_summary
 from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
-from prunescope.analysis.paired import Changes, majority, mcnemar
+from prunescope.analysis.paired import Changes, clusters_of, harm_tests, majority
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
@@ -74,6 +74,7 @@ def audit(
     said: Mapping[str, Any] | None = None,
     metrics: Sequence[MatrixRow] = (),
     groups: Sequence[str] = (),
+    clusters: str | None = None,
     group_columns: Mapping[str, np.ndarray] | None = None,
     metadata: Path | None = None,
     replace: bool = False,
@@ -103,6 +104,7 @@ def audit(
         said: more for ``summary.json``; ``more_warnings`` join what the sides warn of.
         metrics: a row for each metric of a log.
         groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
+        clusters: the column of what examples are drawn together, from the same places; tests and intervals count these.
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
@@ -132,10 +134,19 @@ def audit(
         # Labels that do not vary say nothing of what is close; what the dense models answer does.
         of_labels = default_tolerance(pair.dense.label) if pair.dense.labelled else 0.0
         tolerance = of_labels or default_tolerance(pair.dense.prediction.ravel())
-    results = _analyse(pair, confidence, tolerance or 0.0, similarity)
+
+    def column(name: str, option: str) -> np.ndarray:
+        if group_columns is not None and name in group_columns:
+            return group_columns[name]
+        tables = (*dense, *pruned) if group_columns is None else ()
+        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
+        return read_groups([name], pair.dense, more, reading, option)[name]
+
+    together = None if clusters is None else _clusters(column(clusters, "--clusters"), clusters)
+    results = _analyse(pair, confidence, tolerance or 0.0, similarity, together)
     if seed_statistics:
         if pair.dense.labelled and dense and pruned:
-            results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence)
+            results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence, together)
         results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
     scores = None
     if early and not pair.dense.labelled:
@@ -148,13 +159,14 @@ def audit(
         results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
         table = table.of(pair.dense.keys, texts)
-    measured = None
+    measured = english = None
     if readability_scores is not None:
-        measured = readability.read_scores(readability_scores, pair.dense.examples)
+        measured, english = readability.read_scores(readability_scores, pair.dense.examples)
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+        english = readability.english_share(table.texts)
     if measured is not None:
-        results.readability = readability.compare(measured, results.pies.is_pie, confidence)
+        results.readability = readability.compare(measured, results.pies.is_pie, confidence, together)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
     if scores is not None:
         known["early"] = scores.about
@@ -162,21 +174,18 @@ def audit(
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
         **summary_of(results.certainty),
+        **({"english_share": english} if english is not None else {}),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},
         **_how_read(read, said or {}),
         **{name: value for name, value in (said or {}).items() if name != "more_warnings"},
     }
+    if together is not None:
+        summary["clusters"] = {"column": clusters, "n": int(together.max()) + 1}
     if groups:
-        columns = dict(group_columns or {})
-        tables = (*dense, *pruned) if group_columns is None else ()
-        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
-        if missing := [name for name in groups if name not in columns]:
-            columns |= read_groups(missing, pair.dense, more, reading)
-        results.groups = group_rows(
-            pair.dense, pair.pruned, {name: columns[name] for name in groups}, confidence
-        )
+        columns = {name: column(name, "--groups") for name in groups}
+        results.groups = group_rows(pair.dense, pair.pruned, columns, confidence, clusters=together)
         summary["groups"] = group_summary(results.groups)
     results.metrics = metrics
     if margin is not None:
@@ -259,7 +268,28 @@ def paired_sides(dense: Predictions, pruned: Predictions, seeds: Collection[int]
     )
 
 
-def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float | None) -> Results:
+def _clusters(values: np.ndarray, name: str) -> np.ndarray:
+    """(n,) numbers of clusters.
+
+    Raises:
+        UserError: an example has none, or all have the same.
+    """
+    if any(value is None or value == "" for value in values):
+        raise UserError(
+            f"--clusters: column {name!r} has no value for some examples; fill it or drop the option"
+        )
+    found = clusters_of(values.astype(str))
+    if not found.any():
+        raise UserError(
+            f"--clusters: column {name!r} has one value, {values[0]!r}: one cluster says nothing of others; drop the "
+            "option"
+        )
+    return found
+
+
+def _analyse(
+    pair: Pair, confidence: float, tolerance: float, similarity: float | None, clusters: np.ndarray | None
+) -> Results:
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
     if not dense.labelled:
@@ -269,9 +299,9 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
-    changes = Changes(dense, pruned, (right_dense, right_pruned), confidence)
+    changes = Changes(dense, pruned, (right_dense, right_pruned), confidence, clusters=clusters)
     # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
-    scored = np.isfinite(score_pruned - score_dense)
+    scored, scored_on_pies = _scored(score_dense, score_pruned), _scored(dense_on_pies, pruned_on_pies)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     summary: dict[str, Any] = {
@@ -281,39 +311,42 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         "pruned_score": _mean(score_pruned[scored]),
         "dense_score_std": _std(score_dense[scored]),
         "pruned_score_std": _std(score_pruned[scored]),
-        "dense_score_on_pies": _mean(dense_on_pies),
-        "pruned_score_on_pies": _mean(pruned_on_pies),
+        "n_scored_on_pies": int(np.count_nonzero(scored_on_pies)),
+        "dense_score_on_pies": _mean(dense_on_pies[scored_on_pies]),
+        "pruned_score_on_pies": _mean(pruned_on_pies[scored_on_pies]),
         "change": changes.of_score(score_dense, score_pruned),
         "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
         "n_flips_mean": float(np.mean(flipped)),
         "flips": vars(flips_by_direction(right_dense, right_pruned)),
-        "mcnemar": _mcnemar(pair, pies, tolerance),
+        "mcnemar": _mcnemar(pair, pies, tolerance, clusters),
     }
     metrics, parts = own_metrics(dense)
     before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
     if before:
         on_pies = [task_scores(side, metrics, parts, pies.is_pie) for side in (dense, pruned)]
-        summary["task_metrics"] = {
-            name: {
-                "dense": _mean(before[name]),
-                "pruned": _mean(after[name]),
-                "dense_std": _std(before[name]),
-                "pruned_std": _std(after[name]),
-                "dense_on_pies": _mean(on_pies[0][name]),
-                "pruned_on_pies": _mean(on_pies[1][name]),
+        summary["task_metrics"] = {}
+        for name in before:
+            kept, on = _scored(before[name], after[name]), _scored(on_pies[0][name], on_pies[1][name])
+            summary["task_metrics"][name] = {
+                "dense": _mean(before[name][kept]),
+                "pruned": _mean(after[name][kept]),
+                "dense_std": _std(before[name][kept]),
+                "pruned_std": _std(after[name][kept]),
+                "n_scored": int(np.count_nonzero(kept)),
+                "dense_on_pies": _mean(on_pies[0][name][on]),
+                "pruned_on_pies": _mean(on_pies[1][name][on]),
+                "n_scored_on_pies": int(np.count_nonzero(on)),
                 "change": changes.of_metric(name, parts, before[name], after[name]),
                 "change_on_pies": changes.of_metric(
                     name, parts, on_pies[0][name], on_pies[1][name], pies.is_pie
                 ),
             }
-            for name in before
-        }
     summary |= _particulars(dense, pies, tolerance, similarity)
     summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
     classes = class_counts(dense, pies)
     if recall is not None:
-        summary |= _alpha(recall, confidence)
-        classes = with_tests(classes, dense, pies, recall)
+        summary |= _alpha(recall, confidence, clusters is None)
+        classes = with_tests(classes, dense, pies, recall, clusters)
         summary["most_harmed"] = most_harmed(classes)
     return Results(
         summary=summary,
@@ -326,6 +359,11 @@ def _analyse(pair: Pair, confidence: float, tolerance: float, similarity: float 
         class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
         task_metrics={name: (before[name], after[name]) for name in before},
     )
+
+
+def _scored(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
+    """(S,) bool: pairs of which both models have a score."""
+    return np.asarray(np.isfinite(pruned - dense))
 
 
 def _constant(side: Predictions) -> list[int]:
@@ -382,8 +420,8 @@ def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | No
     )
 
 
-def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
-    """Of one model a side, or of the majority votes of several."""
+def _mcnemar(pair: Pair, pies: Pies, tolerance: float, clusters: np.ndarray | None) -> dict[str, Any]:
+    """Of one model a side, or of the majority votes of several; by cluster where examples are drawn in clusters."""
     if pair.dense.right is not None and pair.pruned.right is not None:
         dense, pruned = (majority(right) for right in (pair.dense.right, pair.pruned.right))
     else:
@@ -391,8 +429,11 @@ def _mcnemar(pair: Pair, pies: Pies, tolerance: float) -> dict[str, Any]:
             correct(dataclasses.replace(pair.dense, prediction=vote.vote[None]), tolerance)[0]
             for vote in (pies.dense, pies.pruned)
         )
-    to_wrong, to_right = int(np.count_nonzero(dense & ~pruned)), int(np.count_nonzero(~dense & pruned))
-    return {"to_wrong": to_wrong, "to_right": to_right, "p_value": float(mcnemar(to_wrong, to_right))}
+    everything = np.zeros(len(dense), dtype=np.int64)
+    (to_wrong,), (to_right,), (p_value,) = harm_tests(
+        dense & ~pruned, ~dense & pruned, everything, 1, clusters
+    )
+    return {"to_wrong": int(to_wrong), "to_right": int(to_right), "p_value": p_value}
 
 
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
@@ -408,11 +449,14 @@ def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: fl
     return {}
 
 
-def _alpha(recall: Distortion, confidence: float) -> dict[str, Any]:
+def _alpha(recall: Distortion, confidence: float, independent: bool) -> dict[str, Any]:
+    """``independent``: examples are drawn one by one, which the interval of the corrected alpha rests on."""
     interval = recall.interval(confidence)
     left_out = int(np.isnan(recall.alpha).sum())
     null, pairs = recall.null()
     corrected = recall.corrected(confidence)
+    if not independent:
+        corrected = Corrected(corrected.mean, None, None)
     return {
         "alpha": {
             **_entry(interval, confidence),
@@ -430,7 +474,7 @@ def _entry(found: Interval | Corrected, confidence: float) -> dict[str, Any]:
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """Mean over models; null where one of them has no score."""
+    """Mean over models; null of none, and where one of them has no score."""
     center = mean(values)
     return None if center is None else null(center)
 

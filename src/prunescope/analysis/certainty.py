@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.audit_tables import Certainty
-from prunescope.analysis.paired import Crossed, crossed, of_pseudo_values
+from prunescope.analysis.paired import Crossed, by_cluster, clusters_of, crossed, of_pseudo_values
 from prunescope.analysis.pies.spearman import has_logits
 from prunescope.predictions.store import Predictions, iter_logits
 from prunescope.seeds import stream
@@ -47,8 +47,12 @@ def certainty(
     pruned_paths: Sequence[Path],
     pruned: Predictions,
     confidence: float,
+    clusters: np.ndarray | None = None,
 ) -> list[Certainty]:
     """Rows over all examples, then by class (single-label); none for other tasks and for tables without logits.
+
+    Args:
+        clusters: (n,) what examples are drawn together, if any.
 
     Raises:
         UserError: a file cannot be read.
@@ -62,7 +66,9 @@ def certainty(
     halves = np.split(np.searchsorted(chosen, order), [len(order) // 2])
     dense = replace(dense, examples=dense.examples[chosen], label=dense.label[chosen])
     pruned = replace(pruned, examples=dense.examples)
-    collected = [_Collector(dense, confidence) for _ in range(2)]
+    if clusters is not None:
+        clusters = clusters_of(clusters[chosen])
+    collected = [_Collector(dense, confidence, clusters) for _ in range(2)]
     for first, second in _pairs(dense_paths, dense, pruned_paths, pruned):
         collected[0].add(dense.label, first, second)
         scaled = [_scaled(logits, dense.label, halves, dense.task) for logits in (first, second)]
@@ -199,8 +205,8 @@ def _models(paths: Sequence[Path], side: Predictions) -> Iterator[tuple[int, np.
 class _Collector:
     """Sums over pairs of models."""
 
-    def __init__(self, side: Predictions, confidence: float) -> None:
-        self.side, self.confidence = side, confidence
+    def __init__(self, side: Predictions, confidence: float, clusters: np.ndarray | None) -> None:
+        self.side, self.confidence, self.clusters = side, confidence, clusters
         single = side.task == "single-label"
         self.single, self.classes = (
             single,
@@ -211,8 +217,12 @@ class _Collector:
         self.by_seed: dict[tuple[str, int], list[np.ndarray]] = {}
         self.squares: dict[str, np.ndarray] = {}
         self.errors: list[list[np.ndarray]] = []
-        rng = np.random.default_rng(stream(0, "resample", "parts", n))
-        self.part = rng.permutation(n) % min(_PARTS, n)
+        #: with clusters, the values of every pair of models
+        self.values: dict[str, list[np.ndarray]] = {}
+        drawn = np.arange(n) if clusters is None else clusters
+        count = int(drawn.max()) + 1
+        rng = np.random.default_rng(stream(0, "resample", "parts", count))
+        self.part = (rng.permutation(count) % min(_PARTS, count))[drawn]
 
     def add(self, label: np.ndarray, dense: np.ndarray, pruned: np.ndarray) -> None:
         n = len(label)
@@ -249,6 +259,8 @@ class _Collector:
         self.by_seed.setdefault(key, []).append(self._by_class(found))
 
     def _square(self, name: str, found: np.ndarray) -> None:
+        if self.clusters is not None:
+            self.values.setdefault(name, []).append(found)
         known = self.squares.setdefault(name, np.zeros(self.classes + 1))
         known += self._by_class(found * found)
 
@@ -286,7 +298,12 @@ class _Collector:
         by_seed, by_example = (
             (means[1] - means[0], sums[1] - sums[0]) if len(means) > 1 else (means[0], sums[0])
         )
-        found = crossed(by_example, by_seed, float(self.squares[name][c])) if size > 1 else None
+        found = None
+        if self.clusters is not None:
+            of = clusters_of(self.clusters[chosen])
+            found = by_cluster(np.stack(self.values[name])[:, chosen], of) if of.any() else None
+        elif size > 1:
+            found = crossed(by_example, by_seed, float(self.squares[name][c]))
         sides = [float(one.mean()) for one in means] if len(means) > 1 else [None, None]
         low = 0.0 if name in _OF_PAIRS else -np.inf
         return self._entry(name, c, size, scaled, sides, float(by_seed.mean()), found, low)

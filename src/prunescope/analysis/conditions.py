@@ -103,5 +103,10 @@ def within_margin(summary: Mapping[str, Any], margin: float) -> bool:
     """
     low = value_of("change_low", summary)
     if low is None:
-        raise UserError("--margin: the score's change has no interval here; give more examples")
+        why = (
+            "there are no labels"
+            if summary.get("labelled") is False
+            else "its models have no score, or too few examples"
+        )
+        raise UserError(f"--margin: the score's change has no interval here, as {why}; leave it out")
     return low > -margin

@@ -1,4 +1,4 @@
-"""Each pruned cell against its control: rows of ``controls.csv``."""
+"""Each pruned cell against its control: rows of ``controls.csv``; alpha between dense models and controls."""
 
 from __future__ import annotations
 
@@ -23,14 +23,10 @@ def rows(study: StudyResults) -> Iterator[Control]:
         if not own or not cell.composition:
             continue
         dense, pruned = study.dense[cell.pair].scores, cell.scores("pruned")
-        wanted = control_of(_pruner(cell))
-        if wanted is None:
-            control = dense
-        else:
-            alike = [one for one in own if one.composition and _pruner(one) == wanted]
-            if not alike:
-                continue
-            control = alike[0].scores("pruned")
+        found = matched(study, cell)
+        if found is None and control_of(_pruner(cell)) is not None:
+            continue
+        control = dense if found is None else found.scores("pruned")
         seeds = sorted(pruned.keys() & control.keys() & dense.keys())
         from_control = t_interval([pruned[s] - control[s] for s in seeds], study.analysis.confidence)
         yield Control(
@@ -41,7 +37,22 @@ def rows(study: StudyResults) -> Iterator[Control]:
             ci_low=from_control.low,
             ci_high=from_control.high,
             n_seeds=len(seeds),
+            alpha_control=alpha_of(found),
         )
+
+
+def matched(study: StudyResults, cell: CellResults) -> CellResults | None:
+    """The control that trains as the cell's models do; None where the study has none, or it is the dense model."""
+    wanted = control_of(_pruner(cell)) if cell.composition else None
+    if wanted is None:
+        return None
+    own = [control for control in study.controls if (control.dataset, control.arch) == cell.pair]
+    return next((one for one in own if one.composition and _pruner(one) == wanted), None)
+
+
+def alpha_of(control: CellResults | None) -> float | None:
+    """Mean alpha between dense models and their controls: the null for pairs that share their seed's start."""
+    return None if control is None else (control.summary.get("alpha") or {}).get("mean")
 
 
 def _pruner(cell: CellResults) -> Pruner:

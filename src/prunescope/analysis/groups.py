@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.audit_tables import GroupRow
-from prunescope.analysis.paired import FEWEST, majority, mcnemar
+from prunescope.analysis.paired import FEWEST, cluster_test, majority, mcnemar
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.predictions.scores import correct
@@ -46,6 +46,7 @@ def group_rows(
     columns: Mapping[str, np.ndarray],
     confidence: float,
     *,
+    clusters: np.ndarray | None = None,
     draws: int = DRAWS,
 ) -> list[GroupRow]:
     """A row for each value of each column, and for each pair of values of two columns that has enough examples.
@@ -54,6 +55,7 @@ def group_rows(
         dense, pruned: paired sides, with labels.
         columns: by name, (n,) values as text, or None.
         confidence: of the intervals together.
+        clusters: (n,) what examples are drawn together, if any.
 
     Raises:
         UserError: there are no labels, or a column has as many values as no groups have.
@@ -64,7 +66,7 @@ def group_rows(
     right = correct(dense), correct(pruned)
     members = [_coded(name, values, source) for name, values in columns.items()]
     names, groups, codes = _all_groups(members)
-    return _rows(names, groups, codes, right, confidence, draws)
+    return _rows(names, groups, codes, right, confidence, draws, clusters)
 
 
 def _coded(name: str, values: np.ndarray, source: str) -> tuple[str, np.ndarray, list[str]]:
@@ -145,6 +147,7 @@ def _rows(
     right: tuple[np.ndarray, np.ndarray],
     confidence: float,
     draws: int,
+    clusters: np.ndarray | None,
 ) -> list[GroupRow]:
     from scipy import sparse
 
@@ -167,13 +170,25 @@ def _rows(
     wrong = np.rint(inside @ (votes[0] & ~votes[1]).astype(np.float64)).astype(np.int64)
     better = np.rint(inside @ (~votes[0] & votes[1]).astype(np.float64)).astype(np.int64)
     p_values = mcnemar(wrong, better).tolist()
+    joined = None
+    if clusters is not None:
+        joined = sparse.csr_matrix((np.ones(n), (np.arange(n), clusters)))
+        balance = sparse.diags((votes[0] & ~votes[1]) * 1.0 - (~votes[0] & votes[1]))
+        p_values = [
+            cluster_test(np.rint(row.data).astype(np.int64)) for row in (inside @ balance @ joined).tocsr()
+        ]
     # One example that becomes right and one that becomes wrong are added, so that no interval is empty.
     squares = inside @ difference**2 + 2
     variance = (squares / (sizes + 2) - (change * sizes / (sizes + 2)) ** 2) / (sizes + 2)
+    if joined is not None:
+        sums = (inside @ sparse.diags(difference) - sparse.diags(change) @ inside) @ joined
+        count = np.maximum(2, np.diff((inside @ joined).tocsr().indptr))
+        spread = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
+        variance = (spread * count / (count - 1) + 2) / (sizes + 2) ** 2
     if seeds > 1:
         by_seed = np.stack([inside @ (b * 1.0 - a) / sizes for a, b in zip(*right, strict=True)])
         variance += by_seed.var(axis=0, ddof=1) / seeds
-    reach = _critical(inside, sizes, difference, confidence, draws)
+    reach = _critical(inside, sizes, difference, confidence, draws, joined)
     half = reach * np.sqrt(variance)
     low, high = np.maximum(change - half, -1.0), np.minimum(change + half, 1.0)
     enough = sizes >= FEWEST
@@ -196,7 +211,9 @@ def _rows(
     ]
 
 
-def _critical(inside: Any, sizes: np.ndarray, difference: np.ndarray, confidence: float, draws: int) -> float:
+def _critical(
+    inside: Any, sizes: np.ndarray, difference: np.ndarray, confidence: float, draws: int, joined: Any = None
+) -> float:
     """How many standard errors all intervals reach together, at least those of one interval alone."""
     from scipy.special import ndtri
 
@@ -207,16 +224,19 @@ def _critical(inside: Any, sizes: np.ndarray, difference: np.ndarray, confidence
     if len(changed) > _MOST_DRAWN:
         changed = np.sort(rng.choice(changed, _MOST_DRAWN, replace=False))
     weighted = inside[:, changed].multiply(difference[changed].astype(np.float32)).tocsr()
+    if joined is not None:
+        weighted = (weighted @ joined[changed]).tocsr().astype(np.float32)
     spread = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel())
     used = np.flatnonzero((spread > 0) & (sizes >= FEWEST))
     if not len(used):
         return alone
     weighted = weighted[used]
     largest = np.empty(draws, dtype=np.float32)
-    step = max(1, min(draws, (1 << 24) // len(changed)))
+    drawn = weighted.shape[1]
+    step = max(1, min(draws, (1 << 24) // drawn))
     for start in range(0, draws, step):
         count = min(step, draws - start)
-        sums = weighted @ rng.standard_normal((len(changed), count), dtype=np.float32)
+        sums = weighted @ rng.standard_normal((drawn, count), dtype=np.float32)
         largest[start : start + count] = np.abs(sums / spread[used, None].astype(np.float32)).max(axis=0)
     return max(alone, float(np.quantile(largest, confidence)))
 

@@ -11,6 +11,8 @@ _ABOUT_THE_SCORE = {
     "pruned_score": "pruned",
     "dense_score_std": "dense_std",
     "pruned_score_std": "pruned_std",
+    "n_scored": "n_scored",
+    "n_scored_on_pies": "n_scored_on_pies",
     "dense_score_on_pies": "dense_on_pies",
     "pruned_score_on_pies": "pruned_on_pies",
     "change": "change",

@@ -377,7 +377,10 @@ def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **option
             said=cell.said,
             confidence=confidence,
             page=page,
-            metrics=corrected(rows_of(cell, {}, confidence)) if of_log else (),
+            # Rows of metrics know nothing of clusters.
+            metrics=corrected(rows_of(cell, {}, confidence))
+            if of_log and not options.get("clusters")
+            else (),
             group_columns=cell.groups,
             **options,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,70 @@ def mcnemar(to_wrong: np.ndarray | int, to_right: np.ndarray | int) -> np.ndarra
     return np.minimum(1.0, 2 * bdtr(np.minimum(wrong, right), wrong + right, 0.5))
 
 
+#: Answers that change up to which the test by cluster is exact; of more its normal limit is.
+_EXACT = 20_000
+
+
+def cluster_test(balance: np.ndarray) -> float:
+    """Exact two-sided p-value that every cluster's balance, answers to wrong less to right, has either sign alike.
+
+    The distribution of the sum over all ways to flip whole clusters. With one example a cluster it is McNemar's.
+
+    Args:
+        balance: (K,) whole numbers.
+
+    >>> cluster_test(np.array([2, 2, 1]))  # 5 of at most 5: 2 of 8 ways
+    0.25
+    """
+    from scipy.special import gammaln, ndtr
+
+    sizes, counts = np.unique(np.abs(balance[balance != 0]), return_counts=True)
+    observed, total = abs(int(balance.sum())), int(sizes @ counts)
+    if not observed:
+        return 1.0
+    if total > _EXACT:
+        return float(2 * ndtr(-observed / math.sqrt(float(sizes**2 @ counts))))
+    chance = np.ones(1)
+    for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
+        k = np.arange(count + 1)
+        heads = np.zeros(size * count + 1)
+        heads[::size] = np.exp(
+            gammaln(count + 1) - gammaln(k + 1) - gammaln(count - k + 1) - count * math.log(2)
+        )
+        chance = np.convolve(chance, heads)
+    return min(1.0, float(chance[np.abs(2 * np.arange(total + 1) - total) >= observed].sum()))
+
+
+def clusters_of(values: np.ndarray) -> np.ndarray:
+    """(n,) numbers of clusters, from 0, of any values."""
+    return np.asarray(np.unique(values, return_inverse=True)[1])
+
+
+def harm_tests(
+    to_wrong: np.ndarray,
+    to_right: np.ndarray,
+    of: np.ndarray,
+    n_groups: int,
+    clusters: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """By group of examples: (G,) how many answers become wrong, and right, and p-values that neither is more frequent.
+
+    Args:
+        to_wrong, to_right: (n,) bool. of: (n,) groups. clusters: (n,) what examples are drawn together, if any.
+    """
+    wrong, right = (np.bincount(of[side], minlength=n_groups) for side in (to_wrong, to_right))
+    if clusters is None:
+        return wrong, right, [float(p) for p in mcnemar(wrong, right)]
+    p_values = []
+    balance = to_wrong.astype(np.int64) - to_right
+    changed = np.flatnonzero(balance)
+    changed = changed[np.argsort(of[changed], kind="stable")]
+    for members in np.split(changed, np.cumsum(np.bincount(of[changed], minlength=n_groups))[:-1]):
+        sums = np.bincount(clusters_of(clusters[members]), weights=balance[members])
+        p_values.append(cluster_test(np.rint(sums).astype(np.int64)))
+    return wrong, right, p_values
+
+
 def majority(right: np.ndarray) -> np.ndarray:
     """(n,) bool: right in more than half of the seeds, of (S, n)."""
     return np.asarray(2 * np.count_nonzero(right, axis=0) > len(right))
@@ -66,6 +130,15 @@ class Crossed:
 
         half = float(stdtrit(self.freedom, (1 + confidence) / 2)) * math.sqrt(self.variance)
         return Interval(self.mean, max(low, self.mean - half), min(high, self.mean + half))
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, that the mean is 0; 1 where nothing varies around 0."""
+        from scipy.special import stdtr
+
+        if self.variance > 0:
+            return float(2 * stdtr(self.freedom, -abs(self.mean) / math.sqrt(self.variance)))
+        return 1.0 if self.mean == 0 else 0.0
 
 
 def crossed(by_example: np.ndarray, by_seed: np.ndarray, squares: float) -> Crossed:
@@ -95,18 +168,49 @@ def crossed(by_example: np.ndarray, by_seed: np.ndarray, squares: float) -> Cros
     return Crossed(center, variance, variance**2 / parts if parts > 0 else n - 1)
 
 
-def of_outcomes(dense: np.ndarray, pruned: np.ndarray) -> Crossed:
-    """Of the change of the share of right answers, (S, n) bool each.
+def by_cluster(values: np.ndarray, clusters: np.ndarray, spare: int = 0) -> Crossed:
+    """``crossed`` of (S, n) values where examples are drawn in clusters: these count as the examples do there.
+
+    A cluster stands for the sum of its values less what the mean expects of its size (the linearized ratio estimator).
+
+    Args:
+        clusters: (n,) from 0. spare: further examples that are 0 in the sum of all.
+    """
+    n, sizes = values.shape[1] + spare, np.bincount(clusters)
+    sums = np.stack([np.bincount(clusters, weights=row, minlength=len(sizes)) for row in values])
+    change = float(sums.sum()) / (len(values) * n)
+    return of_pseudo_values(change, change + len(sizes) / n * (sums - change * sizes))
+
+
+def of_outcomes(dense: np.ndarray, pruned: np.ndarray, clusters: np.ndarray | None = None) -> Crossed:
+    """Of the change of the share of right answers, (S, n) bool each; ``clusters`` as in ``by_cluster``.
 
     One example that every pair of models gets wrong and one that every pair gets right by pruning are added, so that no
     interval is empty and small samples keep their level (Bonett and Price 2012; with one seed it is theirs).
     """
     seeds, n = dense.shape
+    if clusters is not None:
+        found = by_cluster(pruned.astype(np.float32) - dense, clusters, spare=2)
+        return replace(found, variance=found.variance + 2 / (n + 2) ** 2)
     kind = np.int8 if seeds < 128 else np.int16
     difference = pruned.sum(axis=0, dtype=kind) - dense.sum(axis=0, dtype=kind)
     by_example = np.append(difference / seeds, [1.0, -1.0])
     by_seed = (np.count_nonzero(pruned, axis=1) - np.count_nonzero(dense, axis=1)) / (n + 2)
     return crossed(by_example, by_seed, float(np.count_nonzero(dense != pruned)) + 2 * seeds)
+
+
+def difference_by_cluster(values: np.ndarray, inside: np.ndarray, clusters: np.ndarray) -> Crossed:
+    """Mean of the (n,) values inside a group less that outside, its variance that between clusters (CR1).
+
+    Each cluster's sum of deviations from the mean of its side, over the side's size, squared (Liang and Zeger,
+    Longitudinal data analysis using generalized linear models, Biometrika 73, 1986).
+    """
+    means = [float(values[side].mean()) for side in (inside, ~inside)]
+    share = np.where(inside, 1 / np.count_nonzero(inside), -1 / np.count_nonzero(~inside))
+    sums = np.bincount(clusters, weights=share * (values - np.where(inside, *means)))
+    count = len(sums)
+    variance = float(sums @ sums) * count / (count - 1) if count > 1 else 0.0
+    return Crossed(means[0] - means[1], variance, max(1, count - 1))
 
 
 def of_pseudo_values(change: float, values: np.ndarray) -> Crossed:
@@ -119,7 +223,8 @@ def of_pseudo_values(change: float, values: np.ndarray) -> Crossed:
 class Changes:
     """Changes of scores from paired sides, with intervals over seeds and examples.
 
-    right: (S, n) bool of dense and pruned models, from ``scores.correct``. tolerance: as it was given there.
+    right: (S, n) bool of dense and pruned models, from ``scores.correct``. tolerance: as it was given there. clusters:
+    (n,) what examples are drawn together, if any.
     """
 
     dense: Predictions
@@ -127,6 +232,7 @@ class Changes:
     right: tuple[np.ndarray, np.ndarray]
     confidence: float
     tolerance: float = 0.0
+    clusters: np.ndarray | None = None
 
     def of_score(
         self, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
@@ -136,8 +242,10 @@ class Changes:
             # The share of right answers.
             if where is not None and not where.any():
                 return None
-            dense, pruned = self.right if where is None else (side[:, where] for side in self.right)
-            return self._entry(before, after, lambda: of_outcomes(dense, pruned))
+            chosen = slice(None) if where is None else where
+            dense, pruned = (side[:, chosen] for side in self.right)
+            clusters = None if self.clusters is None else clusters_of(self.clusters[chosen])
+            return self._entry(before, after, lambda: of_outcomes(dense, pruned, clusters))
 
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
             return scores(side, self._right(side), chosen)
@@ -174,13 +282,13 @@ class Changes:
             return None
 
         def found() -> Crossed | None:
-            count = min(_GROUPS, len(members))
+            drawn = np.arange(len(members)) if self.clusters is None else clusters_of(self.clusters[members])
+            n_drawn = int(drawn.max()) + 1
+            count = min(_GROUPS, n_drawn)
             if count < 2:
                 return None
-            group = (
-                np.random.default_rng(stream(0, "resample", "parts", len(members))).permutation(len(members))
-                % count
-            )
+            rng = np.random.default_rng(stream(0, "resample", "parts", n_drawn))
+            group = (rng.permutation(n_drawn) % count)[drawn]
             values = []
             for g in range(count):
                 chosen = np.zeros(n, dtype=bool)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import Readability
-from prunescope.analysis.paired import Crossed
+from prunescope.analysis.paired import Crossed, clusters_of, difference_by_cluster
 from prunescope.analysis.stats import Interval
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
@@ -46,6 +46,10 @@ _WORTH_PROCESSES = 2_000_000
 _DRAWS, _LARGE = 4_999, 500
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
+_WORD = re.compile(r"[^\W\d_]+")
+
+#: Key of the share of English words in the metadata of a file of scores.
+_ENGLISH_KEY = b"english_share"
 
 
 def count_tokens(text: str) -> int:
@@ -87,6 +91,26 @@ def _score(texts: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(-1, len(MEASURES))
 
 
+#: Frequent words of English that its neighbours do not have: about every sixth word of English prose.
+_ENGLISH = re.compile(
+    "the|of|and|to|that|with|this|are|from|have|you|they|which|by|his|her|its|been|were|their"
+)
+
+#: Texts that are looked at for their language.
+_LOOKED_AT = 2_000
+
+
+def english_share(texts: Sequence[str]) -> float | None:
+    """Share of the words that are among the most frequent of English; None without words."""
+    found = 0
+    words = 0
+    for text in texts[:: max(1, len(texts) // _LOOKED_AT)]:
+        these = _WORD.findall(text.lower())
+        words += len(these)
+        found += sum(_ENGLISH.fullmatch(word) is not None for word in these)
+    return found / words if words else None
+
+
 def _textstat() -> Any:
     with warnings.catch_warnings():
         # The pinned version imports pkg_resources, which says that it will go.
@@ -120,11 +144,15 @@ def write_scores(texts: Path, out: Path, *, columns: Sequence[str] = (), process
         **{name: pa.array(np.ascontiguousarray(scores[:, i])) for i, name in enumerate(MEASURES)},
     }
     with atomic_path(out) as temporary:
-        pq.write_table(pa.table(arrays), temporary, compression="zstd", write_page_checksum=True)
+        share = english_share(table.texts)
+        table_ = pa.table(arrays).replace_schema_metadata(
+            {} if share is None else {_ENGLISH_KEY: f"{share:.4f}"}
+        )
+        pq.write_table(table_, temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
-    """Scores (n, 8) of these examples.
+def read_scores(path: Path, examples: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Scores (n, 8) of these examples, and the ``english_share`` of all texts of the file, where it is known.
 
     Raises:
         UserError: the file is missing, damaged or of other examples.
@@ -138,20 +166,32 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
     at = np.searchsorted(held, examples)
     if table is None or at.max(initial=-1) >= len(held) or not np.array_equal(held[at], examples):
         raise UserError(f"{path}: readability scores of other examples; delete it and run again")
-    return np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
+    share = (table.schema.metadata or {}).get(_ENGLISH_KEY)
+    scores = np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
+    return scores, None if share is None else float(share)
 
 
-def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[Readability]:
+def compare(
+    scores: np.ndarray, is_pie: np.ndarray, confidence: float, clusters: np.ndarray | None = None
+) -> list[Readability]:
     """Rows of readability.csv: the mean of each measure over all texts (PIEs included) and over PIEs, and whether PIEs
     differ from the other texts. Empty texts, which have no readability, are left out and counted.
 
     Args:
         confidence: of the intervals of the differences.
+        clusters: (n,) what texts belong together, if any; then tests and intervals are by Student's t over them.
     """
     kept = scores[:, -1] > 0
     scores, is_pie = scores[kept], is_pie[kept]
+    clusters = None if clusters is None else clusters_of(clusters[kept])
     n, k, n_empty = len(scores), int(is_pie.sum()), int(np.count_nonzero(~kept))
-    p_values = _permutation_p_values(scores, is_pie) if 0 < k < n else None
+    grouped: list[Crossed] = []
+    p_values = None
+    if 0 < k < n and clusters is not None:
+        grouped = [difference_by_cluster(values, is_pie, clusters) for values in scores.T]
+        p_values = [one.p_value for one in grouped]
+    elif 0 < k < n:
+        p_values = _permutation_p_values(scores, is_pie)
     corrected = holm(p_values) if p_values else None
     rows = []
     for m, (name, values) in enumerate(zip(MEASURES, scores.T, strict=True)):
@@ -159,7 +199,9 @@ def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[R
         pies = float(np.mean(values[is_pie])) if k else None
         positive = every is not None and pies is not None and every > 0 and pies > 0
         difference = Interval(None, None, None)
-        if p_values:
+        if grouped:
+            difference = grouped[m].interval(confidence)
+        elif p_values:
             difference = independent_difference(values[is_pie], values[~is_pie], confidence)
         rows.append(
             Readability(

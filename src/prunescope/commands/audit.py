@@ -98,7 +98,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="columns by whose values examples are grouped, in the predictions or logs, the texts or --metadata",
     )
     parser.add_argument(
-        "--metadata", type=Path, metavar="FILE", help="a table of more columns by example, for --groups"
+        "--clusters",
+        metavar="COLUMN",
+        help="column of what examples are drawn together, such as the passage of several questions: tests and "
+        "intervals then count clusters, not examples",
+    )
+    parser.add_argument(
+        "--metadata",
+        type=Path,
+        metavar="FILE",
+        help="a table of more columns by example, for --groups and --clusters",
     )
     parser.add_argument(
         "--allow",
@@ -164,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
         "reading": reading,
         "page": render,
         "groups": args.groups,
+        "clusters": args.clusters,
         "metadata": args.metadata,
     }
     missed: list[str] = []
@@ -177,13 +187,19 @@ def run(args: argparse.Namespace) -> int:
     else:
         if args.early:
             raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
-        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=args.groups)
+        wanted = [*args.groups, *([args.clusters] if args.clusters else [])]
+        cells = matrix.cells(dense, pruned, reading=reading, allow=_allowed(args.allow), groups=wanted)
         found = list(islice(cells, 2))
         if len(found) == 1:
             summary = matrix.audit_cell(found[0], args.out, **options)
         else:
             if args.texts:
                 raise UserError("--texts: belongs to one task, but there are several; audit one alone for it")
+
+            if args.clusters:
+                raise UserError(
+                    "--clusters: belongs to one task, but there are several; audit one alone for it"
+                )
 
             def each(cell: matrix.Cell, of_cell: Mapping[str, Any]) -> None:
                 missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))
@@ -297,13 +313,14 @@ def headlines(summary: Mapping[str, Any]) -> str:
     lines = [_changes(summary)]
     if summary.get("labelled") is False:
         return lines[0]
-    lines.append(
-        f"{summary['metric']}: {_shown(summary['dense_score'])} dense, {_shown(summary['pruned_score'])} pruned"
-    )
+    own = {
+        "dense": summary["dense_score"],
+        "pruned": summary["pruned_score"],
+        "n_scored": summary.get("n_scored"),
+    }
     lines += [
-        f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
-        for name, own in (summary.get("task_metrics") or {}).items()
-        if name != summary["metric"]
+        f"{name}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned{_of_pairs(one, summary)}"
+        for name, one in {summary["metric"]: own, **(summary.get("task_metrics") or {})}.items()
     ]
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)
@@ -315,13 +332,21 @@ def headlines(summary: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _of_pairs(one: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """How many pairs of models a mean is over, where some have no score."""
+    scored, all_ = one.get("n_scored"), summary["n_seeds"]
+    return "" if scored is None or scored == all_ else f" ({scored} of {all_} pairs of models have a score)"
+
+
 def _changes(summary: Mapping[str, Any]) -> str:
     """How many predictions, or majority votes of several seeds, change, and in which direction."""
+    from prunescope.report.sentences import votes
+
     one = summary["n_seeds"] == 1
     dropped = f" ({summary['n_seeds_dropped']} dropped)" if summary["n_seeds_dropped"] else ""
     by = f" by more than {summary['tolerance']:.3g}" if "tolerance" in summary else ""
     line = (
-        f"{summary['n_pies']} of {summary['n_examples']} {'predictions' if one else 'majority votes'} changed{by} "
+        f"{summary['n_pies']} of {summary['n_examples']} {'predictions' if one else votes(summary)} changed{by} "
         f"({summary['pie_share']:.1%}), {summary['n_seeds']} seed{'' if one else 's'}{dropped}"
     )
     flips = summary.get("flips")
@@ -335,13 +360,14 @@ def _changes(summary: Mapping[str, Any]) -> str:
 
 def _harm(summary: Mapping[str, Any]) -> list[str]:
     """Whether more answers become wrong than right, in which class most, and what the probabilities lose."""
+    from prunescope.report.sentences import harm_test, votes
+
     lines = []
     found, change = summary.get("mcnemar"), summary.get("change")
     if found:
-        whose = "answer" if summary["n_seeds"] == 1 else "majority vote"
-        whose += "" if found["to_wrong"] == 1 else "s"
+        whose = votes(summary, found["to_wrong"])
         lines.append(
-            f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right (exact McNemar test, "
+            f"harm: {found['to_wrong']} {whose} became wrong, {found['to_right']} right ({harm_test(summary)}, "
             f"p = {found['p_value']:.2g})"
         )
     if change and change["ci_low"] is not None:
@@ -372,6 +398,8 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
 
 def _alphas(summary: Mapping[str, Any]) -> list[str]:
     """Alpha corrected for noise, and as the paper has it, with its null."""
+    from prunescope.report.sentences import undecided
+
     alpha, corrected = summary["alpha"], summary.get("alpha_corrected")
     lines = []
     if corrected and (corrected["ci_low"] is not None or corrected["ci_high"] is not None):
@@ -381,7 +409,7 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
             f"{ends}: {_VERDICTS[corrected['verdict']]}"
         )
     elif corrected:
-        lines.append("alpha, corrected for noise: undecided, the dense models' recalls differ within noise")
+        lines.append(f"alpha, corrected for noise: undecided, {undecided(summary)}")
     null = (summary.get("alpha_null") or {}).get("mean")
     against = "" if null is None else f"; {_shown(null)} between dense models of other seeds"
     if alpha["ci_low"] is None:

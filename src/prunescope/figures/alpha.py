@@ -130,8 +130,8 @@ def intervals(cut: Cut) -> Figure:
         "show the values behind it. Wholly above 1 (>): pruning sets classes further apart; wholly below 1 "
         "(<): closer together; otherwise (?) undecided. A single seed has no interval. Dotted: α between dense "
         "models of other seeds, where nothing is pruned. Dark, beside it: α corrected for the noise of the recalls, "
-        "which pulls the paper's α towards 0, with its interval over seeds and examples; none where the dense models' "
-        "recalls differ between classes no more than noise makes them."
+        "which pulls the paper's α towards 0, with its interval over seeds and examples; none with two or three seeds, "
+        "and where the dense models' recalls differ between classes no more than noise makes them."
     )
     return Figure(cut.stem, title, caption, figure, data, cut.shows)
 

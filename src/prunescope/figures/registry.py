@@ -79,6 +79,12 @@ BUILT_IN: dict[str, Family] = {
         "Intensification α of each seed's model as boxes, with the verdict of the mean's interval.",
         "prunescope.figures.alpha:draw",
     ),
+    "certainty": Family(
+        "What probabilities lose",
+        "Divergence of the probabilities, and change of likelihood, Brier score and calibration error, with intervals: "
+        "as the models are, and after temperature scaling.",
+        "prunescope.figures.certainty:draw",
+    ),
     "accuracy_alpha": Family(
         "Accuracy against recall distortion",
         "Mean accuracy and mean α at moderate pruning ratios, with standard errors.",

@@ -27,8 +27,13 @@ def _declared(table: str) -> dict[str, bool]:
     return {column.name: column.kind is str for one in known for column in columns_of(one.row)}
 
 
+#: Truth values as tables write them, as numbers.
+_TRUTH = {"true": "1", "false": "0"}
+
+
 def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """The declared columns of a table, at least ``columns``; names as strings, all else as numbers (empty: NaN).
+    """The declared columns of a table, at least ``columns``; names as strings, all else as numbers (empty: NaN;
+    true: 1, false: 0).
 
     Raises:
         UserError: the file cannot be read or lacks a column.
@@ -46,7 +51,7 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     declared = {name: text for name, text in _declared(path.stem).items() if name in raw.columns}
     return pd.DataFrame(
         {
-            name: raw[name] if text else pd.to_numeric(raw[name], errors="coerce")
+            name: raw[name] if text else pd.to_numeric(raw[name].replace(_TRUTH), errors="coerce")
             for name, text in declared.items()
         }
     )

@@ -18,7 +18,11 @@ from prunescope.predictions.reading import USUAL, Reading, bare
 
 
 def read_groups(
-    wanted: Sequence[str], side: Predictions, files: Sequence[Path], reading: Reading
+    wanted: Sequence[str],
+    side: Predictions,
+    files: Sequence[Path],
+    reading: Reading,
+    option: str = "--groups",
 ) -> dict[str, np.ndarray]:
     """(n,) values of each column by example of ``side``, as texts; None where a file says nothing of an example.
 
@@ -38,7 +42,7 @@ def read_groups(
     missing = [name for name in wanted if name not in found]
     if missing:
         raise UserError(
-            f"--groups: no column {listed(map(repr, missing))} in {listed(files, 4) or 'the logs'}"
+            f"{option}: no column {listed(map(repr, missing))} in {listed(files, 4) or 'the logs'}"
             + (f"; there are {listed(there)}" if there else "; a table with it can be given with --metadata")
         )
     return {name: found[name] for name in wanted}

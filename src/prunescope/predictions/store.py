@@ -276,7 +276,7 @@ def _how(
         "columns": shown,
         "order": found.order if found else "",
         "notes": list(vocabulary.notes),
-        "warnings": [*warnings, *_unknown_to_labels(one)],
+        "warnings": [*warnings, *_unknown_to_labels(one), *_same_label(one)],
     }
 
 
@@ -301,6 +301,17 @@ def _unknown_to_labels(side: Predictions) -> list[str]:
     more = f" and {len(odd) - 5} more" if len(odd) > 5 else ""
     verb = "is" if len(odd) == 1 else "are"
     return [f"{side.sources[0]}: {listed(named)}{more} {verb} predicted but never a label"]
+
+
+def _same_label(side: Predictions) -> list[str]:
+    """A line where all examples have one label: nothing tells classes apart, and correlations do not exist."""
+    if not side.labelled or side.task not in ("single-label", "regression") or len(side.label) < 2:
+        return []
+    first = side.label[0]
+    if not (side.label == first).all():
+        return []
+    value = side.classes[int(first)] if side.task == "single-label" else f"{first:g}"
+    return [f"the label of every example is {value!r}: there is nothing to tell apart"]
 
 
 def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

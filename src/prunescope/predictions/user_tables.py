@@ -141,7 +141,7 @@ class Vocabulary:
         labels = set().union(*(self.columns[key] for key in self.labels))
         scores = any(_are_scores(values) for values in (self.values, labels))
         if not scores:
-            if all(_index(value) is not None for value in self.values):
+            if all(_whole(value) is not None for value in self.values):
                 self.notes.append("whole numbers, read as classes; --task regression reads them as scores")
             return "single-label"
         odd = next(filter(None, map(_spelled_as_name, self.columns.values())), None)
@@ -167,8 +167,18 @@ class Vocabulary:
             )
 
     def classes(self, task: str) -> tuple[str, ...]:
-        """Class names: indices 0 to the largest if all values are such, else the sorted names."""
+        """Class names: indices 0 to the largest if all values are such, else the sorted names.
+
+        Raises:
+            UserError: some labels are -1, and nothing predicts it: a class, or no label?
+        """
         names, indices = self._kinds(task)
+        holders = [key for key, seen in self.columns.items() if UNLABELLED in seen]
+        if holders and self.labels.issuperset(holders):
+            raise UserError(
+                f"{holders[0][0]}: column {holders[0][1]!r} holds {UNLABELLED} in some rows, and no model predicts it; "
+                "drop the rows without a label, or name it with --classes if it is a class"
+            )
         largest = max((_index(part) or 0 for part in indices), default=-1)
         if not names and largest <= LARGEST_INDEX:
             return tuple(str(i) for i in range(largest + 1))
@@ -269,11 +279,10 @@ class Vocabulary:
 
     def _refuse_unordered(self, task: str, named: Iterable[str], indexed: Iterable[str]) -> None:
         name, index = next(iter(named)), next(iter(indexed))
-        example = ",".join(sorted(named)[:3])
         raise UserError(
             f"{self._holder(index, task)} holds indices ({listed(indexed, 3)}) and {self._holder(name, task)} names "
-            f"({listed(named, 3)}); say which index is which name, as "
-            f"--classes {example} in the order of the indices"
+            f"({listed(sorted(named), 3)}); say which index is which name: --classes with the names in the order of "
+            "their indices, 0 first"
         )
 
     def _holder(self, part: str, task: str) -> str:
@@ -410,5 +419,7 @@ def resolve(
         classes = vocabulary.classes(task) if task in ("single-label", "multi-label") else ()
         numbers = all(_index(name) is not None for name in classes)
         order = "indices" if numbers else "in alphabetical order"
+        if not numbers and classes and all(_whole(name) is not None for name in classes):
+            order = "numbers in their order"
     meaning = vocabulary.meaning(task, tuple(classes), ordered)
     return Resolved(task, tuple(classes), meaning, order)

@@ -35,6 +35,7 @@ def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = No
             *([("groups", "Groups")] if audit.groups else []),
             ("compared", "What was compared"),
         ),
+        classes_link="classes.csv",
         group_sentences=sentences.group_sentences(audit.summary),
         compared=_compared(audit.summary),
         **body,

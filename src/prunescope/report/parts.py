@@ -8,7 +8,10 @@ from typing import Any
 from markupsafe import Markup
 
 from prunescope.report import sentences, svg, svg_lines
-from prunescope.report.audit_files import AuditFiles, Row
+from prunescope.report.audit_files import AuditFiles, ClassRow, Row
+
+#: Classes on a page; ``classes.csv`` has all.
+MOST_CLASSES = 200
 
 #: Names as a reader knows them.
 MEASURES = {
@@ -37,7 +40,8 @@ def body(
         el2n: EL2N bins of another split, with ``split`` saying of which; else the audit's own.
     """
     summary = audit.summary
-    shares = [value for row in audit.classes for value in (row.share_of_examples, row.share_of_pies)]
+    classes = that_matter(audit.classes)
+    shares = [value for row in classes for value in (row.share_of_examples, row.share_of_pies)]
     bins = audit.el2n if el2n is None else el2n
     readability = [
         {**row, "name": MEASURES.get(row["measure"], str(row["measure"]).replace("_", " "))}
@@ -50,6 +54,7 @@ def body(
         "metric": sentences.metric_name(summary),
         "story": sentences.story(summary, audit.classes, audit.certainty),
         "tiles": tiles(summary),
+        "harm_test": sentences.harm_test(summary),
         "own_metrics": own_metrics(summary),
         "by_seeds": {
             "chart": by_seeds_chart(audit.by_seeds),
@@ -63,21 +68,39 @@ def body(
             ],
         },
         "spearman_sentence": sentences.spearman_sentence(summary),
+        "classes": classes,
         "class_sentence": sentences.class_sentence(audit.classes, summary.get("task")),
         "largest_share": max((share for share in shares if share is not None), default=0.0),
         "has_recall": any(row.recall_dense is not None for row in audit.classes),
         "has_alpha": any(row["alpha"] is not None for row in audit.seeds),
         "has_harm": any(row.to_wrong is not None for row in audit.classes),
         "certainty": certainty,
-        "recall_chart": recall_chart(audit),
+        "recall_chart": recall_chart(classes),
         "alpha_chart": alpha_chart(audit),
         "el2n": {"chart": el2n_chart(bins), "sentence": sentences.el2n_sentence(bins), "split": split},
         "readability": readability,
         "readability_reach": max([*ratios, 0.02]),
-        "readability_notes": sentences.readability_notes(audit.readability),
+        "readability_notes": sentences.readability_notes(audit.readability, summary.get("english_share")),
         "readability_sentence": sentences.readability_sentence(audit.readability),
         "texts": None if texts is None else _texts(audit, texts),
     }
+
+
+def that_matter(rows: Sequence[ClassRow]) -> list[ClassRow]:
+    """Of many classes those with the most harm, the most gain, the most PIEs and the most examples, as they stood."""
+    if len(rows) <= MOST_CLASSES:
+        return list(rows)
+    quarter = MOST_CLASSES // 4
+    chosen: set[int] = set()
+    for key in (
+        lambda i: (-rows[i].harm, rows[i].p_corrected or 0.0),
+        lambda i: (rows[i].harm, rows[i].p_corrected or 0.0),
+        lambda i: (-rows[i].n_pies, -rows[i].n_examples),
+        lambda i: (-rows[i].n_examples, -rows[i].n_pies),
+    ):
+        left = [i for i in range(len(rows)) if i not in chosen]
+        chosen.update(sorted(left, key=key)[:quarter])
+    return [row for i, row in enumerate(rows) if i in chosen]
 
 
 def _texts(audit: AuditFiles, texts: Mapping[Any, str] | Sequence[str]) -> dict[Any, str]:
@@ -160,7 +183,7 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         value = f"{sentences.number(corrected['mean'])} {corrected['verdict']}"
         note = f"{100 * corrected['confidence']:g}%: {ends}"
         if corrected.get("ci_low") is None and corrected.get("ci_high") is None:
-            value, note = "?", "differences of the dense recalls are within noise"
+            value, note = "?", sentences.undecided(summary)
         found.append({"name": "Distortion, corrected for noise", "value": value, "note": note})
     alpha = summary.get("alpha")
     if isinstance(alpha, Mapping) and alpha.get("mean") is not None:
@@ -263,11 +286,11 @@ def alpha_chart(audit: AuditFiles) -> Markup | None:
     return svg.interval(values, alpha["mean"], alpha.get("ci_low"), alpha.get("ci_high"), label=label)
 
 
-def recall_chart(audit: AuditFiles) -> Markup | None:
+def recall_chart(classes: Sequence[ClassRow]) -> Markup | None:
     """Recall of every class before and after; None where there are no recalls."""
     points = [
         (row.name, before, after, _direction(after - before))
-        for row in audit.classes
+        for row in classes
         if (before := row.recall_dense) is not None and (after := row.recall_pruned) is not None
     ]
     if len(points) < 2:

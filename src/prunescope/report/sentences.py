@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prunescope.analysis.alpha.corrected import FEWEST_SEEDS
 from prunescope.analysis.conditions import LEVEL
 from prunescope.figures.style import CORRELATIONS, pretty_metric
 from prunescope.report.audit_files import ClassRow
@@ -15,6 +16,9 @@ SAME_POINTS = 0.05
 
 #: The measure that is no formula: how long a text is.
 LENGTH = "text_length"
+
+#: A smaller share of frequent English words is called another language: English prose has about .17.
+FOREIGN = 0.04
 
 #: Texts of fewer tokens on average are too short for formulas of readability.
 SHORT = 50
@@ -104,6 +108,11 @@ def read_lines(summary: Mapping[str, Any]) -> list[str]:
     if len(set(texts.values())) == 1:
         texts = {"both sides": next(iter(texts.values()))} if len(texts) > 1 else texts
     lines += [f"Columns of {side}: {text}." for side, text in texts.items() if text]
+    clusters = summary.get("clusters")
+    if clusters:
+        lines.append(
+            f"{count(clusters['n'], 'cluster')} of examples by {clusters['column']!r}: tests and intervals count these."
+        )
     return lines
 
 
@@ -141,6 +150,21 @@ def change_text(change: float | None, of: Mapping[str, Any]) -> str:
     return signed_points(change) if is_share(of) else f"{change:+.3f}".replace("-", "−")
 
 
+def votes(summary: Mapping[str, Any], n: float = 2) -> str:
+    """What the answers of a side's models together are called."""
+    name = "majority vote"
+    if summary.get("n_seeds") == 1:
+        name = "answer"
+    elif summary.get("task") == "regression":
+        name = "median score"
+    return name if n == 1 else f"{name}s"
+
+
+def harm_test(summary: Mapping[str, Any]) -> str:
+    """What tests whether more answers become wrong than right."""
+    return "exact test by cluster" if summary.get("clusters") else "exact McNemar test"
+
+
 def score_sentence(summary: Mapping[str, Any]) -> str:
     """From what to what the mean score goes."""
     dense, pruned = summary.get("dense_score"), summary.get("pruned_score")
@@ -149,8 +173,14 @@ def score_sentence(summary: Mapping[str, Any]) -> str:
     if summary.get("labelled") is False:
         return f"No labels: the votes of {count(seeds, 'pair')} of models are compared, without scores."
     if dense is None or pruned is None:
-        return f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
-    mean = f"Mean {metric} over {count(seeds, 'seed')}" if seeds != 1 else f"With one seed, {metric}"
+        text = f"{count(seeds, 'pair')} of models were compared on {count(summary.get('n_examples'), 'example')}."
+        none = summary.get("n_scored") == 0
+        return f"{text} None has a {metric}: labels or answers do not vary." if none else text
+    scored = summary.get("n_scored")
+    over = count(seeds, "seed")
+    if scored not in (None, seeds):
+        over = f"the {count(scored)} of {over} that have one"
+    mean = f"Mean {metric} over {over}" if seeds != 1 else f"With one seed, {metric}"
     change = pruned - dense
     first, second = score_text(dense, summary), score_text(pruned, summary)
     if abs(100 * change) < SAME_POINTS:
@@ -172,9 +202,9 @@ def change_interval(change: Any) -> str:
 
 
 def flips_sentence(summary: Mapping[str, Any]) -> str | None:
-    """How many examples change between right and wrong behind that mean."""
+    """How many examples change between right and wrong behind that mean; of one seed ``harm_sentence`` says it."""
     flips, n = summary.get("n_flips_mean"), summary.get("n_examples")
-    if flips is None or not n:
+    if flips is None or not n or (summary.get("n_seeds") == 1 and summary.get("mcnemar")):
         return None
     if summary.get("labelled") is False:
         return (
@@ -219,8 +249,11 @@ def pies_sentence(summary: Mapping[str, Any]) -> str:
 def _vote_changes(summary: Mapping[str, Any]) -> str:
     tolerance = summary.get("tolerance")
     if tolerance is None:
-        return "The models' majority vote changes"
-    return f"The models' median score changes by more than the tolerance, {tolerance:.3g},"
+        return (
+            "The prediction changes" if summary.get("n_seeds") == 1 else "The models' majority vote changes"
+        )
+    whose = "score" if summary.get("n_seeds") == 1 else "models' median score"
+    return f"The {whose} changes by more than the tolerance, {tolerance:.3g},"
 
 
 def noise_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -285,19 +318,14 @@ def on_pies_sentence(summary: Mapping[str, Any]) -> str | None:
     if dense is None or pruned is None:
         return None
     metric = metric_name(summary)
-    text = (
-        f"On the PIEs, {metric} is {score_text(dense, summary)} for dense and "
-        f"{score_text(pruned, summary)} for pruned models"
-    )
+    before, after = score_text(dense, summary), score_text(pruned, summary)
+    text = f"On the PIEs, {metric} is {before} for dense and {after} for pruned models"
     if is_share(summary):
         text += change_interval(summary.get("change_on_pies"))
     overall = summary.get("dense_score")
-    if overall is not None and is_share(summary):
-        gap = dense - overall
-        if 100 * gap <= -SAME_POINTS:
-            text += f"; already before pruning that was {points(gap)} below the score on all examples"
-        elif 100 * gap >= SAME_POINTS:
-            text += f"; before pruning that was {points(gap)} above the score on all examples"
+    if overall is not None and is_share(summary) and abs(100 * (dense - overall)) >= SAME_POINTS:
+        where = "below" if dense < overall else "above"
+        text += f"; before pruning that was {points(dense - overall)} {where} the score on all examples"
     return text + "."
 
 
@@ -313,16 +341,14 @@ def alpha_sentence(summary: Mapping[str, Any]) -> str | None:
     corrected = summary.get("alpha_corrected")
     if not isinstance(corrected, Mapping):
         return _paper_alpha(alpha, "Recall distortion α", summary)
-    return f"{_corrected_alpha(corrected)} {_paper_alpha(alpha, 'Computed as the recall paper does, α', summary)}"
+    paper = _paper_alpha(alpha, "Computed as the recall paper does, α", summary)
+    return f"{_corrected_alpha(corrected, summary)} {paper}"
 
 
-def _corrected_alpha(alpha: Mapping[str, Any]) -> str:
+def _corrected_alpha(alpha: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
     if mean is None or (low is None and high is None):
-        return (
-            "Whether differences between classes grow or shrink cannot be told: the dense models' recalls differ "
-            "between classes no more than noise makes them."
-        )
+        return f"Whether differences between classes grow or shrink cannot be told: {undecided(summary)}."
     if high is None:
         ends = f"at least {number(low)}"
     else:
@@ -340,6 +366,15 @@ def _corrected_alpha(alpha: Mapping[str, Any]) -> str:
         f"Recall distortion, corrected for noise, is α {number(mean)} ({100 * alpha['confidence']:g}% interval over "
         f"seeds and examples {ends}; 1: no change): {tail}"
     )
+
+
+def undecided(summary: Mapping[str, Any]) -> str:
+    """Why alpha corrected for noise has no interval."""
+    if summary.get("clusters"):
+        return "the interval of α takes examples one by one, not in clusters"
+    if 1 < (summary.get("n_seeds") or 0) < FEWEST_SEEDS:
+        return f"{count(summary['n_seeds'])} seeds are too few; an interval of α takes {FEWEST_SEEDS}"
+    return "the dense models' recalls differ between classes no more than noise makes them"
 
 
 def _paper_alpha(alpha: Mapping[str, Any], subject: str, summary: Mapping[str, Any]) -> str:
@@ -382,14 +417,17 @@ def harm_sentence(summary: Mapping[str, Any]) -> str | None:
     if not isinstance(found, Mapping):
         return None
     wrong, right, p = found["to_wrong"], found["to_right"], found["p_value"]
-    whose = "Of the answers" if summary.get("n_seeds") == 1 else "Of the majority votes"
+    n = summary.get("n_examples")
+    whose = f"Of the {count(n)} answers" if summary.get("n_seeds") == 1 and n else f"Of the {votes(summary)}"
+    if summary.get("tolerance") is not None:
+        whose += ", which are right within the tolerance"
     if not wrong + right:
         return f"{whose}, none changes between right and wrong."
-    text = f"{whose}, {_become(wrong)} wrong and {_become(right)} right"
+    text = f"{whose}, {_become(wrong)} wrong and {count(right)} right"
     if p < LEVEL:
         more = "harm" if wrong > right else "good"
-        return f"{text}: more {more} than chance explains (exact McNemar test, {p_text(p)})."
-    text += f": no more harm than good beyond chance (exact McNemar test, {p_text(p)})"
+        return f"{text}: more {more} than chance explains ({harm_test(summary)}, {p_text(p)})."
+    text += f": no more harm than good beyond chance ({harm_test(summary)}, {p_text(p)})"
     least = (summary.get("change") or {}).get("detectable")
     if least is not None and least < 0.5 and is_share(summary):
         text += f"; this many examples would show a change of {points(least)} in four of five cases"
@@ -424,11 +462,7 @@ def constant_sentence(summary: Mapping[str, Any]) -> str | None:
     if not parts:
         return None
     one = sum(len(found[side]) for side in ("dense", "pruned")) == 1
-    text = f"{' and '.join(parts)} {'gives' if one else 'give'} one answer to all examples"
-    scored = summary.get("n_scored")
-    if scored is not None and scored < (summary.get("n_seeds") or 0):
-        text += f"; the means are over {count(scored, 'pair')} of models that have a score"
-    return f"{text}."
+    return f"{' and '.join(parts)} {'gives' if one else 'give'} one answer to all examples."
 
 
 def unlabelled_sentence(summary: Mapping[str, Any]) -> str | None:
@@ -494,11 +528,10 @@ def story(
 
 
 def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str | None:
-    """Who pays by harm, tested; without tests, whose share of the changed votes exceeds its share of the examples."""
+    """Whose votes change beyond its share of the examples, as far as that is tested; harm is in ``story``."""
     tested = [row for row in classes if row.p_corrected is not None]
     if len(tested) >= 2:
-        found = [_harmed(tested), _changed(tested)]
-        return " ".join(text for text in found if text)
+        return _changed(tested)
     things, paying = ("tokens", "tokens whose vote changes") if task == "tokens" else ("examples", "PIEs")
     known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
     if not any(row.n_pies for row in known) or len(known) < 2:
@@ -537,7 +570,8 @@ def _harmed(rows: Sequence[ClassRow]) -> str:
                 f"points, corrected {p_text(row.p_corrected)})"
             )
         if len(group) > 3:
-            parts.append(f"{count(len(group) - 3)} more {'lose' if word == 'pays' else 'gain'}")
+            verb = "lose" if word == "pays" else "gain"
+            parts.append(f"{count(len(group) - 3)} more {verb}{'s' if len(group) == 4 else ''}")
     shift = " Errors shift from one class to another." if lost and won else ""
     return f"{'; '.join(parts)}.{shift}"
 
@@ -597,14 +631,24 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{text[:1].upper()}{text[1:]} (permutation tests, corrected over the measures)."
 
 
-def readability_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the formulas are not made for."""
+def readability_notes(rows: Sequence[Mapping[str, Any]], english: float | None = None) -> list[str]:
+    """What the formulas are not made for.
+
+    Args:
+        english: share of the words that are frequent English ones, where it is known.
+    """
     notes = ["The formulas are made for English passages of about a hundred words."]
+    if english is not None and english < FOREIGN:
+        notes.append(
+            f"Only {percent(english)} of these words are frequent English ones. In another language Dale–Chall and "
+            "difficult words, which look words up, and Flesch–Kincaid, Gunning fog and Linsear Write, which count "
+            "English syllables, mean nothing; ARI and Coleman–Liau count letters, words between blanks and sentences."
+        )
     length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
     if length is not None and length < SHORT:
         notes.append(
-            f"These texts have {number(length, 0)} tokens on average: the formulas mean little for a single one, their "
-            "differences more than their values."
+            f"These texts have {number(length, 0)} tokens on average: ARI, Flesch–Kincaid, Gunning fog and Linsear "
+            "Write rest on the length of sentences and say little of a single one; trust differences more than values."
         )
     empty = next((row["n_empty"] for row in rows if row.get("n_empty")), 0)
     if empty:

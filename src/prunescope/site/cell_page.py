@@ -107,6 +107,7 @@ def render(
         gaps=gaps,
         explored=explored,
         control=control,
+        classes_link=page.link(audit.folder / "classes.csv", where),
         curves=(drawn := cell_charts.curves(cell, shown.study_cells)),
         colour=look(cell.pruner).colour,
         losses=(losses := cell_charts.training(models.value.get("models", []) if models is not None else [])),

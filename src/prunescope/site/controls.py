@@ -9,7 +9,7 @@ from typing import Any
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import Control
 from prunescope.errors import UserError
-from prunescope.report.sentences import count, is_share, metric_name
+from prunescope.report.sentences import count, is_share, metric_name, number
 from prunescope.report.sentences import signed_points as points
 from prunescope.site.story import Statement
 
@@ -37,9 +37,15 @@ def sentence(row: Control, summary: Mapping[str, Any]) -> str | None:
     if row.ci_low is not None and row.ci_high is not None:
         interval = f" ({text(row.ci_low)} to {text(row.ci_high)})"
     unit = " points" if is_share(summary) else ""
+    null = ""
+    if row.alpha_control is not None:
+        null = (
+            f" The recall paper's α is {number(row.alpha_control)} between dense models and controls of the same seed, "
+            "where nothing is pruned."
+        )
     return (
         f"Change of {metric_name(summary)} from the dense model {text(row.change_from_dense)}{unit}, from the control, "
-        f"which trains alike and is not pruned, {text(row.change_from_control)}{unit}{interval}."
+        f"which trains alike and is not pruned, {text(row.change_from_control)}{unit}{interval}.{null}"
     )
 
 

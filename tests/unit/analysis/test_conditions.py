@@ -43,7 +43,7 @@ def test_one_pair_of_models_is_tested(tmp_path: Path) -> None:
     assert summary["mcnemar"] == {"to_wrong": 33, "to_right": 2, "p_value": pytest.approx(3.67e-8, rel=1e-2)}
     assert summary["change"]["ci_high"] < 0
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert "33 become wrong and 2 become right: more harm than chance explains" in page
+    assert "33 become wrong and 2 right: more harm than chance explains" in page
 
 
 def test_a_shift_between_classes_at_the_same_mean_is_found(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.recipes import prune_and_train
 
 from prunescope.analysis.controls import rows
 from prunescope.analysis.tables.cell import CellResults
-from prunescope.analysis.tables.per_cell import effectiveness
+from prunescope.analysis.tables.per_cell import alpha, effectiveness
 from prunescope.analysis.tables.registry import Control
 from prunescope.analysis.tables.results import DenseModels, StudyResults
 from prunescope.config.analysis import Analysis
@@ -140,9 +140,19 @@ def test_a_control_trains_as_its_pruner_does_and_prunes_nothing(
 class FakeCell(CellResults):
     values: Mapping[int, float] | None = None
 
+    slope: float | None = None
+
     @property
     def metric(self) -> str:
         return "accuracy"
+
+    @property
+    def summary(self) -> dict[str, Any]:  # type: ignore[override]
+        """Of a single-label task where there is a slope."""
+        if self.slope is None:
+            return {}
+        alpha = {"mean": self.slope, "ci_low": None, "ci_high": None, "confidence": 0.95, "verdict": "?"}
+        return {"alpha": {**alpha, "n_seeds": 1}, "pruned_score": 0.5, "alpha_null": {"mean": 0.6, "n": 2}}
 
     def scores(self, side: str) -> dict[int, float]:
         assert side == "pruned"
@@ -155,10 +165,11 @@ def cell(
     values: Mapping[int, float],
     sparsity: float = 0.5,
     arch: str = "net",
+    slope: float | None = None,
 ) -> FakeCell:
     folder = Path("d", arch, pruner, Compression.of_sparsity(sparsity).token)
     dumped = None if composition is None else composition.model_dump(mode="json")
-    return FakeCell(folder, [], {"composition": dumped}, values)
+    return FakeCell(folder, [], {"composition": dumped}, values, slope)
 
 
 def results(cells: list[FakeCell], controls: list[FakeCell]) -> StudyResults:
@@ -196,6 +207,24 @@ def test_rows_by_hand() -> None:
     assert start.change_from_control == start.change_from_dense == pytest.approx(-0.3)
     scores = {row.pruner: row.mean for row in effectiveness(study) if row.arch == "net"}
     assert scores["control-FT"] == pytest.approx((0.8 + 0.9 + 0.9) / 3)
+
+
+def test_alpha_of_pairs_that_share_their_seed_comes_from_controls() -> None:
+    """Between other seeds .6, between dense models and controls of the same seed .8, where nothing is pruned."""
+    control = cell("control-FT", control_of(PRUNERS["MP"]), {0: 0.8}, 0, slope=0.8)
+    cells = [
+        cell("MP", PRUNERS["MP"], {0: 0.75}, slope=0.9),
+        cell("MP-AI", PRUNERS["MP-AI"], {0: 0.6}, slope=0.7),
+        cell("LTH", PRUNERS["LTH"], {0: 0.6}, slope=0.7),
+    ]
+    found = {row.pruner: (row.alpha_null, row.alpha_control) for row in alpha(results(cells, [control]))}
+    assert found == {"MP": (0.6, 0.8), "MP-AI": (0.6, None), "LTH": (0.6, None)}
+    first = next(iter(rows(results(cells, [control]))))
+    assert first.alpha_control == 0.8
+    assert "α is 0.80 between dense models and controls of the same seed" in str(
+        sentence(first, {"metric": "accuracy", "task": "single-label"})
+    )
+    assert not any(row.alpha_control for row in alpha(results(cells, [])))
 
 
 def test_what_the_pages_say() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from prunescope.analysis.audit import audit
 from prunescope.analysis.readability import MEASURES, compare
+from prunescope.commands.audit import headlines
 from prunescope.predictions.metadata import TableMeta
 from prunescope.predictions.store import SeedBlock, write_predictions
 
@@ -37,6 +38,10 @@ def test_a_model_of_one_answer_is_named_and_left_out_of_both_means(tmp_path: Pat
     assert found["constant"] == {"dense": [], "pruned": [0]}
     assert found["n_scored"] == found["change"]["n_seeds"] == 1
     assert found["pruned_score"] - found["dense_score"] == pytest.approx(found["change"]["mean"])
+    on_pies = found["pruned_score_on_pies"] - found["dense_score_on_pies"]
+    assert found["n_scored_on_pies"] == 1
+    assert on_pies == pytest.approx(found["change_on_pies"]["mean"])
+    assert "(1 of 2 pairs of models have a score)" in headlines(found)
 
 
 def test_labels_that_do_not_vary_leave_the_tolerance_to_the_answers(tmp_path: Path) -> None:

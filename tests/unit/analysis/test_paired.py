@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from prunescope.analysis.paired import Changes, crossed, mcnemar, of_outcomes
+from prunescope.analysis.paired import (
+    Changes,
+    by_cluster,
+    cluster_test,
+    clusters_of,
+    crossed,
+    difference_by_cluster,
+    harm_tests,
+    mcnemar,
+    of_outcomes,
+)
 from prunescope.analysis.pies.classes import fisher
 from prunescope.analysis.ttests import benjamini_hochberg
 from prunescope.predictions.scores import correct, one_model, scores
@@ -126,3 +137,110 @@ def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
         ]
         drawn.append(float(np.diff([scores(part, correct(part))[0] for part in parts])[0]))
     assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.5)
+
+
+def test_the_test_by_cluster_counts_every_way_to_flip_clusters() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(20):
+        balance = rng.integers(-4, 5, 9)
+        signs = np.array(list(itertools.product((-1, 1), repeat=9)))
+        expected = np.mean(np.abs(signs @ np.abs(balance)) >= abs(balance.sum()))
+        assert cluster_test(balance) == pytest.approx(expected, rel=1e-9)
+    assert cluster_test(np.zeros(3, int)) == 1
+
+
+def test_clusters_of_one_example_are_mcnemars() -> None:
+    for wrong, right in ((33, 2), (0, 0), (31, 31), (700, 600)):
+        balance = np.repeat([1, -1, 0], [wrong, right, 5])
+        assert cluster_test(balance) == pytest.approx(float(mcnemar(wrong, right)), rel=1e-9)
+    # Beyond the exact test: the normal limit.
+    many = np.repeat([1, -1], [10_300, 10_000])
+    assert cluster_test(many) == pytest.approx(float(mcnemar(10_300, 10_000)), rel=0.05)
+
+
+def test_tests_by_group_and_cluster() -> None:
+    to_wrong = np.array([1, 1, 0, 1, 0, 0], bool)
+    to_right = np.array([0, 0, 1, 0, 0, 0], bool)
+    wrong, right, p = harm_tests(
+        to_wrong, to_right, np.array([0, 0, 0, 1, 1, 2]), 3, np.array([7, 7, 5, 7, 5, 5])
+    )
+    assert (wrong.tolist(), right.tolist()) == ([2, 1, 0], [1, 0, 0])
+    # Clusters of +2 and -1: |sum| is 1 or 3, always at least 1.
+    assert p == [1.0, 1.0, 1.0]
+
+
+def test_clusters_of_one_example_leave_intervals_as_they_are() -> None:
+    rng = np.random.default_rng(3)
+    dense, pruned = rng.random((2, 3, 400)) < 0.7
+    alone, clustered = of_outcomes(dense, pruned), of_outcomes(dense, pruned, np.arange(400))
+    assert clustered.mean == pytest.approx(alone.mean)
+    assert clustered.variance == pytest.approx(alone.variance, rel=0.01)
+    values = rng.normal(size=(2, 50))
+    plain = crossed(values.mean(axis=0), values.mean(axis=1), float((values**2).sum()))
+    assert vars(by_cluster(values, np.arange(50))) == pytest.approx(vars(plain))
+
+
+def clustered_flips(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """80 clusters of 1 to 12 examples whose answers turn together, to wrong as often as to right: no harm is there."""
+    clusters = np.repeat(np.arange(80), rng.integers(1, 13, 80))
+    way = rng.choice([0, 1, -1], 80, p=[0.7, 0.15, 0.15])[clusters]
+    way[rng.random(len(way)) < 0.1] = 0
+    dense = np.where(way == 0, rng.random(len(way)) < 0.8, way > 0)
+    return clusters, dense, np.where(way == 0, dense, way < 0)
+
+
+def test_clusters_that_turn_together_mislead_only_who_counts_examples() -> None:
+    """Without harm McNemar's test at 1 % errs far more often, the test by cluster does not; so do the intervals."""
+    rng = np.random.default_rng(4)
+    refused, missed = np.zeros(2), np.zeros(2)
+    runs = 1_000
+    for _ in range(runs):
+        clusters, dense, pruned = clustered_flips(rng)
+        for k, known in enumerate((None, clusters)):
+            everything = np.zeros(len(dense), int)
+            (p,) = harm_tests(dense & ~pruned, ~dense & pruned, everything, 1, known)[2]
+            refused[k] += p < 0.01
+            interval = of_outcomes(dense[None], pruned[None], known).interval(0.99)
+            assert interval.low is not None
+            assert interval.high is not None
+            missed[k] += not interval.low <= 0 <= interval.high
+    assert refused[0] / runs > 0.1
+    assert missed[0] / runs > 0.1
+    # 1 % due; 1.9 % is three standard errors more.
+    assert refused[1] / runs <= 0.019
+    assert missed[1] / runs <= 0.02
+
+
+def test_seeds_and_clusters_both_count() -> None:
+    """Coverage of the 99 % interval where clusters share what pruning does, and seeds differ too."""
+    rng = np.random.default_rng(5)
+    missed, runs = 0, 400
+    for _ in range(runs):
+        clusters = np.repeat(np.arange(60), rng.integers(1, 9, 60))
+        chance = 0.7 + 0.2 * rng.choice([-1, 1], 60)[clusters] + rng.normal(0, 0.02, (6, 1))
+        dense = rng.random((6, len(clusters))) < 0.7
+        pruned = rng.random((6, len(clusters))) < chance
+        interval = of_outcomes(dense, pruned, clusters).interval(0.99)
+        assert interval.low is not None
+        assert interval.high is not None
+        missed += not interval.low <= 0 <= interval.high
+    assert missed / runs <= 0.03
+
+
+def test_differences_between_groups_count_clusters() -> None:
+    """PIEs and the texts of others: where both come in clusters, a difference by chance is not called one."""
+    rng = np.random.default_rng(6)
+    runs, refused = 500, np.zeros(2)
+    for _ in range(runs):
+        clusters = np.repeat(np.arange(60), 10)
+        values = rng.normal(size=60)[clusters] + rng.normal(size=600) / 2
+        inside = (rng.random(60) < 0.4)[clusters] ^ (rng.random(600) < 0.05)
+        for k, known in enumerate((np.arange(600), clusters)):
+            refused[k] += difference_by_cluster(values, inside, known).p_value < 0.01
+    assert refused[0] / runs > 0.2
+    assert refused[1] / runs <= 0.025
+    # With single examples it is Welch's but for n / (n - 1).
+    found = difference_by_cluster(values, inside, np.arange(600))
+    welch = stats.ttest_ind(values[inside], values[~inside], equal_var=False)
+    assert found.mean / found.variance**0.5 == pytest.approx(welch.statistic, rel=0.01)
+    assert clusters_of(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]

@@ -16,6 +16,8 @@ from prunescope.analysis import readability
 from prunescope.analysis.readability import (
     FORMULAS,
     MEASURES,
+    compare,
+    english_share,
     read_scores,
     score_texts,
     with_counts,
@@ -23,6 +25,7 @@ from prunescope.analysis.readability import (
 )
 from prunescope.errors import UserError
 from prunescope.predictions.texts import Texts, read_texts
+from prunescope.report import sentences
 
 PROSE = "The quick brown fox jumps over the lazy dog. It was an extraordinarily considerable achievement!"
 
@@ -68,13 +71,26 @@ def test_kept_scores_come_back_by_example(tmp_path: Path) -> None:
     pd.DataFrame({"example": [5, 2, 9], "text": ["One.", PROSE, "Two words."]}).to_csv(source, index=False)
     write_scores(source, tmp_path / "scores.parquet")
     assert pq.read_schema(tmp_path / "scores.parquet").names == ["example", *MEASURES]
-    assert np.array_equal(
-        read_scores(tmp_path / "scores.parquet", np.array([2, 9])), score_texts([PROSE, "Two words."])
-    )
+    scores, english = read_scores(tmp_path / "scores.parquet", np.array([2, 9]))
+    assert np.array_equal(scores, score_texts([PROSE, "Two words."]))
+    assert english == pytest.approx(english_share(["One.", PROSE, "Two words."]), abs=1e-4)
     with pytest.raises(UserError, match=r"scores\.parquet: readability scores of other examples"):
         read_scores(tmp_path / "scores.parquet", np.array([2, 10]))
     with pytest.raises(UserError, match="no column"):
         read_scores(Path(_parquet(tmp_path / "t.parquet", {"example": [0]})), np.array([0]))
+
+
+def test_english_is_told_by_its_frequent_words() -> None:
+    assert english_share(["The cat and the dog", "go to THE house 12"]) == pytest.approx(5 / 9)
+    assert english_share(["Die Straßenbahn fährt heute nicht."]) == 0
+    assert english_share(["我们今天去公园散步。"]) == 0
+    assert english_share(["12 !", ""]) is None
+    rows = compare(score_texts(["Two words."] * 4), np.array([True, True, False, False]), 0.99)
+    said = sentences.readability_notes([vars(row) for row in rows], 0.01)
+    assert any("Only 1.0% of these words are frequent English ones" in note for note in said)
+    assert not any(
+        "English ones" in n for n in sentences.readability_notes([vars(row) for row in rows], 0.17)
+    )
 
 
 def test_a_tables_own_token_counts_are_the_length(tmp_path: Path) -> None:

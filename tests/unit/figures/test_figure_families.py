@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 import pytest
 from tests.support.fake_study import results_tree, study, write_csv
 
@@ -52,6 +54,7 @@ EXPECTED = {
     "el2n_pruners": ["MP"],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
+    "certainty": [],
     "accuracy_alpha": ["digits", "docstrings"],
     "balance": ["digits--lenet5", "docstrings--bilstm"],
     "who_pays": [],
@@ -374,3 +377,34 @@ def test_captions_say_over_how_many_seeds(drawn: Path) -> None:
     ]
     assert len(captions) > 8
     assert [caption for caption in captions if "seed" not in caption] == []
+
+
+def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
+    """Two compression levels: what scaling repairs goes to 0 on the dotted line."""
+    from prunescope.figures import certainty
+    from prunescope.figures.source import Source
+
+    rows = [
+        {
+            "dataset": "d", "arch": "a", "pruner": "MP", "sparsity": sparsity, "measure": measure,
+            "scaled": str(scaled).lower(),
+            "dense": 0.5, "pruned": 0.6, "change": 0.0 if scaled else sparsity, "ci_low": -0.1,
+            "ci_high": 1.0, "confidence": 0.99,
+        }
+        for measure in (*certainty.MEASURES, "js")
+        for sparsity in (0.8, 0.5)
+        for scaled in (False, True)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "certainty.csv", index=False)
+    (figure,) = certainty.draw(Source(tmp_path, ()))
+    assert figure.stem == "d--a"
+    assert "99 % intervals" in figure.caption
+    assert set(figure.data["measure"]) == set(certainty.MEASURES)
+    panels = [axes for axes in figure.figure.axes if axes.get_title() in certainty.MEASURES.values()]
+    assert len(panels) == len(certainty.MEASURES)
+    for panel in panels:
+        lines = [np.asarray(line.get_ydata(), float).round(9).tolist() for line in panel.get_lines()]
+        assert [0.5, 0.8] in lines
+        assert [0.0, 0.0] in lines
+    assert not list(certainty.draw(Source(tmp_path / "none", ())))
+    plt.close(figure.figure)

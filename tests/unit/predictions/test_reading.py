@@ -60,6 +60,45 @@ def test_names_beside_indices_ask_for_the_order(tmp_path: Path, capsys: pytest.C
         assert summary["read"]["order"] == "as --classes gives them"
 
 
+def test_some_labels_of_minus_one_are_no_class_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{i},{-1 if i == 4 else i % 3},{i % 3}\n" for i in range(9))
+    mine = written(tmp_path / "a.csv", HEADER + rows)
+    error = refused(capsys, tmp_path / "out", mine, mine)
+    assert "a.csv: column 'label' holds -1 in some rows, and no model predicts it" in error
+    summary = audit(tmp_path / "out", mine, mine, "--classes=-1,0,1,2")
+    assert summary["dense_score"] == pytest.approx(8 / 9)
+    # A model that predicts it knows it as a class.
+    signs = written(tmp_path / "b.csv", HEADER + "0,-1,-1\n1,1,-1\n2,1,1\n")
+    assert audit(tmp_path / "out", signs, signs)["read"]["classes"] == ["-1", "1"]
+
+
+def test_negative_whole_numbers_say_how_they_were_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = written(tmp_path / "a.csv", HEADER + "0,-5,10\n1,10,-5\n2,2,2\n")
+    audit(tmp_path / "out", mine, mine)
+    lines = capsys.readouterr().out.splitlines()
+    assert "whole numbers, read as classes; --task regression reads them as scores" in lines[0]
+    assert lines[1] == "3 classes, numbers in their order: -5, 2, 10."
+
+
+@pytest.mark.parametrize("label", ["sport", "1.5"])
+def test_labels_that_do_not_vary_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], label: str
+) -> None:
+    other = "news" if label == "sport" else "2.5"
+    mine = written(tmp_path / "a.csv", HEADER + f"0,{label},{label}\n1,{label},{other}\n")
+    audit(tmp_path / "out", mine, mine)
+    assert capsys.readouterr().err.count(f"the label of every example is {label!r}") == 1
+
+
+def test_a_margin_without_labels_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = written(tmp_path / "a.csv", HEADER + "0,-1,1\n1,-1,0\n")
+    assert "as there are no labels" in refused(capsys, tmp_path / "out", mine, mine, "--margin", "0.1")
+
+
 def test_what_was_read_stands_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = written(tmp_path / "a.csv", "idx,Y True,y_pred\n0,b,a\n1,a,a\n")
     audit(tmp_path / "out", mine, mine)
@@ -467,3 +506,54 @@ def test_options_that_prediction_tables_contradict(
     for option in (("--classes", "y,x"), ("--task", "multi-label")):
         assert f"{option[0]}: " in refused(capsys, tmp_path / "out", a, a, *option)
     assert audit(tmp_path / "out", a, a, "--classes", "x,y", "--task", "single-label")["dense_score"] == 1
+
+
+def test_clusters_are_what_tests_and_intervals_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Thirty passages of four questions; on four passages all answers become wrong: 16 examples, but 4 clusters."""
+    head = "example,label,prediction,passage,half\n"
+    dense = "".join(f"{i},{'ab'[i % 2]},{'ab'[i % 2]},p{i // 4},{i % 3}\n" for i in range(120))
+    pruned = "".join(f"{i},{'ab'[i % 2]},{'ab'[(i + (i < 16)) % 2]},p{i // 4},{i % 3}\n" for i in range(120))
+    a, b = written(tmp_path / "a.csv", head + dense), written(tmp_path / "b.csv", head + pruned)
+    alone = audit(tmp_path / "alone", a, b, "--groups", "half")
+    capsys.readouterr()
+    found = audit(tmp_path / "out", a, b, "--clusters", "passage", "--groups", "half")
+    said = capsys.readouterr().out
+    assert "30 clusters of examples by 'passage': tests and intervals count these." in said
+    assert "exact test by cluster, p = 0.12" in said
+    assert alone["mcnemar"]["p_value"] == pytest.approx(2 / 2**16)
+    assert found["mcnemar"] == {"to_wrong": 16, "to_right": 0, "p_value": pytest.approx(2 / 2**4)}
+    assert found["clusters"] == {"column": "passage", "n": 30}
+    assert found["change"]["mean"] == alone["change"]["mean"]
+    assert found["change"]["ci_low"] < alone["change"]["ci_low"] < -0.1
+    assert found["alpha_corrected"]["verdict"] == "?"
+    for name, rows in (("classes.csv", 2), ("groups.csv", 3)):
+        with (tmp_path / "out" / name).open() as file:
+            held = list(csv.DictReader(file))
+        assert len(held) == rows
+        assert all(float(row["p_value"]) >= 2 / 2**4 for row in held)
+    assert "exact test by cluster" in (tmp_path / "out" / "report.html").read_text()
+    assert "McNemar" not in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [("none", "no column 'none'"), ("gap", "has no value for some examples"), ("one", "has one value, 'x'")],
+)
+def test_columns_that_are_no_clusters_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: str, expected: str
+) -> None:
+    mine = written(tmp_path / "a.csv", "example,label,prediction,gap,one\n0,a,a,1,x\n1,b,a,,x\n")
+    error = refused(capsys, tmp_path / "out", mine, mine, "--clusters", column)
+    assert "--clusters" in error
+    assert expected in error
+
+
+def test_clusters_belong_to_one_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for side in ("dense", "pruned"):
+        for task in ("one", "two"):
+            (tmp_path / side).mkdir(exist_ok=True)
+            written(tmp_path / side / f"{task}.csv", "example,label,prediction,c\n0,a,a,1\n1,b,a,2\n")
+    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--clusters", "c")
+    assert "--clusters: belongs to one task" in error

@@ -125,6 +125,8 @@ def test_an_audit_puts_them_beside_its_own_score(tmp_path: Path) -> None:
         "pruned": pytest.approx(2 / 3),
         "dense_std": 0.0,
         "pruned_std": 0.0,
+        "n_scored": 2,
+        "n_scored_on_pies": 2,
         # The first and the last example.
         "dense_on_pies": 1.0,
         "pruned_on_pies": 0.0,

@@ -18,7 +18,7 @@ from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.browser import payload
 from prunescope.papers.results import PrunedCell, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
-from prunescope.report import sentences
+from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
 from prunescope.site import explorer, story
@@ -234,3 +234,27 @@ def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
         "cola on average (99% interval 0.050 to 0.150, 2 seeds), and 0.200 on the 50.0% of texts whose majority "
         "vote changes."
     )
+
+
+def test_a_page_shows_the_classes_that_matter_of_many(tmp_path: Path) -> None:
+    """1,000 classes: at most 200 rows, among them the one that pays, the one that gains and the largest."""
+    rng = np.random.default_rng(0)
+    classes = tuple(f"class {c}" for c in range(1000))
+    label = np.concatenate(
+        [np.repeat(np.arange(1000), 2), np.full(50, 70), np.full(20, 800), np.full(20, 801)]
+    )
+    dense = label.copy()
+    dense[label == 801] = 0
+    pruned = np.where(rng.random(len(label)) < 0.05, 999, label)
+    pruned[label == 800] = 1
+    meta = TableMeta("single-label", classes)
+    for name, made in (("dense", dense), ("pruned", pruned)):
+        write_predictions(tmp_path / f"{name}.parquet", meta, [SeedBlock(0, label, prediction=made)])
+    audit([tmp_path / "dense.parquet"], [tmp_path / "pruned.parquet"], tmp_path / "out", page=render)
+    page = (tmp_path / "out" / "report.html").read_text()
+    table = page.split('id="classes-table"')[-1].split("</table>")[0]
+    assert 150 <= table.count('<tr><th scope="row">') <= parts.MOST_CLASSES
+    assert all(f"<bdi>class {c}</bdi>" in table for c in (70, 800, 801))
+    assert "of 1,000 classes" in page
+    assert '<a href="classes.csv">classes.csv</a> has all' in page
+    assert (tmp_path / "out" / "classes.csv").read_text().count("\n") == 1001

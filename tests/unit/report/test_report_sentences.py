@@ -37,7 +37,7 @@ def test_changes_stand_with_their_intervals() -> None:
     text = sentences.on_pies_sentence(
         {**SUMMARY, "change_on_pies": {**change, "ci_low": -0.4, "ci_high": 0.1}}
     )
-    assert "25.0% for pruned models (99% interval of the change −40.0 to +10.0); already" in str(text)
+    assert "25.0% for pruned models (99% interval of the change −40.0 to +10.0); before" in str(text)
     one = {**change, "ci_low": None, "ci_high": None}
     assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
 
@@ -94,10 +94,7 @@ def test_pies() -> None:
 def test_on_pies_below_and_above() -> None:
     text = sentences.on_pies_sentence(SUMMARY)
     assert text is not None
-    assert (
-        "55.0% for dense and 25.0% for pruned models; already before pruning that was 35.0 points below"
-        in text
-    )
+    assert "55.0% for dense and 25.0% for pruned models; before pruning that was 35.0 points below" in text
     above = sentences.on_pies_sentence({**SUMMARY, "dense_score_on_pies": 0.95})
     assert above is not None
     assert "5.0 points above" in above
@@ -189,26 +186,30 @@ def test_a_class_is_named_where_tests_support_it() -> None:
     assert sentences.class_sentence([ClassRow("cat", 3, 1.0, 0, None)]) is None
     cat = ClassRow("cat", 150, 0.75, 10, 0.4, 0.9, 0.88, 6, 3, 0.51, 0.06)
     unsure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.7, 8, 3, 0.45, 0.06)]
-    assert sentences.class_sentence(unsure) == (
+    assert sentences.class_sentence(unsure) is None
+    assert sentences.story(SUMMARY, unsure)[2] == (
         "No class's recall changes beyond chance (smallest corrected p = 0.45, “dog”, of 2 classes)."
     )
     sure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.6, 11, 1, 0.0127, 4e-5)]
-    assert sentences.class_sentence(sure) == (
+    assert sentences.story(SUMMARY, sure)[2] == (
         "“dog” pays: 11 answers become wrong, 1 right; its recall goes from 80.0% to 60.0% (−20.0 points, corrected "
-        "p = 0.013). Votes change most beyond its share in “dog”: 25.0% of the examples, 60.0% of the PIEs (Fisher's "
-        "exact test, corrected p = 4e-5)."
+        "p = 0.013)."
+    )
+    assert sentences.class_sentence(sure) == (
+        "Votes change most beyond its share in “dog”: 25.0% of the examples, 60.0% of the PIEs "
+        "(Fisher's exact test, corrected p = 4e-5)."
     )
 
 
 def test_harm_is_claimed_where_the_test_supports_it() -> None:
     harm = {"to_wrong": 33, "to_right": 2, "p_value": 3.67e-8}
     assert sentences.harm_sentence({**SUMMARY, "n_seeds": 1, "mcnemar": harm}) == (
-        "Of the answers, 33 become wrong and 2 become right: more harm than chance explains (exact McNemar test, "
+        "Of the 200 answers, 33 become wrong and 2 right: more harm than chance explains (exact McNemar test, "
         "p = 4e-8)."
     )
     chance = {"to_wrong": 3, "to_right": 2, "p_value": 1.0}
     assert sentences.harm_sentence({**SUMMARY, "mcnemar": chance, "change": {"detectable": 0.031}}) == (
-        "Of the majority votes, 3 become wrong and 2 become right: no more harm than good beyond chance (exact McNemar "
+        "Of the majority votes, 3 become wrong and 2 right: no more harm than good beyond chance (exact McNemar "
         "test, p = 1); this many examples would show a change of 3.1 points in four of five cases."
     )
 
@@ -328,3 +329,31 @@ def test_spearman() -> None:
     assert "(Spearman, 0.912 on average)" in text
     assert "least has 5 examples; 2 of them are PIEs by majority." in text
     assert sentences.spearman_sentence({}) is None
+
+
+def test_each_thing_is_said_once_of_one_model_a_side() -> None:
+    """Flips of one seed are what McNemar's test counts; what a mean is over stands in the sentence of the mean."""
+    harm = {"to_wrong": 33, "to_right": 2, "p_value": 3.67e-8}
+    one = {**SUMMARY, "n_seeds": 1, "mcnemar": harm}
+    assert sentences.flips_sentence(one) is None
+    assert sum("become wrong" in text for text in sentences.story(one)) == 1
+    assert sentences.pies_sentence(one).startswith("The prediction changes for 30 of 200 examples")
+    some = {**SUMMARY, "n_scored": 2, "constant": {"dense": [], "pruned": [0, 1]}}
+    assert sentences.score_sentence(some).startswith(
+        "Mean accuracy over the 2 of 4 seeds that have one falls"
+    )
+    assert sentences.constant_sentence(some) == "2 of 4 pruned models give one answer to all examples."
+    nothing = {**SUMMARY, "metric": "pearson", "dense_score": None, "n_scored": 0}
+    assert sentences.score_sentence(nothing).endswith(
+        "None has a Pearson correlation: labels or answers do not vary."
+    )
+
+
+def test_why_alpha_has_no_interval() -> None:
+    corrected = {"mean": 1.4, "ci_low": None, "ci_high": None, "confidence": 0.99, "verdict": "?"}
+    few = str(sentences.alpha_sentence({**SUMMARY, "n_seeds": 3, "alpha_corrected": corrected}))
+    assert "cannot be told: 3 seeds are too few; an interval of α takes 4." in few
+    noise = str(sentences.alpha_sentence({**SUMMARY, "n_seeds": 4, "alpha_corrected": corrected}))
+    assert "no more than noise makes them" in noise
+    clusters = {**SUMMARY, "alpha_corrected": corrected, "clusters": {"column": "passage", "n": 9}}
+    assert "takes examples one by one, not in clusters" in str(sentences.alpha_sentence(clusters))

@@ -22,6 +22,12 @@ from prunescope.analysis.stats import ROUNDING, Verdict
 #: pooled over classes, which few seeds measure far better.
 _POOLED = 8
 
+#: Two or three models say too little of how seeds move the classes together for an interval; one says nothing of seeds.
+FEWEST_SEEDS = 4
+
+#: From how much larger products of seed effects are than those of classes that move alone, seeds move them together.
+_TOGETHER = 2.0
+
 #: Squares of balances that sum to less are rounding errors.
 _NOTHING = 1e-12
 
@@ -91,7 +97,7 @@ def moments(
 
 
 def corrected_slope(found: Moments, confidence: float) -> Corrected:
-    """Alpha with its interval over seeds and examples; of one seed, over examples alone.
+    """Alpha with its interval over seeds and examples; of one seed, over examples alone; none with two or three.
 
     Classes of a single example, which have no spread, are left out. Without two classes, or where a side is never
     right, there is no slope.
@@ -106,6 +112,8 @@ def corrected_slope(found: Moments, confidence: float) -> Corrected:
     if dense <= _NOTHING:
         return Corrected(None, None, None)
     mean = float(across / dense)
+    if 1 < balances.n_seeds < FEWEST_SEEDS:
+        return Corrected(mean, None, None)
     return Corrected(
         mean,
         _end(mean, -math.pi / 2, lambda alpha: balances.beyond(alpha, confidence) > 0),
@@ -138,7 +146,8 @@ class Balances:
     products: (2, 2) unbiased sums over classes of products of the true balances, dense first.
     examples, interaction: (C, 2, 2) covariances of a class's recalls / accuracy, mean over seeds, that are due to the
     draw of examples, and the part of it that is each seed's own. seeds: (2, 2) the mean over classes of what is due
-    to the draw of seeds. 0 with one seed.
+    to the draw of seeds. 0 with one seed. moved: (S, C, 2) what each seed adds to the error of the mean. unseen: (C, 2)
+    what a recall may vary though the examples show nothing of it, because all or none are right.
     """
 
     def __init__(self, found: Moments) -> None:
@@ -154,6 +163,9 @@ class Balances:
         mean = hits.mean(axis=0)
         self.examples = (found.counts / (scale * seeds**2) - _outer(mean, mean) / size) / pairs
         single = (found.own / scale - np.einsum("sci,scj->cij", hits, hits) / size) / pairs
+        still = np.diagonal(self.examples, axis1=1, axis2=2) <= _NOTHING
+        # As if half an example of n + 1 were answered otherwise.
+        self.unseen = still * (0.5 * (n + 0.5) / ((n + 1) ** 2 * n))[:, None] / accuracy**2
         self.recalls = hits / n[:, None]
         #: how much of a class's own noise is in the sum over classes: of recall_c - accuracy, squared
         self.weight = 1 - 2 * self.share + n_classes * self.share**2
@@ -166,8 +178,8 @@ class Balances:
             alone = np.einsum("sci,scj->ij", apart, apart) - self._noise(single)
             self.products = (seeds**2 * self.products - alone) / (seeds * (seeds - 1))
             self.interaction = (single - seeds * self.examples) / (seeds * (seeds - 1))
-            moved = apart - self.apart
-            spread = np.einsum("sci,scj->ij", moved, moved) / (seeds * (seeds - 1))
+            self.moved = (apart - self.apart) / math.sqrt(seeds * (seeds - 1))
+            spread = np.einsum("sci,scj->ij", self.moved, self.moved)
             self.seeds = _positive((spread - self._noise(self.interaction)) / n_classes)
         else:
             self.interaction, self.seeds = np.zeros_like(self.examples), np.zeros((2, 2))
@@ -201,7 +213,10 @@ class Balances:
         # First order: two-way analysis of variance over examples and seeds of the linearized statistic.
         by_examples = float(weights**2 @ of_contrast(self.examples))
         first = max(0.0, by_examples - float(error @ of_contrast(self.examples)))
-        extra = by_models = 0.0
+        # Once: where many classes are small, the others' variance stands for the still ones too.
+        first += float(np.max(weights**2 * (self.unseen @ contrast**2)))
+        extra = by_models = common = 0.0
+        together = False
         if self.n_seeds > 1:
             by_seeds = np.einsum("sci,c,i->s", self.recalls, weights, contrast)
             own = float(np.var(by_seeds, ddof=1)) / self.n_seeds
@@ -216,8 +231,16 @@ class Balances:
         second = 2 * float(np.einsum("cij,cji->", turned, turned))
         if self.n_seeds > 1:
             single = form @ (self.interaction + self.seeds)
-            second += 2 * float(np.einsum("cij,cji->", single, single)) / (self.n_seeds - 1)
-        variance = first + second + extra
+            alone = float(np.einsum("cij,cji->", single, single))
+            second += 2 * alone / (self.n_seeds - 1)
+            # More where seeds move classes together: the square of a covariance matrix, estimated without bias.
+            few = self.n_seeds - 1
+            products = np.einsum("sci,cij,tcj->st", self.moved, form, self.moved)
+            joint = float((products**2).sum()) - float(np.trace(products)) ** 2 / few
+            joint *= few**2 / (max(1, few - 1) * (few + 2))
+            common = 2 * max(0.0, joint - alone) * self.n_seeds / few
+            together = joint > _TOGETHER * alone
+        variance = first + second + extra + common
         statistic = float(self.products[0, 1] - alpha * self.products[0, 0])
         if variance <= 0:
             return 0.0
@@ -225,10 +248,14 @@ class Balances:
         third = 8 * float(np.einsum("cij,cjk,cki->", turned, turned, turned))
         third += 6 * float(squares @ np.einsum("ci,cij,cj->c", along, form, along))
         skewness = min(1.2, max(-1.2, third / variance**1.5))
-        freedom = by_models**2 / max(1, self.n_seeds - 1) + (first + second) ** 2 / self.freedom
+        spread = (by_models**2 + common**2) / max(1, self.n_seeds - 1) + (first + second) ** 2 / self.freedom
+        freedom = variance**2 / spread
+        if together:
+            # A single draw of each seed is then all there is.
+            freedom = min(freedom, self.n_seeds - 1)
         from scipy.special import stdtrit
 
-        critical = float(stdtrit(variance**2 / freedom, (1 + confidence) / 2))
+        critical = float(stdtrit(freedom, (1 + confidence) / 2))
         shift = skewness / 6 * (critical**2 - 1)
         ratio = statistic / math.sqrt(variance)
         return ratio - (critical + shift) if ratio > critical + shift else min(0.0, ratio + critical - shift)

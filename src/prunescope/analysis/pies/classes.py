@@ -9,7 +9,7 @@ import numpy as np
 from prunescope.analysis.alpha.distortion import Distortion
 from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.csv_text import null
-from prunescope.analysis.paired import mcnemar
+from prunescope.analysis.paired import difference_by_cluster, harm_tests
 from prunescope.analysis.pies.votes import Pies
 from prunescope.analysis.ttests import benjamini_hochberg, holm
 from prunescope.predictions.store import Predictions
@@ -37,27 +37,41 @@ def class_counts(side: Predictions, pies: Pies) -> list[ClassCount]:
     ]
 
 
-def with_tests(rows: list[ClassCount], side: Predictions, pies: Pies, found: Distortion) -> list[ClassCount]:
+def with_tests(
+    rows: list[ClassCount],
+    side: Predictions,
+    pies: Pies,
+    found: Distortion,
+    clusters: np.ndarray | None = None,
+) -> list[ClassCount]:
     """Rows of a single-label task with recalls, harm and tests; classes without examples have none.
 
     Args:
         rows: of ``class_counts``, in the order of the classes.
+        clusters: (n,) what examples are drawn together, if any.
     """
     held = [c for c, row in enumerate(rows) if row.n_examples]
     n_classes = len(rows)
     right = [vote.vote == side.label for vote in (pies.dense, pies.pruned)]
-    wrong = np.bincount(side.label[right[0] & ~right[1]], minlength=n_classes)[held]
-    better = np.bincount(side.label[~right[0] & right[1]], minlength=n_classes)[held]
-    p_values = mcnemar(wrong, better).tolist()
+    wrong, better, every = harm_tests(
+        right[0] & ~right[1], ~right[0] & right[1], side.label, n_classes, clusters
+    )
+    p_values = [every[c] for c in held]
     total, pies_total = len(side.label), int(pies.is_pie.sum())
-    of_pies = [fisher(rows[c].n_pies, rows[c].n_examples, pies_total, total) for c in held if pies_total]
+    of_pies = [
+        fisher(rows[c].n_pies, rows[c].n_examples, pies_total, total)
+        if clusters is None
+        else share_test(pies.is_pie, side.label == c, clusters)
+        for c in held
+        if pies_total
+    ]
     untested: list[float | None] = [None] * len(held)
     tested = zip(
         held,
         found.recall_dense.mean(axis=0)[held],
         found.recall_pruned.mean(axis=0)[held],
-        wrong.tolist(),
-        better.tolist(),
+        wrong[held].tolist(),
+        better[held].tolist(),
         p_values,
         holm(p_values),
         benjamini_hochberg(p_values),
@@ -114,6 +128,13 @@ def fisher(both: int, first: int, second: int, of: int) -> float:
     weight = np.exp(log - log.max())
     limit = weight[both - int(shared[0])] * (1 + 1e-7)
     return min(1.0, float(weight[weight <= limit].sum() / weight.sum()))
+
+
+def share_test(held: np.ndarray, inside: np.ndarray, clusters: np.ndarray) -> float:
+    """Two-sided p-value that something is as frequent inside a group as outside, by Student's t over clusters."""
+    if inside.all() or not inside.any():
+        return 1.0
+    return difference_by_cluster(held.astype(np.float64), inside, clusters).p_value
 
 
 def _share(count: int, counts: np.ndarray) -> float | None:

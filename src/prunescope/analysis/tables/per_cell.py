@@ -9,6 +9,7 @@ import numpy as np
 
 from prunescope.analysis import audit_tables
 from prunescope.analysis.alpha.distortion import mean_recall_variance
+from prunescope.analysis.controls import alpha_of, matched
 from prunescope.analysis.leading import led
 from prunescope.analysis.stats import mean, std
 from prunescope.analysis.tables.cell import Recalls
@@ -68,7 +69,12 @@ def effectiveness_on_pies(study: StudyResults) -> Iterator[EffectivenessOnPies]:
     for cell in study.pruned:
         dense, pruned = cell.on_pies
         yield EffectivenessOnPies(
-            **cell.names, metric=cell.metric, dense=dense, pruned=pruned, n_pies=cell.summary["n_pies"]
+            **cell.names,
+            metric=cell.metric,
+            dense=dense,
+            pruned=pruned,
+            n_pies=cell.summary["n_pies"],
+            n_seeds=led(cell.summary).get("n_scored_on_pies"),
         )
 
 
@@ -100,6 +106,7 @@ def alpha(study: StudyResults) -> Iterator[Alpha]:
                 corrected_low=corrected.get("ci_low"),
                 corrected_high=corrected.get("ci_high"),
                 corrected_verdict=corrected.get("verdict"),
+                alpha_control=alpha_of(matched(study, cell)),
             )
 
 

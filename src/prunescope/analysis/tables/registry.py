@@ -46,6 +46,7 @@ class Control(CellRow):
     ci_low: A[float | None, "lower end of the interval of `change_from_control`; empty with one seed"]
     ci_high: A[float | None, "upper end"]
     n_seeds: A[int, "seeds that have all three scores"]
+    alpha_control: A[float | None, "mean alpha between dense models and controls of the same seed"] = None
 
 
 @TABLES.add("pie_share", f"{_PER_CELL}:pie_share")
@@ -67,6 +68,7 @@ class EffectivenessOnPies(CellRow):
     dense: A[float | None, "mean score of the dense models; empty without PIEs"]
     pruned: A[float | None, "mean score of the pruned models"]
     n_pies: A[int | None, "PIEs"]
+    n_seeds: A[int | None, "seeds of which both models have a score on the PIEs"] = None
 
 
 @TABLES.add("el2n_bins", f"{_PER_CELL}:el2n_bins")
@@ -103,6 +105,9 @@ class Alpha(CellRow):
     )
     corrected_high: A[float | None, "upper end"] = None
     corrected_verdict: A[str | None, "as `verdict`, of this interval"] = None
+    alpha_control: A[
+        float | None, "mean alpha between dense models and controls of the same seed, where nothing is pruned"
+    ] = None
 
 
 @TABLES.add("alpha_tests", "prunescope.analysis.alpha.tests:rows")

@@ -162,3 +162,40 @@ def test_true_distortion_is_found(distortion: float, sign: int) -> None:
         right += np.sign(balances.beyond(1.0, 0.99)) == sign
     assert np.median(means) == pytest.approx(distortion, rel=0.1)
     assert right >= 36
+
+
+def test_recalls_of_nought_and_one_are_not_certain() -> None:
+    """A model that answers one class always: no example varies within a class, which is not knowledge of its recall."""
+    label = np.repeat(np.arange(5), [60, 135, 135, 135, 135])
+    dense = (label > 0)[None]
+    pruned = (label == 1)[None]
+    found = corrected_slope(of(dense, pruned, label), 0.99)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.9 < 1 < found.high
+    assert found.verdict == "?"
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_two_or_three_seeds_are_too_few_to_say(seeds: int) -> None:
+    found = corrected_slope(study(np.random.default_rng(5), 200, seeds, 0.08, 3.0), 0.99)
+    assert found.mean == pytest.approx(3, rel=0.3)
+    assert (found.low, found.high, found.verdict) == (None, None, "?")
+    one = corrected_slope(study(np.random.default_rng(5), 400, 1, 0.08, 3.0), 0.99)
+    assert one.verdict == ">"
+
+
+def test_seeds_that_move_classes_together_are_not_taken_for_distortion() -> None:
+    """One factor a seed, half as large as the classes' differences: classes are not independent witnesses."""
+    rng = np.random.default_rng(6)
+    wrong, runs = 0, 300
+    for _ in range(runs):
+        load, gaps = rng.standard_normal((2, 10))
+        label = np.repeat(np.arange(10), 200)
+        level = ndtri(0.8) + 0.18 * (gaps - gaps.mean()) / gaps.std()
+        sides = [
+            rng.random((6, len(label))) < ndtr(level + 0.2 * rng.standard_normal((6, 1)) * load)[:, label]
+            for _ in range(2)
+        ]
+        wrong += Balances(of(sides[0], sides[1], label)).beyond(1.0, 0.99) != 0
+    assert wrong <= 12  # 3 are due; 6 % where classes count as independent
