@@ -64,7 +64,7 @@ VERSION = {
     "cell": 7,
     "tables": 14,
     "figures": 14,
-    "paper": 11,
+    "paper": 12,
     "report": 13,
     "tune": 1,
 }

@@ -27,10 +27,15 @@ def work_of(study: Study, cell: Cell, forward: float) -> Work:
     """What one model of the cell does by itself; ``forward``: operations of an example's forward pass."""
     data, training = study.datasets[cell.dataset].declared(), study.training(cell.dataset, cell.arch)
     epochs = _epochs(training, study, cell)
-    # A teacher answers every example that is trained on, too.
-    taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
+    steps, taught = epochs * -(-data.train // training.batch_size), 0
+    pruner = None if cell.dense else study.all_pruners[cell.pruner]
+    if pruner is not None and pruner.objective != "task":
+        # A teacher answers every example that is trained on, too.
+        taught = data.train * epochs
+        if pruner.objective == "self-regularized" and pruner.objective_steps is not None:
+            taught += data.validation * (steps // pruner.objective_steps)
     return Work(
-        steps=epochs * -(-data.train // training.batch_size),
+        steps=steps,
         trained=data.train * epochs,
         predicted=data.train + data.validation * (epochs + 1) + data.test + taught,
         forward_flops=forward,

@@ -185,7 +185,7 @@ class _Block:
             else:
                 yield from dense(state)
         teacher = None
-        if self.starts and job.composition.objective == "distilled" and not job.composition.needs_trained:
+        if self.starts and job.composition.has_dense_teacher and not job.composition.needs_trained:
             teacher = dense_teacher(state, partial(checkpoints.restore, self.starts))
         yield from pruned(state, job.composition, job.target, beginning, teacher)
 

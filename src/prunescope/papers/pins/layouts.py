@@ -55,7 +55,8 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
             continue
         kind, _, numbers = _KINDS[place]
         sparsity = _sparsity(row.sparsity)
-        published = printed.get((dataset, arch, row.pruner, sparsity, row.metric))
+        method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
+        published = printed.get((dataset, arch, method, sparsity, row.metric))
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
