@@ -61,7 +61,7 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 1,
-    "cell": 7,
+    "cell": 8,
     "tables": 14,
     "figures": 14,
     "paper": 12,

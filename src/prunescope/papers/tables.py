@@ -24,7 +24,10 @@ class Published(Row):
     quantity: A[str, "what is printed"]
     published: A[float, "printed number"]
     ours: A[float | None, "the study's; empty where it does not exist, such as a deviation over one seed"]
-    difference: A[float | None, "ours - published"]
+    difference: A[
+        float | None,
+        "ours - published; empty where ours is another metric of the same name (METEOR, ROUGE-L)",
+    ]
 
 
 @TABLES.add("published_tests")

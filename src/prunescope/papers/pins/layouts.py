@@ -12,6 +12,7 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Cell, Paper
 from prunescope.papers.pins import printed as pins
+from prunescope.papers.printed import UNLIKE
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record, alike
 from prunescope.papers.wording import decimal, spread
@@ -57,13 +58,14 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         sparsity = _sparsity(row.sparsity)
         method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
         published = printed.get((dataset, arch, method, sparsity, row.metric))
+        unlike = published is None or row.mean is None or row.metric in UNLIKE
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
             "table": numbers.get(arch or "", ""),
             "kind": kind,
             "published": published,
-            "difference": None if published is None or row.mean is None else round(row.mean - published, 6),
+            "difference": None if unlike else round(row.mean - published, 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
