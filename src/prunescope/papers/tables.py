@@ -26,7 +26,7 @@ class Published(Row):
     ours: A[float | None, "the study's; empty where it does not exist, such as a deviation over one seed"]
     difference: A[
         float | None,
-        "ours - published; empty where ours is another metric of the same name (METEOR, ROUGE-L)",
+        "ours - published; empty for METEOR and ROUGE-L, which are other metrics of these names",
     ]
 
 

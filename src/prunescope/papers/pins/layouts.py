@@ -58,14 +58,14 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         sparsity = _sparsity(row.sparsity)
         method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
         published = printed.get((dataset, arch, method, sparsity, row.metric))
-        unlike = published is None or row.mean is None or row.metric in UNLIKE
+        comparable = None if row.metric in UNLIKE else published
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
             "table": numbers.get(arch or "", ""),
             "kind": kind,
             "published": published,
-            "difference": None if unlike else round(row.mean - published, 6),
+            "difference": None if comparable is None or row.mean is None else round(row.mean - comparable, 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
