@@ -57,6 +57,7 @@ TABLES = [*ANALYSIS_TABLES, *PAPER_TABLES]
 # imported modules, and rerunning everything for a comment would be worse.
 VERSION = {
     "data": 1,
+    "readability": 2,
     "encode": 1,
     "model": 2,
     "weights": 2,

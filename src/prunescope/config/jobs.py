@@ -69,7 +69,7 @@ def _without_effect(composition: Pruner | None) -> dict[str, Any]:
     """Training settings that do not change what the job leaves, at their defaults."""
     names = []
     if composition is not None:
-        names.append("early_fraction")
+        names += ["early_fraction", "early_epochs_from"]
     if composition is None or not composition.fine_tunes:
         names += ["finetune_epochs", "finetune_lr_factor"]
     if composition is None or composition.recovery != "rewind":

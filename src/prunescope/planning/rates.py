@@ -49,6 +49,9 @@ _FREE_OF_ARCH = frozenset(
         "revision",
         "vectors_path",
         "min_count",
+        "padding_vector",
+        "head_dropout",
+        "token_types",
         "vocabulary",
         "initializer_range",
     )
@@ -57,7 +60,7 @@ _FREE_OF_ARCH = frozenset(
 #: Likewise of training. What is not listed here, settings still to come included, must agree.
 _FREE_OF_TRAINING = frozenset(
     """lr epochs weight_decay momentum milestones finetune_epochs finetune_lr_factor keep threshold_split
-    early_fraction""".split()  # noqa: SIM905
+    early_fraction early_epochs_from""".split()  # noqa: SIM905
 )
 
 

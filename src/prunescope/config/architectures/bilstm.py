@@ -31,6 +31,13 @@ class BiLSTM(Stackable):
         description="GloVe or word2vec text file (also .gz), environment variables are filled in; "
         "null: vectors are learned from the training texts",
     )
+    later: ClassVar[tuple[str, ...]] = (*Stackable.later, "padding_vector")
+
+    padding_vector: Literal["random", "zeros", "mean"] = Field(
+        "random",
+        description="what padding is: a random vector with the vectors' mean and standard deviation, zeros, or the "
+        "mean vector",
+    )
     min_count: int = Field(
         2, ge=1, description="learned vectors: words seen less often in the training texts are unknown"
     )

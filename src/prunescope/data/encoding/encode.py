@@ -24,6 +24,7 @@ from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path, expanded, write_text
+from prunescope.predictions.texts import basic_english
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Subwords
@@ -239,7 +240,7 @@ def _encode_words(
     about: dict[str, Any],
 ) -> list[str]:
     tokens = {
-        split: [[words.basic_english(text) for text in column] for column in _columns(table)]
+        split: [[basic_english(text) for text in column] for column in _columns(table)]
         for split, table in tables.items()
     }
     given = None
@@ -260,6 +261,8 @@ def _encode_words(
         tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, words.PAD)
     if given is None:
         given = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
+    if arch.padding_vector != "random":
+        given[words.PAD] = 0.0 if arch.padding_vector == "zeros" else given[words.UNKNOWN]
     tensors["vectors"] = given
     about |= {"kind": "words", "pad": words.PAD, "vocabulary_size": len(vocabulary), "max_tokens": length}
     return vocabulary
