@@ -63,7 +63,7 @@ VERSION = {
     "weights": 2,
     "el2n": 1,
     "cell": 8,
-    "tables": 14,
+    "tables": 15,
     "figures": 14,
     "paper": 12,
     "report": 13,

@@ -40,6 +40,7 @@ NOT_REPORTED = frozenset(
         "job_minutes",
         "tune",
         "weight_statistics",
+        "exported_scores",
     }
 )
 
@@ -263,6 +264,12 @@ class WorkflowGrid:
         """Measures of a cell's weights; only of archs for which the study asks."""
         cell = self.cell(wildcards)
         return self._of_blocks(cell, "weights.json") if cell.arch in self.study.weight_statistics else []
+
+    def exported_on(self, wildcards: Any) -> list[str]:
+        """The encoded data set on which a block of models is scored as exported, where the study asks for it."""
+        if wildcards.dataset not in self.study.exported_scores:
+            return []
+        return [self.layout.inputs.format(dataset=wildcards.dataset, arch=wildcards.arch)]
 
     # Files of the whole study, or (scope ``only/<data set>/``) of one data set.
 

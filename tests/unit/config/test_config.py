@@ -543,3 +543,13 @@ def test_the_old_name_of_levels_is_read_and_its_new_one_said(study_dict, capsys)
     ]
     study_from(changed(raw, "pruners.old.schedule", "levels"))
     assert capsys.readouterr().err == ""
+
+
+def test_exported_scores_are_of_data_sets_there_are_and_of_measured_archs(study_dict):
+    assert study_from(
+        study_dict | {"exported_scores": ["numbers"], "weight_statistics": ["bilstm"]}
+    ).exported_scores
+    with pytest.raises(UserError, match="exported_scores: unknown data set 'x'"):
+        study_from(study_dict | {"exported_scores": ["x"], "weight_statistics": ["bilstm"]})
+    with pytest.raises(UserError, match="exported_scores: are of archs in `weight_statistics`"):
+        study_from(study_dict | {"exported_scores": ["numbers"]})

@@ -401,6 +401,12 @@ class Weights(CellRow):
     row_gini_random: A[float | None, "row_gini if as many weights were left at random positions"]
     column_gini_random: A[float | None, "column_gini at random positions"]
     megabytes_float32: A[float | None, "size of all weights in float32, 10^6 bytes"]
+    megabytes_csr: A[
+        float | None, "size of the weights left as INT8 in plain compressed sparse rows, 10^6 bytes"
+    ]
+    exported_score: A[
+        float | None, "score of the models as `prunescope export` writes them (`exported_scores`), mean"
+    ]
 
 
 @TABLES.add("weight_values", "prunescope.analysis.weights.tables:weight_values")
