@@ -89,7 +89,7 @@ class Study(Spec):
         None,
         gt=0,
         description="archs without `block` of their own: a job takes as many seeds as train in this time, by assumed "
-        "rates of a data-centre GPU; null: one seed",
+        "rates of an H200; null: one seed",
     )
     checkpoint_seconds: float = Field(
         300.0,

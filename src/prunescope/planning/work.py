@@ -8,6 +8,7 @@ from prunescope.config.architectures import (
     rewinding_epochs,
 )
 from prunescope.config.grid import Cell
+from prunescope.config.jobs import alone_because
 from prunescope.config.study import Study
 from prunescope.planning.rates import Rate, Rates, Work
 
@@ -53,17 +54,19 @@ def _unpadded(study: Study, cell: Cell, forward: float) -> float | None:
     return None if facts.mean_tokens is None else forward * facts.mean_tokens / facts.tokens
 
 
-def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates, block: int = 1) -> Rate:
-    """The rate at which an arch trains on a data set, ``block`` seeds a job."""
-    facts, spec = study.datasets[dataset].declared(), study.archs[arch]
-    training = study.training(dataset, arch)
+def rate_of(study: Study, cell: Cell, forward: float, rates: Rates, seeds: int = 1) -> Rate:
+    """The rate at which models of a cell train, ``seeds`` a job: side by side where they can."""
+    facts, spec = study.datasets[cell.dataset].declared(), study.archs[cell.arch]
+    training = study.training(cell.dataset, cell.arch)
+    composition = None if cell.dense else study.all_pruners[cell.pruner]
+    alone = spec.lock_step == "alone" or alone_because(composition, training) is not None
     mean = facts.mean_tokens if training.padding == "none" else None
     return rates.rate(
         spec,
         training,
         tokens=facts.tokens,
         image=facts.image,
-        block=block,
+        block=1 if alone else min(seeds, spec.most_at_once),
         forward_flops=forward if mean is None else forward * mean / facts.tokens,
         mean_tokens=mean,
     )

@@ -199,8 +199,8 @@ class WorkflowGrid:
     # Files of a block of seeds.
 
     def pretrained(self, wildcards: Any) -> list[str]:
-        """Proof that the pretrained checkpoint of an arch was fetched from the hub; none for others."""
-        return [self.layout.pretrained] if self.study.archs[wildcards.arch].from_hub else []
+        """Proof that the checkpoint or the word vectors of an arch were fetched; none for others."""
+        return [self.layout.pretrained] if self.study.archs[wildcards.arch].fetched else []
 
     def dense_checkpoints(self, wildcards: Any) -> list[str]:
         """Checkpoints of the dense models with this block's seeds; none where the pruner asks for none."""

@@ -16,7 +16,7 @@ from prunescope.data.dataset import DataTable
 from prunescope.data.encoding import words
 from prunescope.data.encoding.answers import as_bytes, check, continued, from_bytes, padded, tagged, windows
 from prunescope.data.encoding.byte_pairs import BytePairs
-from prunescope.data.encoding.vectors import read_vectors
+from prunescope.data.encoding.vectors import published_vectors, read_vectors
 from prunescope.data.images import channel_statistics
 from prunescope.data.published import covering_power_of_two
 from prunescope.data.settings import Spans, Texts
@@ -244,7 +244,7 @@ def _encode_words(
         for split, table in tables.items()
     }
     given = None
-    if arch.vectors_path is None:
+    if arch.vectors_path is None and arch.published_vectors is None:
         vocabulary = words.vocabulary(tokens["train"], arch.min_count)
     else:
         # Given vectors know words whether or not the training texts hold them.
@@ -252,9 +252,12 @@ def _encode_words(
             [text for columns in tokens.values() for text in columns[part]]
             for part in range(len(tokens["train"]))
         ]
-        vocabulary, given = read_vectors(
-            expanded(arch.vectors_path), words.vocabulary(everything, 1), arch.vectors
+        file = (
+            published_vectors(arch.published_vectors)
+            if arch.published_vectors is not None
+            else expanded(str(arch.vectors_path))
         )
+        vocabulary, given = read_vectors(file, words.vocabulary(everything, 1), arch.vectors)
     numbered = {split: words.numbered(columns, vocabulary) for split, columns in tokens.items()}
     length = max_tokens or covering_power_of_two([len(row) for row in numbered["train"]])
     for split, rows in numbered.items():
