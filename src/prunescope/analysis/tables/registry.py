@@ -41,7 +41,10 @@ class Control(CellRow):
     metric: A[str, "as in `effectiveness`"]
     change_from_dense: A[float | None, "mean over seeds of pruned minus dense score"]
     change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
-    ci_low: A[float | None, "lower end of the interval of `change_from_control`; empty with one seed"]
+    ci_low: A[
+        float | None,
+        "lower end of the interval of `change_from_control`, cut off at what a change can be; empty with one seed",
+    ]
     ci_high: A[float | None, "upper end"]
     n_seeds: A[int, "seeds that have all three scores"]
 
