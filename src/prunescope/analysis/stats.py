@@ -58,7 +58,7 @@ def standard_error(values: Sequence[float] | np.ndarray) -> float | None:
 def t_interval(
     values: Sequence[float] | np.ndarray, confidence: float, low: float = -math.inf, high: float = math.inf
 ) -> Interval:
-    """Student's t interval of the mean: mean ± t((1 + confidence) / 2, n - 1) · s / √n; cut off at ``low``, ``high``."""
+    """Student's t interval of the mean: mean ± t((1 + confidence) / 2, n - 1) · s / √n; within ``low``, ``high``."""
     center, spread = mean(values), std(values)
     if center is None or spread is None:
         return Interval(center, None, None)

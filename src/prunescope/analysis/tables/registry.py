@@ -43,7 +43,7 @@ class Control(CellRow):
     change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
     ci_low: A[
         float | None,
-        "lower end of the interval of `change_from_control`, cut off at what a change can be; empty with one seed",
+        "lower end of the interval of `change_from_control`, at least -1 or -2; empty with one seed",
     ]
     ci_high: A[float | None, "upper end"]
     n_seeds: A[int, "seeds that have all three scores"]
