@@ -21,10 +21,11 @@ from prunescope.analysis.pies.votes import (
     text_votes,
     token_votes,
 )
-from prunescope.analysis.readability import MEASURES, compare, count_tokens
+from prunescope.analysis.readability import MEASURES, compare
 from prunescope.analysis.stats import t_interval
 from prunescope.predictions.scores import correct, flips, macro_f1, scores
 from prunescope.predictions.store import Predictions
+from prunescope.predictions.texts import count_tokens
 
 
 def side(task: str, label: Any, prediction: Any, classes: tuple[str, ...] = ("a", "b", "c")) -> Predictions:
@@ -299,3 +300,4 @@ def test_readability_ratio_is_mean_over_mean() -> None:
 def test_tokens_are_words_and_marks() -> None:
     assert count_tokens("Don't panic, 42!") == 7  # Don ' t panic , 42 !
     assert count_tokens("  \n") == 0
+    assert count_tokens('He said: "no".', "Yes; no.") == 8  # he said no . | yes no .

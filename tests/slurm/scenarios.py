@@ -44,7 +44,9 @@ def faults_of_jobs() -> Found:
     """Jobs are killed, cancelled, requeued, warned, out of time; the node is drained; one job always fails."""
     found = Found()
     with temporary_cluster() as (cluster, folder):
-        # No such file: encoding texts for this architecture fails whenever it is tried.
+        # A torn file: encoding texts for this architecture fails whenever it is tried.
+        torn = folder / "torn.txt"
+        torn.write_text("word 0.5", encoding="utf-8")
         prose = {
             "source": "docstrings",
             "libraries": ["snakemake", "jinja2"],
@@ -53,7 +55,7 @@ def faults_of_jobs() -> Found:
         }
         study = copy.deepcopy(STUDY)
         study["datasets"]["prose"] = prose
-        study["archs"]["bilstm"] = {"family": "bilstm", "vectors_path": "nowhere.txt", "vectors": 8}
+        study["archs"]["bilstm"] = {"family": "bilstm", "vectors_path": str(torn), "vectors": 8}
         study["grid"].append({**STUDY["grid"][0], "datasets": ["prose"], "archs": ["bilstm"]})
         site = Site(cluster, folder, study)
         run = site.start(TABLES, TABLES.replace("digits", "prose"))

@@ -139,7 +139,7 @@ def test_job_that_always_fails_is_reported_with_its_log(jobs: Found) -> None:
     last = jobs.said[jobs.said.index("failed: encode") :]
     assert "results/data/prose/inputs/bilstm.safetensors" in last
     assert "log: results/logs/encode/prose/bilstm.log" in last
-    assert "nowhere.txt: " in last
+    assert "torn.txt: " in last
 
 
 def test_tables_after_faults_of_the_main_process(main: Found, undisturbed: dict[str, bytes]) -> None:

@@ -70,6 +70,6 @@ rule readability:
         CONDA
     threads: 2
     params:
-        version=VERSION["data"],
+        version=VERSION["readability"],
     shell:
         "prunescope readability --texts {input:q} --out {output:q} --processes {threads} > {log:q} 2>&1"

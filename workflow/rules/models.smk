@@ -87,6 +87,7 @@ rule weights:
     input:
         models=GRID.models,
         metrics=LAYOUT.model("metrics.json"),
+        inputs=GRID.exported_on,
     output:
         LAYOUT.model("weights.json"),
     log:
@@ -96,5 +97,5 @@ rule weights:
     params:
         version=VERSION["weights"],
     shell:
-        "prunescope weights --models {input.models:q} --metrics {input.metrics:q}"
+        "prunescope weights --models {input.models:q} --metrics {input.metrics:q} --inputs {input.inputs:q}"
         " --out {output:q} > {log:q} 2>&1"

@@ -11,6 +11,8 @@ from prunescope.analysis.tables.results import StudyResults
 from prunescope.config.controls import control_of
 from prunescope.config.pruners import Pruner
 
+_CORRELATIONS = ("pearson", "spearman", "matthews")
+
 
 def rows(study: StudyResults) -> Iterator[Control]:
     """One row per pruned cell of a data set and architecture that have controls, if its own is there.
@@ -28,7 +30,10 @@ def rows(study: StudyResults) -> Iterator[Control]:
             continue
         control = dense if found is None else found.scores("pruned")
         seeds = sorted(pruned.keys() & control.keys() & dense.keys())
-        from_control = t_interval([pruned[s] - control[s] for s in seeds], study.analysis.confidence)
+        # As far as two scores can be apart: shares lie from 0 to 1, correlations from -1.
+        reach = 2.0 if cell.metric in _CORRELATIONS else 1.0
+        changes = [pruned[s] - control[s] for s in seeds]
+        from_control = t_interval(changes, study.analysis.confidence, -reach, reach)
         yield Control(
             **cell.names,
             metric=cell.metric,

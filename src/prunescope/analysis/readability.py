@@ -1,7 +1,7 @@
 """How hard the texts are to read for people: eight measures (PIE paper, section 4.4).
 
 Seven are textstat's, at the pinned version (others count syllables differently and give other
-scores). ``text_length`` counts tokens: runs of word characters and single punctuation marks, or
+scores). ``text_length`` counts tokens as Table 7 of that paper does (``predictions.texts.count_tokens``), or is
 the table's own ``n_tokens`` column where it has one.
 """
 
@@ -25,7 +25,7 @@ from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
-from prunescope.predictions.texts import Texts, read_texts
+from prunescope.predictions.texts import Texts, count_tokens, read_texts
 from prunescope.seeds import stream
 
 FORMULAS = (
@@ -45,16 +45,10 @@ _WORTH_PROCESSES = 2_000_000
 #: Random draws of a permutation test, and from how many texts of either group on it takes the normal limit instead.
 _DRAWS, _LARGE = 4_999, 500
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
 _WORD = re.compile(r"[^\W\d_]+")
 
 #: Key of the share of English words in the metadata of a file of scores.
 _ENGLISH_KEY = b"english_share"
-
-
-def count_tokens(text: str) -> int:
-    """Words and punctuation marks."""
-    return sum(1 for _ in _TOKEN.finditer(text))
 
 
 def score_texts(texts: Sequence[str], *, processes: int = 1) -> np.ndarray:
@@ -120,11 +114,9 @@ def _textstat() -> Any:
 
 
 def with_counts(scores: np.ndarray, texts: Texts) -> np.ndarray:
-    """The scores with the table's own token counts as text length, where it has them."""
-    if texts.n_tokens is None:
-        return scores
+    """The scores with the text length that the table itself has, or with the separators of texts that were joined."""
     scores = scores.copy()
-    scores[:, -1] = texts.n_tokens
+    scores[:, -1] = scores[:, -1] + texts.columns - 1 if texts.n_tokens is None else texts.n_tokens
     return scores
 
 

@@ -55,8 +55,10 @@ def standard_error(values: Sequence[float] | np.ndarray) -> float | None:
     return None if spread is None else spread / math.sqrt(len(values))
 
 
-def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> Interval:
-    """Student's t interval of the mean: mean ± t((1 + confidence) / 2, n - 1) · s / √n."""
+def t_interval(
+    values: Sequence[float] | np.ndarray, confidence: float, low: float = -math.inf, high: float = math.inf
+) -> Interval:
+    """Student's t interval of the mean: mean ± t((1 + confidence) / 2, n - 1) · s / √n; within ``low``, ``high``."""
     center, spread = mean(values), std(values)
     if center is None or spread is None:
         return Interval(center, None, None)
@@ -64,4 +66,4 @@ def t_interval(values: Sequence[float] | np.ndarray, confidence: float) -> Inter
 
     n = len(values)
     half = float(stdtrit(n - 1, (1 + confidence) / 2)) * spread / math.sqrt(n)
-    return Interval(center, center - half, center + half)
+    return Interval(center, max(low, center - half), min(high, center + half))

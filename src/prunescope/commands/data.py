@@ -89,7 +89,7 @@ def _pretrained(arguments: argparse.Namespace) -> int:
     from prunescope.models.checkpoint_fetch import fetch
 
     arch = parsed(TypeAdapter(Arch), arguments.settings, "--settings")
-    if getattr(arch, "pretrained", None) is None and not arch.from_hub:
+    if getattr(arch, "pretrained", None) is None and not arch.fetched:
         raise UserError(
             f"--settings: {arguments.arch} names no `pretrained` model; there is nothing to fetch"
         )

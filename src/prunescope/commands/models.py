@@ -116,6 +116,13 @@ def add_commands(commands: Any) -> None:
     )
     add_file(weights, "--models", "the block's models (models.safetensors or checkpoint.safetensors)")
     add_file(weights, "--metrics", "the block's metrics (metrics.json)")
+    weights.add_argument(
+        "--inputs",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="the encoded data set: score the models as exported, too",
+    )
     add_file(weights, "--out", "JSON file for the measures")
     weights.set_defaults(run=_weights)
 
@@ -186,5 +193,5 @@ def _tuned(arguments: argparse.Namespace) -> int:
 def _weights(arguments: argparse.Namespace) -> int:
     from prunescope.export.weights_job import measure
 
-    measure(arguments.models, arguments.metrics, arguments.out)
+    measure(arguments.models, arguments.metrics, arguments.out, *arguments.inputs[:1])
     return 0

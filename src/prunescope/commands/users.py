@@ -69,8 +69,7 @@ def add_commands(commands: Any) -> None:
         type=Path,
         default=[],
         metavar="FILE",
-        help="measured rates of one device, as benchmarks/rates.py writes them (default: assumed rates of a "
-        "data-centre GPU)",
+        help="measured rates of one device, as benchmarks/rates.py writes them (default: assumed rates of an H200)",
     )
     plan.set_defaults(run=_plan)
 

@@ -90,6 +90,9 @@ class Dataset(Spec):
     #: The paper that studies the data set, by which plans sum up work.
     paper: ClassVar[str] = "other"
 
+    #: Where its files come from, for whoever lacks them; empty where they are downloaded.
+    obtained: ClassVar[str] = ""
+
     @property
     def answers(self) -> Answers:
         """What a model says of an example, and so which architectures can say it."""

@@ -69,9 +69,20 @@ def _without_effect(composition: Pruner | None) -> dict[str, Any]:
     """Training settings that do not change what the job leaves, at their defaults."""
     names = []
     if composition is not None:
-        names.append("early_fraction")
+        names += ["early_fraction", "early_epochs_from"]
     if composition is None or not composition.fine_tunes:
         names += ["finetune_epochs", "finetune_lr_factor"]
     if composition is None or composition.recovery != "rewind":
         names.append("rewind_epochs")
     return {name: Training.model_fields[name].default for name in names}
+
+
+def alone_because(composition: Pruner | None, training: Training) -> str | None:
+    """Why a job's replicas cannot be trained together whatever the settings say; None where they can."""
+    if composition is not None and composition.is_gradual:
+        return "gradual pruning acts in every step: replicas are trained one after the other"
+    if composition is not None and composition.objective != "task":
+        return f"objective {composition.objective}: replicas are trained one after the other"
+    if not training.steady:
+        return "the learning rate changes within epochs: replicas are trained one after the other"
+    return None

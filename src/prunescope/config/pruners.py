@@ -68,6 +68,31 @@ class LayerShares(Spec):
     )
 
 
+class Teaching(Spec):
+    """How the objective ``self-regularized`` goes; by default as the PINS paper's Algorithm 1."""
+
+    first: Literal["given", "dense"] = Field(
+        "given",
+        description="the teacher until a checkpoint is better: the model that pruning starts from, or the trained "
+        "dense model, which the first evaluation replaces",
+    )
+    first_evaluation: int | None = Field(
+        None, ge=1, description="step of the first evaluation; null: as many steps as lie between two"
+    )
+    weight: Literal["added", "own-entropy", "teacher-entropy"] = Field(
+        "added",
+        description="added: the divergence is added to the task's loss; otherwise both are mixed by w and 1 - w, w "
+        "being 1 where the model's own (the teacher's) answer is certain and 0 where all classes are as likely; "
+        "numbers (regression) then have the task's loss alone",
+    )
+    temperature: float = Field(1.0, gt=0, description="of both answers, where losses are mixed")
+    keep: Literal["last", "best-score"] = Field(
+        "last",
+        description="gradually: the weights that count, by the training's `keep`, or of the best evaluation at the "
+        "final sparsity",
+    )
+
+
 class Pruner(Spec):
     """criterion x structure x scope x schedule x recovery x objective.
 
@@ -135,6 +160,9 @@ class Pruner(Spec):
         ge=1,
         description="self-regularized: training steps between evaluations on the validation split; null: an epoch",
     )
+    teaching: Teaching = Field(
+        Teaching(), description="self-regularized: the teacher and its part in the loss"
+    )
 
     @field_validator("criterion")
     @classmethod
@@ -178,6 +206,10 @@ class Pruner(Spec):
                 f"schedule: filters are removed all at once; use at-init or one-shot, not {self.schedule}"
             )
         self._possible_gradually()
+        if self.teaching.keep == "best-score" and not self.is_gradual:
+            raise ValueError(
+                "teaching: keep: best-score is of gradual schedules; use last, or schedule: gradual"
+            )
         if self.objective == "distilled" and self.in_levels:
             raise ValueError(
                 "objective: a level starts from the models of the level below, without the dense ones; use task or "
@@ -224,6 +256,8 @@ class Pruner(Spec):
             idle.append("objective")
         if self.objective != "self-regularized":
             idle.append("objective_steps")
+        if self.objective != "self-regularized" or self.teaching == Teaching():
+            idle.append("teaching")
         if self.schedule == "gradual":
             idle += ["rounds", "recovery", "gradient_batches", "gradient_batch_size", "gradient", "decay"]
             idle.append("gradient_mode")
@@ -254,9 +288,15 @@ class Pruner(Spec):
         return self.schedule != "at-init"
 
     @property
+    def has_dense_teacher(self) -> bool:
+        """Whether a trained dense model teaches, at least at first."""
+        of_first = self.objective == "self-regularized" and self.teaching.first == "dense"
+        return of_first or self.objective == "distilled"
+
+    @property
     def needs_dense(self) -> bool:
         """Whether the trained dense model is needed: to start from, or as a teacher."""
-        return self.needs_trained or self.objective == "distilled"
+        return self.needs_trained or self.has_dense_teacher
 
     @property
     def is_gradual(self) -> bool:
@@ -328,6 +368,15 @@ def _gradual(criterion: str, objective: Objective = "task", **settings: Any) -> 
     )
 
 
+def _pins_by_script() -> Pruner:
+    """The released run_glue.py (github.com/DRSY/PINS at 0ce9d00): evaluations after steps 1, 51, 101, ..."""
+    teaching = Teaching(
+        first="dense", first_evaluation=1, weight="own-entropy", temperature=2.0, keep="best-score"
+    )
+    pins = _gradual("pins", "self-regularized", beta2=0.99)
+    return pins.model_copy(update={"objective_steps": 50, "teaching": teaching})
+
+
 #: CHIP's repository has two settings for ResNet-56: all inner channels of blocks alike (.6 left, ratio 1.75), and .5,
 #: .4 and .3 of the stages' (ratio 3.33), whose proportions the recall paper keeps at higher ratios (appendix H).
 _CHIP_SHARES = (LayerShares(from_ratio=3.0, left={"stage1": 0.5, "stage2": 0.4, "stage3": 0.3}),)
@@ -335,10 +384,11 @@ _CHIP_SHARES = (LayerShares(from_ratio=3.0, left={"stage1": 0.5, "stage2": 0.4, 
 #: The papers' pruners. PIE paper, Table 3 (iterative: three rounds); recall paper, section 3 (UP as released, and
 #: UP-derived with the gradient of the derivation, which holds the decay term: docs/fidelity.md), and appendix H
 #: for the lottery ticket hypothesis (Frankle and Carbin 2019) and CHIP (Sui et al. 2021).
-#: PINS paper and its rivals, gradual: PINS by the authors' script (RTE: 200 and 1,200 of 2,820 steps), its score
-#: smoothed, and as printed in Eq. 11; gradual magnitude (Zhu and Gupta 2017; the paper's IMP) and sensitivity
-#: (Eq. 5) under the same schedule; PLATON (Zhang et al. 2022), soft movement pruning and l0 regularization as in
-#: Sanh et al. 2020 (scores' rates and final penalties there), PST (Li et al. 2022).
+#: PINS paper and its rivals, gradual: PINS by Algorithm 1 with the score and schedule of the authors' script (RTE: 200
+#: and 1,200 of 2,820 steps), by that script altogether (docs/fidelity.md), and with the score as printed in Eq. 11;
+#: gradual magnitude (Zhu and Gupta 2017; the paper's IMP) and sensitivity (Eq. 5) under the same schedule; PLATON
+#: (Zhang et al. 2022), soft movement pruning and l0 regularization as in Sanh et al. 2020 (scores' rates and final
+#: penalties there), PST (Li et al. 2022).
 PRUNERS: dict[str, Pruner] = {
     "IIBP-WR": _pie("impact", "iterative", "rewind"),
     "IIBP-FT": _pie("impact", "iterative"),
@@ -358,6 +408,7 @@ PRUNERS: dict[str, Pruner] = {
         criterion="channel-independence", structure="filters", schedule="one-shot", layer_shares=_CHIP_SHARES
     ),
     "PINS": _gradual("pins", "self-regularized", beta2=0.99),
+    "PINS-authors": _pins_by_script(),
     "PINS-plain": _gradual("pins-plain", "self-regularized"),
     "GMP": _gradual("magnitude"),
     "sensitivity": _gradual("sensitivity"),

@@ -80,11 +80,16 @@ class Study(Spec):
         description="archs whose weights, as pruning leaves them, are measured: how many, where, how large, of what "
         "rank",
     )
+    exported_scores: tuple[str, ...] = Field(
+        (),
+        description="data sets on which models of archs in `weight_statistics` are also scored as `prunescope export` "
+        "writes them, in INT8, on the CPU",
+    )
     job_minutes: float | None = Field(
         None,
         gt=0,
         description="archs without `block` of their own: a job takes as many seeds as train in this time, by assumed "
-        "rates of a data-centre GPU; null: one seed",
+        "rates of an H200; null: one seed",
     )
     checkpoint_seconds: float = Field(
         300.0,
@@ -143,6 +148,13 @@ class Study(Spec):
 
     def _check_weight_statistics(self) -> None:
         distinct("weight_statistics", self.weight_statistics)
+        distinct("exported_scores", self.exported_scores)
+        for name in self.exported_scores:
+            if name not in self.datasets:
+                there = listed(self.datasets, 40)
+                raise ValueError(f"exported_scores: unknown data set {name!r}; there are {there}")
+            if not self.weight_statistics:
+                raise ValueError("exported_scores: are of archs in `weight_statistics`; list some there")
         for name in self.weight_statistics:
             if name not in self.archs:
                 raise ValueError(

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from prunescope.data.encoding.words import basic_english
 from prunescope.data.splits import SPLITS
 from prunescope.errors import listed
+from prunescope.predictions.texts import basic_english
 
 #: From this share on, unknown words are a warning; above the other, a model of words learns nothing.
 UNKNOWN_WARNED, UNKNOWN_AT_MOST = 0.2, 0.8

@@ -24,7 +24,8 @@ from prunescope.predictions.arrays import LOGIT_TASKS, decide
 from prunescope.training.batches import TrainingData, training_data
 from prunescope.training.checkpoint import Checkpoint
 from prunescope.training.decoding import answers_of
-from prunescope.training.predict import logits_of
+from prunescope.training.predict import logits_of, score_on
+from prunescope.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -69,36 +70,16 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
     Raises:
         UserError: a file is missing or damaged, or has no such seed.
     """
-    with given(
-        "give the models.safetensors or checkpoint.safetensors of a block of models, beside its metrics.json"
-    ):
-        checkpoint = Checkpoint(models)
-        record = read_json(metrics)
-        job = _job(record, metrics)
-    if seed not in checkpoint.seeds:
-        raise UserError(f"{models}: no model of seed {seed}; there are {listed(sorted(checkpoint.seeds))}")
-    with given("give RESULTS/data/DATASET/inputs/ARCH.safetensors of the models' data set and architecture"):
-        encoded = load_inputs(inputs)
-        if (encoded.dataset, encoded.arch) != (job.dataset, job.arch):
-            raise BadFileError(
-                inputs,
-                f"{encoded.dataset} for {encoded.arch}, but the models are {job.arch} on {job.dataset}",
-            )
-    data = training_data(encoded, trim=job.architecture.masks_padding, device=torch.device("cpu"))
-    model = build(job.architecture, data.shape, seed)
-    with given("give models and an encoded data set of the same study"):
-        checkpoint.load(seed, model)
-    # Gains and biases stay float32: a scale for each would take more than they do.
-    names = {name for name, weight in prunable(model).items() if weight.dim() > 1}
-    # Copies: the model is filled with what is read back.
-    tensors = {name: value.numpy().copy() for name, value in model.state_dict().items()}
-    about = {key: record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}
-    about |= {"seed": seed, "architecture": job.architecture.model_dump(mode="json")}
-    write(out, compress(tensors, names, about))
+    opened = _Opened.at(models, metrics, inputs)
+    if seed not in opened.checkpoint.seeds:
+        seeds = listed(sorted(opened.checkpoint.seeds))
+        raise UserError(f"{models}: no model of seed {seed}; there are {seeds}")
+    model, tensors, names = opened.model(seed)
+    write(out, compress(tensors, names, opened.about(seed)))
     exported = read(out)
-    before, predicted = _predicted(model, data)
+    before, predicted = _predicted(model, opened.data)
     _fill(model, exported, out)
-    after, again = _predicted(model, data)
+    after, again = _predicted(model, opened.data)
     same = np.array([np.array_equal(a, b) for a, b in zip(predicted, again, strict=True)])
     zeros = sum(int((tensors[name] == 0).sum()) for name in names)
     return Outcome(
@@ -110,6 +91,71 @@ def export(models: Path, metrics: Path, inputs: Path, seed: int, out: Path) -> O
         agreement=float(same.mean()),
         largest_difference=None if before is None or after is None else float(np.abs(before - after).max()),
     )
+
+
+def scores_as_exported(models: Path, metrics: Path, inputs: Path) -> dict[int, float]:
+    """Scores on the test split by seed, of a block's models as ``export`` writes them.
+
+    By the data set's leading metric, or the task's score. Files as in ``export``.
+
+    Raises:
+        UserError: a file is missing or damaged, or not of the same models.
+    """
+    opened, found = _Opened.at(models, metrics, inputs), {}
+    thresholds = {int(one["seed"]): one.get("threshold") for one in opened.record["models"]}
+    for seed in sorted(opened.checkpoint.seeds):
+        model, tensors, names = opened.model(seed)
+        _fill(model, compress(tensors, names, {}), models)
+        state = TrainingState(model, opened.data, opened.job.training, seed)
+        threshold = thresholds.get(seed)
+        found[seed] = score_on(state, "test", 0.5 if threshold is None else float(threshold))
+    return found
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A block of models, with its record and the encoded data set on the CPU."""
+
+    checkpoint: Checkpoint
+    record: Any
+    job: ModelJob
+    data: TrainingData
+
+    @classmethod
+    def at(cls, models: Path, metrics: Path, inputs: Path) -> _Opened:
+        with given(
+            "give the models.safetensors or checkpoint.safetensors of a block of models, beside its metrics.json"
+        ):
+            checkpoint = Checkpoint(models)
+            record = read_json(metrics)
+            job = _job(record, metrics)
+        with given(
+            "give RESULTS/data/DATASET/inputs/ARCH.safetensors of the models' data set and architecture"
+        ):
+            encoded = load_inputs(inputs)
+            if (encoded.dataset, encoded.arch) != (job.dataset, job.arch):
+                raise BadFileError(
+                    inputs,
+                    f"{encoded.dataset} for {encoded.arch}, but the models are {job.arch} on {job.dataset}",
+                )
+        cpu = torch.device("cpu")
+        return cls(
+            checkpoint, record, job, training_data(encoded, trim=job.architecture.masks_padding, device=cpu)
+        )
+
+    def model(self, seed: int) -> tuple[nn.Module, dict[str, np.ndarray], set[str]]:
+        """The model, its tensors by name, and which of them are prunable matrices."""
+        model = build(self.job.architecture, self.data.shape, seed)
+        with given("give models and an encoded data set of the same study"):
+            self.checkpoint.load(seed, model)
+        # Gains and biases stay float32: a scale for each would take more than they do.
+        names = {name for name, weight in prunable(model).items() if weight.dim() > 1}
+        # Copies: the model is filled with what is read back.
+        return model, {name: value.numpy().copy() for name, value in model.state_dict().items()}, names
+
+    def about(self, seed: int) -> dict[str, Any]:
+        known = {key: self.record[key] for key in ("dataset", "arch", "pruner", "amount", "task", "classes")}
+        return known | {"seed": seed, "architecture": self.job.architecture.model_dump(mode="json")}
 
 
 def _predicted(model: nn.Module, data: TrainingData) -> tuple[np.ndarray | None, np.ndarray]:

@@ -19,12 +19,13 @@ from prunescope.export.files import stored_bytes
 from prunescope.files import read_json
 
 
-def measure(models: Path, metrics: Path, out: Path) -> None:
+def measure(models: Path, metrics: Path, out: Path, inputs: Path | None = None) -> None:
     """Write the measures of the weights of a block of models into ``out`` (``Weights``).
 
     Args:
         models: the models (``models.safetensors``, ``checkpoint.safetensors``); metrics: of the same job, whose
             records say which weights are prunable and how many of them are zero.
+        inputs: the encoded data set; where it is given, the models are also scored as `prunescope export` writes them.
 
     Raises:
         UserError: a file is missing or damaged, or the two are not of the same models.
@@ -35,6 +36,12 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
         kept = {int(model["seed"]): model["layers"] for model in record["models"] if not model["diverged"]}
     except (KeyError, TypeError, ValueError):
         raise UserError(f"{metrics}: not the metrics of a block of models; delete it and run again") from None
+    scores = {}
+    if inputs is not None:
+        # Imports torch, which measuring weights alone does not need.
+        from prunescope.export.job import scores_as_exported
+
+        scores = scores_as_exported(models, metrics, inputs)
     matrices: tuple[Matrix, ...] = ()
     measured: list[Model] = []
     shown: Shown | None = None
@@ -46,7 +53,7 @@ def measure(models: Path, metrics: Path, out: Path) -> None:
                 if not measured:
                     matrices = _matrices(shapes)
                     shown = _shown(one, matrices)
-                measured.append(model)
+                measured.append(model.model_copy(update={"exported_score": scores.get(seed)}))
     except FileNotFoundError:
         raise UserError(f"{models}: no such file; run the job again that trains these models") from None
     except (SafetensorError, OSError) as error:

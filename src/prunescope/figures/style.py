@@ -63,6 +63,7 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
         "LTH": Look("#1B2A6B", "P", "-"),
         "CHIP": Look("#6B7280", "h", _DOTS),
         "PINS": Look("#6A1B9A", "*", "-."),
+        "PINS-authors": Look("#9159BE", "*", ":"),
         "PINS-plain": Look("#B78BD0", "X", "-."),
         "GMP": Look("#3D5AA8", "v", "-."),
         "sensitivity": Look("#B8960C", "<", "-."),

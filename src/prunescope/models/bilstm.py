@@ -9,9 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.config import architectures
+from prunescope.data.encoding.vectors import published_vectors
 from prunescope.models.shape import Shape
 from prunescope.models.stacked.layers import Forward, Tensors, linear
 from prunescope.models.stacked.lstm import lstm_layer
+
+
+def fetch(arch: architectures.BiLSTM) -> None:
+    assert arch.published_vectors is not None
+    published_vectors(arch.published_vectors)
 
 
 def build(arch: architectures.BiLSTM, shape: Shape) -> BiLSTM:

@@ -10,13 +10,13 @@ from prunescope.models import registry
 
 
 def fetch(arch: Arch, out: Path) -> None:
-    """Load the arch's checkpoint and tokenizer once; write ``pretrained``, ``revision`` and ``commit`` to ``out``.
+    """Load the arch's checkpoint and tokenizer, or its vectors, once, and write to ``out`` what they are.
 
-    ``commit`` is None for a folder.
+    ``pretrained``, ``revision`` and ``commit``, which is None for a folder; of vectors their name.
 
     Raises:
         UserError: it is not there, or does not suit the arch.
     """
     commit = getattr(registry.fetch(arch), "_commit_hash", None)
-    settings = arch.model_dump(include={"pretrained", "revision"})
+    settings = arch.model_dump(include={"pretrained", "revision", "published_vectors"})
     write_json(out, {**settings, "commit": commit})

@@ -71,11 +71,13 @@ check = check_sizes_known
 
 def _classifier(arch: architectures.Encoder, shape: Shape, pretrained: Any = None, **new: Any) -> Encoder:
     """Over ``pretrained``, a base model of transformers, or one with settings ``new``; added layers are drawn here."""
-    separator = shape.separator if pretrained is None or takes_token_types(pretrained.config) else None
+    typed = arch.token_types and (pretrained is None or takes_token_types(pretrained.config))
+    separator = shape.separator if typed else None
     return Encoder(
         shape.classes,
         pad=shape.pad,
         dropout=arch.dropout,
+        head_dropout=arch.dropout if arch.head_dropout is None else arch.head_dropout,
         pretrained=pretrained,
         head_std=arch.initializer_range,
         pair_separator=separator,
@@ -106,6 +108,7 @@ class Encoder(nn.Module):
         *,
         pad: int,
         dropout: float,
+        head_dropout: float,
         pretrained: Any = None,
         head_std: float = 0.02,
         pair_separator: int | None = None,
@@ -146,7 +149,7 @@ class Encoder(nn.Module):
         self.pooler = None
         if not per_token and getattr(pretrained, "pooler", None) is None:
             self.pooler = _linear(hidden, hidden, head_std)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(head_dropout)
         self.classifier = _linear(hidden, classes, head_std)
 
     def forward(self, tokens: Tensor | PackedTexts) -> Tensor:

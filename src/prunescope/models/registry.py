@@ -64,6 +64,8 @@ def check(arch: Arch) -> None:
 def fetch(arch: Arch) -> Any:
     """The configuration of a checkpoint, once it and its tokenizer are in the hub's cache or found in a folder.
 
+    None of word vectors, once they are in the cache.
+
     Raises:
         UserError: it is not there, or does not suit the arch.
     """

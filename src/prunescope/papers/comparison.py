@@ -8,7 +8,7 @@ from prunescope.analysis.tables.declared import Key
 from prunescope.papers.measured import QUANTITIES, Measured, grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.pins import printed as pins
-from prunescope.papers.printed import PrintedNumber, numbers
+from prunescope.papers.printed import UNLIKE, PrintedNumber, numbers
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 from prunescope.papers.recall.printed import Cell, PrintedTest
@@ -87,7 +87,7 @@ def _ours(quantity: str) -> str:
 
 
 def _row(paper: str, table: str, key: Key, quantity: str, published: float, ours: float | None) -> Published:
-    difference = None if ours is None else ours - published
+    difference = None if ours is None or quantity in UNLIKE else ours - published
     return Published(paper, table, *key, quantity, published, ours, difference)
 
 

@@ -21,6 +21,10 @@ PAPERS: dict[str, str] = {
     "recall": "Recall Distortion in Neural Network Pruning and the Undecayed Pruning Algorithm",
 }
 
+#: Printed quantities that are measured in another way here: METEOR 1.5 has synonyms, paraphrases and weights of its
+#: own, the E2E scorer's ROUGE-L weighs recall by beta 1.2 and takes precision and recall from different references.
+UNLIKE = frozenset({"meteor", "rouge_l"})
+
 T = TypeVar("T")
 
 #: Two spellings of one sparsity differ by less.

@@ -24,7 +24,10 @@ class Published(Row):
     quantity: A[str, "what is printed"]
     published: A[float, "printed number"]
     ours: A[float | None, "the study's; empty where it does not exist, such as a deviation over one seed"]
-    difference: A[float | None, "ours - published"]
+    difference: A[
+        float | None,
+        "ours - published; empty for METEOR and ROUGE-L, which are other metrics of these names",
+    ]
 
 
 @TABLES.add("published_tests")

@@ -1,4 +1,4 @@
-"""What can be said of a study's data before a job starts: whether it is there, what it holds, what is odd about it."""
+"""What can be said of a study's data, and of the files its archs need, before a job starts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import TypeVar
 
-from prunescope.config.datasets import Dataset
+from prunescope.config.spec import Spec
 from prunescope.config.study import Study
 from prunescope.errors import Problems, UserError
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere: bool = False) -> list[str]:
-    """Notes and warnings of the data sets in the grid, a line each.
+    """Notes and warnings of the data sets in the grid, and of their archs' files, a line each.
 
     Args:
         names: of the data sets that matter; None: all.
@@ -32,7 +32,10 @@ def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere:
         try:
             return check()
         except UserError as error:
-            problems.append(_placed(name, study.datasets[name], str(error)))
+            hint = study.datasets[name].obtained
+            problems.append(
+                _placed(f"datasets.{name}", study.datasets[name], str(error)) + (hint and f"; {hint}")
+            )
             return None
 
     for name in dict.fromkeys(cell.dataset for cell in study.cells if names is None or cell.dataset in names):
@@ -47,6 +50,16 @@ def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere:
         lines += [f"{name}: WARNING: {warning}" for warning in warnings]
         for arch in dict.fromkeys(cell.arch for cell in study.cells if cell.dataset == name):
             tried(name, partial(dataset.check_arch, arch, study.archs[arch]))
+    for arch in dict.fromkeys(cell.arch for cell in study.cells if names is None or cell.dataset in names):
+        spec = study.archs[arch]
+        try:
+            lines += [f"{arch}: {note}" for note in spec.checked()]
+        except UserError as error:
+            line = _placed(f"archs.{arch}", spec, str(error))
+            if elsewhere and "$" in (getattr(spec, "vectors_path", None) or ""):
+                lines.append(line)
+            else:
+                problems.append(line)
     if problems:
         raise Problems(problems)
     return lines
@@ -63,13 +76,13 @@ def try_builds(study: Study, names: Iterable[str]) -> None:
         try:
             study.datasets[name].build(name)
         except UserError as error:
-            problems.append(_placed(name, study.datasets[name], str(error)))
+            problems.append(_placed(f"datasets.{name}", study.datasets[name], str(error)))
     if problems:
         raise Problems(problems)
 
 
-def _placed(name: str, dataset: Dataset, message: str) -> str:
+def _placed(where: str, spec: Spec, message: str) -> str:
     """The message with the key in front: ``datasets.mine.path: ...``."""
     key = re.match(r"(\w+)[:.]", message)
-    joint = "." if key and key[1] in type(dataset).model_fields else ": "
-    return f"datasets.{name}{joint}{message}"
+    joint = "." if key and key[1] in type(spec).model_fields else ": "
+    return f"{where}{joint}{message}"

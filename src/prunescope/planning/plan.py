@@ -48,7 +48,7 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
     ``job_minutes``: of the shortest and the longest job.
 
     Args:
-        rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
+        rates: of the device that the hours are for; None: assumed ones of an H200.
         layers: with the prunable weights of each network and their shapes (``layers``), and its ``classifier``.
 
     Raises:
@@ -60,10 +60,6 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
     for cell in study.cells:
         pair = (cell.dataset, cell.arch)
         cut[pair] = max(cut.get(pair, 1), block_size(study, cell))
-    known = {
-        pair: rate_of(study, *pair, architecture["_forward_flops"], rates or Rates(), cut[pair])
-        for pair, architecture in architectures.items()
-    }
     work: dict[tuple[str, str], dict[str, Any]] = {}
     models: Counter[str] = Counter()
     seconds = disk = 0.0
@@ -79,7 +75,10 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
         count = len(cell.seeds)
         models["dense" if cell.dense else "control" if cell.control else "pruned"] += count
         one = work_of(study, cell, architecture["_forward_flops"])
-        cell_seconds = count * known[(cell.dataset, cell.arch)].seconds(one)
+        rate = rate_of(
+            study, cell, architecture["_forward_flops"], rates or Rates(), cut[cell.dataset, cell.arch]
+        )
+        cell_seconds = count * rate.seconds(one)
         cell_tables = count * table_bytes(study, cell, data.classes, data.train, data.test)
         cell_disk = cell_tables + count * model_bytes(study, cell, architecture["n_parameters"])
         training_jobs = len(blocks(layout, study, cell))
@@ -97,7 +96,7 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
         seconds, disk, jobs = seconds + cell_seconds, disk + cell_disk, jobs + cell_jobs
         empty = {"models": 0, "jobs": 0, "gpu_hours": 0.0, "disk_gb": 0.0, "tables_gb": 0.0}
         row = per_dataset.setdefault(cell.dataset, {"dataset": cell.dataset, **empty})
-        _add_work(work, study, cell, one, cell_seconds, known[(cell.dataset, cell.arch)])
+        _add_work(work, study, cell, one, cell_seconds, rate)
         row["models"] += count
         row["jobs"] += cell_jobs
         row["gpu_hours"] += cell_seconds / 3600
@@ -260,7 +259,7 @@ def _overhead_jobs(study: Study) -> int:
         for cell in study.cells
         if study.datasets[cell.dataset].answers == "classes"
     }
-    hub = {arch for _, arch in pairs if study.archs[arch].from_hub}
+    hub = {arch for _, arch in pairs if study.archs[arch].fetched}
     return (
         len(used)
         + len(pairs)

@@ -20,18 +20,16 @@ from prunescope.config.spec import Spec, problem_line
 from prunescope.errors import UserError, given
 from prunescope.files import read_json
 
-#: Floating-point operations per second that training is assumed to sustain on one data-centre GPU;
-#: small models are bound by the latency of their many steps. By family, or family and precision; assumed, not
-#: measured.
-ASSUMED_RATE = {
-    key: rate
+#: Names of assumed rates in a rates file: a family, or a family and a precision.
+ASSUMED = tuple(
+    key
     for name, family in FAMILIES.items()
     for key, rate in ((name, family.assumed_rate), (f"{name}-bf16", family.assumed_rate_bf16))
     if rate is not None
-}
+)
 
-#: What ``ASSUMED_RATE`` is of.
-ASSUMED_DEVICE = "one data-centre GPU"
+#: What the families' own assumed rates are of.
+ASSUMED_DEVICE = "an H200"
 
 #: Multiplications and additions of a training step over those of a forward pass.
 STEP_OVER_FORWARD = 3
@@ -48,7 +46,11 @@ _FREE_OF_ARCH = frozenset(
         "pretrained",
         "revision",
         "vectors_path",
+        "published_vectors",
         "min_count",
+        "padding_vector",
+        "head_dropout",
+        "token_types",
         "vocabulary",
         "initializer_range",
     )
@@ -57,7 +59,7 @@ _FREE_OF_ARCH = frozenset(
 #: Likewise of training. What is not listed here, settings still to come included, must agree.
 _FREE_OF_TRAINING = frozenset(
     """lr epochs weight_decay momentum milestones finetune_epochs finetune_lr_factor keep threshold_split
-    early_fraction""".split()  # noqa: SIM905
+    early_fraction early_epochs_from""".split()  # noqa: SIM905
 )
 
 
@@ -189,7 +191,7 @@ class Rates:
         forward_flops: float,
         mean_tokens: float | None = None,
     ) -> Rate:
-        """The rate that comes closest to this model, trained like this, ``block`` seeds a job.
+        """The rate that comes closest to this model, trained like this, ``block`` of them side by side.
 
         Args:
             forward_flops: of an example as it is computed.
@@ -207,7 +209,7 @@ class Rates:
             and _way(entry.training) == _way(training)
             and (entry.tokens, entry.image, entry.mean_tokens) == (tokens, image, mean_tokens)
         ]
-        assumed, named = self.assumed_rate(arch, training.precision)
+        assumed, named = self.assumed_rate(arch, training.precision, block > 1)
         unpadded = mean_tokens is not None
         if same:
             entry = max(same, key=lambda entry: entry.replicas)
@@ -223,12 +225,19 @@ class Rates:
             return Rate("scaled", self.device or "", assumed, min(fits, key=distance), unpadded)
         return Rate("assumed", self.device or "" if named else ASSUMED_DEVICE, assumed, unpadded=unpadded)
 
-    def assumed_rate(self, arch: Arch, precision: str) -> tuple[float, bool]:
+    def assumed_rate(self, arch: Arch, precision: str, together: bool = False) -> tuple[float, bool]:
         """Operations per second, and whether a file names them; a file's rate of a family is of any precision."""
         for key in (f"{arch.family}-{precision}", arch.family):
             if key in (self.assumed or {}):
                 return (self.assumed or {})[key], True
-        return (arch.assumed_rate_bf16 if precision == "bf16" else None) or arch.assumed_rate, False
+        fast = (
+            arch.assumed_rate_together
+            if together
+            else arch.assumed_rate_bf16
+            if precision == "bf16"
+            else None
+        )
+        return fast or arch.assumed_rate, False
 
 
 def read_rates(paths: Sequence[Path]) -> Rates:
@@ -302,7 +311,7 @@ def _read(path: Path) -> RatesFile:
             f"{path}: no rates file: {problem_line(error, RatesFile, specs, {'family': family_names()})}; "
             "benchmarks/rates.py writes one"
         ) from None
-    known = dict.fromkeys((*family_names(), *ASSUMED_RATE))
+    known = dict.fromkeys((*family_names(), *ASSUMED))
     for family, rate in file.assumed.items():
         if family not in known or not rate > 0:
             raise UserError(

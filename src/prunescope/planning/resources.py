@@ -32,21 +32,19 @@ class Resources:
 
 def resources_of(study: Study, cell: Cell, seeds: int, attempt: int = 1) -> Resources:
     """Of a job that trains ``seeds`` models of a cell on a GPU, in its ``attempt``-th try (from 1)."""
-    minutes = seeds * model_seconds(study, cell) / 60
+    minutes = seeds * model_seconds(study, cell, seeds) / 60
     host, gpu = _memory(study, cell, seeds)
     return Resources(
         runtime=math.ceil(_START + _PATIENCE * minutes) * attempt, mem_mb=host * attempt, gpu_mem_mb=gpu
     )
 
 
-def model_seconds(study: Study, cell: Cell, rates: Rates | None = None) -> float:
-    """Seconds that one model of a cell takes; ``rates`` None: assumed ones of a data-centre GPU."""
+def model_seconds(study: Study, cell: Cell, seeds: int) -> float:
+    """Seconds that one model of a cell takes, ``seeds`` a job, by assumed rates."""
     arch = study.archs[cell.arch]
     dataset = study.datasets[cell.dataset]
     forward = arch.forward_flops(dataset.declared(), _sizes(arch, dataset))
-    return rate_of(study, cell.dataset, cell.arch, forward, rates or Rates()).seconds(
-        work_of(study, cell, forward)
-    )
+    return rate_of(study, cell, forward, Rates(), seeds).seconds(work_of(study, cell, forward))
 
 
 def block_size(study: Study, cell: Cell) -> int:
@@ -58,7 +56,8 @@ def block_size(study: Study, cell: Cell) -> int:
     arch = study.archs[cell.arch]
     if study.job_minutes is None or "block" in arch.model_fields_set:
         return arch.block
-    size = max(1, min(len(cell.seeds), int(study.job_minutes * 60 / model_seconds(study, cell))))
+    each = model_seconds(study, cell, len(cell.seeds))
+    size = max(1, min(len(cell.seeds), int(study.job_minutes * 60 / each)))
     while size > 1 and _memory(study, cell, size)[0] > MOST_MB:
         size -= 1
     return size

@@ -42,6 +42,7 @@ def gpu_mb(
     copies = 2.25 + moments + kept  # with gradients, and a byte of mask a weight
     if pruner is not None:
         copies += 5 * pruner.is_gradual + (pruner.objective != "task")
+        copies += pruner.teaching.keep == "best-score"
     if replicas > 1:
         copies += 1  # the models themselves, beside the stack of them
     state = 4 * copies * arch.parameters(facts, per_token=per_token) * replicas

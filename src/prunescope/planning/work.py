@@ -8,6 +8,7 @@ from prunescope.config.architectures import (
     rewinding_epochs,
 )
 from prunescope.config.grid import Cell
+from prunescope.config.jobs import alone_because
 from prunescope.config.study import Study
 from prunescope.planning.rates import Rate, Rates, Work
 
@@ -27,10 +28,15 @@ def work_of(study: Study, cell: Cell, forward: float) -> Work:
     """What one model of the cell does by itself; ``forward``: operations of an example's forward pass."""
     data, training = study.datasets[cell.dataset].declared(), study.training(cell.dataset, cell.arch)
     epochs = _epochs(training, study, cell)
-    # A teacher answers every example that is trained on, too.
-    taught = 0 if cell.dense or study.all_pruners[cell.pruner].objective == "task" else data.train * epochs
+    steps, taught = epochs * -(-data.train // training.batch_size), 0
+    pruner = None if cell.dense else study.all_pruners[cell.pruner]
+    if pruner is not None and pruner.objective != "task":
+        # A teacher answers every example that is trained on, too.
+        taught = data.train * epochs
+        if pruner.objective == "self-regularized" and pruner.objective_steps is not None:
+            taught += data.validation * (steps // pruner.objective_steps)
     return Work(
-        steps=epochs * -(-data.train // training.batch_size),
+        steps=steps,
         trained=data.train * epochs,
         predicted=data.train + data.validation * (epochs + 1) + data.test + taught,
         forward_flops=forward,
@@ -48,17 +54,19 @@ def _unpadded(study: Study, cell: Cell, forward: float) -> float | None:
     return None if facts.mean_tokens is None else forward * facts.mean_tokens / facts.tokens
 
 
-def rate_of(study: Study, dataset: str, arch: str, forward: float, rates: Rates, block: int = 1) -> Rate:
-    """The rate at which an arch trains on a data set, ``block`` seeds a job."""
-    facts, spec = study.datasets[dataset].declared(), study.archs[arch]
-    training = study.training(dataset, arch)
+def rate_of(study: Study, cell: Cell, forward: float, rates: Rates, seeds: int = 1) -> Rate:
+    """The rate at which models of a cell train, ``seeds`` a job: side by side where they can."""
+    facts, spec = study.datasets[cell.dataset].declared(), study.archs[cell.arch]
+    training = study.training(cell.dataset, cell.arch)
+    composition = None if cell.dense else study.all_pruners[cell.pruner]
+    alone = spec.lock_step == "alone" or alone_because(composition, training) is not None
     mean = facts.mean_tokens if training.padding == "none" else None
     return rates.rate(
         spec,
         training,
         tokens=facts.tokens,
         image=facts.image,
-        block=block,
+        block=1 if alone else min(seeds, spec.most_at_once),
         forward_flops=forward if mean is None else forward * mean / facts.tokens,
         mean_tokens=mean,
     )

@@ -18,13 +18,43 @@ from prunescope.predictions.json_lines import SUFFIXES, json_objects, suffix_of
 COUNTS = "n_tokens"
 
 
+_SPACED = str.maketrans(
+    {
+        "'": " ' ",
+        '"': "",
+        ".": " . ",
+        ",": " , ",
+        "(": " ( ",
+        ")": " ) ",
+        "!": " ! ",
+        "?": " ? ",
+        ";": " ",
+        ":": " ",
+    }
+)
+
+
+def basic_english(text: str) -> list[str]:
+    """Lower-cased words and punctuation marks, as torchtext's ``basic_english`` normalization has them."""
+    return text.lower().replace("<br />", " ").translate(_SPACED).split()
+
+
+def count_tokens(*parts: str) -> int:
+    """Tokens of a text, in Table 7 of the PIE paper, its figures of text length and a BiLSTM's input alike.
+
+    The separators of several parts, as of premise and hypothesis, count as one each.
+    """
+    return sum(len(basic_english(part)) for part in parts) + len(parts) - 1
+
+
 @dataclass(frozen=True)
 class Texts:
-    """Raw texts by example, columns joined by a space; ``n_tokens`` where the table has that column."""
+    """Raw texts by example, ``columns`` of them joined by a space; ``n_tokens`` where the table has that column."""
 
     examples: np.ndarray
     texts: list[str]
     n_tokens: np.ndarray | None
+    columns: int = 1
 
     def of(self, examples: np.ndarray, path: Path) -> Texts:
         """The texts of these examples, in this order.
@@ -49,7 +79,7 @@ class Texts:
             )
         rows = order[at]
         counts = None if self.n_tokens is None else self.n_tokens[rows]
-        return Texts(asked, [self.texts[row] for row in rows.tolist()], counts)
+        return Texts(asked, [self.texts[row] for row in rows.tolist()], counts, self.columns)
 
 
 def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
@@ -63,15 +93,15 @@ def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
             example stands there twice.
     """
     if suffix_of(path) in SUFFIXES:
-        values, numbers, counts = _json_lines(path, columns)
+        values, numbers, counts, joined = _json_lines(path, columns)
     else:
-        values, numbers, counts = _table(path, columns)
+        values, numbers, counts, joined = _table(path, columns)
     examples = np.arange(len(values)) if numbers is None else numbers
     ordered = np.sort(examples)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     if twice.size:
         raise UserError(f"{path}: example {twice[0]} stands there twice; give each text once")
-    return Texts(examples, values, counts)
+    return Texts(examples, values, counts, joined)
 
 
 def _chosen(path: Path, asked: Sequence[str], present: Sequence[str], inputs: object) -> list[str]:
@@ -87,7 +117,11 @@ def _chosen(path: Path, asked: Sequence[str], present: Sequence[str], inputs: ob
     raise UserError(f"{path}: no column 'text'; name one or more with --text-column ({listed(present)})")
 
 
-def _table(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | None, np.ndarray | None]:
+#: Texts, numbers of the examples, counts of tokens, and how many columns were joined.
+_Read = tuple[list[str], np.ndarray | None, np.ndarray | None, int]
+
+
+def _table(path: Path, asked: Sequence[str]) -> _Read:
     source = Source(path)
     names = _chosen(path, asked, source.columns, (source.metadata or {}).get("inputs"))
     extra = [name for name in ("example", COUNTS) if name in source.columns and name not in names]
@@ -103,7 +137,7 @@ def _table(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | No
         if any(chunk.dtype == object for chunk in chunks):
             chunks = [chunk.astype(str).astype(object) for chunk in chunks]
         columns[name] = np.concatenate(chunks) if chunks else np.zeros(0, np.int64)
-    return values, columns.get("example"), columns.get(COUNTS)
+    return values, columns.get("example"), columns.get(COUNTS), len(names)
 
 
 def _numbers_or_ids(array: pa.Array, path: Path, column: str) -> np.ndarray:
@@ -121,7 +155,7 @@ def _strings(array: pa.Array, path: Path, column: str) -> list[str]:
     return ["" if value is None else str(value) for value in array.to_pylist()]
 
 
-def _json_lines(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray | None, np.ndarray | None]:
+def _json_lines(path: Path, asked: Sequence[str]) -> _Read:
     names: list[str] | None = None
     values: list[str] = []
     found: dict[str, list[Any]] = {"example": [], COUNTS: []}
@@ -149,7 +183,7 @@ def _json_lines(path: Path, asked: Sequence[str]) -> tuple[list[str], np.ndarray
             columns[key] = np.array([str(number).strip() for number in numbers], dtype=object)
         else:
             columns[key] = np.array(numbers, dtype=np.int64) if numbers else None
-    return values, columns["example"], columns[COUNTS]
+    return values, columns["example"], columns[COUNTS], len(names or [""])
 
 
 def _whole(value: object, path: Path, line: int, key: str) -> int:

@@ -40,6 +40,7 @@ NOT_REPORTED = frozenset(
         "job_minutes",
         "tune",
         "weight_statistics",
+        "exported_scores",
     }
 )
 
@@ -198,8 +199,8 @@ class WorkflowGrid:
     # Files of a block of seeds.
 
     def pretrained(self, wildcards: Any) -> list[str]:
-        """Proof that the pretrained checkpoint of an arch was fetched from the hub; none for others."""
-        return [self.layout.pretrained] if self.study.archs[wildcards.arch].from_hub else []
+        """Proof that the checkpoint or the word vectors of an arch were fetched; none for others."""
+        return [self.layout.pretrained] if self.study.archs[wildcards.arch].fetched else []
 
     def dense_checkpoints(self, wildcards: Any) -> list[str]:
         """Checkpoints of the dense models with this block's seeds; none where the pruner asks for none."""
@@ -263,6 +264,12 @@ class WorkflowGrid:
         """Measures of a cell's weights; only of archs for which the study asks."""
         cell = self.cell(wildcards)
         return self._of_blocks(cell, "weights.json") if cell.arch in self.study.weight_statistics else []
+
+    def exported_on(self, wildcards: Any) -> list[str]:
+        """The encoded data set on which a block of models is scored as exported, where the study asks for it."""
+        if wildcards.dataset not in self.study.exported_scores:
+            return []
+        return [self.layout.inputs.format(dataset=wildcards.dataset, arch=wildcards.arch)]
 
     # Files of the whole study, or (scope ``only/<data set>/``) of one data set.
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from prunescope import __version__, code_revision
-from prunescope.config.jobs import ModelJob
+from prunescope.config.jobs import ModelJob, alone_because
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.models.registry import build, kernels
@@ -115,7 +115,7 @@ class _Block:
     def run(self, progress: Progress) -> Results:
         """Train all seeds, as many in lock step as the settings allow."""
         job, results, done = self.job, Results(), 0
-        alone = alone_because(job)
+        alone = alone_because(job.composition, job.training)
         if alone and job.architecture.lock_step == "together":
             self._report(alone)
         for seeds in in_groups(sorted(job.seeds), 1 if self.together is None else self.together.most):
@@ -155,7 +155,7 @@ class _Block:
             except (DivergedError, ScoreError) as error:
                 self._report(f"seed {state.seed} diverged: {error}")
                 results.add_diverged(job, state, str(error))
-        alone = alone_because(job)
+        alone = alone_because(job.composition, job.training)
         results.replicas = {"trained": "alone", **({"because": alone} if alone else {})}
         if together is not None:
             results.replicas = {
@@ -185,7 +185,7 @@ class _Block:
             else:
                 yield from dense(state)
         teacher = None
-        if self.starts and job.composition.objective == "distilled" and not job.composition.needs_trained:
+        if self.starts and job.composition.has_dense_teacher and not job.composition.needs_trained:
             teacher = dense_teacher(state, partial(checkpoints.restore, self.starts))
         yield from pruned(state, job.composition, job.target, beginning, teacher)
 
@@ -212,22 +212,11 @@ def owner_of(job: ModelJob, files: Sequence[Path], device: torch.device, *, earl
 def replicas_together(job: ModelJob, device: torch.device) -> Together | None:
     """What trains this job's seeds in lock step; None where each is trained alone."""
     architecture = job.architecture
-    if architecture.lock_step == "alone" or alone_because(job):
+    if architecture.lock_step == "alone" or alone_because(job.composition, job.training):
         return None
     if architecture.lock_step == "auto" and (device.type != "cuda" or len(job.seeds) == 1):
         return None
     return Together(architecture.most_at_once)
-
-
-def alone_because(job: ModelJob) -> str | None:
-    """Why the job's replicas cannot be trained together whatever the settings say; None where they can."""
-    if job.composition is not None and job.composition.is_gradual:
-        return "gradual pruning acts in every step: replicas are trained one after the other"
-    if job.composition is not None and job.composition.objective != "task":
-        return f"objective {job.composition.objective}: replicas are trained one after the other"
-    if not job.training.steady:
-        return "the learning rate changes within epochs: replicas are trained one after the other"
-    return None
 
 
 def in_groups(seeds: Sequence[int], most: int) -> list[list[int]]:

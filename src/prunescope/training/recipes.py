@@ -63,23 +63,35 @@ def pruned(
         state: at initialization for a pruner at initialization, else a trained dense model (weights and optimizer);
             for a level above the first of iterative magnitude pruning, the model of the level below with its masks.
         start: the state dict at initialization, which rewinding goes back to.
-        teacher: the dense model to distill; None: the model as given or, at initialization, one trained here.
+        teacher: the dense model that teaches; None: the model as given or, at initialization, one trained here.
 
     Raises:
         UserError: the model is not of the level below.
     """
     before = list(state.hooks)
+    if pruner.has_dense_teacher and teacher is None:
+        as_given = pruner.needs_trained or state.skipping
+        teacher = copy.deepcopy(state.model) if as_given else dense_teacher(state, train_dense)
+    own = None
     if pruner.objective == "self-regularized":
-        state.hooks.append(SelfTaught(state, pruner.objective_steps, at_start=pruner.is_gradual))
+        own = SelfTaught(
+            state,
+            pruner.objective_steps,
+            at_start=pruner.is_gradual,
+            teaching=pruner.teaching,
+            first=teacher,
+        )
+        state.hooks.append(own)
     elif pruner.objective == "distilled":
-        if teacher is None and (pruner.needs_trained or state.skipping):
-            teacher = copy.deepcopy(state.model)
-        state.hooks.append(Taught(state, teacher or dense_teacher(state, train_dense)))
+        assert teacher is not None
+        state.hooks.append(Taught(state, teacher))
     yield from (
         _gradually(state, pruner, compression)
         if pruner.is_gradual
         else _in_rounds(state, pruner, compression, start)
     )
+    if own is not None:
+        own.keep()
     state.hooks = before
 
 

@@ -13,7 +13,7 @@ from prunescope.config.study import Study
 from prunescope.config.tuning import Space
 
 #: Training settings without effect on a dense model's score.
-_WITHOUT_EFFECT = ("finetune_epochs", "finetune_lr_factor", "early_fraction")
+_WITHOUT_EFFECT = ("finetune_epochs", "finetune_lr_factor", "early_fraction", "early_epochs_from")
 
 
 class TuneJob(Spec):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from prunescope.analysis.csv_text import write_csv
 from prunescope.config.load import study_from
 from prunescope.errors import UserError
 from prunescope.files import read_json, write_json, write_text
+from prunescope.papers.pie.printed import searches
 from prunescope.tuning.job import Evaluation, TuneJob, ranked
 
 TRIALS = ("number", "epochs", "lr", "batch_size", "score", "seconds", "state", "rank")
@@ -130,27 +128,6 @@ def _best(path: Path) -> dict[str, Any]:
 
 
 def _row(best: Mapping[str, Any]) -> tuple[Any, ...]:
-    beside = published_settings().get((best["dataset"].lower(), best["arch"].lower()), {})
-    return tuple({**best, **beside}.get(name) for name in TABLE)
-
-
-def published_settings() -> dict[tuple[str, str], dict[str, Any]]:
-    """Training settings that the PIE paper's own searches chose (Table 8), by data set and architecture in lower case.
-
-    Keys as in ``TABLE``; and ``space``: the least and largest number of epochs and learning rate that were tried.
-    """
-    text = (
-        resources.files("prunescope.tuning").joinpath("pie_hyperparameters.csv").read_text(encoding="utf-8")
-    )
-    return {
-        (row["dataset"].lower(), row["arch"].lower()): {
-            "published_epochs": int(row["best_epoch"]),
-            "published_lr": float(row["best_lr"]),
-            "published_batch_size": int(row["batch_size"]),
-            "space": {
-                "epochs": (int(row["min_epochs"]), int(row["max_epochs"])),
-                "lr": (float(row["min_lr"]), float(row["max_lr"])),
-            },
-        }
-        for row in csv.DictReader(io.StringIO(text))
-    }
+    beside = searches().get((best["dataset"].lower(), best["arch"].lower()))
+    printed = {} if beside is None else {f"published_{name}": value for name, value in beside.chosen.items()}
+    return tuple({**best, **printed}.get(name) for name in TABLE)

@@ -285,7 +285,7 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "weights": "layer layer_name matrix rows columns n_matrices n_seeds left_share left_share_std rank "
             "rank_std rank_share rank_share_std empty_rows empty_rows_std empty_columns empty_columns_std row_gini "
             "row_gini_std column_gini column_gini_std megabytes megabytes_std row_gini_random column_gini_random "
-            "megabytes_float32",
+            "megabytes_float32 megabytes_csr exported_score",
             "weight_values": "low high share share_std n_seeds",
             "spearman_pies": "n_examples n_spearman_pies n_both mean_spearman",
         }.items()

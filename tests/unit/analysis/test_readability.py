@@ -39,7 +39,7 @@ def test_scores_are_textstats() -> None:
     assert scores.shape == (3, 8)
     for row, text in zip(scores, texts, strict=True):
         assert row[:-1].tolist() == [float(getattr(textstat, name)(text)) for name in FORMULAS]
-    # 8 words and a stop: "The" to "dog." is 9 + 1; "It" to "!" 6 + 1
+    # "The" to "dog" and a stop: 9 + 1; "It" to "achievement" and a mark: 6 + 1
     assert scores[0, -1] == 17
 
 
@@ -98,6 +98,21 @@ def test_a_tables_own_token_counts_are_the_length(tmp_path: Path) -> None:
     pd.DataFrame({"text": ["One.", PROSE], "n_tokens": [7, 70]}).to_csv(source, index=False)
     table = read_texts(source)
     assert with_counts(score_texts(table.texts), table)[:, -1].tolist() == [7, 70]
+
+
+def test_the_length_of_a_pair_is_that_of_the_data_sets_table(tmp_path: Path) -> None:
+    """As Table 7 of the PIE paper counts (``data.published.token_counts``)."""
+    from prunescope.data.dataset import DataTable, TableInfo
+    from prunescope.data.published import token_counts
+    from prunescope.data.tables import write_table
+
+    info = TableInfo("pairs", "test", "single-label", ("a", "b"), ("premise", "hypothesis"))
+    texts = {"premise": ['She\'s out; "late".', PROSE], "hypothesis": ["No.", ""]}
+    data = DataTable(info, np.array([0, 1], dtype=np.int32), texts=texts)
+    write_table(tmp_path / "test.parquet", data)
+    table = read_texts(tmp_path / "test.parquet")
+    lengths = with_counts(score_texts(table.texts), table)[:, -1]
+    assert lengths.tolist() == token_counts(data).tolist() == [6 + 2 + 1, 17 + 0 + 1]
 
 
 def _parquet(path: Path, columns: dict[str, list[object]], inputs: list[str] | None = None) -> Path:

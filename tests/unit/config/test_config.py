@@ -250,7 +250,8 @@ def test_every_problem_has_a_line(study_dict):
         study_from(changed(study, "archs.bilstm.hiden", 3))
     assert caught.value.lines == [
         "config: archs.bilstm.hiden: unknown key (did you mean 'hidden'?); allowed here: family, training, block, "
-        "prunable, replicas, together, hidden, layers, head, vectors, vectors_path, min_count",
+        "prunable, replicas, together, hidden, layers, head, vectors, vectors_path, published_vectors, "
+        "padding_vector, min_count",
         "config: grid.0.sparsities.0: must be less than 1 (not 1.2)",
         "config: grid.0.sparsities.1: must be less than 1 (not 90); did you mean 0.9?",
     ]
@@ -543,3 +544,13 @@ def test_the_old_name_of_levels_is_read_and_its_new_one_said(study_dict, capsys)
     ]
     study_from(changed(raw, "pruners.old.schedule", "levels"))
     assert capsys.readouterr().err == ""
+
+
+def test_exported_scores_are_of_data_sets_there_are_and_of_measured_archs(study_dict):
+    assert study_from(
+        study_dict | {"exported_scores": ["numbers"], "weight_statistics": ["bilstm"]}
+    ).exported_scores
+    with pytest.raises(UserError, match="exported_scores: unknown data set 'x'"):
+        study_from(study_dict | {"exported_scores": ["x"], "weight_statistics": ["bilstm"]})
+    with pytest.raises(UserError, match="exported_scores: are of archs in `weight_statistics`"):
+        study_from(study_dict | {"exported_scores": ["numbers"]})

@@ -21,6 +21,7 @@ from prunescope.data.sources.digits import Digits
 from prunescope.data.sources.docstrings import Docstrings
 from prunescope.data.tables import read_table, write_table
 from prunescope.errors import UserError
+from prunescope.predictions.texts import basic_english
 from prunescope.training.batches import training_data
 
 SPEC = Docstrings(source="docstrings")
@@ -128,7 +129,7 @@ def test_digits_images_belong_to_their_labels(tmp_path: Path) -> None:
 def test_basic_english_is_torchtexts() -> None:
     text = 'Basic English; isn\'t it: "so" (or, not)? Yes!<br />2.5'
     expected = "basic english isn ' t it so ( or , not ) ? yes ! 2 . 5"
-    assert words.basic_english(text) == expected.split()
+    assert basic_english(text) == expected.split()
 
 
 def test_vocabulary_comes_from_frequent_words_most_frequent_first() -> None:
@@ -217,7 +218,7 @@ def test_words_are_encoded(folder: Path) -> None:
     assert arrays.inputs.dtype == np.int32
     assert arrays.lengths is not None
     for row, length, text in zip(arrays.inputs, arrays.lengths, table.texts["text"], strict=True):
-        expected = words.basic_english(text)
+        expected = basic_english(text)
         assert length == min(len(expected), 16)
         assert [vocabulary[i] for i in row[:length]] == expected[:16]
         assert not row[length:].any()
@@ -291,6 +292,21 @@ def test_empty_texts_count_as_one_padding(tmp_path: Path) -> None:
     lengths = load_inputs(tmp_path / "x.safetensors").splits["train"].lengths
     assert lengths is not None
     assert lengths.tolist() == [4, 1]
+
+
+def test_padding_can_be_zeros_or_the_mean_vector(folder: Path, tmp_path: Path) -> None:
+    vectors = {}
+    for kind in ("random", "zeros", "mean"):
+        arch = BILSTM.model_copy(update={"padding_vector": kind})
+        encode(folder, "zoo", "bilstm", SPEC, arch, tmp_path / "x.safetensors")
+        found = load_inputs(tmp_path / "x.safetensors").vectors
+        assert found is not None
+        vectors[kind] = found
+    assert not vectors["zeros"][words.PAD].any()
+    assert np.array_equal(vectors["mean"][words.PAD], vectors["random"][words.UNKNOWN])
+    for kind in ("zeros", "mean"):
+        assert np.array_equal(vectors[kind][1:], vectors["random"][1:])
+    assert "padding_vector" not in BILSTM.model_dump()
 
 
 _AGAIN = """

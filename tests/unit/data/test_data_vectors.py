@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from prunescope.cli import main
 from prunescope.config.architectures import BiLSTM, Encoder
+from prunescope.config.architectures.bilstm import PUBLISHED_VECTORS, PublishedVectors
 from prunescope.data.build import build
 from prunescope.data.encoding import vectors as vectors_module
 from prunescope.data.encoding.encode import encode, load_inputs
@@ -316,3 +321,74 @@ def test_checkpoints_that_are_refused(checkpoint: Path, monkeypatch: Any) -> Non
         load_model(encoder("$SOME_MODELS/bert"))
     with pytest.raises(UserError, match="no such file or folder"):
         load_model(encoder(checkpoint / "absent"))
+
+
+def zipped(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_an_archive_of_one_file_is_read_as_the_file(tmp_path: Path) -> None:
+    plain = tmp_path / "glove.txt"
+    plain.write_text(GLOVE, encoding="utf-8")
+    packed = zipped(tmp_path / "glove.zip", {"glove.txt": GLOVE})
+    words, vectors = read_vectors(plain, VOCABULARY, 3)
+    again, same = read_vectors(packed, VOCABULARY, 3)
+    assert again == words
+    np.testing.assert_array_equal(same, vectors)
+    with pytest.raises(UserError, match="holds 2 files, not one"):
+        read_vectors(zipped(tmp_path / "two.zip", {"a": GLOVE, "b": GLOVE}), VOCABULARY, 3)
+    (tmp_path / "cut.zip").write_bytes(packed.read_bytes()[:-30])
+    with pytest.raises(UserError, match=r"cut\.zip: truncated or cannot be read"):
+        read_vectors(tmp_path / "cut.zip", VOCABULARY, 3)
+    # Known by its name, also behind the cache's digest: the published file has more lines.
+    with pytest.raises(UserError, match="of 2,196,017: cut off"):
+        read_vectors(packed.rename(tmp_path / "c06db255e650-glove.840B.300d.zip"), VOCABULARY, 3)
+
+
+def test_published_vectors_are_fetched_once_and_encoded(
+    films: Path, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The archive, its digest, length and address are those of a small one."""
+    packed = zipped(tmp_path / "small.zip", {"small.txt": GLOVE})
+    known = PublishedVectors(
+        "small.zip",
+        3,
+        packed.stat().st_size,
+        hashlib.sha256(packed.read_bytes()).hexdigest(),
+        (packed.as_uri(),),
+    )
+    monkeypatch.setitem(PUBLISHED_VECTORS, "glove.840B.300d", known)
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    settings = {"family": "bilstm", "vectors": 3, "published_vectors": "glove.840B.300d"}
+    arch = BiLSTM.model_validate(settings)
+    assert arch.fetched
+    assert arch.checked() == [
+        f"downloads small.zip (0.0 GB, SHA-256 {known.sha256}) from {packed.as_uri()}, unless it is in the cache"
+    ]
+    command = ["pretrained", "--arch", "bilstm", "--settings", json.dumps(settings)]
+    assert main([*command, "--out", str(tmp_path / "fetched.json")]) == 0
+    assert json.loads((tmp_path / "fetched.json").read_text())["published_vectors"] == "glove.840B.300d"
+    packed.unlink()
+    encode(films, "films", "bilstm", SPEC, arch, tmp_path / "b.safetensors")
+    assert load_inputs(tmp_path / "b.safetensors").vectors is not None
+    # Another file at that address is not taken.
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "empty"))
+    packed.write_text("something else")
+    with pytest.raises(
+        UserError, match=r"wrong checksum.*set `vectors_path` in place of `published_vectors`"
+    ):
+        encode(films, "films", "bilstm", SPEC, arch, tmp_path / "b.safetensors")
+
+
+def test_published_vectors_have_their_own_length_and_no_file_beside() -> None:
+    published = {"family": "bilstm", "published_vectors": "glove.840B.300d"}
+    assert BiLSTM.model_validate(published).vectors == 300
+    for more, message in (
+        ({"vectors": 50}, "have 300 numbers"),
+        ({"vectors_path": "x"}, "leave one of the two out"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            BiLSTM.model_validate(published | more)

@@ -428,6 +428,28 @@ def test_texts_longer_than_positions_are_refused(tmp_path: Path) -> None:
     assert data_lines(study_from(study(path, max_tokens=16)))
 
 
+def test_vectors_and_data_that_are_missing_are_named_together(tmp_path: Path, monkeypatch: Any) -> None:
+    for name in ("SOME_DATA", "SOME_VECTORS"):
+        monkeypatch.delenv(name, raising=False)
+    raw = study(tmp_path)
+    raw["datasets"] = {"papers": {"source": "aapd", "path": "$SOME_DATA/aapd"}}
+    raw["archs"]["net"] = {"family": "bilstm", "vectors_path": "$SOME_VECTORS/glove.txt"}
+    raw["grid"] = [{"datasets": ["papers"], "archs": ["net"]}]
+    with pytest.raises(Problems) as caught:
+        data_lines(study_from(raw))
+    data, vectors = caught.value.lines
+    assert data.startswith(
+        "datasets.papers.path: $SOME_DATA/aapd: the environment variable SOME_DATA is not set"
+    )
+    assert data.endswith("its authors give the files at https://github.com/lancopku/SGM (Google Drive)")
+    assert vectors.startswith("archs.net.vectors_path: $SOME_VECTORS/glove.txt: the environment variable")
+    # For a machine elsewhere both are notes.
+    assert len(data_lines(study_from(raw), elsewhere=True)) == 2
+    raw["archs"]["net"] = {"family": "bilstm", "published_vectors": "glove.840B.300d"}
+    line = data_lines(study_from(raw), elsewhere=True)[-1]
+    assert line.startswith("net: downloads glove.840B.300d.zip (2.2 GB, SHA-256 c06db255e650")
+
+
 def test_all_that_is_wrong_with_the_data_is_said(tmp_path: Path) -> None:
     raw = study(tmp_path / "nowhere.csv")
     raw["datasets"]["other"] = {

@@ -239,3 +239,20 @@ class TestDamage:
     def test_does_not_say_what_it_is(self, small):
         with pytest.raises(UserError, match="does not say which model"):
             job.load(small, None)
+
+
+@pytest.mark.parametrize("family", KINDS)
+def test_the_score_as_exported_is_that_of_the_file(trained, tmp_path, family):
+    folder, inputs = trained(family)
+    models, metrics, out = folder / "models.safetensors", folder / "metrics.json", tmp_path / "x.safetensors"
+    job.export(models, metrics, inputs, 3, out)
+    data = training_data(load_inputs(inputs), trim=family == "encoder", device=torch.device("cpu"))
+    answers = logits_of(job.load(out, data.shape), data, "test").argmax(dim=1)
+    expected = float((answers == data.splits["test"].labels).double().mean())
+    assert job.scores_as_exported(models, metrics, inputs) == {3: pytest.approx(expected)}
+    for more, score in (([], None), (["--inputs", str(inputs)], pytest.approx(expected))):
+        command = ["weights", "--models", str(models), "--metrics", str(metrics), *more]
+        assert main([*command, "--out", str(tmp_path / "weights.json")]) == 0
+        (model,) = Weights.read(tmp_path / "weights.json").models
+        assert model.exported_score == score
+        assert ("exported_score" in (tmp_path / "weights.json").read_text()) is bool(more)

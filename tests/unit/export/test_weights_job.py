@@ -108,6 +108,9 @@ def test_rows_by_hand(tmp_path: Path) -> None:
     # Room adds up; the second model has all of its 16, 8 and 16 weights.
     assert whole["megabytes"] == pytest.approx(((46 + 22 + 36) + (54 + 29 + 54)) / 2 / 1e6)
     assert whole["megabytes_float32"] == pytest.approx(4 * 40 / 1e6)
+    # Plain CSR: 3 bytes a weight left, 4 for the start of each row and one more, 4 a row for its scale.
+    assert whole["megabytes_csr"] == pytest.approx((3 * (9 + 40) / 2 + 4 * (9 + 5 + 9)) / 1e6)
+    assert whole["exported_score"] is None
     assert (layer["megabytes_float32"], first["megabytes_float32"]) == (4 * 24 / 1e6, 4 * 16 / 1e6)
     assert layer["row_gini"] == pytest.approx(((20 / 64 + 0.5) / 2 + 0) / 2)
     assert (first["rows"], first["columns"], first["rank"]) == (4, 4, 3)

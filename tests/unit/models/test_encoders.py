@@ -291,6 +291,23 @@ def test_the_bert_from_scratch_is_drawn_as_ever() -> None:
         assert torch.equal(model.eval()(ids), nn.functional.linear(pooled, classifier.weight))
 
 
+def test_the_head_may_have_a_dropout_of_its_own_and_a_pair_no_types() -> None:
+    arch = Encoder(family="encoder", hidden=16, layers=1, heads=2, intermediate=32, positions=24)
+    shape = Shape(classes=3, vocabulary=70, length=12, separator=3)
+    usual = build(arch, shape, 5)
+    own = build(arch.model_copy(update={"head_dropout": 0.0, "token_types": False}), shape, 5)
+    assert (usual.dropout.p, own.dropout.p, own.bert.config.hidden_dropout_prob) == (0.1, 0.0, 0.1)
+    pair, single = torch.tensor([[2, 9, 3, 8, 3]]), torch.tensor([[2, 9, 8, 3, 0]])
+    with torch.no_grad():
+        given = [(usual.eval()(ids), own.eval()(ids)) for ids in (pair, single)]
+        types = usual.bert.embeddings.token_type_embeddings.weight
+        types[1] = types[0]
+        assert torch.allclose(usual(pair), given[0][1])
+    assert not torch.allclose(*given[0])
+    assert torch.equal(*given[1])
+    assert not {"head_dropout", "token_types"} & arch.model_dump().keys()
+
+
 def test_silence_is_for_what_is_expected_only(tmp_path: Path, capfd: Any) -> None:
     from transformers.utils import logging
 

@@ -151,6 +151,7 @@ def weights(*cells: tuple[str, str, float, float]) -> list[tuple[object, ...]]:
     for arch, pruner, sparsity, megabytes in cells:
         for layer, share in (("", 1.0), ("1", 0.5)):
             known = {"layer": layer, "megabytes": share * megabytes, "megabytes_float32": share * 40}
+            known |= {"megabytes_csr": 2 * share * megabytes, "exported_score": 0.695 if not layer else ""}
             rows.append(("rte", arch, pruner, sparsity, *(known.get(name, 1) for name in OF_WEIGHTS)))
     return rows
 
@@ -169,6 +170,10 @@ def test_storage_is_that_of_the_measured_weights(tmp_path: Path) -> None:
     # Dense models are counted as they were trained.
     assert found["bert-base", "none", 0.0, "megabytes"] == (340.0, 1.0, 40.0, 1.0)
     assert found["mine", "PINS", 0.8, "megabytes"] == (None, None, None, None)
+    # Like for like with print: INT8 in plain CSR; and the accuracy of what was exported.
+    assert found["bert-base", "PINS", 0.8, "megabytes, plain CSR"] == (38.0, 8.9, 8.0, 5.0)
+    assert found["bert-base", "PINS", 0.8, "accuracy, INT8"] == (0.69, None, 0.695, None)
+    assert found["bert-base", "none", 0.0, "megabytes, plain CSR"] == (340.0, 1.0, 40.0, 1.0)
 
 
 def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
@@ -181,17 +186,20 @@ def test_efficiency_stands_on_the_page_and_in_its_file(tmp_path: Path) -> None:
     folder = built(tmp_path)
     seen = Page(folder / "index.html")
     shown = [[text for _, text in row] for row in seen.rows]
-    assert ["0%", "dense", "not measured (0.11)", "not measured (340)", "66.0 (69.3)"] in shown
+    storage = "not measured (340)"
+    unknown = "not measured (69.3)"
+    assert ["0%", "dense", "not measured (0.11)", storage, storage, "66.0 (69.3)", unknown] in shown
+    storage = "not measured (38, 8.9 times)"
     assert [
-        *("80%", "PINS", "not measured (0.041, 2.7 times)", "not measured (38, 8.9 times)"),
-        "70.0 (69.0)",
+        *("80%", "PINS", "not measured (0.041, 2.7 times)", storage, storage),
+        *("70.0 (69.0)", "not measured (69.0)"),
     ] in shown
-    assert ["80%", "PINS", "not measured", "3.2, 12.5 times", "60.0"] in shown
-    assert ["0%", "dense", "not measured", "40.0", "not measured"] in shown
+    assert ["80%", "PINS", "not measured", "3.2, 12.5 times", "6.4, 6.2 times", "60.0", "69.5"] in shown
+    assert ["0%", "dense", "not measured", "40.0", "40.0", "not measured", "69.5"] in shown
     assert "python benchmarks/inference.py" in seen.text
     with (folder / "table-7-efficiency.csv").open(encoding="utf-8") as file:
         rows = {(r["arch"], r["pruner"], r["quantity"]): r for r in csv.DictReader(file)}
-    assert len(rows) == 12
+    assert len(rows) == 20
     one = rows["bert-base", "PINS", "seconds"]
     small = rows["mine", "PINS", "megabytes"]
     assert (small["published"], small["ours"], small["our_gain"]) == ("", "3.2", "12.5")

@@ -351,3 +351,34 @@ def test_the_command_writes_the_same(paper: Path, tmp_path: Path) -> None:
     arguments += ["--tables", str(files["tables"]), "--figures", str(files["figures"])]
     assert main([*arguments, "--cards", str(files["cards"][0]), "--out", str(tmp_path / "paper")]) == 0
     assert files_below(tmp_path / "paper") == files_below(paper.parent)
+
+
+def test_table_3(paper: Path) -> None:
+    assert table(paper / "table-3-pruners.csv") == [
+        {"scheduling": "Iterative + Fine tuning", "Impact": "IIBP-FT", "Magnitude": "", "Random": ""},
+        {"scheduling": "At Initialization", "Impact": "", "Magnitude": "MP-AI", "Random": "RP-AI"},
+    ]
+
+
+def test_table_8(paper: Path) -> None:
+    (row,) = table(paper / "table-8-training.csv")
+    assert (row["dataset"], row["arch"], row["epochs"], row["lr"]) == ("docstrings", "bilstm", "3", "0.001")
+    assert row["published_lr"] == row["published_max_epochs"] == ""
+
+
+def test_table_8_has_the_paper_s_searches_beside_the_study_s_settings() -> None:
+    from prunescope.config.load import load_study
+    from prunescope.papers.pie.layouts import training
+    from prunescope.papers.results import Inputs
+
+    pie = load_study(Path(__file__).parents[3] / "studies" / "pie.yaml")
+    cells = frozenset(PrunedCell.of(cell) for cell in pie.cells if not cell.dense)
+    results = Results(
+        cells, {}, {}, tuple(dict.fromkeys(cell.setup for cell in map(PrunedCell.of, pie.cells)))
+    )
+    rows = {(row["dataset"], row["arch"]): row for row in training(Inputs(pie, results, Path()))}
+    assert len(rows) == 8
+    snli = rows["snli", "bilstm"]
+    shown = [snli[name] for name in ("batch_size_shown", "epochs_searched", "lr_searched", "lr_shown")]
+    assert shown == ["4096 (4096)", "30 to 50", "0.0002 to 0.002", "0.0007007 (0.0007)"]
+    assert rows["imdb", "bert"]["epochs_shown"] == "3 (3)"

@@ -158,3 +158,16 @@ def test_cells_without_models_left(tmp_path: Path) -> None:
     assert published
     assert {row["ours"] for row in published} == {""}
     assert {row["verdict"] for row in rows_of(tmp_path / "tables" / "claims.csv")} == {"not measured"}
+
+
+def test_a_metric_of_the_same_name_that_is_another_one_has_no_difference() -> None:
+    """E2E in Table 4, PINS at 80 %: BLEU, ROUGE-L .718, METEOR .466."""
+    key = Key("e2e", "gpt2", "PINS", 0.8)
+    names = ("rouge_l", "meteor")
+    values = {"score_mean": {key: 0.6}} | {f"task_metrics.{name}": {key: 0.4} for name in names}
+    rows = {row.quantity: row for row in published_rows(Measured({key: "bleu"}, values)) if row.ours}
+    assert {name: (rows[name].published, rows[name].ours, rows[name].difference) for name in names} == {
+        "rouge_l": (0.718, 0.4, None),
+        "meteor": (0.466, 0.4, None),
+    }
+    assert rows["score_mean"].difference is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from prunescope.config.architectures import BiLSTM, Encoder, LeNet5, Training
 from prunescope.config.load import load_study, study_from
 from prunescope.errors import UserError
 from prunescope.planning.plan import make_plan, plan_text
-from prunescope.planning.rates import ASSUMED_RATE, MeasuredRate, Rates, Work, basis_text, read_rates
+from prunescope.planning.rates import MeasuredRate, Rates, Work, basis_text, read_rates
 
 #: Of one example of 8 x 8 pixels, as test_plan counts them.
 LENET_FLOPS = 2 * (150 * 64 + 2400 * 16 + 7680 + 10_080)
@@ -99,7 +100,7 @@ def test_what_was_not_measured_stays_assumed_and_says_so(study_dict, tmp_path, m
     by_arch = {row["arch"]: row for row in plan["work"]}
     assert (by_arch["lenet5"]["rate"], by_arch["bilstm"]["rate"]) == ("measured", "assumed")
     assert by_arch["bilstm"]["gpu_hours"] == pytest.approx(before["work"][1]["gpu_hours"])
-    assert "one data-centre GPU" in by_arch["bilstm"]["from"]
+    assert "an H200" in by_arch["bilstm"]["from"]
     parts = plan["gpu_hours_by_rate"]
     assert sum(parts.values()) == pytest.approx(plan["gpu_hours"])
     assert parts["measured"] > 0
@@ -168,7 +169,9 @@ def test_assumed_rates_from_a_file(study_dict, tmp_path, monkeypatch):
     study = study_from(study_dict)
     path = rates_file(tmp_path / "rates.json", device="a GPU to come", assumed={"lenet5": 2e12})
     plan = make_plan(study, read_rates([path]))
-    assert plan["gpu_hours"] == pytest.approx(make_plan(study)["gpu_hours"] * ASSUMED_RATE["lenet5"] / 2e12)
+    # Blocks of two train together.
+    together = LeNet5.assumed_rate_together
+    assert plan["gpu_hours"] == pytest.approx(make_plan(study)["gpu_hours"] * together / 2e12)
     assert plan["basis"]["gpu_hours"] == "a GPU to come (assumed rates, not measured)"
 
 
@@ -215,12 +218,23 @@ def with_training(raw: dict[str, Any], **settings: Any) -> dict[str, Any]:
 
 
 def test_the_projection_of_the_pie_paper(monkeypatch, tmp_path):
-    """At most 300 hours of an H200 from the rates that the projection states, all of them assumed."""
+    """At most 300 hours of an H200, as docs/performance.md says, all by assumed rates: BiLSTMs train together."""
     root = Path(__file__).parents[3]
-    rates = read_rates([root / "benchmarks" / "projections" / "h200.json"])
     monkeypatch.chdir(tmp_path)
-    plan = make_plan(load_study(root / "studies" / "pie.yaml"), rates)
+    study = load_study(root / "studies" / "pie.yaml")
+    plan = make_plan(study)
     assert 250 < plan["gpu_hours"] <= 300
+    stated = re.search(r"(\d+) hours of one H200", (root / "docs/performance.md").read_text())
+    assert stated is not None
+    assert round(plan["gpu_hours"]) == int(stated[1])
+    rates = {row["arch"]: row["from"] for row in plan["work"]}
+    assert rates["bilstm"] == "assumed: 90 TFLOP/s on an H200"
+    # One after the other, each at the rate of a small model alone.
+    alone = study.model_copy(
+        update={"archs": {n: a.model_copy(update={"replicas": "alone"}) for n, a in study.archs.items()}}
+    )
+    assert make_plan(alone)["gpu_hours"] > 4_000
+    assert plan["disk_gb"] < 300
     assert plan["gpu_hours_by_rate"] == {
         "measured": 0,
         "scaled": 0,

@@ -124,7 +124,7 @@ def test_jobs_take_as_many_seeds_as_the_minutes_hold(study_dict):
     bilstm = next(cell for cell in plain.cells if cell.arch == "bilstm" and cell.dense)
     lenet = next(cell for cell in plain.cells if cell.arch == "lenet5" and cell.dense)
     assert (block_size(plain, bilstm), block_size(plain, lenet)) == (1, 2)
-    minutes = model_seconds(plain, bilstm) / 60
+    minutes = model_seconds(plain, bilstm, len(bilstm.seeds)) / 60
     for factor, wanted in ((0.1, 1), (1.01, 1), (2.01, 2), (100, 3)):
         study = study_from({**study_dict, "job_minutes": factor * minutes})
         assert block_size(study, bilstm) == wanted

@@ -16,7 +16,7 @@ from prunescope.analysis.audit import audit
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.store import Predictions, SeedBlock, TableMeta, write_predictions
-from prunescope.predictions.task_metrics import METRICS, task_scores
+from prunescope.predictions.task_metrics import METRICS, task_scores, words_of
 
 RNG = np.random.default_rng(0)
 
@@ -137,3 +137,30 @@ def test_an_audit_puts_them_beside_its_own_score(tmp_path: Path) -> None:
     lines = (tmp_path / "out/task_metrics.csv").read_text().splitlines()
     assert lines[:2] == ["seed,metric,dense,pruned", "0,f1,1.0,0.6666666666666666"]
     assert len(lines) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("The Adriatic is near (the) River, isn't it?", "the adriatic is near the river is n't it"),
+        (
+            'By the Adriatic. It\'s £20-25 ... "family-friendly"!',
+            "by the adriatic it 's £ 20-25 family-friendly",
+        ),
+        ("Adriatic .", "adriatic"),
+        ("...", ""),
+    ],
+)
+def test_meteor_compares_the_e2e_scorer_s_words(text: str, words: str) -> None:
+    assert " ".join(words_of(text)) == words
+
+
+def test_meteor_is_the_same_however_punctuation_is_spaced() -> None:
+    """By hand (Banerjee and Lavie 2005): F = 10 P R / (R + 9 P), less half of (chunks / matches) cubed."""
+    label = objects([["Near the Adriatic .", "By the sea."], ["It is not cheap."]])
+    spaced = side("text", label, [["near the adriatic.", "It is cheap ."]], ())
+    # 3 of 3 words in one chunk; 3 matches of 3 and 4 words in two chunks ("it is", "cheap").
+    first = 1 - 0.5 * (1 / 3) ** 3
+    precision, recall = 1.0, 3 / 4
+    second = 10 * precision * recall / (recall + 9 * precision) * (1 - 0.5 * (2 / 3) ** 3)
+    assert task_scores(spaced, ("meteor",))["meteor"][0] == pytest.approx((first + second) / 2)

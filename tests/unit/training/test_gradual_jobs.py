@@ -70,7 +70,7 @@ def metrics(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "metrics.json").read_text())
 
 
-@pytest.mark.parametrize("name", ["PINS", "L0"])
+@pytest.mark.parametrize("name", ["PINS", "PINS-authors", "L0"])
 def test_the_same_job_writes_the_same_bytes_and_counts_exactly(run, name):
     first, again = run(PRUNERS[name]), run(PRUNERS[name])
     for file in ("test.parquet", "train.parquet", "models.safetensors"):
@@ -104,8 +104,11 @@ def test_a_seed_that_diverges_is_named_and_the_other_goes_on(run, monkeypatch):
     assert set(pq.read_table(folder / "test.parquet")["seed"].to_pylist()) == {1}
 
 
-def test_a_teacher_is_read_from_the_dense_models_or_trained_to_the_same_bytes(run):
-    distilled = PRUNERS["PLATON"].model_copy(update={"objective": "distilled"})
+@pytest.mark.parametrize("taught", [PRUNERS["PINS-authors"], PRUNERS["PLATON"]])
+def test_a_teacher_is_read_from_the_dense_models_or_trained_to_the_same_bytes(run, taught):
+    distilled = taught
+    if not taught.has_dense_teacher:
+        distilled = taught.model_copy(update={"objective": "distilled"})
     dense = run(None, (0, 1, 2))
     read = run(distilled, dense=(dense / "checkpoint.safetensors",))
     trained = run(distilled)

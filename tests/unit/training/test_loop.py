@@ -283,6 +283,14 @@ def test_early_epoch_is_the_first_beyond_three_tenths():
     assert Training(epochs=5, early_fraction=0.0).early_epoch == 1
 
 
+def test_early_epoch_as_the_authors_code_counts_is_one_later_in_six_of_eight_settings():
+    epochs = (3, 2, 14, 13, 26, 39, 72, 50)
+    code = [Training(epochs=n, early_epochs_from=0).early_epoch for n in epochs]
+    assert code == [2, 2, 5, 5, 9, 13, 23, 16]
+    assert Training(epochs=1, early_epochs_from=0).early_epoch == 1
+    assert "early_epochs_from" not in Training(epochs=3).model_dump()
+
+
 def test_batches_are_cut_to_their_longest_text_only_where_padding_is_masked(make_state):
     index = torch.tensor([0, 1, 2])
     for family, trimmed in (("encoder", True), ("bilstm", False)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor
 
 from prunescope.config.architectures import Training
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.training.loop import learning_rates, train
-from prunescope.training.objectives import SelfTaught, divergence
-from prunescope.training.state import Phase
+from prunescope.training.objectives import SelfTaught, divergence, mixture
+from prunescope.training.state import Phase, StepHook
 
 
 def logs(*rows: list[float]) -> Tensor:
@@ -166,3 +168,151 @@ def test_learning_rates_rise_and_fall():
 def test_learning_rates_fall_at_milestones():
     settings = Training(lr=1.0, milestones=(0.5,))
     assert [learning_rates(settings, epoch, 4, 2) for epoch in (2, 3)] == [[1.0] * 2, [0.1] * 2]
+
+
+def entropy(p: list[float]) -> float:
+    return -sum(a * math.log(a) for a in p if a)
+
+
+def cross_entropy(p: list[float], label: int) -> float:
+    return -math.log(p[label])
+
+
+def tempered(p: list[float], t: float) -> list[float]:
+    powers = [a ** (1 / t) for a in p]
+    return [a / sum(powers) for a in powers]
+
+
+@pytest.mark.parametrize("weight", ["own-entropy", "teacher-entropy"])
+@pytest.mark.parametrize("t", [1.0, 2.0])
+def test_a_certain_answer_makes_the_teacher_count_and_an_uncertain_one_the_label(weight, t):
+    own, teacher, labels = [Q, R], [P, P], [0, 2]
+    expected = 0.0
+    for q, p, label in zip(own, teacher, labels, strict=True):
+        w = 1 - entropy(q if weight == "own-entropy" else p) / math.log(3)
+        kd = t**2 * kl(tempered(p, t), tempered(q, t))
+        expected += (w * kd + (1 - w) * cross_entropy(q, label)) / 2
+    logits = logs(*own).requires_grad_()
+    classes = torch.tensor(labels)
+    loss = torch.nn.functional.cross_entropy(logits, classes)
+    further = mixture("single-label", weight, t, logits, logs(*teacher), classes)
+    assert (loss + further).item() == pytest.approx(expected)
+
+
+def test_the_weight_of_a_mixture_has_no_gradient():
+    q, p, label = [0.7, 0.3], [0.4, 0.6], 0
+    logits = logs(q).requires_grad_()
+    classes = torch.tensor([label])
+    loss = torch.nn.functional.cross_entropy(logits, classes)
+    (loss + mixture("single-label", "own-entropy", 2.0, logits, logs(p), classes)).backward()
+    w = 1 - entropy(q) / math.log(2)
+    soft, aim = tempered(q, 2), tempered(p, 2)
+    # d KL(p || q) / d logit = q - p at temperature 1; T^2 / T at T.
+    expected = [w * 2 * (a - b) + (1 - w) * (c - y) for a, b, c, y in zip(soft, aim, q, (1, 0), strict=True)]
+    assert logits.grad[0].tolist() == pytest.approx(expected)
+
+
+def test_a_mixture_s_extremes_are_the_label_alone_and_the_teacher_alone():
+    labels = torch.tensor([1])
+    even, sure = logs([1 / 3] * 3), torch.tensor([[0.0, 80.0, 0.0]], dtype=torch.float64)
+    assert float(mixture("single-label", "own-entropy", 1.0, even, logs(P), labels)) == pytest.approx(0)
+    loss = torch.nn.functional.cross_entropy(logs(Q), labels)
+    further = mixture("single-label", "teacher-entropy", 1.0, logs(Q), sure, labels)
+    assert float(loss + further) == pytest.approx(-math.log(Q[1]), rel=1e-6)
+
+
+def test_several_labels_spans_and_tokens_mix_term_by_term():
+    from prunescope.training.task import loss_for
+
+    generator = torch.Generator().manual_seed(3)
+    own, teacher = (torch.randn(2, 5, 2, generator=generator, dtype=torch.float64) for _ in range(2))
+
+    def by_term(task, shape, labels, terms):
+        logits, reference = own.reshape(shape), teacher.reshape(shape)
+        loss = loss_for(task)(logits, labels)
+        total = float(loss + mixture(task, "own-entropy", 1.5, logits, reference, labels))
+        sides = []
+        for (row, aim), label in terms(logits, reference):
+            q, p = row.softmax(0).tolist(), aim.softmax(0).tolist()
+            w = 1 - entropy(q) / math.log(len(q))
+            kd = 1.5**2 * kl(tempered(p, 1.5), tempered(q, 1.5))
+            sides.append(w * kd + (1 - w) * cross_entropy(q, label))
+        assert total == pytest.approx(sum(sides) / len(sides))
+
+    tags = torch.tensor([[0, 1, -100, 1, 0], [-100, 0, 1, 1, -100]])
+    by_term(
+        "tokens",
+        (2, 5, 2),
+        tags,
+        lambda a, b: [
+            ((a[i, j], b[i, j]), int(tags[i, j])) for i in range(2) for j in range(5) if tags[i, j] != -100
+        ],
+    )
+    span = torch.tensor([[1, 3], [0, 4]])
+    by_term(
+        "span",
+        (2, 5, 2),
+        span,
+        lambda a, b: [((a[i, :, k], b[i, :, k]), int(span[i, k])) for i in range(2) for k in range(2)],
+    )
+    several = torch.tensor([[1, 0, 1, 0, 0], [0, 0, 0, 1, 1], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]])
+    zero = torch.zeros((), dtype=torch.float64)
+    by_term(
+        "multi-label",
+        (4, 5),
+        several,
+        lambda a, b: [
+            ((torch.stack((zero, a[i, j])), torch.stack((zero, b[i, j]))), int(several[i, j]))
+            for i in range(4)
+            for j in range(5)
+        ],
+    )
+
+
+def test_numbers_have_no_mixture(make_state):
+    state = make_state("encoder", SETTINGS, task="regression")
+    hook = SelfTaught(state, 50, at_start=False, teaching=PRUNERS["PINS-authors"].teaching)
+    assert hook.further_loss(torch.tensor([0]), torch.zeros(1, 2), torch.ones(1, 1), torch.zeros(1)) is None
+
+
+def test_by_the_authors_script_the_dense_model_teaches_first_and_the_best_final_model_is_kept(
+    make_state, monkeypatch
+):
+    """Evaluations after steps 1, 4, 7, 10, 13; the sparsity is final from step 7."""
+    state = make_state("encoder", SETTINGS)
+    dense = make_state("encoder", SETTINGS, seed=5).model
+    name, weight = next(iter(state.model.named_parameters()))
+    with torch.no_grad():
+        dict(dense.named_parameters())[name].fill_(FIRST)
+    scores = iter([0.2, 0.9, 0.5, 0.7, 0.7])
+    monkeypatch.setattr("prunescope.training.objectives.score_on", lambda *_: next(scores))
+    hook = SelfTaught(
+        state, 3, at_start=True, teaching=PRUNERS["PINS-authors"].teaching, first=copy.deepcopy(dense)
+    )
+    pruning = StepHook()
+    state.hooks = [pruning, hook]
+    taken = [float(hook.teacher.state_dict()[name].flatten()[0])]
+    for step in range(1, 15):
+        monkeypatch.setattr(StepHook, "final", step >= 7)
+        with torch.no_grad():
+            weight.fill_(float(step))
+        hook.after_step()
+        taken.append(float(hook.teacher.state_dict()[name].flatten()[0]))
+    assert taken == [FIRST] + [1.0] * 3 + [4.0] * 11
+    assert next(scores, None) is None
+    hook.keep()
+    assert set(weight.flatten().tolist()) == {
+        10.0
+    }  # .7 at step 10: the first of two alike, at the final sparsity
+
+
+def test_the_script_s_settings_are_written_only_where_they_are_not_algorithm_1_s():
+    assert "teaching" not in PRUNERS["PINS"].model_dump()
+    script = PRUNERS["PINS-authors"].model_dump()
+    assert (script["objective_steps"], script["teaching"]["keep"]) == (50, "best-score")
+    assert PRUNERS["PINS-authors"].needs_dense
+    assert not PRUNERS["PINS"].needs_dense
+    with pytest.raises(ValueError, match="best-score is of gradual schedules"):
+        Pruner.model_validate(
+            {"criterion": "magnitude", "schedule": "one-shot", "teaching": {"keep": "best-score"}}
+        )

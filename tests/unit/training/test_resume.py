@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
         settings: Training = SETTINGS,
         dense: tuple[Path, ...] = (),
         compression: str = "sparsity-900permille",
-        objective: str | None = None,
+        changed: Mapping[str, Any] = {},
         **running: Any,
     ) -> Callable[..., Path]:
         kind = {"lenet5": "image", "bilstm": "words", "encoder": "pieces"}[family]
@@ -70,9 +70,7 @@ def make(tmp_path: Path, tiny: Any) -> Callable[..., Callable[..., Path]]:
         inputs = tmp_path / f"{family}-{task}.safetensors"
         save_file(tiny.arrays(family, task), inputs, metadata={"prunescope": json.dumps(about)})
         is_dense = pruner == NO_PRUNER
-        composition = None if is_dense else PRUNERS[pruner]
-        if composition is not None and objective is not None:
-            composition = composition.model_copy(update={"objective": objective})
+        composition = None if is_dense else PRUNERS[pruner].model_copy(update=changed)
         spec = ModelJob(
             dataset="d",
             arch=family,
@@ -164,12 +162,17 @@ JOBS = {
     "filters": ("lenet5", "CHIP", {"compression": "ratio-200percent"}),
     "a first level": ("lenet5", "LTH", {"compression": "level-1"}),
     "gradual, its own teacher": ("encoder", "PINS", {}),
+    "gradual, its own teacher, by the script": (
+        "encoder",
+        "PINS-authors",
+        {"changed": {"objective_steps": 2}},
+    ),
     "gradual, averages": ("bilstm", "PLATON", {}),
     "gradual, learned scores": ("lenet5", "SMvP", {}),
     "gradual, low rank": ("encoder", "PST", {}),
     "gradual, gates and noise": ("bilstm", "L0", {}),
-    "distilled from what it was": ("lenet5", "MP", {"objective": "distilled", "settings": SGD}),
-    "distilled at initialization": ("encoder", "RP-AI", {"objective": "distilled"}),
+    "distilled from what it was": ("lenet5", "MP", {"changed": {"objective": "distilled"}, "settings": SGD}),
+    "distilled at initialization": ("encoder", "RP-AI", {"changed": {"objective": "distilled"}}),
     "together": ("lenet5", "IMP-FT", {"settings": BEST, "replicas": "together"}),
     "together in parts": ("bilstm", NO_PRUNER, {"seeds": (0, 1, 2), "replicas": "together", "together": 2}),
 }

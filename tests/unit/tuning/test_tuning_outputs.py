@@ -17,10 +17,11 @@ from prunescope.config.jobs import ModelJob
 from prunescope.config.load import load_study, study_from
 from prunescope.config.tuning import Space
 from prunescope.errors import UserError
+from prunescope.papers.pie.printed import searches
 from prunescope.training.job import run_block
 from prunescope.training.write import BlockOutputs
 from prunescope.tuning.job import Evaluation, TuneJob, tune_job
-from prunescope.tuning.outputs import published_settings, write_search, write_tuned
+from prunescope.tuning.outputs import write_search, write_tuned
 from prunescope.tuning.run import run_search
 
 ROOT = Path(__file__).parents[3]
@@ -142,19 +143,16 @@ def test_damaged_best_is_named(tmp_path):
 def test_the_paper_s_grid_has_the_spaces_of_table_8():
     study = load_study(ROOT / "studies/pie.yaml")
     assert (study.tune.evaluations, study.tune.sampler) == (100, "random")
-    printed = published_settings()
+    printed = searches()
     assert sorted(study.tuned) == sorted(printed)
     for dataset, arch in study.tuned:
         space, row = study.tune.spaces[dataset][arch], printed[dataset, arch]
-        assert (space.epochs.min, space.epochs.max) == row["space"]["epochs"]
-        assert (space.lr.min, space.lr.max) == row["space"]["lr"]
+        assert (space.epochs.min, space.epochs.max) == (row.min_epochs, row.max_epochs)
+        assert (space.lr.min, space.lr.max) == (row.min_lr, row.max_lr)
         # The study trains with what the paper found.
         training = study.training(dataset, arch)
-        assert (training.epochs, training.batch_size) == (
-            row["published_epochs"],
-            row["published_batch_size"],
-        )
-        assert math.isclose(training.lr, row["published_lr"], rel_tol=0.12)
+        assert (training.epochs, training.batch_size) == (row.best_epoch, row.batch_size)
+        assert math.isclose(training.lr, row.best_lr, rel_tol=0.12)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,10 @@ class Control(CellRow):
     metric: A[str, "as in `effectiveness`"]
     change_from_dense: A[float | None, "mean over seeds of pruned minus dense score"]
     change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
-    ci_low: A[float | None, "lower end of the interval of `change_from_control`; empty with one seed"]
+    ci_low: A[
+        float | None,
+        "lower end of the interval of `change_from_control`, at least -1 or -2; empty with one seed",
+    ]
     ci_high: A[float | None, "upper end"]
     n_seeds: A[int, "seeds that have all three scores"]
     alpha_control: A[float | None, "mean alpha between dense models and controls of the same seed"] = None
@@ -385,6 +388,12 @@ class Weights(CellRow):
     row_gini_random: A[float | None, "row_gini if as many weights were left at random positions"]
     column_gini_random: A[float | None, "column_gini at random positions"]
     megabytes_float32: A[float | None, "size of all weights in float32, 10^6 bytes"]
+    megabytes_csr: A[
+        float | None, "size of the weights left as INT8 in plain compressed sparse rows, 10^6 bytes"
+    ]
+    exported_score: A[
+        float | None, "score of the models as `prunescope export` writes them (`exported_scores`), mean"
+    ]
 
 
 @TABLES.add("weight_values", "prunescope.analysis.weights.tables:weight_values")

@@ -30,7 +30,8 @@ class Model(Spec):
     All but ``magnitudes`` have a value for each of the model's matrices, in their order. ``left``: weights that are
     not zero; ``bytes_exported``: what they take as `prunescope export` writes them. For the others see ``measures``;
     nulls where nothing is left. ``magnitudes``: of all weights that are left, how many are in each of the bins between
-    ``measures.edges``.
+    ``measures.edges``. ``exported_score``: on the test split, of the model as it is exported; None where
+    that was not asked for.
     """
 
     seed: int
@@ -44,6 +45,7 @@ class Model(Spec):
     column_gini: tuple[float | None, ...]
     column_gini_random: tuple[float | None, ...]
     magnitudes: tuple[int, ...]
+    exported_score: float | None = None
 
 
 class Shown(Spec):
@@ -80,11 +82,11 @@ class Weights(Spec):
         return found
 
     def write(self, path: Path) -> None:
-        write_json(path, self.model_dump(mode="json"))
+        write_json(path, self.model_dump(mode="json", exclude_defaults=True))
 
 
 #: What ``Model`` has of every matrix.
-LISTS = tuple(name for name in Model.model_fields if name not in ("seed", "magnitudes"))
+LISTS = tuple(name for name in Model.model_fields if name not in ("seed", "magnitudes", "exported_score"))
 
 
 def _not_ours(path: Path) -> UserError:

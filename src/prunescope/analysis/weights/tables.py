@@ -58,7 +58,8 @@ def weights(study: StudyResults) -> Iterator[Weights]:
         measured = _measured(cell)
         if measured is not None:
             for names, chosen in _groups(measured.matrices):
-                yield Weights(**cell.names, **names, **_numbers(measured, chosen))
+                numbers = _numbers(measured, chosen, whole=names["layer"] is None)
+                yield Weights(**cell.names, **names, **numbers)
 
 
 def weight_values(study: StudyResults) -> Iterator[WeightValues]:
@@ -95,7 +96,19 @@ def _groups(matrices: Sequence[Matrix]) -> Iterator[tuple[dict[str, Any], list[i
             yield of_layer | {"matrix": one.matrix, "rows": one.rows, "columns": one.columns}, [index]
 
 
-def _numbers(measured: stored.Weights, chosen: Sequence[int]) -> dict[str, Any]:
+def _plain_csr(model: Model, matrices: Sequence[Matrix], chosen: Sequence[int]) -> float:
+    """10^6 bytes of 8-bit weights in plain compressed sparse rows: columns of 2 bytes, starts of rows and scales of 4.
+
+    Matrices of more than 65,536 columns have 4 bytes for each column.
+    """
+    found = (
+        model.left[index] * (3 if one.columns <= 1 << 16 else 5) + 4 * (2 * one.rows + 1)
+        for index, one in zip(chosen, matrices, strict=True)
+    )
+    return sum(found) / 1e6
+
+
+def _numbers(measured: stored.Weights, chosen: Sequence[int], *, whole: bool) -> dict[str, Any]:
     matrices = [measured.matrices[index] for index in chosen]
     found = [_of_model(model, matrices, chosen) for model in measured.models]
     spread = {name: _mean_and_std([one[name] for one in found]) for name in (*SPREAD, *RANDOM)}
@@ -105,6 +118,8 @@ def _numbers(measured: stored.Weights, chosen: Sequence[int]) -> dict[str, Any]:
         **{name: spread[name][0] for name in (*SPREAD, *RANDOM)},
         **{f"{name}_std": spread[name][1] for name in SPREAD},
         "megabytes_float32": 4e-6 * sum(one.rows * one.columns for one in matrices),
+        "megabytes_csr": _mean([_plain_csr(model, matrices, chosen) for model in measured.models]),
+        "exported_score": _mean([model.exported_score for model in measured.models]) if whole else None,
     }
 
 

@@ -73,9 +73,11 @@ class Architecture(Spec):
     packs: ClassVar[bool] = False
     bf16: ClassVar[bool] = False
 
-    #: Operations a second that training is assumed to sustain on one data-centre GPU, in float32 and in bf16.
+    #: Operations a second that training is assumed to sustain on an H200, in float32, in bf16, and of many models that
+    #: train in lock step (docs/performance.md, Projection).
     assumed_rate: ClassVar[float] = 2e12
     assumed_rate_bf16: ClassVar[float | None] = None
+    assumed_rate_together: ClassVar[float | None] = None
 
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -93,9 +95,17 @@ class Architecture(Spec):
         return raw
 
     @property
-    def from_hub(self) -> bool:
-        """Whether a checkpoint has to be fetched from the hub."""
+    def fetched(self) -> bool:
+        """Whether a checkpoint from the hub, or word vectors, have to be fetched before data is encoded."""
         return False
+
+    def checked(self) -> list[str]:
+        """Notes for people on the files that the arch needs, before a job starts.
+
+        Raises:
+            UserError: a file is not there.
+        """
+        return []
 
     @property
     def sizes_unknown(self) -> bool:

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prunescope.config.architectures.base import Facts, Shapes, Stackable
+from prunescope.errors import UserError
+from prunescope.files import expanded
+
+
+@dataclass(frozen=True)
+class PublishedVectors:
+    """An archive of word vectors that its authors publish. ``sha256``: of the archive, as other projects pin it too."""
+
+    archive: str
+    dimensions: int
+    bytes: int
+    sha256: str
+    urls: tuple[str, ...]
+
+
+#: By name: Pennington et al. 2014.
+PUBLISHED_VECTORS = {
+    "glove.840B.300d": PublishedVectors(
+        "glove.840B.300d.zip",
+        300,
+        2_176_768_927,
+        "c06db255e65095393609f19a4cfca20bf3a71e20cc53e892aafa490347e3849f",
+        (
+            "https://nlp.stanford.edu/data/glove.840B.300d.zip",
+            "https://downloads.cs.stanford.edu/nlp/data/glove.840B.300d.zip",
+            "https://huggingface.co/stanfordnlp/glove/resolve/main/glove.840B.300d.zip",
+        ),
+    )
+}
 
 
 class BiLSTM(Stackable):
@@ -17,6 +47,7 @@ class BiLSTM(Stackable):
     answers: ClassVar[tuple[str, ...]] = ("classes", "number")
     encoding = "words"
     assumed_rate: ClassVar[float] = 2e12
+    assumed_rate_together: ClassVar[float | None] = 9e13
 
     family: Literal["bilstm"]
     hidden: int = Field(100, ge=1, description="units per direction")
@@ -28,12 +59,54 @@ class BiLSTM(Stackable):
     vectors_path: str | None = Field(
         None,
         min_length=1,
-        description="GloVe or word2vec text file (also .gz), environment variables are filled in; "
-        "null: vectors are learned from the training texts",
+        description="GloVe or word2vec text file (also .gz, .zip), environment variables are filled in; "
+        "null: published ones, or else vectors are learned from the training texts",
+    )
+    published_vectors: Literal["glove.840B.300d"] | None = Field(
+        None, description="vectors that a job of the study downloads, once, into the cache"
+    )
+    later: ClassVar[tuple[str, ...]] = (*Stackable.later, "padding_vector", "published_vectors")
+
+    padding_vector: Literal["random", "zeros", "mean"] = Field(
+        "random",
+        description="what padding is: a random vector with the vectors' mean and standard deviation, zeros, or the "
+        "mean vector",
     )
     min_count: int = Field(
         2, ge=1, description="learned vectors: words seen less often in the training texts are unknown"
     )
+
+    @model_validator(mode="after")
+    def _one_kind_of_vectors(self) -> Self:
+        if self.published_vectors is None:
+            return self
+        if self.vectors_path is not None:
+            raise ValueError(
+                "published_vectors: `vectors_path` names a file already; leave one of the two out"
+            )
+        if (found := PUBLISHED_VECTORS[self.published_vectors].dimensions) != self.vectors:
+            raise ValueError(
+                f"published_vectors: have {found} numbers; set `vectors` to that (not {self.vectors})"
+            )
+        return self
+
+    @property
+    def fetched(self) -> bool:
+        return self.published_vectors is not None
+
+    def checked(self) -> list[str]:
+        if self.vectors_path is not None:
+            try:
+                expanded(self.vectors_path)
+            except UserError as error:
+                raise UserError(f"vectors_{error}") from None
+        if self.published_vectors is None:
+            return []
+        known = PUBLISHED_VECTORS[self.published_vectors]
+        return [
+            f"downloads {known.archive} ({known.bytes / 1e9:.1f} GB, SHA-256 {known.sha256}) from {known.urls[0]}, "
+            "unless it is in the cache"
+        ]
 
     @property
     def word_dimensions(self) -> int:

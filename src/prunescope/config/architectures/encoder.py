@@ -38,9 +38,20 @@ class Encoder(Transformer):
         "checkpoint in safetensors with its tokenizer; sizes that are not given are the checkpoint's, those given "
         "must be, but fewer layers keep the lower ones. null: a BERT trained from scratch",
     )
+    later: ClassVar[tuple[str, ...]] = (*Transformer.later, "head_dropout", "token_types")
+
     intermediate: int = Field(3072, ge=1)
     vocabulary: int = Field(30522, ge=64, description="subwords learned from the training texts, at most")
     positions: int = Field(512, ge=4, description="longest text the model can take, in tokens")
+    head_dropout: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="before the classifier; null: `dropout`, which is that of the whole encoder",
+    )
+    token_types: bool = Field(
+        True, description="number the two texts of a pair 0 and 1, where the encoder has types; false: all 0"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -15,6 +15,7 @@ class LeNet5(Stackable):
     encoding = "image"
     has_filters: ClassVar[bool] = True
     assumed_rate: ClassVar[float] = 2e11
+    assumed_rate_together: ClassVar[float | None] = 1e12
 
     family: Literal["lenet5"]
 

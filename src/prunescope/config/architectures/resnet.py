@@ -17,7 +17,7 @@ class ResNet(Stackable):
     input = "image"
     encoding = "image"
     has_filters: ClassVar[bool] = True
-    assumed_rate: ClassVar[float] = 3e12
+    assumed_rate: ClassVar[float] = 2e13
 
     family: Literal["resnet"]
     depth: int = Field(20, ge=8, description="layers with weights, 6n + 2: 20, 32, 44, 56, 110, ...")

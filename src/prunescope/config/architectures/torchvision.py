@@ -35,7 +35,7 @@ class Torchvision(Architecture):
     )
 
     @property
-    def from_hub(self) -> bool:
+    def fetched(self) -> bool:
         return self.weights == "DEFAULT"
 
     # What follows from the model itself, without memory for its weights. Torch is imported, but only here.

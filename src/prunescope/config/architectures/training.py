@@ -51,6 +51,11 @@ class Training(Spec):
     early_fraction: float = Field(
         0.3, ge=0, lt=1, description="EL2N uses the first epoch e >= 1 with e / epochs above this"
     )
+    early_epochs_from: Literal[0, 1] = Field(
+        1,
+        description="the number of the first epoch for EL2N; 0, as in the PIE paper's code: epoch number "
+        "round(early_fraction x epochs), often one later",
+    )
     precision: Literal["float32", "bf16"] = Field(
         "float32",
         description="encoder, causal-lm: bf16 multiplies matrices in bfloat16; weights, sums and optimizer are float32",
@@ -83,11 +88,13 @@ class Training(Spec):
     @property
     def early_epoch(self) -> int:
         """The 1-based epoch after which EL2N scores are taken (PIE paper, section 4.2, note 5)."""
+        if self.early_epochs_from == 0:
+            return min(round(self.early_fraction * self.epochs) + 1, self.epochs)
         return next(e for e in range(1, self.epochs + 1) if e / self.epochs > self.early_fraction)
 
 
 #: Settings of training that came after models had been trained from the text of the others.
-_LATER = ("rewind_epochs", "lr_warm_up", "lr_decay", "precision", "padding", "order")
+_LATER = ("rewind_epochs", "lr_warm_up", "lr_decay", "precision", "padding", "order", "early_epochs_from")
 
 
 def merged_training(base: Training, changes: Mapping[str, Any]) -> Training:

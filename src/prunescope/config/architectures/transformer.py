@@ -16,8 +16,8 @@ class Transformer(Architecture):
     input = "text"
     masks_padding: ClassVar[bool] = True
     bf16: ClassVar[bool] = True
-    assumed_rate: ClassVar[float] = 3e13
-    assumed_rate_bf16: ClassVar[float | None] = 1.5e14
+    assumed_rate: ClassVar[float] = 4e13
+    assumed_rate_bf16: ClassVar[float | None] = 4e14
 
     pretrained: str | None = Field(None, min_length=1)
     revision: str | None = Field(None, min_length=1, description="branch, tag or commit on the hub")
@@ -45,7 +45,7 @@ class Transformer(Architecture):
         return 4 * self.hidden
 
     @property
-    def from_hub(self) -> bool:
+    def fetched(self) -> bool:
         return self.pretrained is not None and is_hub_id(self.pretrained)
 
     @property

@@ -23,7 +23,7 @@ class Transformers(Architecture):
     answers: ClassVar[tuple[str, ...]] = ("classes", "number", "tokens")
     encoding = "subwords"
     masks_padding: ClassVar[bool] = True
-    assumed_rate: ClassVar[float] = 3e13
+    assumed_rate: ClassVar[float] = 4e13
 
     family: Literal["transformers"]
     checkpoint: str = Field(

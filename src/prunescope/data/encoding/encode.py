@@ -16,7 +16,7 @@ from prunescope.data.dataset import DataTable
 from prunescope.data.encoding import words
 from prunescope.data.encoding.answers import as_bytes, check, continued, from_bytes, padded, tagged, windows
 from prunescope.data.encoding.byte_pairs import BytePairs
-from prunescope.data.encoding.vectors import read_vectors
+from prunescope.data.encoding.vectors import published_vectors, read_vectors
 from prunescope.data.images import channel_statistics
 from prunescope.data.published import covering_power_of_two
 from prunescope.data.settings import Spans, Texts
@@ -24,6 +24,7 @@ from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path, expanded, write_text
+from prunescope.predictions.texts import basic_english
 
 if TYPE_CHECKING:
     from prunescope.data.encoding.subwords import Subwords
@@ -239,11 +240,11 @@ def _encode_words(
     about: dict[str, Any],
 ) -> list[str]:
     tokens = {
-        split: [[words.basic_english(text) for text in column] for column in _columns(table)]
+        split: [[basic_english(text) for text in column] for column in _columns(table)]
         for split, table in tables.items()
     }
     given = None
-    if arch.vectors_path is None:
+    if arch.vectors_path is None and arch.published_vectors is None:
         vocabulary = words.vocabulary(tokens["train"], arch.min_count)
     else:
         # Given vectors know words whether or not the training texts hold them.
@@ -251,15 +252,20 @@ def _encode_words(
             [text for columns in tokens.values() for text in columns[part]]
             for part in range(len(tokens["train"]))
         ]
-        vocabulary, given = read_vectors(
-            expanded(arch.vectors_path), words.vocabulary(everything, 1), arch.vectors
+        file = (
+            published_vectors(arch.published_vectors)
+            if arch.published_vectors is not None
+            else expanded(str(arch.vectors_path))
         )
+        vocabulary, given = read_vectors(file, words.vocabulary(everything, 1), arch.vectors)
     numbered = {split: words.numbered(columns, vocabulary) for split, columns in tokens.items()}
     length = max_tokens or covering_power_of_two([len(row) for row in numbered["train"]])
     for split, rows in numbered.items():
         tensors[f"{split}.inputs"], tensors[f"{split}.lengths"] = padded(rows, length, words.PAD)
     if given is None:
         given = words.word_vectors(numbered["train"], len(vocabulary), arch.vectors)
+    if arch.padding_vector != "random":
+        given[words.PAD] = 0.0 if arch.padding_vector == "zeros" else given[words.UNKNOWN]
     tensors["vectors"] = given
     about |= {"kind": "words", "pad": words.PAD, "vocabulary_size": len(vocabulary), "max_tokens": length}
     return vocabulary

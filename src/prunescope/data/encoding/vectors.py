@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import mmap
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from prunescope.config.architectures.bilstm import PUBLISHED_VECTORS
 from prunescope.data.encoding import words
+from prunescope.data.fetch import fetch
 from prunescope.data.meter import Meter
 from prunescope.errors import UserError
 from prunescope.seeds import stream
@@ -28,6 +31,15 @@ _PUBLISHED_LINES = {
 _BLOCK = 1 << 22
 
 
+def _published_lines(path: Path) -> int | None:
+    """By the file's name; the cache has a part of the digest in front of it."""
+    if path.suffix == ".zip":
+        return next(
+            (n for name, n in _PUBLISHED_LINES.items() if path.stem.endswith(name.removesuffix(".txt"))), None
+        )
+    return _PUBLISHED_LINES.get(path.name.removesuffix(".gz"))
+
+
 def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tuple[list[str], np.ndarray]:
     """The words of ``vocabulary`` that the file has, and their vectors.
 
@@ -42,7 +54,7 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
     the count of its numbers; the numbers themselves are read of wanted words alone.
 
     The file is mapped into memory and gone through in blocks of 4 MB whose pages are given back at once, so
-    that memory holds the wanted vectors and no more; ``.gz`` is unpacked as it is read.
+    that memory holds the wanted vectors and no more; ``.gz``, and ``.zip`` of one file, are unpacked as they are read.
 
     Raises:
         UserError: the file cannot be read, has a line with too few or unreadable numbers or vectors of
@@ -54,7 +66,7 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
     # Word -> its row, as long as the file has not had it.
     wanted = {word.encode(): row for row, word in enumerate(vocabulary[special:], special)}
     vectors = np.empty((len(vocabulary), dimensions), dtype=np.float32)
-    number, announced = 0, _PUBLISHED_LINES.get(path.name.removesuffix(".gz"))
+    number, announced = 0, _published_lines(path)
     for block in _blocks(path):
         for line in block.split(b"\n")[:-1]:
             number += 1
@@ -99,6 +111,21 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
     return [vocabulary[row] for row in rows], vectors
 
 
+def published_vectors(name: str) -> Path:
+    """The archive of published vectors (``PUBLISHED_VECTORS``) in the cache, downloaded if it is not there.
+
+    Raises:
+        UserError: it cannot be fetched.
+    """
+    known = PUBLISHED_VECTORS[name]
+    try:
+        return fetch(known.archive, known.urls, known.sha256, known.bytes)
+    except UserError as error:
+        raise UserError(
+            f"{error}".replace("set `path`", "set `vectors_path` in place of `published_vectors`")
+        ) from None
+
+
 def _blocks(path: Path) -> Iterator[bytes]:
     """The file in blocks of whole lines.
 
@@ -109,14 +136,15 @@ def _blocks(path: Path) -> Iterator[bytes]:
         size = path.stat().st_size
         with path.open("rb") as file, Meter(path.name, size) as meter:
             rest = b""
-            for block in _unpacked(file, meter) if path.suffix == ".gz" else _mapped(file, size, meter):
+            blocks = {".gz": _unpacked, ".zip": _unzipped}.get(path.suffix)
+            for block in _mapped(file, size, meter) if blocks is None else blocks(file, meter):
                 cut = block.rfind(b"\n") + 1
                 if cut:
                     yield rest + block[:cut]
                     rest = block[cut:]
                 else:
                     rest += block
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: truncated or cannot be read ({error}); fetch the file again") from None
     if rest:
         raise UserError(
@@ -146,6 +174,18 @@ def _unpacked(file: BinaryIO, meter: Meter) -> Iterator[bytes]:
             meter.add(file.tell() - position)
             position = file.tell()
             yield block
+
+
+def _unzipped(file: BinaryIO, meter: Meter) -> Iterator[bytes]:
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if len(names) != 1:
+            raise zipfile.BadZipFile(f"holds {len(names)} files, not one")
+        (entry,) = archive.infolist()
+        with archive.open(entry) as text:
+            while block := text.read(_BLOCK):
+                meter.add(len(block) * entry.compress_size // max(entry.file_size, 1))
+                yield block
 
 
 def _vector(path: Path, number: int, numbers: bytes) -> np.ndarray:

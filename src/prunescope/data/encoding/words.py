@@ -22,26 +22,6 @@ _WINDOW = 5
 #: Up to this many words a dense solver is fast, and needs no start vector.
 _DENSE = 600
 
-_SPACED = str.maketrans(
-    {
-        "'": " ' ",
-        '"': "",
-        ".": " . ",
-        ",": " , ",
-        "(": " ( ",
-        ")": " ) ",
-        "!": " ! ",
-        "?": " ? ",
-        ";": " ",
-        ":": " ",
-    }
-)
-
-
-def basic_english(text: str) -> list[str]:
-    """Lower-cased words and punctuation marks, as torchtext's ``basic_english`` normalization has them."""
-    return text.lower().replace("<br />", " ").translate(_SPACED).split()
-
 
 def vocabulary(texts: Sequence[Sequence[list[str]]], min_count: int) -> list[str]:
     """All words seen at least ``min_count`` times, the most frequent first, after the special ones.

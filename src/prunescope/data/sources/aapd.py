@@ -44,6 +44,7 @@ class Aapd(Archived):
     published = Published("AAPD", (53_840, 1_000, 1_000), 54, Lengths(167, 161, 1, 599, 70, 242), 256)
     mean_tokens = (256, 177.5)
     several_labels = True
+    obtained = "its authors give the files at https://github.com/lancopku/SGM (Google Drive)"
 
     #: The authors give a page of Google Drive (README of github.com/lancopku/SGM), which is no stable address, and
     #: no checksum: both are the user's to give.

@@ -106,7 +106,8 @@ class Own(Columns):
 
         facts = self.facts
         least = getattr(arch, "min_count", None)
-        if arch.encoding == "words" and least and getattr(arch, "vectors_path", None) is None:
+        given = getattr(arch, "vectors_path", None) or getattr(arch, "published_vectors", None)
+        if arch.encoding == "words" and least and given is None:
             share = facts.unknown_words.get(str(min(least, len(facts.unknown_words))), 0.0)
             if share > UNKNOWN_AT_MOST:
                 raise UserError(

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prunescope.analysis.tables.cell import CellResults
-from prunescope.figures.style import pretty_metric
+from prunescope.figures.style import ordered, pretty_metric
 from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.pie.printed import searches
 from prunescope.papers.results import Inputs, Record, Setup, alike
 from prunescope.papers.wording import count, decimal, percent, spread, yes
 
@@ -113,6 +114,56 @@ def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
     return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 
+#: What schedules and criteria are called, in the paper's order; the others follow.
+_SCHEDULES = {
+    ("iterative", "rewind"): "Iterative + Weight Rewinding",
+    ("iterative", "fine-tune"): "Iterative + Fine tuning",
+    ("at-init", "fine-tune"): "At Initialization",
+    ("one-shot", "fine-tune"): "Once after training + Fine tuning",
+    ("one-shot", "rewind"): "Once after training + Weight Rewinding",
+    ("levels", "rewind"): "Levels + Weight Rewinding",
+    ("gradual", "fine-tune"): "At every step",
+}
+_SCORING = ("impact", "magnitude", "random")
+
+
+def pruners(inputs: Inputs) -> list[dict[str, Any]]:
+    """Table 3: pruners by schedule and criterion; others of the study than the paper's too."""
+    compositions = inputs.study.all_pruners
+    names = ordered(cell.pruner for cell in inputs.results.cells)
+    schedules, parts = list(_SCHEDULES), []
+    for name in names:
+        if (own := compositions.get(name)) is not None:
+            schedule = own.schedule, own.recovery
+            known = _SCORING.index(own.criterion) if own.criterion in _SCORING else len(_SCORING)
+            places = {"order": schedules.index(schedule), "position": (known, own.criterion)}
+            words = {"scheduling": _SCHEDULES[schedule], "scoring": own.criterion.capitalize()}
+            parts.append({"pruner": name, **words, **places})
+    parts.sort(key=lambda part: (part["order"], part["position"]))
+    cells = alike(parts, "scheduling, scoring")
+    return [{**cell[0], "pruners": ", ".join(str(part["pruner"]) for part in cell)} for cell in cells]
+
+
+def training(inputs: Inputs) -> list[dict[str, Any]]:
+    """Table 8. ``..._shown``: the study's setting and in brackets the printed one."""
+    records, study = [], inputs.study
+    for dataset, arch in inputs.results.setups:
+        if dataset not in study.datasets or arch not in study.archs:
+            continue
+        own, search = study.training(dataset, arch), searches().get((dataset.lower(), arch.lower()))
+        record: dict[str, Any] = {"dataset": dataset, "arch": arch}
+        for name in ("batch_size", "epochs", "lr"):
+            value, printed = getattr(own, name), None if search is None else search.chosen[name]
+            record |= {name: value, f"published_{name}": printed}
+            record[f"{name}_shown"] = f"{value:g}" + ("" if printed is None else f" ({printed:g})")
+        for name in ("epochs", "lr"):
+            ends = [getattr(search, f"{end}_{name}", None) for end in ("min", "max")]
+            record |= {f"published_min_{name}": ends[0], f"published_max_{name}": ends[1]}
+            record[f"{name}_searched"] = " to ".join(f"{end:g}" for end in ends if end is not None)
+        records.append(record)
+    return records
+
+
 def datasets(inputs: Inputs) -> list[dict[str, Any]]:
     """Tables 2 and 7."""
     # Reads data tables with Arrow, which the workflow does not need for the list of files.
@@ -181,7 +232,7 @@ PIE = Paper.read(
     "pie",
     has=lambda inputs: bool(inputs.results.cells),
     functions=(
-        samples, datasets, pie_shares, effectiveness, on_pies, parameters, _example, _mean_median, _min_max, _share,
-        _floor_note, _removed, _score, _pruned_on_pies, _dense_on_pies,
+        samples, datasets, pruners, training, pie_shares, effectiveness, on_pies, parameters, _example, _mean_median,
+        _min_max, _share, _floor_note, _removed, _score, _pruned_on_pies, _dense_on_pies,
     ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Cell, Paper
 from prunescope.papers.pins import printed as pins
+from prunescope.papers.printed import UNLIKE
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record, alike
 from prunescope.papers.wording import decimal, spread
@@ -33,7 +34,9 @@ _KIND_OF: dict[str | None, int] = {
 
 #: Table 7 is of this data set and architecture.
 _DATASET, _ARCH = "RTE", "BERT-base"
-_QUANTITIES = ("seconds", "megabytes", "accuracy")
+#: Its quantities, and after what they print a second measure of ours: sizes in plain CSR, and accuracy as exported.
+_QUANTITIES = ("seconds", "megabytes", "megabytes, plain CSR", "accuracy", "accuracy, INT8")
+_ALSO = {"megabytes": "megabytes, plain CSR", "accuracy": "accuracy, INT8"}
 
 
 def scores(inputs: Inputs) -> list[dict[str, Any]]:
@@ -55,14 +58,16 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
             continue
         kind, _, numbers = _KINDS[place]
         sparsity = _sparsity(row.sparsity)
-        published = printed.get((dataset, arch, row.pruner, sparsity, row.metric))
+        method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
+        published = printed.get((dataset, arch, method, sparsity, row.metric))
+        comparable = None if row.metric in UNLIKE else published
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
             "table": numbers.get(arch or "", ""),
             "kind": kind,
             "published": published,
-            "difference": None if published is None or row.mean is None else round(row.mean - published, 6),
+            "difference": None if comparable is None or row.mean is None else round(row.mean - comparable, 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
@@ -83,7 +88,9 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 7 for each architecture that was trained on RTE, from ``task_metrics.csv`` and ``weights.csv``.
 
     A gain is how many times better than dense. Storage is that of the prunable weights: of dense models in float32, of
-    pruned ones as `prunescope export` writes them; it is known where a study measures weights (``weight_statistics``).
+    pruned ones as `prunescope export` writes them and, as the paper's, as INT8 in plain CSR; it is known where a study
+    measures weights (``weight_statistics``). Accuracy is of the models as trained and as
+    exported (``exported_scores``).
     Time is no part of a study's results: none of its jobs times models.
     """
     names = _names(inputs)
@@ -92,9 +99,7 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
         for row in inputs.rows(TaskMetric)
         if row.metric == "accuracy" and names.get(row.dataset) == _DATASET
     }
-    storage = {
-        _key(row): (row.megabytes_float32, row.megabytes) for row in inputs.rows(Weights) if not row.layer
-    }
+    measured = {_key(row): row for row in inputs.rows(Weights) if not row.layer}
     records = []
     for dataset, arch in dict.fromkeys(key[:2] for key in accuracies):
         printed = pins.arch_name(arch) == _ARCH
@@ -102,24 +107,30 @@ def efficiency(inputs: Inputs) -> list[dict[str, Any]]:
         shared["export"] = _command(inputs, dataset, arch)
         for one in pins.efficiency():
             key = (dataset, arch, one.pruner, _sparsity(one.sparsity))
-            ours, gain = _measured(one, accuracies.get(key), storage.get(key, (None, None)))
             value, better = (one.value, one.gain) if printed else (None, None)
-            numbers = {"published": value, "gain": better, "ours": ours, "our_gain": gain}
-            position = {"position": _QUANTITIES.index(one.quantity)}
-            records.append(shared | vars(one) | _method(one.pruner, one.sparsity) | numbers | position)
+            for quantity in filter(None, (one.quantity, _ALSO.get(one.quantity))):
+                ours, gain = _measured(quantity, one.pruner, accuracies.get(key), measured.get(key))
+                numbers = {"published": value, "gain": better, "ours": ours, "our_gain": gain}
+                position = {"quantity": quantity, "position": _QUANTITIES.index(quantity)}
+                records.append(shared | vars(one) | _method(one.pruner, one.sparsity) | numbers | position)
     return records
 
 
 def _measured(
-    one: pins.Efficiency, accuracy: float | None, storage: tuple[float | None, float | None]
+    quantity: str, pruner: str, accuracy: float | None, weights: Weights | None
 ) -> tuple[float | None, float | None]:
     """The number, and how many times better than dense it is."""
-    dense, sparse = storage
-    if one.quantity == "accuracy":
+    if quantity == "accuracy":
         return accuracy, None
-    if one.quantity != "megabytes" or not dense or not sparse:
+    if weights is None or quantity == "seconds":
         return None, None
-    return (dense, 1.0) if one.pruner == NO_PRUNER else (sparse, dense / sparse)
+    if quantity == "accuracy, INT8":
+        return weights.exported_score, None
+    dense = weights.megabytes_float32
+    sparse = weights.megabytes if quantity == "megabytes" else weights.megabytes_csr
+    if not dense or not sparse:
+        return None, None
+    return (dense, 1.0) if pruner == NO_PRUNER else (sparse, dense / sparse)
 
 
 def _command(inputs: Inputs, dataset: str, arch: str) -> str:
@@ -171,7 +182,7 @@ def _score(record: Record) -> Cell:
 
 def _quantity(record: Record) -> str:
     """Ours, or that it is not measured; in brackets what the paper prints."""
-    accuracy = record["quantity"] == "accuracy"
+    accuracy = record["quantity"].startswith("accuracy")
     scale = 100 if accuracy else 1
     ours, published = (record[name] and record[name] * scale for name in ("ours", "published"))
     text = decimal(ours, 1) + _times(record["our_gain"], ".1f") if ours is not None else "not measured"

@@ -15,8 +15,8 @@ from prunescope.papers.printed import Names, numbers, read_as, read_yaml
 
 PAPER = "PINS"
 
-#: What is compared in Tables 1 to 4, 8 and 9; and what PINS is compared with.
-PINS = "PINS"
+#: What is compared in Tables 1 to 4, 8 and 9, also as the authors' script does it; and what PINS is compared with.
+PINS, AUTHORS = "PINS", "PINS-authors"
 RIVALS = ("GMP", "L0", "SMvP", "PST", "PLATON")
 PRUNERS = (*RIVALS, PINS)
 
