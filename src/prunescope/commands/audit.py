@@ -137,8 +137,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the command; returns the exit code.
+def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Write the audit; returns its summary, and a line for each demand that the models do not meet.
 
     Raises:
         UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
@@ -193,9 +193,14 @@ def run(args: argparse.Namespace) -> int:
             )
     if args.markdown is not None:
         write_text(args.markdown, suite_page.markdown(summary))
+    return summary, missed + ([] if summary.get("suite") else missed_demands(summary))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    summary, missed = compare(args)
     _print(summary)
     print(f"report: {args.out / 'report.html'}")
-    missed += [] if summary.get("suite") else missed_demands(summary)
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0
