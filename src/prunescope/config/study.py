@@ -235,6 +235,10 @@ class Study(Spec):
             cells.extend(pruned.get((dataset, arch), []))
         return tuple(cells)
 
+    def has_el2n(self, dataset: str, arch: str) -> bool:
+        """Whether examples have EL2N scores: answers that are classes, and models that are seen early in training."""
+        return self.datasets[dataset].answers == "classes" and self.archs[arch].start is None
+
     @cached_property
     def cell_at(self) -> dict[tuple[str, str, str, Compression], Cell]:
         """Every cell by its dataset, arch, pruner and compression."""

@@ -258,7 +258,7 @@ def _overhead_jobs(study: Study) -> int:
     scored = {
         (cell.dataset, cell.arch, cell.seeds)
         for cell in study.cells
-        if study.datasets[cell.dataset].answers == "classes"
+        if study.has_el2n(cell.dataset, cell.arch)
     }
     hub = {arch for _, arch in pairs if study.archs[arch].from_hub}
     return (
@@ -271,12 +271,28 @@ def _overhead_jobs(study: Study) -> int:
     )
 
 
-def _architectures(study: Study) -> list[dict[str, Any]]:
-    # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
+def counted_on(study: Study, dataset: str, arch: str) -> tuple[Any, str | None]:
+    """The model of an arch on a data set, without memory for its weights; and what its sizes rest on (``counted``)."""
+    # Meta tensors: counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import count_parameters, counted, matrices, prunable
+    from prunescope.models.registry import counted
     from prunescope.models.shape import Shape
+
+    spec, facts = study.archs[arch], study.datasets[dataset].declared()
+    with torch.device("meta"):
+        shape = Shape(
+            classes=facts.classes,
+            image=facts.image,
+            vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
+            vocabulary=spec.vocabulary_size,
+            per_token=study.datasets[dataset].answers in ("tokens", "span"),
+        )
+        return counted(spec, shape)
+
+
+def _architectures(study: Study) -> list[dict[str, Any]]:
+    from prunescope.models.registry import count_parameters, matrices, prunable
     from prunescope.pruning.compression import removal
 
     architectures = []
@@ -289,15 +305,7 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
             chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
     for (dataset, arch), chosen in compressions.items():
         spec, facts = study.archs[arch], study.datasets[dataset].declared()
-        with torch.device("meta"):
-            shape = Shape(
-                classes=facts.classes,
-                image=facts.image,
-                vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
-                vocabulary=spec.vocabulary_size,
-                per_token=study.datasets[dataset].answers in ("tokens", "span"),
-            )
-            model, assumed = counted(spec, shape)
+        model, assumed = counted_on(study, dataset, arch)
         total = count_parameters(model)
         weights = prunable(model)
         size = sum(weight.numel() for weight in weights.values())
@@ -383,7 +391,11 @@ def _add_work(
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
     """Operations of the dense training that a pruned model starts from instead of repeating it."""
-    if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
+    if (
+        cell.dense
+        or not study.all_pruners[cell.pruner].needs_dense
+        or study.archs[cell.arch].start is not None
+    ):
         return 0.0
     examples = study.datasets[cell.dataset].declared().train * study.training(cell.dataset, cell.arch).epochs
     return STEP_OVER_FORWARD * one.forward_flops * examples

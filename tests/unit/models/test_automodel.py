@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
+from tests.support.run_jobs import run_jobs
 from tests.support.tiny_encoders import SMALL, save_checkpoint
 
-from prunescope.cli import main
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
@@ -128,12 +128,7 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["modernbert", "qwen2"])
 def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
     """Encoded, trained, pruned: by the commands that the workflow calls."""
-    from types import SimpleNamespace
-
-    from prunescope.running.workflow import WorkflowGrid
-
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PRUNESCOPE_DEVICE", "cpu")
     rows = [
         {"text": f"{'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]}", "label": n % 2} for n in range(80)
     ]
@@ -147,35 +142,6 @@ def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Pat
         "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
     })  # fmt: skip
     assert make_plan(study)["networks"][0]["n_prunable"] > 500
-    grid = WorkflowGrid(study)
-    for cell in study.cells:
-        card = SimpleNamespace(
-            dataset="mine", arch="net", pruner=cell.pruner, amount=cell.compression.token, block="0-0"
-        )
-        out = tmp_path / cell.pruner
-        inputs, data = tmp_path / "in.safetensors", tmp_path / "data"
-        settings = grid.dataset_settings(card)
-        if cell.dense:
-            main(["dataset", "--name", "mine", "--settings", settings, "--out", str(data)])
-            main(["encode", "--data", str(data), "--dataset", "mine", "--dataset-settings", settings, "--arch", "net",
-                  "--arch-settings", grid.arch_settings(card), "--out", str(inputs)])  # fmt: skip
-            more = [
-                "--early",
-                str(out / "early.parquet"),
-                "--checkpoint",
-                str(tmp_path / "dense.safetensors"),
-            ]
-        else:
-            more = [
-                "--models",
-                str(out / "models.safetensors"),
-                "--dense",
-                str(tmp_path / "dense.safetensors"),
-            ]
-        code = main(["model", "--settings", grid.job_settings(card), "--inputs", str(inputs),
-                     "--test", str(out / "test.parquet"), "--train", str(out / "train.parquet"),
-                     "--metrics", str(out / "metrics.json"), "--progress", str(out / "unfinished"),
-                     "--interval", "300", "--gpu-memory", "100", "--threads", "1", *more])  # fmt: skip
-        assert code == 0
-    metrics = json.loads((tmp_path / "GP" / "metrics.json").read_text())["models"][0]
+    found = run_jobs(study, tmp_path)
+    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
     assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 from math import prod
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from prunescope.config.architectures.base import Architecture, Facts, Shapes
+from prunescope.files import expanded
 
 
 class Torchvision(Architecture):
@@ -33,6 +35,9 @@ class Torchvision(Architecture):
     side: int | None = Field(
         None, ge=16, description="pixels of a side that images are scaled to; null: their own, at least 64"
     )
+
+    def own_checkpoint(self) -> Path | None:
+        return None if self.weights in (None, "DEFAULT") else expanded(str(self.weights), "weights")
 
     @property
     def from_hub(self) -> bool:

@@ -6,6 +6,7 @@ import json
 from functools import cached_property
 from importlib import import_module
 from math import prod
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -40,6 +41,10 @@ class Transformers(Architecture):
     @property
     def pretrained(self) -> str:
         return self.checkpoint
+
+    def own_checkpoint(self) -> Path | None:
+        path = checkpoint_config_file(self.checkpoint, self.revision)
+        return None if path is None else path.parent
 
     @property
     def from_hub(self) -> bool:
