@@ -172,7 +172,7 @@ def test_checkpoints_are_only_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
     assert [model["epochs"] for model in metrics["models"]] == [[], []]
     assert not (results / "cells/mine/net/MP/sparsity-500permille/train/el2n.csv").exists()
-    assert "el2n" not in done.stderr
+    assert "rule el2n" not in done.stderr
     assert workspace.jobs() == {}
     file = workspace.folder / "net-1/model.safetensors"
     save_file({name: value * 1.5 for name, value in load_file(file).items()}, file, metadata={"format": "pt"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prunescope.config.grid import Cell
@@ -147,7 +149,8 @@ def check_ratios(study: Study) -> None:
 def check_checkpoints(study: Study) -> None:
     """Refuse pretrained encoders whose sizes a study leaves out and that turn out to be other than assumed.
 
-    Costs nothing where sizes are given or the checkpoint was at hand when the study was read.
+    Costs nothing where sizes are given or the checkpoint was at hand when the study was read. A package's own module
+    is run once.
 
     Raises:
         UserError: the line names the checkpoint and its sizes.
@@ -157,6 +160,10 @@ def check_checkpoints(study: Study) -> None:
             from prunescope.models.registry import check
 
             check(study.archs[name])
+    for dataset, arch in study.dense_cells:
+        if study.archs[arch].family == "module":
+            with _of_arch(study, arch):
+                study.archs[arch].parameters(study.datasets[dataset].declared())
 
 
 def plan_text(plan: dict[str, Any]) -> str:
@@ -288,7 +295,19 @@ def counted_on(study: Study, dataset: str, arch: str) -> tuple[Any, str | None]:
             vocabulary=spec.vocabulary_size,
             per_token=study.datasets[dataset].answers in ("tokens", "span"),
         )
-        return counted(spec, shape)
+        with _of_arch(study, arch):
+            return counted(spec, shape)
+
+
+@contextmanager
+def _of_arch(study: Study, name: str) -> Iterator[None]:
+    """Errors of an arch's model with the key in front: ``archs.net.checkpoint: ...``."""
+    try:
+        yield
+    except UserError as error:
+        key = re.match(r"(\w+):", str(error))
+        joint = "." if key and key[1] in type(study.archs[name]).model_fields else ": "
+        raise UserError(f"archs.{name}{joint}{error}") from None
 
 
 def _architectures(study: Study) -> list[dict[str, Any]]:
@@ -307,7 +326,9 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
         spec, facts = study.archs[arch], study.datasets[dataset].declared()
         model, assumed = counted_on(study, dataset, arch)
         total = count_parameters(model)
-        weights = prunable(model)
+        with _of_arch(study, arch):
+            weights = prunable(model)
+            flops = spec.forward_flops(facts, {n: w.numel() for n, w in matrices(model).items()})
         size = sum(weight.numel() for weight in weights.values())
         try:
             removals = {
@@ -337,9 +358,7 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                 **({"assumed": assumed} if assumed else {}),
                 "_layers": {name: list(weight.shape) for name, weight in weights.items()},
                 "_final": str(model.final_layer),
-                "_forward_flops": spec.forward_flops(
-                    facts, {n: w.numel() for n, w in matrices(model).items()}
-                ),
+                "_forward_flops": flops,
             }
         )
     return architectures

@@ -119,6 +119,79 @@ def test_positions_and_tags(folder: Path) -> None:
         assert build(spec, shape, 0)(torch.tensor([[2, 5, 6, 3]])).shape == (1, 4, 3)
 
 
+#: Layers of the tiny models by the beginning of their names, of each of three layers where numbered.
+LAYERS = {
+    "distilbert": ("net.distilbert.transformer.layer.{}.attention.q_lin", "net.classifier"),
+    "roberta": ("net.roberta.encoder.layer.{}.attention.self.query", "net.classifier.out_proj"),
+    "deberta-v2": ("net.deberta.encoder.layer.{}.attention.self.query_proj", "net.classifier"),
+    "modernbert": ("net.model.layers.{}.attn.Wqkv", "net.classifier"),
+    "gpt2": ("net.transformer.h.{}.attn.c_attn", "net.score"),
+    "llama": ("net.model.layers.{}.self_attn.q_proj", "net.score"),
+    "qwen2": ("net.model.layers.{}.mlp.gate_proj", "net.score"),
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_plan_lists_what_is_prunable(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.csv").write_text(
+        "text,label\n" + "".join(f"good film {n},{'xyz'[n % 3]}\n" for n in range(60))
+    )
+    study = study_from({
+        "name": "x", "seeds": [0],
+        "datasets": {"mine": {"source": "table", "path": str(tmp_path / "a.csv"), "text": "text", "max_tokens": 8}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(folder / kind)}},
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["MP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    network = make_plan(study, layers=True)["networks"][0]
+    layer, classifier = LAYERS[kind]
+    assert {f"{layer.format(n)}.weight" for n in range(3)} <= set(network["layers"])
+    assert network["classifier"] == classifier
+    apart = ("norm", "embed", "ln_", "wte", "wpe", "bias", f"{classifier}.")
+    assert not any(word in name.lower() for name in network["layers"] for word in apart)
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prepare_torchvision()
+    from transformers import ViTConfig, ViTForImageClassification
+
+    root = tmp_path_factory.mktemp("vit")
+    config = ViTConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, image_size=8,
+                       patch_size=4, num_labels=10)  # fmt: skip
+    ViTForImageClassification(config).save_pretrained(root)
+    return root
+
+
+def test_images_from_plan_to_pruned_predictions(vit: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    study = study_from({
+        "name": "x", "seeds": [0],
+        "datasets": {"digits": {"source": "digits"}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(vit),
+                          "training": {"epochs": 2, "lr": 1e-3, "batch_size": 32, "finetune_epochs": 1}}},
+        "grid": [{"datasets": ["digits"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    network = make_plan(study, layers=True)["networks"][0]
+    assert network["classifier"] == "net.classifier"
+    assert network["layers"]["net.vit.embeddings.patch_embeddings.projection.weight"] == [8, 3, 4, 4]
+    assert not any(
+        word in name for name in network["layers"] for word in ("cls_token", "position", "norm", "classifier")
+    )
+    # Six matrices in each of two layers, and the kernel of the patches.
+    assert len(network["layers"]) == 2 * 6 + 1
+    found = run_jobs(study, tmp_path)
+    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
+    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(UserError, match="takes images but data set 'prose' has texts"):
+        study_from({
+            "name": "x", "seeds": [0],
+            "datasets": {"prose": {"source": "docstrings", "libraries": ["jinja2", "snakemake"]}},
+            "archs": {"net": {"family": "transformers", "checkpoint": str(vit)}},
+            "grid": [{"datasets": ["prose"], "archs": ["net"]}],
+        })  # fmt: skip
+
+
 def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be loaded"):
