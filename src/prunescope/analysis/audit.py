@@ -76,6 +76,7 @@ def audit(
     groups: Sequence[str] = (),
     group_columns: Mapping[str, np.ndarray] | None = None,
     metadata: Path | None = None,
+    language: str | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -105,6 +106,7 @@ def audit(
         groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
+        language: of the texts, such as ``en``; None: as the table says, or it is found.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -152,7 +154,10 @@ def audit(
     if readability_scores is not None:
         measured = readability.read_scores(readability_scores, pair.dense.examples)
     elif table is not None:
-        measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+        measured = readability.with_counts(
+            readability.score_texts(table.texts, processes=processes, language=language or table.language),
+            table,
+        )
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}

@@ -25,7 +25,7 @@ from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
-from prunescope.predictions.texts import Texts, read_texts
+from prunescope.predictions.texts import Texts, has_formulas, language_of, read_texts
 from prunescope.seeds import stream
 
 FORMULAS = (
@@ -45,21 +45,26 @@ _WORTH_PROCESSES = 2_000_000
 #: Random draws of a permutation test, and from how many texts of either group on it takes the normal limit instead.
 _DRAWS, _LARGE = 4_999, 500
 
-_TOKEN = re.compile(r"\w+|[^\w\s]")
+#: Scripts that put no blanks between words: every letter of theirs counts.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 
 
 def count_tokens(text: str) -> int:
-    """Words and punctuation marks."""
+    """Words and punctuation marks; of scripts without blanks, letters."""
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
-def score_texts(texts: Sequence[str], *, processes: int = 1) -> np.ndarray:
+def score_texts(texts: Sequence[str], *, processes: int = 1, language: str | None = None) -> np.ndarray:
     """(n, 8) float64 in the order of ``MEASURES``; equal texts are scored once.
 
     Args:
+        language: of the texts; None: it is found. The formulas are NaN where it is another than English.
         processes: how many to use where the texts are long enough to be worth it. Each starts
             afresh, so a script that asks for several needs the usual ``__main__`` guard.
     """
+    if not has_formulas(language or language_of(texts)):
+        return np.array([[*[np.nan] * len(FORMULAS), count_tokens(text)] for text in texts], dtype=np.float64)
     number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     distinct = list(number)
     if processes > 1 and sum(map(len, distinct)) >= _WORTH_PROCESSES:
@@ -114,10 +119,11 @@ def write_scores(texts: Path, out: Path, *, columns: Sequence[str] = (), process
     """
     table = read_texts(texts, columns)
     order = np.argsort(table.examples)
-    scores = with_counts(score_texts(table.texts, processes=processes), table)[order]
+    scored = score_texts(table.texts, processes=processes, language=table.language)
+    scores = with_counts(scored, table)[order]
     arrays = {
         "example": pa.array(table.examples[order].astype(np.int64)),
-        **{name: pa.array(np.ascontiguousarray(scores[:, i])) for i, name in enumerate(MEASURES)},
+        **{name: pa.array(scores[:, i], mask=np.isnan(scores[:, i])) for i, name in enumerate(MEASURES)},
     }
     with atomic_path(out) as temporary:
         pq.write_table(pa.table(arrays), temporary, compression="zstd", write_page_checksum=True)
@@ -138,23 +144,27 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
     at = np.searchsorted(held, examples)
     if table is None or at.max(initial=-1) >= len(held) or not np.array_equal(held[at], examples):
         raise UserError(f"{path}: readability scores of other examples; delete it and run again")
-    return np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
+    values = [table[name].to_numpy(zero_copy_only=False)[at] for name in MEASURES]
+    return np.stack(values, axis=1).astype(np.float64)
 
 
 def compare(scores: np.ndarray, is_pie: np.ndarray, confidence: float) -> list[Readability]:
     """Rows of readability.csv: the mean of each measure over all texts (PIEs included) and over PIEs, and whether PIEs
-    differ from the other texts. Empty texts, which have no readability, are left out and counted.
+    differ from the other texts. Formulas that are NaN throughout, as of texts in other languages than English, have no
+    row. Empty texts, which have no readability, are left out and counted.
 
     Args:
         confidence: of the intervals of the differences.
     """
+    measures = [name for name, values in zip(MEASURES, scores.T, strict=True) if not np.isnan(values).all()]
+    scores = scores[:, [MEASURES.index(name) for name in measures]]
     kept = scores[:, -1] > 0
     scores, is_pie = scores[kept], is_pie[kept]
     n, k, n_empty = len(scores), int(is_pie.sum()), int(np.count_nonzero(~kept))
     p_values = _permutation_p_values(scores, is_pie) if 0 < k < n else None
     corrected = holm(p_values) if p_values else None
     rows = []
-    for m, (name, values) in enumerate(zip(MEASURES, scores.T, strict=True)):
+    for m, (name, values) in enumerate(zip(measures, scores.T, strict=True)):
         every = float(np.mean(values)) if n else None
         pies = float(np.mean(values[is_pie])) if k else None
         positive = every is not None and pies is not None and every > 0 and pies > 0

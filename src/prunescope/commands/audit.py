@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prediction": "column of the predictions (default: prediction, or a usual name of it)",
         "--seed-column": "column of the seeds (default: seed)",
         "--sep": "what separates the fields of CSV (default: comma, tab, semicolon or |, as the header shows)",
+        "--language": "of the texts, as en or de: readability formulas are for English (default: found)",
         "--encoding": "encoding of CSV and JSON Lines (default: UTF-8, or UTF-16 as the bytes show)",
     }.items():
         parser.add_argument(option, metavar=option.strip("-").partition("-")[0].upper(), help=text)
@@ -165,6 +166,7 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         "page": render,
         "groups": args.groups,
         "metadata": args.metadata,
+        "language": args.language,
     }
     missed: list[str] = []
     if (

@@ -599,6 +599,10 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
 def readability_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the formulas are not made for."""
+    if rows and all(row["measure"] == LENGTH for row in rows):
+        return [
+            "Readability formulas are for English: of texts in another language, the length alone is compared."
+        ]
     notes = ["The formulas are made for English passages of about a hundred words."]
     length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
     if length is not None and length < SHORT:

@@ -16,13 +16,15 @@ from prunescope.analysis import readability
 from prunescope.analysis.readability import (
     FORMULAS,
     MEASURES,
+    compare,
+    count_tokens,
     read_scores,
     score_texts,
     with_counts,
     write_scores,
 )
 from prunescope.errors import UserError
-from prunescope.predictions.texts import Texts, read_texts
+from prunescope.predictions.texts import Texts, language_of, read_texts
 
 PROSE = "The quick brown fox jumps over the lazy dog. It was an extraordinarily considerable achievement!"
 
@@ -166,3 +168,50 @@ def test_missing_texts_are_counted() -> None:
     texts = Texts(np.array([0, 1]), ["a", "b"], None)
     with pytest.raises(UserError, match=r"no text for example 2 \(2 are missing\)"):
         texts.of(np.array([1, 2, 3]), Path("t.csv"))
+
+
+SPOKEN = {
+    "en": "The court of appeal said that it was not for the police to decide what is in the file.",
+    "de": "Das Gericht hat gesagt, dass es nicht die Aufgabe der Polizei ist, und der Fall wird neu verhandelt.",
+    "fr": "La cour a dit que ce n'est pas à la police de le décider, et que les juges sont plus libres dans la ville.",
+    "es": "El tribunal dijo que no es la policía la que decide, y que los jueces son más libres en la ciudad.",
+    "pl": "Sąd powiedział, że to nie jest zadanie policji i że sprawa została przekazana do innego sądu na północy.",
+    "script Han": "法院表示，这不是警察的任务，案件将重新审理。",
+    "script Cyrillic": "Суд заявил, что это не задача полиции, и дело будет рассмотрено снова.",
+    "script Arabic": "قالت المحكمة إن هذا ليس من مهام الشرطة",
+    "unknown": "wadu milo kerrin sotal bex",
+    "no letters": "12 345 ... 7",
+}
+
+
+@pytest.mark.parametrize(("language", "text"), SPOKEN.items(), ids=SPOKEN)
+def test_the_language_is_found(language, text):
+    assert language_of([text] * 3) == language
+    kept = language in ("en", "unknown", "no letters")
+    assert np.isnan(score_texts([text])[0, :-1]).all() != kept
+    assert score_texts([text])[0, -1] == count_tokens(text) > 3
+    # Said, it is not looked for.
+    assert not np.isnan(score_texts([text], language="en")).any()
+    assert np.isnan(score_texts([text], language="de")[0, :-1]).all()
+
+
+def test_letters_without_blanks_are_tokens_and_words_are_as_before():
+    assert count_tokens("法院，hello world!") == 6
+    assert count_tokens("naïve 3rd_word... don't") == 8
+
+
+def test_other_languages_have_their_length_alone(tmp_path):
+    texts = [f"法院表示，这不是警察的任务{'。再审' * (n % 3)}" for n in range(24)]
+    write_scores(_table(tmp_path, texts), tmp_path / "scores.parquet")
+    scores = read_scores(tmp_path / "scores.parquet", np.arange(24))
+    is_pie = np.arange(24) % 3 == 2
+    (row,) = compare(scores, is_pie, 0.99)
+    assert row.measure == "text_length"
+    assert row.difference == pytest.approx(scores[is_pie, -1].mean() - scores[~is_pie, -1].mean())
+    assert pq.read_table(tmp_path / "scores.parquet")["gunning_fog"].null_count == 24
+
+
+def _table(folder, texts):
+    path = folder / "texts.parquet"
+    pq.write_table(pa.table({"example": range(len(texts)), "text": texts}), path)
+    return path
