@@ -160,6 +160,10 @@ class Study(Spec):
                     raise ValueError(
                         f"tune.spaces.{dataset}.{arch}: unknown arch; there are {listed(self.archs, 40)}"
                     )
+                if self.archs[arch].start is not None:
+                    raise ValueError(
+                        f"tune.spaces.{dataset}.{arch}: its dense models are trained already (`start`); leave it out"
+                    )
 
     @cached_property
     def tuned(self) -> tuple[tuple[str, str], ...]:
