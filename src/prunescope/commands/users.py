@@ -135,6 +135,17 @@ def add_commands(commands: Any) -> None:
         )
     )
 
+    completion = add_command(
+        commands,
+        "completion",
+        "print what completes commands, options and file names in a shell",
+        "completion fish > ~/.config/fish/completions/prunescope.fish",
+        description="Print a script for the shell. bash: append it to ~/.bashrc. zsh: write it to a file `_prunescope` "
+        "in a folder of $fpath. fish: as in the example.",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    completion.set_defaults(run=_completion)
+
     unlock = add_command(
         commands,
         "unlock",
@@ -164,6 +175,22 @@ def add_commands(commands: Any) -> None:
         commands, "schema", "print the JSON schema of a study's configuration", "schema > config.schema.json"
     )
     schema.set_defaults(run=_schema)
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    def complete_files(parser: argparse.ArgumentParser) -> None:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for command in dict.fromkeys(action.choices.values()):
+                    complete_files(command)
+            elif action.type is Path:
+                action.complete = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE  # type: ignore[attr-defined]
+
+    complete_files(arguments.parser)
+    print(shtab.complete(arguments.parser, arguments.shell))
+    return 0
 
 
 def _plan(arguments: argparse.Namespace) -> int:
