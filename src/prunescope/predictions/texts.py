@@ -32,12 +32,15 @@ _WORDS = {
     "fi": "ja on ei se että hän oli mutta kun niin ovat myös kuin tai sen joka ole olen minä sinä tämä mitä ne",
     "id": "yang dan di itu dengan untuk tidak ini dari dalam akan pada juga saya ke karena bisa ada mereka kami",
 }
-_FUNCTION_WORDS = {language: frozenset(words.split()) for language, words in _WORDS.items()}
+#: Single letters are also the beginnings of names such as `w2`.
+_FUNCTION_WORDS = {
+    language: frozenset(word for word in words.split() if len(word) > 1) for language, words in _WORDS.items()
+}
 
-#: Share of function words from which on texts are in a language.
-_SPOKEN = 0.08
+#: Share of function words from which on texts are in a language, and how many different ones there must be.
+_SPOKEN, _DIFFERENT = 0.08, 4
 
-_LATIN_WORD = re.compile(r"[^\W\d_]+")
+_LATIN_WORD = re.compile(r"\b[^\W\d_]+\b")
 
 
 def language_of(texts: Sequence[str]) -> str:
@@ -56,9 +59,12 @@ def language_of(texts: Sequence[str]) -> str:
     if script != "LATIN" or count < 0.8 * scripts.total():
         return f"script {'Han' if script == 'CJK' else script.capitalize()}"
     words = Counter(word for text in sample for word in _LATIN_WORD.findall(text[:2000].casefold()))
+    if not words:
+        return "unknown"
     shares = {
         language: sum(words[word] for word in function) / words.total()
         for language, function in _FUNCTION_WORDS.items()
+        if language == "en" or len(words.keys() & function) >= _DIFFERENT
     }
     best = max(shares, key=lambda language: shares[language])
     return best if shares[best] >= _SPOKEN else "unknown"

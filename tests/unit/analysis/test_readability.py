@@ -179,6 +179,7 @@ SPOKEN = {
     "script Han": "法院表示，这不是警察的任务，案件将重新审理。",
     "script Cyrillic": "Суд заявил, что это не задача полиции, и дело будет рассмотрено снова.",
     "script Arabic": "قالت المحكمة إن هذا ليس من مهام الشرطة",
+    "unknown ": "w12 w3 i4 o5 z6 en7 do8 to9",
     "unknown": "wadu milo kerrin sotal bex",
     "no letters": "12 345 ... 7",
 }
@@ -186,6 +187,7 @@ SPOKEN = {
 
 @pytest.mark.parametrize(("language", "text"), SPOKEN.items(), ids=SPOKEN)
 def test_the_language_is_found(language, text):
+    language = language.strip()
     assert language_of([text] * 3) == language
     kept = language in ("en", "unknown", "no letters")
     assert np.isnan(score_texts([text])[0, :-1]).all() != kept
