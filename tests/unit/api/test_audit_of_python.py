@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -184,5 +186,8 @@ def test_import_is_light():
     assert set(ps.__all__) <= set(dir(ps))
     for name in ps.__all__:
         assert getattr(ps, name) is not None
+    stub = Path(ps.__file__).with_suffix(".pyi").read_text()
+    names = re.findall(r"^(?:from .* as (\w+)|(\w+): )", stub, re.MULTILINE)
+    assert {first or second for first, second in names} == set(ps.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         ps.nonsense  # noqa: B018
