@@ -205,7 +205,11 @@ class WorkflowGrid:
         if arch.start is None:
             return []
         found: dict[str, None] = {}
-        for path in map(arch.start_of, block_seeds(wildcards.block)):
+        for seed in block_seeds(wildcards.block):
+            try:
+                path = arch.start_of(seed)
+            except UserError:
+                continue  # said before any job starts (planning.starts); or the hub's, which the run fetches first
             inside = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
             found.update(dict.fromkeys(map(str, inside)))
         return list(found)
