@@ -61,7 +61,7 @@ def add_commands(commands: Any) -> None:
     plan.add_argument(
         "--layers",
         action="store_true",
-        help="also list the prunable weights of each model, as they were found",
+        help="also list the prunable weights of each model, as they were found, and what the others are",
     )
     plan.add_argument(
         "--rates",

@@ -103,6 +103,25 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: parameter for name, parameter in model.named_parameters() if chosen(name)}
 
 
+def never_pruned(model: nn.Module) -> dict[str, str]:
+    """By name, what the other parameters are: ``embeddings``, ``biases, normalization``, ...; ``by name`` where the
+    settings name them."""
+    chosen = prunable(model)
+    return {
+        name: ", ".join(sorted(_kinds(model, name))) or "by name"
+        for name, _ in model.named_parameters()
+        if name not in chosen
+    }
+
+
+def tied(model: nn.Module) -> list[list[str]]:
+    """Names of parameters that are one tensor."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [alike for alike in names.values() if len(alike) > 1]
+
+
 def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
     """Weight matrices and kernels by name, whether prunable or not; not embeddings' and the classifier's."""
     return {name: p for name, p in model.named_parameters() if _kinds(model, name) <= {"pooler"}}

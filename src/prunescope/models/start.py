@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from prunescope.config.architectures import Arch
 from prunescope.errors import UserError, listed
+from prunescope.models.registry import tied
 
 #: Endings of files that Python's pickle reads, which can run code.
 _PICKLES = frozenset({".bin", ".ckpt", ".pkl", ".pickle", ".pt", ".pth"})
@@ -166,10 +167,7 @@ def _matched(files: Iterable[str], wanted: Mapping[str, Any]) -> dict[str, str]:
 
 def _shared(model: nn.Module) -> dict[str, set[str]]:
     """By name of a parameter, all names of the same tensor (tied weights, which files hold once)."""
-    names: dict[int, set[str]] = {}
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        names.setdefault(id(parameter), set()).add(name)
-    return {name: alike for alike in names.values() for name in alike}
+    return {name: set(alike) for alike in tied(model) for name in alike}
 
 
 def _shape(path: Path, name: str) -> tuple[int, ...]:

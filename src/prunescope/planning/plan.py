@@ -51,7 +51,8 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
 
     Args:
         rates: of the device that the hours are for; None: assumed ones of a data-centre GPU.
-        layers: with the prunable weights of each network and their shapes (``layers``), and its ``classifier``.
+        layers: with the prunable weights of each network and their shapes (``layers``), its ``classifier``, what the
+            other weights are (``never_pruned``), and names of one tensor (``tied``).
 
     Raises:
         UserError: a ratio that a model cannot reach.
@@ -126,7 +127,12 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
             {
                 **{key: value for key, value in architecture.items() if not key.startswith("_")},
                 **(
-                    {"classifier": architecture["_final"], "layers": architecture["_layers"]}
+                    {
+                        "classifier": architecture["_final"],
+                        "layers": architecture["_layers"],
+                        "never_pruned": architecture["_apart"],
+                        "tied": architecture["_tied"],
+                    }
                     if layers
                     else {}
                 ),
@@ -227,9 +233,14 @@ def plan_text(plan: dict[str, Any]) -> str:
                 f"  {name:<60}{' x '.join(map(str, shape)):>24}"
                 for name, shape in architecture["layers"].items()
             ]
-            lines.append(
-                f"  never pruned: the classifier {architecture['classifier']}, embeddings, normalization"
-            )
+            lines.append(f"  never pruned (the classifier is {architecture['classifier']}):")
+            kinds: dict[str, list[str]] = {}
+            for name, kind in architecture["never_pruned"].items():
+                kinds.setdefault(kind, []).append(name)
+            lines += [
+                f"    {kind} ({len(names)}): {listed(names, 3)}" for kind, names in sorted(kinds.items())
+            ]
+            lines += [f"  one tensor: {' = '.join(alike)}" for alike in architecture["tied"]]
     if plan.get("data"):
         lines += ["", "data", *plan["data"]]
     return "\n".join(lines)
@@ -311,7 +322,7 @@ def _of_arch(study: Study, name: str) -> Iterator[None]:
 
 
 def _architectures(study: Study) -> list[dict[str, Any]]:
-    from prunescope.models.registry import count_parameters, matrices, prunable
+    from prunescope.models.registry import count_parameters, matrices, never_pruned, prunable, tied
     from prunescope.pruning.compression import removal
 
     architectures = []
@@ -358,6 +369,8 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                 **({"assumed": assumed} if assumed else {}),
                 "_layers": {name: list(weight.shape) for name, weight in weights.items()},
                 "_final": str(model.final_layer),
+                "_apart": never_pruned(model),
+                "_tied": tied(model),
                 "_forward_flops": flops,
             }
         )

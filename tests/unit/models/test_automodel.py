@@ -147,6 +147,11 @@ def test_a_plan_lists_what_is_prunable(folder: Path, kind: str, tmp_path: Path, 
     layer, classifier = LAYERS[kind]
     assert {f"{layer.format(n)}.weight" for n in range(3)} <= set(network["layers"])
     assert network["classifier"] == classifier
+    assert network["never_pruned"][f"{classifier}.weight"] == "classifier"
+    kinds = set(network["never_pruned"].values())
+    assert {"classifier", "embeddings"} <= kinds
+    assert any("normalization" in one for one in kinds)
+    assert network["tied"] == []
     apart = ("norm", "embed", "ln_", "wte", "wpe", "bias", f"{classifier}.")
     assert not any(word in name.lower() for name in network["layers"] for word in apart)
 
