@@ -22,7 +22,6 @@ from prunescope.errors import UserError
 from prunescope.models.registry import (
     build,
     count_parameters,
-    counted,
     matrices,
     never_pruned,
     prunable,
@@ -299,7 +298,7 @@ def test_the_old_name_of_the_pooler_is_read_and_its_new_one_said(
 
 def test_what_is_never_pruned_has_its_kinds_and_tied_weights_are_one_tensor():
     arch = CausalLM(family="causal-lm", hidden=8, layers=1, heads=2, vocabulary=300, positions=16)
-    model = counted(arch, Shape(classes=1, vocabulary=300))[0]
+    model = build(arch, Shape(classes=1, vocabulary=300), 0)
     assert tied(model) == [["lm.transformer.wte.weight", "lm.lm_head.weight"]]
     apart = never_pruned(model)
     assert apart["lm.transformer.wte.weight"] == "classifier, embeddings"
