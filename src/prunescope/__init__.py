@@ -1,6 +1,31 @@
-"""prunescope shows who pays when a model is pruned: which examples, which classes, by how much."""
+"""prunescope shows who pays when a model is pruned: which examples, which classes, by how much.
 
+import prunescope as ps
+
+ps.audit(dense, pruned)                 compare models from their predictions
+ps.load_study("results/")               the tables and predictions of a study
+ps.pies, ps.el2n, ps.alpha, ps.effect_on_classes        the measures on plain arrays
+"""
+
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+#: The Python interface, and where each name is: nothing of it is loaded before it is used.
+_INTERFACE = {
+    "audit": "api.comparison",
+    "AuditResult": "api.comparison",
+    "load_study": "api.study",
+    "Study": "api.study",
+    "pies": "api.measures",
+    "el2n": "api.measures",
+    "alpha": "api.measures",
+    "Alpha": "api.measures",
+    "effect_on_classes": "api.measures",
+    "UserError": "errors",
+}
+
+__all__ = [*_INTERFACE, "__version__"]
 
 try:
     __version__ = version("prunescope")
@@ -26,3 +51,13 @@ def code_revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return head.strip() + ("+changes" if changes.strip() else "")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _INTERFACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_INTERFACE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_INTERFACE})

@@ -167,8 +167,8 @@ def read_json(path: Path | str) -> Any:
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)\})")
 
 
-def expanded(path: str) -> Path:
-    """The path with its environment variables and ``~`` filled in.
+def expanded(path: str, key: str = "path") -> Path:
+    """The path with its environment variables and ``~`` filled in; ``key``: the setting that names it.
 
     Raises:
         UserError: a variable is not set, or nothing is there.
@@ -179,7 +179,7 @@ def expanded(path: str) -> Path:
         found = os.environ.get(name)
         if not found:
             raise UserError(
-                f"path: {path}: the environment variable {name} is not set; set it to the folder it stands for"
+                f"{key}: {path}: the environment variable {name} is not set; set it to the folder it stands for"
             )
         return found
 
@@ -189,5 +189,5 @@ def expanded(path: str) -> Path:
     except (OSError, ValueError):  # a name too long, a folder that may not be entered
         there = False
     if not there:
-        raise UserError(f"path: {result}: no such file or folder; see `path` in docs/configuration.md")
+        raise UserError(f"{key}: {result}: no such file or folder; see `{key}` in docs/configuration.md")
     return result

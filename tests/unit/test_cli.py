@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -225,3 +226,37 @@ def test_a_job_imports_what_it_needs(module, foreign):
     code = f"import sys, {module}; print(*({foreign!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_a_script_with_every_command_and_its_options(shell, capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    for word in ("audit", "plan", "--fail-on", "completion", "slurm"):
+        assert word.removeprefix("--") in script
+    if shutil.which(shell):
+        done = subprocess.run([shell, "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_bash_completes(tmp_path, capsys):
+    pytest.importorskip("shtab")
+    main(["completion", "bash"])
+    (tmp_path / "completion.sh").write_text(capsys.readouterr().out)
+    (tmp_path / "dense.csv").touch()
+
+    def completed(*words):
+        script = (
+            f"source completion.sh; COMP_WORDS=({' '.join(map(repr, words))}); COMP_CWORD={len(words) - 1}; "
+            '_shtab_prunescope; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()
+
+    assert completed("prunescope", "aud") == ["audit"]
+    assert "--fail-on" in completed("prunescope", "audit", "--fa")
+    assert completed("prunescope", "audit", "--dense", "de") == ["dense.csv"]
+    assert completed("prunescope", "completion", "zs") == ["zsh"]

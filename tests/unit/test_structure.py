@@ -24,7 +24,7 @@ ROOMS = (
     ("training", "running"),
     ("tuning", "export", "site"),
     ("commands",),
-    ("cli",),
+    ("api", "cli"),
     ("__main__",),
 )
 

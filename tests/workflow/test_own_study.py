@@ -16,6 +16,7 @@ import yaml
 
 from prunescope.cli import main
 from prunescope.config.load import study_from
+from tests.unit.models.test_start import classifier
 
 from .conftest import ROOT, Workspace
 
@@ -66,7 +67,7 @@ def test_blocks_of_other_places_are_settings() -> None:
     }
     study = study_from(raw)
     assert set(study.datasets) == {"hub", "faces", "signs", "images"}
-    assert set(study.archs) == {"distil", "tiny", "resnet", "mobile"}
+    assert set(study.archs) == {"distil", "tiny", "resnet", "mobile", "done"}
 
 
 @pytest.mark.parametrize("kind", ["text", "images", "checkpoint"])
@@ -129,6 +130,54 @@ def test_from_a_table_to_the_report(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "nothing to do" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.workflow
+def test_checkpoints_are_only_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From folders of transformers to the report; another file of weights is another dense model."""
+    from safetensors.torch import load_file, save_file
+
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    for seed in (0, 1):
+        classifier(tmp_path / f"run/net-{seed}", seed, ["no", "yes"])
+    rows = [{"text": f"a {'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]} {n}", "label": ["no", "yes"][n % 2]}
+            for n in range(120)]  # fmt: skip
+    (tmp_path / "run/a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    study = {
+        "name": "x",
+        "seeds": [0, 1],
+        "datasets": {"mine": {"source": "table", "path": "a.jsonl", "text": "text", "max_tokens": 8}},
+        "archs": {
+            "net": {
+                "family": "transformers",
+                "checkpoint": "./net-0",
+                "start": "net-{seed}",
+                "block": 2,
+                "training": {"epochs": 2, "finetune_epochs": 1},
+            }
+        },
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["MP"], "sparsities": [0.5]}],
+    }
+    workspace = Workspace(tmp_path / "run", study)
+    done = workspace.snakemake()
+    assert done.returncode == 0, done.stderr
+    results = workspace.results
+    assert (results / "index.html").stat().st_size > 1000
+    metrics = json.loads(
+        (results / "models/mine/net/none/sparsity-0permille/seeds-0-1/metrics.json").read_text()
+    )
+    assert [model["epochs"] for model in metrics["models"]] == [[], []]
+    assert not (results / "cells/mine/net/MP/sparsity-500permille/train/el2n.csv").exists()
+    assert "rule el2n" not in done.stderr
+    assert workspace.jobs() == {}
+    file = workspace.folder / "net-1/model.safetensors"
+    save_file({name: value * 1.5 for name, value in load_file(file).items()}, file, metadata={"format": "pt"})
+    jobs = workspace.jobs()
+    assert (jobs["train"], jobs["prune"], jobs["encode"]) == (1, 1, 0)
+    file.unlink()
+    done = workspace.snakemake()
+    assert done.returncode != 0
+    assert "archs.net.start: net-1: no safetensors file" in done.stderr
 
 
 @pytest.mark.workflow

@@ -7,6 +7,7 @@
 rule train:
     input:
         inputs=LAYOUT.inputs,
+        start=GRID.start,
     output:
         test=LAYOUT.model("test.parquet"),
         train=LAYOUT.model("train.parquet"),

@@ -77,6 +77,7 @@ def audit(
     clusters: str | None = None,
     group_columns: Mapping[str, np.ndarray] | None = None,
     metadata: Path | None = None,
+    language: str | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
 ) -> dict[str, Any]:
@@ -107,6 +108,7 @@ def audit(
         clusters: the column of what examples are drawn together, from the same places; tests and intervals count these.
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
+        language: of the texts, such as ``en``; None: as the table says, or it is found.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
@@ -159,12 +161,14 @@ def audit(
         results.el2n, results.bins = scores.el2n, bins
     if table is not None and texts is not None:
         table = table.of(pair.dense.keys, texts)
-    measured = english = None
+    measured = None
     if readability_scores is not None:
-        measured, english = readability.read_scores(readability_scores, pair.dense.examples)
+        measured = readability.read_scores(readability_scores, pair.dense.examples)
     elif table is not None:
-        measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
-        english = readability.english_share(table.texts)
+        measured = readability.with_counts(
+            readability.score_texts(table.texts, processes=processes, language=language or table.language),
+            table,
+        )
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie, confidence, together)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
@@ -174,7 +178,6 @@ def audit(
         **results.summary,
         **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
         **summary_of(results.certainty),
-        **({"english_share": english} if english is not None else {}),
         **({"el2n_seeds": scores.about.seeds} if scores else {}),
         "models": {name: side.described for name, side in known.items()},
         "sources": {name: list(side.sources) for name, side in known.items()},

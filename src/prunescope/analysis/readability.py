@@ -8,7 +8,6 @@ the table's own ``n_tokens`` column where it has one.
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
-from prunescope.predictions.texts import Texts, count_tokens, read_texts
+from prunescope.predictions.texts import Texts, count_tokens, has_formulas, language_of, read_texts
 from prunescope.seeds import stream
 
 FORMULAS = (
@@ -45,19 +44,17 @@ _WORTH_PROCESSES = 2_000_000
 #: Random draws of a permutation test, and from how many texts of either group on it takes the normal limit instead.
 _DRAWS, _LARGE = 4_999, 500
 
-_WORD = re.compile(r"[^\W\d_]+")
 
-#: Key of the share of English words in the metadata of a file of scores.
-_ENGLISH_KEY = b"english_share"
-
-
-def score_texts(texts: Sequence[str], *, processes: int = 1) -> np.ndarray:
+def score_texts(texts: Sequence[str], *, processes: int = 1, language: str | None = None) -> np.ndarray:
     """(n, 8) float64 in the order of ``MEASURES``; equal texts are scored once.
 
     Args:
+        language: of the texts; None: it is found. The formulas are NaN where it is another than English.
         processes: how many to use where the texts are long enough to be worth it. Each starts
             afresh, so a script that asks for several needs the usual ``__main__`` guard.
     """
+    if not has_formulas(language or language_of(texts)):
+        return np.array([[*[np.nan] * len(FORMULAS), count_tokens(text)] for text in texts], dtype=np.float64)
     number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
     distinct = list(number)
     if processes > 1 and sum(map(len, distinct)) >= _WORTH_PROCESSES:
@@ -85,26 +82,6 @@ def _score(texts: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(-1, len(MEASURES))
 
 
-#: Frequent words of English that its neighbours do not have: about every sixth word of English prose.
-_ENGLISH = re.compile(
-    "the|of|and|to|that|with|this|are|from|have|you|they|which|by|his|her|its|been|were|their"
-)
-
-#: Texts that are looked at for their language.
-_LOOKED_AT = 2_000
-
-
-def english_share(texts: Sequence[str]) -> float | None:
-    """Share of the words that are among the most frequent of English; None without words."""
-    found = 0
-    words = 0
-    for text in texts[:: max(1, len(texts) // _LOOKED_AT)]:
-        these = _WORD.findall(text.lower())
-        words += len(these)
-        found += sum(_ENGLISH.fullmatch(word) is not None for word in these)
-    return found / words if words else None
-
-
 def _textstat() -> Any:
     with warnings.catch_warnings():
         # The pinned version imports pkg_resources, which says that it will go.
@@ -130,21 +107,18 @@ def write_scores(texts: Path, out: Path, *, columns: Sequence[str] = (), process
     """
     table = read_texts(texts, columns)
     order = np.argsort(table.examples)
-    scores = with_counts(score_texts(table.texts, processes=processes), table)[order]
+    scored = score_texts(table.texts, processes=processes, language=table.language)
+    scores = with_counts(scored, table)[order]
     arrays = {
         "example": pa.array(table.examples[order].astype(np.int64)),
-        **{name: pa.array(np.ascontiguousarray(scores[:, i])) for i, name in enumerate(MEASURES)},
+        **{name: pa.array(scores[:, i], mask=np.isnan(scores[:, i])) for i, name in enumerate(MEASURES)},
     }
     with atomic_path(out) as temporary:
-        share = english_share(table.texts)
-        table_ = pa.table(arrays).replace_schema_metadata(
-            {} if share is None else {_ENGLISH_KEY: f"{share:.4f}"}
-        )
-        pq.write_table(table_, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(pa.table(arrays), temporary, compression="zstd", write_page_checksum=True)
 
 
-def read_scores(path: Path, examples: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Scores (n, 8) of these examples, and the ``english_share`` of all texts of the file, where it is known.
+def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
+    """Scores (n, 8) of these examples.
 
     Raises:
         UserError: the file is missing, damaged or of other examples.
@@ -158,21 +132,23 @@ def read_scores(path: Path, examples: np.ndarray) -> tuple[np.ndarray, float | N
     at = np.searchsorted(held, examples)
     if table is None or at.max(initial=-1) >= len(held) or not np.array_equal(held[at], examples):
         raise UserError(f"{path}: readability scores of other examples; delete it and run again")
-    share = (table.schema.metadata or {}).get(_ENGLISH_KEY)
-    scores = np.stack([table[name].to_numpy()[at] for name in MEASURES], axis=1)
-    return scores, None if share is None else float(share)
+    values = [table[name].to_numpy(zero_copy_only=False)[at] for name in MEASURES]
+    return np.stack(values, axis=1).astype(np.float64)
 
 
 def compare(
     scores: np.ndarray, is_pie: np.ndarray, confidence: float, clusters: np.ndarray | None = None
 ) -> list[Readability]:
     """Rows of readability.csv: the mean of each measure over all texts (PIEs included) and over PIEs, and whether PIEs
-    differ from the other texts. Empty texts, which have no readability, are left out and counted.
+    differ from the other texts. Formulas that are NaN throughout, as of texts in other languages than English, have no
+    row. Empty texts, which have no readability, are left out and counted.
 
     Args:
         confidence: of the intervals of the differences.
         clusters: (n,) what texts belong together, if any; then tests and intervals are by Student's t over them.
     """
+    measures = [name for name, values in zip(MEASURES, scores.T, strict=True) if not np.isnan(values).all()]
+    scores = scores[:, [MEASURES.index(name) for name in measures]]
     kept = scores[:, -1] > 0
     scores, is_pie = scores[kept], is_pie[kept]
     clusters = None if clusters is None else clusters_of(clusters[kept])
@@ -186,7 +162,7 @@ def compare(
         p_values = _permutation_p_values(scores, is_pie)
     corrected = holm(p_values) if p_values else None
     rows = []
-    for m, (name, values) in enumerate(zip(MEASURES, scores.T, strict=True)):
+    for m, (name, values) in enumerate(zip(measures, scores.T, strict=True)):
         every = float(np.mean(values)) if n else None
         pies = float(np.mean(values[is_pie])) if k else None
         positive = every is not None and pies is not None and every > 0 and pies > 0

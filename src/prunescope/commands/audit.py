@@ -86,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--prediction": "column of the predictions (default: prediction, or a usual name of it)",
         "--seed-column": "column of the seeds (default: seed)",
         "--sep": "what separates the fields of CSV (default: comma, tab, semicolon or |, as the header shows)",
+        "--language": "of the texts, as en or de: readability formulas are for English (default: found)",
         "--encoding": "encoding of CSV and JSON Lines (default: UTF-8, or UTF-16 as the bytes show)",
     }.items():
         parser.add_argument(option, metavar=option.strip("-").partition("-")[0].upper(), help=text)
@@ -146,8 +147,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the command; returns the exit code.
+def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    """Write the audit; returns its summary, and a line for each demand that the models do not meet.
 
     Raises:
         UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
@@ -175,6 +176,7 @@ def run(args: argparse.Namespace) -> int:
         "groups": args.groups,
         "clusters": args.clusters,
         "metadata": args.metadata,
+        "language": args.language,
     }
     missed: list[str] = []
     if (
@@ -209,9 +211,14 @@ def run(args: argparse.Namespace) -> int:
             )
     if args.markdown is not None:
         write_text(args.markdown, suite_page.markdown(summary))
+    return summary, missed + ([] if summary.get("suite") else missed_demands(summary))
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    summary, missed = compare(args)
     _print(summary)
     print(f"report: {args.out / 'report.html'}")
-    missed += [] if summary.get("suite") else missed_demands(summary)
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0

@@ -28,4 +28,5 @@ def build_parser() -> argparse.ArgumentParser:
     # that its arguments name.
     for group in (users, data, models, analysis, report):
         group.add_commands(commands)
+    parser.set_defaults(parser=parser)
     return parser

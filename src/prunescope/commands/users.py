@@ -61,7 +61,7 @@ def add_commands(commands: Any) -> None:
     plan.add_argument(
         "--layers",
         action="store_true",
-        help="also list the prunable weights of each model, as they were found",
+        help="also list the prunable weights of each model, as they were found, and what the others are",
     )
     plan.add_argument(
         "--rates",
@@ -134,6 +134,17 @@ def add_commands(commands: Any) -> None:
         )
     )
 
+    completion = add_command(
+        commands,
+        "completion",
+        "print what completes commands, options and file names in a shell",
+        "completion fish > ~/.config/fish/completions/prunescope.fish",
+        description="Print a script for the shell. bash: append it to ~/.bashrc. zsh: write it to a file `_prunescope` "
+        "in a folder of $fpath. fish: as in the example.",
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    completion.set_defaults(run=_completion)
+
     unlock = add_command(
         commands,
         "unlock",
@@ -165,14 +176,32 @@ def add_commands(commands: Any) -> None:
     schema.set_defaults(run=_schema)
 
 
+def _completion(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    def complete_files(parser: argparse.ArgumentParser) -> None:
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                for command in dict.fromkeys(action.choices.values()):
+                    complete_files(command)
+            elif action.type is Path:
+                action.complete = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE  # type: ignore[attr-defined]
+
+    complete_files(arguments.parser)
+    print(shtab.complete(arguments.parser, arguments.shell))
+    return 0
+
+
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
     from prunescope.planning.data import data_lines
     from prunescope.planning.plan import make_plan, plan_text
     from prunescope.planning.rates import read_rates
+    from prunescope.planning.starts import check_starts
 
     study = load_study(arguments.configfile)
     said = data_lines(study, elsewhere=True)
+    check_starts(study)
     plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)
     if said:
         plan["data"] = said

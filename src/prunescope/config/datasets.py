@@ -120,6 +120,10 @@ class Dataset(Spec):
             UserError: it cannot; the line says what can.
         """
 
+    def class_names(self) -> list[str] | None:
+        """The classes in their order, where they are known before the data is built."""
+        return None
+
     def fingerprint(self) -> str | None:
         """SHA-256 of the files that the data set is built from, where other files make it another data set."""
         return None

@@ -98,6 +98,13 @@ def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mappin
             f"{key}: pruner {name!r} removes whole filters, as many as a ratio asks for; give `ratios`, or "
             f"{elsewhere}"
         )
+    for arch in grid.archs if not pruner.fine_tunes else ():
+        if archs[arch].start is not None:
+            why = "rewinds to it" if pruner.needs_trained else "starts from it"
+            raise ValueError(
+                f"{key}: pruner {name!r} {why}, but arch {arch!r} has no model before training (`start`: its dense "
+                "models are trained already); use a pruner that prunes and fine-tunes, such as MP or GP"
+            )
     for arch in grid.archs if pruner.structure == "filters" else ():
         if not archs[arch].has_filters:
             raise ValueError(

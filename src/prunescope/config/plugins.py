@@ -1,4 +1,4 @@
-"""What installed packages add to prunescope: criteria, architectures, data set sources and figures, by entry point.
+"""What installed packages add to prunescope, by entry point: criteria, architectures, modules, data sources, figures.
 
 A configuration names an addition; only the installation of a package makes its code run.
 """
@@ -23,7 +23,7 @@ from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
 from prunescope.errors import UserError
 
-Group = Literal["criteria", "architectures", "sources", "figures"]
+Group = Literal["criteria", "architectures", "sources", "figures", "modules"]
 
 S = TypeVar("S", bound=BaseModel)
 

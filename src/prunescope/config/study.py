@@ -172,6 +172,10 @@ class Study(Spec):
                     raise ValueError(
                         f"tune.spaces.{dataset}.{arch}: unknown arch; there are {listed(self.archs, 40)}"
                     )
+                if self.archs[arch].start is not None:
+                    raise ValueError(
+                        f"tune.spaces.{dataset}.{arch}: its dense models are trained already (`start`); leave it out"
+                    )
 
     @cached_property
     def tuned(self) -> tuple[tuple[str, str], ...]:
@@ -246,6 +250,10 @@ class Study(Spec):
             )
             cells.extend(pruned.get((dataset, arch), []))
         return tuple(cells)
+
+    def has_el2n(self, dataset: str, arch: str) -> bool:
+        """Whether examples have EL2N scores: answers that are classes, and models that are seen early in training."""
+        return self.datasets[dataset].answers == "classes" and self.archs[arch].start is None
 
     @cached_property
     def cell_at(self) -> dict[tuple[str, str, str, Compression], Cell]:

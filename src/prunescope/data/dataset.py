@@ -19,7 +19,8 @@ class TableInfo:
     ``image_shape``: (channels, height, width); ``image_scale``: pixels are divided by it.
     ``extra``: columns beside, for people and for the analysis by group: the user's own names of examples, and groups.
     ``metrics``: the data set's own scores, the first one above all (``predictions.task_metrics``); ``parts``: how
-    many examples of each of the parts that follow one another in this split and are scored apart.
+    many examples of each of the parts that follow one another in this split and are scored apart. ``language``: of the
+    texts, where it is not English.
     """
 
     dataset: str
@@ -32,10 +33,11 @@ class TableInfo:
     metrics: tuple[str, ...] = ()
     parts: Mapping[str, int] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
+    language: str | None = None
 
     def json(self) -> str:
         # What most data sets do not have is left out of theirs, whose files stay the same.
-        without = {name for name in ("metrics", "parts", "extra") if not getattr(self, name)}
+        without = {name for name in ("metrics", "parts", "extra", "language") if not getattr(self, name)}
         about = {name: value for name, value in self.__dict__.items() if name not in without}
         return json.dumps(about, ensure_ascii=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from prunescope.data.splits import SPLITS
 from prunescope.errors import listed
-from prunescope.predictions.texts import basic_english
+from prunescope.predictions.texts import basic_english, has_formulas, language_of
 
 #: From this share on, unknown words are a warning; above the other, a model of words learns nothing.
 UNKNOWN_WARNED, UNKNOWN_AT_MOST = 0.2, 0.8
@@ -18,10 +18,6 @@ MIN_COUNTS = range(1, 11)
 
 #: A class with this share of the examples is what always answering the same scores.
 _ONE_SIDED = 0.9
-
-_ENGLISH = frozenset(
-    "the of and to in is a that it for on was with as be this are at by what not you i do how".split()  # noqa: SIM905
-)
 
 
 def leaks(
@@ -111,9 +107,11 @@ def text_findings(
         )
     spoken = language or language_of([text[n] for text in inputs.values() for n in rows["train"]])
     if not spoken.lower().startswith("en"):
-        what = f"{spoken}" if language else f"not English, as it seems ({spoken})"
+        what = spoken if language else f"not English, as it seems ({spoken})"
+        formulas = "trust the length alone" if has_formulas(spoken) else "only the length is compared"
         warnings.append(
-            f"Language: {what}. Readability formulas are for English: of other texts, trust their length alone."
+            f"Language: {what}. Readability formulas are for English: of these texts, {formulas}; `language` says "
+            "another."
         )
     longest = max((len(text) for texts in words.values() for text in texts), default=0)
     shares = {str(least): share for least, share in unknown.items()}
@@ -127,24 +125,6 @@ def unknown_words(words: Mapping[str, Sequence[Sequence[str]]]) -> dict[int, flo
     met = Counter(seen[word] for texts in words.values() for text in texts for word in text)
     total = max(1, met.total())
     return {least: sum(n for times, n in met.items() if times < least) / total for least in MIN_COUNTS}
-
-
-def language_of(texts: Sequence[str]) -> str:
-    """``en``, or why not: the script most letters are of, or that the commonest English words are missing."""
-    import unicodedata
-
-    sample = texts[:: max(1, len(texts) // 500)]
-    letters = [letter for text in sample for letter in text[:500] if letter.isalpha()]
-    if not letters:
-        return "no letters"
-    scripts = Counter(unicodedata.name(letter, "?").split()[0].split("-")[0] for letter in letters)
-    script, count = scripts.most_common(1)[0]
-    if script != "LATIN" or count < 0.8 * len(letters):
-        return f"script {script.capitalize()}"
-    words = [word for text in sample for word in basic_english(text[:2000])]
-    return (
-        "en" if sum(word in _ENGLISH for word in words) >= 0.08 * len(words) else "few common English words"
-    )
 
 
 def _of(count: int, total: int, split: str) -> str:

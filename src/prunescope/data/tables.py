@@ -125,6 +125,7 @@ def _info(path: Path, raw: bytes | None) -> TableInfo:
             image_scale=None if value.get("image_scale") is None else float(value["image_scale"]),
             metrics=tuple(map(str, value.get("metrics", ()))),
             extra=tuple(map(str, value.get("extra", ()))),
+            language=None if value.get("language") is None else str(value["language"]),
             parts={str(part): int(count) for part, count in value.get("parts", {}).items()},
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:

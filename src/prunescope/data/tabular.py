@@ -103,8 +103,10 @@ class Prepared:
         import numpy as np
 
         from prunescope.predictions.arrow import objects
+        from prunescope.predictions.texts import has_formulas
 
         tables = {}
+        spoken = str(self.findings.get("language", "en"))
         for split in SPLITS:
             rows = self.rows[split]
             metrics: tuple[str, ...] = ()
@@ -132,6 +134,7 @@ class Prepared:
                 255.0 if self.size else None,
                 metrics=metrics,
                 extra=tuple(self.extra),
+                language=None if has_formulas(spoken) else spoken,
             )
             extra = {column: [cells[n] for n in rows] for column, cells in self.extra.items()}
             if self.size is not None:

@@ -1,4 +1,4 @@
-"""Classifiers of texts that transformers makes of a checkpoint, whose parts are found by structure."""
+"""Classifiers of texts or images that transformers makes of a checkpoint, whose parts are found by structure."""
 
 from __future__ import annotations
 
@@ -14,23 +14,34 @@ from prunescope.data.hub import load_part, quiet
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 from prunescope.models.encoder import token_types
+from prunescope.models.measure import Measured, last_linear, layers_of, measured
+from prunescope.models.registry import count_parameters, prunable
 from prunescope.models.shape import Shape
 
 
-def build(arch: architectures.Transformers, shape: Shape) -> AutoClassifier:
-    return AutoClassifier(arch, shape, random=arch.weights == "random")
+def build(arch: architectures.Transformers, shape: Shape) -> AutoClassifier | AutoImages:
+    return _kind(arch)(arch, shape, random=arch.weights == "random")
 
 
 def counted(arch: architectures.Transformers, shape: Shape) -> tuple[nn.Module, None]:
     """The model without its weights, which need not be at hand."""
-    return AutoClassifier(arch, shape, random=True), None
+    return _kind(arch)(arch, shape, random=True), None
 
 
 def fetch(arch: architectures.Transformers) -> Any:
     """Load tokenizer and weights once, so that they are in the hub's cache; the configuration."""
-    AnyTokenizer(arch)
-    shape = Shape(classes=2)
-    return AutoClassifier(arch, shape, random=arch.weights == "random").net.config
+    prepare_torchvision()
+    import transformers
+
+    config = load_part(transformers.AutoConfig, arch)
+    if arch.input == "text":
+        AnyTokenizer(arch)
+    build(arch, Shape(classes=2, image=(3, 32, 32) if arch.input == "image" else None))
+    return config
+
+
+def _kind(arch: architectures.Transformers) -> type[AutoClassifier] | type[AutoImages]:
+    return AutoImages if arch.input == "image" else AutoClassifier
 
 
 class AutoClassifier(nn.Module):
@@ -50,53 +61,9 @@ class AutoClassifier(nn.Module):
             if shape.per_token
             else transformers.AutoModelForSequenceClassification
         )
-        config = load_part(transformers.AutoConfig, arch)
-        config.num_labels = shape.classes
-        config.pad_token_id = shape.pad
-        attention: dict[str, Any] = {}
-        if config.model_type == "modernbert":
-            # It would take flash attention and compile itself where it can; neither is deterministic.
-            config.reference_compile = False
-            attention = {"attn_implementation": "sdpa"}
-        if random:
-            try:
-                with quiet():
-                    self.net = kind.from_config(config, **attention)
-            except (ValueError, TypeError, AttributeError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise UserError(
-                    f"checkpoint: {arch.checkpoint} makes no classifier of texts ({reason})"
-                ) from None
-        else:
-            self.net, report = load_part(
-                kind,
-                arch,
-                config=config,
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-                **attention,
-            )
-            self.net = self.net.float()
-        layers = [name for name, module in self.net.named_modules() if _is_classifier(module, shape.classes)]
-        if not layers:
-            raise UserError(
-                f"checkpoint: {arch.checkpoint} has no last layer with an output for each class; choose another one"
-            )
-        self.final_layer = f"net.{layers[-1]}"
-        if not random:
-            # A classifier is new, a pooler may be; all else is the checkpoint's.
-            last, body = f"{layers[-1]}.", f"{self.net.base_model_prefix}."
-            lacking = [
-                name for name in report["missing_keys"] if name.startswith(body) and "pooler" not in name
-            ]
-            wrong = [str(key[0]) for key in report["mismatched_keys"] if not str(key[0]).startswith(last)]
-            if lacking or wrong:
-                raise UserError(
-                    f"{arch.checkpoint}: lacks weights that the model has, such as {sorted(lacking + wrong)[0]}; "
-                    "fetch it again, or set `weights: random`"
-                )
-        types = getattr(config, "type_vocab_size", 0) or 0
+        self.net, report = _loaded(kind, arch, shape, random, "texts")
+        self.final_layer = f"net.{_last_layer(self.net, arch, shape.classes, report)}"
+        types = getattr(self.net.config, "type_vocab_size", 0) or 0
         self.pad, self.separator = shape.pad, shape.separator if types >= 2 else None
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -111,24 +78,118 @@ class AutoClassifier(nn.Module):
         return logits.float()
 
 
-def _is_classifier(module: nn.Module, classes: int) -> bool:
-    return isinstance(module, nn.Linear) and module.out_features == classes
+class AutoImages(nn.Module):
+    """``AutoModelForImageClassification`` of a checkpoint.
+
+    Input (B, channels, height, width) float; output logits (B, classes). Grey images fill all channels; images are
+    scaled to the side that the checkpoint takes.
+    """
+
+    def __init__(self, arch: architectures.Transformers, shape: Shape, *, random: bool) -> None:
+        super().__init__()
+        prepare_torchvision()
+        import transformers
+
+        self.net, report = _loaded(
+            transformers.AutoModelForImageClassification, arch, shape, random, "images"
+        )
+        self.final_layer = f"net.{_last_layer(self.net, arch, shape.classes, report)}"
+        size = getattr(self.net.config, "image_size", None)
+        self.side: int | None = size[0] if isinstance(size, list | tuple) else size
+        self.channels = int(getattr(self.net.config, "num_channels", 3))
+
+    @property
+    def prunable_layers(self) -> tuple[nn.Module, ...]:
+        return layers_of(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        if images.shape[1] == 1:
+            images = images.expand(-1, self.channels, -1, -1)
+        if self.side is not None and images.shape[2:] != (self.side, self.side):
+            images = nn.functional.interpolate(
+                images, size=(self.side, self.side), mode="bilinear", align_corners=False
+            )
+        logits: Tensor = self.net(pixel_values=images).logits
+        return logits.float()
 
 
-def measured(
-    arch: architectures.Transformers, classes: int, per_token: bool
-) -> tuple[dict[str, tuple[int, ...]], int]:
-    """Shapes of the prunable weights by name, and the number of all parameters."""
-    return _measured(arch.checkpoint, arch.revision, classes, per_token)
+def _loaded(
+    kind: Any, arch: architectures.Transformers, shape: Shape, random: bool, of: str
+) -> tuple[Any, dict[str, Any] | None]:
+    """The network, with a classifier for the classes; what its checkpoint lacks, None where it is not read."""
+    import transformers
+
+    config = load_part(transformers.AutoConfig, arch)
+    config.num_labels = shape.classes
+    attention: dict[str, Any] = {}
+    if of == "texts":
+        config.pad_token_id = shape.pad
+    if config.model_type == "modernbert":
+        # It would take flash attention and compile itself where it can; neither is deterministic.
+        config.reference_compile = False
+        attention = {"attn_implementation": "sdpa"}
+    if random:
+        try:
+            with quiet():
+                return kind.from_config(config, **attention), None
+        except (ValueError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"checkpoint: {arch.checkpoint} makes no classifier of {of} ({reason})") from None
+    net, report = load_part(
+        kind,
+        arch,
+        config=config,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        **attention,
+    )
+    return net.float(), report
+
+
+def _last_layer(
+    net: Any, arch: architectures.Transformers, classes: int, report: dict[str, Any] | None
+) -> str:
+    """The name of the classifier; all else must be the checkpoint's."""
+    layer = last_linear(net, classes)
+    if not layer:
+        raise UserError(
+            f"checkpoint: {arch.checkpoint} has no last layer with an output for each class; choose another one"
+        )
+    if report is not None:
+        # A classifier is new, a pooler may be.
+        last, body = f"{layer}.", f"{net.base_model_prefix}."
+        lacking = [name for name in report["missing_keys"] if name.startswith(body) and "pooler" not in name]
+        wrong = [str(key[0]) for key in report["mismatched_keys"] if not str(key[0]).startswith(last)]
+        if lacking or wrong:
+            raise UserError(
+                f"{arch.checkpoint}: lacks weights that the model has, such as {sorted(lacking + wrong)[0]}; "
+                "fetch it again, or set `weights: random`"
+            )
+    return layer
+
+
+def measured_on(
+    arch: architectures.Transformers, facts: architectures.Facts, per_token: bool = False
+) -> Measured:
+    """What a plan needs of the model; of images, by a forward pass of shapes without numbers."""
+    image = (facts.image or (3, 32, 32)) if arch.input == "image" else None
+    return _measured(arch.checkpoint, arch.revision, max(1, facts.classes), per_token, image)
 
 
 @cache
 def _measured(
-    checkpoint: str, revision: str | None, classes: int, per_token: bool
-) -> tuple[dict[str, tuple[int, ...]], int]:
-    from prunescope.models.registry import count_parameters, prunable
-
-    arch = architectures.Transformers(family="transformers", checkpoint=checkpoint, revision=revision)
+    checkpoint: str, revision: str | None, classes: int, per_token: bool, image: tuple[int, int, int] | None
+) -> Measured:
+    arch = architectures.Transformers(
+        family="transformers",
+        checkpoint=checkpoint,
+        revision=revision,
+        reads="text" if image is None else "image",
+    )
     with torch.device("meta"):
-        model = AutoClassifier(arch, Shape(classes=classes, per_token=per_token), random=True)
-    return {name: tuple(weight.shape) for name, weight in prunable(model).items()}, count_parameters(model)
+        model = _kind(arch)(arch, Shape(classes=classes, per_token=per_token, image=image), random=True)
+        if image is not None:
+            return measured(model, torch.empty(1, *image))
+    shapes = {name: tuple(weight.shape) for name, weight in prunable(model).items()}
+    return Measured(shapes, {}, count_parameters(model), 0, (1, classes))

@@ -5,13 +5,15 @@ What is special about an architecture is in the module that its settings name (`
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from importlib import import_module
 from typing import Any
 
 import torch
 from torch import nn
 
-from prunescope.config.architectures import PRESETS, Arch
+from prunescope.config.architectures import PRESETS, Arch, Prunable
+from prunescope.errors import UserError
 from prunescope.models.shape import Shape
 from prunescope.seeds import stream
 
@@ -76,17 +78,50 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     """The prunable parameters by name, in the model's order: those whose kinds all are, as its settings say.
 
     Weight matrices and convolution kernels of the layers always are; other kinds by ``Architecture.prunable``, which
-    ``build`` leaves in the model (a model without it: ``matrices``). Every LSTM weight matrix, of each direction and
-    layer, input and recurrent, is a layer of its own. Nothing is of the modules that the model names in
-    ``not_prunable``, if it does.
+    ``build`` leaves in the model (a model without it: ``matrices``), which may also name some. Every LSTM weight
+    matrix, of each direction and layer, input and recurrent, is a layer of its own. Nothing is of the modules that the
+    model names in ``not_prunable``, if it does.
+
+    Raises:
+        UserError: the settings name a weight that the model does not have.
     """
-    setting = getattr(model, _SETTING, PRESETS["matrices"])
+    setting: Prunable = getattr(model, _SETTING, PRESETS["matrices"])
+
+    def chosen(name: str) -> bool:
+        if any(fnmatchcase(name, pattern) for pattern in setting.never):
+            return False
+        if any(fnmatchcase(name, pattern) for pattern in setting.also):
+            return True
+        apart = getattr(model, "not_prunable", ())
+        return all(getattr(setting, kind) for kind in _kinds(model, name)) and not any(
+            name.startswith(f"{one}.") for one in apart
+        )
+
+    for pattern in (*setting.never, *setting.also):
+        if not any(fnmatchcase(name, pattern) for name, _ in model.named_parameters()):
+            raise UserError(
+                f"prunable: no weight is called {pattern!r}; `prunescope plan --layers` lists them"
+            )
+    return {name: parameter for name, parameter in model.named_parameters() if chosen(name)}
+
+
+def never_pruned(model: nn.Module) -> dict[str, str]:
+    """By name, what the other parameters are: ``embeddings``, ``biases, normalization``, ...; ``by name`` where the
+    settings name them."""
+    chosen = prunable(model)
     return {
-        name: parameter
-        for name, parameter in model.named_parameters()
-        if all(getattr(setting, kind) for kind in _kinds(model, name))
-        and not any(name.startswith(f"{apart}.") for apart in getattr(model, "not_prunable", ()))
+        name: ", ".join(sorted(_kinds(model, name))) or "by name"
+        for name, _ in model.named_parameters()
+        if name not in chosen
     }
+
+
+def tied(model: nn.Module) -> list[list[str]]:
+    """Names of parameters that are one tensor."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [alike for alike in names.values() if len(alike) > 1]
 
 
 def matrices(model: nn.Module) -> dict[str, nn.Parameter]:

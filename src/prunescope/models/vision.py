@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,11 @@ from prunescope.config import architectures
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed, nearest
 from prunescope.files import expanded
+from prunescope.models.measure import Measured, last_linear, layers_of, measured
 from prunescope.models.shape import Shape
 
 #: Sides that small images are scaled to: most of these models halve images five times.
 _LEAST = 64
-
-#: Layers whose weights are matrices or kernels. Tokens, positions and scales are parameters of other modules.
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MultiheadAttention)
 
 
 def build(arch: architectures.Torchvision, shape: Shape) -> Vision:
@@ -72,11 +69,7 @@ class Vision(nn.Module):
         smallest = 75 if name == "inception_v3" else _LEAST
         wanted = own or side or (None if min(image[1:]) >= smallest else smallest)
         self.side: int | None = wanted
-        (last, *_) = [
-            layer
-            for layer, module in reversed(list(self.net.named_modules()))
-            if _is_classifier(module, classes)
-        ] or [""]
+        last = last_linear(self.net, classes)
         if not last:
             raise UserError(
                 f"model: {name} has no last layer with an output for each class; choose another one"
@@ -105,7 +98,7 @@ class Vision(nn.Module):
 
     @property
     def prunable_layers(self) -> tuple[nn.Module, ...]:
-        return tuple(module for module in self.modules() if isinstance(module, _LAYERS))
+        return layers_of(self)
 
     def forward(self, images: Tensor) -> Tensor:
         if images.shape[1] == 1:
@@ -116,12 +109,6 @@ class Vision(nn.Module):
             )
         logits: Tensor = self.net(images)
         return logits
-
-
-def _is_classifier(module: nn.Module, classes: int) -> bool:
-    linear = isinstance(module, nn.Linear) and module.out_features == classes
-    # SqueezeNet's is a kernel.
-    return linear or (isinstance(module, nn.Conv2d) and module.out_channels == classes)
 
 
 def _models() -> Any:
@@ -168,47 +155,14 @@ def _state(name: str, weights: str) -> dict[str, Tensor]:
     return {key.removeprefix("module."): value for key, value in raw.items()}
 
 
-@dataclass(frozen=True)
-class Measured:
-    """``shapes`` and ``uses`` (of one image) of the prunable weights; ``parameters`` of all; ``outputs``: numbers that
-    the layers leave in a forward pass of one image.
-    """
-
-    shapes: dict[str, tuple[int, ...]]
-    uses: dict[str, int]
-    parameters: int
-    outputs: int
+def measured_on(
+    arch: architectures.Torchvision, facts: architectures.Facts, per_token: bool = False
+) -> Measured:
+    """What a plan needs of the model, by a forward pass of shapes without numbers."""
+    return _measured(arch.model, arch.side, facts.image or (3, _LEAST, _LEAST), max(1, facts.classes))
 
 
 @cache
-def measured(name: str, side: int | None, image: tuple[int, int, int], classes: int) -> Measured:
-    """What a plan needs of a model, by a forward pass of shapes without numbers."""
-    from prunescope.models.registry import count_parameters, prunable
-
+def _measured(name: str, side: int | None, image: tuple[int, int, int], classes: int) -> Measured:
     with torch.device("meta"):
-        model = Vision(name, side, image, classes, None).eval()
-        outputs: dict[str, int] = {}
-        places: dict[str, int] = {}
-
-        def note(layer: str) -> Any:
-            def hook(module: nn.Module, _: Any, output: Any) -> None:
-                output = output[0] if isinstance(output, tuple) else output
-                outputs[layer] = output.numel()
-                channels = output.shape[1] if isinstance(module, nn.Conv2d) else output.shape[-1]
-                places[layer] = output.numel() // channels
-
-            return hook
-
-        for layer, module in model.named_modules():
-            if not list(module.children()) or isinstance(module, nn.MultiheadAttention):
-                module.register_forward_hook(note(layer))
-        with torch.no_grad():
-            model(torch.empty(1, *image))
-    weights = prunable(model)
-    owners = {key: key.rpartition(".")[0] for key in weights}
-    return Measured(
-        {key: tuple(weight.shape) for key, weight in weights.items()},
-        {key: places.get(owner, places.get(owner.rpartition(".")[0], 1)) for key, owner in owners.items()},
-        count_parameters(model),
-        sum(outputs.values()),
-    )
+        return measured(Vision(name, side, image, classes, None), torch.empty(1, *image))

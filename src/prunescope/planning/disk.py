@@ -76,7 +76,8 @@ def table_bytes(study: Study, cell: Cell, classes: int, train: int, test: int) -
         once = bytes_per_answer(dataset.answers, facts.answer_length)
         return size + (train * once if dataset.answers != "text" else 0.0)
     size = (train + test) * bytes_per_row(classes, facts.several_labels, study.logits)
-    return size + (train * bytes_per_row(classes, facts.several_labels, "float32") if cell.dense else 0)
+    early = cell.dense and study.has_el2n(cell.dataset, cell.arch)
+    return size + (train * bytes_per_row(classes, facts.several_labels, "float32") if early else 0)
 
 
 def model_bytes(study: Study, cell: Cell, parameters: int) -> int:

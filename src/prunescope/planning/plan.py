@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from prunescope.config.grid import Cell
@@ -49,7 +51,8 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
 
     Args:
         rates: of the device that the hours are for; None: assumed ones of an H200.
-        layers: with the prunable weights of each network and their shapes (``layers``), and its ``classifier``.
+        layers: with the prunable weights of each network and their shapes (``layers``), its ``classifier``, what the
+            other weights are (``never_pruned``), and names of one tensor (``tied``).
 
     Raises:
         UserError: a ratio that a model cannot reach.
@@ -123,7 +126,12 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
             {
                 **{key: value for key, value in architecture.items() if not key.startswith("_")},
                 **(
-                    {"classifier": architecture["_final"], "layers": architecture["_layers"]}
+                    {
+                        "classifier": architecture["_final"],
+                        "layers": architecture["_layers"],
+                        "never_pruned": architecture["_apart"],
+                        "tied": architecture["_tied"],
+                    }
                     if layers
                     else {}
                 ),
@@ -146,7 +154,8 @@ def check_ratios(study: Study) -> None:
 def check_checkpoints(study: Study) -> None:
     """Refuse pretrained encoders whose sizes a study leaves out and that turn out to be other than assumed.
 
-    Costs nothing where sizes are given or the checkpoint was at hand when the study was read.
+    Costs nothing where sizes are given or the checkpoint was at hand when the study was read. A package's own module
+    is run once.
 
     Raises:
         UserError: the line names the checkpoint and its sizes.
@@ -156,6 +165,10 @@ def check_checkpoints(study: Study) -> None:
             from prunescope.models.registry import check
 
             check(study.archs[name])
+    for dataset, arch in study.dense_cells:
+        if study.archs[arch].family == "module":
+            with _of_arch(study, arch):
+                study.archs[arch].parameters(study.datasets[dataset].declared())
 
 
 def plan_text(plan: dict[str, Any]) -> str:
@@ -219,9 +232,14 @@ def plan_text(plan: dict[str, Any]) -> str:
                 f"  {name:<60}{' x '.join(map(str, shape)):>24}"
                 for name, shape in architecture["layers"].items()
             ]
-            lines.append(
-                f"  never pruned: the classifier {architecture['classifier']}, embeddings, normalization"
-            )
+            lines.append(f"  never pruned (the classifier is {architecture['classifier']}):")
+            kinds: dict[str, list[str]] = {}
+            for name, kind in architecture["never_pruned"].items():
+                kinds.setdefault(kind, []).append(name)
+            lines += [
+                f"    {kind} ({len(names)}): {listed(names, 3)}" for kind, names in sorted(kinds.items())
+            ]
+            lines += [f"  one tensor: {' = '.join(alike)}" for alike in architecture["tied"]]
     if plan.get("data"):
         lines += ["", "data", *plan["data"]]
     return "\n".join(lines)
@@ -257,7 +275,7 @@ def _overhead_jobs(study: Study) -> int:
     scored = {
         (cell.dataset, cell.arch, cell.seeds)
         for cell in study.cells
-        if study.datasets[cell.dataset].answers == "classes"
+        if study.has_el2n(cell.dataset, cell.arch)
     }
     hub = {arch for _, arch in pairs if study.archs[arch].fetched}
     return (
@@ -270,12 +288,40 @@ def _overhead_jobs(study: Study) -> int:
     )
 
 
-def _architectures(study: Study) -> list[dict[str, Any]]:
-    # Meta tensors: shapes without memory, so that counting BERT takes no time and no download.
+def counted_on(study: Study, dataset: str, arch: str) -> tuple[Any, str | None]:
+    """The model of an arch on a data set, without memory for its weights; and what its sizes rest on (``counted``)."""
+    # Meta tensors: counting BERT takes no time and no download.
     import torch
 
-    from prunescope.models.registry import count_parameters, counted, matrices, prunable
+    from prunescope.models.registry import counted
     from prunescope.models.shape import Shape
+
+    spec, facts = study.archs[arch], study.datasets[dataset].declared()
+    with torch.device("meta"):
+        shape = Shape(
+            classes=facts.classes,
+            image=facts.image,
+            vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
+            vocabulary=spec.vocabulary_size,
+            per_token=study.datasets[dataset].answers in ("tokens", "span"),
+        )
+        with _of_arch(study, arch):
+            return counted(spec, shape)
+
+
+@contextmanager
+def _of_arch(study: Study, name: str) -> Iterator[None]:
+    """Errors of an arch's model with the key in front: ``archs.net.checkpoint: ...``."""
+    try:
+        yield
+    except UserError as error:
+        key = re.match(r"(\w+):", str(error))
+        joint = "." if key and key[1] in type(study.archs[name]).model_fields else ": "
+        raise UserError(f"archs.{name}{joint}{error}") from None
+
+
+def _architectures(study: Study) -> list[dict[str, Any]]:
+    from prunescope.models.registry import count_parameters, matrices, never_pruned, prunable, tied
     from prunescope.pruning.compression import removal
 
     architectures = []
@@ -288,17 +334,11 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
             chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
     for (dataset, arch), chosen in compressions.items():
         spec, facts = study.archs[arch], study.datasets[dataset].declared()
-        with torch.device("meta"):
-            shape = Shape(
-                classes=facts.classes,
-                image=facts.image,
-                vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
-                vocabulary=spec.vocabulary_size,
-                per_token=study.datasets[dataset].answers in ("tokens", "span"),
-            )
-            model, assumed = counted(spec, shape)
+        model, assumed = counted_on(study, dataset, arch)
         total = count_parameters(model)
-        weights = prunable(model)
+        with _of_arch(study, arch):
+            weights = prunable(model)
+            flops = spec.forward_flops(facts, {n: w.numel() for n, w in matrices(model).items()})
         size = sum(weight.numel() for weight in weights.values())
         try:
             removals = {
@@ -328,9 +368,9 @@ def _architectures(study: Study) -> list[dict[str, Any]]:
                 **({"assumed": assumed} if assumed else {}),
                 "_layers": {name: list(weight.shape) for name, weight in weights.items()},
                 "_final": str(model.final_layer),
-                "_forward_flops": spec.forward_flops(
-                    facts, {n: w.numel() for n, w in matrices(model).items()}
-                ),
+                "_apart": never_pruned(model),
+                "_tied": tied(model),
+                "_forward_flops": flops,
             }
         )
     return architectures
@@ -382,7 +422,11 @@ def _add_work(
 
 def _shared_flops(study: Study, cell: Cell, one: Work) -> float:
     """Operations of the dense training that a pruned model starts from instead of repeating it."""
-    if cell.dense or not study.all_pruners[cell.pruner].needs_dense:
+    if (
+        cell.dense
+        or not study.all_pruners[cell.pruner].needs_dense
+        or study.archs[cell.arch].start is not None
+    ):
         return 0.0
     examples = study.datasets[cell.dataset].declared().train * study.training(cell.dataset, cell.arch).epochs
     return STEP_OVER_FORWARD * one.forward_flops * examples

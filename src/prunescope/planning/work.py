@@ -16,7 +16,7 @@ from prunescope.planning.rates import Rate, Rates, Work
 def _epochs(training: Training, study: Study, cell: Cell) -> int:
     """Epochs that one model of the cell trains by itself, its dense start not counted."""
     if cell.dense:
-        return training.epochs
+        return training.epochs if study.archs[cell.arch].start is None else 0
     pruner = study.all_pruners[cell.pruner]
     if not pruner.needs_trained:
         return training.epochs

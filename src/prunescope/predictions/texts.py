@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +16,73 @@ from prunescope.errors import UserError, listed
 from prunescope.predictions.arrow import NotANumberError, Source, ids_of, is_list, plain, whole_numbers
 from prunescope.predictions.json_lines import SUFFIXES, json_objects, suffix_of
 
+#: Function words of languages in Latin letters, in which few others are met.
+_WORDS = {
+    "en": "the of and to in is that it for on was with as be this are at by what not you i how have from which they",
+    "de": "der die das und ist nicht ein eine zu den von mit sich auf für dem es im auch wird sind oder werden aber",
+    "fr": "le la les et est des un une du dans que pour qui sur pas il elle au avec ce sont plus par nous vous mais",
+    "es": "el la los las y es un una del que en por con para no se su lo como más pero al está muy son sus cuando",
+    "it": "il la di che e è un una per con non del della sono si le gli anche come più ma nel alla dei questo ha",
+    "pt": "o os as e é um uma do da que em para com não se por mais como mas ao dos das foi são muito você seu",
+    "nl": "de het een en van ik te dat die in is niet op aan met als voor zijn er maar om hem dan zou wat mijn",
+    "sv": "och i att det som en på är av för med den till inte har de om ett han men var jag så från när eller",
+    "da": "og i at det er en til af på som med for den der ikke de har et jeg han men var om vi sig fra eller",
+    "pl": "i w na nie z się do to jest że o jak ale co po tak za od jego czy był dla przez przy oraz może tego",
+    "tr": "ve bir bu da de için ile çok ne daha gibi ama var mı kadar olan olarak en her değil sonra ben sen o",
+    "fi": "ja on ei se että hän oli mutta kun niin ovat myös kuin tai sen joka ole olen minä sinä tämä mitä ne",
+    "id": "yang dan di itu dengan untuk tidak ini dari dalam akan pada juga saya ke karena bisa ada mereka kami",
+}
+#: Single letters are also the beginnings of names such as `w2`.
+_FUNCTION_WORDS = {
+    language: frozenset(word for word in words.split() if len(word) > 1) for language, words in _WORDS.items()
+}
+
+#: Share of function words from which on texts are in a language, and how many different ones there must be.
+_SPOKEN, _DIFFERENT = 0.08, 4
+
+_LATIN_WORD = re.compile(r"\b[^\W\d_]+\b")
+
+
+def language_of(texts: Sequence[str]) -> str:
+    """``en`` or another code, ``unknown`` (Latin letters, few words of any of these languages), ``script Han``,
+    ``no letters``."""
+    import unicodedata
+
+    sample = texts[:: max(1, len(texts) // 500)]
+    letters = Counter(letter for text in sample for letter in text[:500] if letter.isalpha())
+    if not letters:
+        return "no letters"
+    scripts: Counter[str] = Counter()
+    for letter, count in letters.items():
+        scripts[unicodedata.name(letter, "?").split()[0].split("-")[0]] += count
+    script, count = scripts.most_common(1)[0]
+    if script != "LATIN" or count < 0.8 * scripts.total():
+        return f"script {'Han' if script == 'CJK' else script.capitalize()}"
+    words = Counter(word for text in sample for word in _LATIN_WORD.findall(text[:2000].casefold()))
+    if not words:
+        return "unknown"
+    shares = {
+        language: sum(words[word] for word in function) / words.total()
+        for language, function in _FUNCTION_WORDS.items()
+        if language == "en" or len(words.keys() & function) >= _DIFFERENT
+    }
+    best = max(shares, key=lambda language: shares[language])
+    return best if shares[best] >= _SPOKEN else "unknown"
+
+
+def has_formulas(language: str) -> bool:
+    """Whether readability formulas, which are for English, say something; not where another language is known."""
+    return language.lower().startswith("en") or language in ("unknown", "no letters")
+
+
 #: A column of token counts, where a table brings one along.
 COUNTS = "n_tokens"
 
+
+#: A letter of a script without blanks between words, or a mark of its punctuation.
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uff65]"
+)
 
 _SPACED = str.maketrans(
     {
@@ -42,19 +108,22 @@ def basic_english(text: str) -> list[str]:
 def count_tokens(*parts: str) -> int:
     """Tokens of a text, in Table 7 of the PIE paper, its figures of text length and a BiLSTM's input alike.
 
-    The separators of several parts, as of premise and hypothesis, count as one each.
+    The separators of several parts, as of premise and hypothesis, count as one each. Of scripts that put no blanks
+    between words, letters count.
     """
-    return sum(len(basic_english(part)) for part in parts) + len(parts) - 1
+    return sum(len(basic_english(_UNSPACED.sub(r" \g<0> ", part))) for part in parts) + len(parts) - 1
 
 
 @dataclass(frozen=True)
 class Texts:
-    """Raw texts by example, ``columns`` of them joined by a space; ``n_tokens`` where the table has that column."""
+    """Raw texts by example, ``columns`` of them joined by a space; ``n_tokens`` where the table has that column;
+    ``language`` where its metadata say one."""
 
     examples: np.ndarray
     texts: list[str]
     n_tokens: np.ndarray | None
     columns: int = 1
+    language: str | None = None
 
     def of(self, examples: np.ndarray, path: Path) -> Texts:
         """The texts of these examples, in this order.
@@ -79,7 +148,9 @@ class Texts:
             )
         rows = order[at]
         counts = None if self.n_tokens is None else self.n_tokens[rows]
-        return Texts(asked, [self.texts[row] for row in rows.tolist()], counts, self.columns)
+        return replace(
+            self, examples=asked, texts=[self.texts[row] for row in rows.tolist()], n_tokens=counts
+        )
 
 
 def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
@@ -94,14 +165,16 @@ def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
     """
     if suffix_of(path) in SUFFIXES:
         values, numbers, counts, joined = _json_lines(path, columns)
+        language = None
     else:
         values, numbers, counts, joined = _table(path, columns)
+        language = (Source(path).metadata or {}).get("language")
     examples = np.arange(len(values)) if numbers is None else numbers
     ordered = np.sort(examples)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     if twice.size:
         raise UserError(f"{path}: example {twice[0]} stands there twice; give each text once")
-    return Texts(examples, values, counts, joined)
+    return Texts(examples, values, counts, joined, language)
 
 
 def _chosen(path: Path, asked: Sequence[str], present: Sequence[str], inputs: object) -> list[str]:

@@ -80,7 +80,7 @@ def body(
         "el2n": {"chart": el2n_chart(bins), "sentence": sentences.el2n_sentence(bins), "split": split},
         "readability": readability,
         "readability_reach": max([*ratios, 0.02]),
-        "readability_notes": sentences.readability_notes(audit.readability, summary.get("english_share")),
+        "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
         "texts": None if texts is None else _texts(audit, texts),
     }

@@ -17,9 +17,6 @@ SAME_POINTS = 0.05
 #: The measure that is no formula: how long a text is.
 LENGTH = "text_length"
 
-#: A smaller share of frequent English words is called another language: English prose has about .17.
-FOREIGN = 0.04
-
 #: Texts of fewer tokens on average are too short for formulas of readability.
 SHORT = 50
 
@@ -631,19 +628,13 @@ def readability_sentence(rows: Sequence[Mapping[str, Any]]) -> str | None:
     return f"{text[:1].upper()}{text[1:]} (permutation tests, corrected over the measures)."
 
 
-def readability_notes(rows: Sequence[Mapping[str, Any]], english: float | None = None) -> list[str]:
-    """What the formulas are not made for.
-
-    Args:
-        english: share of the words that are frequent English ones, where it is known.
-    """
+def readability_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the formulas are not made for."""
+    if rows and all(row["measure"] == LENGTH for row in rows):
+        return [
+            "Readability formulas are for English: of texts in another language, the length alone is compared."
+        ]
     notes = ["The formulas are made for English passages of about a hundred words."]
-    if english is not None and english < FOREIGN:
-        notes.append(
-            f"Only {percent(english)} of these words are frequent English ones. In another language Dale–Chall and "
-            "difficult words, which look words up, and Flesch–Kincaid, Gunning fog and Linsear Write, which count "
-            "English syllables, mean nothing; ARI and Coleman–Liau count letters, words between blanks and sentences."
-        )
     length = next((row["all"] for row in rows if row["measure"] == LENGTH), None)
     if length is not None and length < SHORT:
         notes.append(

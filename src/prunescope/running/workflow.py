@@ -100,9 +100,11 @@ def refuse_impossible_models(study: Study) -> None:
     """
     from prunescope.planning.plan import check_checkpoints, check_ratios
     from prunescope.planning.schedules import check_schedules
+    from prunescope.planning.starts import check_starts
 
     check_checkpoints(study)
     check_ratios(study)
+    check_starts(study)
     check_schedules(study)
 
 
@@ -178,7 +180,7 @@ class WorkflowGrid:
         return settings_of(given, exclude={"training"})
 
     def arch_settings(self, wildcards: Any) -> str:
-        return settings_of(self.study.archs[wildcards.arch], exclude={"training", *RUNNING})
+        return settings_of(self.study.archs[wildcards.arch], exclude={"training", "start", *RUNNING})
 
     def job_settings(self, wildcards: Any) -> str:
         """The ``ModelJob`` of one block of seeds."""
@@ -197,6 +199,21 @@ class WorkflowGrid:
         return resource
 
     # Files of a block of seeds.
+
+    def start(self, wildcards: Any) -> list[str]:
+        """Files of the checkpoints that a block's dense models are, where they are not trained here."""
+        arch = self.study.archs[wildcards.arch]
+        if arch.start is None:
+            return []
+        found: dict[str, None] = {}
+        for seed in block_seeds(wildcards.block):
+            try:
+                path = arch.start_of(seed)
+            except UserError:
+                continue  # said before any job starts (planning.starts); or the hub's, which the run fetches first
+            inside = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+            found.update(dict.fromkeys(map(str, inside)))
+        return list(found)
 
     def pretrained(self, wildcards: Any) -> list[str]:
         """Proof that the checkpoint or the word vectors of an arch were fetched; none for others."""
@@ -248,8 +265,8 @@ class WorkflowGrid:
         return self._of_blocks(self.study.dense_cells[wildcards.dataset, wildcards.arch], "early.parquet")
 
     def el2n(self, wildcards: Any) -> list[str]:
-        """EL2N scores over the seeds of a cell; only answers that are classes have some."""
-        if self.study.datasets[wildcards.dataset].answers != "classes":
+        """EL2N scores over the seeds of a cell, where there are any."""
+        if not self.study.has_el2n(wildcards.dataset, wildcards.arch):
             return []
         seeds = seeds_name(self.seeds(wildcards))
         return [self.layout.el2n.format(dataset=wildcards.dataset, arch=wildcards.arch, seeds=seeds)]

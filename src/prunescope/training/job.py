@@ -19,6 +19,7 @@ from prunescope.config.jobs import ModelJob, alone_because
 from prunescope.data.encoding.encode import load_inputs
 from prunescope.errors import UserError
 from prunescope.models.registry import build, kernels
+from prunescope.models.start import give_weights
 from prunescope.predictions.arrays import LOGIT_TASKS
 from prunescope.pruning.mask import ScoreError
 from prunescope.training import checkpoint as checkpoints
@@ -141,6 +142,9 @@ class _Block:
             )
             for seed in seeds
         ]
+        if job.architecture.start is not None:
+            for state in states:
+                give_weights(state.model, job.architecture, state.seed)
         early_logits: dict[int, np.ndarray] = {}
         progress.begin(states, early_logits)
         runs = [(state, progress.followed(state, self.recipe(state, early_logits))) for state in states]
@@ -175,14 +179,16 @@ class _Block:
                 logits = logits_of(state.model, self.data, "train", precision=job.training.precision)
                 early_logits[state.seed] = logits.numpy()
 
+        trained = job.architecture.start is not None
         if job.composition is None:
-            yield from dense(state, after_epoch)
+            if not trained:
+                yield from dense(state, after_epoch)
             return
         beginning = copied_state(state.model)
         if job.composition.needs_trained:
             if self.starts:
                 checkpoints.restore(self.starts, state)
-            else:
+            elif not trained:
                 yield from dense(state)
         teacher = None
         if self.starts and job.composition.has_dense_teacher and not job.composition.needs_trained:

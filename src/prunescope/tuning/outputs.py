@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from prunescope import __version__
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config.load import study_from
+from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json, write_json, write_text
 from prunescope.papers.pie.printed import searches
@@ -36,6 +38,9 @@ TABLE = (
 #: What a search decides, as keys of training settings.
 CHOSEN = ("epochs", "lr", "batch_size")
 
+#: How the results folder of a tuned study ends.
+_TUNED = "-tuned"
+
 _HEADER = """\
 # Written by `snakemake tune`: the study, with the best training settings that its searches found.
 # Run it with `snakemake --configfile` and this file.
@@ -54,6 +59,12 @@ def write_search(job: TuneJob, task: str, metric: str, evaluations: list[Evaluat
         raise UserError(
             f"{job.dataset} {job.arch}: all {len(evaluations)} evaluations diverged; lower "
             f"tune.spaces.{job.dataset}.{job.arch}.lr and run again"
+        )
+    if undecided(evaluations):
+        print(
+            f"{job.dataset} {job.arch}: undecided: all evaluations that did not diverge score "
+            f"{best.score:.4f}; the study's own settings stay. Search a wider space, or look at the data",
+            file=sys.stderr,
         )
     rank = {evaluation.number: position for position, evaluation in enumerate(order, start=1)}
     rows = [
@@ -74,6 +85,7 @@ def write_search(job: TuneJob, task: str, metric: str, evaluations: list[Evaluat
             "lr": best.lr,
             "batch_size": best.batch_size,
             "score": best.score,
+            **({"undecided": True} if undecided(evaluations) else {}),
             "evaluations": len(evaluations),
             "diverged": sum(e.score is None for e in evaluations),
             "sampler": job.sampler,
@@ -86,6 +98,12 @@ def write_search(job: TuneJob, task: str, metric: str, evaluations: list[Evaluat
             },
         },
     )
+
+
+def undecided(evaluations: Sequence[Evaluation]) -> bool:
+    """Whether several evaluations came to a score, and all to the same: none is better than another."""
+    scores = [e.score for e in evaluations if e.score is not None]
+    return len(scores) > 1 and len(set(scores)) == 1
 
 
 def write_tuned(config: Mapping[str, Any], searches: Sequence[Path], out: Path) -> None:
@@ -102,16 +120,23 @@ def write_tuned(config: Mapping[str, Any], searches: Sequence[Path], out: Path) 
     study_from(tuned, str(out / "tuned.yaml"))
     text = yaml.safe_dump(tuned, sort_keys=False, allow_unicode=True, width=110)
     write_csv(out / "tuning.csv", TABLE, [_row(entry) for entry in best])
-    write_text(out / "tuned.yaml", _HEADER + text)
+    open_ = [f"{entry['arch']} on {entry['dataset']}" for entry in best if entry.get("undecided")]
+    notes = "".join(f"# Undecided, as all evaluations score alike: {name}.\n" for name in open_)
+    write_text(out / "tuned.yaml", _HEADER + notes + text)
 
 
 def tuned_config(config: Mapping[str, Any], best: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """A copy of a study's configuration with the best settings as ``datasets.<name>.training.<arch>``.
 
-    Other training settings stay. ``best``: contents of ``best.json``.
+    Other training settings stay, and all of a search that is undecided. Results go to a folder of their own, beside the
+    study's. ``best``: contents of ``best.json``.
     """
     tuned = copy.deepcopy(dict(config))
+    results = str(tuned.get("results", Study.model_fields["results"].default)).rstrip("/")
+    tuned["results"] = results if results.endswith(_TUNED) else results + _TUNED
     for entry in best:
+        if entry.get("undecided"):
+            continue
         dataset = tuned["datasets"][entry["dataset"]]
         training = dataset.setdefault("training", {})
         own = training.get(entry["arch"], {})
@@ -130,4 +155,5 @@ def _best(path: Path) -> dict[str, Any]:
 def _row(best: Mapping[str, Any]) -> tuple[Any, ...]:
     beside = searches().get((best["dataset"].lower(), best["arch"].lower()))
     printed = {} if beside is None else {f"published_{name}": value for name, value in beside.chosen.items()}
-    return tuple({**best, **printed}.get(name) for name in TABLE)
+    chosen = dict.fromkeys(CHOSEN) if best.get("undecided") else {}
+    return tuple({**best, **printed, **chosen}.get(name) for name in TABLE)

@@ -17,15 +17,13 @@ from prunescope.analysis.readability import (
     FORMULAS,
     MEASURES,
     compare,
-    english_share,
     read_scores,
     score_texts,
     with_counts,
     write_scores,
 )
 from prunescope.errors import UserError
-from prunescope.predictions.texts import Texts, read_texts
-from prunescope.report import sentences
+from prunescope.predictions.texts import Texts, count_tokens, language_of, read_texts
 
 PROSE = "The quick brown fox jumps over the lazy dog. It was an extraordinarily considerable achievement!"
 
@@ -71,26 +69,12 @@ def test_kept_scores_come_back_by_example(tmp_path: Path) -> None:
     pd.DataFrame({"example": [5, 2, 9], "text": ["One.", PROSE, "Two words."]}).to_csv(source, index=False)
     write_scores(source, tmp_path / "scores.parquet")
     assert pq.read_schema(tmp_path / "scores.parquet").names == ["example", *MEASURES]
-    scores, english = read_scores(tmp_path / "scores.parquet", np.array([2, 9]))
+    scores = read_scores(tmp_path / "scores.parquet", np.array([2, 9]))
     assert np.array_equal(scores, score_texts([PROSE, "Two words."]))
-    assert english == pytest.approx(english_share(["One.", PROSE, "Two words."]), abs=1e-4)
     with pytest.raises(UserError, match=r"scores\.parquet: readability scores of other examples"):
         read_scores(tmp_path / "scores.parquet", np.array([2, 10]))
     with pytest.raises(UserError, match="no column"):
         read_scores(Path(_parquet(tmp_path / "t.parquet", {"example": [0]})), np.array([0]))
-
-
-def test_english_is_told_by_its_frequent_words() -> None:
-    assert english_share(["The cat and the dog", "go to THE house 12"]) == pytest.approx(5 / 9)
-    assert english_share(["Die Straßenbahn fährt heute nicht."]) == 0
-    assert english_share(["我们今天去公园散步。"]) == 0
-    assert english_share(["12 !", ""]) is None
-    rows = compare(score_texts(["Two words."] * 4), np.array([True, True, False, False]), 0.99)
-    said = sentences.readability_notes([vars(row) for row in rows], 0.01)
-    assert any("Only 1.0% of these words are frequent English ones" in note for note in said)
-    assert not any(
-        "English ones" in n for n in sentences.readability_notes([vars(row) for row in rows], 0.17)
-    )
 
 
 def test_a_tables_own_token_counts_are_the_length(tmp_path: Path) -> None:
@@ -197,3 +181,52 @@ def test_missing_texts_are_counted() -> None:
     texts = Texts(np.array([0, 1]), ["a", "b"], None)
     with pytest.raises(UserError, match=r"no text for example 2 \(2 are missing\)"):
         texts.of(np.array([1, 2, 3]), Path("t.csv"))
+
+
+SPOKEN = {
+    "en": "The court of appeal said that it was not for the police to decide what is in the file.",
+    "de": "Das Gericht hat gesagt, dass es nicht die Aufgabe der Polizei ist, und der Fall wird neu verhandelt.",
+    "fr": "La cour a dit que ce n'est pas à la police de le décider, et que les juges sont plus libres dans la ville.",
+    "es": "El tribunal dijo que no es la policía la que decide, y que los jueces son más libres en la ciudad.",
+    "pl": "Sąd powiedział, że to nie jest zadanie policji i że sprawa została przekazana do innego sądu na północy.",
+    "script Han": "法院表示，这不是警察的任务，案件将重新审理。",
+    "script Cyrillic": "Суд заявил, что это не задача полиции, и дело будет рассмотрено снова.",
+    "script Arabic": "قالت المحكمة إن هذا ليس من مهام الشرطة",
+    "unknown ": "w12 w3 i4 o5 z6 en7 do8 to9",
+    "unknown": "wadu milo kerrin sotal bex",
+    "no letters": "12 345 ... 7",
+}
+
+
+@pytest.mark.parametrize(("language", "text"), SPOKEN.items(), ids=SPOKEN)
+def test_the_language_is_found(language, text):
+    language = language.strip()
+    assert language_of([text] * 3) == language
+    kept = language in ("en", "unknown", "no letters")
+    assert np.isnan(score_texts([text])[0, :-1]).all() != kept
+    assert score_texts([text])[0, -1] == count_tokens(text) > 3
+    # Said, it is not looked for.
+    assert not np.isnan(score_texts([text], language="en")).any()
+    assert np.isnan(score_texts([text], language="de")[0, :-1]).all()
+
+
+def test_letters_without_blanks_are_tokens_and_words_are_as_before():
+    assert count_tokens("法院，hello world!") == 6
+    assert count_tokens("naïve 3rd_word... don't") == 8
+
+
+def test_other_languages_have_their_length_alone(tmp_path):
+    texts = [f"法院表示，这不是警察的任务{'。再审' * (n % 3)}" for n in range(24)]
+    write_scores(_table(tmp_path, texts), tmp_path / "scores.parquet")
+    scores = read_scores(tmp_path / "scores.parquet", np.arange(24))
+    is_pie = np.arange(24) % 3 == 2
+    (row,) = compare(scores, is_pie, 0.99)
+    assert row.measure == "text_length"
+    assert row.difference == pytest.approx(scores[is_pie, -1].mean() - scores[~is_pie, -1].mean())
+    assert pq.read_table(tmp_path / "scores.parquet")["gunning_fog"].null_count == 24
+
+
+def _table(folder, texts):
+    path = folder / "texts.parquet"
+    pq.write_table(pa.table({"example": range(len(texts)), "text": texts}), path)
+    return path

@@ -250,7 +250,7 @@ def test_every_problem_has_a_line(study_dict):
         study_from(changed(study, "archs.bilstm.hiden", 3))
     assert caught.value.lines == [
         "config: archs.bilstm.hiden: unknown key (did you mean 'hidden'?); allowed here: family, training, block, "
-        "prunable, replicas, together, hidden, layers, head, vectors, vectors_path, published_vectors, "
+        "prunable, start, replicas, together, hidden, layers, head, vectors, vectors_path, published_vectors, "
         "padding_vector, min_count",
         "config: grid.0.sparsities.0: must be less than 1 (not 1.2)",
         "config: grid.0.sparsities.1: must be less than 1 (not 90); did you mean 0.9?",

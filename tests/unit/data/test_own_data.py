@@ -417,7 +417,7 @@ def test_unspaced_texts_are_refused_for_models_of_words(tmp_path: Path) -> None:
     alone = study(path)
     alone["grid"][0]["archs"] = ["bert"]
     lines = data_lines(study_from(alone))
-    assert any("WARNING: Language: not English, as it seems (script Cjk)" in line for line in lines)
+    assert any("WARNING: Language: not English, as it seems (script Han)" in line for line in lines)
 
 
 def test_texts_longer_than_positions_are_refused(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
+from tests.support.run_jobs import run_jobs
 from tests.support.tiny_encoders import SMALL, save_checkpoint
 
-from prunescope.cli import main
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
@@ -119,6 +119,84 @@ def test_positions_and_tags(folder: Path) -> None:
         assert build(spec, shape, 0)(torch.tensor([[2, 5, 6, 3]])).shape == (1, 4, 3)
 
 
+#: Layers of the tiny models by the beginning of their names, of each of three layers where numbered.
+LAYERS = {
+    "distilbert": ("net.distilbert.transformer.layer.{}.attention.q_lin", "net.classifier"),
+    "roberta": ("net.roberta.encoder.layer.{}.attention.self.query", "net.classifier.out_proj"),
+    "deberta-v2": ("net.deberta.encoder.layer.{}.attention.self.query_proj", "net.classifier"),
+    "modernbert": ("net.model.layers.{}.attn.Wqkv", "net.classifier"),
+    "gpt2": ("net.transformer.h.{}.attn.c_attn", "net.score"),
+    "llama": ("net.model.layers.{}.self_attn.q_proj", "net.score"),
+    "qwen2": ("net.model.layers.{}.mlp.gate_proj", "net.score"),
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_plan_lists_what_is_prunable(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "a.csv").write_text(
+        "text,label\n" + "".join(f"good film {n},{'xyz'[n % 3]}\n" for n in range(60))
+    )
+    study = study_from({
+        "name": "x", "seeds": [0],
+        "datasets": {"mine": {"source": "table", "path": str(tmp_path / "a.csv"), "text": "text", "max_tokens": 8}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(folder / kind)}},
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["MP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    network = make_plan(study, layers=True)["networks"][0]
+    layer, classifier = LAYERS[kind]
+    assert {f"{layer.format(n)}.weight" for n in range(3)} <= set(network["layers"])
+    assert network["classifier"] == classifier
+    assert network["never_pruned"][f"{classifier}.weight"] == "classifier"
+    kinds = set(network["never_pruned"].values())
+    assert {"classifier", "embeddings"} <= kinds
+    assert any("normalization" in one for one in kinds)
+    assert network["tied"] == []
+    apart = ("norm", "embed", "ln_", "wte", "wpe", "bias", f"{classifier}.")
+    assert not any(word in name.lower() for name in network["layers"] for word in apart)
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    prepare_torchvision()
+    from transformers import ViTConfig, ViTForImageClassification
+
+    root = tmp_path_factory.mktemp("vit")
+    config = ViTConfig(hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16, image_size=8,
+                       patch_size=4, num_labels=10)  # fmt: skip
+    ViTForImageClassification(config).save_pretrained(root)
+    return root
+
+
+def test_images_from_plan_to_pruned_predictions(vit: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    study = study_from({
+        "name": "x", "seeds": [0],
+        "datasets": {"digits": {"source": "digits"}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(vit),
+                          "training": {"epochs": 2, "lr": 1e-3, "batch_size": 32, "finetune_epochs": 1}}},
+        "grid": [{"datasets": ["digits"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    network = make_plan(study, layers=True)["networks"][0]
+    assert network["classifier"] == "net.classifier"
+    assert network["layers"]["net.vit.embeddings.patch_embeddings.projection.weight"] == [8, 3, 4, 4]
+    assert not any(
+        word in name for name in network["layers"] for word in ("cls_token", "position", "norm", "classifier")
+    )
+    # Six matrices in each of two layers, and the kernel of the patches.
+    assert len(network["layers"]) == 2 * 6 + 1
+    found = run_jobs(study, tmp_path)
+    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
+    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
+    with pytest.raises(UserError, match="takes images but data set 'prose' has texts"):
+        study_from({
+            "name": "x", "seeds": [0],
+            "datasets": {"prose": {"source": "docstrings", "libraries": ["jinja2", "snakemake"]}},
+            "archs": {"net": {"family": "transformers", "checkpoint": str(vit)}},
+            "grid": [{"datasets": ["prose"], "archs": ["net"]}],
+        })  # fmt: skip
+
+
 def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="cannot be loaded"):
@@ -128,12 +206,7 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["modernbert", "qwen2"])
 def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
     """Encoded, trained, pruned: by the commands that the workflow calls."""
-    from types import SimpleNamespace
-
-    from prunescope.running.workflow import WorkflowGrid
-
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PRUNESCOPE_DEVICE", "cpu")
     rows = [
         {"text": f"{'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]}", "label": n % 2} for n in range(80)
     ]
@@ -147,35 +220,6 @@ def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Pat
         "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
     })  # fmt: skip
     assert make_plan(study)["networks"][0]["n_prunable"] > 500
-    grid = WorkflowGrid(study)
-    for cell in study.cells:
-        card = SimpleNamespace(
-            dataset="mine", arch="net", pruner=cell.pruner, amount=cell.compression.token, block="0-0"
-        )
-        out = tmp_path / cell.pruner
-        inputs, data = tmp_path / "in.safetensors", tmp_path / "data"
-        settings = grid.dataset_settings(card)
-        if cell.dense:
-            main(["dataset", "--name", "mine", "--settings", settings, "--out", str(data)])
-            main(["encode", "--data", str(data), "--dataset", "mine", "--dataset-settings", settings, "--arch", "net",
-                  "--arch-settings", grid.arch_settings(card), "--out", str(inputs)])  # fmt: skip
-            more = [
-                "--early",
-                str(out / "early.parquet"),
-                "--checkpoint",
-                str(tmp_path / "dense.safetensors"),
-            ]
-        else:
-            more = [
-                "--models",
-                str(out / "models.safetensors"),
-                "--dense",
-                str(tmp_path / "dense.safetensors"),
-            ]
-        code = main(["model", "--settings", grid.job_settings(card), "--inputs", str(inputs),
-                     "--test", str(out / "test.parquet"), "--train", str(out / "train.parquet"),
-                     "--metrics", str(out / "metrics.json"), "--progress", str(out / "unfinished"),
-                     "--interval", "300", "--gpu-memory", "100", "--threads", "1", *more])  # fmt: skip
-        assert code == 0
-    metrics = json.loads((tmp_path / "GP" / "metrics.json").read_text())["models"][0]
+    found = run_jobs(study, tmp_path)
+    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
     assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)

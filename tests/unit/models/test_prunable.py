@@ -19,7 +19,14 @@ from prunescope.config.jobs import ModelJob
 from prunescope.config.load import study_from
 from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
-from prunescope.models.registry import build, count_parameters, matrices, prunable
+from prunescope.models.registry import (
+    build,
+    count_parameters,
+    matrices,
+    never_pruned,
+    prunable,
+    tied,
+)
 from prunescope.models.shape import Shape
 from prunescope.pruning.compression import removal
 from prunescope.training.recipes import train_dense
@@ -287,3 +294,13 @@ def test_the_old_name_of_the_pooler_is_read_and_its_new_one_said(
     assert "prune_pooler" not in Encoder(family="encoder", prune_pooler=True).model_dump()  # type: ignore[call-arg]
     with pytest.raises(UserError, match="give `prunable` alone"):
         study_from({**raw, "archs": {**raw["archs"], "bert": {**old, "prunable": "pie"}}})
+
+
+def test_what_is_never_pruned_has_its_kinds_and_tied_weights_are_one_tensor():
+    arch = CausalLM(family="causal-lm", hidden=8, layers=1, heads=2, vocabulary=300, positions=16)
+    model = build(arch, Shape(classes=1, vocabulary=300), 0)
+    assert tied(model) == [["lm.transformer.wte.weight", "lm.lm_head.weight"]]
+    apart = never_pruned(model)
+    assert apart["lm.transformer.wte.weight"] == "classifier, embeddings"
+    assert apart["lm.transformer.h.0.ln_1.bias"] == "biases, normalization"
+    assert set(apart) | set(prunable(model)) == {name for name, _ in model.named_parameters()}

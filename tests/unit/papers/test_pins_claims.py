@@ -165,7 +165,9 @@ def test_the_papers_own_numbers_bear_out_what_it_claims_of_them(name: str) -> No
 def test_published_rows_stand_beside_what_was_measured() -> None:
     rows = [row for row in published_rows(printed_study()) if row.paper == pins.PAPER]
     assert len(rows) == len(numbers(pins.PAPER))
-    assert all(row.difference == 0 for row in rows)
+    # METEOR and ROUGE-L are not the paper's measures to the digit: no difference.
+    others = {"meteor", "rouge_l"}
+    assert all(row.difference == (None if row.quantity in others else 0) for row in rows)
     cell = Key("cola", "bert-base", "PINS", 0.8)
     ours = Measured(
         {cell: "matthews"},

@@ -94,12 +94,38 @@ def test_tuned_study_is_the_study_with_the_best_filled_in(tmp_path):
     assert plain == {
         **{k: v for k, v in STUDY.items() if k != "name"},
         "datasets": {"digits": {"source": "digits"}},
+        "results": "results-tuned",
     }
     assert STUDY["datasets"]["digits"]["training"]["net"]["epochs"] == 9  # the study given is left alone
     # Searching the tuned study is the search that was done.
     assert tune_job(tuned, "digits", "net") == tune_job(study_from(STUDY), "digits", "net").model_copy(
         update={"training": expected.model_copy(update={"epochs": 3, "lr": 1e-3})}
     )
+
+
+def test_a_search_in_which_all_score_alike_is_undecided(tmp_path, capsys):
+    job = tune_job(study_from(STUDY), "digits", "net")
+    alike = [evaluation(0, 2, 1e-3, 0.5), evaluation(1, 3, 1e-2, None), evaluation(2, 4, 2e-3, 0.5)]
+    write_search(job, "single-label", "accuracy", alike, tmp_path)
+    assert (
+        "digits net: undecided: all evaluations that did not diverge score 0.5000" in capsys.readouterr().err
+    )
+    assert json.loads((tmp_path / "best.json").read_text())["undecided"] is True
+    config = {**STUDY, "results": "here/results/"}
+    write_tuned(config, [tmp_path / "best.json"], tmp_path)
+    text = (tmp_path / "tuned.yaml").read_text()
+    assert "# Undecided, as all evaluations score alike: net on digits.\n" in text
+    tuned = load_study(tmp_path / "tuned.yaml")
+    assert tuned.training("digits", "net") == study_from(STUDY).training("digits", "net")
+    assert tuned.results == "here/results-tuned"
+    (row,) = read(tmp_path / "tuning.csv")
+    assert (row["score"], row["epochs"], row["lr"]) == ("0.5", "", "")
+    # A tuned study that is tuned again stays where it is.
+    write_tuned(yaml.safe_load(text), [tmp_path / "best.json"], tmp_path)
+    assert load_study(tmp_path / "tuned.yaml").results == "here/results-tuned"
+    # One evaluation alone is no tie.
+    write_search(job, "single-label", "accuracy", alike[:2], tmp_path)
+    assert "undecided" not in json.loads((tmp_path / "best.json").read_text())
 
 
 def test_a_searched_batch_size_is_no_part_of_the_job():

@@ -14,6 +14,7 @@ from prunescope.config.architectures.bilstm import BiLSTM
 from prunescope.config.architectures.causal_lm import CausalLM
 from prunescope.config.architectures.encoder import Encoder
 from prunescope.config.architectures.lenet5 import LeNet5
+from prunescope.config.architectures.module import Module
 from prunescope.config.architectures.prunable import PRESETS, Prunable
 from prunescope.config.architectures.resnet import ResNet
 from prunescope.config.architectures.torchvision import Torchvision
@@ -37,6 +38,7 @@ __all__ = [
     "Encoder",
     "Facts",
     "LeNet5",
+    "Module",
     "Prunable",
     "ResNet",
     "Stackable",
@@ -63,6 +65,7 @@ FAMILIES: dict[str, type[Architecture]] = {
     "causal-lm": CausalLM,
     "torchvision": Torchvision,
     "transformers": Transformers,
+    "module": Module,
 }
 
 #: An architecture's settings, which ``family`` tells apart: one of ``FAMILIES`` or of an installed package.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -11,6 +12,8 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from prunescope.config.architectures.prunable import PRESETS, PrunableSetting
 from prunescope.config.architectures.training import Training
 from prunescope.config.spec import Spec
+from prunescope.errors import UserError
+from prunescope.files import expanded
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -47,8 +50,15 @@ class Architecture(Spec):
         "weight matrices and kernels of all layers but embeddings and the classifier",
     )
 
+    start: str | dict[int, str] | None = Field(
+        None,
+        description="dense models that are trained already, instead of training them: a folder or a safetensors file, "
+        "`{seed}` in it standing for the seed, or one for each seed ({0: ..., 1: ...}); `checkpoint`: the family's own "
+        "`checkpoint` or `weights`, with its classifier",
+    )
+
     #: Settings that are left out of a job's text at their defaults: what was trained from the text without them stands.
-    later: ClassVar[tuple[str, ...]] = ("prunable",)
+    later: ClassVar[tuple[str, ...]] = ("prunable", "start")
 
     #: Module of the model.
     module: ClassVar[str]
@@ -93,6 +103,30 @@ class Architecture(Spec):
     def completed(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Settings as given, with those that are known from elsewhere (``Encoder``)."""
         return raw
+
+    def start_of(self, seed: int) -> Path:
+        """The folder or file of the dense model of a seed, where ``start`` is given.
+
+        Raises:
+            UserError: it is not there, or none is named for this seed.
+        """
+        assert self.start is not None
+        if isinstance(self.start, dict):
+            if seed not in self.start:
+                raise UserError(f"start: names no checkpoint of seed {seed}; add one, or leave out the seed")
+            return expanded(self.start[seed], "start")
+        if self.start != "checkpoint":
+            return expanded(self.start.replace("{seed}", str(seed)), "start")
+        own = self.own_checkpoint()
+        if own is None:
+            raise UserError(
+                f"start: checkpoint: family {self.family} names no checkpoint here; give a folder or a file"
+            )
+        return own
+
+    def own_checkpoint(self) -> Path | None:
+        """The folder or file that the family's own settings name, for ``start: checkpoint``."""
+        return None
 
     @property
     def fetched(self) -> bool:

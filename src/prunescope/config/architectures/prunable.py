@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from prunescope.config.spec import Spec
 from prunescope.errors import listed
@@ -24,6 +24,16 @@ class Prunable(Spec):
     )
     pooler: bool = Field(True, description="of an encoder: the layer between its states and the classifier")
     classifier: bool = Field(False, description="the last layer")
+    never: tuple[str, ...] = Field(
+        (), description="names that are never pruned, whatever they are; `*` stands for any part"
+    )
+    also: tuple[str, ...] = Field((), description="names that are pruned, whatever they are")
+
+    @model_serializer(mode="wrap")
+    def _without_names(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Later than the kinds: what was trained from the text without them stands.
+        settings: dict[str, Any] = whole(self)
+        return {key: value for key, value in settings.items() if key not in ("never", "also") or value}
 
 
 #: The papers' choices. PIE, appendix A.3: all but embeddings, biases and the final layer. Recall distortion, by

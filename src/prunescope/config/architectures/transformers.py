@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from importlib import import_module
 from math import prod
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prunescope.config.architectures.base import Architecture, Facts, Shapes
+from prunescope.config.architectures.base import Facts
+from prunescope.config.architectures.measured import MeasuredArchitecture
 from prunescope.config.checkpoints import checkpoint_config_file, is_hub_id
 from prunescope.errors import UserError
 
 
-class Transformers(Architecture):
-    """A checkpoint of transformers as a classifier of texts or tokens: encoders and decoders alike."""
+class Transformers(MeasuredArchitecture):
+    """A checkpoint of transformers as a classifier: of texts or words, encoders and decoders alike, or of images."""
 
     module = "prunescope.models.automodel"
-    input = "text"
     answers: ClassVar[tuple[str, ...]] = ("classes", "number", "tokens")
-    encoding = "subwords"
-    masks_padding: ClassVar[bool] = True
     assumed_rate: ClassVar[float] = 4e13
 
     family: Literal["transformers"]
@@ -37,12 +36,36 @@ class Transformers(Architecture):
         description="random: its configuration and tokenizer alone; every seed draws its own weights",
     )
 
+    reads: Literal["image", "text"] | None = Field(
+        None, description="what it takes; null: by its configuration, text where that was never fetched"
+    )
+
+    later: ClassVar[tuple[str, ...]] = (*MeasuredArchitecture.later, "reads")
+
+    @property
+    def input(self) -> Literal["image", "text"]:  # type: ignore[override]
+        if self.reads is not None:
+            return self.reads
+        return "image" if "image_size" in self._config or self._config.get("num_channels") else "text"
+
+    @property
+    def encoding(self) -> Literal["image", "subwords"]:  # type: ignore[override]
+        return "image" if self.input == "image" else "subwords"
+
+    @property
+    def masks_padding(self) -> bool:  # type: ignore[override]
+        return self.input == "text"
+
     @property
     def pretrained(self) -> str:
         return self.checkpoint
 
+    def own_checkpoint(self) -> Path | None:
+        path = checkpoint_config_file(self.checkpoint, self.revision)
+        return None if path is None else path.parent
+
     @property
-    def from_hub(self) -> bool:
+    def fetched(self) -> bool:
         return is_hub_id(self.checkpoint)
 
     @cached_property
@@ -74,17 +97,14 @@ class Transformers(Architecture):
     def layers_in_turn(self) -> int:
         return int(self._config.get("num_hidden_layers", self._config.get("n_layer", 1)))
 
-    # What follows from the model itself, without memory for its weights. Torch is imported, but only here.
+    def uses(self, name: str, facts: Facts) -> int:
+        return super().uses(name, facts) if self.input == "image" else max(1, facts.tokens)
 
-    def _measured(self, facts: Facts, per_token: bool) -> Any:
-        return import_module(self.module).measured(self, max(1, facts.classes), per_token)
-
-    def shapes(self, facts: Facts, *, per_token: bool = False) -> Shapes:
-        return dict(self._measured(facts, per_token)[0])
-
-    def parameters(self, facts: Facts, *, per_token: bool = False) -> int:
-        return int(self._measured(facts, per_token)[1])
+    def forward_flops(self, facts: Facts, sizes: Mapping[str, int]) -> float:
+        return sum(2.0 * size * self.uses(name, facts) for name, size in sizes.items())
 
     def activation_bytes(self, facts: Facts) -> int:
         """About five numbers for each output of a matrix: itself, normalization, dropout, activation, attention."""
+        if self.input == "image":
+            return super().activation_bytes(facts)
         return 20 * facts.tokens * sum(prod(shape) // min(shape) for shape in self.shapes(facts).values())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ANSWERS: dict[str, Answers] = {"regression": "number", "tokens": "tokens"}
 
 #: Raised when the same data lead to other facts.
-_FORM = 1
+_FORM = 2
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Facts:
 
     task: str
     classes: int
+    names: list[str]
     counts: dict[str, int]
     longest: int
     image: list[int] | None
@@ -122,6 +123,9 @@ class Own(Columns):
                 f"set max_tokens: {most}, which cuts longer ones"
             )
 
+    def class_names(self) -> list[str] | None:
+        return self.facts.names
+
     def fingerprint(self) -> str | None:
         return self._known["content"]
 
@@ -175,6 +179,7 @@ class Own(Columns):
         return Facts(
             task=found.task,
             classes=len(found.classes),
+            names=list(found.classes),
             counts=counts,
             longest=covering_power_of_two(lengths) if lengths else 0,
             image=None if found.size is None else list(found.size),

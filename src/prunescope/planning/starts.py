@@ -1,0 +1,34 @@
+"""Whether checkpoints that a study starts from are those of its models."""
+
+from __future__ import annotations
+
+from prunescope.config.study import Study
+from prunescope.errors import Problems, UserError
+from prunescope.planning.plan import counted_on
+
+
+def check_starts(study: Study) -> None:
+    """Refuse checkpoints that are not there, cannot be read, or are of other models or classes.
+
+    Raises:
+        Problems: a line for each arch and data set.
+    """
+    problems = []
+    for cell in study.dense_cells.values():
+        arch = study.archs[cell.arch]
+        if arch.start is None:
+            continue
+        from prunescope.models.start import check_classes, check_start
+
+        try:
+            if arch.start == "checkpoint" and arch.fetched and arch.own_checkpoint() is None:
+                continue  # it comes when the run fetches it
+            check_start(counted_on(study, cell.dataset, cell.arch)[0], arch, cell.seeds)
+            for start in dict.fromkeys(map(arch.start_of, cell.seeds)):
+                classes = study.datasets[cell.dataset].class_names()
+                if classes is not None:
+                    check_classes(start, classes)
+        except UserError as error:
+            problems.append(f"archs.{cell.arch}.{error} (data set {cell.dataset})")
+    if problems:
+        raise Problems(problems)
