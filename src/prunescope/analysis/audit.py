@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import conditions, readability
+from prunescope.analysis import conditions, readability, slices
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
 from prunescope.analysis.audit_tables import MatrixRow
-from prunescope.analysis.certainty import certainty, summary_of
+from prunescope.analysis.certainty import certainty, summary_of, sureness
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
+from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.groups import group_rows, group_summary
 from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
@@ -32,7 +33,7 @@ from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
-from prunescope.predictions.grouping import read_groups
+from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
@@ -44,6 +45,12 @@ Page = Callable[[Path, Mapping[Any, str] | None], str]
 
 #: The texts of the examples in these rows.
 Shown = Callable[[Sequence[int]], Sequence[str]]
+
+#: Questions of a log that are read for slices at most, and characters of them that are scored for readability.
+_MOST_QUESTIONS, _MOST_SCORED = 200_000, 3_000_000
+
+#: The column of the texts' lengths.
+_LENGTH = "length in tokens"
 
 #: PIEs whose texts are looked up for a page; it shows fewer.
 _MOST_SHOWN = 2000
@@ -78,6 +85,7 @@ def audit(
     metadata: Path | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
+    find_slices: bool = True,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a page) of who pays into ``out``.
 
@@ -106,6 +114,7 @@ def audit(
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
+        find_slices: search for slices that pay, where there are labels.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -153,6 +162,11 @@ def audit(
         measured = readability.read_scores(readability_scores, pair.dense.examples)
     elif table is not None:
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
+    questions = table.texts if table is not None else None
+    if shown is not None and find_slices and len(pair.dense.examples) <= _MOST_QUESTIONS:
+        questions = slices.without_common_start(shown(range(len(pair.dense.examples))))
+        if measured is None and sum(map(len, questions)) <= _MOST_SCORED:
+            measured = readability.score_texts(questions, processes=processes)
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie, confidence)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
@@ -168,16 +182,28 @@ def audit(
         **_how_read(read, said or {}),
         **{name: value for name, value in (said or {}).items() if name != "more_warnings"},
     }
+    grouped: dict[str, np.ndarray] = {}
     if groups:
         columns = dict(group_columns or {})
         tables = (*dense, *pruned) if group_columns is None else ()
         more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
         if missing := [name for name in groups if name not in columns]:
             columns |= read_groups(missing, pair.dense, more, reading)
-        results.groups = group_rows(
-            pair.dense, pair.pruned, {name: columns[name] for name in groups}, confidence
-        )
+        grouped = {name: columns[name] for name in groups}
+        results.groups = group_rows(pair.dense, pair.pruned, grouped, confidence)
         summary["groups"] = group_summary(results.groups)
+    if find_slices and pair.dense.labelled:
+        known_of = dict(group_columns or {})
+        if texts is not None:
+            known_of |= further_columns(pair.dense, texts, reading, text_columns)
+        if metadata is not None:
+            known_of |= further_columns(pair.dense, metadata, reading, ())
+        if groups:
+            known_of |= grouped
+        if (sure := sureness(dense, pair.dense)) is not None:
+            known_of["confidence of the dense model"] = sure
+        results.slices = _slices(results, known_of, measured, questions, tolerance or 0.0)
+        summary["slices"] = results.slices.summary
     results.metrics = metrics
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
@@ -197,6 +223,32 @@ def audit(
                 of_example = dict(zip(names, shown(rows.tolist()), strict=True))
             write_text(folder / "report.html", page(folder, of_example))
     return summary
+
+
+def _slices(
+    results: Results,
+    columns: Mapping[str, np.ndarray],
+    measured: np.ndarray | None,
+    questions: Sequence[str] | None,
+    tolerance: float,
+) -> slices.Found:
+    """Slices that pay, by columns of the user's and by what the audit knows of the examples.
+
+    Args:
+        columns: (n,) by name. measured: (n, 8) readability. questions: the examples' texts.
+    """
+    dense, pruned = results.dense, results.pruned
+    known = {**columns, **slices.of_labels(dense)}
+    if results.el2n is not None:
+        known["EL2N bin"] = bin_of(results.el2n, results.bins)
+    if measured is not None:
+        names = [name.replace("_", " ") for name in readability.FORMULAS]
+        known |= dict(zip((*names, _LENGTH), measured.T, strict=True))
+    elif questions is not None:
+        known[_LENGTH] = np.array([readability.count_tokens(text) for text in questions])
+    votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
+    texts = None if questions is None else lambda rows: [questions[row] for row in rows]
+    return slices.find(votes[0], votes[1], known, texts)
 
 
 def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,10 +27,12 @@ from prunescope.analysis.audit_tables import (
     Recall,
     Score,
     SeedAlpha,
+    SliceRow,
 )
 from prunescope.analysis.class_scores import ClassScores
 from prunescope.analysis.pies.seed_findings import SeedFindings
 from prunescope.analysis.pies.votes import Pies
+from prunescope.analysis.slices import Found
 from prunescope.analysis.tables.declared import header, write_table
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Array
@@ -54,6 +56,7 @@ FILES = (
     "spearman.parquet",
     "matrix.csv",
     "groups.csv",
+    "slices.csv",
     "report.html",
 )
 
@@ -80,6 +83,7 @@ class Results:
     readability: Sequence[Readability] | None = None
     metrics: Sequence[MatrixRow] = ()
     groups: Sequence[GroupRow] = ()
+    slices: Found | None = None
     certainty: Sequence[Certainty] = ()
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -160,6 +164,8 @@ def write(folder: Path, results: Results) -> None:
         write_table(folder, MatrixRow, results.metrics)
     if results.groups:
         write_table(folder, GroupRow, results.groups)
+    if results.slices is not None:
+        write_table(folder, SliceRow, results.slices.rows)
     if results.seeds is not None:
         _write_seeds(folder, results, results.seeds)
 

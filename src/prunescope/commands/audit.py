@@ -202,7 +202,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(summary: Mapping[str, Any]) -> None:
-    from prunescope.report import sentences, suite_page
+    from prunescope.report import sentences, suite_page, who
 
     for line in sentences.read_lines(summary):
         print(line)
@@ -214,9 +214,11 @@ def _print(summary: Mapping[str, Any]) -> None:
     if summary.get("suite"):
         for one in summary["overall"]:
             print(suite_page.headline(one))
+            for line in who.slice_sentences(one["slices"]):
+                print(f"  {line}")
         return
     print(headlines(summary))
-    for line in sentences.group_sentences(summary):
+    for line in [*sentences.group_sentences(summary), *who.slice_sentences(summary.get("slices"))]:
         print(line)
 
 

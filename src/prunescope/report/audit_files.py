@@ -36,6 +36,7 @@ FILES: dict[str, str] = {
     "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
     "matrix.csv": "every metric of the log",
     "groups.csv": "score, its change and harm by group",
+    "slices.csv": "slices whose examples pay beyond the rest",
     "spearman.parquet": "every example: rank correlation of its classes' mean probabilities",
 }
 
@@ -196,6 +197,10 @@ class AuditFiles:
     @cached_property
     def groups(self) -> list[audit_tables.GroupRow]:
         return self._rows(audit_tables.GroupRow)
+
+    @cached_property
+    def slices(self) -> list[audit_tables.SliceRow]:
+        return self._rows(audit_tables.SliceRow)
 
     @cached_property
     def pies(self) -> list[Pie]:

@@ -99,6 +99,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "recall.csv",
         "report.html",
         "scores.csv",
+        "slices.csv",
         "summary.json",
     ]
     summary = json.loads((out / "summary.json").read_text())

@@ -66,6 +66,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
     found.settings |= _settings(path, task, match["time"] if match else None)
     found.model = found.settings.pop("model", None)
+    found.benchmarks = tuple(json.loads(found.settings.pop("benchmarks", "[]")))
     found.prompt_at = partial(_prompts, path)
     return [found]
 
@@ -266,6 +267,7 @@ def _settings(path: Path, task: str, time: str | None) -> dict[str, str]:
             "chat-template": held.get("chat_template_sha"),
             "generation": config.get("generation_kwargs"),
             "model": held.get("model_name"),
+            "benchmarks": _benchmarks(task, held.get("group_subtasks")),
         }
         return {
             name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
@@ -273,6 +275,16 @@ def _settings(path: Path, task: str, time: str | None) -> dict[str, str]:
             if value is not None
         }
     return {}
+
+
+def _benchmarks(task: str, groups: Any) -> list[str]:
+    """The groups that a task belongs to, also through other groups."""
+    known = {name: set(parts) for name, parts in (groups or {}).items() if isinstance(parts, list)}
+    inside, found = {task}, dict[str, None]()
+    while more := [name for name, parts in known.items() if parts & inside and name not in found]:
+        found |= dict.fromkeys(more)
+        inside |= set(more)
+    return list(found)
 
 
 def _prompts(path: Path, places: Sequence[int]) -> list[str]:
