@@ -28,6 +28,7 @@ rule cell:
         metrics=GRID.pruned("metrics.json"),
         readability=GRID.readability,
         weights=GRID.weights,
+        table=GRID.group_table,
     output:
         test=LAYOUT.cell("test/summary.json"),
         train=LAYOUT.cell("train/summary.json"),
@@ -40,12 +41,13 @@ rule cell:
         seeds=GRID.seeds,
         confidence=STUDY.analysis.confidence,
         bins=STUDY.analysis.bins,
+        groups=GRID.groups,
         version=VERSION["cell"],
     shell:
         "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
         " --el2n {input.el2n:q} --metrics {input.metrics:q} --readability {input.readability:q}"
-        " --weights {input.weights:q}"
+        " --weights {input.weights:q} --table {input.table:q} --groups {params.groups:q}"
         " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
         ' --out "$(dirname {output.models:q})" > {log:q} 2>&1'
 

@@ -61,11 +61,11 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 1,
-    "cell": 7,
-    "tables": 14,
+    "cell": 8,
+    "tables": 15,
     "figures": 14,
     "paper": 11,
-    "report": 13,
+    "report": 14,
     "tune": 1,
 }
 

@@ -23,7 +23,7 @@ from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
-from prunescope.analysis.groups import group_rows, group_summary
+from prunescope.analysis.groups import are_groups, group_rows, group_summary
 from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
 from prunescope.analysis.paired import Changes, majority, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
@@ -83,6 +83,7 @@ def audit(
     groups: Sequence[str] = (),
     group_columns: Mapping[str, np.ndarray] | None = None,
     metadata: Path | None = None,
+    group_table: Path | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
     find_slices: bool = True,
@@ -113,6 +114,7 @@ def audit(
         groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
+        group_table: a table for ``groups`` alone, of which those with too many values are left out.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         find_slices: search for slices that pay, where there are labels.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
@@ -186,10 +188,10 @@ def audit(
     if groups:
         columns = dict(group_columns or {})
         tables = (*dense, *pruned) if group_columns is None else ()
-        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
+        more = [Path(path) for path in (*tables, texts, metadata, group_table) if path is not None]
         if missing := [name for name in groups if name not in columns]:
             columns |= read_groups(missing, pair.dense, more, reading)
-        grouped = {name: columns[name] for name in groups}
+        grouped = {name: columns[name] for name in groups if not group_table or are_groups(columns[name])}
         results.groups = group_rows(pair.dense, pair.pruned, grouped, confidence)
         summary["groups"] = group_summary(results.groups)
     if find_slices and pair.dense.labelled:

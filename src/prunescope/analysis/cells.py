@@ -26,6 +26,7 @@ class CellInputs:
     For the cell of the dense models themselves both sides are the same files. ``el2n``: scores of the
     training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
     texts, None for images. ``weights``: measures of the pruned models' weights, none where a study does without.
+    ``groups``: columns of ``table``, the test examples' data, by which these are grouped.
     """
 
     dense_test: Sequence[Path]
@@ -36,6 +37,8 @@ class CellInputs:
     metrics: Sequence[Path]
     readability: Path | None
     weights: Sequence[Path] = ()
+    groups: Sequence[str] = ()
+    table: Path | None = None
 
 
 def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int) -> None:
@@ -57,6 +60,8 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
             inputs.pruned_test,
             out / "test",
             readability_scores=inputs.readability,
+            groups=inputs.groups,
+            group_table=inputs.table,
             **common,
         )
         # The training split serves EL2N; it can have hundreds of thousands of examples. Texts are not even
@@ -70,6 +75,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
                 out / "train",
                 el2n_scores=inputs.el2n,
                 seed_statistics=False,
+                find_slices=False,
                 **common,
             )
     if inputs.weights:

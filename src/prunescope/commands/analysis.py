@@ -54,6 +54,14 @@ def add_commands(commands: Any) -> None:
     add_files(
         cell, "--weights", "measures of the weights that are left, a file per block of seeds", required=False
     )
+    add_files(cell, "--table", "the test examples' data, one file, for --groups", required=False)
+    cell.add_argument(
+        "--groups",
+        nargs="*",
+        default=[],
+        metavar="COLUMN",
+        help="columns of it by which examples are grouped",
+    )
     _add_seeds(cell)
     cell.add_argument(
         "--confidence",
@@ -108,6 +116,8 @@ def _cell(arguments: argparse.Namespace) -> int:
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
         weights=arguments.weights,
+        groups=arguments.groups,
+        table=arguments.table[0] if arguments.table else None,
     )
     with without_pandas():
         analyse(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.report import page, parts, sentences, who
+from prunescope.report import page, parts, sentences
 from prunescope.report.audit_files import AuditFiles
 
 
@@ -23,7 +23,6 @@ def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = No
     """
     audit = AuditFiles(Path(directory))
     body = parts.body(audit, texts)
-    slice_sentences = who.slice_sentences(audit.summary.get("slices"))
     return page.render(
         "audit.html",
         title="Who pays for this compression?",
@@ -33,12 +32,8 @@ def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = No
         contents=parts.contents(
             body,
             *([("metrics", "Metrics")] if audit.metrics else []),
-            *([("groups", "Groups")] if audit.groups else []),
-            *([("slices", "Slices")] if slice_sentences else []),
             ("compared", "What was compared"),
         ),
-        group_sentences=sentences.group_sentences(audit.summary),
-        slice_sentences=slice_sentences,
         compared=_compared(audit.summary),
         **body,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.report import sentences, svg, svg_lines
+from prunescope.report import sentences, svg, svg_lines, who
 from prunescope.report.audit_files import AuditFiles, Row
 
 #: Names as a reader knows them.
@@ -76,6 +76,8 @@ def body(
         "readability_reach": max([*ratios, 0.02]),
         "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
+        "group_sentences": sentences.group_sentences(summary),
+        "slice_sentences": who.slice_sentences(summary.get("slices")),
         "texts": None if texts is None else _texts(audit, texts),
     }
 
@@ -93,6 +95,8 @@ def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str
     known = [
         ("answer", "Answer", True),
         ("classes", "Classes", bool(audit.classes)),
+        ("groups", "Groups", bool(audit.groups)),
+        ("slices", "Slices", bool(parts["slice_sentences"])),
         ("seeds", "Seeds", bool(audit.seeds)),
         ("certainty", "Probabilities", bool(parts["certainty"])),
         ("models", "Number of models", parts["by_seeds"]["chart"] is not None),

@@ -259,6 +259,15 @@ class WorkflowGrid:
             return []
         return [self.layout.data("readability.parquet").format(dataset=wildcards.dataset)]
 
+    def groups(self, wildcards: Any) -> list[str]:
+        """Columns by which a data set's examples are grouped."""
+        return list(getattr(self.study.datasets[wildcards.dataset], "groups", ()))
+
+    def group_table(self, wildcards: Any) -> list[str]:
+        """The test examples' data, where they are grouped."""
+        name = self.layout.data("test.parquet").format(dataset=wildcards.dataset)
+        return [name] if self.groups(wildcards) else []
+
     def weights(self, wildcards: Any) -> list[str]:
         """Measures of a cell's weights; only of archs for which the study asks."""
         cell = self.cell(wildcards)

@@ -44,6 +44,8 @@ TABLES: dict[str, str] = {
     "layer_collapse.csv": "layers that pruning left without any weight, and in how many models",
     "objectives.csv": "score of one pruner under several objectives",
     "who_pays.csv": "PIEs that pruners share with magnitude pruning, and the number expected by chance",
+    "slices.csv": "combinations of what is known of the test examples whose members are harmed beyond the rest",
+    "groups.csv": "score, its change and harm by group",
     "who_pays_classes.csv": "change of recall by class, under magnitude pruning and under other pruners",
     "weights.csv": "weight matrices after pruning: remaining share, rank, concentration on rows and columns, megabytes",
     "weight_values.csv": "magnitudes of the remaining weights",

@@ -810,3 +810,70 @@ def test_equal_logs_give_equal_bytes(tmp_path: Path) -> None:
     first = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
     for path in first:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
+
+
+def subjects(folder: Path, wrong: dict[str, int]) -> Path:
+    """lm-evaluation-harness logs of MMLU subjects, 150 questions each, some of the first answered wrongly."""
+    for subject, n_wrong in wrong.items():
+        rows = [
+            {
+                "doc_id": i,
+                "doc": {
+                    "question": f"{subject} question {i}",
+                    "subject": subject,
+                    "level": "hard" if i % 2 else "easy",
+                },
+                "target": "A",
+                "arguments": [[f"Answer.\n{subject} question {i}", ""]],
+                "resps": [["B" if i < n_wrong else "A"]],
+                "filtered_resps": ["B" if i < n_wrong else "A"],
+                "doc_hash": f"{subject}{i}",
+                "exact_match": 0.0 if i < n_wrong else 1.0,
+            }
+            for i in range(150)
+        ]
+        lines(folder / f"samples_mmlu_{subject}_{TIME}.jsonl", rows)
+    return folder
+
+
+def test_a_benchmark_is_pooled_and_says_which_subject_pays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dense = subjects(tmp_path / "dense", dict.fromkeys(("anatomy", "law", "physics", "virology"), 10))
+    pruned = subjects(tmp_path / "int4", {"anatomy": 10, "law": 70, "physics": 12, "virology": 8})
+    out = tmp_path / "out"
+    assert run(out, dense, pruned) == 0
+    row = matrix(out)["int4", "mmlu", "exact_match"]
+    assert (int(row["n_examples"]), int(row["to_wrong"]), int(row["to_right"])) == (600, 62, 2)
+    assert float(row["change"]) == pytest.approx(-60 / 600)
+    summary = summary_of(out)
+    (pooled,) = summary["benchmarks"]
+    assert (pooled["task"], pooled["n_tasks"], pooled["model"]) == ("mmlu", 4, "int4")
+    # Holm over five rows: the smallest p-value times five, or what comes before it.
+    of_rows = sorted((float(r["p_value"]), float(r["p_corrected"])) for r in matrix(out).values())
+    assert of_rows[0][1] == pytest.approx(5 * of_rows[0][0])
+    (found,) = summary["overall"][0]["slices"]["confirmed"]
+    assert found["slice"] in ("task “mmlu_law”", "subject “law”")
+    with open(out / "slices.csv", newline="", encoding="utf-8") as stream:
+        (held,) = csv.DictReader(stream)
+    assert (held["slice"], held["model"], held["n_examples"]) == (found["slice"], "int4", "150")
+    assert f"Beyond the rest pays: {found['slice']}" in capsys.readouterr().out
+    page = (out / "report.html").read_text()
+    assert "all 4 tasks" in page
+    assert found["slice"] in page
+
+
+def test_benchmarks_as_logs_name_them(tmp_path: Path) -> None:
+    """The results file says which tasks belong together, also through groups of groups."""
+    sides = []
+    for side in ("dense", "int4"):
+        folder = subjects(tmp_path / side, {"law": 10, "anatomy": 5})
+        groups = {"mmlu": ["mmlu_stem", "mmlu_law"], "mmlu_stem": ["mmlu_anatomy"], "other": ["x"]}
+        (folder / f"results_{TIME}.json").write_text(
+            json.dumps({"results": {}, "configs": {}, "group_subtasks": groups})
+        )
+        sides.append(folder)
+    assert run(tmp_path / "out", *sides) == 0
+    assert [(one["task"], one["n_tasks"]) for one in summary_of(tmp_path / "out")["benchmarks"]] == [
+        ("mmlu", 2)
+    ]

@@ -19,9 +19,11 @@ from prunescope.analysis.tables.registry import (
     Effectiveness,
     EffectivenessOnPies,
     El2nBin,
+    Group,
     PieShare,
     Readability,
     RecallVariance,
+    Slice,
     TaskMetric,
 )
 from prunescope.analysis.tables.results import StudyResults
@@ -125,6 +127,18 @@ def changes(study: StudyResults) -> Iterator[Change]:
             p_value=harm.get("p_value"),
             n_seeds=change.get("n_seeds"),
         )
+
+
+def groups(study: StudyResults) -> Iterator[Group]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.GroupRow):
+            yield Group(**cell.names, **vars(row))
+
+
+def slices(study: StudyResults) -> Iterator[Slice]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.SliceRow):
+            yield Slice(**cell.names, **{name: value for name, value in vars(row).items() if name != "model"})
 
 
 def certainty(study: StudyResults) -> Iterator[Certainty]:
