@@ -40,20 +40,17 @@ from prunescope.predictions.store import Predictions, read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
 from prunescope.predictions.texts import Texts, read_texts
 
-#: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
-Page = Callable[[Path, Mapping[Any, str] | None], str]
-
 #: The texts of the examples in these rows.
 Shown = Callable[[Sequence[int]], Sequence[str]]
+
+#: From a folder with all tables of an audit, and texts by example or row, the page about them as HTML.
+Page = Callable[[Path, Mapping[Any, str] | Shown | None], str]
 
 #: Questions of a log that are read for slices at most, and characters of them that are scored for readability.
 _MOST_QUESTIONS, _MOST_SCORED = 200_000, 3_000_000
 
 #: The column of the texts' lengths.
 _LENGTH = "length in tokens"
-
-#: PIEs whose texts are looked up for a page; it shows fewer.
-_MOST_SHOWN = 2000
 
 
 def audit(
@@ -216,14 +213,10 @@ def audit(
         write(folder, results)
         write_json(folder / "summary.json", summary)
         if page is not None:
-            of_example: Mapping[Any, str] | None = None
-            if table is not None:
-                of_example = dict(zip(table.examples.tolist(), table.texts, strict=True))
-            elif shown is not None:
-                rows = np.flatnonzero(results.pies.is_pie)[:_MOST_SHOWN]
-                names = pair.dense.keys[rows].tolist()
-                of_example = dict(zip(names, shown(rows.tolist()), strict=True))
-            write_text(folder / "report.html", page(folder, of_example))
+            by_example = (
+                None if table is None else dict(zip(table.examples.tolist(), table.texts, strict=True))
+            )
+            write_text(folder / "report.html", page(folder, shown if by_example is None else by_example))
     return summary
 
 

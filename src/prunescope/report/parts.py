@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
 from prunescope.report import sentences, svg, svg_lines, who
-from prunescope.report.audit_files import AuditFiles, Row
+from prunescope.report.audit_files import KINDS, AuditFiles, Row
+
+#: Texts by example, one per row of ``pies.parquet``, or a function of rows.
+Shown = Mapping[Any, str] | Sequence[str] | Callable[[Sequence[int]], Sequence[str]]
 
 #: Names as a reader knows them.
 MEASURES = {
@@ -25,7 +28,7 @@ MEASURES = {
 
 def body(
     audit: AuditFiles,
-    texts: Mapping[Any, str] | Sequence[str] | None = None,
+    texts: Shown | None = None,
     el2n: Sequence[Row] | None = None,
     split: str = "",
 ) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def body(
 
     Args:
         audit: the audit folder.
-        texts: text by example, or one per row of ``pies.parquet``, where there are texts.
+        texts: text by example, one per row of ``pies.parquet``, or a function of rows, where there are texts.
         el2n: EL2N bins of another split, with ``split`` saying of which; else the audit's own.
     """
     summary = audit.summary
@@ -78,12 +81,22 @@ def body(
         "readability_sentence": sentences.readability_sentence(audit.readability),
         "group_sentences": sentences.group_sentences(summary),
         "slice_sentences": who.slice_sentences(summary.get("slices")),
+        "pie_kinds": _kinds(audit),
         "texts": None if texts is None else _texts(audit, texts),
     }
 
 
-def _texts(audit: AuditFiles, texts: Mapping[Any, str] | Sequence[str]) -> dict[Any, str]:
+def _kinds(audit: AuditFiles) -> list[str]:
+    """What happens to the PIEs that are shown; nothing where there are no labels."""
+    there = {pie.kind for pie in audit.pies}
+    return [] if audit.summary.get("labelled") is False else [kind for kind in KINDS[::-1] if kind in there]
+
+
+def _texts(audit: AuditFiles, texts: Shown) -> dict[Any, str]:
     """Texts of the PIEs that are shown, by example."""
+    if callable(texts):
+        held = texts([pie.row for pie in audit.pies])
+        return {pie.example: text for pie, text in zip(audit.pies, held, strict=True)}
     if isinstance(texts, Mapping):
         return {pie.example: texts[pie.example] for pie in audit.pies if pie.example in texts}
     return {pie.example: texts[pie.row] for pie in audit.pies if pie.row < len(texts)}

@@ -193,6 +193,14 @@ def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, st
     return found
 
 
+def with_choices(prompt: str, choices: object) -> str:
+    """The prompt for people, with the choices that are not in it, numbered as the page names them."""
+    texts = [str(one).strip() for one in choices] if isinstance(choices, list | tuple) else []
+    if len(texts) < 2 or all(text in prompt for text in texts):
+        return prompt
+    return "\n".join([prompt, *(f"choice {i}: {text}" for i, text in enumerate(texts, 1))])
+
+
 def unreadable(path: Path, why: str) -> UserError:
     """One line about a log that cannot be used."""
     return UserError(f"{path}: {why}; delete it, or write it again with the harness")

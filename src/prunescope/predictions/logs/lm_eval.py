@@ -16,7 +16,14 @@ from typing import Any
 
 from prunescope.errors import UserError
 from prunescope.predictions.json_lines import json_objects
-from prunescope.predictions.logs.evaluation import Answer, Evaluation, groups_of, number, unreadable
+from prunescope.predictions.logs.evaluation import (
+    Answer,
+    Evaluation,
+    groups_of,
+    number,
+    unreadable,
+    with_choices,
+)
 
 HARNESS = "lm-evaluation-harness"
 
@@ -291,7 +298,8 @@ def _prompts(path: Path, places: Sequence[int]) -> list[str]:
     wanted, found = set(places), dict[int, str]()
     for place, record in json_objects(path) if wanted else ():
         if place in wanted:
-            found[place] = "\n".join(dict.fromkeys(_arguments(record.get("arguments"))[0]))
+            contexts, choices, _ = _arguments(record.get("arguments"))
+            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices)
             if len(found) == len(wanted):
                 break
     return [found.get(place, "") for place in places]
