@@ -163,7 +163,7 @@ def audit(
         measured = readability.with_counts(readability.score_texts(table.texts, processes=processes), table)
     questions = table.texts if table is not None else None
     if shown is not None and find_slices and len(pair.dense.examples) <= _MOST_QUESTIONS:
-        questions = slices.without_common_start(shown(range(len(pair.dense.examples))))
+        questions = slices.questions_of(shown(range(len(pair.dense.examples))))
         if measured is None and sum(map(len, questions)) <= _MOST_SCORED:
             measured = readability.score_texts(questions, processes=processes)
     if measured is not None:

@@ -117,7 +117,7 @@ def slices_of(tasks: Sequence[TaskOfModel]) -> slices.Found:
         questions: list[str] = []
         for one, size in zip(used, sizes, strict=True):
             if one.prompts is not None:
-                questions += slices.without_common_start(one.prompts(range(size)))
+                questions += slices.questions_of(one.prompts(range(size)))
         columns["length in tokens"] = np.array([count_tokens(text) for text in questions])
 
         def texts(rows: Sequence[int]) -> list[str]:

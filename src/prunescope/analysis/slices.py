@@ -22,6 +22,7 @@ from prunescope.analysis.audit_tables import SliceRow
 from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.ttests import holm
 from prunescope.predictions.arrays import Predictions
+from prunescope.predictions.logs.evaluation import without_choices
 from prunescope.seeds import stream
 
 #: Slices that are tested at most: as many as a page holds.
@@ -97,8 +98,9 @@ def of_labels(side: Predictions) -> dict[str, np.ndarray]:
     return {}
 
 
-def without_common_start(texts: Sequence[str]) -> list[str]:
-    """Texts without the words that all of them begin with, such as an instruction or the examples in a prompt."""
+def questions_of(texts: Sequence[str]) -> list[str]:
+    """Questions without choices and the words that all begin with, such as an instruction or examples in a prompt."""
+    texts = [without_choices(text) for text in texts]
     low, high = min(texts, default=""), max(texts, default="")
     same = next(
         (i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high))

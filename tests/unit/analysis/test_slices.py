@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import t as student
 
 from prunescope.analysis.audit_tables import SliceRow
-from prunescope.analysis.slices import Found, find, of_labels, p_value, without_common_start
+from prunescope.analysis.slices import Found, find, of_labels, p_value, questions_of
 from prunescope.analysis.tables.declared import columns, read_table
 from prunescope.cli import main
 from prunescope.predictions.scores import one_model
@@ -191,10 +191,10 @@ def test_labels_and_common_starts() -> None:
     side = one_model("single-label", np.array([0, 1, 1]), np.array([0, 1, 0]), ("cat", "dog"))
     assert of_labels(side)["class"].tolist() == ["cat", "dog", "dog"]
     shot = "Question: one\nAnswer: two\n\nQuestion: "
-    assert without_common_start([shot + "three", shot + "four"]) == ["three", "four"]
-    assert without_common_start(["abc", "abd"]) == ["abc", "abd"]
-    assert without_common_start(["one"]) == ["one"]
-    assert without_common_start([]) == []
+    assert questions_of([shot + "three", shot + "four"]) == ["three", "four"]
+    assert questions_of(["abc", "abd"]) == ["abc", "abd"]
+    assert questions_of(["one"]) == ["one"]
+    assert questions_of([]) == []
 
 
 def test_audit_writes_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

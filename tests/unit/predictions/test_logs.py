@@ -877,3 +877,33 @@ def test_benchmarks_as_logs_name_them(tmp_path: Path) -> None:
     assert [(one["task"], one["n_tasks"]) for one in summary_of(tmp_path / "out")["benchmarks"]] == [
         ("mmlu", 2)
     ]
+
+
+def test_the_page_shows_examples_of_all_kinds_with_their_choices(tmp_path: Path) -> None:
+    """600 answers change, far more than the page holds: those that became right are few, late, and there."""
+
+    def rows(side: str) -> list[dict[str, Any]]:
+        found = []
+        for i in range(700):
+            answer = {"dense": 0 if i < 590 else 1, "pruned": 1 if i < 590 else 0}[side]
+            lls = [[-9.0, False] for _ in range(3)]
+            lls[answer] = [-1.0, False]
+            arguments = [[f"Question {i}", f" <b>choice</b> {name}"] for name in ("one", "two", "three")]
+            row = {
+                "doc_id": i,
+                "doc": {"q": i},
+                "target": 0,
+                "arguments": arguments,
+                "resps": [[one] for one in lls],
+            }
+            found.append({**row, "filtered_resps": lls, "acc": float(answer == 0)})
+        return found
+
+    sides = [lines(tmp_path / side / "samples_x.jsonl", rows(side)) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("<td>became right</td>") == 110
+    assert page.count("<td>became wrong</td>") == 190
+    assert page.count("<option>became right</option>") == 1
+    assert "choice 2: &lt;b&gt;choice&lt;/b&gt; two" in page
+    assert "<b>choice" not in page

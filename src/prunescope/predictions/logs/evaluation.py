@@ -201,6 +201,11 @@ def with_choices(prompt: str, choices: object) -> str:
     return "\n".join([prompt, *(f"choice {i}: {text}" for i, text in enumerate(texts, 1))])
 
 
+def without_choices(text: str) -> str:
+    """What ``with_choices`` was given."""
+    return text.partition("\nchoice 1: ")[0]
+
+
 def unreadable(path: Path, why: str) -> UserError:
     """One line about a log that cannot be used."""
     return UserError(f"{path}: {why}; delete it, or write it again with the harness")
