@@ -4,7 +4,8 @@
 # Once for all cells that are compared with the same dense models.
 rule el2n:
     input:
-        GRID.early,
+        early=GRID.early,
+        final=GRID.final,
     output:
         LAYOUT.el2n,
     log:
@@ -15,7 +16,7 @@ rule el2n:
         seeds=GRID.el2n_seeds,
         version=VERSION["el2n"],
     shell:
-        "prunescope el2n --early {input:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
+        "prunescope el2n --early {input.early:q} --final {input.final:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule cell:

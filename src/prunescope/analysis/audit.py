@@ -21,6 +21,7 @@ from prunescope.analysis.audit_tables import MatrixRow
 from prunescope.analysis.certainty import certainty, summary_of, sureness
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
+from prunescope.analysis.data_map import by_epoch
 from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
 from prunescope.analysis.groups import are_groups, group_rows, group_summary
@@ -29,6 +30,7 @@ from prunescope.analysis.paired import Changes, majority, mcnemar
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
+from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
@@ -90,7 +92,7 @@ def audit(
     Args:
         dense, pruned: prediction tables, or users' own CSV or Parquet tables, of each side.
         out: a new or empty folder, or one an earlier audit wrote, which is replaced.
-        early: the dense models' predictions early in training, for EL2N.
+        early: the dense models' predictions early in training, for EL2N; of several epochs, for the data map.
         texts, text_columns: the examples' texts, for readability and the report.
         confidence: of the t interval of alpha, 0 to 1.
         bins: of EL2N scores.
@@ -133,6 +135,8 @@ def audit(
     if not replace:
         check_free(out)
     table = _texts(texts, text_columns)
+    epochs = by_epoch(early)
+    early = epochs[0] if epochs else ()
     files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
     pair = paired_sides(read["dense"], read["pruned"], seeds)
@@ -149,11 +153,15 @@ def audit(
     if early and not pair.dense.labelled:
         raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
     if early:
-        scores = scores_of(early, read["early"], seeds)
+        # What the dense models say in the end is one epoch more, of those that are there at the first.
+        final = (
+            [dense] if has_logits(list(dense)) and _as_early(pair.dense, read["early"].chosen(seeds)) else []
+        )
+        scores = scores_of(early, read["early"], seeds, [*epochs[1:], *final])
     elif el2n_scores is not None:
         scores = read_scores(el2n_scores, pair.dense)
     if scores is not None:
-        results.el2n, results.bins = scores.el2n, bins
+        results.el2n, results.bins, results.map = scores.el2n, bins, scores.map
     if table is not None and texts is not None:
         table = table.of(pair.dense.keys, texts)
     measured = None
@@ -218,6 +226,11 @@ def audit(
             )
             write_text(folder / "report.html", page(folder, shown if by_example is None else by_example))
     return summary
+
+
+def _as_early(dense: Predictions, early: Predictions) -> bool:
+    """Whether both have the same seeds and examples."""
+    return np.array_equal(dense.seeds, early.seeds) and np.array_equal(dense.examples, early.examples)
 
 
 def _slices(

@@ -127,6 +127,21 @@ class El2nBin(Row):
     score_high: A[float | None, "highest score"]
 
 
+@AUDIT_TABLES.add("data_map")
+@dataclass(frozen=True)
+class DataMapRow(Row):
+    """PIEs on the data map: how sure the dense models are of the truth over epochs, and how much that varies."""
+
+    confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
+    variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
+    n_examples: A[int, "examples in this part of the map"]
+    n_pies: A[int, "PIEs among them"]
+    pie_share: A[float | None, "n_pies / n_examples"]
+    correctness: A[float, "mean share of epochs at which they are answered right"]
+    el2n: A[float | None, "their mean EL2N score"]
+    n_epochs: A[int, "epochs"]
+
+
 @AUDIT_TABLES.add("readability")
 @dataclass(frozen=True)
 class Readability(Row):

@@ -13,6 +13,7 @@ from typing import Any
 from prunescope.analysis import el2n_file
 from prunescope.analysis.audit import NothingToCompareError, audit
 from prunescope.analysis.audit_tables import Score
+from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.tables.declared import write_table
 from prunescope.errors import DamagedFileError, UserError
 from prunescope.files import atomic_directory, read_json, write_json
@@ -88,17 +89,18 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     write_json(out / "models.json", models)
 
 
-def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
+def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int], final: Sequence[Path] = ()) -> None:
     """Write the EL2N scores that cells of dense models with these seeds share.
 
     Args:
         early: every block's predictions of the dense models early in training.
+        final: the same at its end, for the data map.
 
     Raises:
         UserError: as ``analyse``.
     """
     with _damaged_aside():
-        el2n_file.write_scores(early, out, seeds)
+        el2n_file.write_scores(early, out, seeds, [final] if final and has_logits(final) else [])
 
 
 @contextmanager

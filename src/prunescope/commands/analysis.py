@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
         stage=True,
     )
     add_files(el2n, "--early", "predictions of the dense models early in training")
+    add_files(el2n, "--final", "the same at its end, for the data map", required=False)
     _add_seeds(el2n)
     add_file(el2n, "--out", "Parquet file for the scores")
     el2n.set_defaults(run=_el2n)
@@ -100,7 +101,7 @@ def _el2n(arguments: argparse.Namespace) -> int:
     from prunescope.analysis.cells import without_pandas, write_el2n
 
     with without_pandas():
-        write_el2n(arguments.early, arguments.out, arguments.seeds)
+        write_el2n(arguments.early, arguments.out, arguments.seeds, arguments.final)
     return 0
 
 

@@ -32,6 +32,8 @@ FILES: dict[str, str] = {
     "alpha.csv": "accuracy and α of each seed",
     "el2n.csv": "PIEs by bin of EL2N score",
     "el2n_scores.parquet": "EL2N score of every example",
+    "data_map.parquet": "every example: confidence, variability and correctness of the dense models over epochs",
+    "data_map.csv": "PIEs by confidence and variability of the dense models over epochs",
     "readability.csv": "readability and length of PIEs and of all texts",
     "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
     "matrix.csv": "every metric of the log",
@@ -186,6 +188,10 @@ class AuditFiles:
     @cached_property
     def el2n(self) -> list[Row]:
         return [vars(row) for row in self._rows(audit_tables.El2nBin) if row.pie_share is not None]
+
+    @cached_property
+    def data_map(self) -> list[audit_tables.DataMapRow]:
+        return self._rows(audit_tables.DataMapRow)
 
     @cached_property
     def readability(self) -> list[Row]:

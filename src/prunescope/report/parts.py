@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from prunescope.analysis.audit_tables import DataMapRow
 from prunescope.report import sentences, svg, svg_lines, who
 from prunescope.report.audit_files import KINDS, AuditFiles, Row
 
@@ -79,11 +80,33 @@ def body(
         "readability_reach": max([*ratios, 0.02]),
         "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
+        "data_map": _data_map(audit.data_map),
         "group_sentences": sentences.group_sentences(summary),
         "slice_sentences": who.slice_sentences(summary.get("slices")),
         "pie_kinds": _kinds(audit),
         "texts": None if texts is None else _texts(audit, texts),
     }
+
+
+def _data_map(rows: Sequence[DataMapRow]) -> dict[str, Any] | None:
+    """PIEs among easy, ambiguous and hard examples; None without a map."""
+    parts: dict[str, list[DataMapRow]] = {"easy": [], "ambiguous": [], "hard": []}
+    for row in rows:
+        varied = "ambiguous" if row.variability >= 0.2 else "easy"
+        parts["hard" if row.confidence < 0.5 else varied].append(row)
+    found: list[dict[str, Any]] = []
+    for name, own in parts.items():
+        if n := sum(row.n_examples for row in own):
+            means = {
+                key: sum((getattr(row, key) or 0.0) * row.n_examples for row in own) / n
+                for key in ("correctness", "el2n")
+            }
+            pies = sum(row.n_pies for row in own)
+            found.append({"name": name, "n_examples": n, "n_pies": pies, "pie_share": pies / n, **means})
+    if not found:
+        return None
+    shares = ", ".join(f"{sentences.percent(one['pie_share'])} of the {one['name']} ones" for one in found)
+    return {"rows": found, "n_epochs": rows[0].n_epochs, "sentence": f"PIEs are {shares}."}
 
 
 def _kinds(audit: AuditFiles) -> list[str]:
@@ -114,6 +137,7 @@ def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str
         ("certainty", "Probabilities", bool(parts["certainty"])),
         ("models", "Number of models", parts["by_seeds"]["chart"] is not None),
         ("el2n", "Influence", parts["el2n"]["chart"] is not None),
+        ("map", "Data map", bool(parts["data_map"])),
         ("text", "Readability", bool(parts["readability"])),
         ("pies", "PIEs", True),
     ]

@@ -246,6 +246,10 @@ class WorkflowGrid:
     def early(self, wildcards: Any) -> list[str]:
         return self._of_blocks(self.study.dense_cells[wildcards.dataset, wildcards.arch], "early.parquet")
 
+    def final(self, wildcards: Any) -> list[str]:
+        """Predictions of the training examples by the models of ``early``, at the end of training."""
+        return self._of_blocks(self.study.dense_cells[wildcards.dataset, wildcards.arch], "train.parquet")
+
     def el2n(self, wildcards: Any) -> list[str]:
         """EL2N scores over the seeds of a cell; only answers that are classes have some."""
         if self.study.datasets[wildcards.dataset].answers != "classes":

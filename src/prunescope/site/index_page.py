@@ -28,6 +28,7 @@ TABLES: dict[str, str] = {
     "pie_share.csv": "how many examples are PIEs",
     "effectiveness_on_pies.csv": "score on PIEs, dense and pruned",
     "el2n_bins.csv": "PIEs by bin of EL2N score, training split",
+    "data_map.csv": "PIEs by confidence and variability of the dense models over epochs, training split",
     "readability.csv": "readability and length of PIEs and of all texts",
     "alpha.csv": "recall distortion α with intervals and verdicts",
     "alpha_tests.csv": "tests between the αs of pruned models",

@@ -16,6 +16,7 @@ from prunescope.analysis.tables.registry import (
     Alpha,
     Certainty,
     Change,
+    DataMap,
     Effectiveness,
     EffectivenessOnPies,
     El2nBin,
@@ -80,6 +81,12 @@ def el2n_bins(study: StudyResults) -> Iterator[El2nBin]:
                 n_pies=row.n_pies,
                 pie_share=row.pie_share,
             )
+
+
+def data_map(study: StudyResults) -> Iterator[DataMap]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.DataMapRow, "train"):
+            yield DataMap(**cell.names, **vars(row))
 
 
 def readability_rows(study: StudyResults) -> Iterator[Readability]:

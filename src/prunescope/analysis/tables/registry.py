@@ -78,6 +78,21 @@ class El2nBin(CellRow):
     pie_share: A[float | None, "n_pies / n_examples"]
 
 
+@TABLES.add("data_map", f"{_PER_CELL}:data_map")
+@dataclass(frozen=True)
+class DataMap(CellRow):
+    """PIEs of the training split on the data map of the dense models (Swayamdipta et al. 2020)."""
+
+    confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
+    variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
+    n_examples: A[int, "training examples in this part of the map"]
+    n_pies: A[int, "PIEs among them"]
+    pie_share: A[float | None, "n_pies / n_examples"]
+    correctness: A[float, "mean share of epochs at which they are answered right"]
+    el2n: A[float | None, "their mean EL2N score"]
+    n_epochs: A[int, "epochs: early in training, and its end"]
+
+
 @TABLES.add("readability", f"{_PER_CELL}:readability_rows")
 @dataclass(frozen=True)
 class Readability(CellRow):
