@@ -212,6 +212,9 @@ def audit(
         results.slices = _slices(results, known_of, measured, questions, tolerance or 0.0)
         summary["slices"] = results.slices.summary
     results.metrics = metrics
+    if metrics:
+        wanted = ("metric", "n_examples", "dense", "pruned", "change", "ci_low", "ci_high", "p_corrected")
+        summary["metrics"] = [{name: getattr(row, name) for name in wanted} for row in metrics]
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
     if asked:

@@ -20,6 +20,9 @@ from prunescope.files import write_text
 #: Warnings printed; the page has all of them.
 _MOST_WARNINGS = 20
 
+#: Metrics of a log that are printed.
+_MOST_METRICS = 6
+
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
 EXIT_MISSED = 3
 
@@ -306,6 +309,12 @@ def headlines(summary: Mapping[str, Any]) -> str:
         f"{name}: {_shown(own['dense'])} dense, {_shown(own['pruned'])} pruned"
         for name, own in (summary.get("task_metrics") or {}).items()
         if name != summary["metric"]
+    ]
+    lines += [
+        f"{one['metric']}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned (corrected p = "
+        f"{one['p_corrected']:.2g})"
+        for one in (summary.get("metrics") or ())[:_MOST_METRICS]
+        if one["metric"] != summary["metric"] and one["p_corrected"] is not None
     ]
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)
