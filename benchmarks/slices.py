@@ -12,6 +12,7 @@ import argparse
 import datetime
 import json
 import os
+import platform
 import sys
 import time
 from pathlib import Path
@@ -63,6 +64,8 @@ def main() -> int:
         "found": [row.slice for row in found.rows],
         "group_rows": len(rows),
         "seconds": {name: round(value, 2) for name, value in seconds.items()},
+        "command": " ".join(["python", "benchmarks/slices.py", *sys.argv[1:]]),
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
         "date": datetime.date.today().isoformat(),
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
     }

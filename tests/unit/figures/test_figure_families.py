@@ -50,6 +50,7 @@ EXPECTED = {
     "pie_classes": ["digits--lenet5", "docstrings--bilstm"],
     "el2n": ["digits--lenet5", "docstrings--bilstm"],
     "el2n_pruners": ["MP"],
+    "data_map": [],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
     "accuracy_alpha": ["digits", "docstrings"],
