@@ -12,11 +12,13 @@ import pandas as pd
 import pytest
 from scipy.stats import t as student
 
-from prunescope.analysis.audit_tables import SliceRow
+from prunescope.analysis.audit import audit
+from prunescope.analysis.audit_tables import GroupRow, SliceRow
 from prunescope.analysis.slices import Found, find, of_labels, p_value, questions_of
 from prunescope.analysis.tables.declared import columns, read_table
 from prunescope.cli import main
 from prunescope.predictions.scores import one_model
+from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
 
 def texts_of(rng: np.random.Generator, n: int, *sizes: int) -> dict[str, np.ndarray]:
@@ -226,3 +228,32 @@ def test_audit_writes_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     page = (tmp_path / "out/report.html").read_text()
     assert "Which slices pay" in page
     assert "<script>alert(1)" not in page
+
+
+def test_groups_of_a_studys_data_reach_its_cells(tmp_path: Path) -> None:
+    """A column of the data by which nobody can group, with as many values as examples, is left out."""
+    rng = np.random.default_rng(9)
+    n = 1200
+    label = rng.integers(0, 2, n).astype(np.int32)
+    source = np.where(rng.random(n) < 0.25, "forum", "news")
+    before = rng.random(n) < 0.9
+    after = harmed(rng, before, np.where(source == "news", 0.01, 0.4))
+    for name, right in (("dense", before), ("pruned", after)):
+        said = np.where(right, label, 1 - label)
+        logits = np.eye(2, dtype=np.float32)[said]
+        meta = TableMeta("single-label", ("no", "yes"))
+        write_predictions(tmp_path / f"{name}.parquet", meta, [SeedBlock(0, label, logits)])
+    names = {"example": range(n), "source": source, "writer": [f"w{i}" for i in range(n)]}
+    pd.DataFrame(names).to_parquet(tmp_path / "test.parquet")
+    audit(
+        [tmp_path / "dense.parquet"],
+        [tmp_path / "pruned.parquet"],
+        tmp_path / "test",
+        groups=["source", "writer"],
+        group_table=tmp_path / "test.parquet",
+    )
+    assert {(row.column, row.group) for row in read_table(tmp_path / "test", GroupRow)} == {
+        ("source", "forum"),
+        ("source", "news"),
+    }
+    assert [row.slice for row in read_table(tmp_path / "test", SliceRow)] == ["source “forum”"]
