@@ -64,7 +64,7 @@ VERSION = {
     "cell": 8,
     "tables": 15,
     "figures": 15,
-    "paper": 11,
+    "paper": 12,
     "report": 14,
     "tune": 1,
 }

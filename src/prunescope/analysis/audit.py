@@ -201,6 +201,8 @@ def audit(
         summary["groups"] = group_summary(results.groups)
     if find_slices and pair.dense.labelled:
         known_of = dict(group_columns or {})
+        if dense and pruned:
+            known_of |= _same_columns(pair.dense, dense[0], pruned[0], reading)
         if texts is not None:
             known_of |= further_columns(pair.dense, texts, reading, text_columns)
         if metadata is not None:
@@ -229,6 +231,16 @@ def audit(
             )
             write_text(folder / "report.html", page(folder, shown if by_example is None else by_example))
     return summary
+
+
+def _same_columns(side: Predictions, dense: Path, pruned: Path, reading: Reading) -> dict[str, np.ndarray]:
+    """Further columns that the tables of both sides have alike: they are of the examples, not of the models."""
+    first, second = (further_columns(side, path, reading, ("seed", "logits")) for path in (dense, pruned))
+    return {
+        name: values
+        for name, values in first.items()
+        if name in second and np.array_equal(values, second[name])
+    }
 
 
 def _as_early(dense: Predictions, early: Predictions) -> bool:

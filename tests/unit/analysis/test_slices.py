@@ -257,3 +257,26 @@ def test_groups_of_a_studys_data_reach_its_cells(tmp_path: Path) -> None:
         ("source", "news"),
     }
     assert [row.slice for row in read_table(tmp_path / "test", SliceRow)] == ["source “forum”"]
+
+
+def test_columns_that_both_tables_have_alike(tmp_path: Path) -> None:
+    """``source`` is of the examples; ``sure`` is of each model, and tells who pays because it knows the answer."""
+    rng = np.random.default_rng(10)
+    n = 2000
+    label = rng.integers(0, 2, n)
+    source = np.where(rng.random(n) < 0.25, "forum", "news")
+    before = rng.random(n) < 0.9
+    after = harmed(rng, before, np.where(source == "news", 0.01, 0.4))
+    for name, right in (("dense", before), ("pruned", after)):
+        said = np.where(right, label, 1 - label)
+        known = {
+            "example": range(n),
+            "label": label,
+            "prediction": said,
+            "source": source,
+            "sure": right == before,
+        }
+        pd.DataFrame(known).to_csv(tmp_path / f"{name}.csv", index=False)
+    command = ["audit", "--dense", f"{tmp_path}/dense.csv", "--pruned", f"{tmp_path}/pruned.csv"]
+    assert main([*command, "--out", f"{tmp_path}/out"]) == 0
+    assert [row.slice for row in read_table(tmp_path / "out", SliceRow)] == ["source “forum”"]
