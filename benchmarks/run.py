@@ -88,6 +88,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "analysis": Benchmark("tables of the PIE paper's grid"),
     "embedded": Benchmark("the embedded study, its jobs started cold and warm"),
     "audit": Benchmark("the audit of two sets of models"),
+    "slices": Benchmark("slices that pay, and groups with their intervals"),
     "alpha_calibration": Benchmark("errors and power of verdicts on alpha", ("--studies", "200")),
     "orchestration": Benchmark("Snakemake over the grids"),
     "submission": Benchmark("jobs handed to SLURM", ("--jobs", "1000"), ("--add",), lacks=_slurm),

@@ -4,7 +4,8 @@
 # Once for all cells that are compared with the same dense models.
 rule el2n:
     input:
-        GRID.early,
+        early=GRID.early,
+        final=GRID.final,
     output:
         LAYOUT.el2n,
     log:
@@ -15,7 +16,7 @@ rule el2n:
         seeds=GRID.el2n_seeds,
         version=VERSION["el2n"],
     shell:
-        "prunescope el2n --early {input:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
+        "prunescope el2n --early {input.early:q} --final {input.final:q} --seeds {params.seeds:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule cell:
@@ -28,6 +29,7 @@ rule cell:
         metrics=GRID.pruned("metrics.json"),
         readability=GRID.readability,
         weights=GRID.weights,
+        table=GRID.group_table,
     output:
         test=LAYOUT.cell("test/summary.json"),
         train=LAYOUT.cell("train/summary.json"),
@@ -40,12 +42,13 @@ rule cell:
         seeds=GRID.seeds,
         confidence=STUDY.analysis.confidence,
         bins=STUDY.analysis.bins,
+        groups=GRID.groups,
         version=VERSION["cell"],
     shell:
         "prunescope cell --dense-test {input.dense_test:q} --pruned-test {input.pruned_test:q}"
         " --dense-train {input.dense_train:q} --pruned-train {input.pruned_train:q}"
         " --el2n {input.el2n:q} --metrics {input.metrics:q} --readability {input.readability:q}"
-        " --weights {input.weights:q}"
+        " --weights {input.weights:q} --table {input.table:q} --groups {params.groups:q}"
         " --seeds {params.seeds:q} --confidence {params.confidence} --bins {params.bins}"
         ' --out "$(dirname {output.models:q})" > {log:q} 2>&1'
 

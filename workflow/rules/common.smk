@@ -62,7 +62,7 @@ VERSION = {
     "encode": 1,
     "model": 2,
     "weights": 2,
-    "el2n": 1,
+    "el2n": 2,
     "cell": 8,
     "tables": 15,
     "figures": 15,

@@ -14,39 +14,45 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis import conditions, readability
+from prunescope.analysis import conditions, readability, slices
 from prunescope.analysis.alpha.corrected import Corrected
 from prunescope.analysis.alpha.distortion import Distortion, distortion
 from prunescope.analysis.audit_tables import MatrixRow
-from prunescope.analysis.certainty import certainty, summary_of
+from prunescope.analysis.certainty import certainty, summary_of, sureness
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
+from prunescope.analysis.data_map import by_epoch
+from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.el2n_file import About, read_scores, scores_of
-from prunescope.analysis.groups import group_rows, group_summary
+from prunescope.analysis.groups import are_groups, group_rows, group_summary
 from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
 from prunescope.analysis.paired import Changes, clusters_of, harm_tests, majority
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
 from prunescope.analysis.pies.seed_findings import seed_findings
+from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
-from prunescope.predictions.grouping import read_groups
+from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
-from prunescope.predictions.texts import Texts, read_texts
-
-#: From a folder with all tables of an audit, and texts by example, the page about them as HTML.
-Page = Callable[[Path, Mapping[Any, str] | None], str]
+from prunescope.predictions.texts import Texts, count_tokens, read_texts
 
 #: The texts of the examples in these rows.
 Shown = Callable[[Sequence[int]], Sequence[str]]
 
-#: PIEs whose texts are looked up for a page; it shows fewer.
-_MOST_SHOWN = 2000
+#: From a folder with all tables of an audit, and texts by example or row, the page about them as HTML.
+Page = Callable[[Path, Mapping[Any, str] | Shown | None], str]
+
+#: Questions of a log that are read for slices at most, and characters of them that are scored for readability.
+_MOST_QUESTIONS, _MOST_SCORED = 200_000, 3_000_000
+
+#: The column of the texts' lengths.
+_LENGTH = "length in tokens"
 
 
 def audit(
@@ -78,15 +84,17 @@ def audit(
     group_columns: Mapping[str, np.ndarray] | None = None,
     metadata: Path | None = None,
     language: str | None = None,
+    group_table: Path | None = None,
     replace: bool = False,
     seed_statistics: bool = True,
+    find_slices: bool = True,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a page) of who pays into ``out``.
 
     Args:
         dense, pruned: prediction tables, or users' own CSV or Parquet tables, of each side.
         out: a new or empty folder, or one an earlier audit wrote, which is replaced.
-        early: the dense models' predictions early in training, for EL2N.
+        early: the dense models' predictions early in training, for EL2N; of several epochs, for the data map.
         texts, text_columns: the examples' texts, for readability and the report.
         confidence: of the t interval of alpha, 0 to 1.
         bins: of EL2N scores.
@@ -109,7 +117,9 @@ def audit(
         group_columns: those of them that are read already: the group of every example of the dense side, or None.
         metadata: a table of more columns by example.
         language: of the texts, such as ``en``; None: as the table says, or it is found.
+        group_table: a table for ``groups`` alone, of which those with too many values are left out.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
+        find_slices: search for slices that pay, where there are labels.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -129,6 +139,8 @@ def audit(
     if not replace:
         check_free(out)
     table = _texts(texts, text_columns)
+    epochs = by_epoch(early)
+    early = epochs[0] if epochs else ()
     files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
     pair = paired_sides(read["dense"], read["pruned"], seeds)
@@ -137,14 +149,15 @@ def audit(
         of_labels = default_tolerance(pair.dense.label) if pair.dense.labelled else 0.0
         tolerance = of_labels or default_tolerance(pair.dense.prediction.ravel())
 
-    def column(name: str, option: str) -> np.ndarray:
-        if group_columns is not None and name in group_columns:
-            return group_columns[name]
+    def columns(names: Sequence[str], option: str) -> dict[str, np.ndarray]:
+        held = group_columns or {}
         tables = (*dense, *pruned) if group_columns is None else ()
-        more = [Path(path) for path in (*tables, texts, metadata) if path is not None]
-        return read_groups([name], pair.dense, more, reading, option)[name]
+        more = [Path(path) for path in (*tables, texts, metadata, group_table) if path is not None]
+        missing = [name for name in names if name not in held]
+        read_now = read_groups(missing, pair.dense, more, reading, option) if missing else {}
+        return {name: held[name] if name in held else read_now[name] for name in names}
 
-    together = None if clusters is None else _clusters(column(clusters, "--clusters"), clusters)
+    together = None if clusters is None else _clusters(columns([clusters], "--clusters")[clusters], clusters)
     results = _analyse(pair, confidence, tolerance or 0.0, similarity, together)
     if seed_statistics:
         if pair.dense.labelled and dense and pruned:
@@ -154,11 +167,15 @@ def audit(
     if early and not pair.dense.labelled:
         raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
     if early:
-        scores = scores_of(early, read["early"], seeds)
+        # What the dense models say in the end is one epoch more, of those that are there at the first.
+        final = (
+            [dense] if has_logits(list(dense)) and _as_early(pair.dense, read["early"].chosen(seeds)) else []
+        )
+        scores = scores_of(early, read["early"], seeds, [*epochs[1:], *final])
     elif el2n_scores is not None:
         scores = read_scores(el2n_scores, pair.dense)
     if scores is not None:
-        results.el2n, results.bins = scores.el2n, bins
+        results.el2n, results.bins, results.map = scores.el2n, bins, scores.map
     if table is not None and texts is not None:
         table = table.of(pair.dense.keys, texts)
     measured = None
@@ -169,6 +186,11 @@ def audit(
             readability.score_texts(table.texts, processes=processes, language=language or table.language),
             table,
         )
+    questions = table.texts if table is not None else None
+    if shown is not None and find_slices and len(pair.dense.examples) <= _MOST_QUESTIONS:
+        questions = slices.questions_of(shown(range(len(pair.dense.examples))))
+        if measured is None and sum(map(len, questions)) <= _MOST_SCORED:
+            measured = readability.score_texts(questions, processes=processes, language=language)
     if measured is not None:
         results.readability = readability.compare(measured, results.pies.is_pie, confidence, together)
     known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
@@ -186,11 +208,32 @@ def audit(
     }
     if together is not None:
         summary["clusters"] = {"column": clusters, "n": int(together.max()) + 1}
+    grouped: dict[str, np.ndarray] = {}
     if groups:
-        columns = {name: column(name, "--groups") for name in groups}
-        results.groups = group_rows(pair.dense, pair.pruned, columns, confidence, clusters=together)
+        grouped = columns(groups, "--groups")
+        if group_table is not None:
+            grouped = {name: values for name, values in grouped.items() if are_groups(values)}
+        results.groups = group_rows(pair.dense, pair.pruned, grouped, confidence, clusters=together)
         summary["groups"] = group_summary(results.groups)
+    # The tests of slices count examples.
+    if find_slices and pair.dense.labelled and together is None:
+        known_of = dict(group_columns or {})
+        if dense and pruned:
+            known_of |= _same_columns(pair.dense, dense[0], pruned[0], reading)
+        if texts is not None:
+            known_of |= further_columns(pair.dense, texts, reading, text_columns)
+        if metadata is not None:
+            known_of |= further_columns(pair.dense, metadata, reading, ())
+        if groups:
+            known_of |= grouped
+        if (sure := sureness(dense, pair.dense)) is not None:
+            known_of["confidence of the dense model"] = sure
+        results.slices = _slices(results, known_of, measured, questions, tolerance or 0.0)
+        summary["slices"] = results.slices.summary
     results.metrics = metrics
+    if metrics:
+        wanted = ("metric", "n_examples", "dense", "pruned", "change", "ci_low", "ci_high", "p_corrected")
+        summary["metrics"] = [{name: getattr(row, name) for name in wanted} for row in metrics]
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
     if asked:
@@ -200,15 +243,54 @@ def audit(
         write(folder, results)
         write_json(folder / "summary.json", summary)
         if page is not None:
-            of_example: Mapping[Any, str] | None = None
-            if table is not None:
-                of_example = dict(zip(table.examples.tolist(), table.texts, strict=True))
-            elif shown is not None:
-                rows = np.flatnonzero(results.pies.is_pie)[:_MOST_SHOWN]
-                names = pair.dense.keys[rows].tolist()
-                of_example = dict(zip(names, shown(rows.tolist()), strict=True))
-            write_text(folder / "report.html", page(folder, of_example))
+            by_example = (
+                None if table is None else dict(zip(table.examples.tolist(), table.texts, strict=True))
+            )
+            write_text(folder / "report.html", page(folder, shown if by_example is None else by_example))
     return summary
+
+
+def _same_columns(side: Predictions, dense: Path, pruned: Path, reading: Reading) -> dict[str, np.ndarray]:
+    """Further columns that the tables of both sides have alike: they are of the examples, not of the models."""
+    first, second = (further_columns(side, path, reading, ("seed", "logits")) for path in (dense, pruned))
+    return {
+        name: values
+        for name, values in first.items()
+        if name in second and np.array_equal(values, second[name])
+    }
+
+
+def _as_early(dense: Predictions, early: Predictions) -> bool:
+    """Whether both have the same seeds and examples."""
+    return np.array_equal(dense.seeds, early.seeds) and np.array_equal(dense.examples, early.examples)
+
+
+def _slices(
+    results: Results,
+    columns: Mapping[str, np.ndarray],
+    measured: np.ndarray | None,
+    questions: Sequence[str] | None,
+    tolerance: float,
+) -> slices.Found:
+    """Slices that pay, by columns of the user's and by what the audit knows of the examples.
+
+    Args:
+        columns: (n,) by name. measured: (n, 8) readability. questions: the examples' texts.
+    """
+    dense, pruned = results.dense, results.pruned
+    known = {**columns, **slices.of_labels(dense)}
+    if results.el2n is not None:
+        known["EL2N bin"] = bin_of(results.el2n, results.bins)
+    if measured is not None:
+        names = [name.replace("_", " ") for name in readability.FORMULAS]
+        columns = zip((*names, _LENGTH), measured.T, strict=True)
+        # Formulas are for English; of other texts there are none.
+        known |= {name: values for name, values in columns if not np.isnan(values).all()}
+    elif questions is not None:
+        known[_LENGTH] = np.array([count_tokens(text) for text in questions])
+    votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
+    texts = None if questions is None else lambda rows: [questions[row] for row in rows]
+    return slices.find(votes[0], votes[1], known, texts)
 
 
 def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict[str, Any]:

@@ -133,6 +133,21 @@ class El2nBin(Bin):
     score_high: A[float | None, "highest score"]
 
 
+@AUDIT_TABLES.add("data_map")
+@dataclass(frozen=True)
+class DataMapRow(Row):
+    """PIEs on the data map: how sure the dense models are of the truth over epochs, and how much that varies."""
+
+    confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
+    variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
+    n_examples: A[int, "examples in this part of the map"]
+    n_pies: A[int, "PIEs among them"]
+    pie_share: A[float | None, "n_pies / n_examples"]
+    correctness: A[float, "mean share of epochs at which they are answered right"]
+    el2n: A[float | None, "their mean EL2N score"]
+    n_epochs: A[int, "epochs"]
+
+
 @AUDIT_TABLES.add("readability")
 @dataclass(frozen=True)
 class Readability(Row):
@@ -206,3 +221,24 @@ class GroupRow(Row):
     to_right: A[int, "examples that become right"]
     p_value: A[float | None, "exact McNemar test of the two, two-sided"]
     p_corrected: A[float | None, "corrected by Holm's method over all groups"]
+
+
+@AUDIT_TABLES.add("slices")
+@dataclass(frozen=True)
+class SliceRow(Row):
+    """Slices whose examples are harmed beyond the rest: searched on one half of the examples, tested on the other."""
+
+    slice: A[str, "what its examples have in common, in words"]
+    n_examples: A[int, "examples in the slice, of both halves"]
+    harm: A[
+        float,
+        "share of its examples that become wrong less share that become right, by majority of the seeds; in the half "
+        "that confirms",
+    ]
+    harm_elsewhere: A[float, "the same of all other examples of that half"]
+    p_value: A[float, "one-sided Welch test that harm is no larger in the slice than elsewhere"]
+    p_corrected: A[float, "corrected by Holm's method over all slices tested"]
+    n_confirming: A[int, "examples of the slice in the half that confirms"]
+    to_wrong: A[int, "those of them that become wrong"]
+    to_right: A[int, "those that become right"]
+    model: A[str | None, "compressed model, in a suite"] = None

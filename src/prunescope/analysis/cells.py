@@ -13,6 +13,7 @@ from typing import Any
 from prunescope.analysis import el2n_file
 from prunescope.analysis.audit import NothingToCompareError, audit
 from prunescope.analysis.audit_tables import Score
+from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.tables.declared import write_table
 from prunescope.errors import DamagedFileError, UserError
 from prunescope.files import atomic_directory, read_json, write_json
@@ -26,6 +27,7 @@ class CellInputs:
     For the cell of the dense models themselves both sides are the same files. ``el2n``: scores of the
     training examples (``write_el2n``), None where answers are no classes. ``readability``: scores of the test
     texts, None for images. ``weights``: measures of the pruned models' weights, none where a study does without.
+    ``groups``: columns of ``table``, the test examples' data, by which these are grouped.
     """
 
     dense_test: Sequence[Path]
@@ -36,6 +38,8 @@ class CellInputs:
     metrics: Sequence[Path]
     readability: Path | None
     weights: Sequence[Path] = ()
+    groups: Sequence[str] = ()
+    table: Path | None = None
 
 
 def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence: float, bins: int) -> None:
@@ -57,6 +61,8 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
             inputs.pruned_test,
             out / "test",
             readability_scores=inputs.readability,
+            groups=inputs.groups,
+            group_table=inputs.table,
             **common,
         )
         # The training split serves EL2N; it can have hundreds of thousands of examples. Texts are not even
@@ -70,6 +76,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
                 out / "train",
                 el2n_scores=inputs.el2n,
                 seed_statistics=False,
+                find_slices=False,
                 **common,
             )
     if inputs.weights:
@@ -82,17 +89,18 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     write_json(out / "models.json", models)
 
 
-def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
+def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int], final: Sequence[Path] = ()) -> None:
     """Write the EL2N scores that cells of dense models with these seeds share.
 
     Args:
         early: every block's predictions of the dense models early in training.
+        final: the same at its end, for the data map.
 
     Raises:
         UserError: as ``analyse``.
     """
     with _damaged_aside():
-        el2n_file.write_scores(early, out, seeds)
+        el2n_file.write_scores(early, out, seeds, [final] if final and has_logits(final) else [])
 
 
 @contextmanager

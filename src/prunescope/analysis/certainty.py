@@ -37,6 +37,9 @@ _MOST_LOGITS = 3_000_000
 #: With more classes there are no rows by class.
 _MOST_CLASSES = 1_000
 
+#: Models whose confidence is looked at for slices.
+_MOST_SURE = 3
+
 #: Numbers held at once for one side.
 _CELLS = 1 << 20
 
@@ -74,6 +77,15 @@ def certainty(
         scaled = [_scaled(logits, dense.label, halves, dense.task) for logits in (first, second)]
         collected[1].add(dense.label, *scaled)
     return [row for scaled, one in enumerate(collected) for row in one.rows(bool(scaled))]
+
+
+def sureness(paths: Sequence[Path], side: Predictions) -> np.ndarray | None:
+    """(n,) probability of the likeliest class, mean over the first models; None for other tasks and without logits."""
+    if side.task != "single-label" or not paths or not has_logits(list(paths)):
+        return None
+    models = _models(paths, side.only(side.seeds[:_MOST_SURE]))
+    found = [np.exp(log_probabilities(logits.T.astype(np.float64)).max(axis=0)) for _, logits in models]
+    return np.asarray(np.mean(found, axis=0))
 
 
 def summary_of(rows: Sequence[Certainty]) -> dict[str, Any]:

@@ -13,11 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from prunescope.analysis.data_map import DataMap, measure
 from prunescope.analysis.el2n import el2n
 from prunescope.errors import UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Source
 from prunescope.predictions.store import Predictions, read_predictions
+
+#: Columns of the data map.
+_OF_MAP = ("confidence", "variability", "correctness")
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,11 @@ class About:
 
 @dataclass(frozen=True)
 class Scores:
-    """el2n: (n,) float64, in the order of the examples."""
+    """el2n: (n,) float64, in the order of the examples. map: over the early tables and later ones."""
 
     about: About
     el2n: np.ndarray
+    map: DataMap | None = None
 
 
 def digest(side: Predictions) -> str:
@@ -50,19 +55,30 @@ def digest(side: Predictions) -> str:
     return found.hexdigest()
 
 
-def scores_of(paths: Sequence[Path], early: Predictions, seeds: Collection[int] | None) -> Scores:
+def scores_of(
+    paths: Sequence[Path],
+    early: Predictions,
+    seeds: Collection[int] | None,
+    later: Sequence[Sequence[Path]] = (),
+) -> Scores:
     """Scores over some of the seeds of tables that are read already; None: over all.
 
+    Args:
+        later: tables of the same models at later epochs, by epoch, for the data map.
+
     Raises:
-        UserError: as ``el2n.el2n``.
+        UserError: as ``el2n.el2n`` and ``data_map.measure``.
     """
-    found = el2n(paths, early.chosen(seeds))
+    chosen = early.chosen(seeds)
+    found = el2n(paths, chosen)
     about = About(digest(early), early.seeds.tolist(), early.described, list(early.sources))
-    return Scores(about, found)
+    return Scores(about, found, measure([paths, *later], chosen) if later else None)
 
 
-def write_scores(paths: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
-    """Compute scores over ``seeds`` and write them: Parquet with ``example`` and ``el2n``.
+def write_scores(
+    paths: Sequence[Path], out: Path, seeds: Collection[int], later: Sequence[Sequence[Path]] = ()
+) -> None:
+    """Compute scores over ``seeds`` and write them: Parquet with ``example``, ``el2n`` and the data map.
 
     Where every seed diverged there are no rows.
 
@@ -71,8 +87,11 @@ def write_scores(paths: Sequence[Path], out: Path, seeds: Collection[int]) -> No
     """
     early = read_predictions(paths)
     if len(early.chosen(seeds).seeds):
-        scores = scores_of(paths, early, seeds)
+        scores = scores_of(paths, early, seeds, later)
         columns = {"example": pa.array(early.examples), "el2n": pa.array(scores.el2n)}
+        if scores.map is not None:
+            columns |= {name: pa.array(getattr(scores.map, name)) for name in _OF_MAP}
+            columns["n_epochs"] = pa.array(np.full(len(early.examples), scores.map.n_epochs, np.int32))
     else:
         scores = Scores(About("", [], early.described, list(early.sources)), np.zeros(0))
         columns = {"example": pa.array([], pa.int64()), "el2n": pa.array([], pa.float64())}
@@ -96,5 +115,11 @@ def read_scores(path: Path, side: Predictions) -> Scores:
         raise UserError(f"{path}: every seed diverged; EL2N needs one that did not")
     if about.truth != digest(side):
         raise UserError(f"{path}: EL2N scores of other examples or labels; delete it and run again")
-    batches = [batch["el2n"].to_numpy() for batch in source.batches(["el2n"])]
-    return Scores(about, np.concatenate(batches))
+    names = ["el2n", *((*_OF_MAP, "n_epochs") if "n_epochs" in source.columns else ())]
+    batches = list(source.batches(names))
+    found = {name: np.concatenate([batch[name].to_numpy() for batch in batches]) for name in names}
+    scores = found.pop("el2n")
+    if not found:
+        return Scores(about, scores)
+    n_epochs = int(found.pop("n_epochs")[0])
+    return Scores(about, scores, DataMap(**found, n_epochs=n_epochs))

@@ -69,6 +69,12 @@ def group_rows(
     return _rows(names, groups, codes, right, confidence, draws, clusters)
 
 
+def are_groups(values: np.ndarray) -> bool:
+    """Whether a column, (n,) texts or None, has few enough values, or numbers."""
+    distinct = set(values.tolist()) - {None, ""}
+    return len(distinct) <= _MOST_GROUPS or all(_number(str(text)) is not None for text in distinct)
+
+
 def _coded(name: str, values: np.ndarray, source: str) -> tuple[str, np.ndarray, list[str]]:
     """(n,) group numbers of a column, and the groups' names in order."""
     texts = np.array(

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.audit import Page, audit, check_free, paired_sides
-from prunescope.analysis.audit_tables import MatrixRow
+from prunescope.analysis.audit_tables import MatrixRow, SliceRow
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.paired import FEWEST, crossed, majority, mcnemar, of_outcomes
+from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, slices_of
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError, listed
@@ -45,6 +46,14 @@ class Cell:
     groups: Mapping[str, np.ndarray] | None = None
     files: tuple[Sequence[Path], Sequence[Path]] = ((), ())
     loglikelihoods: tuple[np.ndarray, np.ndarray] | None = None
+    benchmarks: Sequence[str] = ()
+
+    @property
+    def of_pool(self) -> TaskOfModel:
+        """What is kept of it for the tables over all tasks."""
+        return TaskOfModel(
+            self.task, self.benchmarks, self.leading, self.metrics, self.groups or {}, self.prompts
+        )
 
 
 def cells(
@@ -130,6 +139,7 @@ def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
         said=said,
         prompts=task.prompts,
         loglikelihoods=task.loglikelihoods,
+        benchmarks=task.evaluation.benchmarks,
         groups={
             name: values
             for name, values in task.groups.items()
@@ -309,6 +319,7 @@ def suite(
     without: dict[str, dict[str, None]] = {}
     rows: list[MatrixRow] = []
     held: list[dict[str, Any]] = []
+    pools: dict[str, list[TaskOfModel]] = {}
     with atomic_directory(out.resolve()) as folder:
         for cell in found:
             place = f"{names.of(cell.model)}/{names.of(cell.task, cell.model)}"
@@ -330,11 +341,15 @@ def suite(
             own = rows_of(cell, summary, confidence)
             rows += own
             held.append({"model": cell.model, "task": cell.task, "folder": place, **_brief(summary, own[0])})
+            pools.setdefault(cell.model, []).append(cell.of_pool)
             each(cell, summary)
+        of_benchmarks = _benchmark_rows(pools, confidence)
+        rows += [row for own in of_benchmarks.values() for row in own]
         rows = corrected(rows)
         for one in held:
             leading = next(row for row in rows if (row.model, row.task) == (one["model"], one["task"]))
             one["p_corrected"] = leading.p_corrected
+        slices = {model: slices_of(pool) for model, pool in pools.items()}
         models = list(dict.fromkeys(one["model"] for one in held))
         summary = {
             "suite": True,
@@ -342,7 +357,11 @@ def suite(
             "tasks": list(dict.fromkeys(one["task"] for one in held)),
             "folders": sorted({one["folder"].partition("/")[0] for one in held}),
             "confidence": confidence,
-            "overall": [_overall(model, held) for model in models],
+            "overall": [{**_overall(model, held), "slices": slices[model].summary} for model in models],
+            "benchmarks": [
+                {"n_tasks": n, **vars(next(row for row in rows if (row.model, row.task) == (model, name)))}
+                for model, name, n in of_benchmarks
+            ],
             "cells": held,
             "warnings": [
                 *dict.fromkeys(line for one in held for line in one.pop("warnings")),
@@ -356,9 +375,24 @@ def suite(
                     f"--groups: no column {name!r} in the logs; a table with it can be given with --metadata"
                 )
         write_table(folder, MatrixRow, rows)
+        found_slices = [replace(row, model=model) for model, one in slices.items() for row in one.rows]
+        write_table(folder, SliceRow, found_slices)
         write_json(folder / "summary.json", summary)
         write_text(folder / "report.html", suite_page(folder))
     return summary
+
+
+def _benchmark_rows(
+    pools: Mapping[str, Sequence[TaskOfModel]], confidence: float
+) -> dict[tuple[str, str, int], list[MatrixRow]]:
+    """Rows of each model, benchmark and number of its tasks: every metric over the examples of all of them."""
+    found = {}
+    for model, pool in pools.items():
+        for name, parts in benchmarks(pool).items():
+            rows = [_row(model, name, metric, *pair, confidence) for metric, pair in joined(parts).items()]
+            if rows:
+                found[model, name, len(parts)] = rows
+    return found
 
 
 def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **options: Any) -> dict[str, Any]:

@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis import el2n
+from prunescope.analysis import data_map, el2n
 from prunescope.analysis.alpha.distortion import Distortion
 from prunescope.analysis.audit_tables import (
     Certainty,
     ClassCount,
     ClassScore,
+    DataMapRow,
     El2nBin,
     GroupRow,
     MatrixRow,
@@ -27,10 +28,13 @@ from prunescope.analysis.audit_tables import (
     Recall,
     Score,
     SeedAlpha,
+    SliceRow,
 )
 from prunescope.analysis.class_scores import ClassScores
+from prunescope.analysis.data_map import DataMap
 from prunescope.analysis.pies.seed_findings import SeedFindings
 from prunescope.analysis.pies.votes import Pies
+from prunescope.analysis.slices import Found
 from prunescope.analysis.tables.declared import header, write_table
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Array
@@ -49,11 +53,14 @@ FILES = (
     "certainty.csv",
     "el2n.csv",
     "el2n_scores.parquet",
+    "data_map.csv",
+    "data_map.parquet",
     "readability.csv",
     "pie_share_by_seeds.csv",
     "spearman.parquet",
     "matrix.csv",
     "groups.csv",
+    "slices.csv",
     "report.html",
 )
 
@@ -76,10 +83,12 @@ class Results:
     seeds: SeedFindings | None = None
     class_scores: ClassScores | None = None
     el2n: np.ndarray | None = None
+    map: DataMap | None = None
     bins: int = 20
     readability: Sequence[Readability] | None = None
     metrics: Sequence[MatrixRow] = ()
     groups: Sequence[GroupRow] = ()
+    slices: Found | None = None
     certainty: Sequence[Certainty] = ()
     task_metrics: Mapping[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
@@ -154,12 +163,19 @@ def write(folder: Path, results: Results) -> None:
         held = {"example": pa.array(results.dense.keys), "el2n": pa.array(results.el2n)}
         _write_parquet(folder / "el2n_scores.parquet", pa.table(held))
         write_table(folder, El2nBin, el2n.bin_rows(results.el2n, results.pies.is_pie, results.bins))
+    if results.map is not None:
+        of_map = {name: getattr(results.map, name) for name in ("confidence", "variability", "correctness")}
+        held = {"example": pa.array(results.dense.keys), **{k: pa.array(v) for k, v in of_map.items()}}
+        _write_parquet(folder / "data_map.parquet", pa.table(held))
+        write_table(folder, DataMapRow, data_map.rows(results.map, results.pies.is_pie, results.el2n))
     if results.readability is not None:
         write_table(folder, Readability, results.readability)
     if results.metrics:
         write_table(folder, MatrixRow, results.metrics)
     if results.groups:
         write_table(folder, GroupRow, results.groups)
+    if results.slices is not None:
+        write_table(folder, SliceRow, results.slices.rows)
     if results.seeds is not None:
         _write_seeds(folder, results, results.seeds)
 

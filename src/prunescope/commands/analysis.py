@@ -29,6 +29,7 @@ def add_commands(commands: Any) -> None:
         stage=True,
     )
     add_files(el2n, "--early", "predictions of the dense models early in training")
+    add_files(el2n, "--final", "the same at its end, for the data map", required=False)
     _add_seeds(el2n)
     add_file(el2n, "--out", "Parquet file for the scores")
     el2n.set_defaults(run=_el2n)
@@ -53,6 +54,14 @@ def add_commands(commands: Any) -> None:
     add_files(cell, "--readability", "readability scores of the test split's texts, one file", required=False)
     add_files(
         cell, "--weights", "measures of the weights that are left, a file per block of seeds", required=False
+    )
+    add_files(cell, "--table", "the test examples' data, one file, for --groups", required=False)
+    cell.add_argument(
+        "--groups",
+        nargs="*",
+        default=[],
+        metavar="COLUMN",
+        help="columns of it by which examples are grouped",
     )
     _add_seeds(cell)
     cell.add_argument(
@@ -92,7 +101,7 @@ def _el2n(arguments: argparse.Namespace) -> int:
     from prunescope.analysis.cells import without_pandas, write_el2n
 
     with without_pandas():
-        write_el2n(arguments.early, arguments.out, arguments.seeds)
+        write_el2n(arguments.early, arguments.out, arguments.seeds, arguments.final)
     return 0
 
 
@@ -108,6 +117,8 @@ def _cell(arguments: argparse.Namespace) -> int:
         metrics=arguments.metrics,
         readability=arguments.readability[0] if arguments.readability else None,
         weights=arguments.weights,
+        groups=arguments.groups,
+        table=arguments.table[0] if arguments.table else None,
     )
     with without_pandas():
         analyse(

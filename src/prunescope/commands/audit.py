@@ -20,6 +20,9 @@ from prunescope.files import write_text
 #: Warnings printed; the page has all of them.
 _MOST_WARNINGS = 20
 
+#: Metrics of a log that are printed.
+_MOST_METRICS = 6
+
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
 EXIT_MISSED = 3
 
@@ -225,7 +228,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(summary: Mapping[str, Any]) -> None:
-    from prunescope.report import sentences, suite_page
+    from prunescope.report import sentences, suite_page, who
 
     for line in sentences.read_lines(summary):
         print(line)
@@ -237,9 +240,11 @@ def _print(summary: Mapping[str, Any]) -> None:
     if summary.get("suite"):
         for one in summary["overall"]:
             print(suite_page.headline(one))
+            for line in who.slice_sentences(one["slices"]):
+                print(f"  {line}")
         return
     print(headlines(summary))
-    for line in sentences.group_sentences(summary):
+    for line in [*sentences.group_sentences(summary), *who.slice_sentences(summary.get("slices"))]:
         print(line)
 
 
@@ -328,6 +333,12 @@ def headlines(summary: Mapping[str, Any]) -> str:
     lines += [
         f"{name}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned{_of_pairs(one, summary)}"
         for name, one in {summary["metric"]: own, **(summary.get("task_metrics") or {})}.items()
+    ]
+    lines += [
+        f"{one['metric']}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned (corrected p = "
+        f"{one['p_corrected']:.2g})"
+        for one in (summary.get("metrics") or ())[:_MOST_METRICS]
+        if one["metric"] != summary["metric"] and one["p_corrected"] is not None
     ]
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)

@@ -69,6 +69,11 @@ BUILT_IN: dict[str, Family] = {
         "Share of PIEs among training examples by bin of EL2N score, a panel per data set and architecture.",
         "prunescope.figures.el2n:draw_by_pruner",
     ),
+    "data_map": Family(
+        "Data map",
+        "Share of PIEs among training examples by confidence and variability of the dense models over epochs.",
+        "prunescope.figures.data_map:draw",
+    ),
     "readability": Family(
         "Readability and length",
         "Readability and length of the PIEs' texts, divided by the mean over all test texts.",

@@ -205,6 +205,11 @@ def _arrays(path: Path) -> pa.Table:
             values = {name: held[name] for name in ("predictions", "label_ids") if name in held.files}
             names = list(held.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if "allow_pickle" in str(error):
+            raise UserError(
+                f"{path}: holds Python objects, not arrays; of a tuple of predictions save the logits alone: "
+                "numpy.savez(file, predictions=output.predictions[0], label_ids=output.label_ids)"
+            ) from None
         raise UserError(f"{path}: not a whole .npz file ({_reason(error)}); write it again") from None
     if "predictions" not in values:
         raise UserError(f"{path}: no array 'predictions'; the file has {listed(names)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,25 @@ def read_groups(
     return {name: found[name] for name in wanted}
 
 
-def _values(
-    source: Source, names: Sequence[str], side: Predictions, reading: Reading
+def further_columns(
+    side: Predictions, path: Path, reading: Reading, without: Collection[str]
 ) -> dict[str, np.ndarray]:
+    """As ``read_groups``, of all columns of a file that hold single values; ids, labels and predictions are none.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    source = open_table(path, reading)
+    roles = {*reading.columns.values(), *without, "n_tokens"}
+    usual = {name for names in USUAL.values() for name in names}
+    names = [name for name in source.columns if name not in roles and bare(name) not in usual]
+    return _values(source, names, side, reading, lists=False) if names else {}
+
+
+def _values(
+    source: Source, names: Sequence[str], side: Predictions, reading: Reading, lists: bool = True
+) -> dict[str, np.ndarray]:
+    """``lists``: a column of lists is an error; else it is left out."""
     column = _example_column(source, reading)
     n = len(side.keys)
     row = {key: i for i, key in enumerate(side.keys.tolist())}
@@ -65,11 +81,15 @@ def _values(
         for name in names:
             array = plain(batch[name])
             if is_list(array.type) or pa.types.is_struct(array.type):
+                if not lists:
+                    found.pop(name, None)
+                    continue
                 raise UserError(
                     f"--groups: column {name!r} of {source.path} holds {array.type}, not single values"
                 )
             values = np.array(pc.cast(array, pa.string()).to_pylist(), dtype=object)
-            found[name][at[at >= 0]] = values[at >= 0]
+            if name in found:
+                found[name][at[at >= 0]] = values[at >= 0]
     return found
 
 

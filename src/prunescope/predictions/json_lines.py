@@ -15,6 +15,9 @@ from prunescope.errors import UserError
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
+#: What pipelines call the texts that they make.
+_TEXTS = ("generated_text", "summary_text", "translation_text")
+
 #: Other ways to pack a file that pyarrow knows by their suffix.
 _PACKED = frozenset({".bz2", ".zst", ".lz4"})
 
@@ -84,7 +87,13 @@ def _chained(first: str, rest: Iterator[str] | TextIOWrapper) -> Iterator[str]:
 
 def _array(path: Path, text: str) -> list[dict[str, Any]]:
     try:
-        rows = json.loads(text)
+        try:
+            rows = json.loads(text)
+        except json.JSONDecodeError as error:
+            if not error.msg.startswith("Extra data"):
+                raise
+            # A list on each line, as pipelines return for one text each.
+            rows = [json.loads(line) for line in text.splitlines() if line.strip()]
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path}: not a JSON file ({_short(error)}): cut off or damaged; write it again"
@@ -106,10 +115,28 @@ def is_pipeline(row: object) -> bool:
 
 
 def _best(row: object) -> object:
-    """Of the list of all classes that a pipeline gives with ``top_k``, the one with the highest score."""
-    if isinstance(row, list) and row and all(map(is_pipeline, row)):
-        return max(row, key=lambda one: one["score"])
-    return row
+    """The answer of a Hugging Face pipeline as its label and score; of all classes with ``top_k``, the likeliest one.
+
+    Texts, answers and the entities of a text are labels too. Anything else as it is.
+    """
+    if isinstance(row, list):
+        if row and all(map(is_pipeline, row)):
+            return max(row, key=lambda one: one["score"])
+        if all(isinstance(one, dict) and {"entity", "entity_group"} & one.keys() for one in row):
+            found = [f"{one.get('entity_group', one.get('entity'))}: {one.get('word')}" for one in row]
+            return {"label": "; ".join(found) or "(no entity)", "score": 1.0}
+        return _best(row[0]) if row and isinstance(row[0], dict) and is_pipeline(_best(row[0])) else row
+    if not isinstance(row, dict):
+        return row
+    if {"labels", "scores"} <= row.keys() <= {"sequence", "labels", "scores"} and row["scores"]:
+        score, label = max(zip(row["scores"], row["labels"], strict=False), key=lambda one: one[0])
+        return {"label": label, "score": score}
+    if row.keys() == {"score", "start", "end", "answer"}:
+        return {"label": str(row["answer"]), "score": row["score"]}
+    text = next((row[name] for name in _TEXTS if row.keys() == {name}), None)
+    if isinstance(text, list) and text and isinstance(text[-1], dict):
+        text = text[-1].get("content")
+    return row if text is None else {"label": str(text), "score": 1.0}
 
 
 def _short(error: BaseException) -> str:

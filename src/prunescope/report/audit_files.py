@@ -32,12 +32,19 @@ FILES: dict[str, str] = {
     "alpha.csv": "accuracy and α of each seed",
     "el2n.csv": "PIEs by bin of EL2N score",
     "el2n_scores.parquet": "EL2N score of every example",
+    "data_map.parquet": "every example: confidence, variability and correctness of the dense models over epochs",
+    "data_map.csv": "PIEs by confidence and variability of the dense models over epochs",
     "readability.csv": "readability and length of PIEs and of all texts",
     "pie_share_by_seeds.csv": "share of PIEs and noise floor by number of models that vote",
     "matrix.csv": "every metric of the log",
     "groups.csv": "score, its change and harm by group",
+    "slices.csv": "slices whose examples pay beyond the rest",
     "spearman.parquet": "every example: rank correlation of its classes' mean probabilities",
 }
+
+
+#: What happens to an example whose answer changes; by whether the dense and the pruned vote are right.
+KINDS = ("wrong before and after", "became right", "became wrong", "right before and after")
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,11 @@ class Pie:
     pruned_agreement: float | None
     dense_right: bool
     pruned_right: bool
+
+    @property
+    def kind(self) -> str:
+        """What compression does to the example."""
+        return KINDS[2 * self.dense_right + self.pruned_right]
 
 
 @dataclass(frozen=True)
@@ -178,6 +190,10 @@ class AuditFiles:
         return [vars(row) for row in self._rows(audit_tables.El2nBin) if row.pie_share is not None]
 
     @cached_property
+    def data_map(self) -> list[audit_tables.DataMapRow]:
+        return self._rows(audit_tables.DataMapRow)
+
+    @cached_property
     def readability(self) -> list[Row]:
         return [vars(row) for row in self._rows(audit_tables.Readability)]
 
@@ -196,6 +212,10 @@ class AuditFiles:
     @cached_property
     def groups(self) -> list[audit_tables.GroupRow]:
         return self._rows(audit_tables.GroupRow)
+
+    @cached_property
+    def slices(self) -> list[audit_tables.SliceRow]:
+        return self._rows(audit_tables.SliceRow)
 
     @cached_property
     def pies(self) -> list[Pie]:
@@ -239,7 +259,9 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
         )
         table = table.append_column("together", total)
         order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
-        found = table.take(order[:most]).to_pylist()
+        if len(order) > most:
+            order = _spread(table, order, most, rule)
+        found = table.take(order).to_pylist()
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not a table of votes ({reason}); run the audit again") from None
@@ -256,6 +278,29 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
         )
         for row in found
     ]
+
+
+def _spread(table: Any, order: Any, most: int, rule: tuple[str, Any]) -> list[int]:
+    """The first so many rows; of the last ones that agree alike, as many of each kind as there are, from all examples.
+
+    One model a side always agrees with itself: then all rows are alike.
+    """
+    rows, together = order.to_pylist(), table["together"].take(order).to_pylist()
+    least = together[most - 1]
+    first = [row for row, value in zip(rows, together, strict=True) if value > least]
+    alike = [row for row, value in zip(rows, together, strict=True) if value == least]
+    alike = alike[:: max(1, len(alike) // (20 * most))]
+    turn: dict[int, int] = {}
+    places = []
+    for row, one in zip(alike, table.take(alike).to_pylist(), strict=True):
+        right = [
+            is_right(rule[0], one["label"], one[vote], rule[1]) for vote in ("dense_vote", "pruned_vote")
+        ]
+        kind = 2 * right[0] + right[1]
+        turn[kind] = turn.get(kind, 0) + 1
+        places.append((turn[kind], -kind, row))
+    chosen = {row for _, _, row in sorted(places)[: most - len(first)]}
+    return first + [row for row in alike if row in chosen]
 
 
 def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +10,14 @@ from prunescope.report import page, parts, sentences
 from prunescope.report.audit_files import AuditFiles
 
 
-def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = None) -> str:
+def render(directory: Path, texts: parts.Shown | None = None) -> str:
     """The page for an audit folder, from its files alone.
 
     Args:
         directory: the folder with ``summary.json`` and the other files of the audit; files that its
             task does not have may be missing.
-        texts: text by example, or one per row of ``pies.parquet``; shown beside the PIEs as text, whatever it holds.
+        texts: text by example, one per row of ``pies.parquet``, or a function of rows; shown as text, whatever it
+            holds.
 
     Raises:
         UserError: ``summary.json`` is missing or a file cannot be read.
@@ -32,11 +33,9 @@ def render(directory: Path, texts: Mapping[Any, str] | Sequence[str] | None = No
         contents=parts.contents(
             body,
             *([("metrics", "Metrics")] if audit.metrics else []),
-            *([("groups", "Groups")] if audit.groups else []),
             ("compared", "What was compared"),
         ),
         classes_link="classes.csv",
-        group_sentences=sentences.group_sentences(audit.summary),
         compared=_compared(audit.summary),
         **body,
     )

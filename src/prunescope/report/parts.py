@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.report import sentences, svg, svg_lines
-from prunescope.report.audit_files import AuditFiles, ClassRow, Row
+from prunescope.analysis.audit_tables import DataMapRow
+from prunescope.report import sentences, svg, svg_lines, who
+from prunescope.report.audit_files import KINDS, AuditFiles, ClassRow, Row
 
 #: Classes on a page; ``classes.csv`` has all.
 MOST_CLASSES = 200
+
+#: Texts by example, one per row of ``pies.parquet``, or a function of rows.
+Shown = Mapping[Any, str] | Sequence[str] | Callable[[Sequence[int]], Sequence[str]]
 
 #: Names as a reader knows them.
 MEASURES = {
@@ -28,7 +32,7 @@ MEASURES = {
 
 def body(
     audit: AuditFiles,
-    texts: Mapping[Any, str] | Sequence[str] | None = None,
+    texts: Shown | None = None,
     el2n: Sequence[Row] | None = None,
     split: str = "",
 ) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def body(
 
     Args:
         audit: the audit folder.
-        texts: text by example, or one per row of ``pies.parquet``, where there are texts.
+        texts: text by example, one per row of ``pies.parquet``, or a function of rows, where there are texts.
         el2n: EL2N bins of another split, with ``split`` saying of which; else the audit's own.
     """
     summary = audit.summary
@@ -82,6 +86,10 @@ def body(
         "readability_reach": max([*ratios, 0.02]),
         "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
+        "data_map": _data_map(audit.data_map),
+        "group_sentences": sentences.group_sentences(summary),
+        "slice_sentences": who.slice_sentences(summary.get("slices")),
+        "pie_kinds": _kinds(audit),
         "texts": None if texts is None else _texts(audit, texts),
     }
 
@@ -103,8 +111,38 @@ def that_matter(rows: Sequence[ClassRow]) -> list[ClassRow]:
     return [row for i, row in enumerate(rows) if i in chosen]
 
 
-def _texts(audit: AuditFiles, texts: Mapping[Any, str] | Sequence[str]) -> dict[Any, str]:
+def _data_map(rows: Sequence[DataMapRow]) -> dict[str, Any] | None:
+    """PIEs among easy, ambiguous and hard examples; None without a map."""
+    parts: dict[str, list[DataMapRow]] = {"easy": [], "ambiguous": [], "hard": []}
+    for row in rows:
+        varied = "ambiguous" if row.variability >= 0.2 else "easy"
+        parts["hard" if row.confidence < 0.5 else varied].append(row)
+    found: list[dict[str, Any]] = []
+    for name, own in parts.items():
+        if n := sum(row.n_examples for row in own):
+            means = {
+                key: sum((getattr(row, key) or 0.0) * row.n_examples for row in own) / n
+                for key in ("correctness", "el2n")
+            }
+            pies = sum(row.n_pies for row in own)
+            found.append({"name": name, "n_examples": n, "n_pies": pies, "pie_share": pies / n, **means})
+    if not found:
+        return None
+    shares = ", ".join(f"{sentences.percent(one['pie_share'])} of the {one['name']} ones" for one in found)
+    return {"rows": found, "n_epochs": rows[0].n_epochs, "sentence": f"PIEs are {shares}."}
+
+
+def _kinds(audit: AuditFiles) -> list[str]:
+    """What happens to the PIEs that are shown; nothing where there are no labels."""
+    there = {pie.kind for pie in audit.pies}
+    return [] if audit.summary.get("labelled") is False else [kind for kind in KINDS[::-1] if kind in there]
+
+
+def _texts(audit: AuditFiles, texts: Shown) -> dict[Any, str]:
     """Texts of the PIEs that are shown, by example."""
+    if callable(texts):
+        held = texts([pie.row for pie in audit.pies])
+        return {pie.example: text for pie, text in zip(audit.pies, held, strict=True)}
     if isinstance(texts, Mapping):
         return {pie.example: texts[pie.example] for pie in audit.pies if pie.example in texts}
     return {pie.example: texts[pie.row] for pie in audit.pies if pie.row < len(texts)}
@@ -116,10 +154,13 @@ def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str
     known = [
         ("answer", "Answer", True),
         ("classes", "Classes", bool(audit.classes)),
+        ("groups", "Groups", bool(audit.groups)),
+        ("slices", "Slices", bool(parts["slice_sentences"])),
         ("seeds", "Seeds", bool(audit.seeds)),
         ("certainty", "Probabilities", bool(parts["certainty"])),
         ("models", "Number of models", parts["by_seeds"]["chart"] is not None),
         ("el2n", "Influence", parts["el2n"]["chart"] is not None),
+        ("map", "Data map", bool(parts["data_map"])),
         ("text", "Readability", bool(parts["readability"])),
         ("pies", "PIEs", True),
     ]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.analysis.audit_tables import MatrixRow
+from prunescope.analysis.audit_tables import MatrixRow, SliceRow
 from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.tables.declared import read_table
 from prunescope.figures.style import pretty_metric
 from prunescope.files import read_json
-from prunescope.report import page, sentences
+from prunescope.report import page, sentences, who
 
 
 def render(directory: Path) -> str:
@@ -27,7 +27,12 @@ def render(directory: Path) -> str:
         title="Who pays for these compressions?",
         summary=summary,
         cells=cells,
-        headlines=[headline(one) for one in summary["overall"]],
+        headlines=[
+            {"text": headline(one), "who": who.slice_sentences(one["slices"])} for one in summary["overall"]
+        ],
+        pooled={(one["model"], one["task"]): one for one in summary["benchmarks"]},
+        benchmarks={one["task"]: one["n_tasks"] for one in summary["benchmarks"]},
+        slices=read_table(Path(directory), SliceRow),
         rows=read_table(Path(directory), MatrixRow),
         level=LEVEL,
     )
@@ -63,8 +68,11 @@ def markdown(summary: Mapping[str, Any]) -> str:
     """
     lines = ["## Who pays for this compression?", ""]
     if summary.get("suite"):
-        lines += [f"- {_escaped(headline(one))}" for one in summary["overall"]]
-        lines += ["", *_table([(one["model"], one["task"], one) for one in summary["cells"]])]
+        for one in summary["overall"]:
+            lines.append(f"- {_escaped(headline(one))}")
+            lines += [f"  - {_escaped(line)}" for line in who.slice_sentences(one["slices"])]
+        rows = [*summary["benchmarks"], *summary["cells"]]
+        lines += ["", *_table([(one["model"], one["task"], one) for one in rows])]
     else:
         lines += [f"- {_escaped(sentence)}" for sentence in sentences.story(summary)]
         flips, change = summary.get("mcnemar") or {}, summary.get("change") or {}
@@ -80,7 +88,8 @@ def markdown(summary: Mapping[str, Any]) -> str:
             **{name: summary[name] for name in ("n_examples", "n_pies")},
         }
         lines += ["", *_table([("pruned", str(summary.get("task_name", summary["task"])), row)])]
-    lines += [line for one in sentences.group_sentences(summary) for line in ("", _escaped(one))]
+    told = [*sentences.group_sentences(summary), *who.slice_sentences(summary.get("slices"))]
+    lines += [line for one in told for line in ("", _escaped(one))]
     if warnings := summary.get("warnings"):
         lines += ["", *(f"> Warning: {_escaped(line)}" for line in warnings)]
     return "\n".join(lines) + "\n"
@@ -106,7 +115,7 @@ def _table(cells: Sequence[tuple[str, str, Mapping[str, Any]]]) -> list[str]:
             sentences.score_text(one["pruned"], of),
             sentences.change_text(one["change"], of),
             interval,
-            sentences.percent(one["n_pies"] / one["n_examples"]),
+            sentences.percent(one["n_pies"] / one["n_examples"]) if "n_pies" in one else sentences.GAP,
             sentences.count(one["to_wrong"]),
             sentences.count(one["to_right"]),
             page.p_value(one["p_corrected"]),

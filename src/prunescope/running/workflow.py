@@ -264,6 +264,10 @@ class WorkflowGrid:
     def early(self, wildcards: Any) -> list[str]:
         return self._of_blocks(self.study.dense_cells[wildcards.dataset, wildcards.arch], "early.parquet")
 
+    def final(self, wildcards: Any) -> list[str]:
+        """Predictions of the training examples by the models of ``early``, at the end of training."""
+        return self._of_blocks(self.study.dense_cells[wildcards.dataset, wildcards.arch], "train.parquet")
+
     def el2n(self, wildcards: Any) -> list[str]:
         """EL2N scores over the seeds of a cell, where there are any."""
         if not self.study.has_el2n(wildcards.dataset, wildcards.arch):
@@ -276,6 +280,15 @@ class WorkflowGrid:
         if self.study.datasets[wildcards.dataset].input != "text":
             return []
         return [self.layout.data("readability.parquet").format(dataset=wildcards.dataset)]
+
+    def groups(self, wildcards: Any) -> list[str]:
+        """Columns by which a data set's examples are grouped."""
+        return list(getattr(self.study.datasets[wildcards.dataset], "groups", ()))
+
+    def group_table(self, wildcards: Any) -> list[str]:
+        """The test examples' data, where they are grouped."""
+        name = self.layout.data("test.parquet").format(dataset=wildcards.dataset)
+        return [name] if self.groups(wildcards) else []
 
     def weights(self, wildcards: Any) -> list[str]:
         """Measures of a cell's weights; only of archs for which the study asks."""

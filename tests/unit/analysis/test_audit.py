@@ -91,6 +91,8 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "certainty.csv",
         "class_scores.csv",
         "classes.csv",
+        "data_map.csv",
+        "data_map.parquet",
         "el2n.csv",
         "el2n_scores.parquet",
         "pie_share_by_seeds.csv",
@@ -99,6 +101,7 @@ def test_every_file_and_column_is_there(tmp_path: Path, sides: tuple[Path, Path]
         "recall.csv",
         "report.html",
         "scores.csv",
+        "slices.csv",
         "summary.json",
     ]
     summary = json.loads((out / "summary.json").read_text())

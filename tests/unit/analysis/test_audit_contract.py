@@ -279,6 +279,10 @@ def test_cross_study_tables_have_the_documented_columns() -> None:
             "layer_collapse": "layer n_weights n_collapsed n_seeds",
             "objectives": "base objective metric mean std ci_low ci_high confidence n_seeds published",
             "who_pays": "reference n_examples n_pies_reference n_pies n_both jaccard jaccard_by_chance",
+            "data_map": "confidence variability n_examples n_pies pie_share correctness el2n n_epochs",
+            "groups": "column group n_examples score_dense score_pruned change ci_low ci_high to_wrong to_right "
+            "p_value p_corrected",
+            "slices": "slice n_examples harm harm_elsewhere p_value p_corrected n_confirming to_wrong to_right",
             "who_pays_classes": "reference class support change_reference change_reference_low change_reference_high "
             "change change_low change_high difference difference_low difference_high confidence "
             "n_seeds",

@@ -52,6 +52,7 @@ EXPECTED = {
     "pie_classes": ["digits--lenet5", "docstrings--bilstm"],
     "el2n": ["digits--lenet5", "docstrings--bilstm"],
     "el2n_pruners": ["MP"],
+    "data_map": [],
     "readability": ["docstrings--bilstm"],
     "alpha": ["digits--lenet5", "docstrings--bilstm"],
     "certainty": [],

@@ -810,3 +810,216 @@ def test_equal_logs_give_equal_bytes(tmp_path: Path) -> None:
     first = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
     for path in first:
         assert (tmp_path / "one" / path).read_bytes() == (tmp_path / "two" / path).read_bytes(), path
+
+
+def subjects(folder: Path, wrong: dict[str, int]) -> Path:
+    """lm-evaluation-harness logs of MMLU subjects, 150 questions each, some of the first answered wrongly."""
+    for subject, n_wrong in wrong.items():
+        rows = [
+            {
+                "doc_id": i,
+                "doc": {
+                    "question": f"{subject} question {i}",
+                    "subject": subject,
+                    "level": "hard" if i % 2 else "easy",
+                },
+                "target": "A",
+                "arguments": [[f"Answer.\n{subject} question {i}", ""]],
+                "resps": [["B" if i < n_wrong else "A"]],
+                "filtered_resps": ["B" if i < n_wrong else "A"],
+                "doc_hash": f"{subject}{i}",
+                "exact_match": 0.0 if i < n_wrong else 1.0,
+            }
+            for i in range(150)
+        ]
+        lines(folder / f"samples_mmlu_{subject}_{TIME}.jsonl", rows)
+    return folder
+
+
+def test_a_benchmark_is_pooled_and_says_which_subject_pays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dense = subjects(tmp_path / "dense", dict.fromkeys(("anatomy", "law", "physics", "virology"), 10))
+    pruned = subjects(tmp_path / "int4", {"anatomy": 10, "law": 70, "physics": 12, "virology": 8})
+    out = tmp_path / "out"
+    assert run(out, dense, pruned) == 0
+    row = matrix(out)["int4", "mmlu", "exact_match"]
+    assert (int(row["n_examples"]), int(row["to_wrong"]), int(row["to_right"])) == (600, 62, 2)
+    assert float(row["change"]) == pytest.approx(-60 / 600)
+    summary = summary_of(out)
+    (pooled,) = summary["benchmarks"]
+    assert (pooled["task"], pooled["n_tasks"], pooled["model"]) == ("mmlu", 4, "int4")
+    # Holm over five rows: the smallest p-value times five, or what comes before it.
+    of_rows = sorted((float(r["p_value"]), float(r["p_corrected"])) for r in matrix(out).values())
+    assert of_rows[0][1] == pytest.approx(5 * of_rows[0][0])
+    (found,) = summary["overall"][0]["slices"]["confirmed"]
+    assert found["slice"] in ("task “mmlu_law”", "subject “law”")
+    with open(out / "slices.csv", newline="", encoding="utf-8") as stream:
+        (held,) = csv.DictReader(stream)
+    assert (held["slice"], held["model"], held["n_examples"]) == (found["slice"], "int4", "150")
+    assert f"Beyond the rest pays: {found['slice']}" in capsys.readouterr().out
+    page = (out / "report.html").read_text()
+    assert "all 4 tasks" in page
+    assert found["slice"] in page
+
+
+def test_benchmarks_as_logs_name_them(tmp_path: Path) -> None:
+    """The results file says which tasks belong together, also through groups of groups."""
+    sides = []
+    for side in ("dense", "int4"):
+        folder = subjects(tmp_path / side, {"law": 10, "anatomy": 5})
+        groups = {"mmlu": ["mmlu_stem", "mmlu_law"], "mmlu_stem": ["mmlu_anatomy"], "other": ["x"]}
+        (folder / f"results_{TIME}.json").write_text(
+            json.dumps({"results": {}, "configs": {}, "group_subtasks": groups})
+        )
+        sides.append(folder)
+    assert run(tmp_path / "out", *sides) == 0
+    assert [(one["task"], one["n_tasks"]) for one in summary_of(tmp_path / "out")["benchmarks"]] == [
+        ("mmlu", 2)
+    ]
+
+
+def test_the_page_shows_examples_of_all_kinds_with_their_choices(tmp_path: Path) -> None:
+    """600 answers change, far more than the page holds: those that became right are few, late, and there."""
+
+    def rows(side: str) -> list[dict[str, Any]]:
+        found = []
+        for i in range(700):
+            answer = {"dense": 0 if i < 590 else 1, "pruned": 1 if i < 590 else 0}[side]
+            lls = [[-9.0, False] for _ in range(3)]
+            lls[answer] = [-1.0, False]
+            arguments = [[f"Question {i}", f" <b>choice</b> {name}"] for name in ("one", "two", "three")]
+            row = {
+                "doc_id": i,
+                "doc": {"q": i},
+                "target": 0,
+                "arguments": arguments,
+                "resps": [[one] for one in lls],
+            }
+            found.append({**row, "filtered_resps": lls, "acc": float(answer == 0)})
+        return found
+
+    sides = [lines(tmp_path / side / "samples_x.jsonl", rows(side)) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("<td>became right</td>") == 110
+    assert page.count("<td>became wrong</td>") == 190
+    assert page.count("<option>became right</option>") == 1
+    assert "choice 2: &lt;b&gt;choice&lt;/b&gt; two" in page
+    assert "<b>choice" not in page
+
+
+def choice_rows(side: str, **more: Any) -> list[dict[str, Any]]:
+    """40 questions of two choices with the right one first, which the pruned model misses in the first 10."""
+    rows = []
+    for i in range(40):
+        answer = int(side == "pruned" and i < 10)
+        lls = [[-1.0 - (answer == j), False] for j in (1, 0)]
+        arguments = [[f"Q{i}", " one"], [f"Q{i}", " two"]]
+        row = {"doc_id": i, "doc": {"q": i}, "target": 0, "arguments": arguments, "filtered_resps": lls}
+        rows.append({**row, "acc": float(answer == 0), **more})
+    return rows
+
+
+@pytest.mark.parametrize("target", [0, "0", " one", [0], ["one"], False, None])
+def test_targets_as_harnesses_write_them(tmp_path: Path, target: object) -> None:
+    sides = [
+        lines(tmp_path / side / "samples_x.jsonl", [{**row, "target": target} for row in choice_rows(side)])
+        for side in ("dense", "pruned")
+    ]
+    assert run(tmp_path / "out", *sides) == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["dense_score"], summary["pruned_score"], summary["n_pies"]) == (1.0, 0.75, 10)
+
+
+def test_write_out_of_versions_before_04(tmp_path: Path) -> None:
+    for side in ("dense", "pruned"):
+        rows = []
+        for i in range(40):
+            answer = int(side == "pruned" and i < 10)
+            row = {"doc_id": i, "truth": "0", "acc": str(float(answer == 0))}
+            rows.append(
+                {
+                    **row,
+                    "prompt_0": f"Q{i}",
+                    "prompt_1": f"Q{i}",
+                    "logit_0": f"-{1 + answer}",
+                    "logit_1": "-1.5",
+                }
+            )
+        (tmp_path / f"{side}").mkdir()
+        (tmp_path / side / "arc_write_out_info.json").write_text(json.dumps(rows, indent=4))
+    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned") == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["task_name"], summary["n_pies"], summary["pruned_score"]) == ("arc", 10, 0.75)
+    assert summary["kl_mean"] > 0
+
+
+def inspect_log(path: Path, scores: Callable[[bool, str], dict[str, Any]]) -> Path:
+    """A log of inspect-ai of 30 questions; of those of the pruned model the first 6 are answered wrongly."""
+    samples = []
+    for i in range(30):
+        right = path.parent.name == "dense" or i >= 6
+        letter = "A" if right else "B"
+        output = {"completion": f"Thinking.\nANSWER: {letter}"}
+        sample = {
+            "id": i,
+            "epoch": 1,
+            "input": f"Q{i}",
+            "choices": ["x", "y"],
+            "target": "A",
+            "output": output,
+        }
+        samples.append({**sample, "scores": scores(right, letter), "metadata": {}})
+    head = {"version": 2, "status": "success", "eval": {"task": "t", "model": path.parent.name}}
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({**head, "samples": samples}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        lambda right, letter: {
+            "grader": {"value": 0.5, "answer": "y"},
+            "choice": {"value": "C" if right else "I", "answer": letter},
+            "parts": {"value": {"a": 1, "b": 0}},
+        },
+        lambda right, letter: {"choice": {"value": "C" if right else "N", "answer": None}},
+        lambda right, letter: {"graded": {"value": "C" if right else "P"}},
+    ],
+    ids=["several", "without-answer", "in-parts"],
+)
+def test_scorers_of_inspect_ai(tmp_path: Path, scores: Callable[[bool, str], dict[str, Any]]) -> None:
+    """The answer is that of the scorer that says what is right, else what the model ends with."""
+    sides = [inspect_log(tmp_path / side / "t.json", scores) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides) == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["dense_score"], summary["pruned_score"], summary["n_pies"]) == (1.0, 0.8, 6)
+    assert summary["mcnemar"]["to_wrong"] == 6
+    assert summary["read"]["classes"] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda text: {"sequence": "s", "labels": ["other", text], "scores": [0.1, 0.9]},
+        lambda text: [{"generated_text": text}],
+        lambda text: [
+            {"generated_text": [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]}
+        ],
+        lambda text: {"summary_text": text},
+        lambda text: {"score": 0.3, "start": 1, "end": 2, "answer": text},
+        lambda text: [{"entity_group": "PER", "score": 0.9, "word": text, "start": 0, "end": 1}],
+    ],
+    ids=["zero-shot", "generation", "chat", "summary", "question", "entities"],
+)
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_answers_of_pipelines(tmp_path: Path, row: Callable[[str], Any], as_lines: bool) -> None:
+    for side, changed in (("dense", 0), ("pruned", 7)):
+        rows = [row("b" if i < changed else "a") for i in range(30)]
+        text = "".join(json.dumps(one) + "\n" for one in rows) if as_lines else json.dumps(rows)
+        (tmp_path / f"{side}.json").write_text(text)
+    assert run(tmp_path / "out", tmp_path / "dense.json", tmp_path / "pruned.json") == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["n_examples"], summary["n_pies"]) == (30, 7)

@@ -18,13 +18,16 @@ from prunescope.analysis.tables.registry import (
     Alpha,
     Certainty,
     Change,
+    DataMap,
     Effectiveness,
     EffectivenessOnPies,
     El2nBin,
+    Group,
     PieShare,
     PieShareBySeeds,
     Readability,
     RecallVariance,
+    Slice,
     TaskMetric,
 )
 from prunescope.analysis.tables.results import StudyResults
@@ -82,6 +85,12 @@ def el2n_bins(study: StudyResults) -> Iterator[El2nBin]:
     return repeated(study, El2nBin, audit_tables.El2nBin, "train")
 
 
+def data_map(study: StudyResults) -> Iterator[DataMap]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.DataMapRow, "train"):
+            yield DataMap(**cell.names, **vars(row))
+
+
 def readability_rows(study: StudyResults) -> Iterator[Readability]:
     return repeated(study, Readability, audit_tables.Readability)
 
@@ -126,6 +135,18 @@ def changes(study: StudyResults) -> Iterator[Change]:
             p_value=harm.get("p_value"),
             n_seeds=change.get("n_seeds"),
         )
+
+
+def groups(study: StudyResults) -> Iterator[Group]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.GroupRow):
+            yield Group(**cell.names, **vars(row))
+
+
+def slices(study: StudyResults) -> Iterator[Slice]:
+    for cell in study.pruned:
+        for row in cell.rows(audit_tables.SliceRow):
+            yield Slice(**cell.names, **{name: value for name, value in vars(row).items() if name != "model"})
 
 
 def certainty(study: StudyResults) -> Iterator[Certainty]:

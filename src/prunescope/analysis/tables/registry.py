@@ -80,6 +80,21 @@ class El2nBin(audit_tables.Bin, CellRow):
     """PIEs of the training split by EL2N score, in bins of equal size."""
 
 
+@TABLES.add("data_map", f"{_PER_CELL}:data_map")
+@dataclass(frozen=True)
+class DataMap(CellRow):
+    """PIEs of the training split on the data map of the dense models (Swayamdipta et al. 2020)."""
+
+    confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
+    variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
+    n_examples: A[int, "training examples in this part of the map"]
+    n_pies: A[int, "PIEs among them"]
+    pie_share: A[float | None, "n_pies / n_examples"]
+    correctness: A[float, "mean share of epochs at which they are answered right"]
+    el2n: A[float | None, "their mean EL2N score"]
+    n_epochs: A[int, "epochs: early in training, and its end"]
+
+
 @TABLES.add("readability", f"{_PER_CELL}:readability_rows")
 @dataclass(frozen=True)
 class Readability(audit_tables.Readability, CellRow):
@@ -267,6 +282,44 @@ class WhoPaysClass(CellRow):
     difference_high: A[float | None, "upper end"]
     confidence: A[float, "confidence of the intervals"]
     n_seeds: A[int, "seeds that both pruners have"]
+
+
+@TABLES.add("groups", f"{_PER_CELL}:groups")
+@dataclass(frozen=True)
+class Group(CellRow):
+    """Score, its change and harm by group, for data sets whose settings name `groups`."""
+
+    column: A[str, "column of the groups; of pairs, two columns"]
+    group: A[str, "value; of pairs, two values"]
+    n_examples: A[int, "test examples in the group"]
+    score_dense: A[float | None, "share right of the dense models, mean over seeds"]
+    score_pruned: A[float | None, "the same of the pruned models"]
+    change: A[float | None, "score_pruned - score_dense"]
+    ci_low: A[float | None, "lower end of its interval, simultaneous over all groups of the cell"]
+    ci_high: A[float | None, "upper end"]
+    to_wrong: A[int, "examples that become wrong, by majority of the seeds"]
+    to_right: A[int, "examples that become right"]
+    p_value: A[float | None, "exact McNemar test of the two, two-sided"]
+    p_corrected: A[float | None, "corrected by Holm's method over all groups of the cell"]
+
+
+@TABLES.add("slices", f"{_PER_CELL}:slices")
+@dataclass(frozen=True)
+class Slice(CellRow):
+    """Slices of the test examples that are harmed beyond the rest: searched on one half, tested on the other."""
+
+    slice: A[str, "what its examples have in common, in words"]
+    n_examples: A[int, "examples in the slice, of both halves"]
+    harm: A[
+        float,
+        "share that become wrong less share that become right, by majority of the seeds; half that tests",
+    ]
+    harm_elsewhere: A[float, "the same of all other examples of that half"]
+    p_value: A[float, "one-sided Welch test that harm is no larger in the slice than elsewhere"]
+    p_corrected: A[float, "corrected by Holm's method over all slices tested in the cell"]
+    n_confirming: A[int, "examples of the slice in the half that tests"]
+    to_wrong: A[int, "those of them that become wrong"]
+    to_right: A[int, "those that become right"]
 
 
 @TABLES.add("changes", f"{_PER_CELL}:changes")

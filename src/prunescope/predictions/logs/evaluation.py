@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ RIGHT = ("acc", "exact_match", "em", "quasi_exact_match", "acc_norm")
 
 #: The choice of an answer that names none.
 NO_CHOICE = -1
+
+#: Characters of a document's value that slices are made of, such columns at most, and those that name an example.
+_SHORT, _MOST_COLUMNS = 60, 50
+_IS_NAME = re.compile(r"(^|[_ ])(id|idx|index|ind|hash|uuid|guid|url|uri|path)$", re.IGNORECASE)
 
 #: Names that a log or a user may give to a document's part, from the document itself or from what lies in it.
 NESTED = ("doc", "metadata", "specific", "specifics", "extra_data", "input")
@@ -54,7 +59,8 @@ class Evaluation:
 
     scores: by metric, one number per answer, NaN where there is none. choices: their texts, where they are the same for
     all questions. settings: what must be the same on both sides, by name. filters: ways in which answers were taken
-    from what the model said; the first one's are here. notes: what the log holds that is left aside.
+    from what the model said; the first one's are here. benchmarks: groups of tasks that this one belongs to. notes:
+    what the log holds that is left aside.
     """
 
     task: str
@@ -63,6 +69,7 @@ class Evaluation:
     model: str | None = None
     settings: dict[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
+    benchmarks: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     epochs: list[int] = field(default_factory=list)
@@ -106,6 +113,9 @@ class Evaluation:
         self.prompts.append(digest(answer.prompt))
         for name, group in answer.groups.items():
             self.groups.setdefault(name, [None] * n).append(None if group is None else self._kept(group))
+        for values in self.groups.values():
+            if len(values) == n:
+                values.append(None)
         self.places.append(answer.at)
         if answer.choices != self.choices:
             if self.choices is None and not self._varied and n == 0:
@@ -163,8 +173,16 @@ def number(value: object) -> float | None:
 
 
 def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, str | None]:
-    """The values of the columns a user asks for, from a record or from what lies in it."""
+    """The values of the columns a user asks for, from a record or from what lies in it.
+
+    Also all short values of the document, which is the first place: slices are made of them.
+    """
     found: dict[str, str | None] = {}
+    for held in (places[0], *(inner for key in NESTED if isinstance(inner := places[0].get(key), Mapping))):
+        for key, value in held.items():
+            short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _SHORT)
+            if short and len(found) < _MOST_COLUMNS and not _IS_NAME.search(str(key)):
+                found.setdefault(str(key), str(value))
     for name in wanted:
         value = None
         for place in places:
@@ -173,6 +191,19 @@ def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, st
                     value = held[name]
         found[name] = None if value is None else str(value)
     return found
+
+
+def with_choices(prompt: str, choices: object) -> str:
+    """The prompt for people, with the choices that are not in it, numbered as the page names them."""
+    texts = [str(one).strip() for one in choices] if isinstance(choices, list | tuple) else []
+    if len(texts) < 2 or all(text in prompt for text in texts):
+        return prompt
+    return "\n".join([prompt, *(f"choice {i}: {text}" for i, text in enumerate(texts, 1))])
+
+
+def without_choices(text: str) -> str:
+    """What ``with_choices`` was given."""
+    return text.partition("\nchoice 1: ")[0]
 
 
 def unreadable(path: Path, why: str) -> UserError:

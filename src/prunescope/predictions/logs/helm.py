@@ -74,8 +74,12 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         key, trial = _key(row, "instance_id"), int(row.get("train_trial_index") or 0)
         instance = by_key.get(key) or {}
         references = instance.get("references") or []
-        accepted = [str(one["output"]["text"]) for one in references if "correct" in (one.get("tags") or ())]
-        given = instance.get("input") or {}
+        accepted = [
+            str(one["output"]["text"] if isinstance(one["output"], Mapping) else one["output"])
+            for one in references
+            if "correct" in (one.get("tags") or ())
+        ]
+        given = _given(instance)
         found.add(
             Answer(
                 id=" ".join(filter(None, key)),
@@ -97,11 +101,15 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     if adapter:
         found.settings["fewshot"] = str(adapter.pop("max_train_instances", "unknown"))
         found.settings["adapter"] = json.dumps(adapter, sort_keys=True)
-    texts = [
-        str(((by_key.get(_key(row, "instance_id")) or {}).get("input") or {}).get("text", "")) for row in rows
-    ]
+    texts = [str(_given(by_key.get(_key(row, "instance_id")) or {}).get("text", "")) for row in rows]
     found.prompt_at = partial(_texts_at, texts)
     return [found]
+
+
+def _given(instance: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The input of an instance, which older versions wrote as a text."""
+    given = instance.get("input") or {}
+    return given if isinstance(given, Mapping) else {"text": str(given)}
 
 
 def _texts_at(texts: Sequence[str], places: Sequence[int]) -> list[str]:

@@ -33,6 +33,9 @@ _ZSTANDARD = 93
 
 _ATTACHMENT = re.compile(r"attachment://([0-9a-f]+)")
 
+#: What a model is asked to end with (``inspect_ai/solver/_multiple_choice.py``).
+_FINAL = re.compile(r"ANSWER\s*:\s*\(?([A-Za-z])\b", re.IGNORECASE)
+
 #: Scores as letters: correct, incorrect, partly, none (``inspect_ai/scorer/_metric.py``).
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "yes": 1.0, "no": 0.0}
 
@@ -79,6 +82,11 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         found.notes.append(
             f"status {header.get('status')!r}: {failed} of {len(rows) + failed} samples have no score and are left out"
         )
+    for name in sorted({name for one, *_ in rows for name, value in one.scores.items() if value == 0.5}):
+        if all(answer.scores.get(name, 0.0) in (0.0, 0.5, 1.0) for answer, *_ in rows):
+            # Graded with parts: right is what is right in full.
+            for answer, *_ in rows:
+                answer.scores = {**answer.scores, f"{name} in full": float(answer.scores.get(name) == 1.0)}
     by_choice = all(isinstance(label, int) for _, label, _ in rows)
     for answer, label, picked in rows:
         if not by_choice:
@@ -154,7 +162,7 @@ def _answer(
 ) -> tuple[Answer, int | None, int | None]:
     """The sample as an answer in words; the right choice and the one picked where it has choices."""
     scores: dict[str, float] = {}
-    said: str | None = None
+    said: dict[str, str] = {}
     for name, score in _scores(sample).items():
         value = score.get("value")
         values = value if isinstance(value, Mapping) else {"": value}
@@ -163,20 +171,24 @@ def _answer(
             as_number = number(one) if as_number is None else as_number
             if as_number is not None:
                 scores[f"{name}/{key}" if key else name] = as_number
-        if said is None and score.get("answer") is not None:
-            said = str(score["answer"])
+        if score.get("answer") is not None:
+            said[name] = str(score["answer"])
     output = sample.get("output") or {}
-    completion = output.get("completion")
-    if said is None:
-        said = str(completion) if completion is not None else ""
+    completion = str(output.get("completion") or "")
     target = sample.get("target")
     targets = [str(one) for one in (target if isinstance(target, list) else [target])]
     choices = sample.get("choices")
     options = tuple(str(one) for one in choices) if isinstance(choices, list) and choices else None
+    # Of several scorers, the answer of one that says right or wrong comes first.
+    judged = sorted(said, key=lambda name: scores.get(name) not in (0.0, 1.0))
+    picked = None
+    for text in (*(said[name] for name in judged), *_FINAL.findall(completion)[-1:], completion):
+        if picked is None and options is not None:
+            picked = _letter(text, options)
     answer = Answer(
         id=str(sample.get("id")),
         label=targets,
-        prediction=said,
+        prediction=said[judged[0]] if judged else completion,
         scores=scores,
         at=place,
         epoch=int(sample.get("epoch") or 1) - 1,
@@ -187,7 +199,7 @@ def _answer(
     )
     if options is None or len(targets) != 1:
         return answer, None, None
-    return answer, _letter(targets[0], options), _letter(said, options)
+    return answer, _letter(targets[0], options), picked
 
 
 def _letter(text: str, options: Sequence[str]) -> int | None:

@@ -16,7 +16,14 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from prunescope.predictions.arrow import damaged
-from prunescope.predictions.logs.evaluation import Answer, Evaluation, groups_of, number, unreadable
+from prunescope.predictions.logs.evaluation import (
+    Answer,
+    Evaluation,
+    groups_of,
+    number,
+    unreadable,
+    with_choices,
+)
 
 HARNESS = "lighteval"
 
@@ -143,5 +150,5 @@ def _prompts(path: Path, places: Sequence[int]) -> list[str]:
     for place, row in _rows(path) if wanted else ():
         if place in wanted:
             doc = row["doc"] if "doc" in row else _old_doc(row)
-            found[place] = str(doc.get("query") or "")
+            found[place] = with_choices(str(doc.get("query") or ""), doc.get("choices"))
     return [found.get(place, "") for place in places]

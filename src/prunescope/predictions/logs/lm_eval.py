@@ -16,7 +16,14 @@ from typing import Any
 
 from prunescope.errors import UserError
 from prunescope.predictions.json_lines import json_objects
-from prunescope.predictions.logs.evaluation import Answer, Evaluation, groups_of, number, unreadable
+from prunescope.predictions.logs.evaluation import (
+    Answer,
+    Evaluation,
+    groups_of,
+    number,
+    unreadable,
+    with_choices,
+)
 
 HARNESS = "lm-evaluation-harness"
 
@@ -33,7 +40,7 @@ _NAME = re.compile(r"samples_(?P<task>.+?)(_(?P<time>\d{4}-\d\d-\d\dT[\d.\-:]+))
 
 def is_record(value: Mapping[str, Any]) -> bool:
     """Whether this is a record of such a file."""
-    return "doc_id" in value and bool({"resps", "filtered_resps"} & value.keys())
+    return "doc_id" in value and bool({"resps", "filtered_resps", "logit_0"} & value.keys())
 
 
 def is_results(value: Mapping[str, Any]) -> bool:
@@ -48,7 +55,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         UserError: a record is cut off or not one of the harness.
     """
     match = _NAME.search(path.name)
-    task = match["task"] if match else path.name.split(".")[0]
+    task = match["task"] if match else path.name.split(".")[0].removesuffix("_write_out_info")
     by_filter: dict[str, Evaluation] = {}
     skipped: dict[str, None] = {}
     for line, record in json_objects(path):
@@ -56,6 +63,8 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
             raise unreadable(
                 path, f"line {line} is no record of {HARNESS} ('doc_id' and 'resps' are not in it)"
             )
+        if "logit_0" in record:
+            record = _from_write_out(record)
         name = str(record.get("filter", "none"))
         if name not in by_filter:
             by_filter[name] = Evaluation(task, HARNESS, path)
@@ -66,6 +75,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
     found.settings |= _settings(path, task, match["time"] if match else None)
     found.model = found.settings.pop("model", None)
+    found.benchmarks = tuple(json.loads(found.settings.pop("benchmarks", "[]")))
     found.prompt_at = partial(_prompts, path)
     return [found]
 
@@ -116,6 +126,22 @@ def _answer(
         return answer
     except (AttributeError, TypeError, ValueError, IndexError, KeyError) as error:
         raise unreadable(path, f"line {line} is not as {HARNESS} writes it ({error})") from None
+
+
+def _from_write_out(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of ``--write_out`` of versions before 0.4 (``<task>_write_out_info.json``) as later ones have it."""
+    kept = {
+        name: value for name, value in record.items() if not name.startswith(("prompt_", "logit_", "truth"))
+    }
+    logits = [record[f"logit_{i}"] for i in range(len(record)) if f"logit_{i}" in record]
+    numbers = [number(value) for value in logits]
+    several = len(logits) > 1 and None not in numbers
+    return {
+        **kept,
+        "target": record.get("truth"),
+        "arguments": [[str(record.get(f"prompt_{i}", "")), ""] for i in range(len(logits))],
+        "filtered_resps": [[value, False] for value in numbers] if several else logits[:1],
+    }
 
 
 def _arguments(value: Any) -> tuple[list[str], list[str], bool]:
@@ -191,6 +217,11 @@ def _choose(
     answer.loglikelihoods, answer.prediction = lls, best
     answer.choices = tuple(options) if len(options) == n else None
     right = answer.scores.get("acc")
+    if isinstance(target, list) and len(target) == 1:
+        target = target[0]
+    if target is None:
+        answer.prediction = options[best] if options else str(best)
+        return
     label = _index(target, options, n)
     if right is not None and (label is None or (label == best) != (right == 1)):
         texts = [i for i, text in enumerate(options) if text == str(target).strip()]
@@ -207,7 +238,7 @@ def _choose(
 
 
 def _index(target: Any, options: Sequence[str], n: int) -> int | None:
-    text = str(target).strip()
+    text = str(int(target) if isinstance(target, bool) else target).strip()
     if text.isdigit() and int(text) < n:
         return int(text)
     return options.index(text) if options.count(text) == 1 else None
@@ -266,6 +297,7 @@ def _settings(path: Path, task: str, time: str | None) -> dict[str, str]:
             "chat-template": held.get("chat_template_sha"),
             "generation": config.get("generation_kwargs"),
             "model": held.get("model_name"),
+            "benchmarks": _benchmarks(task, held.get("group_subtasks")),
         }
         return {
             name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
@@ -275,11 +307,22 @@ def _settings(path: Path, task: str, time: str | None) -> dict[str, str]:
     return {}
 
 
+def _benchmarks(task: str, groups: Any) -> list[str]:
+    """The groups that a task belongs to, also through other groups."""
+    known = {name: set(parts) for name, parts in (groups or {}).items() if isinstance(parts, list)}
+    inside, found = {task}, dict[str, None]()
+    while more := [name for name, parts in known.items() if parts & inside and name not in found]:
+        found |= dict.fromkeys(more)
+        inside |= set(more)
+    return list(found)
+
+
 def _prompts(path: Path, places: Sequence[int]) -> list[str]:
     wanted, found = set(places), dict[int, str]()
     for place, record in json_objects(path) if wanted else ():
         if place in wanted:
-            found[place] = "\n".join(dict.fromkeys(_arguments(record.get("arguments"))[0]))
+            contexts, choices, _ = _arguments(record.get("arguments"))
+            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices)
             if len(found) == len(wanted):
                 break
     return [found.get(place, "") for place in places]

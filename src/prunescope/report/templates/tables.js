@@ -69,6 +69,7 @@
     });
   }
   for (const input of document.querySelectorAll("input[data-filter]")) {
+    const choice = input.closest(".filter").querySelector("select");
     const table = document.getElementById(input.dataset.filter);
     const shown = document.querySelector(`output[for="${input.id}"]`);
     const { kept, refresh } = refreshers.get(table);
@@ -76,6 +77,7 @@
     let texts;
     const apply = () => {
       const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      if (choice?.value) words.push(choice.value);
       // Read when first needed: the texts of a large table take longer than all else on the page.
       if (words.length) texts ??= new Map([...kept.keys()].map((row) => [row, row.textContent.toLowerCase()]));
       let left = 0;
@@ -88,6 +90,7 @@
       refresh();
     };
     input.addEventListener("input", apply);
+    choice?.addEventListener("change", apply);
     apply();
   }
 })();

@@ -1,0 +1,37 @@
+"""Sentences about slices: which examples pay beyond the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prunescope.report import sentences
+
+#: Slices that are named in a sentence each; tables have all.
+_MOST_NAMED = 3
+
+
+def slice_sentences(found: Mapping[str, Any] | None) -> list[str]:
+    """A sentence for each of the slices that are harmed most; or that none is.
+
+    Args:
+        found: ``slices`` of ``summary.json``.
+    """
+    if not found:
+        return []
+    confirmed = found["confirmed"]
+    if not confirmed:
+        tested = sentences.count(found["n_tested"], "slice")
+        return [f"No slice of the examples pays beyond the rest, as far as can be told ({tested} tested)."]
+    told = [
+        f"Beyond the rest pays: {one['slice']} ({sentences.count(one['n_examples'], 'example')}): net "
+        f"{sentences.percent(one['harm'])} become wrong, {_elsewhere(one['harm_elsewhere'])} elsewhere (corrected "
+        f"{sentences.p_text(one['p_corrected'])})."
+        for one in confirmed[:_MOST_NAMED]
+    ]
+    more = len(confirmed) - _MOST_NAMED
+    return told + ([f"{sentences.count(more, 'more slice')} in slices.csv."] if more > 0 else [])
+
+
+def _elsewhere(harm: float) -> str:
+    return sentences.percent(harm).replace("-", "−")
