@@ -283,9 +283,9 @@ def _slices(
         known["EL2N bin"] = bin_of(results.el2n, results.bins)
     if measured is not None:
         names = [name.replace("_", " ") for name in readability.FORMULAS]
-        columns = zip((*names, _LENGTH), measured.T, strict=True)
+        scored = zip((*names, _LENGTH), measured.T, strict=True)
         # Formulas are for English; of other texts there are none.
-        known |= {name: values for name, values in columns if not np.isnan(values).all()}
+        known |= {name: values for name, values in scored if not np.isnan(values).all()}
     elif questions is not None:
         known[_LENGTH] = np.array([count_tokens(text) for text in questions])
     votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
