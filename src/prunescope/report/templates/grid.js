@@ -186,7 +186,7 @@
     history.replaceState(null, "", `#grid&${state}`);
   };
   const restore = () => {
-    const asked = new URLSearchParams(location.search).get("words");
+    const asked = new URLSearchParams(location.search).get("find");
     if (asked !== null) form.elements.words.value = asked;
     if (!location.hash.startsWith("#grid&")) return false;
     form.elements.words.value = "";
@@ -205,7 +205,7 @@
   }
   if (measures.some((measure) => measure.name === "change")) chosen.value = "change";
   restore();
-  form.addEventListener("input", () => { show(); keep(); });
+  for (const kind of ["change", "input"]) form.addEventListener(kind, () => { show(); keep(); });
   window.addEventListener("hashchange", () => { if (restore()) show(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
