@@ -26,6 +26,9 @@ from prunescope.site.inputs import Site, gather
 from prunescope.site.often import Tally
 from prunescope.site.state import Live, counted, key_of
 
+#: The folder below the results that holds the pages of an unfinished study, until those of the whole one are there.
+SO_FAR = "so-far"
+
 
 def build(
     *,
@@ -97,6 +100,7 @@ def build(
     else:
         (site.report / "examples.html").unlink(missing_ok=True)
     write_text(site.out, overview.render(site))
+    shutil.rmtree(site.out.parent / SO_FAR, ignore_errors=True)
     return list(dict.fromkeys(got.problems))
 
 
