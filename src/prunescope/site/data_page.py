@@ -96,8 +96,8 @@ def _families(figures: Path, where: Path, problems: list[str]) -> list[dict[str,
 def _figure(folder: Path, one: dict[str, Any], where: Path, problems: list[str]) -> dict[str, Any]:
     """A figure's texts, and the addresses of those of its files that are there."""
     found: dict[str, Any] = {"title": one["title"], "caption": one["caption"]}
-    for name, key in (("svg", "file"), ("png", "png"), ("data", "data")):
-        path = folder / one[key]
+    for name, key in (("svg", "file"), ("pdf", "pdf"), ("png", "png"), ("data", "data")):
+        path = folder / one.get(key, f"{Path(one['file']).stem}.{name}")
         found[name] = page.link(path, where) if path.exists() else None
         if found[name] is None:
             problems.append(f"{path}: no such file")
