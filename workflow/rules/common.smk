@@ -63,9 +63,9 @@ VERSION = {
     "el2n": 1,
     "cell": 7,
     "tables": 14,
-    "figures": 14,
-    "paper": 11,
-    "report": 13,
+    "figures": 15,
+    "paper": 12,
+    "report": 14,
     "tune": 1,
 }
 

@@ -197,7 +197,8 @@ def _named_at_end(panel: Any, rows: pd.DataFrame, own: Sequence[str], y: str) ->
     low, high = panel.get_ylim()
     at = {name: (value - low) / (high - low) for name, value in last.items()}
     # From the bottom up, then down again from where the panel ends.
-    for names, sign, end in ((sorted(at, key=at.get), 1, 0.0), (sorted(at, key=at.get, reverse=True), -1, 1.0)):  # type: ignore[arg-type]
+    upwards = sorted(at, key=lambda name: at[name])
+    for names, sign, end in ((upwards, 1, 0.0), (upwards[::-1], -1, 1.0)):
         place = end - sign * _GAP
         for name in names:
             place = at[name] = sign * max(sign * at[name], sign * (place + sign * _GAP))
