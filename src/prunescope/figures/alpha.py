@@ -70,15 +70,26 @@ def _boxes(panel: Any, alphas: pd.DataFrame) -> None:
     import seaborn
 
     palette = {name: look(name).colour for name in alphas["pruner"].unique()}
-    axis = {"y": "alpha", "hue": "pruner", "palette": palette, "legend": False, "native_scale": True, "ax": panel}
+    axis = {
+        "y": "alpha",
+        "hue": "pruner",
+        "palette": palette,
+        "legend": False,
+        "native_scale": True,
+        "ax": panel,
+    }
     limits, label = panel.get_xlim(), panel.get_ylabel()
     ticks = panel.get_xticks(), [text.get_text() for text in panel.get_xticklabels()]
     seaborn.boxplot(
         alphas, x="x", width=0.68, dodge=False, whis=(0, 100), linewidth=0.9, boxprops={"alpha": 0.35}, **axis
     )
     # Not jittered at random: the same figure every time.
-    place = alphas.groupby("x")["alpha"].transform(lambda own: np.linspace(-0.2, 0.2, len(own)) if len(own) > 1 else 0)
-    seaborn.stripplot(alphas.assign(x=alphas["x"] + place), x="x", size=2.6, dodge=False, jitter=False, **axis)
+    place = alphas.groupby("x")["alpha"].transform(
+        lambda own: np.linspace(-0.2, 0.2, len(own)) if len(own) > 1 else 0
+    )
+    seaborn.stripplot(
+        alphas.assign(x=alphas["x"] + place), x="x", size=2.6, dodge=False, jitter=False, **axis
+    )
     panel.set_xticks(*ticks)
     panel.set(xlim=limits, xlabel=panel.get_xlabel() if panel.get_xlabel() != "x" else "", ylabel=label)
 

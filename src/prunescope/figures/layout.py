@@ -178,8 +178,12 @@ def lines(
         )
         colours = [looks[name].colour for name in shown["pruner"]]
         # Not error bars: an interval of resampled majorities may leave out the share itself.
-        panel.vlines(shown["sparsity"], shown[ends[0]], shown[ends[1]], color=colours, linewidth=0.9, alpha=0.6)
-        sparsity_axis(panel, source.levels(*rows[["dataset", "arch"]].iloc[0]) or rows["sparsity"], narrow=True)
+        panel.vlines(
+            shown["sparsity"], shown[ends[0]], shown[ends[1]], color=colours, linewidth=0.9, alpha=0.6
+        )
+        sparsity_axis(
+            panel, source.levels(*rows[["dataset", "arch"]].iloc[0]) or rows["sparsity"], narrow=True
+        )
         panel.set(xlabel="", ylabel="")
         panel.set_title(title, fontsize=7.6)
         scale(panel, rows)

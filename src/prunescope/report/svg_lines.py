@@ -142,7 +142,7 @@ def _range(low: float, high: float, from_zero: bool) -> tuple[float, float, list
 def scatter(
     points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_label: str, label: str
 ) -> Markup:
-    """Shares against shares on equal axes around the data, with the diagonal of no change.
+    """Shares against shares, each axis around its data, with the diagonal of no change as far as it is there.
 
     Args:
         points: name, x, y, and ``below``, ``above`` or an empty string for their colour. The few furthest below the
@@ -151,23 +151,28 @@ def scatter(
     size, left, bottom, top, right = 420, 56, 46, 26, 26
     plot = size - left - right
     height = top + plot + bottom
-    values = [value for _, *pair, _ in points for value in pair]
-    low, high, ticks = _range(min(values, default=0.0), max(values, default=1.0), False)
-    low, high = max(low, 0.0), min(high, 1.0)
+    axes = []
+    for values in ([before for _, before, _, _ in points], [after for _, _, after, _ in points]):
+        low, high, ticks = _range(min(values, default=0.0), max(values, default=1.0), False)
+        axes.append((max(low, 0.0), min(high, 1.0), [tick for tick in ticks if -1e-9 <= tick <= 1 + 1e-9]))
+    (left_end, right_end, x_ticks), (bottom_end, top_end, y_ticks) = axes
     body: list[str] = []
 
     def x(value: float) -> float:
-        return left + plot * (value - low) / (high - low)
+        return left + plot * (value - left_end) / (right_end - left_end)
 
     def y(value: float) -> float:
-        return top + plot * (1 - (value - low) / (high - low))
+        return top + plot * (1 - (value - bottom_end) / (top_end - bottom_end))
 
-    for tick in (tick for tick in ticks if low <= tick <= high + 1e-9):
+    for tick in y_ticks:
         body.append(_stroke("grid", left, y(tick), size - right, y(tick)))
-        body.append(_stroke("grid", x(tick), top, x(tick), top + plot))
         body.append(_text("tick", left - 7, y(tick) + 4, f"{100 * tick:.4g}%", "end"))
+    for tick in x_ticks:
+        body.append(_stroke("grid", x(tick), top, x(tick), top + plot))
         body.append(_text("tick", x(tick), top + plot + 17, f"{100 * tick:.4g}%", "middle"))
-    body.append(_stroke("reference", x(low), y(low), x(high), y(high)))
+    start, end = max(left_end, bottom_end), min(right_end, top_end)
+    if start < end:
+        body.append(_stroke("reference", x(start), y(start), x(end), y(end)))
     lost = sorted(points, key=lambda p: p[2] - p[1])[:4]
     named = [point for point in lost if point[1] - point[2] > 0.02]
     for name, before, after, kind in points:
@@ -179,7 +184,9 @@ def scatter(
         cut = name if len(name) <= 18 else name[:17] + "…"
         at_end = x(before) > left + plot * 0.6
         lowest = max(y(after) + 4, lowest + _LINE)
-        body.append(_text("tick", x(before) + (-8 if at_end else 8), lowest, cut, "end" if at_end else "start"))
+        body.append(
+            _text("tick", x(before) + (-8 if at_end else 8), lowest, cut, "end" if at_end else "start")
+        )
     body.append(_text("label", 4, 13, y_label))
     body.append(_text("label", left + plot / 2, height - 7, x_label, "middle"))
     return frame(size, height, label, body, "scatter")

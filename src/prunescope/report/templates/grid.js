@@ -23,7 +23,8 @@
     option.value = value[0];
     return option;
   }));
-  const compare = (a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? -1 : 1);
+  // Sparsities first: where the window is narrow, they are what is seen.
+  const compare = (a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? 1 : -1);
   const distinct = (name, from = cells) => [...new Set(from.map((cell) => cell[name]))];
   const amounts = (from) => {
     const order = new Map(from.map((cell) => [cell.amount, cell.order]));
