@@ -91,8 +91,8 @@ def add_commands(commands: Any) -> None:
         "report --configfile config.yaml",
         extras=("workflow",),
         description="Write tables, figures and pages of the models analysed so far into RESULTS/so-far, while the "
-        "rest still runs or after some of it failed. The pages are marked as partial; the workflow's pages of the whole "
-        "study, RESULTS/index.html, replace them.",
+        "rest still runs or after some of it failed. The pages are marked as partial; the workflow's pages of the "
+        "whole study, RESULTS/index.html, replace them.",
     )
     add_configfile(report)
     report.set_defaults(run=_report)

@@ -195,7 +195,7 @@ def lines(
 def _named_at_end(panel: Any, rows: pd.DataFrame, own: Sequence[str], y: str) -> None:
     """The names of lines beside the panel, at the height of their last points, apart from each other."""
     last = {
-        name: line.sort_values("sparsity", kind="stable")[y].iloc[-1]
+        str(name): line.sort_values("sparsity", kind="stable")[y].iloc[-1]
         for name, line in rows[rows["pruner"].isin(own) & rows[y].notna()].groupby("pruner", sort=False)
     }
     low, high = panel.get_ylim()

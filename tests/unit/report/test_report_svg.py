@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def test_points_fill_the_chart_and_their_names_do_not_touch() -> None:
     assert at[-1][1] - at[0][1] > 0.6 * 338
     names = sorted(float(y) for y in re.findall(r'y="([^"]+)" text-anchor="end">class', made))
     assert len(names) == 4
-    assert min(b - a for a, b in zip(names, names[1:], strict=False)) >= 13
+    assert min(b - a for a, b in pairwise(names)) >= 13
 
 
 def test_points_at_the_ends_of_the_scale_stay_on_it() -> None:
