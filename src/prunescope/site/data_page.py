@@ -32,16 +32,16 @@ def write(site: Site) -> None:
         {"href": page.link(path, where), "name": path.name, "meaning": meanings.get(path.name, "")}
         for path in sorted(site.tables.glob("*.csv"))
     ]
-    cards = [card for path in sorted(site.cards) if (card := _card(path, where, site.got.problems))]
+    found = cards(site, where)
     contents = [("tables", "Tables")] if tables else []
-    contents += [("figures", "Figures"), *([("data", "Data sets")] if cards else [])]
+    contents += [("figures", "Figures"), *([("data", "Data sets")] if found else [])]
     data = page.render(
         "data.html",
         title=f"Data · {site.title}",
         **about,
         tables=tables,
         families=families,
-        cards=cards,
+        cards=found,
         contents=[*contents, ("cite", "Cite and reproduce"), ("terms", "How to read")],
         versions=_versions(site),
     )
@@ -57,6 +57,11 @@ def _versions(site: Site) -> list[str]:
             if isinstance(entry, dict):
                 found |= dict.fromkeys(f"{name} {version}" for name, version in entry.items() if version)
     return list(found)
+
+
+def cards(site: Site, where: Path) -> list[dict[str, Any]]:
+    """The data sets' cards that can be read, with their warnings, and links from the page ``where``."""
+    return [card for path in sorted(site.cards) if (card := _card(path, where, site.got.problems))]
 
 
 def _card(path: Path, where: Path, problems: list[str]) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from prunescope.errors import UserError
 from prunescope.papers import report_comparison as against_papers
 from prunescope.report import page, svg
 from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
-from prunescope.site import controls, state
+from prunescope.site import controls, data_page, state
 from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, payers
 from prunescope.site.inputs import Site
 from prunescope.site.state import key_of
@@ -92,6 +92,9 @@ def render(site: Site) -> str:
         problems=problems[:MOST_PROBLEMS],
         more_problems=max(len(problems) - MOST_PROBLEMS, 0),
         collapsed=_collapsed(site),
+        warnings=[
+            f"{card['name']}: {text}" for card in data_page.cards(site, site.out) for text in card["warnings"]
+        ],
         moved={"grid": "Grid", "cells": "Grid", "tables": "Data", "data": "Data", "terms": "Data"}
         | {"often": "Examples", "networks": "Classes & groups"},
         pages=pages,
@@ -543,9 +546,9 @@ def names_studied(cells: Sequence[Cell]) -> dict[str, str]:
         "Data sets": dict.fromkeys(cell.dataset for cell in cells),
         "Architectures": dict.fromkeys(cell.arch for cell in cells),
         "Pruners": dict.fromkeys(cell.pruner for cell in pruned),
-        "Compression levels": [compressions_text({cell.compression for cell in pruned})],
+        "Pruned": [f"at {compressions_text({cell.compression for cell in pruned})}"] if pruned else [],
     }
-    return {name: ", ".join(values) for name, values in named.items()}
+    return {name: text for name, values in named.items() if (text := ", ".join(values))}
 
 
 def compressions_text(compressions: Collection[Compression]) -> str:

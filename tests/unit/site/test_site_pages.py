@@ -280,6 +280,7 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     assert "MP at ratio 10: " not in problems
     assert "dense: " not in problems
     assert "Of 28 models of the study, 26 done, 1 diverged, 1 missing." in found.text
+    assert "Prunedat ratio 4, ratio 10, 90%" in found.text
     data = Page((results / "report" / "data.html").read_text(encoding="utf-8"))
     assert {"../tables/pie_share.csv", "../data/digits/card.md", "figures.html"} <= set(data.addresses)
     assert "torch 2.6.0" in data.text
