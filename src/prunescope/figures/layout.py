@@ -148,14 +148,13 @@ def lines(
     import seaborn
 
     groups = []
-    for values in dict.fromkeys(table[list(keys)].itertuples(index=False, name=None)):
-        rows = table[(table[list(keys)] == values).all(axis=1)]
+    for values, rows in table.groupby(list(keys), sort=False, dropna=False):
         names = pruners_of(rows)
         kinds = [kind for kind in FAMILIES if any(family(name) == kind for name in names)]
         split = len(names) > _TOGETHER
         for kind in kinds if split else [""]:
             own = [name for name in names if not split or family(name) == kind]
-            groups.append((" · ".join([*values[:2], *([kind] if kind else [])]), rows, own))
+            groups.append((" · ".join([*map(str, values[:2]), *([kind] if kind else [])]), rows, own))
     figure, axes = panels(len(groups), height=2.05)
     for panel, (title, rows, own) in zip(axes, groups, strict=True):
         behind(panel, rows)

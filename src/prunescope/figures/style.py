@@ -10,6 +10,7 @@ colour-blind-safe palette, varied in lightness only.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -181,7 +182,9 @@ def styled() -> Iterator[None]:
     matplotlib.use("Agg")
     import seaborn
 
-    with matplotlib.rc_context():
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # seaborn 0.13.2 calls boxplot as matplotlib had it before 3.11.
+        warnings.filterwarnings("ignore", message="vert: bool was deprecated")
         matplotlib.rcdefaults()
         seaborn.set_theme(context="paper", style="ticks", palette=[ALL_COLOUR, PIE_COLOUR], rc=_SETTINGS)
         yield

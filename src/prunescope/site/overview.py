@@ -201,7 +201,7 @@ def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str,
         return text, [_floor_fact(worst_cell), _mean_fact(worst_cell)]
     if floors:
         return (
-            f"None of {count(len(floors), 'compressed model')} changes more answers than other random seeds do."
+            f"Of {count(len(floors), 'compressed model')}, not one changes more answers than other random seeds do."
         ), [_floor_fact(max(floors, key=lambda cell: (cell.floor or {}).get("excess") or 0.0))]
     if not cells:
         return "No cell is analysed yet.", []
@@ -439,7 +439,9 @@ def _fairest(found: Sequence[Payer], site: Site) -> Card | None:
         tested = count(len(tests), "test")
         answer = f"{best} distorts recall least: it wins {wins[best]} of {tested} of α at equal score."
     elif tests:
-        answer = "None is shown to be fairer: no test of α between pruners at equal score is significant."
+        answer = (
+            "No pruner is shown to be fairer: no test of α between pruners at equal score is significant."
+        )
     else:
         answer = "Not decided: this study has no test of α between pruners at equal score."
     facts = [
