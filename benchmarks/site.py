@@ -28,7 +28,9 @@ LIMIT_SECONDS = 2.0
 
 #: By page: what is there when it can be used.
 PAGES = {
-    "index.html": "#grid-map td a",
+    "index.html": ".marks a",
+    "report/grid.html": "#grid-map td a",
+    "report/classes.html": "main table",
     "report/examples.html": "#rows tbody tr",
     "report/examples.html#set=imdb--test": "#rows tbody tr",
     "report/examples.html#set=snli--train": "#rows tbody tr",

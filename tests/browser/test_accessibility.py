@@ -16,6 +16,9 @@ pytestmark = pytest.mark.browser
 
 PAGES = [
     "index.html",
+    "report/grid.html",
+    "report/classes.html",
+    "report/data.html",
     "report/examples.html#set=docstrings--test",
     "report/papers.html",
     "report/figures.html",

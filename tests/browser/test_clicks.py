@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -35,8 +36,78 @@ def state(browser: Any) -> str:
     return str(browser.find_element(By.ID, "state").text)
 
 
-def test_grid_is_filtered_leads_to_a_cell_and_back(browser: Any, tree: Tree) -> None:
+def test_the_figure_reads_out_a_model_and_leads_to_it(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("index.html"))
+    marks = rows(browser, ".marks a")
+    assert len(marks) == 15
+    readout = browser.find_element(By.ID, "readout")
+    ActionChains(browser).move_to_element(marks[3]).perform()
+    assert readout.text == marks[3].get_attribute("aria-label")
+    browser.execute_script("arguments[0].focus()", marks[5])
+    assert readout.text == marks[5].get_attribute("aria-label")
+    name = readout.text.split(":")[0]
+    marks[5].send_keys(Keys.ENTER)
+    wait(browser, lambda b: f"Who pays for {name}?" in b.find_element(By.TAG_NAME, "h1").text)
+
+
+def test_the_figure_draws_every_mean_above_its_worst_part(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html"))
+    for mark in rows(browser, ".marks a"):
+        mean, worst = (
+            browser.execute_script(
+                "return arguments[0].getBoundingClientRect().y", mark.find_element(By.CLASS_NAME, one)
+            )
+            for one in ("m", "w")
+        )
+        # The worst class loses at least as much as the mean of all.
+        assert mean <= worst + 6
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    "page", ["index.html", "report/grid.html", "report/examples.html", "report/classes.html"]
+)
+def test_nothing_moves_while_a_page_is_loaded(browser: Any, tree: Tree, page: str, width: int) -> None:
+    look(browser, width)
+    browser.get(tree.page(page))
+    shift = browser.execute_async_script(
+        "const done = arguments[0]; let sum = 0;"
+        "new PerformanceObserver((list) => { for (const one of list.getEntries()) sum += one.value; })"
+        ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 800)"
+    )
+    assert shift < 0.02
+    assert (tree.results / "index.html").stat().st_size < 200_000
+
+
+def test_old_addresses_lead_to_the_pages_of_today(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("index.html#grid&measure=pie_share&pruner=MP"))
+    wait(browser, lambda b: len(rows(b, "#grid-map td a")) == 3)
+    assert Select(browser.find_element(By.NAME, "measure")).first_selected_option.text == "share of PIEs"
+    browser.get(tree.page("index.html#tables"))
+    wait(browser, lambda b: b.find_elements(By.ID, "tables"))
+
+
+def test_a_model_is_found_from_any_page(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/papers.html"))
+    browser.find_element(By.CSS_SELECTOR, ".find input").send_keys("imp-ft 90" + Keys.ENTER)
+    wait(browser, lambda b: len(rows(b, "#grid-map td a")) == 1)
+    assert (
+        rows(browser, "#grid-map td a")[0].get_attribute("aria-label").startswith("IMP-FT, 90%, docstrings")
+    )
+
+
+def test_no_value_of_a_small_grid_is_beyond_its_colours(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/grid.html"))
+    choose(browser, "measure", "change")
+    ends = [
+        one.text for one in browser.find_elements(By.CSS_SELECTOR, "#grid-legend .scale > span") if one.text
+    ]
+    most = max(abs(float(a.text.rstrip("!").replace("−", "-"))) for a in rows(browser, "#grid-map td a"))
+    assert float(ends[1].split()[0]) == pytest.approx(most, abs=0.05)
+
+
+def test_grid_is_filtered_leads_to_a_cell_and_back(browser: Any, tree: Tree) -> None:
+    browser.get(tree.page("report/grid.html"))
     assert len(rows(browser, "#grid-map td a")) == 15
     choose(browser, "measure", "pie_share")
     choose(browser, "dataset", "docstrings")
@@ -58,13 +129,14 @@ def test_grid_is_filtered_leads_to_a_cell_and_back(browser: Any, tree: Tree) -> 
 def test_diverged_models_are_marked_in_the_grid_and_counted(browser: Any, tree: Tree) -> None:
     browser.get(tree.page("index.html"))
     assert "1 diverged" in browser.find_element(By.ID, "state").text
+    browser.get(tree.page("report/grid.html"))
     marked = [a for a in rows(browser, "#grid-map td a") if "1 diverged" in a.get_attribute("aria-label")]
     assert len(marked) == 1
     assert marked[0].text.endswith("!")
 
 
 def test_table_of_models_sorts_both_ways_and_filters(browser: Any, tree: Tree) -> None:
-    browser.get(tree.page("index.html"))
+    browser.get(tree.page("report/grid.html"))
     browser.find_element(By.CSS_SELECTOR, "#cells > summary").click()
     head = browser.find_element(By.XPATH, "//table[@id='cells-table']//button[normalize-space()='PIEs']")
 
@@ -158,8 +230,9 @@ def test_hostile_texts_are_shown_as_text(browser: Any, tree: Tree) -> None:
         assert browser.execute_script("return document.title")
 
 
-def test_everything_is_reached_by_keyboard(browser: Any, tree: Tree) -> None:
-    browser.get(tree.page("index.html"))
+@pytest.mark.parametrize("page", ["index.html", "report/grid.html"])
+def test_everything_is_reached_by_keyboard(browser: Any, tree: Tree, page: str) -> None:
+    browser.get(tree.page(page))
     body = browser.switch_to.active_element
     body.send_keys(Keys.TAB)
     assert browser.switch_to.active_element.text == "Skip to the content"
@@ -172,8 +245,8 @@ def test_everything_is_reached_by_keyboard(browser: Any, tree: Tree) -> None:
             break
         ring = browser.execute_script("return getComputedStyle(document.activeElement).outlineStyle")
         assert ring != "none"
-    assert "grid-measure" in seen
-    assert any("report/cells/" in one for one in seen)
+    assert ("grid-measure" in seen) is ("grid" in page)
+    assert any("/cells/" in one for one in seen)
 
 
 @pytest.mark.parametrize("width", [1280, 400])
@@ -181,6 +254,9 @@ def test_everything_is_reached_by_keyboard(browser: Any, tree: Tree) -> None:
     "page",
     [
         "index.html",
+        "report/grid.html",
+        "report/classes.html",
+        "report/data.html",
         "report/examples.html#set=docstrings--test",
         "report/papers.html",
         "report/figures.html",

@@ -90,7 +90,8 @@ def add_commands(commands: Any) -> None:
         "report --configfile config.yaml",
         extras=("workflow",),
         description="Write tables, figures and pages of the models analysed so far into RESULTS/so-far, while the "
-        "rest still runs or after some of it failed. The workflow writes the pages of the whole study itself.",
+        "rest still runs or after some of it failed. The pages are marked as partial; the workflow's pages of the "
+        "whole study, RESULTS/index.html, replace them.",
     )
     add_configfile(report)
     report.set_defaults(run=_report)
@@ -100,6 +101,8 @@ def add_commands(commands: Any) -> None:
         "pack",
         "put the pages of a study and all files they link to into one zip",
         "pack --out report.zip",
+        description="Put the pages of a study and all files they link to into one zip; while it runs, those of the "
+        "models analysed so far, as `prunescope report` writes them.",
     )
     add_configfile(pack)
     pack.add_argument("--out", type=Path, metavar="FILE", help="zip file to write (default: NAME-report.zip)")
@@ -235,7 +238,13 @@ def _pack(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.configfile)
     out = arguments.out or Path(f"{study.name}-report.zip")
-    count = pack(Path(study.results) / "index.html", out)
+    page = Path(study.results) / "index.html"
+    if not page.is_file():
+        from prunescope.site.now import report
+
+        page, _ = report(study, Path.cwd())
+        print(f"The study is not whole: packing its results so far, {page}", file=sys.stderr)
+    count = pack(page, out)
     print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0
 

@@ -41,54 +41,57 @@ def boxes(cut: Cut) -> Figure:
     """A box of every cell's alphas, with their points."""
     title = f"Do differences between classes grow? α: {cut.title}"
     figure, positions = rows.laid_out(cut, title, "α of each seed")
-    parts, values = [], []
+    parts = []
     for position in positions:
         table = position.cell.table("alpha.csv", COLUMNS)
         assert table is not None  # a cell with alphas has the table they stand in
-        alphas = table["alpha"].dropna().to_numpy(dtype=float)
-        _box(position.panel, position.x, alphas, look(position.cell.pruner).colour)
         verdict = rows.mark(position)
         parts.append(
-            table.assign(**rows.names(position.cell), verdict=verdict)[[*rows.NAMES, "verdict", *COLUMNS]]
+            table.assign(**rows.names(position.cell), verdict=verdict, panel=position.panel, x=position.x)
         )
-        values.append(alphas)
-    rows.scale(positions, np.concatenate(values))
+    data = pd.concat(parts, ignore_index=True)
+    for panel, own in data.dropna(subset="alpha").groupby("panel", sort=False):
+        _boxes(panel, own)
+    values = data["alpha"].dropna()
+    rows.scale(positions, values.to_numpy(dtype=float))
+    seeds = data.groupby(list(rows.NAMES), sort=False)["alpha"].count().astype(float).tolist()
     caption = (
         "Intensification α of each seed's model (points) with its quartiles (boxes; whiskers to the "
-        f"extremes), {seeds_text([float(len(alphas)) for alphas in values])} per box. α above 1: classes "
+        f"extremes), {seeds_text(seeds)} per box. α above 1: classes "
         "recalled better or worse than average move further away from it; below 1: closer to it; below 0: "
         f"to its other side. Marks above the boxes: the {rows.interval_text(cut.cells)} of the mean is wholly "
         "above 1 (>), wholly below 1 (<), or includes it (?)."
     )
-    return Figure(cut.stem, title, caption, figure, pd.concat(parts, ignore_index=True), cut.shows)
+    return Figure(cut.stem, title, caption, figure, data[[*rows.NAMES, "verdict", *COLUMNS]], cut.shows)
 
 
-def _box(panel: Any, position: float, alphas: np.ndarray, colour: str) -> None:
-    panel.boxplot(
-        [alphas],
-        positions=[position],
-        widths=0.68,
-        whis=(0, 100),
-        patch_artist=True,
-        manage_ticks=False,
-        boxprops={"facecolor": colour, "alpha": 0.3, "edgecolor": colour, "linewidth": 1.0},
-        medianprops={"color": colour, "linewidth": 1.8},
-        whiskerprops={"color": colour, "linewidth": 0.9},
-        capprops={"color": colour, "linewidth": 0.9},
-        zorder=2,
+def _boxes(panel: Any, alphas: pd.DataFrame) -> None:
+    """Quartiles of every position's alphas with whiskers to the extremes, and their points side by side."""
+    import seaborn
+
+    palette = {name: look(name).colour for name in alphas["pruner"].unique()}
+    axis = {
+        "y": "alpha",
+        "hue": "pruner",
+        "palette": palette,
+        "legend": False,
+        "native_scale": True,
+        "ax": panel,
+    }
+    limits, label = panel.get_xlim(), panel.get_ylabel()
+    ticks = panel.get_xticks(), [text.get_text() for text in panel.get_xticklabels()]
+    seaborn.boxplot(
+        alphas, x="x", width=0.68, dodge=False, whis=(0, 100), linewidth=0.9, boxprops={"alpha": 0.35}, **axis
     )
-    # Points side by side, not jittered at random: the same figure every time.
-    offsets = np.linspace(-0.2, 0.2, len(alphas)) if len(alphas) > 1 else np.zeros(1)
-    panel.plot(
-        position + offsets,
-        alphas,
-        linestyle="",
-        marker="o",
-        color=colour,
-        markersize=2.4,
-        markeredgewidth=0,
-        zorder=3,
+    # Not jittered at random: the same figure every time.
+    place = alphas.groupby("x")["alpha"].transform(
+        lambda own: np.linspace(-0.2, 0.2, len(own)) if len(own) > 1 else 0
     )
+    seaborn.stripplot(
+        alphas.assign(x=alphas["x"] + place), x="x", size=2.6, dodge=False, jitter=False, **axis
+    )
+    panel.set_xticks(*ticks)
+    panel.set(xlim=limits, xlabel=panel.get_xlabel() if panel.get_xlabel() != "x" else "", ylabel=label)
 
 
 def draw_intervals(source: Source) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from prunescope.files import atomic_directory, write_json
 def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str, Any]:
     """Draw one family of figures into the folder ``out``, which appears as a whole.
 
-    For every figure: ``<stem>.svg``, ``<stem>.png`` and its data ``<stem>.csv``; and
+    For every figure: ``<stem>.svg``, ``<stem>.pdf``, ``<stem>.png`` and its data ``<stem>.csv``; and
     ``figures.json``, which lists them with title and caption, and names what was skipped and why.
 
     Args:
@@ -45,7 +45,7 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
             figures.append(
                 {
                     "file": f"{drawn.stem}.svg",
-                    "png": f"{drawn.stem}.png",
+                    **{form: f"{drawn.stem}.{form}" for form in style.FORMATS if form != "svg"},
                     "data": f"{drawn.stem}.csv",
                     "title": drawn.title,
                     "caption": drawn.caption,

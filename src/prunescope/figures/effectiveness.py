@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import ALL_COLOUR, DENSE_COLOUR, PIE_COLOUR, look, pretty_metric
+from prunescope.figures.style import ALL_COLOUR, DENSE_COLOUR, PIE_COLOUR, pretty_metric
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 ON_PIES_COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "dense", "pruned", "n_pies")
@@ -24,44 +26,33 @@ def draw(source: Source) -> Iterator[Figure]:
     if pruned.empty:
         source.skip("effectiveness", "no pruned model has a score")
         return
-    keys = list(dict.fromkeys(zip(pruned["dataset"], pruned["arch"], pruned["metric"], strict=True)))
-    figure, axes = layout.panels(len(keys), height=2.25)
-    for panel, (dataset, arch, metric) in zip(axes, keys, strict=True):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch) & (table["metric"] == metric)]
-        dense = rows[rows["pruner"] == "none"]
-        if not dense.empty:
-            mean, std = float(dense["mean"].iloc[0]), float(dense["std"].iloc[0])
-            panel.axhline(mean, color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
-            if std == std:
-                panel.axhspan(mean - std, mean + std, color="#9aa0a6", alpha=0.25, linewidth=0, zorder=1)
-        for pruner in pruners_of(rows):
-            line = rows[rows["pruner"] == pruner].sort_values("sparsity", kind="stable")
-            panel.errorbar(
-                line["sparsity"],
-                line["mean"],
-                yerr=line["std"].fillna(0.0),
-                elinewidth=0.7,
-                capsize=1.6,
-                capthick=0.7,
-                **look(pruner).plot(),
-            )
-        layout.sparsity_axis(panel, rows["sparsity"])
-        layout.score_axis(panel, metric)
-        panel.set_title(f"{dataset} · {arch}")
-        panel.set_ylabel(pretty_metric(metric))
-    layout.outer_labels(axes, 3, "sparsity", None)
-    handles = [layout.line_handle("dense", color=DENSE_COLOUR, linewidth=1.1)]
-    handles += [layout.line_handle(name, **look(name).plot()) for name in pruners_of(pruned)]
-    layout.legend_below(figure, handles)
+    table = table.assign(low=table["mean"] - table["std"], high=table["mean"] + table["std"])
+    keys = ("dataset", "arch", "metric")
+    table = table[table.set_index(list(keys)).index.isin(pruned.set_index(list(keys)).index)]
+    figure = layout.lines(source, table, keys, "mean", ("low", "high"), _dense, _scale)
     title = "What pruning does to the score"
     figure.suptitle(title)
     caption = (
         "Score on the test split (higher is better) against sparsity, the removed share of the prunable "
-        f"weights; mean over {seeds_text(table['n_seeds'].tolist())}, error bars one standard deviation. "
-        "Black line: mean of the dense models; grey band: their standard deviation. On the sparsity "
-        "axis, equal steps halve the remaining weights."
+        f"weights; mean over {seeds_text(table['n_seeds'].tolist())}, vertical lines one standard deviation. "
+        "Black line: mean of the dense models; grey band: their standard deviation. Grey lines: the pruners of the "
+        "other panels. On the sparsity axis, equal steps halve the remaining weights."
     )
-    yield Figure("effectiveness", title, caption, figure, table)
+    yield Figure("effectiveness", title, caption, figure, table.drop(columns=["low", "high"]))
+
+
+def _scale(panel: Any, rows: pd.DataFrame) -> None:
+    layout.score_axis(panel, rows["metric"].iloc[0])
+    panel.set_ylabel(pretty_metric(rows["metric"].iloc[0]))
+
+
+def _dense(panel: Any, rows: pd.DataFrame) -> None:
+    dense = rows[rows["pruner"] == NO_PRUNER]
+    if not dense.empty:
+        panel.axhline(dense["mean"].iloc[0], color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
+        ends = dense[["low", "high"]].iloc[0]
+        if ends.notna().all():
+            panel.axhspan(*ends, color="#9aa0a6", alpha=0.25, linewidth=0, zorder=1)
 
 
 def draw_on_pies(source: Source) -> Iterator[Figure]:

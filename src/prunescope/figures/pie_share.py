@@ -9,8 +9,8 @@ import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import DENSE_COLOUR, look
+from prunescope.figures.source import Source, seeds_text
+from prunescope.figures.style import DENSE_COLOUR
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
 COLUMNS = (*CELL, "n_examples", "n_pies", "pie_share")
@@ -32,36 +32,8 @@ def draw(source: Source) -> Iterator[Figure]:
         source.skip("pie_share", "no pruned model was compared with its dense model")
         return
     table = _with_intervals(table, source.table("pie_intervals.csv", (*CELL, *INTERVALS)))
-    keys = pairs(table)
-    figure, axes = layout.panels(len(keys), height=2.25)
-    for panel, (dataset, arch) in zip(axes, keys, strict=True):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
-        _floor(panel, rows)
-        for pruner in pruners_of(rows):
-            line = rows[rows["pruner"] == pruner].sort_values("sparsity", kind="stable")
-            style = look(pruner)
-            panel.plot(line["sparsity"], line["pie_share"], **style.plot())
-            # Not error bars: an interval of resampled majorities may leave out the share itself.
-            panel.vlines(
-                line["sparsity"],
-                line["centered_low"],
-                line["centered_high"],
-                color=style.colour,
-                linewidth=0.9,
-                alpha=0.6,
-            )
-        layout.sparsity_axis(panel, rows["sparsity"])
-        layout.percent_axis(panel)
-        layout.from_zero([panel], rows[["pie_share", "centered_high", "noise_floor_high"]].max())
-        examples = sorted({int(count) for count in rows["n_examples"]})
-        panel.set_title(f"{dataset} · {arch} (n = {', '.join(f'{n:,}' for n in examples)})")
-    layout.outer_labels(axes, 3, "sparsity", "PIEs (% of examples)")
-    handles = [layout.line_handle(p, **look(p).plot()) for p in pruners_of(table)]
-    if table["noise_floor"].notna().any():
-        handles.insert(
-            0, layout.line_handle("noise floor (half of the models)", color=DENSE_COLOUR, linewidth=1.1)
-        )
-    layout.legend_below(figure, handles)
+    ends = ("centered_low", "centered_high")
+    figure = layout.lines(source, table, ("dataset", "arch"), "pie_share", ends, _floor, _scale)
     title = "How many examples pruning changes"
     figure.suptitle(title)
     yield Figure("pie_share", title, _caption(source, table), figure, table)
@@ -72,6 +44,12 @@ def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFram
     known = intervals[[*CELL, *INTERVALS]].drop_duplicates(list(CELL))
     merged = table.merge(known.astype({"sparsity": float}), how="left", on=list(CELL))
     return merged.astype(dict.fromkeys(INTERVALS, float))
+
+
+def _scale(panel: Any, rows: pd.DataFrame) -> None:
+    layout.percent_axis(panel)
+    layout.from_zero([panel], rows[["pie_share", "centered_high", "noise_floor_high"]].max())
+    panel.set_ylabel("PIEs (% of examples)")
 
 
 def _floor(panel: Any, rows: pd.DataFrame) -> None:
@@ -90,12 +68,19 @@ def _floor(panel: Any, rows: pd.DataFrame) -> None:
         )
 
 
+def _counts(table: pd.DataFrame) -> str:
+    """``361 (digits), 350 (docstrings)``."""
+    largest = table.groupby("dataset", sort=False)["n_examples"].max()
+    return ", ".join(f"{int(n):,} ({dataset})" for dataset, n in largest.items())
+
+
 def _caption(source: Source, table: pd.DataFrame) -> str:
     seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.cells]
     over = f", majorities over {seeds_text(seeds)}" if seeds else ""
     caption = (
         "Share of test examples whose majority vote differs between pruned and dense models (PIEs, "
-        f"pruning-identified exemplars) against sparsity{over}. n: examples in the test split."
+        f"pruning-identified exemplars) against sparsity{over}, of {_counts(table)} test examples. Grey lines: the "
+        "pruners of the other panels."
     )
     confidence = table["confidence"].dropna()
     if len(confidence):

@@ -10,6 +10,7 @@ colour-blind-safe palette, varied in lightness only.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,6 +75,19 @@ LOOKS: Mapping[str, Look] = MappingProxyType(
     }
 )
 
+#: Families of pruners that figures set apart, by criterion; those that prune while training are one of their own.
+FAMILIES = ("magnitude", "impact", "random", "gradual", "others")
+
+
+def family(pruner: str) -> str:
+    """One of ``FAMILIES``; a pruner of the user's own is one of the others."""
+    known = PRUNERS.get(pruner)
+    if known is None:
+        return "others"
+    name = "gradual" if known.schedule == "gradual" else str(known.criterion)
+    return name if name in FAMILIES else "others"
+
+
 _FURTHER_COLOURS = ("#332288", "#882255", "#999933", "#44AA99", "#6B4C2A", "#AA4499", "#5F6B7A", "#B8860B")
 _FURTHER_MARKERS = ("P", "X", "v", "<", ">", "p", "h")
 
@@ -129,6 +143,7 @@ def pretty_metric(metric: str) -> str:
 _SETTINGS: dict[str, Any] = {
     "svg.hashsalt": "prunescope",
     "svg.fonttype": "path",
+    "pdf.fonttype": 42,
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
     "font.size": 8,
@@ -162,21 +177,34 @@ _SETTINGS: dict[str, Any] = {
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """matplotlib without a display, starting from its own defaults, in the project's style."""
+    """matplotlib without a display, starting from its own defaults, in the project's theme."""
     import matplotlib
 
     matplotlib.use("Agg")
-    with matplotlib.rc_context():
+    import seaborn
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # seaborn 0.13.2 calls boxplot as matplotlib had it before 3.11.
+        warnings.filterwarnings("ignore", message="vert: bool was deprecated")
         matplotlib.rcdefaults()
-        settings: Any = matplotlib.rcParams
-        settings.update(_SETTINGS)
+        seaborn.set_theme(context="paper", style="ticks", palette=[ALL_COLOUR, PIE_COLOUR], rc=_SETTINGS)
         yield
 
 
+#: What files of a figure hold besides it: no date and no version, so that the same figure gives the same bytes.
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+#: The files of a figure: for pages, for papers (fonts embedded), and pixels.
+FORMATS = tuple(_METADATA)
+
+
 def save(figure: Any, folder: Path, stem: str) -> None:
-    """Write ``stem.svg`` and ``stem.png`` with no date or version in them, and close the figure."""
+    """Write ``stem`` in every one of ``FORMATS``, and close the figure."""
     import matplotlib.pyplot as plt
 
-    figure.savefig(folder / f"{stem}.svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(folder / f"{stem}.png", dpi=160, metadata={"Software": None})
+    for form, metadata in _METADATA.items():
+        figure.savefig(folder / f"{stem}.{form}", dpi=160, metadata=metadata)
     plt.close(figure)

@@ -139,12 +139,17 @@ class AuditFiles:
         return [(name, meaning) for name, meaning in FILES.items() if (self.folder / name).exists()]
 
     @cached_property
-    def classes(self) -> list[ClassRow]:
-        """By true class, most frequent first, as in ``classes.csv`` and ``recall.csv``."""
-        recalls: dict[str, list[tuple[float, float]]] = {}
+    def recalls(self) -> dict[str, list[tuple[float, float]]]:
+        """By class, the recalls of the dense and the pruned model of each seed, as in ``recall.csv``."""
+        found: dict[str, list[tuple[float, float]]] = {}
         for one in self._rows(audit_tables.Recall):
             if one.recall_dense is not None and one.recall_pruned is not None:
-                recalls.setdefault(one.class_, []).append((one.recall_dense, one.recall_pruned))
+                found.setdefault(one.class_, []).append((one.recall_dense, one.recall_pruned))
+        return found
+
+    @cached_property
+    def classes(self) -> list[ClassRow]:
+        """By true class, most frequent first, as in ``classes.csv`` and ``recall.csv``."""
         found = [
             ClassRow(
                 row.class_,
@@ -152,7 +157,7 @@ class AuditFiles:
                 row.share_of_examples,
                 row.n_pies,
                 row.share_of_pies,
-                *_means(recalls.get(row.class_, [])),
+                *_means(self.recalls.get(row.class_, [])),
                 row.to_wrong,
                 row.to_right,
                 row.p_corrected,

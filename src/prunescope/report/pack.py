@@ -35,7 +35,7 @@ def pack(page: Path, out: Path) -> int:
         UserError: the page is not there, or the zip cannot be written.
     """
     if not page.is_file():
-        raise UserError(f"{page}: no such page; run the study, or `prunescope report` for its state so far")
+        raise UserError(f"{page}: no such page; run the study")
     # Pages of what there is so far lead to cells beside their own folder.
     root = page.resolve().parent
     files = _reached(page.resolve()) | {

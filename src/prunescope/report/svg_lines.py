@@ -10,6 +10,8 @@ from markupsafe import Markup, escape
 
 from prunescope.report.svg import frame, nice_ticks, short
 
+#: Between the base lines of two names that are one above the other.
+_LINE = 13.5
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 280, 62, 14, 26, 46
 
 
@@ -140,39 +142,51 @@ def _range(low: float, high: float, from_zero: bool) -> tuple[float, float, list
 def scatter(
     points: Sequence[tuple[str, float, float, str]], *, x_label: str, y_label: str, label: str
 ) -> Markup:
-    """Shares against shares on equal axes from 0 to 1, with the diagonal of no change.
+    """Shares against shares, each axis around its data, with the diagonal of no change as far as it is there.
 
     Args:
         points: name, x, y, and ``below``, ``above`` or an empty string for their colour. The few furthest below the
-            diagonal are named.
+            diagonal are named, one above the other where they would touch.
     """
     size, left, bottom, top, right = 420, 56, 46, 26, 26
     plot = size - left - right
     height = top + plot + bottom
+    axes = []
+    for values in ([before for _, before, _, _ in points], [after for _, _, after, _ in points]):
+        low, high, ticks = _range(min(values, default=0.0), max(values, default=1.0), False)
+        axes.append((max(low, 0.0), min(high, 1.0), [tick for tick in ticks if -1e-9 <= tick <= 1 + 1e-9]))
+    (left_end, right_end, x_ticks), (bottom_end, top_end, y_ticks) = axes
     body: list[str] = []
 
     def x(value: float) -> float:
-        return left + plot * value
+        return left + plot * (value - left_end) / (right_end - left_end)
 
     def y(value: float) -> float:
-        return top + plot * (1 - value)
+        return top + plot * (1 - (value - bottom_end) / (top_end - bottom_end))
 
-    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+    for tick in y_ticks:
         body.append(_stroke("grid", left, y(tick), size - right, y(tick)))
+        body.append(_text("tick", left - 7, y(tick) + 4, f"{100 * tick:.4g}%", "end"))
+    for tick in x_ticks:
         body.append(_stroke("grid", x(tick), top, x(tick), top + plot))
-        body.append(_text("tick", left - 7, y(tick) + 4, f"{100 * tick:g}%", "end"))
-        body.append(_text("tick", x(tick), top + plot + 17, f"{100 * tick:g}%", "middle"))
-    body.append(_stroke("reference", x(0), y(0), x(1), y(1)))
-    named = {name for name, *_ in sorted(points, key=lambda p: p[2] - p[1])[:4]}
+        body.append(_text("tick", x(tick), top + plot + 17, f"{100 * tick:.4g}%", "middle"))
+    start, end = max(left_end, bottom_end), min(right_end, top_end)
+    if start < end:
+        body.append(_stroke("reference", x(start), y(start), x(end), y(end)))
+    lost = sorted(points, key=lambda p: p[2] - p[1])[:4]
+    named = [point for point in lost if point[1] - point[2] > 0.02]
     for name, before, after, kind in points:
         title = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
         centre = f'cx="{short(x(before))}" cy="{short(y(after))}"'
         body.append(f'<circle class="dot {kind}" {centre} r="4.5"><title>{title}</title></circle>')
-        if name in named and before - after > 0.02:
-            cut = name if len(name) <= 18 else name[:17] + "…"
-            at_end = x(before) > left + plot * 0.72
-            aside = x(before) + (-8 if at_end else 8)
-            body.append(_text("tick", aside, y(after) + 4, cut, "end" if at_end else "start"))
+    lowest = -math.inf
+    for name, before, after, _ in sorted(named, key=lambda p: -p[2]):
+        cut = name if len(name) <= 18 else name[:17] + "…"
+        at_end = x(before) > left + plot * 0.6
+        lowest = max(y(after) + 4, lowest + _LINE)
+        body.append(
+            _text("tick", x(before) + (-8 if at_end else 8), lowest, cut, "end" if at_end else "start")
+        )
     body.append(_text("label", 4, 13, y_label))
     body.append(_text("label", left + plot / 2, height - 7, x_label, "middle"))
     return frame(size, height, label, body, "scatter")

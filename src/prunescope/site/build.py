@@ -19,12 +19,15 @@ from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test
 from prunescope.report.texts import texts_of_test
-from prunescope.site import cell_page, controls, explorer, figures_page, index_page, often
+from prunescope.site import cell_page, classes_page, controls, data_page, explorer, grid, often, overview
 from prunescope.site.cell_page import Shown
 from prunescope.site.findings import CellNumbers
 from prunescope.site.inputs import Site, gather
 from prunescope.site.often import Tally
 from prunescope.site.state import Live, counted, key_of
+
+#: The folder below the results that holds the pages of an unfinished study, until those of the whole one are there.
+SO_FAR = "so-far"
 
 
 def build(
@@ -39,10 +42,11 @@ def build(
 ) -> list[str]:
     """Write ``out`` and, beside it, ``report``; links are relative.
 
-    ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the examples on which
-    majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands beside the
-    papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per image data set with
-    two or more pruned models: the examples that are PIEs of most of them.
+    ``report/grid.html`` has all cells, ``report/classes.html`` what classes and groups lose, ``report/data.html`` the
+    tables and data sets, ``report/cells/*.html`` is a page per pruned cell, ``report/examples.html`` browses the
+    examples on which majorities disagree (their texts and votes in ``report/examples/``), ``report/papers.html`` stands
+    beside the papers, ``report/figures.html`` has the figures, and ``report/often/*.html`` is one per image data set
+    with two or more pruned models: the examples that are PIEs of most of them.
 
     A file that is missing or cannot be read is named on the pages; the rest is written without it.
 
@@ -85,12 +89,18 @@ def build(
     _cell_pages(site)
     _often_pages(site)
     _papers(site)
-    write_text(site.report / "figures.html", figures_page.render(site))
+    data_page.write(site)
+    write_text(site.report / "grid.html", grid.render(site))
+    if site.has_parts:
+        write_text(site.report / "classes.html", classes_page.render(site))
+    else:
+        (site.report / "classes.html").unlink(missing_ok=True)
     if site.splits:
         write_text(site.report / "examples.html", _examples(site))
     else:
         (site.report / "examples.html").unlink(missing_ok=True)
-    write_text(site.out, index_page.render(site))
+    write_text(site.out, overview.render(site))
+    shutil.rmtree(site.out.parent / SO_FAR, ignore_errors=True)
     return list(dict.fromkeys(got.problems))
 
 
@@ -193,7 +203,10 @@ def _papers(site: Site) -> None:
         against, compared = None, []
     text = page.render(
         "against.html",
-        title=f"Against the papers · {site.title}",
+        title=f"Papers · {site.title}",
+        printed=page.link(printed, where)
+        if (printed := site.out.parent / "paper" / "index.html").exists()
+        else None,
         navigation=site.navigation(where),
         against=against,
         compared=compared,
@@ -207,9 +220,17 @@ def _examples(site: Site) -> str:
     where = site.report / "examples.html"
     return page.render(
         "examples.html",
-        title=f"Examples that pay · {site.title}",
+        title=f"Examples · {site.title}",
         navigation=site.navigation(where),
+        study=site.title,
         splits=site.splits,
+        often=[
+            {
+                "dataset": tally.dataset,
+                "href": page.link(site.report / "often" / often.file_name(tally), where),
+            }
+            for tally, _ in site.often
+        ],
         n_pruners=max(split.entry["n_pruners"] for split in site.splits),
         measures=explorer.MEASURES,
         data=page.embedded([split.entry for split in site.splits]),

@@ -11,7 +11,6 @@ from prunescope.analysis.tables.registry import Control
 from prunescope.errors import UserError
 from prunescope.report.sentences import count, is_share, metric_name, number
 from prunescope.report.sentences import signed_points as points
-from prunescope.site.story import Statement
 
 
 def read(tables: Path, problems: list[str]) -> list[Control]:
@@ -49,7 +48,7 @@ def sentence(row: Control, summary: Mapping[str, Any]) -> str | None:
     )
 
 
-def headline(rows: Sequence[Control]) -> Statement | None:
+def headline(rows: Sequence[Control]) -> str | None:
     """How many cells score above the dense model, and how many of these still do beside their control."""
     known = [
         (row.change_from_dense, row.change_from_control)
@@ -63,4 +62,4 @@ def headline(rows: Sequence[Control]) -> Statement | None:
     if above:
         still = sum(change > 0 for change in above)
         text += f", {still} of these also above their control, which trains alike and is not pruned"
-    return Statement(f"{text}.", ("controls.csv",))
+    return f"{text}."

@@ -6,7 +6,7 @@ Scripts rather than JSON: a page opened from disk may load those, but may not fe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ MOST_VOTES = 400_000
 #: Texts come in files of about this many characters, and of at most this many texts.
 CHUNK_CHARACTERS, CHUNK_EXAMPLES = 400_000, 400
 _IMAGE_COLUMNS = 20
+#: Examples of a split that the study's first page may show.
+SHOWN_FIRST = 4
 
 #: Readability measures on the page, by column of ``readability.parquet``.
 MEASURES = {
@@ -42,11 +44,17 @@ COLUMNS = ("example", "label", "n_networks", "of_networks", "n_pruners", "of_pru
 
 @dataclass
 class Split:
-    """One entry of the page's list; ``entry``: what its script needs to know of it."""
+    """One entry of the page's list; ``entry``: what its script needs to know of it.
+
+    changed: how many examples are PIEs, of how many · paying: a few that are right in the dense models and wrong in
+    most of the pruned models that change them, those of most models first.
+    """
 
     dataset: str
     split: str
     entry: dict[str, Any]
+    changed: str = ""
+    paying: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
@@ -142,7 +150,48 @@ def _split(
         "n_pruners": len(pruners),
         "summary": _summary(dataset, split, every, len(present), len(pruners), total),
     }
-    return Split(dataset, split, entry)
+    paying = _paying(votes, every, len(present), texts, images, name) if split == "test" else []
+    return Split(dataset, split, entry, f"{count(len(every))} of {count(total)}" if total else "", paying)
+
+
+def _paying(
+    votes: Votes,
+    every: Ranked,
+    n_models: int,
+    texts: Mapping[int, str] | None,
+    images: ImageTable | None,
+    key: str,
+) -> list[dict[str, Any]]:
+    """The first few examples that most models turn from right to wrong."""
+    names, sets = list(votes.codes.names), list(votes.codes.sets)
+
+    def named(code: int) -> str:
+        return (", " if votes.has_classes else " | ").join(names[part] for part in sets[code]) or "(no class)"
+
+    found: list[dict[str, Any]] = []
+    for example, start, stop in zip(every.example.tolist(), every.start, every.stop, strict=True):
+        own = slice(start, stop)
+        lost = votes.dense_right[own] & ~votes.pruned_right[own]
+        if 2 * lost.sum() <= len(lost) or (texts is not None and not texts.get(example)):
+            continue
+        answers, often = np.unique(votes.pruned[own][lost], return_counts=True)
+        true = named(int(votes.label[start]))
+        found.append(
+            {
+                "dataset": key.partition("--")[0],
+                "example": example,
+                "true": true,
+                "pruned": named(int(answers[often.argmax()])),
+                "models": f"{int(lost.sum())} of {count(n_models, 'model')}",
+                "source": None if images is None else images.address(example, true),
+                "size": None if images is None else images.shown_size,
+                "text": None if texts is None else texts.get(example),
+                "chosen": page.query({"set": key, "words": str(example)}),
+            }
+        )
+        if len(found) == SHOWN_FIRST:
+            break
+    return found
 
 
 def _fitting(every: Ranked) -> Ranked:

@@ -1,28 +1,53 @@
-"""What a study found, in sentences made from its cells' numbers."""
+"""One pruned cell's numbers: its mean, the part of its examples that pays most, and what is left empty."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.layer_collapse import Collapsed
+from prunescope.analysis.stats import t_interval
+from prunescope.analysis.ttests import holm
 from prunescope.config.compression import Compression
-from prunescope.report.sentences import SAME_POINTS, count, is_share, metric_name, percent, score_text
+from prunescope.report.audit_files import AuditFiles
+from prunescope.report.sentences import count
 
-#: Why no seed of a cell has an alpha.
-NO_ALPHA = "in every seed, all classes have the same recall before pruning, or no prediction is right"
+
+@dataclass(frozen=True)
+class Part:
+    """A class or a group of a cell's test examples, or those whose majority vote changes.
+
+    kind: ``class``, ``group`` or ``changed`` · change: of its recall or score, pruned less dense, mean over seeds ·
+    low, high: its interval, simultaneous over the parts · p: of the exact McNemar test that its answers become wrong as
+    often as right, corrected by Holm's method over the parts; None where nothing is tested or nothing is lost.
+    """
+
+    kind: str
+    name: str
+    n: int
+    change: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+
+    @property
+    def words(self) -> str:
+        return "the examples whose vote changes" if self.kind == "changed" else f"{self.kind} “{self.name}”"
 
 
 @dataclass(frozen=True)
 class CellNumbers:
-    """One pruned cell with the summary of its test split."""
+    """One pruned cell with the summary of its test split, and the classes and groups that its audit tests."""
 
     dataset: str
     arch: str
     pruner: str
     compression: Compression
     summary: Mapping[str, Any]
+    parts: Sequence[Part] = ()
 
     @property
     def name(self) -> str:
@@ -51,54 +76,87 @@ class CellNumbers:
         value = self.summary.get("alpha")
         return value if isinstance(value, Mapping) and value.get("mean") is not None else None
 
+    @property
+    def floor(self) -> Mapping[str, Any] | None:
+        """What a change of seeds alone changes, where it is known."""
+        value = self.summary.get("noise_floor")
+        return value if isinstance(value, Mapping) else None
 
-def architecture_sentences(cells: Sequence[CellNumbers], constant: float | None = None) -> list[str]:
-    """About the cells of one (dataset, arch); ``constant`` is the task's score of a constant answer."""
-    found: list[str] = []
-    scored = [cell for cell in cells if cell.change is not None]
-    if scored:
-        metric = metric_name(scored[0].summary)
-        by_task = scored[0].summary.get("task_metric") in (None, scored[0].summary.get("metric"))
-        best = max(scored, key=lambda cell: cell.change or 0.0)
-        worst = min(scored, key=lambda cell: cell.change or 0.0)
-        text = f"Dense {metric}: {_range([c.summary['dense_score'] for c in scored], scored[0].summary)}"
-        text += (
-            f" (a constant answer: {score_text(constant, scored[0].summary)}). "
-            if constant is not None and by_task
-            else ". "
+    @property
+    def above_floor(self) -> bool:
+        return self.floor is not None and self.floor.get("verdict") == ">"
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether a pruned model gives the same answer to every example."""
+        found = self.summary.get("constant")
+        return bool(isinstance(found, Mapping) and found.get("pruned"))
+
+    @cached_property
+    def worst(self) -> Part | None:
+        """The class or group that loses most; where none is known, the examples whose majority vote changes."""
+        if self.parts:
+            return min(self.parts, key=lambda part: part.change)
+        dense, pruned = (self.summary.get(f"{side}_score_on_pies") for side in ("dense", "pruned"))
+        if dense is None or pruned is None:
+            return None
+        interval = self.summary.get("change_on_pies") or {}
+        return Part(
+            "changed",
+            "",
+            int(self.summary.get("n_pies") or 0),
+            pruned - dense,
+            interval.get("ci_low"),
+            interval.get("ci_high"),
         )
-        if best is worst:
-            text += f"Pruned, {score_text(best.summary['pruned_score'], best.summary)} ({best.name})."
-        else:
-            text += (
-                f"Pruned, from {score_text(worst.summary['pruned_score'], worst.summary)} ({worst.name}) to "
-                f"{score_text(best.summary['pruned_score'], best.summary)} ({best.name})."
-            )
-        found.append(text)
-    shared = [cell for cell in cells if cell.summary.get("pie_share") is not None]
-    if len(shared) > 1:
-        least = min(shared, key=lambda cell: cell.summary["pie_share"])
-        most = max(shared, key=lambda cell: cell.summary["pie_share"])
-        found.append(
-            f"Majority votes change for {percent(least.summary['pie_share'])} of the examples "
-            f"({least.name}) to {percent(most.summary['pie_share'])} ({most.name})."
-        )
-    elif shared:
-        found.append(f"Majority votes change for {percent(shared[0].summary['pie_share'])} of the examples.")
-    hidden = [
-        cell
-        for cell in scored
-        if is_share(cell.summary)
-        and abs(100 * (cell.change or 0.0)) < 1
-        and (cell.summary.get("n_pies") or 0) > 0
-    ]
-    if hidden:
-        most = max(hidden, key=lambda cell: cell.summary["pie_share"])
-        found.append(
-            f"{most.name} moves the mean by less than a point, yet changes the majority vote of "
-            f"{count(most.summary['n_pies'], 'example')} ({percent(most.summary['pie_share'])})."
-        )
-    return found + [text for text in (_on_pies(cells), _alphas(cells)) if text]
+
+
+def parts_of(audit: AuditFiles) -> list[Part]:
+    """Classes with their recall, and the groups of a study that has some."""
+    classes = [row for row in audit.classes if row.name in audit.recalls and row.n_examples]
+    confidence = (audit.summary.get("change") or {}).get("confidence") or 0.99
+    simultaneous = 1 - (1 - confidence) / max(len(classes), 1)
+    found = []
+    for row in classes:
+        changes = [pruned - dense for dense, pruned in audit.recalls[row.name]]
+        change = t_interval(changes, simultaneous)
+        lost = row.harm > 0
+        low, high = (None if end is None else max(-1.0, min(1.0, end)) for end in (change.low, change.high))
+        p = row.p_corrected if lost else None
+        found.append(Part("class", row.name, row.n_examples, change.mean or 0.0, low, high, p))
+    for group in audit.groups:
+        if group.change is not None and group.ci_low is not None:
+            p = group.p_corrected if group.to_wrong > group.to_right else None
+            name = f"{group.column}: {group.group}"
+            found.append(Part("group", name, group.n_examples, group.change, group.ci_low, group.ci_high, p))
+    return found
+
+
+@dataclass(frozen=True)
+class Payer:
+    """A cell whose worst part is known; ``p``: that part's, corrected by Holm's method over all cells as well."""
+
+    cell: CellNumbers
+    part: Part
+    p: float | None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the part loses more than chance explains."""
+        return self.p is not None and self.p < LEVEL and self.part.change < 0
+
+    @property
+    def beyond(self) -> float:
+        """What the part loses beyond the mean."""
+        return (self.cell.change or 0.0) - self.part.change
+
+
+def payers(cells: Sequence[CellNumbers]) -> list[Payer]:
+    """Every cell with a score and a worst part, in their order."""
+    known = [(cell, cell.worst) for cell in cells if cell.change is not None and cell.worst is not None]
+    tested = [part for _, part in known if part.kind != "changed"]
+    corrected = iter(holm([part.p for part in tested]))
+    return [Payer(cell, part, None if part.kind == "changed" else next(corrected)) for cell, part in known]
 
 
 def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int = 4) -> list[str]:
@@ -114,69 +172,3 @@ def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int
 def _layers(found: Sequence[Collapsed]) -> str:
     first = found[0].layer.removesuffix(".weight")
     return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"
-
-
-def overall(cells: Sequence[CellNumbers]) -> list[tuple[str, tuple[str, ...]]]:
-    """About all cells together, each sentence with the tables that its numbers are in."""
-    if not cells:
-        return [("No cell is analysed yet.", ())]
-    scored = [cell for cell in cells if cell.change is not None]
-    lower = sum(100 * (cell.change or 0.0) <= -SAME_POINTS for cell in scored)
-    affected = sum((cell.summary.get("n_pies") or 0) > 0 for cell in cells)
-    compared = (
-        f"{count(len(cells), 'pruned cell was', 'pruned cells were')} compared with "
-        f"{'its' if len(cells) == 1 else 'their'} dense models: the mean score is lower in {lower} of "
-        f"{len(scored)}, and majority votes of single examples change in {affected} of {len(cells)}."
-    )
-    found: list[tuple[str | None, tuple[str, ...]]] = [
-        (compared, ("effectiveness.csv", "pie_share.csv")),
-        (_on_pies(cells), ("effectiveness_on_pies.csv",)),
-        (_alphas(cells), ("alpha.csv",)),
-    ]
-    return [(text, tables) for text, tables in found if text]
-
-
-def _on_pies(cells: Sequence[CellNumbers]) -> str | None:
-    both = [
-        cell
-        for cell in cells
-        if cell.summary.get("dense_score_on_pies") is not None and cell.summary.get("dense_score") is not None
-    ]
-    if not both:
-        return None
-    harder = sum(cell.summary["dense_score_on_pies"] < cell.summary["dense_score"] for cell in both)
-    return (
-        f"In {harder} of {count(len(both), 'comparison')} with PIEs, these examples were harder than the "
-        "rest before pruning: the dense models score lower on them than on all examples."
-    )
-
-
-def _alphas(cells: Sequence[CellNumbers]) -> str | None:
-    asked = [cell for cell in cells if isinstance(cell.summary.get("alpha"), Mapping)]
-    known = [cell.alpha for cell in asked if cell.alpha is not None]
-    if not asked:
-        return None
-    without = len(asked) - len(known)
-    none = "" if not without else f" {count(without, 'cell has', 'cells have')} no α: {NO_ALPHA}."
-    if not known:
-        return none.strip()
-    found = [cell.summary.get("alpha_corrected") for cell in asked if cell.alpha is not None]
-    corrected = [alpha for alpha in found if isinstance(alpha, Mapping)]
-    above, below = (sum(alpha.get("verdict") == mark for alpha in known) for mark in (">", "<"))
-    if len(corrected) < len(known):
-        return (
-            f"Differences in recall between classes grow in {above} of {len(known)}, shrink in "
-            f"{below}, and are undecided in {len(known) - above - below} (recall distortion α against 1).{none}"
-        )
-    grown, shrunk = (sum(alpha.get("verdict") == mark for alpha in corrected) for mark in (">", "<"))
-    return (
-        f"Differences in recall between classes grow in {grown} of {len(corrected)}, shrink in {shrunk}, and are "
-        f"undecided in {len(corrected) - grown - shrunk} (recall distortion α corrected for noise, against 1). "
-        f"Computed as the paper does, α is above 1 in {above} of {len(known)} and below 1 in {below}; noise in the "
-        f"recalls pulls it below 1.{none}"
-    )
-
-
-def _range(values: Sequence[float], summary: Mapping[str, Any]) -> str:
-    low, high = score_text(min(values), summary), score_text(max(values), summary)
-    return low if low == high else f"{low} to {high}"

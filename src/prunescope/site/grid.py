@@ -1,4 +1,4 @@
-"""The grid of a study as a heat map: what the page's script draws, a value of each measure for every cell."""
+"""The page of the grid: a heat map that its script draws, a value of each measure for every cell, and a table."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.tables.declared import read_rows
 from prunescope.config.grid import Cell
+from prunescope.errors import UserError
 from prunescope.figures.style import look
+from prunescope.papers.tables import CellClaims
 from prunescope.report import page
 from prunescope.report.sentences import (
     is_share,
@@ -19,6 +22,7 @@ from prunescope.report.sentences import (
     signed_points,
 )
 from prunescope.site.findings import CellNumbers
+from prunescope.site.inputs import Site
 from prunescope.site.state import STATES, CellCount, Key, key_of
 
 #: Measures by name: title, what it is, the value at which nothing changes (None: from low to high), and whether high
@@ -28,6 +32,13 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
     "change": (
         "change of the score",
         "Mean score of the pruned minus the dense models.",
+        0.0,
+        False,
+    ),
+    "worst": (
+        "change of the worst class or group",
+        "Change of the class (its recall) or group (its score) that loses most; where there is none, of the examples "
+        "whose majority vote changes.",
         0.0,
         False,
     ),
@@ -79,6 +90,53 @@ MEASURES: dict[str, tuple[str, str, float | None, bool]] = {
 }
 
 
+def render(site: Site) -> str:
+    """The page ``report/grid.html``."""
+    where = site.report / "grid.html"
+    claims: dict[Key, tuple[int, int]] = {}
+    try:
+        claims = claims_by_cell(site.tables)
+    except (UserError, KeyError, ValueError) as error:
+        site.got.problems.append(f"{site.tables / 'claims_by_cell.csv'}: cannot be read ({error})")
+    return page.render(
+        "grid.html",
+        title=f"Grid · {site.title}",
+        study=site.title,
+        navigation=site.navigation(where),
+        cells=[_row(cell, site.cells, where) for cell in site.numbers],
+        grid_data=page.embedded(payload(site.numbers, site.counts, claims, site.cells, where)),
+        script=page.asset("grid.js"),
+        style=page.asset("grid.css"),
+    )
+
+
+def claims_by_cell(tables: Path) -> dict[Key, tuple[int, int]]:
+    """By cell: how many claims hold, of how many it decides; none without the table.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if not (tables / "claims_by_cell.csv").exists():
+        return {}
+    rows = read_rows(tables / "claims_by_cell.csv", CellClaims)
+    return {(row.dataset, row.arch, row.pruner, row.amount): (row.n_hold, row.n_decided) for row in rows}
+
+
+def _row(cell: CellNumbers, pages: Path, out: Path) -> dict[str, Any]:
+    names = ("pruned_score", "pie_share", "dense_score_on_pies", "pruned_score_on_pies", "task")
+    return {
+        "cell": cell,
+        "amount": cell.compression.text,
+        "summary": {name: cell.summary.get(name) for name in names},
+        "metric": metric_name(cell.summary),
+        "is_share": is_share(cell.summary),
+        "change": cell.change,
+        "floor": cell.floor,
+        "alpha": cell.alpha,
+        "href": page.link(pages / cell.page, out),
+    }
+
+
 def values(cell: CellNumbers, claims: tuple[int, int] | None) -> dict[str, tuple[float, str]]:
     """Value and text of each measure that a cell has."""
     summary = cell.summary
@@ -93,6 +151,8 @@ def values(cell: CellNumbers, claims: tuple[int, int] | None) -> dict[str, tuple
 
     put("score", summary.get("pruned_score"), score_text(summary.get("pruned_score"), summary))
     put("change", cell.change, change(cell.change))
+    if cell.worst is not None:
+        put("worst", cell.worst.change, f"{change(cell.worst.change)} {cell.worst.name}".strip())
     put("pie_share", summary.get("pie_share"), percent(summary.get("pie_share")))
     floor = summary.get("noise_floor")
     if isinstance(floor, Mapping) and floor.get("excess") is not None:
@@ -155,6 +215,7 @@ def payload(
                 "order": [str(cell.compression.kind), cell.compression.value],
                 "href": page.link(pages / there.page, out) if there is not None else None,
                 "metric": metric_name(there.summary) if there is not None else None,
+                "unit": None if there is None or is_share(there.summary) else metric_name(there.summary),
                 "values": values(there, claims.get(key)) if there is not None else {},
                 "state": {state: one.number(state) for state in STATES[1:] if one.number(state)}
                 if one

@@ -17,7 +17,7 @@ from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.images import ImageTable
 from prunescope.site import explorer
-from prunescope.site.findings import CellNumbers
+from prunescope.site.findings import CellNumbers, parts_of
 from prunescope.site.often import Tally
 from prunescope.site.state import CellCount, Key, ModelsFile
 
@@ -57,11 +57,14 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
         if folder.pruner == NO_PRUNER:
             continue
         try:
-            summary = AuditFiles(folder.path / "test").summary
+            audit = AuditFiles(folder.path / "test", lenient=True)
+            summary = audit.summary
         except UserError as error:
             got.problems.append(str(error))
             continue
-        numbers = CellNumbers(folder.dataset, folder.arch, folder.pruner, folder.compression, summary)
+        numbers = CellNumbers(
+            folder.dataset, folder.arch, folder.pruner, folder.compression, summary, parts_of(audit)
+        )
         got.found.append((numbers, folder.path))
     got.found.sort(key=_order(study))
     return got
@@ -115,22 +118,26 @@ class Site:
         return self.report / "cells"
 
     @property
+    def has_parts(self) -> bool:
+        """Whether any cell knows what its classes or groups lose."""
+        return any(cell.parts for cell in self.numbers)
+
+    @property
     def numbers(self) -> list[CellNumbers]:
         return [cell for cell, _ in self.got.found]
 
     def navigation(self, where: Path) -> list[page.Link]:
         """The pages that every page leads to, as far as they are there."""
-        entries = [
-            ("Findings", self.out, ""),
-            ("Grid", self.out, "#grid"),
-            ("Examples", self.report / "examples.html" if self.splits else None, ""),
-            ("Against the papers", self.report / "papers.html", ""),
-            ("Figures", self.report / "figures.html", ""),
-            ("As the papers print it", self.out.parent / "paper" / "index.html", ""),
-            ("Data and tables", self.out, "#tables"),
-        ]
+        entries = {
+            "Overview": self.out,
+            "Grid": self.report / "grid.html",
+            "Examples": self.report / "examples.html" if self.splits else None,
+            "Classes & groups": self.report / "classes.html" if self.has_parts else None,
+            "Papers": self.report / "papers.html",
+            "Data": self.report / "data.html",
+        }
         return [
-            page.Link(name, page.link(target, where) + anchor, target == where and not anchor)
-            for name, target, anchor in entries
-            if target is not None and (target.parent != self.out.parent / "paper" or target.exists())
+            page.Link(name, page.link(target, where), target == where)
+            for name, target in entries.items()
+            if target is not None
         ]

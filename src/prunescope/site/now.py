@@ -12,11 +12,8 @@ from prunescope.figures.drawing import draw_all
 from prunescope.papers.against_papers import collect_all
 from prunescope.paths import Layout, fill
 from prunescope.running.status import blocks_of
-from prunescope.site.build import build
+from prunescope.site.build import SO_FAR, build
 from prunescope.site.state import Key, key_of
-
-#: The folder below the results; the workflow's own tables and pages stay as they are.
-FOLDER = "so-far"
 
 _WANTED = ("test/summary.json", "train/summary.json", "models.json")
 
@@ -24,7 +21,7 @@ _WANTED = ("test/summary.json", "train/summary.json", "models.json")
 def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
     """Write tables, figures and pages of the cells that are analysed into ``<results>/so-far``.
 
-    Models that still run or have failed are counted as such.
+    Models that still run or have failed are counted as such. The pages of the whole study replace the folder.
 
     Returns:
         The page, and what was missing or could not be read.
@@ -33,7 +30,7 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
         UserError: no cell is analysed yet, or a file cannot be written.
     """
     layout = Layout(study.results)
-    out = workdir / study.results / FOLDER
+    out = workdir / study.results / SO_FAR
     cells = list(_analysed(study, layout, workdir))
     if not any(not cell.dense for cell, _ in cells):
         raise UserError(

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.stats import mean
@@ -17,8 +16,6 @@ from prunescope.report.images import ImageTable
 from prunescope.report.sentences import count
 from prunescope.site.findings import CellNumbers
 
-#: Images of each data set on the study's page.
-FEW = 12
 #: With a single model there is nothing to count: its own page has the sheet.
 FEWEST_MODELS = 2
 
@@ -128,23 +125,6 @@ def tiles(tally: Tally, images: ImageTable | None, most: int) -> list[Tile]:
             ),
         )
         for row in tally.rows()[:most]
-    ]
-
-
-def section(
-    tallies: Sequence[tuple[Tally, ImageTable | None]], pages: Path, out: Path
-) -> list[dict[str, Any]]:
-    """What the study's page prints: the first few of each data set, and where its page is."""
-    return [
-        {
-            "dataset": tally.dataset,
-            "sentences": tally.sentences,
-            "tiles": tiles(tally, images, FEW),
-            "size": images.shown_size if images is not None else None,
-            "missing": None if images is not None else contact_sheet.missing(tally.dataset),
-            "href": page.link(pages / file_name(tally), out),
-        }
-        for tally, images in tallies
     ]
 
 

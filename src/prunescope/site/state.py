@@ -105,6 +105,12 @@ def totals(counts: Sequence[CellCount]) -> Counter[str]:
     return sum((Counter({state: one.number(state) for state in STATES}) for one in counts), Counter())
 
 
+def is_whole(counts: Sequence[CellCount]) -> bool:
+    """Whether every model is there, done or diverged."""
+    by_state = totals(counts)
+    return by_state["done"] + by_state["diverged"] == by_state.total()
+
+
 def sentence(counts: Sequence[CellCount]) -> str:
     """How many models are in each state."""
     by_state = totals(counts)

@@ -21,8 +21,8 @@ from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
-from prunescope.site import explorer, story
-from prunescope.site.findings import CellNumbers, architecture_sentences
+from prunescope.site import explorer, overview
+from prunescope.site.findings import CellNumbers, payers
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the dense and the pruned models of both seeds say.
@@ -191,16 +191,7 @@ def test_flips_of_sentences_are_not_compared_with_the_accuracy_of_tokens() -> No
     assert text == "In the average seed, 30 of 100 examples (30.0%) change between right and wrong."
 
 
-def test_a_constant_answers_score_stands_beside_the_same_score_alone(tmp_path: Path) -> None:
-    summary = AuditFiles(audited(tmp_path, "text")).summary
-    cell = CellNumbers("made", "gpt", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "constant" not in architecture_sentences([cell], 0.5)[0]
-    summary = AuditFiles(audited(tmp_path / "scores", "regression")).summary
-    cell = CellNumbers("made", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
-    assert "(a constant answer: 0.000)" in architecture_sentences([cell], 0.0)[0]
-
-
-def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
+def test_changes_of_correlations_are_no_points() -> None:
     change = {"mean": -0.1, "ci_low": -0.15, "ci_high": -0.05, "confidence": 0.99, "n_seeds": 2}
     summary = led(
         {
@@ -219,21 +210,10 @@ def test_headlines_of_correlations_are_no_points(tmp_path: Path) -> None:
         }
     )
     cell = CellNumbers("cola", "bert", "MP", Compression.parse("sparsity-900permille"), summary)
-    study = study_from(
-        {
-            "name": "s",
-            "seeds": [0, 1],
-            "datasets": {"cola": {"source": "glue_cola", "path": "x"}},
-            "archs": {"bert": {"family": "encoder"}},
-            "grid": [{"datasets": ["cola"], "archs": ["bert"], "pruners": ["MP"], "sparsities": [0.9]}],
-        }
-    )
-    (found,) = story.headlines(study, [cell])
-    assert found.text == (
-        "At 90% sparsity, magnitude pruning once after training (MP) costs 0.100 of Matthews correlation of bert on "
-        "cola on average (99% interval 0.050 to 0.150, 2 seeds), and 0.200 on the 50.0% of texts whose majority "
-        "vote changes."
-    )
+    assert overview._mean_fact(cell).value == "−0.100"
+    assert overview._mean_fact(cell).interval == "−0.150 to −0.050, 99% over seeds"
+    (payer,) = payers([cell])
+    assert overview._part_fact(payer).value == "−0.200"
 
 
 def test_a_page_shows_the_classes_that_matter_of_many(tmp_path: Path) -> None:

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.config.compression import Compression
 from prunescope.report import sentences
 from prunescope.report.audit_files import ClassRow
-from prunescope.site.findings import CellNumbers, architecture_sentences, overall
 
 SUMMARY = {
     "task": "single-label",
@@ -250,40 +248,6 @@ def test_numbers() -> None:
     assert sentences.count(1234.5, "example") == "1,234.5 examples"
     assert sentences.signed_points(-0.032) == "−3.2"
     assert sentences.signed_points(-0.00001) == "0.0"
-
-
-def _cell(pruner: str, permille: int, **changes: object) -> CellNumbers:
-    return CellNumbers("digits", "lenet5", pruner, Compression("sparsity", permille), {**SUMMARY, **changes})
-
-
-def test_model_findings_name_the_extremes() -> None:
-    cells = [
-        _cell("MP", 500, pruned_score=0.898, pie_share=0.05, n_pies=10),
-        _cell("RP", 900, pruned_score=0.4, pie_share=0.6, n_pies=120, dense_score_on_pies=0.95),
-    ]
-    text = architecture_sentences(cells)
-    assert text[0] == "Dense accuracy: 90.0%. Pruned, from 40.0% (RP at 90%) to 89.8% (MP at 50%)."
-    assert architecture_sentences(cells, 0.25)[0].startswith(
-        "Dense accuracy: 90.0% (a constant answer: 25.0%). "
-    )
-    assert text[1] == "Majority votes change for 5.0% of the examples (MP at 50%) to 60.0% (RP at 90%)."
-    assert text[2].startswith(
-        "MP at 50% moves the mean by less than a point, yet changes the majority vote of 10"
-    )
-    assert text[3].startswith("In 1 of 2 comparisons with PIEs")
-    assert text[4].startswith("Differences in recall between classes grow in 2 of 2, shrink in 0")
-
-
-def test_overall_findings() -> None:
-    cells = [
-        _cell("MP", 500),
-        _cell("RP", 900, pruned_score=0.91, n_pies=0, dense_score_on_pies=None, alpha=None),
-    ]
-    text = [text for text, _ in overall(cells)]
-    assert "the mean score is lower in 1 of 2" in text[0]
-    assert "change in 1 of 2" in text[0]
-    assert text[1].startswith("In 1 of 1 comparison with PIEs")
-    assert [text for text, _ in overall([])] == ["No cell is analysed yet."]
 
 
 @pytest.mark.parametrize(

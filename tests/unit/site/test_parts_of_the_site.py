@@ -14,9 +14,9 @@ from prunescope.figures.drawing import draw_all
 from prunescope.papers import report_page as papers_page
 from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
-from prunescope.site import grid, state, story
+from prunescope.site import grid, overview, state
 from prunescope.site.build import build
-from prunescope.site.findings import CellNumbers
+from prunescope.site.findings import CellNumbers, Part, payers
 from prunescope.site.state import ModelsFile, key_of
 from tests.support.fake_study import results_tree, study, write_csv
 from tests.unit.site.test_site_pages import Page, check_links
@@ -27,47 +27,91 @@ GRID = [{"datasets": ["digits"], "archs": ["lenet5"], "pruners": ["MP", "RP"], "
         {"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["IMP-WR"], "sparsities": [0.5, 0.9]}]  # fmt: skip
 
 
-def cell(pruner: str = "IMP-WR", **summary: object) -> CellNumbers:
+def cell(pruner: str = "IMP-WR", parts: tuple[Part, ...] = (), **summary: object) -> CellNumbers:
     known = {"metric": "accuracy", "dense_score": 0.9, "pruned_score": 0.87, "n_seeds": 4, "pie_share": 0.16}
     known |= {"dense_score_on_pies": 0.6, "pruned_score_on_pies": 0.19}
-    return CellNumbers(
-        "docstrings", "bilstm", pruner, Compression.parse("sparsity-900permille"), known | summary
-    )
+    level = Compression.parse("sparsity-900permille")
+    return CellNumbers("docstrings", "bilstm", pruner, level, known | summary, parts)
 
 
 FLOOR = {"mean": 0.04, "low": 0.03, "high": 0.05, "excess": 0.1, "pie_share_half": 0.14, "verdict": ">"}
 
 
-def test_headline_has_every_number_with_its_interval_and_tables() -> None:
-    change = {"mean": -0.03, "ci_low": -0.05, "ci_high": -0.01, "confidence": 0.99, "n_seeds": 4}
-    on_pies = {"mean": -0.41, "ci_low": -0.5, "ci_high": -0.32, "confidence": 0.99, "n_seeds": 4}
-    interval = {"centered_low": 0.13, "centered_high": 0.19, "confidence": 0.95}
-    one = cell(noise_floor=FLOOR, change=change, change_on_pies=on_pies, pie_interval=interval)
-    assert story.headline(study(), one).text == (
-        "At 90% sparsity, magnitude pruning in rounds (IMP-WR) costs 3.0 points of accuracy of bilstm on docstrings on "
-        "average (99% interval 1.0 to 5.0 points, 4 seeds), and 41.0 points on the 16.0% of texts whose majority "
-        "vote changes (99% interval 32.0 to 50.0 points, 4 seeds; their share 13.0% to 19.0% by 95% bootstrap); the "
-        "noise floor is 4.0% (3.0% to 5.0% over ways to halve the seeds); with as many pruned models the "
-        "share is 14.0%."
+def part(change: float, p: float | None, *ends: float, name: str = "numpy") -> Part:
+    return Part("class", name, 40, change, *ends, **({} if p is None else {"p": p}))  # type: ignore[arg-type]
+
+
+def test_only_a_class_that_holms_method_clears_is_in_the_sentence() -> None:
+    sure = cell("IMP-WR", (part(-0.31, 0.001, -0.5, -0.12), part(-0.1, 0.9, -0.4, 0.2, name="scipy")))
+    # 0.02 is below 0.05 for this model alone; with three models tested, the second p-value counts twice.
+    unsure = cell("MP", (part(-0.6, 0.03, -0.7, -0.5),))
+    found = payers([sure, unsure, cell("RP", (part(-0.2, None),))])
+    assert [one.p for one in found] == pytest.approx([0.003, 0.06, None])
+    assert [one.is_sure for one in found] == [True, False, False]
+    text, facts = overview.headline(found, [one.cell for one in found])
+    assert text == (
+        "The mean hides who pays: under IMP-WR, one class of docstrings loses about 30 points of recall, beyond chance."
     )
-    assert story.headline(study(), one).tables == (
-        "effectiveness.csv", "effectiveness_on_pies.csv", "pie_share.csv", "pie_intervals.csv",
-    )  # fmt: skip
+    assert facts[0].value == "−31.0"
+    assert facts[0].interval == "−50.0 to −12.0, all at once"
+    assert facts[0].test.endswith("Holm over classes and models: p = 0.003")
 
 
-def test_gains_and_single_seeds_are_said_as_such() -> None:
-    gain = {"mean": 0.02, "ci_low": None, "ci_high": None, "confidence": 0.99, "n_seeds": 1}
-    text = story.headline(study(), cell("MP", pruned_score=0.92, change=gain)).text
-    assert "gains 2.0 points of accuracy" in text
-    assert "one seed, no interval" in text
+def test_the_sentence_has_at_most_25_words_and_one_number() -> None:
+    sure = cell("IMP-WR", (part(-0.31, 0.001, -0.5, -0.12),), noise_floor=FLOOR)
+    below = cell("MP", noise_floor=FLOOR | {"verdict": "?"})
+    for cells in ([sure], [cell(noise_floor=FLOOR), below], [below], [cell()], []):
+        text, _ = overview.headline(payers(cells), cells)
+        assert len(text.split()) <= 25
+        assert len(re.findall(r"\d+", text)) == (1 if cells else 0)
 
 
-def test_headlines_are_of_what_the_mean_hides_most() -> None:
-    hidden = cell(noise_floor=FLOOR)
-    plain = cell("MP", noise_floor=FLOOR, pruned_score_on_pies=0.55)
-    assert [one.cell for one in story.headlines(study(), [plain, hidden])] == [hidden]
-    below = cell(noise_floor=FLOOR | {"excess": -0.1})
-    assert story.headlines(study(), [below]) == []
+def test_models_that_give_one_answer_are_not_in_the_sentence_where_others_pay() -> None:
+    stuck = cell("RP", (part(-0.9, 0.0001, -1.0, -0.8),), constant={"pruned": [0]})
+    other = cell("MP", (part(-0.2, 0.001, -0.25, -0.15),))
+    assert "under MP, one class" in overview.headline(payers([stuck, other]), [stuck, other])[0]
+    assert "under RP, one class" in overview.headline(payers([stuck]), [stuck])[0]
+
+
+def test_gains_are_no_loss_and_a_mean_that_pays_as_much_hides_nothing() -> None:
+    gain = cell("MP", (part(0.2, 0.001),))
+    even = cell("RP", (part(-0.02, 0.001),))
+    found = payers([gain, even])
+    assert [one.is_sure for one in found] == [False, True]
+    assert "compressed models are compared" in overview.headline(found, [gain, even])[0]
+
+
+def test_without_classes_the_examples_that_change_are_drawn_and_never_called_sure() -> None:
+    (one,) = payers([cell()])
+    assert (one.part.kind, one.p, one.is_sure) == ("changed", None, False)
+    assert one.part.change == pytest.approx(-0.41)
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [((-0.619, -0.611), "61.4 points"), ((-0.66, -0.57), "61 points"), ((-1.0, 0.4), "about 60 points")],
+)
+def test_numbers_have_the_digits_that_their_interval_supports(ends: tuple[float, float], text: str) -> None:
+    assert overview.rounded(-0.6143, *ends) == text
+
+
+def test_axis_holds_every_value_and_has_round_ticks() -> None:
+    at, ticks = overview._axis([-0.31, -0.05, 0.02])
+    places = [float(at(value)) for value in (0.02, 0.0, -0.05, -0.31)]
+    assert places == sorted(places)
+    assert 0 < places[0] < places[-1] < 100
+    assert [tick["text"] for tick in ticks] == ["+10", "0", "−10", "−20", "−30", "−40"][::-1]
+
+
+def test_equal_scores_are_those_whose_interval_reaches_the_best() -> None:
+    change = {"mean": -0.01, "ci_low": -0.04, "ci_high": 0.02, "confidence": 0.99}
+    best = cell("A", pruned_score=0.91)
+    near, far = (
+        cell("B", pruned_score=0.89, change=change),
+        cell("C", pruned_score=0.5, change=change | {"ci_high": -0.3}),
+    )
+    (own,) = overview._equal(payers([best, near, far])).values()
+    assert [one.cell.pruner for one in own] == ["A", "B"]
 
 
 def test_every_model_is_counted_once() -> None:
@@ -102,6 +146,7 @@ def test_grid_has_cells_that_are_not_there_too(tmp_path: Path) -> None:
     assert [one["name"] for one in found["measures"]] == [
         "score",
         "change",
+        "worst",
         "pie_share",
         "on_pies",
         "change_on_pies",

@@ -258,7 +258,7 @@ def test_site_links(site: tuple[Path, dict[str, list[Path]]]) -> None:
         "digits--lenet5--RP--ratio-400percent.html",
         "docstrings--bilstm--IMP-WR--sparsity-900permille.html",
     ]
-    names = ("examples", "papers", "figures")
+    names = ("grid", "examples", "classes", "papers", "data", "figures")
     for page in [results / "index.html", *(results / "report" / f"{name}.html" for name in names), *pages]:
         check_links(page, page.read_text(encoding="utf-8"))
 
@@ -292,16 +292,45 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     results, _ = site
     found = Page((results / "index.html").read_text(encoding="utf-8"))
     assert "A study that was never run" in found.text
-    assert "5 pruned cells were compared" in found.text
-    assert "2 data sets (digits, docstrings)" in found.text
+    assert "2 data sets, 2 architectures, 3 pruners, 4 seeds each, 28 models in all" in found.text
+    assert "Data setsdigits, docstrings" in found.text
+    marks = re.findall(
+        r'<a href="(report/cells/[^"]+)" class="[^"]*" aria-label="([^"]+)"',
+        (results / "index.html").read_text(),
+    )
+    assert len(marks) == 5
+    assert all("mean " in text and "class “" in text for _, text in marks)
+    questions = ("Who pays?", "Which examples?", "Which pruner is fairest?", "What is noise?")
+    assert [question for question in questions if question not in found.text] == []
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 diverged (seed 2)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text
-    problems = found.text.split("Diverged or missing")[1].split("The grid")[0]
+    problems = found.text.split("Diverged or missing")[1]
     assert "MP at ratio 10: " not in problems
     assert "dense: " not in problems
     assert "Of 28 models of the study, 26 done, 1 diverged, 1 missing." in found.text
-    assert any(address == "tables/pie_share.csv" for address in found.addresses)
-    assert any(address == "data/digits/card.md" for address in found.addresses)
+    assert "Prunedat ratio 4, ratio 10, 90%" in found.text
+    data = Page((results / "report" / "data.html").read_text(encoding="utf-8"))
+    assert {"../tables/pie_share.csv", "../data/digits/card.md", "figures.html"} <= set(data.addresses)
+    assert "torch 2.6.0" in data.text
+
+
+def test_six_pages_at_most_in_the_bar_each_with_what_it_is_for(
+    site: tuple[Path, dict[str, list[Path]]],
+) -> None:
+    results, _ = site
+    text = (results / "index.html").read_text(encoding="utf-8")
+    bar = text[text.index('<nav class="site"') : text.index("</nav>")]
+    links = dict(re.findall(r'<a href="([^"]+)"[^>]*>([^<]+)</a>', bar))
+    names = ["Overview", "Grid", "Examples", "Classes &amp; groups", "Papers", "Data"]
+    assert list(links.values()) == names
+    for address in list(links)[1:]:
+        page = (results / address).read_text(encoding="utf-8")
+        assert re.search(r'<p class="what">[^<]{20,}', page)
+        assert page.count('aria-current="page"') == 1
+    # Parts that have moved to pages of their own keep their addresses.
+    assert all(
+        f'{anchor}: "report/' in text for anchor in ("grid", "tables", "data", "terms", "often", "cells")
+    )
 
 
 def test_page_of_figures(site: tuple[Path, dict[str, list[Path]]]) -> None:
@@ -414,7 +443,7 @@ def test_noise_floor_stands_beside_every_pie_share(tmp_path: Path) -> None:
         cards=paths["cards"],
         out=out,
     )
-    text = out.read_text(encoding="utf-8")
+    text = (tmp_path / "report" / "grid.html").read_text(encoding="utf-8")
     body = text[text.index('id="cells-table"') :]
     body = body[body.index("<tbody>") : body.index("</tbody>")]
     shown = re.findall(r"<tr>.*?</tr>", body, flags=re.DOTALL)
@@ -439,10 +468,11 @@ def test_paper_page_and_study_page_lead_to_each_other(tmp_path: Path) -> None:
         "cards": paths["cards"],
     }
     build(**files, out=tmp_path / "index.html")
-    assert "paper/index.html" not in (tmp_path / "index.html").read_text(encoding="utf-8")
+    papers = tmp_path / "report" / "papers.html"
+    assert "paper/index.html" not in papers.read_text(encoding="utf-8")
     build_paper(**files, out=tmp_path / "paper")
     build(**files, out=tmp_path / "index.html")
     for page in (tmp_path / "index.html", *(tmp_path / "paper").rglob("*.html")):
         check_links(page, page.read_text(encoding="utf-8"))
-    assert "paper/index.html" in Page((tmp_path / "index.html").read_text(encoding="utf-8")).addresses
+    assert "../paper/index.html" in Page(papers.read_text(encoding="utf-8")).addresses
     assert "../index.html" in Page((tmp_path / "paper/index.html").read_text(encoding="utf-8")).addresses

@@ -23,7 +23,8 @@
     option.value = value[0];
     return option;
   }));
-  const compare = (a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? -1 : 1);
+  // Sparsities first: where the window is narrow, they are what is seen.
+  const compare = (a, b) => (a[0] === b[0] ? a[1] - b[1] : a[0] < b[0] ? 1 : -1);
   const distinct = (name, from = cells) => [...new Set(from.map((cell) => cell[name]))];
   const amounts = (from) => {
     const order = new Map(from.map((cell) => [cell.amount, cell.order]));
@@ -42,23 +43,35 @@
     node.style.backgroundColor = `rgb(${colour.join(" ")})`;
     node.style.color = luminance(colour) > 0.19 ? "#16191c" : "#ffffff";
   };
-  // From the least to the largest value, or out from the middle; a few values far out do not flatten the others.
+  // From the least to the largest value, or out from the middle. Of many values, the twentieth part farthest out does not
+  // flatten the others where it lies twice as far: the legend says so.
   const scale = (measure, values) => {
-    const sorted = [...values].sort((a, b) => a - b);
-    if (!sorted.length) return { colour: () => LIGHT, ends: [] };
+    const low = Math.min(...values), high = Math.max(...values);
     if (measure.middle === null) {
-      const low = sorted[0], high = sorted[sorted.length - 1];
       const to = measure.bad ? ORANGE : BLUE;
       const part = (value) => (high > low ? (value - low) / (high - low) : 0.5);
-      return { colour: (value) => mix(to, part(value)), ends: [low, high] };
+      return { colour: (value) => mix(to, part(value)), ends: [low, high], beyond: null };
     }
-    const far = sorted.map((value) => Math.abs(value - measure.middle)).sort((a, b) => a - b);
-    const reach = far[Math.floor(0.95 * (far.length - 1))] || far[far.length - 1] || 1;
+    const far = values.map((value) => Math.abs(value - measure.middle)).sort((a, b) => a - b);
+    const most = far[far.length - 1] || 1, usual = far[Math.ceil(0.95 * far.length) - 1];
+    const clipped = usual > 0 && most > 2 * usual;
+    const reach = clipped ? usual : most;
     const colour = (value) => {
       const away = (value - measure.middle) / reach;
       return mix((away > 0) === measure.bad ? ORANGE : BLUE, Math.min(Math.abs(away), 1));
     };
-    return { colour, ends: [measure.middle - reach, measure.middle, measure.middle + reach] };
+    return { colour, ends: [measure.middle - reach, measure.middle, measure.middle + reach], beyond: clipped ? [low, high] : null };
+  };
+  // Points and correlations have scales of their own.
+  const SCORES = ["score", "change", "on_pies", "change_on_pies", "worst"];
+  const unitOf = (measure, cell) => (SCORES.includes(measure.name) ? cell.unit : null);
+  const scales = (measure, found) => {
+    const values = new Map();
+    for (const cell of found) {
+      const value = cell.values[measure.name]?.[0], unit = unitOf(measure, cell);
+      if (value !== undefined) values.set(unit, [...(values.get(unit) ?? []), value]);
+    }
+    return new Map([...values].map(([unit, own]) => [unit, scale(measure, own)]));
   };
 
   const stateText = (state) => Object.entries(state).map(([name, number]) => `${number} ${name}`).join(", ");
@@ -79,7 +92,7 @@
     link.setAttribute("aria-label", `${where}: ${measure.title} ${value ? value[1] : "has no value"}${state ? `; ${state}` : ""}`);
     link.title = link.getAttribute("aria-label");
     if (state) link.append(element("sup", "!"));
-    if (value) painted(link, paint(value[0]));
+    if (value) painted(link, paint(cell, value[0]));
     box.append(link);
     return box;
   };
@@ -119,27 +132,36 @@
     frame.append(table);
     return frame;
   };
-  const explain = (measure, found, ends, colour, write) => {
+  const explain = (measure, found, own) => {
     help.textContent = `${measure.help} Showing ${found} of ${cells.length} pruned models. Select a cell to open its page.`;
-    legend.replaceChildren();
-    if (!ends.length) return;
-    const bar = element("span", undefined, "ramp");
-    bar.setAttribute("aria-hidden", "true");
-    const stops = [...Array(11).keys()].map((i) => ends[0] + (ends[ends.length - 1] - ends[0]) * i / 10);
-    bar.style.backgroundImage = `linear-gradient(to right, ${stops.map((v) => `rgb(${colour(v).join(" ")})`).join(", ")})`;
-    legend.append(element("span", write(ends[0])), bar, element("span", write(ends[ends.length - 1])));
-    if (ends.length === 3) legend.append(element("span", `light: ${write(ends[1])}, no change`, "note"));
+    legend.replaceChildren(...[...own].map(([unit, { colour, ends, beyond }]) => {
+      const line = element("span", undefined, "scale"), bar = element("span", undefined, "ramp");
+      const write = writer(measure, unit);
+      bar.setAttribute("aria-hidden", "true");
+      const stops = [...Array(11).keys()].map((i) => ends[0] + (ends[ends.length - 1] - ends[0]) * i / 10);
+      bar.style.backgroundImage = `linear-gradient(to right, ${stops.map((v) => `rgb(${colour(v).join(" ")})`).join(", ")})`;
+      if (unit) line.append(element("b", unit));
+      line.append(element("span", write(ends[0])), bar, element("span", write(ends[ends.length - 1])));
+      if (ends.length === 3) line.append(element("span", `light: ${write(ends[1])}, no change`, "note"));
+      if (beyond) line.append(element("span", `values farther out, from ${write(beyond[0])} to ${write(beyond[1])}, have the end's colour`, "note"));
+      return line;
+    }));
   };
-  const writer = (measure) => (value) => {
-    if (["alpha", "alpha_corrected"].includes(measure.name)) return value.toFixed(2).replace("-", "−");
-    const points = ["change", "excess", "change_on_pies", "harm"].includes(measure.name);
+  const writer = (measure, unit) => (value) => {
+    if (unit || ["alpha", "alpha_corrected"].includes(measure.name)) return value.toFixed(2).replace("-", "−");
+    const points = ["change", "excess", "change_on_pies", "harm", "worst"].includes(measure.name);
     return `${(100 * value).toFixed(points ? 1 : 0).replace("-", "−")}${points ? " points" : "%"}`;
   };
 
   const show = () => {
     const measure = measures.find((one) => one.name === chosen.value) ?? measures[0];
     const wanted = filters.map((name) => form.elements[name].value);
-    const found = cells.filter((cell) => filters.every((name, i) => wanted[i] === "" || cell[name] === wanted[i]));
+    const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const found = cells.filter((cell) => {
+      if (!filters.every((name, i) => wanted[i] === "" || cell[name] === wanted[i])) return false;
+      const text = filters.map((name) => cell[name]).join(" ").toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
     const groups = new Map();
     for (const cell of found) {
       const name = `${cell.dataset} · ${cell.arch}`;
@@ -151,25 +173,30 @@
       help.textContent = none.help;
       return;
     }
-    const { colour, ends } = scale(measure, found.flatMap((cell) => cell.values[measure.name]?.[0] ?? []));
-    map.replaceChildren(...[...groups].map(([name, own]) => block(name, own, measure, colour)));
+    const own = scales(measure, found);
+    const paint = (cell, value) => own.get(unitOf(measure, cell)).colour(value);
+    map.replaceChildren(...[...groups].map(([name, some]) => block(name, some, measure, paint)));
     if (!groups.size) map.append(element("p", "No pruned model matches."));
-    explain(measure, found.length, ends, colour, writer(measure));
+    explain(measure, found.length, own);
   };
   const keep = () => {
     const state = new URLSearchParams();
-    for (const name of ["measure", ...filters]) {
+    for (const name of ["measure", ...filters, "words"]) {
       if (form.elements[name].value) state.set(name, form.elements[name].value);
     }
     history.replaceState(null, "", `#grid&${state}`);
   };
   const restore = () => {
+    const asked = new URLSearchParams(location.search).get("find");
+    if (asked !== null) form.elements.words.value = asked;
     if (!location.hash.startsWith("#grid&")) return false;
+    form.elements.words.value = "";
     const state = new URLSearchParams(location.hash.replace(/^#grid&/, ""));
     for (const name of ["measure", ...filters]) {
       const select = form.elements[name], value = state.get(name);
       if (value !== null && [...select.options].some((option) => option.value === value)) select.value = value;
     }
+    form.elements.words.value = state.get("words") ?? "";
     return true;
   };
 
@@ -178,11 +205,10 @@
     offer(form.elements[name], (name === "amount" ? amounts(cells) : distinct(name)).map((value) => [value, value]));
   }
   if (measures.some((measure) => measure.name === "change")) chosen.value = "change";
-  const returned = restore();
-  form.addEventListener("change", () => { show(); keep(); });
+  restore();
+  for (const kind of ["change", "input"]) form.addEventListener(kind, () => { show(); keep(); });
   window.addEventListener("hashchange", () => { if (restore()) show(); });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.hidden = false;
   show();
-  if (returned) document.getElementById("grid").scrollIntoView();
 })();

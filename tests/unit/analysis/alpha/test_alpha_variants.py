@@ -21,12 +21,10 @@ from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.registry import AlphaVariant
 from prunescope.analysis.ttests import independent, paired
 from prunescope.config.analysis import Analysis
-from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.figures.drawing import draw_all
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.site.build import build
-from prunescope.site.findings import CellNumbers, overall
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -368,28 +366,3 @@ def test_degenerate_cells_reach_every_table_figure_and_page(tmp_path: Path, case
     for family in ("alpha", "balance"):
         index = json.loads((tmp_path / "figures" / family / "figures.json").read_text())
         assert index["figures"] or index["skipped"]
-
-
-def test_a_study_says_how_many_models_have_no_alpha(tmp_path: Path) -> None:
-    low, none = {0: MIXED, 1: MIXED}, {0: [2] * 6, 1: [2] * 6}
-    dense = {0: RIGHT, 1: RIGHT}
-    study(tmp_path, {"ratio-200percent": low, "ratio-400percent": none}, dense)
-    cells = tmp_path / "cells/zoo/net/MP"
-    numbers = [
-        CellNumbers(
-            "zoo",
-            "net",
-            "MP",
-            Compression.parse(name),
-            json.loads((cells / name / "test" / "summary.json").read_text()),
-        )
-        for name in ("ratio-200percent", "ratio-400percent")
-    ]
-    text = " ".join(sentence for sentence, _ in overall(numbers))
-    assert (
-        "grow in 0 of 1, shrink in 0, and are undecided in 1 (recall distortion α corrected for noise" in text
-    )
-    assert "α is above 1 in 1 of 1" in text
-    assert "1 cell has no α: in every seed, all classes have the same recall before pruning" in text
-    assert "between classes grow" not in " ".join(sentence for sentence, _ in overall(numbers[1:]))
-    assert "1 cell has no α" in " ".join(sentence for sentence, _ in overall(numbers[1:]))

@@ -1,0 +1,560 @@
+"""The study's first page: one sentence, one figure that is the answer, and a card for each question."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from prunescope.analysis.conditions import LEVEL
+from prunescope.analysis.tables.declared import read_table
+from prunescope.analysis.tables.registry import AlphaTest
+from prunescope.analysis.ttests import holm
+from prunescope.config.compression import Compression
+from prunescope.config.grid import Cell
+from prunescope.errors import UserError
+from prunescope.papers import report_comparison as against_papers
+from prunescope.report import page, svg
+from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
+from prunescope.site import controls, data_page, state
+from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, payers
+from prunescope.site.inputs import Site
+from prunescope.site.state import key_of
+
+#: Lines of missing files and models on the page.
+MOST_PROBLEMS = 200
+#: Classes and pruners that a card names.
+NAMED = 3
+#: Examples on the card of examples.
+EXAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number, unfolded: what it is, its interval, the test behind it, and where the table is."""
+
+    what: str
+    value: str
+    interval: str = ""
+    test: str = ""
+    tables: tuple[str, ...] = ()
+    cell: CellNumbers | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """One question with its answer in a sentence; ``target``: name of the page that has more."""
+
+    question: str
+    answer: str
+    facts: Sequence[Fact]
+    target: str
+    link: str
+    anchor: str = ""
+    notes: Sequence[str] = ()
+    tiles: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+
+def render(site: Site) -> str:
+    """The page ``site.out``."""
+    found = payers(site.numbers)
+    cards = [
+        card
+        for card in (_who(found, site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
+        if card is not None
+    ]
+    text, facts = headline(found, site.numbers)
+    problems = [*state.problems(site.counts), *dict.fromkeys(site.got.problems)]
+    pages = {link.name: link.href for link in site.navigation(site.out)}
+    return page.render(
+        "index.html",
+        title=site.title,
+        navigation=site.navigation(site.out),
+        studied=studied(site.scope),
+        names=names_studied(site.scope),
+        headline=text,
+        facts=[_fact(one, site) for one in facts],
+        chart=chart(found, site),
+        cards=[
+            {
+                "card": card,
+                "facts": [_fact(one, site) for one in card.facts],
+                "href": pages[card.target] + card.anchor if card.target in pages else None,
+            }
+            for card in cards
+        ],
+        state=state.sentence(site.counts),
+        partial=not state.is_whole(site.counts),
+        is_whole=not problems,
+        problems=problems[:MOST_PROBLEMS],
+        more_problems=max(len(problems) - MOST_PROBLEMS, 0),
+        collapsed=_collapsed(site),
+        warnings=[
+            f"{card['name']}: {text}" for card in data_page.cards(site, site.out) for text in card["warnings"]
+        ],
+        moved={"grid": "Grid", "cells": "Grid", "tables": "Data", "data": "Data", "terms": "Data"}
+        | {"often": "Examples", "networks": "Classes & groups"},
+        pages=pages,
+        style=page.asset("overview.css"),
+    )
+
+
+def _fact(one: Fact, site: Site) -> dict[str, Any]:
+    """With links to the tables that are there, and to the cell's page."""
+    links = [(name, site.tables / name) for name in one.tables if (site.tables / name).exists()]
+    found = [{"name": name, "href": page.link(path, site.out)} for name, path in links]
+    if one.cell is not None:
+        found.insert(0, {"name": one.cell.name, "href": page.link(site.cells / one.cell.page, site.out)})
+    return {"fact": one, "links": found}
+
+
+def rounded(change: float, low: float | None, high: float | None) -> str:
+    """The size of a change in points, with the digits that its interval supports.
+
+    One decimal where the interval reaches less than a point to each side, tens from 10 points on, else whole points.
+
+    >>> rounded(-0.6143, -1.0, 0.4), rounded(-0.6143, -0.66, -0.57), rounded(-0.6143, -0.619, -0.611)
+    ('about 60 points', '61 points', '61.4 points')
+    """
+    half = 0.05 if low is None or high is None else (high - low) / 2
+    size = abs(100 * change)
+    if half < 0.01:
+        return f"{size:.1f} points"
+    return f"{size:.0f} points" if half < 0.1 or size < 5 else f"about {10 * round(size / 10)} points"
+
+
+def _interval(low: float | None, high: float | None, summary: Mapping[str, Any], what: str = "") -> str:
+    if low is None or high is None:
+        return "one seed, no interval"
+    return f"{change_text(low, summary)} to {change_text(high, summary)}{what}"
+
+
+def _confidence(summary: Mapping[str, Any]) -> str:
+    known = (summary.get("change") or {}).get("confidence")
+    return f", {100 * known:g}% over seeds" if known else ""
+
+
+def _mean_fact(cell: CellNumbers) -> Fact:
+    change = cell.summary.get("change") or {}
+    return Fact(
+        f"{metric_name(cell.summary)} of all examples, pruned less dense",
+        change_text(cell.change, cell.summary),
+        _interval(change.get("ci_low"), change.get("ci_high"), cell.summary, _confidence(cell.summary)),
+        "",
+        ("changes.csv",),
+        cell,
+    )
+
+
+def _part_fact(one: Payer) -> Fact:
+    cell, part = one.cell, one.part
+    what = "recall" if part.kind == "class" else metric_name(cell.summary)
+    test = "not tested: these examples are chosen by their change"
+    if part.kind != "changed":
+        test = f"exact McNemar test on majority answers, Holm over classes and models: {p_text(one.p)}"
+        if part.p is None:
+            test = "no more answers become wrong than right"
+    return Fact(
+        f"{what} of {part.words} of {cell.dataset} ({count(part.n, 'example')}), {cell.arch}",
+        change_text(part.change, cell.summary),
+        _interval(part.low, part.high, cell.summary, _confidence(cell.summary) + ", all at once"),
+        test,
+        ("changes.csv",) if part.kind == "changed" else (),
+        cell,
+    )
+
+
+def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str, list[Fact]]:
+    """One sentence of at most 25 words, with one number that a test supports, and what stands behind it."""
+    sure = [one for one in found if one.is_sure and one.beyond > 0]
+    # A model that gives one answer to everything is no finding about who pays; an interval below 0 is the firmer one.
+    for telling in (
+        [one for one in sure if not one.cell.is_constant and (one.part.high or 0.0) < 0],
+        [one for one in sure if not one.cell.is_constant],
+        sure,
+    ):
+        if telling:
+            worst = max(telling, key=lambda one: one.beyond)
+            part, summary = worst.part, worst.cell.summary
+            size = (
+                rounded(part.change, part.low, part.high)
+                if part.kind == "class" or is_share(summary)
+                else f"{abs(part.change):.2f}"
+            )
+            of = "recall" if part.kind == "class" else metric_name(summary)
+            text = (
+                f"The mean hides who pays: under {worst.cell.pruner}, one {part.kind} of {worst.cell.dataset} loses "
+                f"{size} of {of}, beyond chance."
+            )
+            return text, [_part_fact(worst), _mean_fact(worst.cell)]
+    floors = [cell for cell in cells if cell.floor is not None]
+    above = [cell for cell in floors if cell.above_floor]
+    if above:
+        worst_cell = max(above, key=lambda cell: (cell.floor or {}).get("excess") or 0.0)
+        text = (
+            f"Compression changes more answers than other seeds do in {count(len(above), 'model')}; "
+            "no single class is shown to pay."
+        )
+        return text, [_floor_fact(worst_cell), _mean_fact(worst_cell)]
+    if floors:
+        return (
+            f"Of {count(len(floors), 'compressed model')}, not one changes more answers than other random seeds do."
+        ), [_floor_fact(max(floors, key=lambda cell: (cell.floor or {}).get("excess") or 0.0))]
+    if not cells:
+        return "No cell is analysed yet.", []
+    return (
+        f"{count(len(cells), 'compressed model is', 'compressed models are')} compared with their dense models; "
+        "two seeds or more would show what is noise."
+    ), []
+
+
+def _floor_fact(cell: CellNumbers) -> Fact:
+    floor = cell.floor or {}
+    ends = [floor.get("low"), floor.get("high")]
+    return Fact(
+        f"votes that change with pruning, in half of the seeds, {cell.dataset}, {cell.arch}",
+        percent(floor.get("pie_share_half")),
+        f"noise floor {percent(floor.get('mean'))}"
+        + (
+            f" ({percent(ends[0])} to {percent(ends[1])} over ways to halve the seeds)"
+            if None not in ends
+            else ""
+        ),
+        f"verdict {floor.get('verdict')}",
+        ("pie_intervals.csv",),
+        cell,
+    )
+
+
+# The figure
+
+
+def chart(found: Sequence[Payer], site: Site) -> list[dict[str, Any]]:
+    """A panel per data set and architecture: its cells by compression level, as positions on the data set's axis.
+
+    A cell has its mean change and that of its worst part.
+    """
+    panels = []
+    by_dataset = groupby(sorted(found, key=lambda one: _order(site, one)), lambda one: one.cell.dataset)
+    for dataset, cells in by_dataset:
+        held = list(cells)
+        at, ticks = _axis([value for one in held for value in (one.cell.change or 0.0, one.part.change)])
+        for arch, group in groupby(held, lambda one: one.cell.arch):
+            own = sorted(group, key=lambda one: one.cell.compression)
+            levels = [
+                {"text": level.text, "cells": [_mark(one, at, site) for one in sorted(some, key=_shape)]}
+                for level, some in groupby(own, lambda one: one.cell.compression)
+            ]
+            kinds = sorted({one.part.kind for one in own})
+            panels.append(
+                {
+                    "dataset": dataset,
+                    "arch": arch,
+                    "metric": metric_name(own[0].cell.summary),
+                    "tip": " or ".join(_TIPS[kind] for kind in kinds),
+                    "n": len(own),
+                    "levels": levels,
+                    "ticks": ticks,
+                    "zero": at(0.0),
+                }
+            )
+    return panels
+
+
+_TIPS = {"class": "worst class", "group": "worst group", "changed": "examples whose vote changes"}
+
+
+def _axis(values: Sequence[float]) -> tuple[Callable[[float], str], list[dict[str, str]]]:
+    """Where a change lies below the top, in percent of the height, and ticks at round numbers around all of them."""
+    top, bottom = max(*values, 0.0), min(*values, 0.0)
+    step = svg.nice_ticks(max(top - bottom, 0.02), 4)[1]
+    low, high = step * math.floor(bottom / step - 0.05), step * math.ceil(top / step + 0.05)
+
+    def at(value: float) -> str:
+        return svg.short(100 * (high - value) / (high - low))
+
+    steps = range(round(low / step), round(high / step) + 1)
+    return at, [
+        {"at": at(step * i), "text": f"{100 * step * i:+.4g}".replace("-", "−") if i else "0"} for i in steps
+    ]
+
+
+def _order(site: Site, one: Payer) -> tuple[int, int]:
+    datasets, archs = list(site.study.datasets), list(site.study.archs)
+    names = ((datasets, one.cell.dataset), (archs, one.cell.arch))
+    return tuple(known.index(name) if name in known else len(known) for known, name in names)  # type: ignore[return-value]
+
+
+def _shape(one: Payer) -> tuple[float, float]:
+    return (-(one.cell.change or 0.0), -one.part.change)
+
+
+def _mark(one: Payer, at: Callable[[float], str], site: Site) -> dict[str, Any]:
+    cell, part = one.cell, one.part
+    floor = {
+        ">": "changes more answers than other seeds do",
+        "<": "changes fewer answers than other seeds do",
+    }
+    noise = "noise floor unknown" if cell.floor is None else floor.get(
+        str(cell.floor.get("verdict")), "not distinguishable from other seeds"
+    )  # fmt: skip
+    tested = f" ({'beyond chance' if one.is_sure else 'within chance'})" if part.kind != "changed" else ""
+    text = (
+        f"{cell.name}: mean {change_text(cell.change, cell.summary)}; {part.words} "
+        f"{change_text(part.change, cell.summary)}{tested}; {noise}"
+    )
+    mean, worst = cell.change or 0.0, part.change
+    return {
+        "href": page.link(site.cells / cell.page, site.out),
+        "text": text,
+        "mean": at(mean),
+        "worst": at(worst),
+        "from": at(max(mean, worst)),
+        "to": at(min(mean, worst)),
+        "above": cell.above_floor,
+        "sure": one.is_sure,
+    }
+
+
+# The cards
+
+
+def _who(found: Sequence[Payer], site: Site) -> Card | None:
+    tested = [one for one in found if one.part.kind != "changed"]
+    if not tested:
+        return None
+    sure = [one for one in tested if one.is_sure]
+    models = count(len(tested), "compressed model")
+    if sure:
+        answer = f"In {len(sure)} of {models}, a class or group loses answers beyond chance."
+        by_part: dict[tuple[str, str], int] = {}
+        for one in sure:
+            key = (one.cell.dataset, one.part.words)
+            by_part[key] = by_part.get(key, 0) + 1
+        most = sorted(by_part.items(), key=lambda item: -item[1])[:NAMED]
+        answer += (
+            " Most often: " + ", ".join(f"{part} of {dataset} ({n})" for (dataset, part), n in most) + "."
+        )
+    else:
+        answer = f"In none of {models} does a class or group lose answers beyond chance."
+    worst = sorted(sure or tested, key=lambda one: -one.beyond)[:NAMED]
+    return Card(
+        "Who pays?", answer, [_part_fact(one) for one in worst], "Classes & groups", "All classes", notes=_alphas(site)
+    )  # fmt: skip
+
+
+def _alphas(site: Site) -> list[str]:
+    """Verdicts of recall distortion: corrected for noise, and as the paper computes it."""
+    known = [cell for cell in site.numbers if cell.alpha is not None]
+    asked = [cell for cell in known if isinstance(cell.summary.get("alpha_corrected"), Mapping)]
+    if not asked:
+        return []
+    grown, shrunk = (sum(c.summary["alpha_corrected"].get("verdict") == v for c in asked) for v in "><")
+    text = (
+        f"Recall distortion α, corrected for noise: differences between classes grow in {grown} of "
+        f"{count(len(asked), 'model')}, shrink in {shrunk}, else undecided."
+    )
+    sure = [cell for cell in asked if cell.corrected is not None and cell.corrected.get("verdict") == ">"]
+    if sure:
+        worst = max(sure, key=lambda cell: (cell.corrected or {})["mean"])
+        alpha = worst.corrected or {}
+        text += (
+            f" Most under {worst.name} on {worst.dataset}: {number(alpha['mean'])} ({100 * alpha['confidence']:g}% "
+            f"interval from {number(alpha['ci_low'])}"
+            f"{' on' if alpha['ci_high'] is None else ' to ' + number(alpha['ci_high'])})."
+        )
+    return [text]
+
+
+def _examples(site: Site) -> Card | None:
+    splits = [split for split in site.splits if split.split == "test"]
+    if not splits:
+        return None
+    queues = [list(split.paying) for split in splits]
+    tiles: list[Mapping[str, Any]] = []
+    while len(tiles) < EXAMPLES and any(queues):
+        for queue in queues:
+            if queue and len(tiles) < EXAMPLES:
+                tiles.append(queue.pop(0))
+    tiles.sort(key=lambda tile: tile["source"] is None)
+    facts = [
+        Fact(
+            f"test examples of {split.dataset} whose majority vote changes under any pruned model",
+            split.changed,
+        )
+        for split in splits
+    ]
+    shown = "These are right in the dense models and wrong in most compressed ones." if tiles else (
+        "No example is right before and wrong after compression in most of the models that change it."
+    )  # fmt: skip
+    return Card("Which examples?", shown, facts, "Examples", "Browse all examples", tiles=tiles)
+
+
+def _equal(found: Sequence[Payer]) -> dict[tuple[str, str, Compression], list[Payer]]:
+    """Cells of one data set, architecture and level whose change is not distinguished from that of the best."""
+    blocks: dict[tuple[str, str, Compression], list[Payer]] = {}
+    for one in found:
+        blocks.setdefault((one.cell.dataset, one.cell.arch, one.cell.compression), []).append(one)
+    equal = {}
+    for key, own in blocks.items():
+        best = max(one.cell.change or 0.0 for one in own)
+        kept = [one for one in own if _reaches(one.cell, best)]
+        if len(own) > 1:
+            equal[key] = kept
+    return equal
+
+
+def _reaches(cell: CellNumbers, best: float) -> bool:
+    high = (cell.summary.get("change") or {}).get("ci_high")
+    return (cell.change or 0.0) >= best or (high is not None and high >= best)
+
+
+def _fairest(found: Sequence[Payer], site: Site) -> Card | None:
+    equal = _equal(found)
+    if not equal:
+        return None
+    try:
+        tests = [test for test in read_table(site.tables, AlphaTest) if test.varied == "pruner"]
+    except (UserError, KeyError, ValueError) as error:
+        site.got.problems.append(str(error))
+        tests = []
+    among = {
+        f"{one.cell.dataset}/{one.cell.arch}/{one.cell.pruner}/{one.cell.compression.token}"
+        for own in equal.values()
+        for one in own
+    }
+    tests = [test for test in tests if {test.cell_a, test.cell_b} <= among and test.p_value is not None]
+    corrected = holm([test.p_value for test in tests])
+    sure = [test for test, p in zip(tests, corrected, strict=True) if p is not None and p < LEVEL]
+    wins: dict[str, int] = {}
+    for test in sure:
+        fairer = test.a if (test.mean_difference or 0.0) < 0 else test.b
+        wins[fairer] = wins.get(fairer, 0) + 1
+    how = f"{len(sure)} of {count(len(tests), 'test')} of α between pruners at equal score"
+    if sure:
+        best = max(wins, key=lambda name: wins[name])
+        tested = count(len(tests), "test")
+        answer = f"{best} distorts recall least: it wins {wins[best]} of {tested} of α at equal score."
+    elif tests:
+        answer = (
+            "No pruner is shown to be fairer: no test of α between pruners at equal score is significant."
+        )
+    else:
+        answer = "Not decided: this study has no test of α between pruners at equal score."
+    facts = [
+        Fact("tests between pruners", how, "", "paired t tests, Holm over all of them", ("alpha_tests.csv",))
+    ]
+    for (dataset, arch, compression), own in equal.items():
+        least = min(own, key=lambda one: one.beyond)
+        facts.append(
+            Fact(
+                f"{dataset}, {arch}, {compression.text}: of {count(len(own), 'pruner')} with equal score, "
+                f"{least.cell.pruner} has the least loss of its worst part beyond the mean",
+                change_text(-least.beyond, least.cell.summary),
+                "",
+                "described, not tested",
+                (),
+                least.cell,
+            )
+        )
+    return Card(
+        "Which pruner is fairest?", answer, facts, "Grid", "Compare in the grid", "#grid&measure=worst"
+    )
+
+
+def _noise(site: Site) -> Card | None:
+    floors = [cell for cell in site.numbers if cell.floor is not None]
+    if not floors:
+        return None
+    above = sum(cell.above_floor for cell in floors)
+    below = sum((cell.floor or {}).get("verdict") == "<" for cell in floors)
+    rest = len(floors) - above - below
+    answer = (
+        f"{above} of {count(len(floors), 'compressed model')} change more answers than other random seeds do, {below} "
+        f"change fewer, {rest} cannot be distinguished."
+    )
+    known = [cell for cell in floors if (cell.floor or {}).get("excess") is not None]
+    facts = []
+    if known:
+        ends = [pick(known, key=lambda cell: (cell.floor or {})["excess"]) for pick in (max, min)]
+        facts = [_floor_fact(cell) for cell in ends]
+    notes = [
+        text
+        for text in (controls.headline(controls.read(site.tables, site.got.problems)),)
+        if text is not None
+    ]
+    return Card("What is noise?", answer, facts, "Grid", "See the excess", "#grid&measure=excess", notes)
+
+
+def _papers(site: Site) -> Card | None:
+    """How the study compares with the papers, in a sentence."""
+    try:
+        found = against_papers.section(site.tables, site.out)
+    except (UserError, KeyError, ValueError):
+        # The page of the papers, written before this one, has reported it.
+        return None
+    if found is None:
+        return None
+    measured, cells = len(found["measured"]), sum(row["cells"] for row in found["numbers"])
+    text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
+    if found["n_open"]:
+        text += f"; {found['n_open']} more are not measured"
+    facts = [
+        Fact(f"{claim.id}: {claim.statement}", claim.verdict, "", claim.evidence, ("claims.csv",))
+        for claim in found["measured"]
+    ]
+    if cells:
+        beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
+        text += f". {count(cells, 'printed number')} {beside}"
+    return Card("What did the papers say?", f"{text}.", facts, "Papers", "Against the papers")
+
+
+def _collapsed(site: Site) -> list[str]:
+    records = site.got.records
+    ordered = sorted(site.numbers, key=attrgetter("dataset", "arch"))
+    return [
+        f"{dataset}, {arch}: {sentence}"
+        for (dataset, arch), cells in groupby(ordered, attrgetter("dataset", "arch"))
+        for sentence in collapse_sentences(
+            (cell.name, records[key_of(cell)].collapsed) for cell in cells if key_of(cell) in records
+        )
+    ]
+
+
+# What was studied
+
+
+def studied(cells: Sequence[Cell]) -> str:
+    """How many data sets, architectures, pruners, seeds and models a study has."""
+    pruned = [cell for cell in cells if not cell.dense]
+    seeds = sorted({len(cell.seeds) for cell in cells})
+    parts = [
+        count(len({cell.dataset for cell in cells}), "data set"),
+        count(len({cell.arch for cell in cells}), "architecture"),
+        *([count(len({cell.pruner for cell in pruned}), "pruner")] if pruned else []),
+        f"{f'{seeds[0]} to {seeds[-1]} seeds' if len(seeds) > 1 else count(seeds[0], 'seed')} each",
+        f"{count(sum(len(cell.seeds) for cell in cells), 'model')} in all",
+    ]
+    return ", ".join(parts)
+
+
+def names_studied(cells: Sequence[Cell]) -> dict[str, str]:
+    """Their names."""
+    pruned = [cell for cell in cells if not cell.dense]
+    named: dict[str, Iterable[str]] = {
+        "Data sets": dict.fromkeys(cell.dataset for cell in cells),
+        "Architectures": dict.fromkeys(cell.arch for cell in cells),
+        "Pruners": dict.fromkeys(cell.pruner for cell in pruned),
+        "Pruned": [f"at {compressions_text({cell.compression for cell in pruned})}"] if pruned else [],
+    }
+    return {name: text for name, values in named.items() if (text := ", ".join(values))}
+
+
+def compressions_text(compressions: Collection[Compression]) -> str:
+    """``50%, 90%, level 1 to level 20``: levels of iterative magnitude pruning as a range."""
+    levels = [compression.text for compression in sorted(compressions) if compression.kind == "level"]
+    texts = [compression.text for compression in sorted(compressions) if compression.kind != "level"]
+    return ", ".join([*texts, *(levels if len(levels) < 3 else [f"{levels[0]} to {levels[-1]}"])])

@@ -1,0 +1,41 @@
+"""A study's pages as one zip file while it runs."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from prunescope.commands import users
+from prunescope.config import load
+from prunescope.site import now
+from prunescope.site.build import SO_FAR, build
+from tests.support.fake_study import results_tree, study
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_pages_so_far_are_partial_are_packed_and_go_when_the_study_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = study(grid=study().model_dump(mode="json")["grid"][1:])
+    results = tmp_path / settings.results
+    found = results_tree(results, settings, n=60)
+    shutil.rmtree(found["cells"][0])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(now, "collect_all", lambda folders, out, *_: shutil.copytree(results / "tables", out))
+    monkeypatch.setattr(load, "load_study", lambda _: settings)
+    assert users._pack(argparse.Namespace(configfile=None, out=Path("site.zip"))) == 0
+    assert "packing its results so far" in capsys.readouterr().err
+    with zipfile.ZipFile("site.zip") as archive:
+        page = archive.read(f"{SO_FAR}/index.html").decode()
+    assert "Partial results." in page
+    assert "missing" in page
+    kept = [path for path in found["cells"][1:] if path.exists()]
+    build(
+        study=settings, cells=found["dense"] + kept, tables=results / "tables", figures=results / "figures",
+        cards=found["cards"], out=results / "index.html",
+    )  # fmt: skip
+    assert not (results / SO_FAR).exists()
