@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from prunescope import __version__
 from prunescope.commands import analysis, data, models, report, users
+from prunescope.commands.arguments import reading
 from prunescope.errors import Problems, UserError, missing_extra
 
 
@@ -23,11 +24,15 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    # A scheduler that ends a job sends this first: an exit, so that files half written are taken away.
-    signal.signal(signal.SIGTERM, _terminated)
+    # A scheduler that ends a job sends the first, a terminal that is closed the other: an exit, so that files half
+    # written are taken away.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminated)
     try:
         arguments = build_parser().parse_args(argv)
-        code = arguments.run(arguments)
+        with reading(arguments):
+            code = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # `prunescope plan | head` has read enough. The signal's default action would also end a job whose download

@@ -14,8 +14,7 @@ from prunescope.analysis import el2n_file
 from prunescope.analysis.audit import NothingToCompareError, audit
 from prunescope.analysis.audit_tables import Score
 from prunescope.analysis.tables.declared import write_table
-from prunescope.errors import DamagedFileError, UserError
-from prunescope.files import atomic_directory, read_json, write_json
+from prunescope.files import atomic_directory, read_json, remove, write_json
 from prunescope.predictions.scores import score_name
 
 
@@ -44,14 +43,13 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     ``models.json`` comes last and holds the metrics of the cell's models, by seed.
 
     Raises:
-        UserError: a table is refused. A damaged one is moved aside first, so that the next run of
-            the workflow rebuilds it.
+        UserError: a table is refused.
     """
     models = _models(inputs.metrics, set(seeds))
     common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds}
     # Snakemake takes away the files it knows before it runs a job again; the others are still there.
     common["replace"] = True
-    with _damaged_aside(), _empty_where_nothing_is_left(out, models, len(seeds)):
+    with _empty_where_nothing_is_left(out, models, len(seeds)):
         audit(
             inputs.dense_test,
             inputs.pruned_test,
@@ -78,7 +76,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
 
         join(inputs.weights, out / "weights.json", seeds)
     else:
-        (out / "weights.json").unlink(missing_ok=True)
+        remove(out / "weights.json")
     write_json(out / "models.json", models)
 
 
@@ -91,8 +89,7 @@ def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None
     Raises:
         UserError: as ``analyse``.
     """
-    with _damaged_aside():
-        el2n_file.write_scores(early, out, seeds)
+    el2n_file.write_scores(early, out, seeds)
 
 
 @contextmanager
@@ -114,16 +111,6 @@ class _NoPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("pandas is not loaded here")
-
-
-@contextmanager
-def _damaged_aside() -> Iterator[None]:
-    try:
-        yield
-    except DamagedFileError as error:
-        aside = error.path.with_name(f"{error.path.name}.damaged")
-        error.path.replace(aside)
-        raise UserError(f"{error}; moved to {aside.name}: run again to rebuild it") from None
 
 
 @contextmanager

@@ -213,8 +213,8 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from prunescope.running.progress import run_study
     from prunescope.running.quick import quick_study
+    from prunescope.running.run import run_study
 
     configfile = quick_study(arguments.configfile) if arguments.quick else arguments.configfile
     return run_study(configfile, arguments.snakemake)

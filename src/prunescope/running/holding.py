@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 from prunescope.errors import UserError
+from prunescope.files import sweep
 from prunescope.running.results_lock import ResultsLock
+
+#: The variable that says which process holds the tree for this one.
+SUPERVISOR = "PRUNESCOPE_RESULTS_LOCK"
 
 
 def hold(results: str, *, on_slurm: bool) -> None:
@@ -24,6 +28,7 @@ def hold(results: str, *, on_slurm: bool) -> None:
     atexit.register(lock.release)
     if on_slurm:
         _refuse_beside_jobs(Path(results))
+    sweep(results)
 
 
 def tell_of_holder(results: str) -> None:
@@ -38,7 +43,7 @@ def tell_of_holder(results: str) -> None:
 
 
 def _supervised(results: str) -> bool:
-    supervisor = os.environ.get("PRUNESCOPE_RESULTS_LOCK")
+    supervisor = os.environ.get(SUPERVISOR)
     if supervisor is None:
         return False
     holder = ResultsLock(Path(results)).holder()

@@ -19,9 +19,7 @@ from typing import Self
 
 from prunescope.errors import UserError
 from prunescope.files import write_json
-
-#: Below the results folder: what is neither a result nor a log.
-STATE = ".prunescope"
+from prunescope.ledger import STATE as STATE
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ class ResultsLock:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
-                f"{self.path}: cannot be read ({error}); if no run is in progress, delete it and run again"
+                f"{self.path}: cannot be read ({error}); if no run is in progress, clear it with `prunescope unlock`"
             ) from None
 
     def take(self) -> Holder | None:
@@ -169,7 +167,11 @@ class ResultsLock:
         Raises:
             UserError: its holder runs on this machine.
         """
-        holder = self.holder()
+        try:
+            holder = self.holder()
+        except UserError:
+            self.path.unlink(missing_ok=True)
+            return None
         if holder is not None:
             if holder.here and holder.lives:
                 raise UserError(f"{self.results}: in use by {holder}; stop that process first")
