@@ -16,7 +16,7 @@ from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
 from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.papers.measured import grouped
@@ -241,4 +241,4 @@ def models(folder: Path) -> list[dict[str, Any]]:
     try:
         return [dict(model) for model in value["models"]]
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{path}: not a record of models; delete it and run again") from None
+        raise BadFileError(path, "not a record of models") from None

@@ -16,10 +16,12 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
+from prunescope.config.study import Study
 from prunescope.errors import BadFileError, DamagedFileError, UserError
 from prunescope.files import atomic_path, remove
 from prunescope.ledger import STATE, Entry, Ledger, ledger_of
 from prunescope.paths import stage_of, target_of
+from prunescope.running.workflow import WorkflowGrid
 
 #: Snakemake's own file in a folder that is an output: its time counts for the folder's.
 _TIME_OF_FOLDER = ".snakemake_timestamp"
@@ -69,6 +71,11 @@ def _move(ledger: Ledger, damage: Damage) -> None:
     note = _aside(ledger) / f"{damage.file}.why"
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(damage.what, encoding="utf-8")
+
+
+def settle(study: Study) -> None:
+    """After a run of Snakemake: note the times of what it has made, and set back those of what it has put back."""
+    Mender(Path(study.results), WorkflowGrid(study).outputs()).check(before=False)
 
 
 class Mender:
@@ -157,15 +164,16 @@ class Mender:
         for damage in damages:
             _move(self.ledger, damage)
         for _, group in groupby(damages, key=lambda damage: stage_of(damage.file)):
-            targets = sorted({damage.target for damage in group})
+            together = list(group)
+            targets = sorted({damage.target for damage in together})
             for first in range(0, len(targets), _MANY):
                 before = {output: self.ledger.read(output) for output in self.ledger.outputs()}
                 times = {output: _time_of(self.ledger.results / output) for output in before}
-                self._keep_beside(damages)
+                self._keep_beside(together)
                 code = rebuild(targets[first : first + _MANY])
                 if code:
                     return code
-                self._put_back(damages, before)
+                self._put_back(together, before)
                 for output, old in before.items():
                     self._set_back(output, old, times[output])
         for damage in damages:

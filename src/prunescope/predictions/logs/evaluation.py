@@ -177,4 +177,4 @@ def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, st
 
 def unreadable(path: Path, why: str) -> UserError:
     """One line about a log that cannot be used."""
-    return UserError(f"{path}: {why}; delete it, or write it again with the harness")
+    return UserError(f"{path}: {why}; leave it out, or write it again with the harness")
