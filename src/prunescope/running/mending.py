@@ -61,6 +61,10 @@ def _aside(ledger: Ledger) -> Path:
     return ledger.results / STATE / "aside"
 
 
+def _note(ledger: Ledger, damage: Damage) -> Path:
+    return _aside(ledger) / f"{damage.file}.why"
+
+
 def _move(ledger: Ledger, damage: Damage) -> None:
     for name in {damage.file, damage.target}:
         path, aside = ledger.results / name, _aside(ledger) / name
@@ -68,7 +72,7 @@ def _move(ledger: Ledger, damage: Damage) -> None:
             remove(aside)
             aside.parent.mkdir(parents=True, exist_ok=True)
             path.rename(aside)
-    note = _aside(ledger) / f"{damage.file}.why"
+    note = _note(ledger, damage)
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(damage.what, encoding="utf-8")
 
@@ -161,6 +165,7 @@ class Mender:
         Args:
             rebuild: runs Snakemake for targets, and for nothing that is made of them.
         """
+        times = {output: _time_of(self.ledger.results / output) for output in self.ledger.outputs()}
         for damage in damages:
             _move(self.ledger, damage)
         for _, group in groupby(damages, key=lambda damage: stage_of(damage.file)):
@@ -168,18 +173,18 @@ class Mender:
             targets = sorted({damage.target for damage in together})
             for first in range(0, len(targets), _MANY):
                 before = {output: self.ledger.read(output) for output in self.ledger.outputs()}
-                times = {output: _time_of(self.ledger.results / output) for output in before}
                 self._keep_beside(together)
                 code = rebuild(targets[first : first + _MANY])
                 if code:
                     return code
                 self._put_back(together, before)
                 for output, old in before.items():
-                    self._set_back(output, old, times[output])
+                    self._set_back(output, old, times.get(output))
         for damage in damages:
             if not (self.ledger.results / damage.file).exists():
                 # No stage writes it any more.
                 self._forget(damage.file)
+                _note(self.ledger, damage).unlink(missing_ok=True)
         return 0
 
     def _keep_beside(self, damages: Sequence[Damage]) -> None:

@@ -49,7 +49,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 #: How long the processes of a run have to end: after they are asked, told and killed. A terminal's Ctrl-C has reached
 #: them all already.
-_BY_THEMSELVES, _ASKED, _TOLD, _KILLED = 4.0, 12.0, 5.0, 3.0
+_BY_THEMSELVES, _ASKED, _TOLD, _KILLED = 2.0, 12.0, 5.0, 3.0
 
 #: Options with which Snakemake runs no job, or none of a study's.
 _QUESTIONS = {
