@@ -109,18 +109,18 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         print(line, file=sys.stderr)
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     run = Run(study, configfile, tuple(arguments), snakemake, log)
-    with _stopping():
-        try:
+    try:
+        with _stopping():
             log.parent.mkdir(parents=True, exist_ok=True)
             log.touch()
             return run.asked() if _QUESTIONS.intersection(arguments) else run.held()
-        except Stopped as stopped:
-            number = stopped.number
-        except OSError as error:
-            raise UserError(
-                f"{log}: could not be written ({error.strerror}); free space or choose another "
-                "results folder, then run the same command again"
-            ) from None
+    except Stopped as stopped:
+        number = stopped.number
+    except OSError as error:
+        raise UserError(
+            f"{log}: could not be written ({error.strerror}); free space or choose another "
+            "results folder, then run the same command again"
+        ) from None
     try:
         name = signal.Signals(number).name
         print(
@@ -138,6 +138,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
 def _stopping() -> Iterator[None]:
     """Signals raise ``Stopped`` here, unless whoever started this process has them ignored (``nohup``)."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    _asked.clear()
     try:
         for number, handler in before.items():
             if handler is not signal.SIG_IGN:
@@ -152,7 +153,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     # One is enough: what ends the run now must not be interrupted.
     for other in SIGNALS:
         signal.signal(other, signal.SIG_IGN)
+    _asked.append(number)
     raise Stopped(number)
+
+
+#: The signal that ends this run. Python drops an exception that a handler raises in some moments, such as while
+#: it collects garbage; ``follow`` looks here too.
+_asked: list[int] = []
 
 
 @dataclass
@@ -309,6 +316,8 @@ def follow(process: subprocess.Popen[bytes], output: TextIO, progress: Progress,
     terminal = out.isatty()
     shown, rest, ended = 0.0, "", False
     while not ended:
+        if _asked:
+            raise Stopped(_asked[0])
         ended = process.poll() is not None
         *lines, rest = (rest + output.read()).split("\n")
         now = time.monotonic()
