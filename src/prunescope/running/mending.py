@@ -129,7 +129,7 @@ class Mender:
         if before:
             self._adopt(self.targets - known, now)
         self.found |= {file: damage.what for file, damage in found.items()}
-        return sorted(found.values(), key=lambda damage: stage_of(damage.file))
+        return sorted(found.values(), key=lambda damage: stage_of(damage.target))
 
     def _aside_before(self) -> list[Damage]:
         """What jobs have set aside and no job has rebuilt."""
@@ -168,7 +168,7 @@ class Mender:
         times = {output: _time_of(self.ledger.results / output) for output in self.ledger.outputs()}
         for damage in damages:
             _move(self.ledger, damage)
-        for _, group in groupby(damages, key=lambda damage: stage_of(damage.file)):
+        for _, group in groupby(damages, key=lambda damage: stage_of(damage.target)):
             together = list(group)
             targets = sorted({damage.target for damage in together})
             for first in range(0, len(targets), _MANY):

@@ -224,10 +224,11 @@ def test_metrics_stay_where_the_models_are_the_same(results: Path) -> None:
 
 
 def test_dense_models_come_before_pruned_ones_and_tables_last(results: Path) -> None:
-    for name in ("tables/alpha.csv", MODEL.format("MP", "models.safetensors"), "data/digits/card.json"):
+    pages = ("report/figures.html", "paper/pie/table-4.csv", "tables/alpha.csv")
+    for name in (*pages, MODEL.format("MP", "models.safetensors"), "data/digits/card.json"):
         flip(results / name)
     found = Mender(results, TARGETS).check(before=True)
-    assert [damage.file.split("/")[0] for damage in found] == ["data", "models", "tables"]
+    assert [damage.file.split("/")[0] for damage in found] == ["data", "models", "tables", "paper", "report"]
 
 
 def test_rubbish_of_dead_writers_goes_and_links_are_not_followed(results: Path, tmp_path: Path) -> None:
