@@ -28,7 +28,6 @@ from prunescope.config.study import Study
 from prunescope.config.tuning import EpochRange, RateRange, Space, Tune
 from prunescope.errors import Problems, UserError
 
-
 #: Bytes of a configuration, and values in it, at most. Those of the papers' grids have some ten thousand bytes.
 LARGEST, MOST_VALUES = 4 << 20, 200_000
 
@@ -50,7 +49,9 @@ def read_yaml(path: Path | str) -> Any:
     """
     try:
         if (size := Path(path).stat().st_size) > LARGEST:
-            raise UserError(f"{path}: {size >> 20} MB, no study; a configuration has at most {LARGEST >> 20} MB")
+            raise UserError(
+                f"{path}: {size >> 20} MB, no study; a configuration has at most {LARGEST >> 20} MB"
+            )
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None

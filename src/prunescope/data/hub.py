@@ -17,10 +17,9 @@ from prunescope.config.checkpoints import EncoderType, checkpoint_folder, checkp
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
 
-
 #: How a pickled checkpoint becomes one that runs nothing when it is read; in a place where nothing can be lost.
 CONVERT = (
-    "convert it on a machine that holds nothing of value: python -c \"import sys, torch, safetensors.torch as s; "
+    'convert it on a machine that holds nothing of value: python -c "import sys, torch, safetensors.torch as s; '
     "s.save_file({{k: v.clone() for k, v in torch.load(sys.argv[1], 'cpu', weights_only=True).items()}}, "
     "'model.safetensors', {{'format': 'pt'}})\" {file}"
 )

@@ -167,9 +167,7 @@ def _state(name: str, weights: str) -> dict[str, Tensor]:
                 f"weights: {path}: a pickle of more than tensors, which runs what it holds when it is read; "
                 + CONVERT.format(file=Path(path).name)
             ) from None
-        raise UserError(
-            f"weights: {path}: cannot be read ({type(error).__name__}: {reason[:200]})"
-        ) from None
+        raise UserError(f"weights: {path}: cannot be read ({type(error).__name__}: {reason[:200]})") from None
     for key in ("state_dict", "model"):
         raw = raw.get(key, raw) if isinstance(raw, dict) else raw
     if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):

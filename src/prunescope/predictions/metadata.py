@@ -55,9 +55,13 @@ class TableMeta:
             raise UserError(f"{path}: metadata 'task' is {known.get('task')!r}; there are {listed(TASKS)}")
         for key in ("dataset", "arch", "pruner", "split", "epoch"):
             if not isinstance(known.get(key), str | None):
-                raise UserError(f"{path}: metadata {key!r} is {_shown(known[key])}, no name; write the table again")
+                raise UserError(
+                    f"{path}: metadata {key!r} is {_shown(known[key])}, no name; write the table again"
+                )
         asked = known.get("sparsity")
-        if asked is not None and (isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 <= asked <= 1):
+        if asked is not None and (
+            isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 <= asked <= 1
+        ):
             raise UserError(
                 f"{path}: metadata 'sparsity' is {_shown(asked)}, no number from 0 to 1; write the table again"
             )

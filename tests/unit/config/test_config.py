@@ -548,7 +548,8 @@ def test_the_old_name_of_levels_is_read_and_its_new_one_said(study_dict, capsys)
 def test_configurations_that_explode_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
     )
     for text, said in (
         (bomb, "anchors"),

@@ -601,7 +601,9 @@ def test_logits_are_asked_for_by_name(tmp_path: Path) -> None:
         list(iter_logits([path]))
 
 
-@pytest.mark.parametrize("key", ["dataset", "arch", "pruner", "split", "epoch", "sparsity", "threshold", "classes"])
+@pytest.mark.parametrize(
+    "key", ["dataset", "arch", "pruner", "split", "epoch", "sparsity", "threshold", "classes"]
+)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -3, 10**400, [1], {"a": math.nan}, True])
 def test_metadata_of_another_kind_is_one_line(key: str, value: Any) -> None:
     if value is True and key in ("threshold", "classes"):
