@@ -46,7 +46,7 @@ class Holder:
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         host = socket.gethostname()
         return cls(
-            getpass.getuser(),
+            _user(),
             host,
             os.getpid(),
             process_started(os.getpid()),
@@ -119,7 +119,13 @@ class ResultsLock:
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).chmod(0o644)
-                os.link(file.name, self.path)
+                try:
+                    os.link(file.name, self.path)
+                except FileExistsError:
+                    raise
+                except OSError:  # a file system without links
+                    with open(self.path, "x", encoding="utf-8") as lock:
+                        lock.write(Path(file.name).read_text(encoding="utf-8"))
         except FileExistsError:
             raise UserError(
                 f"{self.results}: another run took hold of it at this moment; run again later"
@@ -177,6 +183,13 @@ class ResultsLock:
                 raise UserError(f"{self.results}: in use by {holder}; stop that process first")
             self.path.unlink(missing_ok=True)
         return holder
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's number without a name
+        return str(os.getuid())
 
 
 def process_started(pid: int) -> str:

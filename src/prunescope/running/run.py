@@ -26,6 +26,7 @@ from prunescope.config.load import load_study
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import sweep
+from prunescope.ledger import STATE
 from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
 from prunescope.running.holding import SUPERVISOR
@@ -250,7 +251,7 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 stdout=record,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, SUPERVISOR: str(os.getpid())},
+                env={**os.environ, **_cache(Path(self.study.results)), SUPERVISOR: str(os.getpid())},
             )
             follow(process, output, progress, sys.stderr)
         return process.returncode, progress
@@ -284,6 +285,21 @@ class Run:
             print("\n".join(tail[-5:]), file=out)
         print("run the same command again to go on from here", file=out)
         return code
+
+
+def _cache(results: Path) -> dict[str, str]:
+    """A cache folder in the results tree, for programs that would stop without theirs; nothing where that is there."""
+    own = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    try:
+        own = own.expanduser()
+        (own / "snakemake").mkdir(parents=True, exist_ok=True)
+        if os.access(own / "snakemake", os.W_OK):
+            return {}
+    except (OSError, RuntimeError):  # no home
+        pass
+    cache = (results / STATE / "cache").absolute()
+    cache.mkdir(parents=True, exist_ok=True)
+    return {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
 
 
 def _without_targets(arguments: Sequence[str]) -> list[str]:
