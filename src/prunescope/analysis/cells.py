@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
@@ -14,7 +14,11 @@ from prunescope.analysis import el2n_file
 from prunescope.analysis.audit import NothingToCompareError, audit
 from prunescope.analysis.audit_tables import Score
 from prunescope.analysis.tables.declared import write_table
+from prunescope.config.compression import Compression
+from prunescope.errors import BadFileError, DamagedFileError
 from prunescope.files import atomic_directory, read_json, remove, write_json
+from prunescope.predictions.arrow import Source
+from prunescope.predictions.metadata import meta_of
 from prunescope.predictions.scores import score_name
 
 
@@ -45,6 +49,8 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     Raises:
         UserError: a table is refused.
     """
+    tables = (inputs.dense_test, inputs.pruned_test, inputs.dense_train, inputs.pruned_train)
+    refuse_foreign(path for paths in tables for path in paths)
     models = _models(inputs.metrics, set(seeds))
     common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds}
     # Snakemake takes away the files it knows before it runs a job again; the others are still there.
@@ -89,7 +95,58 @@ def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int]) -> None
     Raises:
         UserError: as ``analyse``.
     """
+    refuse_foreign(early)
     el2n_file.write_scores(early, out, seeds)
+
+
+#: Of a prediction table by its name: split and epoch.
+_TABLES = {"test": ("test", "final"), "train": ("train", "final"), "early": ("train", "early")}
+
+
+def refuse_foreign(tables: Iterable[Path]) -> None:
+    """Refuse prediction tables that say they are another cell's than the one in whose folder they lie.
+
+    Their own metadata tells, in trees whose files have no records too.
+
+    Raises:
+        DamagedFileError: a table is another cell's, split's or epoch's.
+    """
+    for path in tables:
+        if len(path.parts) < 6 or not path.parts[-2].startswith("seeds-") or path.stem not in _TABLES:
+            continue
+        dataset, arch, pruner, amount = path.parts[-6:-2]
+        split, epoch = _TABLES[path.stem]
+        meta = meta_of(Source(path))
+        if meta is None:
+            continue
+        asked: dict[str, Any] = {
+            "dataset": dataset,
+            "arch": arch,
+            "pruner": pruner,
+            "split": split,
+            "epoch": epoch,
+        }
+        said = {name: getattr(meta, name) for name in asked}
+        compression = Compression.parse(amount)
+        if compression.kind == "sparsity":
+            asked, said = {**asked, "sparsity": compression.value}, {**said, "sparsity": meta.sparsity}
+        wrong = {name for name in asked if said[name] is not None and said[name] != asked[name]}
+        if wrong:
+            own = ", ".join(f"{name} {said[name]}" for name in sorted(wrong))
+            here = ", ".join(f"{name} {asked[name]}" for name in sorted(wrong))
+            raise DamagedFileError(path, f"{path}: says {own}, but lies where {here} is")
+
+
+def _refuse_foreign_metrics(path: Path, record: Mapping[str, Any]) -> None:
+    if len(path.parts) < 6 or not path.parts[-2].startswith("seeds-"):
+        return
+    asked = dict(zip(("dataset", "arch", "pruner", "amount"), path.parts[-6:-2], strict=True))
+    wrong = [name for name in asked if record.get(name, asked[name]) != asked[name]]
+    if wrong:
+        raise DamagedFileError(
+            path,
+            f"{path}: says {wrong[0]} {record[wrong[0]]}, but lies where {wrong[0]} {asked[wrong[0]]} is",
+        )
 
 
 @contextmanager
@@ -138,6 +195,10 @@ def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:
 def _models(paths: Sequence[Path], seeds: set[int]) -> dict[str, Any]:
     """The blocks' metrics as one record; what differs between blocks (device, versions) as lists."""
     records = [read_json(path) for path in paths]
+    for path, record in zip(paths, records, strict=True):
+        if not isinstance(record, dict) or not isinstance(record.get("models"), list):
+            raise BadFileError(path, "not the metrics of a block of models")
+        _refuse_foreign_metrics(path, record)
     models = [
         {**model, "file": str(path)}
         for path, record in zip(paths, records, strict=True)
