@@ -38,7 +38,7 @@ def test_every_pruner_arch_and_data_set_appears(study: Study) -> None:
 
 def test_conda_file_has_the_pins_of_the_lock() -> None:
     lock = (ROOT / "envs/requirements.lock").read_text() + (ROOT / "envs/torch.txt").read_text()
-    pins = {name.lower().replace("_", "-"): v for name, v in re.findall(r"^([\w.-]+)==(\S+)$", lock, re.M)}
+    pins = {name.lower().replace("_", "-"): v for name, v in re.findall(r"^([\w.-]+)==([^\s;\\]+)", lock, re.M)}
     named = re.findall(r"^ {6}- ([\w-]+)==(\S+)$", (ROOT / "envs/conda.yaml").read_text(), re.M)
     assert len(named) > 10
     for name, version in named:
