@@ -16,14 +16,18 @@ SUPERVISOR = "PRUNESCOPE_RESULTS_LOCK"
 
 
 def hold(results: str, *, on_slurm: bool) -> None:
-    """Take the lock of a results tree until this process ends; under ``prunescope slurm run``, which has it, nothing.
+    """Take the lock of a results tree until this process ends; under a run that has it already, nothing.
 
     Raises:
         UserError: another run holds it, or (``on_slurm``) jobs of an earlier one are in the queue.
     """
-    if _supervised(results):
-        return
     lock = ResultsLock(Path(results))
+    if _supervised(results):
+        holder = lock.holder()
+        # `prunescope slurm run` waits for them itself; `prunescope run` does not.
+        if on_slurm and holder is not None and not holder.supervises:
+            _refuse_beside_jobs(Path(results))
+        return
     lock.take()
     atexit.register(lock.release)
     if on_slurm:
