@@ -54,5 +54,6 @@ else
             "torchvision==$vision" 2>/dev/null ||
         $pip --no-deps "torchvision==$vision"
 fi
-$pip -r "$here/requirements.lock"
+# Complete, and so without a look at what its packages ask for.
+$pip --no-deps --require-hashes -r "$here/requirements.lock"
 $pip --no-deps --no-build-isolation -e "$here/.."

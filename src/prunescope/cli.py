@@ -18,13 +18,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     if warm is not None:
         return warm
     # After the line above, which ends most jobs of a run: importing this takes longer.
+    from prunescope.commands.arguments import reading
     from prunescope.commands.parser import build_parser
 
-    # A scheduler that ends a job sends this first: an exit, so that files half written are taken away.
-    signal.signal(signal.SIGTERM, _terminated)
+    # A scheduler that ends a job sends the first, a terminal that is closed the other: an exit, so that files half
+    # written are taken away.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminated)
     try:
         arguments = build_parser().parse_args(argv)
-        code = arguments.run(arguments)
+        with reading(arguments):
+            code = arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # `prunescope plan | head` has read enough. The signal's default action would also end a job whose download

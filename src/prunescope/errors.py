@@ -28,7 +28,7 @@ class BadFileError(UserError):
     names the file, ``given`` says what to give instead.
     """
 
-    def __init__(self, path: Path | str, what: str, advice: str = "delete it and run again") -> None:
+    def __init__(self, path: Path | str, what: str, advice: str = "run again to rebuild it") -> None:
         super().__init__(f"{path}: {what}; {advice}" if advice else f"{path}: {what}")
         self.path, self.what = path, what
 

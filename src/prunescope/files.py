@@ -8,15 +8,20 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
+from prunescope import ledger
 from prunescope.errors import BadFileError, UserError
 
 _LOCK = ".lock"
+
+#: Seconds after which the scratch of a writer is nobody's, where the file system has no locks to tell.
+_FORGOTTEN = 86_400.0
 
 
 @contextmanager
@@ -33,11 +38,51 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     with _reporting(target), _scratch(target) as scratch:
         temporary = scratch / target.name
         yield temporary
-        with open(temporary, "rb") as stream:
-            os.fsync(stream.fileno())
-        # Some libraries make files private. Results are for browsing: the user's umask applies, as to the lock's file.
-        temporary.chmod((scratch / _LOCK).stat().st_mode & 0o777)
+        _finish(temporary, scratch)
         temporary.replace(target)
+    ledger.note(target)
+
+
+@contextmanager
+def atomic_files(folder: Path | str) -> Iterator[Path]:
+    """A temporary folder whose files all move to ``folder`` when the block ends without error, replacing older ones.
+
+    Raises:
+        UserError: as ``atomic_directory``.
+    """
+    target = Path(folder)
+    made = []
+    with _reporting(target), _if_new(target), _scratch(target / "files") as scratch:
+        temporary = scratch / "files"
+        temporary.mkdir()
+        yield temporary
+        for path in temporary.iterdir():
+            _finish(path, scratch)
+            made.append(target / path.name)
+        for path in made:
+            (temporary / path.name).replace(path)
+    for path in made:
+        ledger.note(path)
+
+
+@contextmanager
+def _if_new(folder: Path) -> Iterator[None]:
+    """On an error, no folder is left that was not there before."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not was_there:
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _finish(path: Path, scratch: Path) -> None:
+    with open(path, "rb") as stream:
+        os.fsync(stream.fileno())
+    # Some libraries make files private. Results are for browsing: the user's umask applies, as to the lock's file.
+    path.chmod((scratch / _LOCK).stat().st_mode & 0o777)
 
 
 @contextmanager
@@ -62,6 +107,19 @@ def atomic_directory(path: Path | str) -> Iterator[Path]:
             if replaces:
                 old.replace(target)
             raise
+    ledger.note(target)
+
+
+def remove(path: Path | str) -> None:
+    """Remove an output that is no more one, a file or a folder, if it is there; links are not followed."""
+    path = Path(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    found = ledger.ledger_of(path)
+    if found is not None and (name := found.name(path)) is not None:
+        found.forget(name)
 
 
 @contextmanager
@@ -106,6 +164,39 @@ def _claim(target: Path) -> tuple[Path, IO[bytes]]:
         if lock is not None:
             lock.close()
     raise AssertionError
+
+
+def sweep(folder: Path | str) -> None:
+    """Remove what writers that are no more have left below ``folder``: their scratch folders, and what was set aside.
+
+    The scratch of a writer that lives stays: it holds its lock. Links are not followed.
+    """
+    for place, folders, files in os.walk(folder):
+        for name in [name for name in folders if name.startswith(".") and name.endswith(".part")]:
+            folders.remove(name)
+            with suppress(OSError):
+                _sweep(Path(place, name))
+        for name in files:
+            # As older versions called them.
+            if name.endswith(".damaged") or (name.startswith(".") and ".part" in name):
+                with suppress(OSError):
+                    Path(place, name).unlink()
+
+
+def _sweep(scratch: Path) -> None:
+    if scratch.is_symlink():
+        return
+    with open(scratch / _LOCK, "ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        except OSError:  # no locks here: what a writer would have touched a day ago is no writer's
+            if time.time() - scratch.stat().st_mtime < _FORGOTTEN:
+                return
+        _empty(scratch)
+        (scratch / _LOCK).unlink(missing_ok=True)
+    scratch.rmdir()
 
 
 def _release(folder: Path, lock: IO[bytes]) -> None:

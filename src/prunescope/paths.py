@@ -12,6 +12,7 @@ from typing import Self
 
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 
@@ -65,6 +66,60 @@ class Layout:
     def scoped(self, file: str) -> str:
         """A cross-study file: of the whole study, or (``only/<dataset>/``) of one data set."""
         return f"{self.results}/{{scope}}{file}"
+
+
+#: What follows the cells, in its order.
+_STAGES = ("cells", "cells.txt", "tables", "figures", "paper", "index.html")
+
+
+def target_of(name: str) -> str:
+    """The output that the workflow knows whose job writes a file of the tree; both as named below the results folder.
+
+    A job's folders hold more files than its rule lists.
+
+    >>> target_of("cells/digits/lenet5/MP/sparsity-500permille/test/pies.parquet")
+    'cells/digits/lenet5/MP/sparsity-500permille/test/summary.json'
+    >>> target_of("only/digits/report/figures.html")
+    'only/digits/index.html'
+    """
+    scope, parts = _scope(name)
+    match parts:
+        case ["cells", _, _, _, _, "test" | "train", *_]:
+            return "/".join([*parts[:6], "summary.json"])
+        case ["cells", _, _, _, _, "weights.json"]:
+            return "/".join([*parts[:5], "models.json"])
+        case ["data", dataset, "inputs", file] if file.endswith(".vocabulary.txt"):
+            return f"data/{dataset}/inputs/{file.removesuffix('.vocabulary.txt')}.safetensors"
+        case ["figures", family, _, *_]:
+            parts = ["figures", family]
+        case ["paper", *_]:
+            parts = ["paper", "index.html"]
+        case ["report", *_]:
+            parts = ["index.html"]
+    return scope + "/".join(parts)
+
+
+def stage_of(name: str) -> int:
+    """Where in a study's order a file of the tree is made; levels and dense models first of the models."""
+    _, parts = _scope(name)
+    match parts:
+        case ["models", *_, "weights.json"]:
+            return 9_000
+        case ["models", _, _, pruner, amount, *_]:
+            compression = Compression.parse(amount)
+            return 2_000 + (compression.units if compression.kind == "level" else pruner != NO_PRUNER)
+        case ["data", _, "inputs" | "readability.parquet", *_]:
+            return 1_500
+        case ["cells", _, _, file]:
+            return 9_500 if file.startswith("el2n-") else 10_000
+        case [stage, *_]:
+            return 10_000 + _STAGES.index(stage) if stage in _STAGES else 1_000
+    return 0
+
+
+def _scope(name: str) -> tuple[str, list[str]]:
+    parts = name.split("/")
+    return (f"only/{parts[1]}/", parts[2:]) if parts[0] == "only" and len(parts) > 2 else ("", parts)
 
 
 def fill(template: str, cell: Cell, block: str | None = None) -> str:

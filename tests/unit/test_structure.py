@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "prunescope"
 #: Rooms from the ground up: each imports from those above it in this list alone.
 ROOMS = (
     ("errors",),
+    ("ledger",),
     ("files", "seeds"),
     ("criteria",),
     ("config",),
@@ -29,7 +30,7 @@ ROOMS = (
 )
 
 #: What may lie flat beside the rooms.
-FLAT = {"__init__", "__main__", "cli", "errors", "files", "paths", "seeds"}
+FLAT = {"__init__", "__main__", "cli", "errors", "files", "ledger", "paths", "seeds"}
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.abc import MetaPathFinder
@@ -15,8 +15,11 @@ from prunescope.analysis.audit import NothingToCompareError, audit
 from prunescope.analysis.audit_tables import Score
 from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.tables.declared import write_table
-from prunescope.errors import DamagedFileError, UserError
-from prunescope.files import atomic_directory, read_json, write_json
+from prunescope.config.compression import Compression
+from prunescope.errors import BadFileError, DamagedFileError
+from prunescope.files import atomic_directory, read_json, remove, write_json
+from prunescope.predictions.arrow import Source
+from prunescope.predictions.metadata import meta_of
 from prunescope.predictions.scores import score_name
 
 
@@ -48,14 +51,15 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
     ``models.json`` comes last and holds the metrics of the cell's models, by seed.
 
     Raises:
-        UserError: a table is refused. A damaged one is moved aside first, so that the next run of
-            the workflow rebuilds it.
+        UserError: a table is refused.
     """
+    tables = (inputs.dense_test, inputs.pruned_test, inputs.dense_train, inputs.pruned_train)
+    refuse_foreign(path for paths in tables for path in paths)
     models = _models(inputs.metrics, set(seeds))
     common: dict[str, Any] = {"confidence": confidence, "bins": bins, "seeds": seeds}
     # Snakemake takes away the files it knows before it runs a job again; the others are still there.
     common["replace"] = True
-    with _damaged_aside(), _empty_where_nothing_is_left(out, models, len(seeds)):
+    with _empty_where_nothing_is_left(out, models, len(seeds)):
         audit(
             inputs.dense_test,
             inputs.pruned_test,
@@ -85,7 +89,7 @@ def analyse(inputs: CellInputs, out: Path, *, seeds: Collection[int], confidence
 
         join(inputs.weights, out / "weights.json", seeds)
     else:
-        (out / "weights.json").unlink(missing_ok=True)
+        remove(out / "weights.json")
     write_json(out / "models.json", models)
 
 
@@ -99,8 +103,58 @@ def write_el2n(early: Sequence[Path], out: Path, seeds: Collection[int], final: 
     Raises:
         UserError: as ``analyse``.
     """
-    with _damaged_aside():
-        el2n_file.write_scores(early, out, seeds, [final] if final and has_logits(final) else [])
+    refuse_foreign([*early, *final])
+    el2n_file.write_scores(early, out, seeds, [final] if final and has_logits(final) else [])
+
+
+#: Of a prediction table by its name: split and epoch.
+_TABLES = {"test": ("test", "final"), "train": ("train", "final"), "early": ("train", "early")}
+
+
+def refuse_foreign(tables: Iterable[Path]) -> None:
+    """Refuse prediction tables that say they are another cell's than the one in whose folder they lie.
+
+    Their own metadata tells, in trees whose files have no records too.
+
+    Raises:
+        DamagedFileError: a table is another cell's, split's or epoch's.
+    """
+    for path in tables:
+        if len(path.parts) < 6 or not path.parts[-2].startswith("seeds-") or path.stem not in _TABLES:
+            continue
+        dataset, arch, pruner, amount = path.parts[-6:-2]
+        split, epoch = _TABLES[path.stem]
+        meta = meta_of(Source(path))
+        if meta is None:
+            continue
+        asked: dict[str, Any] = {
+            "dataset": dataset,
+            "arch": arch,
+            "pruner": pruner,
+            "split": split,
+            "epoch": epoch,
+        }
+        said = {name: getattr(meta, name) for name in asked}
+        compression = Compression.parse(amount)
+        if compression.kind == "sparsity":
+            asked, said = {**asked, "sparsity": compression.value}, {**said, "sparsity": meta.sparsity}
+        wrong = {name for name in asked if said[name] is not None and said[name] != asked[name]}
+        if wrong:
+            own = ", ".join(f"{name} {said[name]}" for name in sorted(wrong))
+            here = ", ".join(f"{name} {asked[name]}" for name in sorted(wrong))
+            raise DamagedFileError(path, f"{path}: says {own}, but lies where {here} is")
+
+
+def _refuse_foreign_metrics(path: Path, record: Mapping[str, Any]) -> None:
+    if len(path.parts) < 6 or not path.parts[-2].startswith("seeds-"):
+        return
+    asked = dict(zip(("dataset", "arch", "pruner", "amount"), path.parts[-6:-2], strict=True))
+    wrong = [name for name in asked if record.get(name, asked[name]) != asked[name]]
+    if wrong:
+        raise DamagedFileError(
+            path,
+            f"{path}: says {wrong[0]} {record[wrong[0]]}, but lies where {wrong[0]} {asked[wrong[0]]} is",
+        )
 
 
 @contextmanager
@@ -122,16 +176,6 @@ class _NoPandas(MetaPathFinder):
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:
         if fullname == "pandas":
             raise ModuleNotFoundError("pandas is not loaded here")
-
-
-@contextmanager
-def _damaged_aside() -> Iterator[None]:
-    try:
-        yield
-    except DamagedFileError as error:
-        aside = error.path.with_name(f"{error.path.name}.damaged")
-        error.path.replace(aside)
-        raise UserError(f"{error}; moved to {aside.name}: run again to rebuild it") from None
 
 
 @contextmanager
@@ -159,6 +203,10 @@ def _write_empty(folder: Path, models: dict[str, Any], n_seeds: int) -> None:
 def _models(paths: Sequence[Path], seeds: set[int]) -> dict[str, Any]:
     """The blocks' metrics as one record; what differs between blocks (device, versions) as lists."""
     records = [read_json(path) for path in paths]
+    for path, record in zip(paths, records, strict=True):
+        if not isinstance(record, dict) or not isinstance(record.get("models"), list):
+            raise BadFileError(path, "not the metrics of a block of models")
+        _refuse_foreign_metrics(path, record)
     models = [
         {**model, "file": str(path)}
         for path, record in zip(paths, records, strict=True)

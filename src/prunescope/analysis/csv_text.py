@@ -22,6 +22,26 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     write_text(path, out.getvalue())
 
 
+def make_safe(folder: Path) -> None:
+    """Put ``'`` before texts that a spreadsheet would run as formulas, in every CSV file below ``folder``."""
+    for path in folder.rglob("*.csv"):
+        with open(path, encoding="utf-8", newline="") as stream:
+            rows = [[_harmless(text) for text in row] for row in csv.reader(stream)]
+        out = io.StringIO()
+        csv.writer(out, lineterminator="\n").writerows(rows)
+        write_text(path, out.getvalue())
+
+
+def _harmless(text: str) -> str:
+    if not text.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
+
+
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Rows as dictionaries of strings.
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from prunescope.analysis.data_map import DataMap, measure
 from prunescope.analysis.el2n import el2n
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Source
 from prunescope.predictions.store import Predictions, read_predictions
@@ -110,11 +110,11 @@ def read_scores(path: Path, side: Predictions) -> Scores:
     try:
         about = About(**(source.metadata or {}))
     except TypeError:
-        raise UserError(f"{path}: no EL2N scores; delete it and run again") from None
+        raise BadFileError(path, "no EL2N scores") from None
     if not about.seeds:
         raise UserError(f"{path}: every seed diverged; EL2N needs one that did not")
     if about.truth != digest(side):
-        raise UserError(f"{path}: EL2N scores of other examples or labels; delete it and run again")
+        raise BadFileError(path, "EL2N scores of other examples or labels")
     names = ["el2n", *((*_OF_MAP, "n_epochs") if "n_epochs" in source.columns else ())]
     batches = list(source.batches(names))
     found = {name: np.concatenate([batch[name].to_numpy() for batch in batches]) for name in names}

@@ -21,7 +21,7 @@ from prunescope.analysis.audit_tables import Readability
 from prunescope.analysis.paired import Crossed, clusters_of, difference_by_cluster
 from prunescope.analysis.stats import Interval
 from prunescope.analysis.ttests import holm
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import Source, whole_numbers
 from prunescope.predictions.texts import Texts, count_tokens, has_formulas, language_of, read_texts
@@ -131,7 +131,7 @@ def read_scores(path: Path, examples: np.ndarray) -> np.ndarray:
         held = whole_numbers(table["example"].combine_chunks(), path, "example")
     at = np.searchsorted(held, examples)
     if table is None or at.max(initial=-1) >= len(held) or not np.array_equal(held[at], examples):
-        raise UserError(f"{path}: readability scores of other examples; delete it and run again")
+        raise BadFileError(path, "readability scores of other examples")
     values = [table[name].to_numpy(zero_copy_only=False)[at] for name in MEASURES]
     return np.stack(values, axis=1).astype(np.float64)
 

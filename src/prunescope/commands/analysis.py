@@ -26,7 +26,7 @@ def add_commands(commands: Any) -> None:
         "el2n",
         "score examples by EL2N, for all cells with the same dense models",
         "el2n --early early.parquet --seeds 0 1 --out el2n.parquet",
-        stage=True,
+        reads=("early",),
     )
     add_files(el2n, "--early", "predictions of the dense models early in training")
     add_files(el2n, "--final", "the same at its end, for the data map", required=False)
@@ -40,7 +40,16 @@ def add_commands(commands: Any) -> None:
         "analyse one cell of the grid",
         "cell --dense-test d/test.parquet --pruned-test p/test.parquet --dense-train d/train.parquet "
         "--pruned-train p/train.parquet --metrics p/metrics.json --seeds 0 1 --out cell",
-        stage=True,
+        reads=(
+            "dense_test",
+            "pruned_test",
+            "dense_train",
+            "pruned_train",
+            "metrics",
+            "el2n",
+            "readability",
+            "weights",
+        ),
     )
     for side in ("dense", "pruned"):
         for split, text in (("test", "test"), ("train", "training")):
@@ -82,7 +91,7 @@ def add_commands(commands: Any) -> None:
         "tables",
         "write the tables over all cells",
         "tables --cells results/cells.txt --out results/tables",
-        stage=True,
+        reads=("cells",),
     )
     add_cells(tables)
     add_settings(tables, "--analysis", "settings of the tests between cells", "the defaults of `analysis`")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config.shipped import study_file
-from prunescope.errors import Problems, UserError
+from prunescope.errors import BadFileError, DamagedFileError, Problems, UserError
+from prunescope.ledger import require
+
+#: Files that stand for what is in other folders: a list of cells, and a data set's tables.
+CELLS, CARD = "cells.txt", "card.json"
 
 T = TypeVar("T")
 
@@ -24,15 +29,17 @@ def add_command(
     *,
     description: str = "",
     extras: Sequence[str] = (),
-    stage: bool = False,
+    reads: Sequence[str] | None = None,
 ) -> argparse.ArgumentParser:
     """Add a command with its help: what it does, its options, and one example.
 
     Args:
         summary: one line without a full stop; example: arguments after ``prunescope``.
         description: in place of the summary, for a command that needs more words.
-        extras: of this package, that the command needs. stage: the workflow calls it.
+        extras: of this package, that the command needs. reads: of a stage, which the workflow calls, the arguments
+            that name files it reads; they are checked first (``reading``).
     """
+    stage = reads is not None
     text = description or f"{summary[0].upper()}{summary[1:]}." + (stage * " The workflow calls this stage.")
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
@@ -41,8 +48,39 @@ def add_command(
         epilog=f"example: prunescope {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(extras=tuple(extras))
+    parser.set_defaults(extras=tuple(extras), reads=reads)
     return parser
+
+
+@contextmanager
+def reading(arguments: argparse.Namespace) -> Iterator[None]:
+    """Check what a stage reads before it does; a file that is not what was written is set aside, for a run to rebuild.
+
+    Raises:
+        UserError: there is such a file; the line says what is wrong with it.
+    """
+    if arguments.reads is None:
+        yield
+        return
+    given = [value for name in arguments.reads for value in _paths(getattr(arguments, name))]
+    try:
+        folders = [path for path in given if path.is_dir()]
+        files = [path for path in given if path not in folders]
+        for path in files:
+            if path.name == CELLS:
+                folders += listed_folders(path)
+            elif path.name == CARD:
+                folders.append(path.parent)
+        require(files, folders)
+        yield
+    except (BadFileError, DamagedFileError) as error:
+        from prunescope.running.mending import set_aside
+
+        raise set_aside(error) from None
+
+
+def _paths(value: Path | Sequence[Path] | None) -> list[Path]:
+    return [value] if isinstance(value, Path) else list(value or ())
 
 
 def add_file(parser: argparse.ArgumentParser, name: str, text: str, *, required: bool = True) -> None:

@@ -124,6 +124,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--markdown", type=Path, metavar="FILE", help="a summary for a pull request or a model card"
     )
     parser.add_argument(
+        "--safe-csv",
+        action="store_true",
+        help="put ' before texts in CSV files that begin with = + - @, which spreadsheets run as formulas",
+    )
+    parser.add_argument(
         "--confidence",
         type=float,
         default=0.99,
@@ -158,6 +163,7 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     """
     from prunescope.analysis import matrix, readability
     from prunescope.analysis.audit import audit
+    from prunescope.analysis.csv_text import make_safe
     from prunescope.report import suite_page
     from prunescope.report.audit_page import render
 
@@ -212,6 +218,8 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
             summary = matrix.suite(
                 chain(found, cells), args.out, suite_page=suite_page.render, each=each, **options
             )
+    if args.safe_csv:
+        make_safe(args.out)
     if args.markdown is not None:
         write_text(args.markdown, suite_page.markdown(summary))
     return summary, missed + ([] if summary.get("suite") else missed_demands(summary))

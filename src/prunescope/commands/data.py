@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
         "build the tables of a data set",
         """dataset --name digits --settings '{"source": "digits"}' --out results/data/digits""",
         extras=("train",),
-        stage=True,
+        reads=(),
     )
     dataset.add_argument("--name", required=True, help="the data set's name in the study")
     add_settings(dataset, "--settings", "the data set's settings in the study")
@@ -33,7 +33,7 @@ def add_commands(commands: Any) -> None:
         "fetch an architecture's pretrained checkpoint into the hub's cache",
         """pretrained --arch minilm --settings '{"family": "encoder", "pretrained": "NAME"}' --out minilm.json""",
         extras=("train",),
-        stage=True,
+        reads=(),
     )
     pretrained.add_argument("--arch", required=True, help="the architecture's name in the study")
     add_settings(pretrained, "--settings", "the architecture's settings in the study")
@@ -47,7 +47,7 @@ def add_commands(commands: Any) -> None:
         "encode --data results/data/digits --dataset digits --dataset-settings JSON --arch lenet5 "
         "--arch-settings JSON --out lenet5.safetensors",
         extras=("train",),
-        stage=True,
+        reads=("data",),
     )
     add_folder(encode, "--data", "folder of the data set's tables, as `prunescope dataset` writes it")
     encode.add_argument("--dataset", required=True, help="the data set's name in the study")
@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
         "readability",
         "score the readability of every text of a table",
         "readability --texts results/data/imdb/test.parquet --out readability.parquet",
-        stage=True,
+        reads=("texts",),
     )
     add_file(readability, "--texts", "a data set's table with texts (test.parquet)")
     add_file(readability, "--out", "Parquet file for the scores")

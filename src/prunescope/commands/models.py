@@ -30,7 +30,7 @@ def add_commands(commands: Any) -> None:
         "model --settings JSON --inputs lenet5.safetensors --test test.parquet --train train.parquet "
         "--metrics metrics.json",
         extras=("train",),
-        stage=True,
+        reads=("inputs", "dense"),
     )
     add_settings(
         model, "--settings", "what to train: data set, architecture, pruner, compression level and seeds"
@@ -86,7 +86,7 @@ def add_commands(commands: Any) -> None:
         "search epochs and learning rate of one architecture on one data set",
         "tune --settings JSON --inputs lenet5.safetensors --out results/tuning/digits/lenet5",
         extras=("train", "workflow"),
-        stage=True,
+        reads=("inputs",),
     )
     add_settings(tune, "--settings", "data set, architecture, training and the space to search")
     add_file(tune, "--inputs", "the encoded data set, as `prunescope encode` writes it")
@@ -99,7 +99,7 @@ def add_commands(commands: Any) -> None:
         "tuned",
         "write the study with the settings that the searches found",
         "tuned --config JSON --best results/tuning/digits/lenet5/best.json --out results/tuning",
-        stage=True,
+        reads=("best",),
     )
     add_settings(tuned, "--config", "the study")
     add_files(tuned, "--best", "best trial of each search (best.json)")
@@ -112,7 +112,7 @@ def add_commands(commands: Any) -> None:
         "measure the weights that are left in a block of models",
         "weights --models models.safetensors --metrics metrics.json --out weights.json",
         extras=("train",),
-        stage=True,
+        reads=("models", "metrics"),
     )
     add_file(weights, "--models", "the block's models (models.safetensors or checkpoint.safetensors)")
     add_file(weights, "--metrics", "the block's metrics (metrics.json)")

@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
         "draw all figures",
         "figures --cells results/cells.txt --tables results/tables --out results/figures",
         extras=("workflow",),
-        stage=True,
+        reads=("cells", "tables"),
     )
     add_cells(figures)
     _add_tables(figures)
@@ -41,7 +41,7 @@ def add_commands(commands: Any) -> None:
         "write tables and figures as the papers print them",
         f"paper --settings JSON {inputs} --out results/paper",
         extras=("workflow",),
-        stage=True,
+        reads=("cells", "tables", "figures", "cards"),
     )
     _report_arguments(paper)
     add_folder(paper, "--out", "folder for the papers' pages, tables and figures")
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
         "write the study's pages",
         f"site --settings JSON {inputs} --out results/index.html",
         extras=("workflow",),
-        stage=True,
+        reads=("cells", "tables", "figures", "cards"),
     )
     _report_arguments(site)
     add_file(site, "--out", "HTML file for the first page; the others go into `report` beside it")

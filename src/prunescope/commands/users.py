@@ -157,6 +157,18 @@ def add_commands(commands: Any) -> None:
     add_configfile(unlock)
     unlock.set_defaults(run=slurm.unlock)
 
+    clean = add_command(
+        commands,
+        "clean",
+        "remove models and cells that the study no longer names",
+        "clean --dry-run",
+    )
+    add_configfile(clean)
+    clean.add_argument(
+        "--dry-run", action="store_true", help="list them with their sizes, and remove nothing"
+    )
+    clean.set_defaults(run=_clean)
+
     export = add_command(
         commands,
         "export",
@@ -250,11 +262,30 @@ def _pack(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from prunescope.running.progress import run_study
     from prunescope.running.quick import quick_study
+    from prunescope.running.run import run_study
 
     configfile = quick_study(arguments.configfile) if arguments.quick else arguments.configfile
     return run_study(configfile, arguments.snakemake)
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from prunescope.config.load import load_study
+    from prunescope.running.cleaning import clean, leftovers
+
+    study = load_study(arguments.configfile)
+    found = leftovers(study) if arguments.dry_run else clean(study)
+    for path, size in found:
+        print(f"{size / 1e6:9.1f} MB  {path}")
+    total = f"{len(found)} of them, {sum(size for _, size in found) / 1e6:.1f} MB"
+    print(
+        f"{total}: would be removed"
+        if arguments.dry_run and found
+        else f"{total}: removed"
+        if found
+        else "nothing to remove"
+    )
+    return 0
 
 
 def _export(args: argparse.Namespace) -> int:

@@ -28,6 +28,9 @@ from prunescope.config.study import Study
 from prunescope.config.tuning import EpochRange, RateRange, Space, Tune
 from prunescope.errors import Problems, UserError
 
+#: Bytes of a configuration, and values in it, at most. Those of the papers' grids have some ten thousand bytes.
+LARGEST, MOST_VALUES = 4 << 20, 200_000
+
 
 def load_study(path: Path | str) -> Study:
     """Read and check a YAML configuration.
@@ -45,6 +48,10 @@ def read_yaml(path: Path | str) -> Any:
         UserError: it is missing, not YAML, or has a key twice or a number like 010; the line says where.
     """
     try:
+        if (size := Path(path).stat().st_size) > LARGEST:
+            raise UserError(
+                f"{path}: {size >> 20} MB, no study; a configuration has at most {LARGEST >> 20} MB"
+            )
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path}: no such configuration file") from None
@@ -56,14 +63,33 @@ def read_yaml(path: Path | str) -> Any:
         raise Problems(f"{path}: {line}" for line in error.lines) from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deep for a configuration; a study has some ten levels") from None
 
 
 class _Refused(Problems):
     """What YAML would take, and nobody means."""
 
 
+def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
+    """The values that a node stands for, where every alias is written out."""
+    if id(node) not in known:
+        # An anchor may hold itself.
+        known[id(node)] = MOST_VALUES + 1
+        children = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else []
+        children = node.value if isinstance(node, yaml.SequenceNode) else children
+        known[id(node)] = 1 + sum(_expanded(child, known) for child in children)
+    return known[id(node)]
+
+
 class _Loader(yaml.SafeLoader):
     """YAML in which no key stands twice, and ``010`` is no 8."""
+
+    def get_single_node(self) -> Any:
+        node = super().get_single_node()
+        if node is not None and _expanded(node, {}) > MOST_VALUES:
+            raise _Refused([f"its anchors (&, *) stand for more than {MOST_VALUES:,} values; write them out"])
+        return node
 
     def get_single_data(self) -> Any:
         self._odd: list[str] = []

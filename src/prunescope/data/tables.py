@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from prunescope.data.dataset import DataTable, TableInfo
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import objects
 
@@ -104,9 +104,7 @@ def _read(path: Path) -> pa.Table:
         return pq.read_table(path, partitioning=None)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         reason = str(error).split("\n")[0].rstrip(".")
-        raise UserError(
-            f"{path}: truncated or not a Parquet file ({reason}); delete it and build the data set again"
-        ) from None
+        raise BadFileError(path, f"truncated or not a Parquet file ({reason})") from None
 
 
 def _info(path: Path, raw: bytes | None) -> TableInfo:

@@ -14,7 +14,7 @@ from prunescope.analysis.weights.measures import concentration, magnitudes, n_bi
 from prunescope.analysis.weights.names import as_matrix, layer_and_matrix, middle
 from prunescope.analysis.weights.patterns import Packed
 from prunescope.analysis.weights.stored import LISTS, Matrix, Model, Shown, Weights
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.export.files import stored_bytes
 from prunescope.files import read_json
 
@@ -35,7 +35,7 @@ def measure(models: Path, metrics: Path, out: Path, inputs: Path | None = None) 
         family = record["settings"]["architecture"]["family"]
         kept = {int(model["seed"]): model["layers"] for model in record["models"] if not model["diverged"]}
     except (KeyError, TypeError, ValueError):
-        raise UserError(f"{metrics}: not the metrics of a block of models; delete it and run again") from None
+        raise BadFileError(metrics, "not the metrics of a block of models") from None
     scores = {}
     if inputs is not None:
         # Imports torch, which measuring weights alone does not need.
@@ -57,7 +57,7 @@ def measure(models: Path, metrics: Path, out: Path, inputs: Path | None = None) 
     except FileNotFoundError:
         raise UserError(f"{models}: no such file; run the job again that trains these models") from None
     except (SafetensorError, OSError) as error:
-        raise UserError(f"{models}: damaged ({error}); delete it and run again") from None
+        raise BadFileError(models, f"damaged ({error})") from None
     Weights(matrices=matrices, models=tuple(measured), shown=shown).write(out)
 
 
@@ -95,7 +95,7 @@ class _Model:
         return as_matrix(name, weight, self.family)
 
 
-_AGAIN = "delete both files and run again"
+_AGAIN = "give the models and the metrics of one job"
 
 
 def _matrices(shapes: Mapping[str, tuple[int, int]]) -> tuple[Matrix, ...]:

@@ -15,7 +15,7 @@ from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.declared import columns as columns_of
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.config.pruners import CONTROL, NO_PRUNER, PRUNERS
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
@@ -41,12 +41,12 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     try:
         raw = pd.read_csv(path, dtype=str, keep_default_na=False)
     except pd.errors.EmptyDataError:
-        raise UserError(f"{path}: is empty; delete it and run again") from None
+        raise BadFileError(path, "is empty") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as CSV ({error}); delete it and run again") from None
+        raise BadFileError(path, f"cannot be read as CSV ({error})") from None
     missing = [name for name in columns if name not in raw.columns]
     if missing:
-        raise UserError(f"{path}: column {missing[0]!r} is missing; delete it and run again")
+        raise BadFileError(path, f"column {missing[0]!r} is missing")
     # A name may look like a number or like a missing value.
     declared = {name: text for name, text in _declared(path.stem).items() if name in raw.columns}
     return pd.DataFrame(
@@ -66,9 +66,7 @@ class CellFiles(CellFolder):
         """``test/summary.json``."""
         value = read_json(self.path / "test" / "summary.json")
         if not isinstance(value, dict):
-            raise UserError(
-                f"{self.path / 'test' / 'summary.json'}: not a JSON object; delete it and run again"
-            )
+            raise BadFileError(self.path / "test" / "summary.json", "not a JSON object")
         return value
 
     def table(self, name: str, columns: Sequence[str], split: str = "test") -> pd.DataFrame | None:

@@ -14,7 +14,7 @@ from prunescope.analysis.weights.measures import concentration
 from prunescope.analysis.weights.patterns import Packed
 from prunescope.analysis.weights.stored import LISTS, Weights
 from prunescope.config.compression import Compression
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, ordered_key
@@ -58,7 +58,7 @@ def _read(cell: CellFiles) -> _Shown | None:
     index = next((i for i, matrix in enumerate(weights.matrices) if matrix.name == shown.name), None)
     model = next((model for model in weights.models if model.seed == shown.seed), None)
     if index is None or model is None:
-        raise UserError(f"{path}: not measures of weights; delete it and run again")
+        raise BadFileError(path, "not measures of weights")
     measures = {name: getattr(model, name)[index] for name in LISTS}
     return _Shown(cell, shown.name, shown.seed, shown.pattern, measures)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.config import architectures
+from prunescope.data.hub import CONVERT
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed, nearest
 from prunescope.files import expanded
@@ -146,8 +148,13 @@ def _state(name: str, weights: str) -> dict[str, Tensor]:
             return dict(load_file(path))
         raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"weights: {path}: cannot be read ({type(error).__name__}: {reason})") from None
+        reason = " ".join(str(error).split())
+        if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in reason.upper():
+            raise UserError(
+                f"weights: {path}: a pickle of more than tensors, which runs what it holds when it is read; "
+                + CONVERT.format(file=Path(path).name)
+            ) from None
+        raise UserError(f"weights: {path}: cannot be read ({type(error).__name__}: {reason[:200]})") from None
     for key in ("state_dict", "model"):
         raw = raw.get(key, raw) if isinstance(raw, dict) else raw
     if not isinstance(raw, dict) or not all(isinstance(value, Tensor) for value in raw.values()):

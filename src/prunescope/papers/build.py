@@ -11,7 +11,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from prunescope.config.study import Study
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.files import atomic_directory, read_json
 from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
@@ -140,7 +140,7 @@ def _figures(figure: Figure, folder: Path, where: Path) -> dict[str, Any]:
         ]
         return {"figures": sorted(found, key=lambda one: one["number"] is None), "skipped": value["skipped"]}
     except (KeyError, TypeError):
-        raise UserError(f"{index}: not a list of figures; delete it and run again") from None
+        raise BadFileError(index, "not a list of figures") from None
 
 
 def _anchors(contents: Sequence[Table | Figure]) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def json_objects(path: Path, encoding: str | None = None) -> Iterator[tuple[int,
                 except ValueError as error:
                     why = "is cut off" if not line.endswith("\n") else f"is no JSON ({_short(error)})"
                     raise UserError(
-                        f"{path}: not a JSON Lines file: line {number} {why}; delete that line or write the file again"
+                        f"{path}: not a JSON Lines file: line {number} {why}; write the file again"
                     ) from None
                 except RecursionError:
                     raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -52,15 +53,29 @@ class TableMeta:
         known: dict[str, Any] = {key: value[key] for key in names & value.keys()}
         if known.get("task") not in TASKS:
             raise UserError(f"{path}: metadata 'task' is {known.get('task')!r}; there are {listed(TASKS)}")
+        for key in ("dataset", "arch", "pruner", "split", "epoch"):
+            if not isinstance(known.get(key), str | None):
+                raise UserError(
+                    f"{path}: metadata {key!r} is {_shown(known[key])}, no name; write the table again"
+                )
+        asked = known.get("sparsity")
+        if asked is not None and (
+            isinstance(asked, bool) or not isinstance(asked, int | float) or not 0 <= asked <= 1
+        ):
+            raise UserError(
+                f"{path}: metadata 'sparsity' is {_shown(asked)}, no number from 0 to 1; write the table again"
+            )
         try:
-            if isinstance(known.get("classes"), str):
+            if isinstance(known.get("classes"), str | Mapping):
                 raise TypeError
             known["classes"] = tuple(str(name) for name in known.get("classes") or ())
             known["diverged"] = tuple(sorted(int(seed) for seed in known.get("diverged") or ()))
             threshold = known.get("threshold")
             if threshold is not None:
                 known["threshold"] = {str(seed): float(t) for seed, t in threshold.items()}
-        except (TypeError, ValueError, AttributeError):
+                if not all(map(math.isfinite, known["threshold"].values())):
+                    raise ValueError
+        except (TypeError, ValueError, AttributeError, OverflowError):
             raise UserError(
                 f"{path}: metadata 'classes', 'diverged' or 'threshold' is malformed; write the table again"
             ) from None
@@ -71,6 +86,11 @@ class TableMeta:
     def threshold_of(self, seed: int, default: float = 0.5) -> float:
         """Probability above which a class is predicted (multi-label)."""
         return (self.threshold or {}).get(str(seed), default)
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def meta_of(source: Source) -> TableMeta | None:

@@ -14,7 +14,7 @@ from prunescope.analysis.leading import leading_name, led
 from prunescope.analysis.pies.votes import is_right
 from prunescope.analysis.tables import declared
 from prunescope.analysis.tables.declared import read_table
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json
 
 Row = Mapping[str, Any]
@@ -112,7 +112,7 @@ class AuditFiles:
         path = self.folder / "summary.json"
         value = read_json(path)
         if not isinstance(value, dict):
-            raise UserError(f"{path}: not a JSON object; delete it and run again")
+            raise BadFileError(path, "not a JSON object")
         return led(value)
 
     def _rows(self, kind: type[R]) -> list[R]:

@@ -50,7 +50,7 @@ class ImageTable:
             here = "is not there" if own is None else f"is {own!r}"
             raise UserError(
                 f"{self.path}: example {example} {here}, but votes were counted on one that is {label!r}; "
-                "delete the data set's folder and its cells, and run again"
+                "run the study again: it builds the data set and what is made of it"
             )
         assert self.table.images is not None
         assert info.image_scale is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 
 
 def texts_of_test(folder: Path | None) -> dict[int, str] | None:
@@ -45,9 +45,7 @@ def texts_of(folder: Path | None, split: str, wanted: np.ndarray | None = None) 
             held = held.filter(pc.is_in(held["example"], pa.array(wanted)))
         table = held.to_pydict()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: not a data table ({' '.join(str(error).split())}); delete it and run again"
-        ) from None
+        raise BadFileError(path, f"not a data table ({' '.join(str(error).split())})") from None
     parts = zip(*(table[name] for name in columns), strict=True)
     return {
         int(example): "\n".join(part or "" for part in texts)

@@ -8,22 +8,31 @@ import sys
 from pathlib import Path
 
 from prunescope.errors import UserError
+from prunescope.files import sweep
 from prunescope.running.results_lock import ResultsLock
+
+#: The variable that says which process holds the tree for this one.
+SUPERVISOR = "PRUNESCOPE_RESULTS_LOCK"
 
 
 def hold(results: str, *, on_slurm: bool) -> None:
-    """Take the lock of a results tree until this process ends; under ``prunescope slurm run``, which has it, nothing.
+    """Take the lock of a results tree until this process ends; under a run that has it already, nothing.
 
     Raises:
         UserError: another run holds it, or (``on_slurm``) jobs of an earlier one are in the queue.
     """
-    if _supervised(results):
-        return
     lock = ResultsLock(Path(results))
+    if _supervised(results):
+        holder = lock.holder()
+        # `prunescope slurm run` waits for them itself; `prunescope run` does not.
+        if on_slurm and holder is not None and not holder.supervises:
+            _refuse_beside_jobs(Path(results))
+        return
     lock.take()
     atexit.register(lock.release)
     if on_slurm:
         _refuse_beside_jobs(Path(results))
+    sweep(results)
 
 
 def tell_of_holder(results: str) -> None:
@@ -38,7 +47,7 @@ def tell_of_holder(results: str) -> None:
 
 
 def _supervised(results: str) -> bool:
-    supervisor = os.environ.get("PRUNESCOPE_RESULTS_LOCK")
+    supervisor = os.environ.get(SUPERVISOR)
     if supervisor is None:
         return False
     holder = ResultsLock(Path(results)).holder()

@@ -1,25 +1,13 @@
-"""Run Snakemake and say, in a line at a time, what is done and how long the rest will take."""
+"""What of a run is done, and how long the rest will take, from what Snakemake prints."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import IO, TextIO
 
-from prunescope.config.load import load_study
 from prunescope.config.shipped import program, shipped
-from prunescope.config.study import Study
-from prunescope.errors import UserError
-from prunescope.paths import Layout
-from prunescope.planning.data import data_lines
 
 #: Seconds between lines where the output is not a terminal.
 QUIET = 15.0
@@ -162,115 +150,3 @@ def snakefile_arguments() -> list[str]:
     # Another project's Snakefile is none of ours.
     here = Path("workflow/rules/common.smk").is_file()
     return [] if here else ["--snakefile", str(shipped("Snakefile"))]
-
-
-def run_study(configfile: Path, arguments: Sequence[str]) -> int:
-    """Run Snakemake on a study; its exit code.
-
-    Its own output goes to ``<results>/logs/run-<time>.log``. Ctrl-C reaches Snakemake too, which
-    stops its jobs; the same command goes on from there.
-
-    Raises:
-        UserError: the study is not a valid one, its data is not there or unusable, a run is in progress here, or the
-            log cannot be written.
-        ModuleNotFoundError: Snakemake is not installed.
-    """
-    study = load_study(configfile)
-    snakemake = snakemake_program()
-    for line in data_lines(study, _data_to_check(study, arguments)):
-        print(line, file=sys.stderr)
-    log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
-    command = [snakemake, *snakefile_arguments(), *NO_LOCK, "--configfile", str(configfile), *arguments]
-    progress = Progress(time.monotonic())
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "w", encoding="utf-8") as record:
-            code = _run(command, record, progress)
-    except OSError as error:
-        raise UserError(
-            f"{log}: could not be written ({error.strerror}); free space or choose another results folder, "
-            "then run the same command again"
-        ) from None
-    if code is None:
-        print(f"\nstopped; run the same command again to go on (log: {log})", file=sys.stderr)
-        return 130
-    _close(progress, code, study.results, log)
-    return code
-
-
-def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
-    """The data sets that a run asks for; of published ones, which do not change, those that are not built yet."""
-    asked = [name for name in study.datasets if name in arguments] or list(study.datasets)
-    card = Layout(study.results).data("card.json")
-    return [
-        name
-        for name in asked
-        if not study.datasets[name].counts_published or not Path(card.format(dataset=name)).exists()
-    ]
-
-
-def _run(command: Sequence[str], record: TextIO, progress: Progress) -> int | None:
-    """Snakemake's exit code, or None where it was stopped by Ctrl-C."""
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as process:
-        assert process.stdout is not None
-        try:
-            _follow(process.stdout, record, progress, sys.stderr)
-            return process.wait()
-        except KeyboardInterrupt:
-            # Read to the end: it would wait for ever to say what it has stopped.
-            record.writelines(process.stdout)
-            return None
-        except BaseException:
-            process.terminate()
-            process.communicate()
-            raise
-
-
-def _follow(stream: IO[str], record: TextIO, progress: Progress, out: TextIO) -> None:
-    terminal = out.isatty()
-    shown = 0.0
-    for line in stream:
-        record.write(line)
-        now = time.monotonic()
-        if not progress.read(line, now):
-            continue
-        record.flush()
-        if terminal:
-            width = shutil.get_terminal_size().columns
-            print(f"\r{progress.line(now)[: width - 1]:<{width - 1}}", end="", file=out, flush=True)
-            shown = now
-        elif now - shown >= QUIET or progress.done == progress.total:
-            print(progress.line(now), file=out, flush=True)
-            shown = now
-    if terminal and shown:
-        print(file=out)
-
-
-def _close(progress: Progress, code: int, results: str, log: Path) -> None:
-    out = sys.stderr
-    if code == 0:
-        what = f"{progress.done} jobs" if progress.total else "nothing to do"
-        print(f"done: {what} in {duration(time.monotonic() - progress.started)}", file=out)
-        index = Path(results) / "index.html"
-        if index.is_file():
-            print(f"report: {index.resolve()}", file=out)
-        return
-    tail = log.read_text(encoding="utf-8").strip().splitlines()
-    if progress.failed:
-        for name in dict.fromkeys(progress.logs.values()):
-            lines = (
-                Path(name).read_text(errors="replace").strip().splitlines() if Path(name).is_file() else []
-            )
-            print(f"failed: {name}: {lines[-1] if lines else 'no output'}", file=out)
-        count = len(progress.failed)
-        print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {log}", file=out)
-    else:
-        # Nothing ran: a broken study or workflow, whose own words come last.
-        print("\n".join(tail[-5:]), file=out)
-    print("run the same command again to go on from here", file=out)

@@ -19,9 +19,7 @@ from typing import Self
 
 from prunescope.errors import UserError
 from prunescope.files import write_json
-
-#: Below the results folder: what is neither a result nor a log.
-STATE = ".prunescope"
+from prunescope.ledger import STATE as STATE
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Holder:
         now = datetime.now().isoformat(sep=" ", timespec="seconds")
         host = socket.gethostname()
         return cls(
-            getpass.getuser(),
+            _user(),
             host,
             os.getpid(),
             process_started(os.getpid()),
@@ -94,7 +92,7 @@ class ResultsLock:
             return None
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
-                f"{self.path}: cannot be read ({error}); if no run is in progress, delete it and run again"
+                f"{self.path}: cannot be read ({error}); if no run is in progress, clear it with `prunescope unlock`"
             ) from None
 
     def take(self) -> Holder | None:
@@ -121,7 +119,13 @@ class ResultsLock:
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).chmod(0o644)
-                os.link(file.name, self.path)
+                try:
+                    os.link(file.name, self.path)
+                except FileExistsError:
+                    raise
+                except OSError:  # a file system without links
+                    with open(self.path, "x", encoding="utf-8") as lock:
+                        lock.write(Path(file.name).read_text(encoding="utf-8"))
         except FileExistsError:
             raise UserError(
                 f"{self.results}: another run took hold of it at this moment; run again later"
@@ -169,12 +173,23 @@ class ResultsLock:
         Raises:
             UserError: its holder runs on this machine.
         """
-        holder = self.holder()
+        try:
+            holder = self.holder()
+        except UserError:
+            self.path.unlink(missing_ok=True)
+            return None
         if holder is not None:
             if holder.here and holder.lives:
                 raise UserError(f"{self.results}: in use by {holder}; stop that process first")
             self.path.unlink(missing_ok=True)
         return holder
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's number without a name
+        return str(os.getuid())
 
 
 def process_started(pid: int) -> str:

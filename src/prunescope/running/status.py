@@ -190,7 +190,7 @@ def status_text(status: dict[str, Any]) -> str:
     for failure in status["failures"]:
         lines.append(f"failed: {failure['what']}: {failure['last_line']} ({failure['log']})")
     lines += [f"diverged: {line}" for line in status["diverged"]]
-    lines += [f"damaged: {path}: delete it and run again" for path in status["damaged"]]
+    lines += [f"damaged: {path}: the next `prunescope run` rebuilds it" for path in status["damaged"]]
     lines.append(f"report: {status['report']}" if status["report"] else "report: not made yet")
     return "\n".join(lines)
 

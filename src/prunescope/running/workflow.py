@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
+from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.architectures import RUNNING
 from prunescope.config.grid import Cell
 from prunescope.config.jobs import model_job
@@ -24,7 +26,9 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.shipped import program
 from prunescope.config.study import Study
 from prunescope.errors import Problems, UserError, missing_extra
-from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, seeds_name
+from prunescope.figures.registry import families
+from prunescope.papers.tables import TABLES as PAPER_TABLES
+from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, keeps_models, seeds_name
 from prunescope.planning.blocks import blocks
 from prunescope.planning.data import data_lines, try_builds
 from prunescope.planning.resources import resources_of
@@ -46,6 +50,9 @@ NOT_REPORTED = frozenset(
 
 #: The analysis of one cell, below its folder.
 ANALYSES = ("test/summary.json", "train/summary.json", "models.json")
+
+#: Of a data set.
+DATA_FILES = ("train.parquet", "validation.parquet", "test.parquet", "card.json", "card.md")
 
 
 @contextmanager
@@ -233,8 +240,11 @@ class WorkflowGrid:
 
     def models(self, wildcards: Any) -> str:
         """A block's models, as training or pruning leaves them."""
-        dense = wildcards.pruner == NO_PRUNER
-        return self.layout.model("checkpoint.safetensors" if dense else "models.safetensors")
+        return self.layout.model(self.models_file(wildcards.pruner == NO_PRUNER))
+
+    @staticmethod
+    def models_file(dense: bool) -> str:
+        return "checkpoint.safetensors" if dense else "models.safetensors"
 
     def _of_seeds(self, cell: Cell, file: str, block: str) -> list[str]:
         """One file of those blocks of a cell that share seeds with ``block``."""
@@ -330,6 +340,37 @@ class WorkflowGrid:
             return found
 
         return files
+
+    def outputs(self) -> Iterator[str]:
+        """Every output of the study that stays, as named below the results folder."""
+        layout, study = Layout("."), self.study
+        paths: list[str] = []
+        for name in self.datasets:
+            paths += [layout.data(file).format(dataset=name) for file in (*DATA_FILES, "readability.parquet")]
+        for cell in study.cells:
+            paths += [fill(path, cell) for path in (layout.inputs, layout.pretrained)]
+            paths += [fill(layout.cell(file), cell) for file in ANALYSES]
+            seeds = seeds_name(cell.seeds)
+            paths.append(layout.el2n.format(dataset=cell.dataset, arch=cell.arch, seeds=seeds))
+            dense = cell.pruner == NO_PRUNER
+            kept = study.keep_dense_checkpoints if dense else keeps_models(study, cell.pruner)
+            files = ["test.parquet", "train.parquet", "metrics.json"]
+            files += ["early.parquet"] if dense else []
+            files += ["weights.json"] if cell.arch in study.weight_statistics else []
+            files += [self.models_file(dense)] if kept else []
+            paths += [
+                fill(layout.model(file), cell, block) for block in self._blocks_of(cell) for file in files
+            ]
+        pages = ["cells.txt", "figures/figures.json", "paper/index.html", "index.html"]
+        pages += [f"tables/{table}.csv" for table in (*ANALYSIS_TABLES, *PAPER_TABLES)]
+        pages += [f"figures/{family}" for family in families()]
+        here = Path(study.results)
+        scopes = [
+            "",
+            *(f"only/{name}/" for name in self.datasets if (here / "only" / name / "index.html").exists()),
+        ]
+        yield from (path.removeprefix("./") for path in paths)
+        yield from (f"{scope}{page}" for scope in scopes for page in pages)
 
     # Searches (``snakemake tune``).
 

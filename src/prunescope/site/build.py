@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from prunescope.analysis.tables.declared import Key
 from prunescope.analysis.tables.registry import Control
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.files import atomic_directory, write_text
+from prunescope.files import atomic_directory, remove, write_text
 from prunescope.papers import report_page as papers_page
 from prunescope.papers.report_comparison import section as against_section
 from prunescope.report import page
@@ -85,7 +84,7 @@ def build(
     with atomic_directory(site.report / "examples") as folder:
         site.splits = explorer.write(study, got.found, data, folder, got.problems)
     if not site.splits:
-        shutil.rmtree(site.report / "examples", ignore_errors=True)
+        remove(site.report / "examples")
     _cell_pages(site)
     _often_pages(site)
     _papers(site)
@@ -98,9 +97,9 @@ def build(
     if site.splits:
         write_text(site.report / "examples.html", _examples(site))
     else:
-        (site.report / "examples.html").unlink(missing_ok=True)
+        remove(site.report / "examples.html")
     write_text(site.out, overview.render(site))
-    shutil.rmtree(site.out.parent / SO_FAR, ignore_errors=True)
+    remove(site.out.parent / SO_FAR)
     return list(dict.fromkeys(got.problems))
 
 
@@ -183,7 +182,7 @@ def _often_pages(site: Site) -> None:
     pages = site.report / "often"
     if not site.often:
         # Pages of an earlier run go.
-        shutil.rmtree(pages, ignore_errors=True)
+        remove(pages)
         return
     with atomic_directory(pages) as folder:
         for tally, images in site.often:

@@ -258,7 +258,7 @@ def _readability(data: Path | None, split: str, problems: list[str]) -> dict[str
     try:
         table = pq.ParquetFile(path).read(columns=["example", *MEASURES])
     except (pa.ArrowException, OSError, KeyError) as error:
-        problems.append(f"{path}: cannot be read ({' '.join(str(error).split())}); delete it and run again")
+        problems.append(f"{path}: cannot be read ({' '.join(str(error).split())})")
         return {}
     examples = table["example"].to_pylist()
     return {name: dict(zip(examples, table[name].to_pylist(), strict=True)) for name in MEASURES}

@@ -12,7 +12,7 @@ import numpy as np
 
 from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.report.audit_files import class_text
 
 _SIDES = ("dense_vote", "pruned_vote")
@@ -141,7 +141,7 @@ def _pies(path: Path) -> tuple[Any, Mapping[str, Any]]:
         raise UserError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a table of votes ({reason}); delete it and run again") from None
+        raise BadFileError(path, f"not a table of votes ({reason})") from None
 
 
 def _flat(column: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from prunescope.config.grid import Cell
 from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json
 from prunescope.paths import CellFolder
 from prunescope.report import page
@@ -50,7 +50,7 @@ def gather(study: Study, cells: Sequence[Path]) -> Gathered:
         try:
             record = read_json(folder.path / "models.json")
             if not isinstance(record, dict):
-                raise UserError(f"{folder.path / 'models.json'}: not a JSON object; delete it and run again")
+                raise BadFileError(folder.path / "models.json", "not a JSON object")
             got.records[key] = ModelsFile(folder.path / "models.json", record)
         except UserError as error:
             got.problems.append(str(error))

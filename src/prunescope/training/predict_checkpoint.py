@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from prunescope.data.columns import Columns
-from prunescope.data.hub import quiet
+from prunescope.data.hub import quiet, refuse_pickled
 from prunescope.data.tabular import Labelled, Read, labelled
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed
@@ -48,6 +48,8 @@ def predict(
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = str(Path(model).expanduser()) if Path(model).expanduser().is_dir() else model
+    if folder != model or Path(model).is_dir():
+        refuse_pickled(folder)
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)

@@ -15,7 +15,7 @@ from prunescope import __version__
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json, write_json, write_text
 from prunescope.papers.pie.printed import searches
 from prunescope.tuning.job import Evaluation, TuneJob, ranked
@@ -148,7 +148,7 @@ def _best(path: Path) -> dict[str, Any]:
     entry = read_json(path)
     missing = [name for name in ("dataset", "arch", "score", *CHOSEN) if name not in entry]
     if missing:
-        raise UserError(f"{path}: has no {missing[0]!r}; delete it and run again")
+        raise BadFileError(path, f"has no {missing[0]!r}")
     return dict(entry)
 
 

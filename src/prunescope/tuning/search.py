@@ -58,7 +58,7 @@ def search(job: TuneJob, inputs: str, database: Path, score: Score) -> list[Eval
         cause = error if isinstance(error, SQLAlchemyError) else error.__cause__
         reason = getattr(cause, "orig", None) or error
         raise UserError(
-            f"{database}: cannot be used ({reason}); free space, or delete it to start the search again"
+            f"{database}: cannot be used ({reason}); free space, or move it away to start the search again"
         ) from None
     return found[: job.evaluations]
 

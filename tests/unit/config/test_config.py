@@ -18,7 +18,7 @@ import yaml
 from prunescope.config.compression import DENSE, Compression
 from prunescope.config.grid import Cell
 from prunescope.config.jobs import ModelJob, model_job
-from prunescope.config.load import json_schema, load_study, study_from
+from prunescope.config.load import json_schema, load_study, read_yaml, study_from
 from prunescope.config.pruners import PRUNERS
 from prunescope.config.study import RESERVED
 from prunescope.errors import Problems, UserError
@@ -554,3 +554,23 @@ def test_exported_scores_are_of_data_sets_there_are_and_of_measured_archs(study_
         study_from(study_dict | {"exported_scores": ["x"], "weight_statistics": ["bilstm"]})
     with pytest.raises(UserError, match="exported_scores: are of archs in `weight_statistics`"):
         study_from(study_dict | {"exported_scores": ["numbers"]})
+
+
+def test_configurations_that_explode_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+        for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+    )
+    for text, said in (
+        (bomb, "anchors"),
+        ("a: &a [*a]\n", "anchors"),
+        ("a: " + "[" * 5000, "nested too deep"),
+        ("#" * (5 << 20), "at most 4 MB"),
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match=said) as caught:
+            load_study(path)
+        assert len(str(caught.value).splitlines()) == 1
+    path.write_text("defaults: &d {epochs: 3}\nx: {training: *d}\n")
+    assert read_yaml(path)["x"] == {"training": {"epochs": 3}}

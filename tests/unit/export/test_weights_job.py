@@ -210,7 +210,7 @@ def test_measures_that_are_not_ours_are_refused(tmp_path: Path) -> None:
         {"shown": {**value["shown"], "pattern": {**value["shown"]["pattern"], "shares": "eA=="}}},
     ):
         path.write_text(json.dumps({**value, **change}))
-        with pytest.raises(UserError, match="not measures of weights; delete it and run again"):
+        with pytest.raises(UserError, match="not measures of weights; run again to rebuild it"):
             Weights.read(path)
 
 

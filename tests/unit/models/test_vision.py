@@ -138,3 +138,27 @@ def test_a_plan_lists_the_prunable_weights() -> None:
     assert "net.features.0.weight" in text
     assert "never pruned: the classifier net.classifier.1" in text
     assert "layers" not in make_plan(study)["networks"][0]
+
+
+def test_a_pickle_of_more_than_tensors_comes_with_what_converts_it(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self):  # type: ignore[no-untyped-def]
+            return (Path.touch, (tmp_path / "ran",))
+
+    torch.save({"w": Evil()}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match=r"w\.pth: a pickle .*save_file") as caught:
+        build(arch("resnet18", weights=str(tmp_path / "w.pth")), Shape(classes=3, image=(3, 64, 64)), 0)
+    assert "{k: v.clone()" in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_folders_of_pickles_alone_are_refused(tmp_path: Path) -> None:
+    from prunescope.data.hub import refuse_pickled
+
+    (tmp_path / "training_args.bin").touch()
+    refuse_pickled(tmp_path)
+    (tmp_path / "pytorch_model.bin").touch()
+    with pytest.raises(UserError, match=r"pytorch_model\.bin: a pickled checkpoint"):
+        refuse_pickled(tmp_path)
+    (tmp_path / "model.safetensors").touch()
+    refuse_pickled(tmp_path)

@@ -307,7 +307,7 @@ def test_a_broken_table_of_tests_is_named(tmp_path: Path) -> None:
     path.write_text("family,cell_a\nx,y\n", encoding="utf-8")
     with pytest.raises(UserError) as caught:
         print_papers(tmp_path, settings_of(grid), cells)
-    assert str(caught.value) == f"{path}: column 'varied' is missing; delete it and run again"
+    assert str(caught.value) == f"{path}: column 'varied' is missing; run again to rebuild it"
     assert not (tmp_path / "paper").exists()
 
 

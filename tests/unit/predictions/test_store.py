@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -598,3 +599,19 @@ def test_logits_are_asked_for_by_name(tmp_path: Path) -> None:
     path = frame_to(tmp_path / "a.csv", rows(label=[0, 1, 2], prediction=[0, 1, 2]))
     with pytest.raises(UserError, match=r"a\.csv: has no logits"):
         list(iter_logits([path]))
+
+
+@pytest.mark.parametrize(
+    "key", ["dataset", "arch", "pruner", "split", "epoch", "sparsity", "threshold", "classes"]
+)
+@pytest.mark.parametrize("value", [math.nan, math.inf, -3, 10**400, [1], {"a": math.nan}, True])
+def test_metadata_of_another_kind_is_one_line(key: str, value: Any) -> None:
+    if value is True and key in ("threshold", "classes"):
+        value = 1
+    made = {"task": "single-label", "classes": ["a", "b"], key: value}
+    if key == "classes" and value == [1]:
+        assert TableMeta.from_json(made, "x").classes == ("1",)
+        return
+    with pytest.raises(UserError, match=f"x: metadata .*{key}") as caught:
+        TableMeta.from_json(made, "x")
+    assert len(str(caught.value)) < 200

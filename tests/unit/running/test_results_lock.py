@@ -72,7 +72,7 @@ def test_a_damaged_lock_is_named(tmp_path: Path) -> None:
     lock = ResultsLock(tmp_path)
     lock.path.parent.mkdir(parents=True)
     lock.path.write_text("{")
-    with pytest.raises(UserError, match=r"lock\.json.*delete it"):
+    with pytest.raises(UserError, match=r"lock\.json.*prunescope unlock"):
         lock.take()
 
 

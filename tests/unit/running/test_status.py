@@ -137,7 +137,7 @@ def test_damaged_metrics_are_named(study, tmp_path, content):
     put(tmp_path / path, content)
     status = status_of(study, tmp_path)
     assert status["damaged"] == [path]
-    assert f"damaged: {path}: delete it and run again" in status_text(status)
+    assert f"damaged: {path}: the next `prunescope run` rebuilds it" in status_text(status)
 
 
 def test_marks_as_snakemake_writes_them(study, study_dict, tmp_path):

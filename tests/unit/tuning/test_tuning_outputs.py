@@ -161,7 +161,7 @@ def test_published_values_stand_beside_ours(tmp_path):
 
 def test_damaged_best_is_named(tmp_path):
     (tmp_path / "best.json").write_text('{"dataset": "digits", "arch": "net"}')
-    with pytest.raises(UserError, match=r"best.json: has no 'score'; delete it and run again"):
+    with pytest.raises(UserError, match=r"best.json: has no 'score'; run again to rebuild it"):
         write_tuned(STUDY, [tmp_path / "best.json"], tmp_path)
     assert not (tmp_path / "tuned.yaml").exists()
 

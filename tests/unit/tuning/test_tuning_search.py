@@ -158,7 +158,7 @@ def test_damaged_database_is_named_in_one_line(tmp_path: Path):
     with pytest.raises(UserError) as caught:
         search(job(), "x", database, score)
     assert str(caught.value).startswith(f"{database}: cannot be used (")
-    assert "delete it" in str(caught.value)
+    assert "move it away" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -17,7 +17,7 @@ from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
 from prunescope.analysis.tables.results import StudyResults
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 
 #: Whom others are compared with: the first of these that prunes to the same compression level, else the first by
 #: name that prunes by magnitude.
@@ -133,7 +133,7 @@ def _pies(folder: Path) -> tuple[int, np.ndarray] | None:
         table = pq.read_table(path, columns=["example", "is_pie"], partitioning=None)
         examples, is_pie = (table[name].to_numpy() for name in ("example", "is_pie"))
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); delete the cell's folder and run again") from None
+        raise BadFileError(path, f"cannot be read ({error})") from None
     return len(examples), np.sort(examples[is_pie])
 
 
@@ -154,7 +154,7 @@ def _overlap(
     (n, first), (m, second) = theirs, ours
     if n != m:
         raise UserError(
-            f"{cell.folder}: has {m} test examples and {reference.folder} {n}; delete both and run again"
+            f"{cell.folder}: has {m} test examples and {reference.folder} {n}; run the study again, with both in it"
         )
     both = len(np.intersect1d(first, second, assume_unique=True))
     either = len(first) + len(second) - both

@@ -14,7 +14,7 @@ from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.declared import CELL, Key, Row, read_rows, read_table
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import CONTROL, NO_PRUNER
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.files import read_json
 
 R = TypeVar("R", bound=Row)
@@ -102,9 +102,7 @@ class CellResults:
         """
         value = read_json(self.folder / "test" / "summary.json")
         if not isinstance(value, dict):
-            raise UserError(
-                f"{self.folder}/test/summary.json: not an audit's summary; delete it and run again"
-            )
+            raise BadFileError(self.folder / "test" / "summary.json", "not an audit's summary")
         return value
 
     @property

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_arg
 
 from prunescope.analysis.csv_text import read_csv, write_csv
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def read_rows(path: Path, row: type[R]) -> list[R]:
             except (ValueError, KeyError):
                 text = texts.get(column.name)
                 why = "is missing" if text is None else f"holds {text!r} in line {number}"
-                raise UserError(f"{path}: column {column.name!r} {why}; delete it and run again") from None
+                raise BadFileError(path, f"column {column.name!r} {why}") from None
         found.append(row(**values))
     return found
 

@@ -11,7 +11,7 @@ from typing import Any
 from prunescope.analysis.tables.cell import CellResults, Recalls
 from prunescope.config.analysis import Analysis
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json
 
 #: The score that a paper prints for (data set, its source, arch, sparsity, objective, metric); None if none.
@@ -141,6 +141,6 @@ def _models(paths: Iterable[Path]) -> Iterable[Record]:
                 if not isinstance(model["seed"], int):
                     raise TypeError
         except (KeyError, TypeError):
-            raise UserError(f"{path}: not a record of models; delete it and run again") from None
+            raise BadFileError(path, "not a record of models") from None
         for model in models:
             yield record, model

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from prunescope.analysis.weights.patterns import Packed
 from prunescope.config.spec import Spec
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json, write_json
 
 
@@ -90,7 +90,7 @@ LISTS = tuple(name for name in Model.model_fields if name not in ("seed", "magni
 
 
 def _not_ours(path: Path) -> UserError:
-    return UserError(f"{path}: not measures of weights; delete it and run again")
+    return BadFileError(path, "not measures of weights")
 
 
 def join(blocks: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
@@ -103,7 +103,9 @@ def join(blocks: Sequence[Path], out: Path, seeds: Collection[int]) -> None:
     found = [(path, one) for path, one in read if one.models]
     for path, one in found[1:]:
         if one.matrices != found[0][1].matrices:
-            raise UserError(f"{path}: of another architecture than {found[0][0]}; delete both and run again")
+            raise UserError(
+                f"{path}: of another architecture than {found[0][0]}; give the measures of one cell"
+            )
     models = [model for _, one in found for model in one.models if model.seed in seeds]
     shown = [one.shown for _, one in found if one.shown is not None and one.shown.seed in seeds]
     Weights(

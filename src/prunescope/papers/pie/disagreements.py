@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Record, Results, Setup
 
@@ -150,7 +150,7 @@ def _pies(votes: Path, columns: list[str]) -> pa.Table:
         return table.filter(pc.fill_null(table["is_pie"], False))
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{votes}: not a table of votes ({reason}); delete it and run again") from None
+        raise BadFileError(votes, f"not a table of votes ({reason})") from None
 
 
 def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Record]:
@@ -160,9 +160,7 @@ def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Recor
         task, tolerance = str(held.get("task")), held.get("tolerance")
         classes = tuple(map(str, held.get("classes") or ()))
     except (ValueError, AttributeError):
-        raise UserError(
-            f"{votes}: its 'prunescope' metadata cannot be read; delete it and run again"
-        ) from None
+        raise BadFileError(votes, "its 'prunescope' metadata cannot be read") from None
     found: list[Record] = []
     for row in table.to_pylist():
         votes_of = {"true": row["label"], "dense": row["dense_vote"], "pruned": row["pruned_vote"]}

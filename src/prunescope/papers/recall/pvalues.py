@@ -13,7 +13,7 @@ from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_al
 from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
 from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
-from prunescope.errors import UserError
+from prunescope.errors import BadFileError, UserError
 from prunescope.figures.style import ordered
 from prunescope.papers.layout import STRICT, Cell
 from prunescope.papers.measured import grouped
@@ -53,7 +53,7 @@ def read_tests(inputs: Inputs) -> list[Test]:
             a, b = (PrunedCell.of(CellFolder.at(Path(side))) for side in (row.cell_a, row.cell_b))
         except UserError:
             path = inputs.tables / "alpha_tests.csv"
-            raise UserError(f"{path}: not a table of tests; delete it and run again") from None
+            raise BadFileError(path, "not a table of tests") from None
         found.append(Test(start, names.split(", "), a, b, row))
     return found
 

@@ -208,4 +208,4 @@ def without_choices(text: str) -> str:
 
 def unreadable(path: Path, why: str) -> UserError:
     """One line about a log that cannot be used."""
-    return UserError(f"{path}: {why}; delete it, or write it again with the harness")
+    return UserError(f"{path}: {why}; leave it out, or write it again with the harness")

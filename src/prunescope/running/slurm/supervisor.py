@@ -21,6 +21,7 @@ from typing import NoReturn
 
 from prunescope.errors import UserError
 from prunescope.files import write_json, write_text
+from prunescope.running.holding import SUPERVISOR
 from prunescope.running.progress import (
     NO_LOCK,
     Progress,
@@ -277,7 +278,7 @@ def _run_once(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
             stdout=record,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "PRUNESCOPE_RESULTS_LOCK": str(os.getpid())},
+            env={**os.environ, SUPERVISOR: str(os.getpid())},
         )
     try:
         lock.note_snakemake(process.pid)

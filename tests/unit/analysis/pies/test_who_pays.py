@@ -168,7 +168,7 @@ def test_cells_without_models_or_pies(tmp_path: Path) -> None:
 
 def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     gmp = payer(tmp_path, "GMP", [10])
-    with pytest.raises(UserError, match=r"has 9 test examples and .*GMP.* 6; delete both"):
+    with pytest.raises(UserError, match=r"has 9 test examples and .*GMP.* 6; run the study again"):
         found([gmp, payer(tmp_path, "PINS", [10], n=9)])
     broken = payer(tmp_path, "UP", [10])
     (broken.folder / "test" / "pies.parquet").write_bytes(b"PAR1")

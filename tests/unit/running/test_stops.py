@@ -1,0 +1,143 @@
+"""Whatever ends a run: soon, with its processes, its lock free, and a code that says which signal it was."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prunescope.cli import main
+
+#: Stands for Snakemake: jobs, one of which does not listen, and an end that waits for them.
+SNAKEMAKE = """#!/bin/sh
+trap : INT TERM HUP
+(trap '' INT HUP; sleep 60) &
+sh -c 'sleep 60' &
+echo started
+wait
+wait
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, study_dict: dict[str, Any]) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("study.yaml").write_text(yaml.safe_dump(study_dict))
+    program = tmp_path / "bin/snakemake"
+    program.parent.mkdir()
+    program.write_text(SNAKEMAKE)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program.parent / "python"))
+    return tmp_path
+
+
+def start(errors: int, *others: int) -> int:
+    """`prunescope run` in a process group of its own, as a shell starts it; importing all of it anew takes too long."""
+    process = os.fork()
+    if process:
+        os.close(errors)
+        return process
+    code = 70
+    try:
+        os.setpgid(0, 0)
+        for other in others:
+            os.close(other)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        os.dup2(errors, 2)
+        sys.stderr = os.fdopen(2, "w", buffering=1)
+        code = main(["run", "--configfile", "study.yaml"])
+    except SystemExit as stopped:
+        code = int(stopped.code or 0)
+    finally:
+        os._exit(code)
+
+
+def ended(process: int) -> int:
+    """Its exit code; -n where it dies of signal n."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        found, status = os.waitpid(process, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.02)
+    os.killpg(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    raise AssertionError("still there after 30 s")
+
+
+def left(folder: Path) -> list[int]:
+    """Processes that work in a folder, as those of a run do."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if (
+                entry.name.isdigit()
+                and int(entry.name) != os.getpid()
+                and (entry / "cwd").readlink() == folder
+            ):
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def started(folder: Path) -> None:
+    until = time.monotonic() + 30
+    while not any("started" in log.read_text() for log in folder.glob("results/logs/*.log")):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_a_run_ends_at_any_moment(study: Path, number: int) -> None:
+    chance = random.Random(number)
+    which = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)[number % 3]
+    (study / "errors").touch()
+    process = start(os.open(study / "errors", os.O_WRONLY))
+    if number < 6:
+        started(study)
+    else:
+        time.sleep(chance.uniform(0.2, 0.6))
+    # To the process alone, or, as a terminal does, to its group.
+    alone = which != signal.SIGINT and chance.random() < 0.5
+    (os.kill if alone else os.killpg)(process, which)
+    code = ended(process)
+    # Before the handlers stand, the signal's own effect.
+    assert code in (128 + which, -which)
+    assert left(study) == []
+    assert not (study / "results/.prunescope/lock.json").exists()
+    if number < 6:
+        assert code == 128 + which
+        assert (
+            f"stopped ({which.name}); run the same command again to go on" in (study / "errors").read_text()
+        )
+
+
+def test_a_pipe_that_nobody_reads_ends_the_run(study: Path) -> None:
+    reads, writes = os.pipe()
+    process = start(writes, reads)
+    started(study)
+    os.close(reads)
+    assert ended(process) == 128 + signal.SIGPIPE
+    assert left(study) == []
+    assert not (study / "results/.prunescope/lock.json").exists()
+
+
+def test_what_a_killed_run_leaves_behind_is_ended_by_the_next(study: Path) -> None:
+    (study / "errors").touch()
+    process = start(os.open(study / "errors", os.O_WRONLY))
+    started(study)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert left(study)
+    Path("bin/snakemake").write_text("#!/bin/sh\n")
+    assert main(["run", "--configfile", "study.yaml"]) == 0
+    assert left(study) == []
