@@ -26,7 +26,8 @@ STAGES = frozenset(
     {"encode", "readability", "model", "weights", "el2n", "cell", "tables", "figures", "paper", "site"}
 )
 
-_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+#: Signals that a command passes on to its job.
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _LENGTH = struct.Struct("!I")
 
 
@@ -72,8 +73,10 @@ def _wait(server: socket.socket, job: int) -> int:
         with suppress(ProcessLookupError):
             os.kill(job, number)
 
-    for number in _FORWARDED:
-        signal.signal(number, forward)
+    for number in FORWARDED:
+        # Under `nohup` some are ignored, here as in the job.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, forward)
     status: int = receive(server)[0]
     if status < 0:
         # As the job ended, so does its command.

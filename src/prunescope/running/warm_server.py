@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from prunescope.data.vision import prepare_torchvision
-from prunescope.running.warm import VARIABLE, installation, receive, send
+from prunescope.running.warm import FORWARDED, VARIABLE, installation, receive, send
 
 #: Of jobs with one thread, as Snakemake sets them: the sizes of thread pools are read at import.
 _ONE_THREAD = dict.fromkeys(
@@ -96,6 +96,8 @@ class Server:
         self._selector.register(lives, selectors.EVENT_READ)
         self._jobs: list[_Job] = []
         self._tried: set[str] = set()
+        # A run that ends tells all its processes. Jobs need this one until they have ended, and it ends after them.
+        self._signals = {number: signal.signal(number, signal.SIG_IGN) for number in FORWARDED}
         self._began = dict(os.environ)
 
     def serve(self) -> None:
@@ -203,6 +205,8 @@ class Server:
                 os.close(job.learned)
             self._selector.close()
             self._listener.close()
+            for number, handler in self._signals.items():
+                signal.signal(number, handler)
             for target, fd in enumerate(fds):
                 os.dup2(fd, target)
                 os.close(fd)

@@ -74,10 +74,10 @@ def _reader(fifo: Path, command: subprocess.Popen[bytes]) -> int:
 
 def _waiting(folder: Path, name: str) -> tuple[subprocess.Popen[bytes], int, int]:
     """A command whose job waits for the rest of its list of cells; the job; where the list is written."""
-    fifo = folder / "cells.txt"
+    fifo = folder / "list.txt"
     os.mkfifo(fifo)
     command = subprocess.Popen(
-        [*COMMAND, "tables", "--cells", "cells.txt", "--out", "out"],
+        [*COMMAND, "tables", "--cells", "list.txt", "--out", "out"],
         env=_environment(name),
         cwd=folder,
         stdout=subprocess.DEVNULL,
@@ -118,6 +118,18 @@ def test_a_job_ends_as_the_signal_to_its_command_asks(tmp_path: Path, holder: su
     command.send_signal(signal.SIGTERM)
     assert command.wait() == 128 + signal.SIGTERM
     _gone(job)
+    os.close(end)
+
+
+def test_a_run_that_tells_all_its_processes_to_end_leaves_jobs_their_time(
+    tmp_path: Path, holder: subprocess.Popen[str]
+) -> None:
+    command, job, end = _waiting(tmp_path, _name(holder))
+    server = _server_of(job)
+    os.kill(server, signal.SIGTERM)
+    command.send_signal(signal.SIGTERM)
+    assert command.wait() == 128 + signal.SIGTERM
+    assert Path(f"/proc/{server}").exists()
     os.close(end)
 
 
