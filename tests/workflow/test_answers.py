@@ -201,9 +201,10 @@ def test_an_audit_of_its_tables_says_the_same(done: Workspace, tmp_path: Path) -
         ours = json.loads((out / "summary.json").read_text())
         cell = done.results / "cells" / dataset / arch / "MP/sparsity-900permille/test/summary.json"
         theirs = json.loads(cell.read_text())
-        assert {k: v for k, v in ours.items() if k != "sources"} == {
-            k: v for k, v in theirs.items() if k != "sources"
-        }
+        # A cell knows more of its examples, in which slices are looked for.
+        for summary in (ours, theirs):
+            del summary["sources"], summary["slices"]
+        assert ours == theirs
         assert (out / "report.html").stat().st_size > 1000
 
 

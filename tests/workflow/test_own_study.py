@@ -113,7 +113,7 @@ def test_from_a_table_to_the_report(tmp_path: Path) -> None:
     with (folder / "results/tables/effectiveness.csv").open(newline="") as file:
         scores = {row["pruner"]: float(row["mean"]) for row in csv.DictReader(file)}
     assert scores["none"] > 0.6
-    assert "Task single-label, as column" in (folder / "results/index.html").read_text()
+    assert "Task single-label, as column" in (folder / "results/report/data.html").read_text()
 
     # A wrong path is refused before any job, and costs nothing that is done.
     study = (folder / "study.yaml").read_text()

@@ -47,7 +47,11 @@ def test_killed_search_goes_on_and_ends_in_a_study(tmp_path: Path) -> None:
     assert float(best["score"]) == max(float(trial["score"]) for trial in trials) > 0.5
     tuned = load_study(workspace.results / "tuning/tuned.yaml").training("digits", "lenet5")
     assert (tuned.epochs, tuned.lr, tuned.batch_size) == (int(best["epochs"]), float(best["lr"]), 64)
-    assert {path.name for path in (folder / "figure").glob("search.*")} == {"search.svg", "search.png"}
+    assert {path.name for path in (folder / "figure").glob("search.*")} == {
+        "search.svg",
+        "search.pdf",
+        "search.png",
+    }
     assert not workspace.jobs("tune")
 
     # The tuned study runs as it is, beside the untuned one's results.

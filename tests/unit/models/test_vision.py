@@ -136,7 +136,7 @@ def test_a_plan_lists_the_prunable_weights() -> None:
     assert sum(prod(shape) for shape in network["layers"].values()) == network["n_prunable"]
     text = plan_text(plan)
     assert "net.features.0.weight" in text
-    assert "never pruned: the classifier net.classifier.1" in text
+    assert "never pruned (the classifier is net.classifier.1)" in text
     assert "layers" not in make_plan(study)["networks"][0]
 
 

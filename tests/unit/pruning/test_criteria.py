@@ -111,6 +111,7 @@ def test_the_papers_names():
     }
     gradual = {
         "PINS": ("pins", "self-regularized"),
+        "PINS-authors": ("pins", "self-regularized"),
         "PINS-plain": ("pins-plain", "self-regularized"),
         "GMP": ("magnitude", "task"),
         "sensitivity": ("sensitivity", "task"),

@@ -210,7 +210,11 @@ def test_score_is_the_one_a_study_s_model_has(tiny, tmp_path, family, task, spli
     )  # fmt: skip
     run_search(search, inputs, tmp_path / "out", device="cpu")
     assert read(tmp_path / "out/trials.csv")[0]["score"] == str(scores)
-    assert {path.name for path in (tmp_path / "out/figure").iterdir()} == {"search.svg", "search.png"}
+    assert {path.name for path in (tmp_path / "out/figure").iterdir()} == {
+        "search.svg",
+        "search.pdf",
+        "search.png",
+    }
 
 
 def inputs_file(tiny, folder: Path) -> Path:
