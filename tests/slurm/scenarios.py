@@ -45,8 +45,7 @@ def faults_of_jobs() -> Found:
     found = Found()
     with temporary_cluster() as (cluster, folder):
         # A torn file: encoding texts for this architecture fails whenever it is tried.
-        torn = folder / "torn.txt"
-        folder.mkdir(parents=True, exist_ok=True)
+        torn = folder.parent / "torn.txt"
         torn.write_text("word 0.5", encoding="utf-8")
         prose = {
             "source": "docstrings",
