@@ -205,6 +205,10 @@ def save(figure: Any, folder: Path, stem: str) -> None:
     """Write ``stem`` in every one of ``FORMATS``, and close the figure."""
     import matplotlib.pyplot as plt
 
+    # Laid out once: every file would do it again, which takes as long as drawing.
+    figure.set_dpi(160)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for form, metadata in _METADATA.items():
         figure.savefig(folder / f"{stem}.{form}", dpi=160, metadata=metadata)
     plt.close(figure)
