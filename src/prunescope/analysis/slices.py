@@ -147,6 +147,8 @@ def find(
         conditions += _of_texts(texts, searched, change[searched])
     if not conditions:
         return Found(n_confirming=len(confirming))
+    # Of conditions that hold the same examples the first is printed: a word tells more than a length.
+    conditions.sort(key=lambda condition: isinstance(condition.finer, partial))
     chosen = [
         _refined([conditions[part] for part in parts], searched, change[searched])
         for parts in _searched(conditions, searched, change[searched])

@@ -24,7 +24,7 @@ def slice_sentences(found: Mapping[str, Any] | None) -> list[str]:
         tested = sentences.count(found["n_tested"], "slice")
         return [f"No slice of the examples pays beyond the rest, as far as can be told ({tested} tested)."]
     told = [
-        f"Beyond the rest pays: {one['slice']} ({sentences.count(one['n_examples'], 'example')}): net "
+        f"Pays beyond the rest: {one['slice']} ({sentences.count(one['n_examples'], 'example')}): net "
         f"{sentences.percent(one['harm'])} become wrong, {_elsewhere(one['harm_elsewhere'])} elsewhere (corrected "
         f"{sentences.p_text(one['p_corrected'])})."
         for one in confirmed[:_MOST_NAMED]

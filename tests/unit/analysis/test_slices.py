@@ -78,6 +78,10 @@ def test_words_and_properties_of_texts() -> None:
     assert len(found.rows) == 1
     assert found.rows[0].slice == "text with negation"
     assert found.rows[0].n_examples == negated.sum()
+    # The same examples are also the longer ones: what the text says is printed.
+    length = np.array([len(text.split()) for text in texts], dtype=float)
+    again = find(before, after, {"length": length}, lambda rows: [texts[row] for row in rows])
+    assert [row.slice for row in again.rows] == ["text with negation"]
     phrase = np.array(["green train" in text for text in texts])
     after = harmed(rng, before, np.where(phrase, 0.4, 0.02))
     found = find(before, after, {}, lambda rows: [texts[row] for row in rows])
@@ -224,7 +228,7 @@ def test_audit_writes_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert read_table(tmp_path / "out", SliceRow)[0].p_corrected < 1e-6
     summary = json.loads((tmp_path / "out/summary.json").read_text())
     assert summary["slices"]["confirmed"][0]["slice"] == row["slice"]
-    assert f"Beyond the rest pays: {row['slice']}" in capsys.readouterr().out
+    assert f"Pays beyond the rest: {row['slice']}" in capsys.readouterr().out
     page = (tmp_path / "out/report.html").read_text()
     assert "Which slices pay" in page
     assert "<script>alert(1)" not in page

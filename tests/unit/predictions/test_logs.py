@@ -857,7 +857,7 @@ def test_a_benchmark_is_pooled_and_says_which_subject_pays(
     with open(out / "slices.csv", newline="", encoding="utf-8") as stream:
         (held,) = csv.DictReader(stream)
     assert (held["slice"], held["model"], held["n_examples"]) == (found["slice"], "int4", "150")
-    assert f"Beyond the rest pays: {found['slice']}" in capsys.readouterr().out
+    assert f"Pays beyond the rest: {found['slice']}" in capsys.readouterr().out
     page = (out / "report.html").read_text()
     assert "all 4 tasks" in page
     assert found["slice"] in page
