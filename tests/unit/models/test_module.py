@@ -22,7 +22,7 @@ NETS = """
 from torch import nn
 
 
-class Pictures(nn.Module):
+class Images(nn.Module):
     def __init__(self, classes, channels, width=4):
         super().__init__()
         self.conv = nn.Conv2d(channels, width, 3, padding=1)
@@ -78,7 +78,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     points = {
         name: EntryPoint(name, f"my_nets:{value}", "prunescope.modules")
-        for name, value in {"pictures": "Pictures", "words": "Words", "flat": "Flat", "two": "TwoAnswers",
+        for name, value in {"images": "Images", "words": "Words", "flat": "Flat", "two": "TwoAnswers",
                             "function": "function", "gone": "Gone"}.items()
     }  # fmt: skip
     monkeypatch.setattr(
@@ -103,7 +103,7 @@ def study(arch: dict[str, Any], data: dict[str, Any] | None = None, **changes: A
 
 
 def test_images_from_plan_to_pruned_predictions(tmp_path: Path) -> None:
-    own = study({"name": "pictures", "settings": {"width": 6}})
+    own = study({"name": "images", "settings": {"width": 6}})
     network = make_plan(own, layers=True)["networks"][0]
     kernel = {"net.conv.weight": [6, 1, 3, 3]}
     assert (network["layers"], network["classifier"]) == (kernel, "net.out")
@@ -136,30 +136,30 @@ def test_names_say_what_is_prunable() -> None:
         ({"never": ["net.conv.*"], "also": ["net.out.weight"]}, {"net.out.weight"}),
         ({"also": ["*.bias"], "never": ["net.norm.*"]}, {"net.conv.weight", "net.conv.bias", "net.out.bias"}),
     ):
-        own = study({"name": "pictures", "prunable": prunables})
+        own = study({"name": "images", "prunable": prunables})
         assert set(make_plan(own, layers=True)["networks"][0]["layers"]) == expected
     with pytest.raises(
         UserError, match=r"no weight is called 'net.gone.\*'; `prunescope plan --layers` lists them"
     ):
-        make_plan(study({"name": "pictures", "prunable": {"never": ["net.gone.*"]}}))
+        make_plan(study({"name": "images", "prunable": {"never": ["net.gone.*"]}}))
 
 
 @pytest.mark.parametrize(
     ("arch", "said"),
     [
         (
-            {"name": "picture"},
-            r"no installed package has a module 'picture' \(did you mean 'pictures'\?\); there are",
+            {"name": "image"},
+            r"no installed package has a module 'image' \(did you mean 'images'\?\); there are",
         ),
         ({"name": "function"}, "my_nets:function is no torch.nn.Module class"),
         ({"name": "gone"}, "my_nets:Gone cannot be loaded"),
-        ({"name": "pictures", "settings": {"widht": 3}}, r"takes no 'widht' \(did you mean 'width'\?\)"),
+        ({"name": "images", "settings": {"widht": 3}}, r"takes no 'widht' \(did you mean 'width'\?\)"),
         (
-            {"name": "pictures", "settings": {"width": -1}},
-            "pictures: cannot be made with classes, channels, width",
+            {"name": "images", "settings": {"width": -1}},
+            "images: cannot be made with classes, channels, width",
         ),
         (
-            {"name": "pictures", "classifier": "last"},
+            {"name": "images", "classifier": "last"},
             "has no layer 'last'; name the last layer with `classifier`",
         ),
         ({"name": "flat"}, r"flat: fails on an image of \(1, 8, 8\)"),
@@ -177,4 +177,4 @@ def test_what_is_no_model_is_refused_by_the_plan(arch: dict[str, Any], said: str
 def test_pruners_that_do_not_fit_are_refused() -> None:
     grid = [{"datasets": ["mine"], "archs": ["net"], "pruners": ["CHIP"], "ratios": [2]}]
     with pytest.raises(UserError, match="'CHIP' removes filters, which arch 'net' does not have"):
-        study({"name": "pictures"}, grid=grid)
+        study({"name": "images"}, grid=grid)
