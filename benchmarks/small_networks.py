@@ -3,9 +3,10 @@
     python benchmarks/small_networks.py [--seconds 20] [--threads 1] [--out FILE]
 
 Per network, in turns, the best of each: a plain torch loop (float images in memory, shuffled batches, fused SGD), the
-same in channels-last, training as a job does it (pixels, masks off and on) with compiled functions and with torch's
-alone. Processor seconds. The limit is what a large matrix product makes of the core, for the operations of the
-convolutions and linear layers: forward once, backward twice, nothing for the gradient of the images.
+same in channels-last, training as a job does it (pixels, masks off and on, in bfloat16 where the family can) with
+compiled functions and with torch's alone. Processor seconds. The limit is what a large matrix product makes of the
+core in float32, for the operations of the convolutions and linear layers: forward once, backward twice, nothing for the
+gradient of the images.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def main() -> int:
     torch.set_flush_denormal(True)  # as jobs do
     limit = product()
     result = {
-        "what": "images trained per processor second, float32; the best of many epochs, in turns",
+        "what": "images trained per processor second, float32 unless said; the best of many epochs, in turns",
         "kernels": kernels(LENET, CPU),
         "gflops_of_a_product": round(limit / 1e9, 1),
         "networks": {
@@ -89,8 +90,9 @@ def measured(
     split = Split(pixels, labels, None, trim=False, pixels=values)
     data = TrainingData("single-label", tuple(map(str, range(10))), shape, {"train": split})
     settings = Training(optimizer="sgd", lr=0.01, momentum=0.9, batch_size=size)
+    halved = settings.model_copy(update={"precision": "bf16"})
 
-    def job(*, masked: bool, own: bool) -> Epoch:
+    def job(*, masked: bool, own: bool, settings: Training = settings) -> Epoch:
         state = TrainingState(build(arch, shape, 0), data, settings, 0)
         if masked:
             weights = state.model.named_parameters()
@@ -112,6 +114,9 @@ def measured(
         "job, under masks": job(masked=True, own=True),
         "job, torch alone": job(masked=False, own=False),
     }
+    if arch.bf16:
+        ways["job, bfloat16"] = job(masked=False, own=True, settings=halved)
+        ways["job, bfloat16, torch alone"] = job(masked=False, own=False, settings=halved)
     best = best_of(ways, seconds)
     rates = {name: len(pixels) / took for name, took in best.items()}
     most = limit / operations(build(arch, shape, 0), floats[:1])

@@ -85,4 +85,6 @@ def alone_because(composition: Pruner | None, training: Training) -> str | None:
         return f"objective {composition.objective}: replicas are trained one after the other"
     if not training.steady:
         return "the learning rate changes within epochs: replicas are trained one after the other"
+    if training.precision != "float32":
+        return f"precision {training.precision}: replicas are trained one after the other"
     return None

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from prunescope.config import architectures
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices
-from prunescope.models.compiled import kernels, pooled
+from prunescope.models.compiled import kernels as compiled_kernels
+from prunescope.models.compiled import pooled
 from prunescope.models.shape import Shape
 from prunescope.models.stacked.layers import (
     Forward,
@@ -21,13 +22,15 @@ from prunescope.models.stacked.layers import (
     unfolded_convolution,
 )
 
-__all__ = ["LeNet5", "build", "kernels"]
-
 
 def build(arch: architectures.LeNet5, shape: Shape) -> LeNet5:
     if shape.image is None:
         raise ValueError("lenet5 needs the shape of its images")
     return LeNet5(shape.image, shape.classes)
+
+
+def kernels(precision: str) -> str:
+    return compiled_kernels("pooled")
 
 
 class LeNet5(nn.Module):

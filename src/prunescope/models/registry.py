@@ -47,10 +47,10 @@ def _with_setting(model: nn.Module, arch: Arch) -> nn.Module:
     return model
 
 
-def kernels(arch: Arch, device: torch.device) -> str:
+def kernels(arch: Arch, device: torch.device, precision: str = "float32") -> str:
     """What the arch computes with on a device: ``torch``, or ``compiled`` where functions of its own are."""
     own = getattr(import_module(arch.module), "kernels", None)
-    found: str = own() if own is not None and device.type == "cpu" else "torch"
+    found: str = own(precision) if own is not None and device.type == "cpu" else "torch"
     return found
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from prunescope.config import architectures
 from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices
+from prunescope.models.compiled import kernels as compiled_kernels
+from prunescope.models.compiled import normalized
 from prunescope.models.shape import Shape
 from prunescope.models.stacked.layers import Forward, Tensors, linear
 
@@ -24,6 +26,11 @@ def build(arch: architectures.ResNet, shape: Shape) -> ResNet:
     if shape.image is None:
         raise ValueError("resnet needs the shape of its images")
     return ResNet(shape.image, shape.classes, depth=arch.depth, shortcut=arch.shortcut)
+
+
+def kernels(precision: str) -> str:
+    """In bfloat16 normalization, sum and ReLU may be one compiled function; torch's in float32."""
+    return compiled_kernels("normalized") if precision == "bf16" else "torch"
 
 
 class ResNet(nn.Module):
@@ -61,7 +68,7 @@ class ResNet(nn.Module):
             images = images.contiguous(
                 memory_format=torch.channels_last
             )  # oneDNN's faster layout; all keep it
-        x = torch.relu(self.bn1(self.conv1(images)))
+        x = normalized(self.bn1, self.conv1(images))
         x = self.stage3(self.stage2(self.stage1(x)))
         logits: Tensor = self.fc(x.mean(dim=(2, 3)))
         return logits
@@ -103,8 +110,8 @@ class Block(nn.Module):
             self.shortcut = Pad(outputs - inputs) if shortcut == "A" else _projection(inputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = torch.relu(self.bn1(self.conv1(x)))
-        return torch.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+        y = normalized(self.bn1, self.conv1(x))
+        return normalized(self.bn2, self.conv2(y), self.shortcut(x))
 
 
 class Pad(nn.Module):

@@ -211,7 +211,7 @@ def owner_of(job: ModelJob, files: Sequence[Path], device: torch.device, *, earl
         "inputs": digest.hexdigest(),
         "software": f"prunescope {__version__} {code_revision()} torch {torch.__version__}",
         "device": device.type,
-        "kernels": kernels(job.architecture, device),
+        "kernels": kernels(job.architecture, device, job.training.precision),
     }
 
 

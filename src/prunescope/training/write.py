@@ -59,7 +59,7 @@ def write(
             "models": results.records,
             "replicas": results.replicas,
             "device": device_name(device),
-            "kernels": kernels(job.architecture, device),
+            "kernels": kernels(job.architecture, device, job.training.precision),
             "threads": torch.get_num_threads(),
             "versions": {
                 "prunescope": __version__,

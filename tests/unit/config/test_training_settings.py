@@ -33,12 +33,12 @@ def study(study_dict: dict[str, Any], arch: str, **training: Any) -> Any:
         (
             "lenet5",
             {"precision": "bf16"},
-            "'lenet5' on data set 'numbers': precision: bf16 is for the families encoder",
+            "'lenet5' on data set 'numbers': precision: bf16 is for the families resnet, encoder",
         ),
         (
             "bilstm",
             {"precision": "bf16"},
-            "precision: bf16 is for the families encoder and causal-lm, not bilstm",
+            "precision: bf16 is for the families resnet, encoder, causal-lm, torchvision, not bilstm",
         ),
         (
             "bilstm",

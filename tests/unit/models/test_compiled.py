@@ -220,3 +220,68 @@ def test_trains_as_a_plain_loop_does() -> None:
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight, weights[name], rtol=1e-3, atol=1e-4)
         assert not weight[~masks[name]].any()
+
+
+def norm_outcome(
+    function, layer: nn.BatchNorm2d, maps: torch.Tensor, other: torch.Tensor | None, weights: torch.Tensor
+) -> list[torch.Tensor]:
+    """Output, gradients of its weighted sum, running statistics."""
+    layer = copy.deepcopy(layer)
+    maps = maps.detach().clone().requires_grad_()
+    other = None if other is None else other.detach().clone().requires_grad_()
+    found = function(layer, maps, other)
+    (found.float() * weights).sum().backward()
+    gradients = [maps.grad, layer.weight.grad, layer.bias.grad, *([] if other is None else [other.grad])]
+    return [found.detach(), *gradients, layer.running_mean, layer.running_var]
+
+
+def in_float32(layer: nn.BatchNorm2d, maps: torch.Tensor, other: torch.Tensor | None) -> torch.Tensor:
+    y = layer(maps.float())
+    return torch.relu(y if other is None else y + other.float())
+
+
+@pytest.mark.skipif(compiled.kernels("normalized") != "compiled", reason=compiled.kernels("normalized"))
+@pytest.mark.parametrize("adds", [False, True], ids=["alone", "with shortcut"])
+@pytest.mark.parametrize("channels", [16, 32, 64])
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_normalization_agrees_with_float32_up_to_rounding(channels, adds, momentum) -> None:
+    torch.manual_seed(0)
+    layer = nn.BatchNorm2d(channels, momentum=momentum)
+    nn.init.normal_(layer.weight)
+    nn.init.normal_(layer.bias)
+    maps = (torch.randn(5, channels, 7, 6) * 2 + 30).bfloat16().contiguous(memory_format=torch.channels_last)
+    other = torch.randn_like(maps) if adds else None
+    weights = torch.randn(maps.shape).bfloat16().float()  # as gradients of bfloat16 maps are
+    assert compiled._normalizes(layer, maps, other)
+    found = norm_outcome(compiled.normalized, layer, maps, other, weights)
+    assert found[0].dtype == torch.bfloat16
+    # Against the same numbers in float32: what is stored in bfloat16 is rounded to 8 bits, its sums are not. Where
+    # rounding puts an output on the other side of zero, its gradient is another: none here.
+    for ours, theirs in zip(found, norm_outcome(in_float32, layer, maps, other, weights), strict=True):
+        precise = ours.dtype == torch.float32
+        torch.testing.assert_close(
+            ours.float(), theirs.float(), rtol=2e-4 if precise else 1e-2, atol=3e-3 if precise else 2e-2
+        )
+    again = norm_outcome(compiled.normalized, layer, maps, other, weights)
+    assert all(torch.equal(one, two) for one, two in zip(found, again, strict=True))
+
+
+def test_what_is_not_compiled_is_normalized_by_torch() -> None:
+    layer, maps = nn.BatchNorm2d(16), torch.randn(3, 16, 4, 4)
+    assert not compiled._normalizes(layer, maps, None)
+    assert torch.equal(compiled.normalized(layer, maps), torch.relu(layer(maps)))
+    rounded = maps.bfloat16()
+    assert not compiled._normalizes(layer.eval(), rounded, None)
+    assert not compiled._normalizes(layer.train(), rounded, maps)
+    assert not compiled._normalizes(nn.BatchNorm2d(8), rounded[:, :8], None)
+    assert not compiled._normalizes(layer, rounded[:1, :, :1, :1], None)
+    layer.register_forward_hook(lambda *_: None)
+    assert not compiled._normalizes(layer, rounded, None)
+
+
+def test_normalization_keeps_nan() -> None:
+    layer, maps = nn.BatchNorm2d(16), torch.randn(3, 16, 4, 4).bfloat16()
+    maps[0, 3, 0, 0] = torch.nan
+    found = compiled.normalized(layer, maps)
+    assert found[:, 3].isnan().all()
+    assert not found[:, 4].isnan().any()

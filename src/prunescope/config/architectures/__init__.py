@@ -115,7 +115,7 @@ def training_problem(arch: Arch, training: Training, answers: str) -> str | None
     """
     reads = "reads images" if arch.input == "image" else "reads padding like words"
     if training.precision == "bf16" and not arch.bf16:
-        fit = " and ".join(families_that("bf16"))
+        fit = ", ".join(families_that("bf16"))
         return f"precision: bf16 is for the families {fit}, not {arch.family}; use float32"
     if training.order == "by-length" and not arch.masks_padding:
         fit = " and ".join(families_that("masks_padding"))

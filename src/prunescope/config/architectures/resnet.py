@@ -17,6 +17,7 @@ class ResNet(Stackable):
     input = "image"
     encoding = "image"
     has_filters: ClassVar[bool] = True
+    bf16: ClassVar[bool] = True
     assumed_rate: ClassVar[float] = 2e13
 
     family: Literal["resnet"]

@@ -17,6 +17,7 @@ class Torchvision(MeasuredArchitecture):
     module = "prunescope.models.vision"
     input = "image"
     encoding = "image"
+    bf16: ClassVar[bool] = True
     assumed_rate: ClassVar[float] = 5e12
 
     family: Literal["torchvision"]

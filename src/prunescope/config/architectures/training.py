@@ -58,7 +58,8 @@ class Training(Spec):
     )
     precision: Literal["float32", "bf16"] = Field(
         "float32",
-        description="encoder, causal-lm: bf16 multiplies matrices in bfloat16; weights, sums and optimizer are float32",
+        description="all but lenet5, bilstm, module: bf16 multiplies matrices in bfloat16; weights, sums and optimizer "
+        "are float32",
     )
     padding: Literal["longest", "none"] = Field(
         "longest",
