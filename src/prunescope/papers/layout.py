@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -59,18 +59,37 @@ class Column:
 
     head: its title, in which ``{field}`` stands for a field of a grid's first record. show: a record's cell, None or
     empty for a blank; or the field that is shown, or a text with ``{field}``. kind: ``number`` is set to the right; the
-    first ``name`` of a row heads it; ``text`` may be long. style: CSS classes of all cells.
+    first ``name`` of a row heads it; ``text`` may be long. style: CSS classes of all cells. styles, marks: those of a
+    cell and of its text, by the field that says yes. note, below: texts with ``{field}``, as in ``Cell``.
     """
 
     head: str
     show: str | Show
     kind: Literal["number", "name", "text"] = "number"
     style: str = ""
+    styles: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    below: str = ""
 
-    def cell(self, record: Record) -> Cell | str | None:
-        if isinstance(self.show, str):
-            return filled(self.show, record) if "{" in self.show else record[self.show]
-        return self.show(record)
+    def cell(self, record: Record | None) -> Cell:
+        """Of a record, a blank one without it."""
+        shown: Cell | str | None = ""
+        own: Record = record or {}
+        if record is not None and isinstance(self.show, str):
+            shown = filled(self.show, record) if "{" in self.show else record[self.show]
+        elif record is not None and not isinstance(self.show, str):
+            shown = self.show(record)
+        cell = shown if isinstance(shown, Cell) else Cell(shown or "")
+        styles, marks = ([name for of, name in by.items() if own.get(of)] for by in (self.styles, self.marks))
+        styles = ["n" if self.kind == "number" else "", self.style, cell.style, *styles]
+        texts = {
+            name: filled(text, record)
+            for name in ("note", "below")
+            if record and (text := getattr(self, name))
+        }
+        mark = " ".join(filter(None, [cell.mark, *marks]))
+        return replace(cell, style=" ".join(filter(None, styles)), mark=mark, kind=self.kind, **texts)
 
 
 @validated(frozen=True, config=STRICT)

@@ -16,6 +16,7 @@ from prunescope.files import read_json
 from prunescope.papers.pie.printed import PAPER
 from prunescope.papers.printed import read_rows
 from prunescope.papers.results import Inputs
+from prunescope.papers.wording import count
 
 
 def datasets(inputs: Inputs) -> list[dict[str, Any]]:
@@ -60,13 +61,16 @@ def _record(study: Study, name: str, path: Path) -> dict[str, Any]:
 
 def _summary(lengths: Mapping[str, np.ndarray]) -> dict[str, Any]:
     if not lengths:
-        return dict.fromkeys(("mean", "median", "min", "max", "std", "p85"))
+        return dict.fromkeys(("mean", "median", "min", "max", "std", "p85", "mean_median", "min_max"))
     every = np.concatenate(list(lengths.values()))
+    median, least, most = float(np.median(every)), int(every.min()), int(every.max())
     return {
         "mean": float(every.mean()),
-        "median": float(np.median(every)),
-        "min": int(every.min()),
-        "max": int(every.max()),
+        "median": median,
+        "min": least,
+        "max": most,
+        "mean_median": f"{every.mean():.0f} / {median:g}",
+        "min_max": f"{count(least)} / {count(most)}",
         "std": float(every.std(ddof=1)) if len(every) > 1 else None,
         "p85": int(np.quantile(every, COVERED, method="inverted_cdf")),
     }

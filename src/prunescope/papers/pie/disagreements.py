@@ -69,7 +69,10 @@ class Disagreements(NamedTuple):
                 own.append(row)
         sides = ("dense", "pruned", "true")
         return [
-            {"text": cut(row["text"] or ""), "where": f"{row['cell'].text}, example {row['example']}"}
+            {
+                "text": cut(row["text"] or "") or "(no text)",
+                "where": f"{row['cell'].text}, example {row['example']}",
+            }
             | {side: ", ".join(row[side]) or "(no class)" for side in sides}
             for setup in dict.fromkeys(row["cell"].setup for row in self.shown)
             for row in chosen[setup]

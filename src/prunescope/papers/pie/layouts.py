@@ -10,7 +10,7 @@ from prunescope.figures.style import ordered, pretty_metric
 from prunescope.papers.layout import Cell, Paper
 from prunescope.papers.pie.printed import searches
 from prunescope.papers.results import Inputs, Record, Setup, alike
-from prunescope.papers.wording import count, decimal, percent, spread, yes
+from prunescope.papers.wording import count, percent, spread, yes
 
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
 
@@ -193,35 +193,6 @@ def _floor_note(inputs: Inputs, records: Sequence[Record]) -> str:
     )
 
 
-def _score(record: Record) -> Cell:
-    return Cell(spread(record["mean"], record["std"]), "strong" if record["best"] else "")
-
-
-def _pruned_on_pies(record: Record) -> Cell:
-    strong, better = record["pruned_above_all"], record["pruned_better"]
-    return Cell(decimal(record["pruned"]), "strong" if strong else "", "better" if better else "")
-
-
-def _dense_on_pies(record: Record) -> Cell:
-    return Cell(decimal(record["dense"]), "strong" if record["unpruned_above_all"] else "")
-
-
-def _removed(record: Record) -> Cell:
-    return Cell(percent(record["removed"]), note=record["range"])
-
-
-def _example(record: Record) -> Cell:
-    return Cell(record["text"] or "(no text)", below=record["where"])
-
-
-def _mean_median(record: Record) -> str:
-    return record["mean"] and f"{record['mean']:.0f} / {record['median']:g}"
-
-
-def _min_max(record: Record) -> str:
-    return record["max"] and f"{count(record['min'])} / {count(record['max'])}"
-
-
 def samples(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 1."""
     found: list[dict[str, Any]] = inputs.disagreements.samples(per_setup=2)
@@ -232,7 +203,6 @@ PIE = Paper.read(
     "pie",
     has=lambda inputs: bool(inputs.results.cells),
     functions=(
-        samples, datasets, pruners, training, pie_shares, effectiveness, on_pies, parameters, _example, _mean_median,
-        _min_max, _share, _floor_note, _removed, _score, _pruned_on_pies, _dense_on_pies,
+        samples, datasets, pruners, training, pie_shares, effectiveness, on_pies, parameters, _share, _floor_note,
     ),
 )  # fmt: skip

@@ -10,7 +10,7 @@ from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.layout import Paper
 from prunescope.papers.pins import printed as pins
 from prunescope.papers.printed import UNLIKE
 from prunescope.papers.printed import numbers as printed_numbers
@@ -172,12 +172,10 @@ def _method(pruner: str, sparsity: float) -> dict[str, Any]:
     }
 
 
-def _score(record: Record) -> Cell:
+def _score(record: Record) -> str:
     mean, std, published = (record[name] and 100 * record[name] for name in ("mean", "std", "published"))
     text = spread(mean, std, 1)
-    if text and published is not None:
-        text += f" ({decimal(published, 1)})"
-    return Cell(text, "strong" if record["best"] else "")
+    return text + (f" ({decimal(published, 1)})" if text and published is not None else "")
 
 
 def _quantity(record: Record) -> str:

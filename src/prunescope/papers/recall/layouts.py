@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunescope.analysis.stats import mean, std
-from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.layout import Paper
 from prunescope.papers.recall import pvalues
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, PRUNERS, SIZES, named
 from prunescope.papers.recall.pvalues import bare
@@ -65,7 +65,11 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
                 kind = cells[-1].compression.kind
                 shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup, "kind": kind}
                 shared["others"] = pruner not in NUMBERS
-                dense = dict.fromkeys(("amount", *_ALPHA.values())) | {"level": "dense", "ratio": 1.0}
+                dense = dict.fromkeys(("amount", "interval", *_ALPHA.values())) | {
+                    "level": "dense",
+                    "ratio": 1.0,
+                    "shown": "–",
+                }
                 dense["accuracy"] = results.of_dense("score_mean", setup)
                 found.append([shared | step for step in (dense, *(_step(inputs, cell) for cell in cells))])
     found.sort(key=lambda own: (own[0]["table"] or "99", own[0]["pruner"] not in NUMBERS))
@@ -74,12 +78,10 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
 
 def _step(inputs: Inputs, cell: PrunedCell) -> dict[str, Any]:
     values = {name: inputs.results.value(quantity, cell) for quantity, name in _ALPHA.items()}
-    return {"amount": cell.compression.text, "level": bare(cell.compression), **values}
-
-
-def _interval(record: Record) -> str:
-    low, high = record["ci_low"], record["ci_high"]
-    return "" if low is None else f"{decimal(low, 2)} to {decimal(high, 2)}"
+    low, high = values["ci_low"], values["ci_high"]
+    interval = "" if low is None else f"{decimal(low, 2)} to {decimal(high, 2)}"
+    shown = {"level": bare(cell.compression), "shown": decimal(values["alpha"]), "interval": interval}
+    return {"amount": cell.compression.text, **shown, **values}
 
 
 def _steps_note(inputs: Inputs, records: Sequence[Record]) -> str:
@@ -87,18 +89,6 @@ def _steps_note(inputs: Inputs, records: Sequence[Record]) -> str:
     missing = [f"Table {NUMBERS[name]}: the study has no {name}." for name in NUMBERS if name not in there]
     interval = f"{100 * inputs.study.analysis.confidence:g}%"
     return " ".join([f"Means over models; α with its {interval} t interval and verdict.", *missing])
-
-
-def _variance(record: Record) -> Cell:
-    return Cell(decimal(record["after"], 4), "strong" if record["grew"] else "")
-
-
-def _alpha(record: Record) -> str:
-    return decimal(record["alpha"]) if record["amount"] else "–"
-
-
-def _verdict(record: Record) -> Cell:
-    return Cell(record["verdict"] or "", "strong")
 
 
 #: What the figures of these numbers set side by side.
@@ -112,8 +102,7 @@ RECALL = Paper.read(
     "recall",
     has=lambda inputs: bool(inputs.once(pvalues.alpha_cells)),
     functions=(
-        accuracies, variances, steps, pvalues.PValues, pvalues.p_value, pvalues.corrected, _variance, _alpha,
-        _interval, _verdict, _steps_note,
+        accuracies, variances, steps, pvalues.PValues, pvalues.p_value, pvalues.corrected, _steps_note,
     ),
     shown=_SHOWN,
 )  # fmt: skip

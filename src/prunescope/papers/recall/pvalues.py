@@ -17,6 +17,8 @@ from prunescope.errors import BadFileError, UserError
 from prunescope.figures.style import ordered
 from prunescope.papers.layout import STRICT, Cell
 from prunescope.papers.measured import grouped
+from prunescope.papers.recall.alpha_tests import DEFAULTS as DEFAULT
+from prunescope.papers.recall.alpha_tests import Family
 from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
@@ -24,10 +26,9 @@ from prunescope.paths import CellFolder
 
 
 class Test(NamedTuple):
-    """A test between two cells. ``names``: those of its family, after the word that starts it."""
+    """A test between two cells."""
 
-    start: str
-    names: list[str]
+    family: Family
     a: PrunedCell
     b: PrunedCell
     row: AlphaTest
@@ -48,13 +49,11 @@ def read_tests(inputs: Inputs) -> list[Test]:
     """
     found = []
     for row in inputs.rows(AlphaTest):
-        start, _, names = row.family.partition(": ")
         try:
             a, b = (PrunedCell.of(CellFolder.at(Path(side))) for side in (row.cell_a, row.cell_b))
         except UserError:
-            path = inputs.tables / "alpha_tests.csv"
-            raise BadFileError(path, "not a table of tests") from None
-        found.append(Test(start, names.split(", "), a, b, row))
+            raise BadFileError(inputs.tables / "alpha_tests.csv", "not a table of tests") from None
+        found.append(Test(Family.of(row.family), a, b, row))
     return found
 
 
@@ -97,26 +96,13 @@ class Order:
 
 #: What stands over the first column, by what varies.
 _CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
-_DEFAULT = "default architectures"
-
-
-def _archs(test: Test) -> str:
-    """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
-    if test.start == "dataset":
-        return test.names[0] if len(test.names) > 2 else _DEFAULT
-    return test.names[1] if test.start == "arch" or _over_sizes(test) else ""
-
-
-def _over_sizes(test: Test) -> bool:
-    return test.start.endswith(" over sizes")
-
 
 #: What is the same in one table, by name.
 _FACTS: dict[str, Callable[[Test], str]] = {
     "dataset": lambda test: test.a.dataset,
     "arch": lambda test: test.a.arch,
     "pruner": lambda test: test.a.pruner,
-    "networks": _archs,
+    "networks": lambda test: test.family.archs,
     "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
 }
 
@@ -158,7 +144,7 @@ class PValues:
         if self.rows == "levels":
             default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
             return default and test.a.compression != test.b.compression
-        return _over_sizes(test) if self.rows == "level" else test.start == self.rows
+        return test.family.over_sizes if self.rows == "level" else test.family.over == self.rows
 
     def _table(self, own: Sequence[Test], order: Order) -> list[dict[str, Any]]:
         by_level = self.rows in ("levels", "level")
@@ -201,7 +187,7 @@ class PValues:
             "datasets": any(
                 setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
             )
-            and _archs(own[0]) in ("", _DEFAULT),
+            and own[0].family.archs in ("", DEFAULT),
             "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
