@@ -50,9 +50,8 @@ def draw_images(
         labels = {row["example"]: row["true"] for row in reversed(rows)}
         chosen = list(dict.fromkeys(row["example"] for row in rows))[:MOST_IMAGES]
         images = [table.image(example, "|".join(labels[example])) for example in chosen]
-        name = f"pictures-{dataset}.png"
+        name, (width, height) = f"pictures-{dataset}.png", table.shown_size
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
-        width, height = table.shown_size
         positions = {str(example): position for position, example in enumerate(chosen)}
         held = {"file": name, "width": width, "height": height, "columns": _COLUMNS}
         found[dataset] = held | {"rows": -(-len(chosen) // _COLUMNS), "positions": positions}
@@ -75,11 +74,10 @@ def render(found: Disagreements, images: Images, *, title: str, home: Path, tabl
         has_images=bool(there),
         missing=[contact_sheet.missing(dataset) for dataset in images if dataset not in there],
         choices={
-            "data set": list(dict.fromkeys(cell.dataset for cell in cells)),
-            "architecture": list(dict.fromkeys(cell.arch for cell in cells)),
-            "pruner": list(dict.fromkeys(cell.pruner for cell in cells)),
-            "level": [compression.text for compression in sorted({cell.compression for cell in cells})],
-        },
+            name: list(dict.fromkeys(getattr(cell, own) for cell in cells))
+            for name, own in {"data set": "dataset", "architecture": "arch", "pruner": "pruner"}.items()
+        }
+        | {"level": [level.text for level in sorted({cell.compression for cell in cells})]},
         data=page.embedded(payload(found) | {"images": there}),
         script=page.asset("disagreements.js"),
         style=page.asset("printed.css"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import ordered, pretty_metric
 from prunescope.papers.layout import Cell, Paper
@@ -31,9 +32,9 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
 
 def _marked(inputs: Inputs, **fields: str) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
-    records = inputs.results.records(**fields)
+    records = inputs.results.records(score="score_mean", **fields)
     for line in alike(records, "setup, compression"):
-        marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
+        marks = extremes({r["pruner"]: r["score"] for r in line if r["score"] is not None})
         for record in line:
             record["mark"] = marks.get(record["pruner"], "")
     return records
@@ -43,7 +44,7 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 4. A row's noise floor is the mean of its cells': they share their dense models but for dropped seeds."""
     records = _marked(inputs, share="pie_share", floor="noise_floor", verdict="pie_verdict")
     for line in alike(records, "dataset, arch, pruner"):
-        floor = _mean([record["floor"] for record in line if record["floor"] is not None])
+        floor = mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
             record["noise_floor"] = floor
     return records
@@ -63,12 +64,8 @@ def effectiveness(inputs: Inputs) -> list[dict[str, Any]]:
 
 def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 10: scores of pruned and dense models on the same PIEs, and what it prints blue and bold."""
-    records = inputs.results.records(
-        pruned="pruned_score_on_pies",
-        dense="dense_score_on_pies",
-        pruned_on_all="score_mean",
-        dense_on_all="score_mean",
-    )
+    sides = {side: f"{side}_score_on_pies" for side in ("pruned", "dense")}
+    records = inputs.results.records(**sides, pruned_on_all="score_mean", dense_on_all="score_mean")
     for record in records:
         record |= marks_on_pies(record) | {"metric_name": pretty_metric(record["metric"] or "score")}
     return records
@@ -94,18 +91,14 @@ def parameters(inputs: Inputs) -> list[dict[str, Any]]:
             found = _counted(cell for cell in own_cells if cell.compression == level)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
-            left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
-            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": _mean(shares)}
+            left = mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
+            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": mean(shares)}
             record["range"] = f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else ""
             own.append(record | {"remaining": None if left is None else round(left)})
         shared = {name: known[0].get(name) if known else None for name in ("parameters", "prunable")}
         text = "{} parameters, {} of them prunable".format(*map(count, shared.values())) if known else ""
         records += [shared | {"counts": text, "blank": ""} | record for record in own]
     return records
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
 
 
 def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
@@ -164,14 +157,6 @@ def training(inputs: Inputs) -> list[dict[str, Any]]:
     return records
 
 
-def datasets(inputs: Inputs) -> list[dict[str, Any]]:
-    """Tables 2 and 7."""
-    # Reads data tables with Arrow, which the workflow does not need for the list of files.
-    from prunescope.papers.pie.datasets import datasets
-
-    return datasets(inputs)
-
-
 def _share(record: Record) -> Cell:
     share, verdict, mark = record["share"], record["verdict"], record["mark"]
     if share is None:
@@ -193,10 +178,17 @@ def _floor_note(inputs: Inputs, records: Sequence[Record]) -> str:
     )
 
 
+def datasets(inputs: Inputs) -> list[dict[str, Any]]:
+    """Tables 2 and 7."""
+    # Reads data tables with Arrow, which the workflow does not need for the list of files.
+    from prunescope.papers.pie.datasets import datasets
+
+    return datasets(inputs)
+
+
 def samples(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 1."""
-    found: list[dict[str, Any]] = inputs.disagreements.samples(per_setup=2)
-    return found
+    return list(inputs.disagreements.samples(per_setup=2))
 
 
 PIE = Paper.read(

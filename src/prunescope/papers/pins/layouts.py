@@ -22,15 +22,13 @@ from prunescope.paths import CELL
 _ORDER = (NO_PRUNER, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)
 
 #: Data sets of the score tables by what they ask for, and the paper's number of a table by its architecture.
-_KINDS: tuple[tuple[str, tuple[str, ...], Mapping[str, str]], ...] = (
-    ("GLUE", pins.GLUE, {"BERT-base": "1, 5 and 6", "MiniLM-12L-384H": "8", "Electra-base": "9"}),
-    ("questions", ("SQuAD",), {"BERT-base": "2"}),
-    ("entities", ("CoNLL-2003",), {"BERT-base": "3"}),
-    ("texts from data", ("E2E", "DART", "WebNLG"), {"GPT-2": "4"}),
-)
-_KIND_OF: dict[str | None, int] = {
-    name: position for position, (_, datasets, _) in enumerate(_KINDS) for name in datasets
+_KINDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
+    "GLUE": (pins.GLUE, {"BERT-base": "1, 5 and 6", "MiniLM-12L-384H": "8", "Electra-base": "9"}),
+    "questions": (("SQuAD",), {"BERT-base": "2"}),
+    "entities": (("CoNLL-2003",), {"BERT-base": "3"}),
+    "texts from data": (pins.GENERATED, {"GPT-2": "4"}),
 }
+_KIND_OF = {name: kind for kind, (datasets, _) in _KINDS.items() for name in datasets}
 
 #: Table 7 is of this data set and architecture.
 _DATASET, _ARCH = "RTE", "BERT-base"
@@ -49,31 +47,30 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
         for n in printed_numbers(pins.PAPER)
     }
-    names, order = _names(inputs), dict[tuple[int, str], tuple[int, int]]()
+    names = _names(inputs)
     found: list[dict[str, Any]] = []
     for row in inputs.rows(TaskMetric):
         dataset, arch = names.get(row.dataset), pins.arch_name(row.arch)
-        place = _KIND_OF.get(dataset)
-        if place is None:
+        kind, sparsity = _KIND_OF.get(dataset or ""), _sparsity(row.sparsity)
+        if kind is None:
             continue
-        kind, _, numbers = _KINDS[place]
-        sparsity = _sparsity(row.sparsity)
         method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
         published = printed.get((dataset, arch, method, sparsity, row.metric))
-        comparable = None if row.metric in UNLIKE else published
+        alone = row.metric in UNLIKE or published is None or row.mean is None
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
-            "table": numbers.get(arch or "", ""),
+            "table": _KINDS[kind][1].get(arch or "", ""),
             "kind": kind,
             "published": published,
-            "difference": None if comparable is None or row.mean is None else round(row.mean - comparable, 6),
+            "difference": None if alone else round((row.mean or 0.0) - (published or 0.0), 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
         found.append(record)
-        order.setdefault((place, row.arch), (place, len(order)))
-    found.sort(key=lambda record: order[_KIND_OF[names[record["dataset"]]], record["arch"]])
+    blocks = list(dict.fromkeys((record["kind"], record["arch"]) for record in found))
+    blocks.sort(key=lambda block: list(_KINDS).index(block[0]))
+    found.sort(key=lambda record: blocks.index((record["kind"], record["arch"])))
     for column in alike(found, "kind, arch, head, sparsity"):
         means = {r["pruner"]: r["mean"] for r in column if r["mean"] is not None}
         for record in column:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -57,8 +56,7 @@ def read_tests(inputs: Inputs) -> list[Test]:
     return found
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """How names follow each other in the paper: sizes ascending, easy data sets first, pruners as in Table 8.
 
     names: by what varies. defaults: the architecture of each data set where data sets are compared.
@@ -75,23 +73,18 @@ class Order:
         defaults = default_architectures(known)
         at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
         easiest = [dataset for group in (at_defaults, cells) for dataset, _ in easiest_first(group)]
-        names = {
-            "arch": smallest_first(cells),
-            "dataset": list(dict.fromkeys(easiest)),
-            "pruner": ordered(cell.pruner for cell in cells),
-        }
-        return cls(names, defaults)
+        pruners = ordered(cell.pruner for cell in cells)
+        by_kind = {"arch": smallest_first(cells), "dataset": list(dict.fromkeys(easiest)), "pruner": pruners}
+        return cls(by_kind, defaults)
 
-    def sorted(self, names: Iterable[str], varied: str) -> list[str]:
-        """Distinct names in this order, others at the end."""
-        there, known = dict.fromkeys(names), self.names[varied]
-        return [name for name in known if name in there] + [name for name in there if name not in known]
+    def place(self, varied: str, name: str) -> int:
+        """Others come at the end."""
+        names = self.names[varied]
+        return names.index(name) if name in names else len(names)
 
-    def later_first(self, pair: tuple[str, str], varied: str) -> tuple[Any, ...]:
+    def later_first(self, varied: str, pair: tuple[str, str]) -> tuple[Any, ...]:
         """Sorts pairs by what comes later in each, as Table 8 has them."""
-        known = {name: position for position, name in enumerate(self.names[varied])}
-        first, second = sorted(known.get(side, len(known)) for side in pair)
-        return (second, first, pair)
+        return (*sorted((self.place(varied, side) for side in pair), reverse=True), pair)
 
 
 #: What stands over the first column, by what varies.
@@ -150,22 +143,17 @@ class PValues:
         by_level = self.rows in ("levels", "level")
         row = "compression" if by_level else self.rows
         column = "compression" if self.columns == "level" else self.columns
-        at = {
-            ((getattr(test.a, row), getattr(test.b, row)), getattr(test.a, column)): test.row for test in own
-        }
-        later = (lambda line: line) if by_level else lambda line: order.later_first(line, self.rows)
-        lines: list[Any] = sorted({line for line, _ in at}, key=later)
-        names = [column for _, column in at]
-        names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
+        at = {((getattr(t.a, row), getattr(t.b, row)), getattr(t.a, column)): t.row for t in own}
+        lines: list[Any] = sorted({line for line, _ in at})
+        names: list[Any] = list(dict.fromkeys(name for _, name in at))
+        if not by_level:
+            lines.sort(key=lambda line: order.later_first(self.rows, line))
+        names.sort(key=None if self.columns == "level" else lambda name: order.place(self.columns, name))
         facts = self._facts(own[0])
         if self.rows == "levels" and "networks" in facts:
             facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
-        shared = {
-            "table": self._number(own),
-            **facts,
-            "title": " · ".join(filter(None, facts.values())),
-            "corner": _CORNERS.get(self.rows, own[0].a.compression.kind),
-        }
+        shared = {"table": self._number(own), **facts, "title": " · ".join(filter(None, facts.values()))}
+        shared["corner"] = _CORNERS.get(self.rows, own[0].a.compression.kind)
         # One architecture or data set alone stands in Table 4, with its pruners.
         if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
             return []
@@ -182,12 +170,11 @@ class PValues:
     def _number(self, own: Sequence[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
         side, first = own[0].a, [named(*test.a.setup) for test in own]
+        both = [*first, *(named(*test.b.setup) for test in own)]
+        defaults = own[0].family.archs in ("", DEFAULT)
         known = {
             "sizes": any(dataset == FIXED[0] and arch in SIZES for dataset, arch in first),
-            "datasets": any(
-                setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
-            )
-            and own[0].family.archs in ("", DEFAULT),
+            "datasets": defaults and any(setup in DEFAULTS.items() for setup in both),
             "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
@@ -206,11 +193,7 @@ def bare(compression: Compression) -> str:
 
 
 def p_value(record: Record) -> Cell | str:
-    test = record["test"]
-    if test is None:
-        return ""
-    if record["p"] is None:
-        return Cell("–", note=test.note)
-    return Cell(
-        "< 0.001" if record["p"] < 0.001 else f"{record['p']:.3f}", "strong" if test.significant else ""
-    )
+    test, p = record["test"], record["p"]
+    if test is None or p is None:
+        return Cell("–", note=test.note) if test else ""
+    return Cell("< 0.001" if p < 0.001 else f"{p:.3f}", "strong" if test.significant else "")
