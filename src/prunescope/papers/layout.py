@@ -9,7 +9,7 @@ its records come from, which of their fields name a grid, a row and a column, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Literal
@@ -227,21 +227,21 @@ class Paper:
         cls,
         name: str,
         has: Callable[[Inputs], bool],
-        functions: Iterable[Callable[..., Any]],
+        functions: Mapping[str, Any],
         shown: Mapping[str, frozenset[str]] | None = None,
     ) -> Paper:
         """Of ``<name>/layouts.yaml``.
 
         Args:
-            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name (of a class: an object
-                that can be called).
+            functions: by name, what the file calls ``=name`` (or ``_name``), or ``{=: name}`` with arguments by name
+                (of a class: an object that can be called).
             shown: of every figure.
 
         Raises:
             pydantic.ValidationError: a section lacks a field, or has one that there is not.
             KeyError: there is no such function.
         """
-        known = {function.__name__.lstrip("_"): function for function in functions}
+        known = {name.lstrip("_"): function for name, function in functions.items()} | dict(functions)
         value = printed.read_yaml(name, "layouts.yaml", dict[str, Any])
         contents = [
             Table(**_with(known, part)) if "file" in part else Figure(**part, shown=shown or {})

@@ -30,19 +30,17 @@ _FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm", "LeNet": "lenet5"}
 
 #: Quantities of a cell, and the table and field they are read from; of weights, the rows of whole models.
 QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
-    "score_mean": (registry.Effectiveness, "mean"),
-    "score_std": (registry.Effectiveness, "std"),
+    **{f"score_{name}": (registry.Effectiveness, name) for name in ("mean", "std")},
     "pie_share": (registry.PieShare, "pie_share"),
     "noise_floor": (registry.PieInterval, "noise_floor"),
     "pie_verdict": (registry.PieInterval, "verdict"),
-    "dense_score_on_pies": (registry.EffectivenessOnPies, "dense"),
-    "pruned_score_on_pies": (registry.EffectivenessOnPies, "pruned"),
-    "ratio": (registry.RecallVariance, "ratio"),
-    "mean_recall_variance": (registry.RecallVariance, "mean_recall_variance"),
-    "alpha": (registry.Alpha, "alpha"),
+    **{f"{side}_score_on_pies": (registry.EffectivenessOnPies, side) for side in ("dense", "pruned")},
+    **{name: (registry.RecallVariance, name) for name in ("ratio", "mean_recall_variance")},
+    **{name: (registry.Alpha, name) for name in ("alpha", "alpha_null", "corrected_low", "corrected_high")},
     **{f"alpha_{name}": (registry.Alpha, name) for name in ("ratio", "accuracy", "verdict")},
     **{f"alpha_{end}": (registry.Alpha, f"ci_{end}") for end in ("low", "high")},
-    **{name: (registry.Alpha, name) for name in ("alpha_null", "corrected_low", "corrected_high")},
+    **{name: (registry.Control, name) for name in ("change_from_control", "alpha_control")},
+    **{f"change_from_control_{end}": (registry.Control, f"ci_{end}") for end in ("low", "high")},
     **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},
     **{name: (registry.Weights, name) for name in ("megabytes", "megabytes_float32")},
 }

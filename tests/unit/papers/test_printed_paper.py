@@ -20,9 +20,9 @@ from prunescope.errors import UserError
 from prunescope.figures.drawing import draw
 from prunescope.papers.build import build
 from prunescope.papers.layouts import FILES
-from prunescope.papers.pie import browser
-from prunescope.papers.pie.disagreements import MOST_CHARACTERS
 from prunescope.papers.results import PrunedCell, Results, Setup
+from prunescope.report import disagreements as browser
+from prunescope.report.disagreements import MOST_CHARACTERS
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 

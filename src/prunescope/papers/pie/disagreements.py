@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from prunescope.analysis.pies.table import read_pies
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Record, Results, Setup
+from prunescope.report.disagreements import cut
 
 _COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
 
@@ -22,10 +23,6 @@ Names = tuple[str, ...]
 _OPTIONS: dict[str, Any] = {
     "compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True
 }  # fmt: skip
-
-#: Longer texts are cut on pages.
-MOST_CHARACTERS = 500
-
 
 #: Where the names of a side's classes stand, joined.
 _SIDES = {"true": "true_classes", "dense": "dense_vote", "pruned": "pruned_vote"}
@@ -127,11 +124,6 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
         found[index] = min(counts[index], left // (len(order) - done))
         left -= found[index]
     return found
-
-
-def cut(text: str) -> str:
-    """A text as pages show it."""
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
 
 
 def _agreed_first(row: Record) -> tuple[float, int]:

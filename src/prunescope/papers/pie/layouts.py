@@ -194,7 +194,5 @@ def samples(inputs: Inputs) -> list[dict[str, Any]]:
 PIE = Paper.read(
     "pie",
     has=lambda inputs: bool(inputs.results.cells),
-    functions=(
-        samples, datasets, pruners, training, pie_shares, effectiveness, on_pies, parameters, _share, _floor_note,
-    ),
-)  # fmt: skip
+    functions=globals(),
+)

@@ -190,6 +190,4 @@ def _times(gain: float | None, form: str) -> str:
     return "" if gain is None or gain == 1 else f", {gain:{form}} times"
 
 
-PINS = Paper.read(
-    "pins", has=lambda inputs: bool(scores(inputs)), functions=(scores, efficiency, _score, _quantity)
-)
+PINS = Paper.read("pins", has=lambda inputs: bool(scores(inputs)), functions=globals())

@@ -18,7 +18,7 @@ from prunescope.papers.layout import STRICT, Cell
 from prunescope.papers.measured import grouped
 from prunescope.papers.recall.alpha_tests import DEFAULTS as DEFAULT
 from prunescope.papers.recall.alpha_tests import Family
-from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
+from prunescope.papers.recall.printed import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
 from prunescope.paths import CellFolder
