@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from prunescope.analysis.tables.declared import CellRow
@@ -12,29 +11,31 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
 from prunescope.papers.layout import Paper
 from prunescope.papers.pins import printed as pins
-from prunescope.papers.printed import UNLIKE
+from prunescope.papers.printed import UNLIKE, read_yaml
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record, alike
 from prunescope.papers.wording import decimal, spread
 from prunescope.paths import CELL
 
-#: The paper's order of methods; further ones come before PINS, by name.
-_ORDER = (NO_PRUNER, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)
+_DECLARED = read_yaml(pins.PAPER, "layouts.yaml", dict[str, Any])
 
-#: Data sets of the score tables by what they ask for, and the paper's number of a table by its architecture.
-_KINDS: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
-    "GLUE": (pins.GLUE, {"BERT-base": "1, 5 and 6", "MiniLM-12L-384H": "8", "Electra-base": "9"}),
-    "questions": (("SQuAD",), {"BERT-base": "2"}),
-    "entities": (("CoNLL-2003",), {"BERT-base": "3"}),
-    "texts from data": (pins.GENERATED, {"GPT-2": "4"}),
-}
-_KIND_OF = {name: kind for kind, (datasets, _) in _KINDS.items() for name in datasets}
+#: The paper's order of methods; further ones come before PINS, by name.
+_ORDER = _DECLARED["methods"]
+
+#: Data sets of the score tables by what they ask for.
+_KINDS: dict[str, dict[str, Any]] = _DECLARED["kinds"]
+_KIND_OF = {name: kind for kind, of in _KINDS.items() for name in of["datasets"]}
 
 #: Table 7 is of this data set and architecture.
 _DATASET, _ARCH = "RTE", "BERT-base"
 #: Its quantities, and after what they print a second measure of ours: sizes in plain CSR, and accuracy as exported.
 _QUANTITIES = ("seconds", "megabytes", "megabytes, plain CSR", "accuracy", "accuracy, INT8")
 _ALSO = {"megabytes": "megabytes, plain CSR", "accuracy": "accuracy, INT8"}
+_FIELDS = {
+    "megabytes": "megabytes",
+    "megabytes, plain CSR": "megabytes_csr",
+    "accuracy, INT8": "exported_score",
+}
 
 
 def scores(inputs: Inputs) -> list[dict[str, Any]]:
@@ -60,7 +61,7 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
-            "table": _KINDS[kind][1].get(arch or "", ""),
+            "table": _KINDS[kind]["tables"].get(arch, ""),
             "kind": kind,
             "published": published,
             "difference": None if alone else round((row.mean or 0.0) - (published or 0.0), 6),
@@ -119,15 +120,11 @@ def _measured(
     """The number, and how many times better than dense it is."""
     if quantity == "accuracy":
         return accuracy, None
-    if weights is None or quantity == "seconds":
-        return None, None
-    if quantity == "accuracy, INT8":
-        return weights.exported_score, None
-    dense = weights.megabytes_float32
-    sparse = weights.megabytes if quantity == "megabytes" else weights.megabytes_csr
-    if not dense or not sparse:
-        return None, None
-    return (dense, 1.0) if pruner == NO_PRUNER else (sparse, dense / sparse)
+    of_weights = {} if weights is None else vars(weights)
+    dense, ours = of_weights.get("megabytes_float32"), of_weights.get(_FIELDS.get(quantity, ""))
+    if quantity == "accuracy, INT8" or not dense or not ours:
+        return ours if quantity == "accuracy, INT8" else None, None
+    return (dense, 1.0) if pruner == NO_PRUNER else (ours, dense / ours)
 
 
 def _command(inputs: Inputs, dataset: str, arch: str) -> str:
