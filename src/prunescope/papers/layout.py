@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal
 
@@ -49,47 +49,39 @@ class Cell:
     kind: str = "number"
 
 
-#: How a cell is read from a record.
-Show = Callable[[Record], Cell | str | None]
-
-
 @validated(frozen=True, config=STRICT)
 class Column:
-    """A column of a page's table.
+    """A column of a page's table. Texts may have ``{field}`` for a field of a cell's record.
 
-    head: its title, in which ``{field}`` stands for a field of a grid's first record. show: a record's cell, None or
-    empty for a blank; or the field that is shown, or a text with ``{field}``. kind: ``number`` is set to the right; the
-    first ``name`` of a row heads it; ``text`` may be long. style: CSS classes of all cells. styles, marks: those of a
-    cell and of its text, by the field that says yes. note, below: texts with ``{field}``, as in ``Cell``.
+    head: its title, with fields of a grid's first record. show: the field that is shown, a text with ``{field}``, or a
+    function of the record; None and empty are blank. kind: ``number`` is set to the right; the first ``name`` of a row
+    heads it; ``text`` may be long. style: CSS classes of all cells. styles, marks: those of a cell and of its text, by
+    the field that says yes. after, below, note: texts, as in ``Cell``.
     """
 
     head: str
-    show: str | Show
+    show: str | Callable[[Record], str | None]
     kind: Literal["number", "name", "text"] = "number"
     style: str = ""
     styles: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)
-    note: str = ""
+    after: str = ""
     below: str = ""
+    note: str = ""
 
     def cell(self, record: Record | None) -> Cell:
-        """Of a record, a blank one without it."""
-        shown: Cell | str | None = ""
-        own: Record = record or {}
-        if record is not None and isinstance(self.show, str):
+        """Of a record; a blank one without it."""
+        styles = ["n"] * (self.kind == "number") + [self.style] * bool(self.style)
+        if record is None:
+            return Cell(style=" ".join(styles), kind=self.kind)
+        if isinstance(self.show, str):
             shown = filled(self.show, record) if "{" in self.show else record[self.show]
-        elif record is not None and not isinstance(self.show, str):
+        else:
             shown = self.show(record)
-        cell = shown if isinstance(shown, Cell) else Cell(shown or "")
-        styles, marks = ([name for of, name in by.items() if own.get(of)] for by in (self.styles, self.marks))
-        styles = ["n" if self.kind == "number" else "", self.style, cell.style, *styles]
-        texts = {
-            name: filled(text, record)
-            for name in ("note", "below")
-            if record and (text := getattr(self, name))
-        }
-        mark = " ".join(filter(None, [cell.mark, *marks]))
-        return replace(cell, style=" ".join(filter(None, styles)), mark=mark, kind=self.kind, **texts)
+        styles += [style for of, style in self.styles.items() if record[of]]
+        mark = " ".join(mark for of, mark in self.marks.items() if record[of])
+        texts = (filled(text, record) for text in (self.after, self.below, self.note))
+        return Cell(shown or "", " ".join(styles), mark, *texts, self.kind)
 
 
 @validated(frozen=True, config=STRICT)

@@ -8,7 +8,7 @@ from typing import Any
 from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import ordered, pretty_metric
-from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.layout import Paper
 from prunescope.papers.pie.printed import searches
 from prunescope.papers.results import Inputs, Record, Setup, alike
 from prunescope.papers.wording import count, percent, spread, yes
@@ -46,7 +46,16 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
     for line in alike(records, "dataset, arch, pruner"):
         floor = mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
-            record["noise_floor"] = floor
+            share, mark, verdict = record["share"], record["mark"], record["verdict"]
+            shown = percent(share, 0 if share is not None and share >= 0.0995 else 1)
+            record |= {
+                "noise_floor": floor,
+                "best": mark == "best",
+                "worst": mark == "worst",
+                "open": verdict == "?",
+            }
+            record["shown"] = shown and shown + {"?": " ?", "<": " <"}.get(verdict, "")
+            record["sign"] = shown and {"best": " +", "worst": " −"}.get(mark, "")
     return records
 
 
@@ -155,18 +164,6 @@ def training(inputs: Inputs) -> list[dict[str, Any]]:
             record[f"{name}_searched"] = " to ".join(f"{end:g}" for end in ends if end is not None)
         records.append(record)
     return records
-
-
-def _share(record: Record) -> Cell:
-    share, verdict, mark = record["share"], record["verdict"], record["mark"]
-    if share is None:
-        return Cell(style=mark)
-    return Cell(
-        percent(share, 0 if share >= 0.0995 else 1) + {"?": " ?", "<": " <"}.get(verdict, ""),
-        style=mark,
-        mark="open-verdict" if verdict == "?" else "",
-        after={"best": " +", "worst": " −"}.get(mark, ""),
-    )
 
 
 def _floor_note(inputs: Inputs, records: Sequence[Record]) -> str:

@@ -14,7 +14,7 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import BadFileError, UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import STRICT, Cell
+from prunescope.papers.layout import STRICT
 from prunescope.papers.measured import grouped
 from prunescope.papers.recall.alpha_tests import DEFAULTS as DEFAULT
 from prunescope.papers.recall.alpha_tests import Family
@@ -162,9 +162,9 @@ class PValues:
             sides = [bare(side) if by_level else side for side in line]
             title = sides[0] if self.rows == "level" else " vs ".join(sides)
             for name in names:
-                test = at.get((line, name))
-                p = test.p_corrected if test else None
-                records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
+                records.append(
+                    {**shared, "row": title, "column": label(name), **_outcome(at.get((line, name)))}
+                )
         return records
 
     def _number(self, own: Sequence[Test]) -> str:
@@ -181,6 +181,14 @@ class PValues:
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
 
 
+def _outcome(test: AlphaTest | None) -> dict[str, Any]:
+    """Of a test: ``p`` and how a page shows it."""
+    p = test.p_corrected if test else None
+    shown = "" if test is None else "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    why = test.note if test and p is None else ""
+    return {"p": p, "shown": shown, "why": why, "significant": p is not None and test and test.significant}
+
+
 def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
     """How p-values are corrected, ``within`` what of a table."""
     correction = inputs.study.analysis.correction.capitalize()
@@ -190,10 +198,3 @@ def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
 def bare(compression: Compression) -> str:
     """A compression level where the heading says its kind: ``2``, ``90%``."""
     return compression.text.removeprefix(f"{compression.kind} ")
-
-
-def p_value(record: Record) -> Cell | str:
-    test, p = record["test"], record["p"]
-    if test is None or p is None:
-        return Cell("–", note=test.note) if test else ""
-    return Cell("< 0.001" if p < 0.001 else f"{p:.3f}", "strong" if test.significant else "")
