@@ -80,8 +80,8 @@ class Column:
             shown = self.show(record)
         styles += [style for of, style in self.styles.items() if record[of]]
         mark = " ".join(mark for of, mark in self.marks.items() if record[of])
-        texts = (filled(text, record) for text in (self.after, self.below, self.note))
-        return Cell(shown or "", " ".join(styles), mark, *texts, self.kind)
+        after, below, note = (filled(text, record) for text in (self.after, self.below, self.note))
+        return Cell(shown or "", " ".join(styles), mark, after, below, note, self.kind)
 
 
 @validated(frozen=True, config=STRICT)
