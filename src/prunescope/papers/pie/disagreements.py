@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from prunescope.analysis.pies.table import read_pies
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Record, Results, Setup
+from prunescope.report.audit_files import class_text
 from prunescope.report.disagreements import cut
 
 _COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
@@ -152,11 +153,7 @@ def names(value: Any, classes: Names) -> Names:
     """A label or vote as names of classes; numbers and texts of other tasks as they are written."""
     if isinstance(value, list | tuple):
         return tuple(name for part in value for name in names(part, classes))
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
-        return (classes[value],)
-    if isinstance(value, float):
-        return (f"{value:.4g}",)
-    return () if value is None else (str(value),)
+    return () if value is None else (class_text(value, classes),)
 
 
 def _arrow(rows: Sequence[Record], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:
