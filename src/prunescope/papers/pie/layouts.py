@@ -8,7 +8,8 @@ from typing import Any
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import ordered, pretty_metric
 from prunescope.papers.layout import Paper
-from prunescope.papers.pie.printed import searches
+from prunescope.papers.pie.printed import PAPER, searches
+from prunescope.papers.printed import read_yaml
 from prunescope.papers.results import Inputs, Record, Setup, alike
 from prunescope.papers.wording import count, percent, spread, yes
 
@@ -119,17 +120,11 @@ def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
     return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 
-#: What schedules and criteria are called, in the paper's order; the others follow.
-_SCHEDULES = {
-    ("iterative", "rewind"): "Iterative + Weight Rewinding",
-    ("iterative", "fine-tune"): "Iterative + Fine tuning",
-    ("at-init", "fine-tune"): "At Initialization",
-    ("one-shot", "fine-tune"): "Once after training + Fine tuning",
-    ("one-shot", "rewind"): "Once after training + Weight Rewinding",
-    ("levels", "rewind"): "Levels + Weight Rewinding",
-    ("gradual", "fine-tune"): "At every step",
-}
-_SCORING = ("impact", "magnitude", "random")
+_DECLARED = read_yaml(PAPER, "layouts.yaml", dict[str, Any])
+
+#: What schedules are called, and criteria, in the paper's order; the others follow.
+_SCHEDULES = {(schedule, recovery): words for words, (schedule, recovery) in _DECLARED["schedules"].items()}
+_SCORING = _DECLARED["criteria"]
 
 
 def pruners(inputs: Inputs) -> list[dict[str, Any]]:
