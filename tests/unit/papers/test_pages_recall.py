@@ -344,7 +344,7 @@ OURS = ("alpha", "alpha_across", "balance", "balance_across", "alpha_intervals",
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Drawn]]:
+def drawn(tmp_path_factory: pytest.TempPathFactory, unpainted: None) -> tuple[Path, list[Drawn]]:
     root = tmp_path_factory.mktemp("recall-figures") / "results"
     cells = tree(root, SMALL)
     for family in OURS:
