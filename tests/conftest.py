@@ -127,7 +127,7 @@ def _subnormals_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def unpainted() -> Iterator[None]:
-    """Figures are arranged and have their files, but nothing is painted, which takes most of their time."""
+    """Figures have their axes and files, but nothing is laid out or painted, which takes most of their time."""
     from matplotlib.figure import Figure
 
     def savefig(self: Figure, path: Path, **_: Any) -> None:
@@ -135,6 +135,7 @@ def unpainted() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", savefig)
+        patch.setattr(Figure, "draw_without_rendering", lambda self: None)
         yield
 
 

@@ -15,7 +15,7 @@ from .conftest import Workspace, changed
 
 pytestmark = pytest.mark.workflow
 
-SPACE = {"epochs": {"min": 20, "max": 40}, "lr": {"min": 1e-3, "max": 1e-1}}
+SPACE = {"epochs": {"min": 10, "max": 20}, "lr": {"min": 1e-3, "max": 1e-1}}
 STUDY_TO_TUNE = changed(tune={"evaluations": 4, "seed": 7, "spaces": {"digits": {"lenet5": SPACE}}})
 
 

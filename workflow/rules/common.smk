@@ -67,7 +67,7 @@ VERSION = {
     "cell": 8,
     "tables": 15,
     "figures": 15,
-    "paper": 12,
+    "paper": 13,
     "report": 14,
     "tune": 1,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated as A
 
+from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import Row, Tables
 
 AUDIT_TABLES = Tables()
@@ -15,9 +16,9 @@ AUDIT_TABLES = Tables()
 class Score(Row):
     """Score and flips of each seed."""
 
-    seed: A[int, "seed of the pair of models"]
-    score_dense: A[float | None, "score of the dense model"]
-    score_pruned: A[float | None, "score of the pruned model"]
+    seed: shared.Seed
+    score_dense: shared.SeedDense
+    score_pruned: shared.SeedPruned
     flips: A[int, "examples whose correctness changes"]
 
 
@@ -26,10 +27,10 @@ class Score(Row):
 class OwnScore(Row):
     """Scores of each seed by the data set's own metrics."""
 
-    seed: A[int, "seed of the pair of models"]
+    seed: shared.Seed
     metric: A[str, "metric"]
-    dense: A[float | None, "score of the dense model"]
-    pruned: A[float | None, "score of the pruned model"]
+    dense: shared.SeedDense
+    pruned: shared.SeedPruned
 
 
 @AUDIT_TABLES.add("classes")
@@ -37,7 +38,7 @@ class OwnScore(Row):
 class ClassCount(Row):
     """Examples and PIEs by true class: counts of label occurrences; what pruning does to it, of single-label tasks."""
 
-    class_: A[str, "class"]
+    class_: shared.Class
     n_examples: A[int, "occurrences of the label"]
     share_of_examples: A[float | None, "share of all occurrences"]
     n_pies: A[int, "occurrences in PIEs"]
@@ -46,13 +47,13 @@ class ClassCount(Row):
     recall_pruned: A[float | None, "recall of the pruned models"] = None
     to_wrong: A[int | None, "examples whose answer, of several models the majority's, becomes wrong"] = None
     to_right: A[int | None, "examples whose answer becomes right"] = None
-    p_value: A[float | None, "exact McNemar test that as many become wrong as right"] = None
-    p_corrected: A[float | None, "by Holm's method over the classes"] = None
+    p_value: shared.McNemar = None
+    p_corrected: shared.HolmOfClasses = None
     p_fdr: A[float | None, "by Benjamini and Hochberg's method over the classes"] = None
     pies_p_value: A[
         float | None, "Fisher's exact test that PIEs are as frequent in this class as elsewhere"
     ] = None
-    pies_p_corrected: A[float | None, "by Holm's method over the classes"] = None
+    pies_p_corrected: shared.HolmOfClasses = None
 
 
 @AUDIT_TABLES.add("recall")
@@ -60,8 +61,8 @@ class ClassCount(Row):
 class Recall(Row):
     """Recall and normalized recall balance of each class and seed; single-label tasks."""
 
-    seed: A[int, "seed of the pair of models"]
-    class_: A[str, "class"]
+    seed: shared.Seed
+    class_: shared.Class
     support: A[int, "examples of the class"]
     recall_dense: A[float | None, "recall of the dense model"]
     recall_pruned: A[float | None, "recall of the pruned model"]
@@ -75,7 +76,7 @@ class Recall(Row):
 class SeedAlpha(Row):
     """Accuracy and recall distortion alpha of each seed; single-label tasks."""
 
-    seed: A[int, "seed of the pair of models"]
+    seed: shared.Seed
     accuracy_dense: A[float | None, "accuracy of the dense model"]
     accuracy_pruned: A[float | None, "accuracy of the pruned model"]
     alpha: A[float | None, "slope of the pruned over the dense balances"]
@@ -86,8 +87,8 @@ class SeedAlpha(Row):
 class ClassScore(Row):
     """Precision and F1 of each class and seed; single-label tasks."""
 
-    seed: A[int, "seed of the pair of models"]
-    class_: A[str, "class"]
+    seed: shared.Seed
+    class_: shared.Class
     precision_dense: A[float | None, "precision of the dense model; empty where it never predicts the class"]
     precision_pruned: A[float | None, "precision of the pruned model"]
     f1_dense: A[float | None, "F1 of the dense model"]
@@ -99,19 +100,16 @@ class ClassScore(Row):
 class Certainty(Row):
     """How the models' probabilities differ, from logits: overall and by true class."""
 
-    measure: A[
-        str,
-        "`kl`, `js` (of the pair); `nll`, `brier`, `true_probability`, `margin`, `ece` (of each side); nats",
-    ]
+    measure: shared.Sureness
     class_: A[str | None, "true class; empty: all examples"]
-    scaled: A[bool, "after temperature scaling, each half of the examples by what fits the other"]
+    scaled: shared.Scaled
     n_examples: A[int, "examples"]
-    dense: A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
-    pruned: A[float | None, "of the pruned models"]
-    change: A[float, "pruned - dense; of `kl` and `js` the divergence"]
-    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
-    ci_high: A[float | None, "upper end"]
-    confidence: A[float, "confidence of the interval"]
+    dense: shared.DenseSureness
+    pruned: shared.PrunedSureness
+    change: shared.Divergence
+    ci_low: shared.LowOverBoth
+    ci_high: shared.High
+    confidence: shared.Confidence
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class Bin(Row):
 
     bin: A[int, "1: the least influential examples"]
     n_examples: A[int, "examples in the bin"]
-    n_pies: A[int, "PIEs among them"]
+    n_pies: shared.Pies
     pie_share: A[float | None, "n_pies / n_examples; empty without examples"]
 
 
@@ -141,11 +139,11 @@ class DataMapRow(Row):
     confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
     variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
     n_examples: A[int, "examples in this part of the map"]
-    n_pies: A[int, "PIEs among them"]
-    pie_share: A[float | None, "n_pies / n_examples"]
+    n_pies: shared.Pies
+    pie_share: shared.PieShare
     correctness: A[float, "mean share of epochs at which they are answered right"]
     el2n: A[float | None, "their mean EL2N score"]
-    n_epochs: A[int, "epochs"]
+    n_epochs: A[int, "epochs: early in training, and its end"]
 
 
 @AUDIT_TABLES.add("readability")
@@ -159,7 +157,7 @@ class Readability(Row):
     ratio: A[float | None, "pies / all; empty where a mean is not positive"]
     difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
     ci_low: A[float | None, "lower end of its interval (Welch)"] = None
-    ci_high: A[float | None, "upper end"] = None
+    ci_high: shared.High = None
     p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
     p_corrected: A[float | None, "by Holm's method over the measures"] = None
     n_texts: A[int | None, "texts; empty ones are left out"] = None
@@ -190,8 +188,8 @@ class MatrixRow(Row):
     dense: A[float | None, "mean of the dense model"]
     pruned: A[float | None, "mean of the compressed model"]
     change: A[float | None, "pruned - dense"]
-    ci_low: A[float | None, "lower end of its interval"]
-    ci_high: A[float | None, "upper end"]
+    ci_low: shared.Low
+    ci_high: shared.High
     to_wrong: A[int | None, "examples that become wrong; of metrics that are right or wrong"]
     to_right: A[int | None, "examples that become right"]
     p_value: A[
@@ -216,17 +214,16 @@ class GroupRow(Row):
         float | None,
         "lower end of its interval, simultaneous over all groups; none of fewer than 20 examples",
     ]
-    ci_high: A[float | None, "upper end"]
+    ci_high: shared.High
     to_wrong: A[int, "examples that become wrong, by majority of the seeds"]
     to_right: A[int, "examples that become right"]
     p_value: A[float | None, "exact McNemar test of the two, two-sided"]
     p_corrected: A[float | None, "corrected by Holm's method over all groups"]
 
 
-@AUDIT_TABLES.add("slices")
 @dataclass(frozen=True)
-class SliceRow(Row):
-    """Slices whose examples are harmed beyond the rest: searched on one half of the examples, tested on the other."""
+class Slice(Row):
+    """Examples of a slice, and the harm in it."""
 
     slice: A[str, "what its examples have in common, in words"]
     n_examples: A[int, "examples in the slice, of both halves"]
@@ -241,4 +238,11 @@ class SliceRow(Row):
     n_confirming: A[int, "examples of the slice in the half that confirms"]
     to_wrong: A[int, "those of them that become wrong"]
     to_right: A[int, "those that become right"]
+
+
+@AUDIT_TABLES.add("slices")
+@dataclass(frozen=True)
+class SliceRow(Slice):
+    """Slices whose examples are harmed beyond the rest: searched on one half of the examples, tested on the other."""
+
     model: A[str | None, "compressed model, in a suite"] = None

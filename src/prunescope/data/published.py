@@ -42,6 +42,18 @@ def token_counts(table: DataTable) -> np.ndarray:
     return np.array([count_tokens(*parts) for parts in texts], dtype=np.int64)
 
 
+def summary(tokens: np.ndarray) -> dict[str, float | None]:
+    """``mean``, ``median``, ``min``, ``max``, ``std`` (ddof = 1) and ``p85`` of the tokens of at least one text."""
+    return {
+        "mean": float(tokens.mean()),
+        "median": float(np.median(tokens)),
+        "min": int(tokens.min()),
+        "max": int(tokens.max()),
+        "std": float(tokens.std(ddof=1)) if len(tokens) > 1 else None,
+        "p85": int(np.quantile(tokens, COVERED, method="inverted_cdf")),
+    }
+
+
 def covering_power_of_two(lengths: Sequence[int] | np.ndarray, share: float = COVERED) -> int:
     """The first power of two that is at least as long as ``share`` of the texts (PIE paper, appendix A.2).
 
@@ -57,7 +69,7 @@ def beside_table_7(
 ) -> list[dict[str, Any]]:
     """One row per number of Table 7: ``quantity``, ``published``, ``ours``, ``difference``, ``why``.
 
-    ``tokens``: of the texts of all splits. The standard deviation uses ddof = 1. ``why`` is empty where ours,
+    ``tokens``: of the texts of all splits. ``why`` is empty where ours,
     rounded as the paper rounds, is the printed number; ``difference`` is ours - published.
     """
     printed = dict(zip(SPLITS, paper.counts, strict=True))
@@ -79,16 +91,9 @@ def beside_table_7(
         if same_texts
         else "other texts than the paper's: see the counts"
     )
-    found = {
-        "mean": float(tokens.mean()),
-        "median": float(np.median(tokens)),
-        "min": int(tokens.min()),
-        "max": int(tokens.max()),
-        "std": float(tokens.std(ddof=1)) if len(tokens) > 1 else 0.0,
-        "p85": int(np.quantile(tokens, COVERED, method="inverted_cdf")),
-    }
     rows += [
-        _row(f"tokens: {name}", getattr(paper.lengths, name), value, why) for name, value in found.items()
+        _row(f"tokens: {name}", getattr(paper.lengths, name), value or 0.0, why)
+        for name, value in summary(tokens).items()
     ]
     rule = covering_power_of_two(tokens)
     rows.append(_row("max tokens by the rule", paper.max_tokens, rule, paper.exception or why))

@@ -76,16 +76,9 @@ def rows_by_cell(study: Measured, levels: Mapping[Key, str]) -> Iterator[tables.
     Args:
         levels: the compression level that each cell was pruned to, as its folder is called.
     """
-    for key in study.cells:
-        if key in levels:
-            found = findings(study.part([key.dense, key]))
-            holds, fails = ([n for n, one in found.items() if one.verdict == v] for v in ("holds", "fails"))
-            if holds or fails:
-                yield tables.CellClaims(
-                    *key,
-                    amount=levels[key],
-                    n_hold=len(holds),
-                    n_decided=len(holds) + len(fails),
-                    holds="|".join(holds),
-                    fails="|".join(fails),
-                )
+    for key in (key for key in study.cells if key in levels):
+        found = findings(study.part([key.dense, key]))
+        holds, fails = ([n for n, one in found.items() if one.verdict == v] for v in ("holds", "fails"))
+        if holds or fails:
+            counts = (len(holds), len(holds) + len(fails))
+            yield tables.CellClaims(*key, levels[key], *counts, "|".join(holds), "|".join(fails))

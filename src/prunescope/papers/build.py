@@ -16,10 +16,11 @@ from prunescope.files import atomic_directory, read_json
 from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
 from prunescope.papers.layouts import PAPERS
-from prunescope.papers.pie import browser, disagreements
+from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.layouts import PIE
 from prunescope.papers.printed import PAPERS as TITLES
 from prunescope.papers.results import Inputs, Results
+from prunescope.report import disagreements as browser
 from prunescope.report import page
 from prunescope.report.texts import texts_of_test
 
@@ -80,8 +81,8 @@ def _browse(
     )
     of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
     images = browser.draw_images(found.shown, of_images, data, folder)
-    title, home = study.title or study.name, out / "index.html"
-    text = browser.render(found, images, title=title, home=home, table=out / table.file, where=out / name)
+    places = {"home": out / "index.html", "table": out / table.file, "where": out / name}
+    text = browser.render(found.shown, found.total, images, title=study.title or study.name, **places)
     (folder / name).write_text(text, encoding="utf-8")
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel
@@ -20,11 +19,9 @@ from prunescope.papers.printed import read_yaml
 
 T = TypeVar("T")
 
-Verdict = Literal["holds", "fails", "not measured"]
-
 
 class Finding(NamedTuple):
-    verdict: Verdict
+    verdict: Literal["holds", "fails", "not measured"]
     evidence: str
 
 
@@ -73,13 +70,15 @@ class Claim(NamedTuple):
     def finding(self, study: Measured) -> Finding:
         parts: list[Part] = []
         try:
-            for part in self.check(study):
-                parts += [part] if part else []
+            parts.extend(part for part in self.check(study) if part)
         except NotMeasured:
             texts = (f"needs {self.words.needs}", *(part.text for part in parts))
             return Finding("not measured", "; ".join(texts))
-        holds = all(part.holds is not False for part in parts)
-        return Finding("holds" if holds else "fails", "; ".join(part.text for part in parts))
+        return Finding("holds" if held(parts) else "fails", "; ".join(part.text for part in parts))
+
+
+def held(parts: Iterable[Part]) -> bool:
+    return all(part.holds is not False for part in parts)
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,12 @@ class Claims:
     def findings(self, study: Measured) -> dict[str, Finding]:
         """Of each claim, by id, in the part of the study that the paper speaks of."""
 
-        def part(further: Collection[str]) -> Measured:
+        def part(*further: str) -> Measured:
             pruners = {NO_PRUNER, *self.pruners, *further}
             return study.only(lambda key: study.family(key.arch) in self.families and key.pruner in pruners)
 
-        common = part(())
-        return {
-            claim.id: claim.finding(part(claim.further) if claim.further else common) for claim in self.claims
-        }
+        parts = {tuple(claim.further): part(*claim.further) for claim in self.claims}
+        return {claim.id: claim.finding(parts[tuple(claim.further)]) for claim in self.claims}
 
 
 class Count(NamedTuple):
@@ -122,6 +119,11 @@ class Count(NamedTuple):
 
     yes: int
     total: int
+
+    @classmethod
+    def of(cls, cases: Iterable[bool]) -> Count:
+        known = list(cases)
+        return cls(sum(known), len(known))
 
     def __str__(self) -> str:
         return f"{self.yes} of {self.total}"
@@ -144,11 +146,6 @@ class Count(NamedTuple):
         return self.yes > 0
 
 
-def count(cases: Iterable[bool]) -> Count:
-    known = list(cases)
-    return Count(sum(known), len(known))
-
-
 def tally(
     what: str,
     cases: Mapping[Any, bool] | Iterable[bool],
@@ -166,31 +163,13 @@ def tally(
         NotMeasured: there is no case of what is needed.
     """
     named = cases if isinstance(cases, Mapping) else {}
-    found = count(cases.values() if isinstance(cases, Mapping) else cases)
+    found = Count.of(named.values() if isinstance(cases, Mapping) else cases)
     if not found.total:
         return needs(None) if need else None
-    listed = [name for name, held in named.items() if held is (need is Count.any)]
     notes = [more] if more else []
-    if listed:
+    if listed := [name for name, case in named.items() if case is (need is Count.any)]:
         notes.append(("" if need is Count.any else "not in ") + some(listed, 8))
     return Part(need and need(found), f"{what} in {found} {of}" + (f" ({'; '.join(notes)})" if notes else ""))
-
-
-class Steps(NamedTuple):
-    """Steps between neighbours along curves."""
-
-    rise: int
-    same: int
-    fall: int
-
-    @classmethod
-    def along(cls, curves: Iterable[Collection[float]]) -> Steps:
-        steps = [after - before for curve in curves for before, after in pairwise(curve)]
-        rise, fall = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
-        return cls(rise, len(steps) - rise - fall, fall)
-
-    def __str__(self) -> str:
-        return f"{self.rise} of {sum(self)} steps rise, {self.same} stay equal, {self.fall} fall"
 
 
 def mean(values: Iterable[float]) -> float:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prunescope.analysis.tables.declared import Key
 from prunescope.papers.measured import QUANTITIES, Measured, grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.pins import printed as pins
-from prunescope.papers.printed import UNLIKE, PrintedNumber, numbers
+from prunescope.papers.printed import PAPERS, UNLIKE, PrintedNumber, numbers
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 from prunescope.papers.recall.printed import Cell, PrintedTest
@@ -23,35 +23,31 @@ _RELATION = {"less": "<", "greater": ">", "two-sided": "!="}
 Names = tuple[str | None, str | None]
 
 
-def recall_names(study: Measured, key: Key) -> Names:
-    """By the data set's source and the model's family and depth; by their names where these are not recorded."""
-    return (
-        recall.dataset_name(key.dataset, study.sources.get(key.dataset)),
-        recall.arch_name(key.arch, study.families.get(key.arch), study.depths.get(key.arch)),
-    )
+def names_of(paper: str, study: Measured, key: Key) -> Names:
+    """What a paper calls a cell's data set and model.
 
-
-#: What each paper calls a cell's data set and model, by paper.
-NAMES: dict[str, Callable[[Measured, Key], Names]] = {
-    pie.PAPER: lambda study, key: key[:2],
-    pins.PAPER: lambda study, key: (
-        pins.dataset_name(key.dataset, study.sources.get(key.dataset)),
-        pins.arch_name(key.arch),
-    ),
-    recall.PAPER: recall_names,
-}
+    By the data set's source and, in the recall paper, the model's family and depth; by their names where these are not
+    recorded. The PIE paper's are the study's own.
+    """
+    if paper == pie.PAPER:
+        return key[:2]
+    source = study.sources.get(key.dataset)
+    if paper == pins.PAPER:
+        return pins.dataset_name(key.dataset, source), pins.arch_name(key.arch)
+    arch = recall.arch_name(key.arch, study.families.get(key.arch), study.depths.get(key.arch))
+    return recall.dataset_name(key.dataset, source), arch
 
 
 def published_rows(study: Measured) -> list[Published]:
     """A row per printed number whose cell the study has run, in the papers' order; then the printed tests.
 
-    A cell is the paper's if it has the paper's data set and model (``NAMES``, in whatever case) and pruner, and its
+    A cell is the paper's if it has the paper's data set and model (``names_of``, in whatever case) and pruner, and its
     sparsity or ratio (within ``PrintedNumber.tolerance``; the nearest counts), and the scores measure the same.
     """
     rows: list[Published] = []
     tried = {key[:3] for key in study.cells}
-    for paper, names in NAMES.items():
-        named = [(*names(study, key), key) for key in sorted(study.keys)]
+    for paper in PAPERS:
+        named = [(*names_of(paper, study, key), key) for key in sorted(study.keys)]
         cells = grouped(
             ((dataset.casefold(), arch.casefold(), key.pruner), key)
             for dataset, arch, key in named
@@ -102,14 +98,13 @@ def _rows_of_tests(study: Measured) -> Iterator[Published]:
             for side, key in ((printed.a, ours.a), (printed.b, ours.b))
         )
         against = f"{printed.varied}{sides}".rstrip()
-        significant = None if ours.p_value is None else ours.significant
-        for quantity, theirs, own in (
-            (SIGNIFICANT, printed.significant, significant),
-            (SIGN, printed.sign, ours.sign),
-        ):
-            if theirs is not None:
-                value = None if own is None else float(own)
-                yield _row(recall.PAPER, printed.table, ours.a, quantity + against, float(theirs), value)
+        own = None if ours.p_value is None else float(ours.significant)
+        yield _row(
+            recall.PAPER, printed.table, ours.a, SIGNIFICANT + against, float(printed.significant), own
+        )
+        if printed.sign is not None:
+            own = None if ours.sign is None else float(ours.sign)
+            yield _row(recall.PAPER, printed.table, ours.a, SIGN + against, float(printed.sign), own)
 
 
 def compared_tests(study: Measured) -> list[tuple[PrintedTest, AlphaTest]]:
@@ -134,7 +129,7 @@ def test_rows(study: Measured) -> Iterator[PublishedTest]:
     for printed, ours in compared_tests(study):
         significant = None if ours.p_value is None else ours.significant
         yield PublishedTest(
-            recall.PAPER, printed.table, printed.varied, *ours.cells, printed.alternative, printed.text,
+            recall.PAPER, printed.table, printed.varied, *ours.cells, printed.alternative, printed.p_corrected,
             ours.p_corrected, printed.significant, significant, printed.sign, ours.sign, printed.family_size,
             ours.family_size, ours.n_a, ours.n_b, ours.note,
         )  # fmt: skip
@@ -142,7 +137,7 @@ def test_rows(study: Measured) -> Iterator[PublishedTest]:
 
 def _cell(study: Measured, key: Key) -> Cell | None:
     """The cell of the paper's grid that a cell is; None where it is none."""
-    (dataset, arch), reached = recall_names(study, key), study.ratio(key)
+    (dataset, arch), reached = names_of(recall.PAPER, study, key), study.ratio(key)
     if dataset is None or arch is None or reached is None:
         return None
     near = (ratio for ratio in recall.RATIOS if recall.same_ratio(reached, ratio))

@@ -9,7 +9,7 @@ its records come from, which of their fields name a grid, a row and a column, an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, Literal
@@ -49,28 +49,39 @@ class Cell:
     kind: str = "number"
 
 
-#: How a cell is read from a record.
-Show = Callable[[Record], Cell | str | None]
-
-
 @validated(frozen=True, config=STRICT)
 class Column:
-    """A column of a page's table.
+    """A column of a page's table. Texts may have ``{field}`` for a field of a cell's record.
 
-    head: its title, in which ``{field}`` stands for a field of a grid's first record. show: a record's cell, None or
-    empty for a blank; or the field that is shown, or a text with ``{field}``. kind: ``number`` is set to the right; the
-    first ``name`` of a row heads it; ``text`` may be long. style: CSS classes of all cells.
+    head: its title, with fields of a grid's first record. show: the field that is shown, a text with ``{field}``, or a
+    function of the record; None and empty are blank. kind: ``number`` is set to the right; the first ``name`` of a row
+    heads it; ``text`` may be long. style: CSS classes of all cells. styles, marks: those of a cell and of its text, by
+    the field that says yes. after, below, note: texts, as in ``Cell``.
     """
 
     head: str
-    show: str | Show
+    show: str | Callable[[Record], str | None]
     kind: Literal["number", "name", "text"] = "number"
     style: str = ""
+    styles: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
+    after: str = ""
+    below: str = ""
+    note: str = ""
 
-    def cell(self, record: Record) -> Cell | str | None:
+    def cell(self, record: Record | None) -> Cell:
+        """Of a record; a blank one without it."""
+        styles = ["n"] * (self.kind == "number") + [self.style] * bool(self.style)
+        if record is None:
+            return Cell(style=" ".join(styles), kind=self.kind)
         if isinstance(self.show, str):
-            return filled(self.show, record) if "{" in self.show else record[self.show]
-        return self.show(record)
+            shown = filled(self.show, record) if "{" in self.show else record[self.show]
+        else:
+            shown = self.show(record)
+        styles += [style for of, style in self.styles.items() if record[of]]
+        mark = " ".join(mark for of, mark in self.marks.items() if record[of])
+        after, below, note = (filled(text, record) for text in (self.after, self.below, self.note))
+        return Cell(shown or "", " ".join(styles), mark, after, below, note, self.kind)
 
 
 @validated(frozen=True, config=STRICT)
@@ -208,21 +219,21 @@ class Paper:
         cls,
         name: str,
         has: Callable[[Inputs], bool],
-        functions: Iterable[Callable[..., Any]],
+        functions: Mapping[str, Any],
         shown: Mapping[str, frozenset[str]] | None = None,
     ) -> Paper:
         """Of ``<name>/layouts.yaml``.
 
         Args:
-            functions: what the file calls ``=name``, or ``{=: name}`` with arguments by name (of a class: an object
-                that can be called).
+            functions: by name, what the file calls ``=name`` (or ``_name``), or ``{=: name}`` with arguments by name
+                (of a class: an object that can be called).
             shown: of every figure.
 
         Raises:
             pydantic.ValidationError: a section lacks a field, or has one that there is not.
             KeyError: there is no such function.
         """
-        known = {function.__name__.lstrip("_"): function for function in functions}
+        known = {name.lstrip("_"): function for name, function in functions.items()} | dict(functions)
         value = printed.read_yaml(name, "layouts.yaml", dict[str, Any])
         contents = [
             Table(**_with(known, part)) if "file" in part else Figure(**part, shown=shown or {})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.tables import registry
@@ -30,56 +30,36 @@ _FAMILY_OF_NAME = {"bert": "encoder", "bilstm": "bilstm", "LeNet": "lenet5"}
 
 #: Quantities of a cell, and the table and field they are read from; of weights, the rows of whole models.
 QUANTITIES: dict[str, tuple[type[CellRow], str]] = {
-    "score_mean": (registry.Effectiveness, "mean"),
-    "score_std": (registry.Effectiveness, "std"),
+    **{f"score_{name}": (registry.Effectiveness, name) for name in ("mean", "std")},
     "pie_share": (registry.PieShare, "pie_share"),
     "noise_floor": (registry.PieInterval, "noise_floor"),
     "pie_verdict": (registry.PieInterval, "verdict"),
-    "dense_score_on_pies": (registry.EffectivenessOnPies, "dense"),
-    "pruned_score_on_pies": (registry.EffectivenessOnPies, "pruned"),
-    "ratio": (registry.RecallVariance, "ratio"),
-    "mean_recall_variance": (registry.RecallVariance, "mean_recall_variance"),
-    "alpha": (registry.Alpha, "alpha"),
-    "alpha_ratio": (registry.Alpha, "ratio"),
-    "alpha_accuracy": (registry.Alpha, "accuracy"),
-    "alpha_verdict": (registry.Alpha, "verdict"),
-    "alpha_low": (registry.Alpha, "ci_low"),
-    "alpha_high": (registry.Alpha, "ci_high"),
-    "alpha_null": (registry.Alpha, "alpha_null"),
-    "corrected_low": (registry.Alpha, "corrected_low"),
-    "corrected_high": (registry.Alpha, "corrected_high"),
+    **{f"{side}_score_on_pies": (registry.EffectivenessOnPies, side) for side in ("dense", "pruned")},
+    **{name: (registry.RecallVariance, name) for name in ("ratio", "mean_recall_variance")},
+    **{name: (registry.Alpha, name) for name in ("alpha", "alpha_null", "corrected_low", "corrected_high")},
+    **{f"alpha_{name}": (registry.Alpha, name) for name in ("ratio", "accuracy", "verdict")},
+    **{f"alpha_{end}": (registry.Alpha, f"ci_{end}") for end in ("low", "high")},
+    **{name: (registry.Control, name) for name in ("change_from_control", "alpha_control")},
+    **{f"change_from_control_{end}": (registry.Control, f"ci_{end}") for end in ("low", "high")},
     **{name: (registry.Weights, name) for name in ("rank", "row_gini", "row_gini_random")},
     **{name: (registry.Weights, name) for name in ("megabytes", "megabytes_float32")},
 }
 
 #: Tables with a row per cell and label, whose quantities are called ``<table>.<label>``: fields of label and value.
-LABELLED: dict[type[CellRow], tuple[str, str]] = {
+_LABELLED: dict[type[CellRow], tuple[str, str]] = {
     registry.TaskMetric: ("metric", "mean"),
     registry.Readability: ("measure", "ratio"),
 }
 
-
-class Part(NamedTuple):
-    """A class or an EL2N bin: how many examples it has and how many PIEs."""
-
-    name: str
-    n_examples: int
-    n_pies: int
-
-
-class LossPoint(NamedTuple):
-    """The mean loss of the steps that end with ``step``, over seeds; ``reached``: the sparsity after it."""
-
-    step: int
-    reached: float
-    loss: float
+#: A class or an EL2N bin, with how many examples and PIEs it has.
+Part = ClassCount | registry.El2nBin
 
 
 @dataclass(frozen=True)
 class Measured:
     """A study's results by cell. A quantity that a cell does not have is absent.
 
-    values: of ``QUANTITIES`` and ``LABELLED``, by quantity. ``ratio``: compression as reached.
+    values: of ``QUANTITIES`` and ``<table>.<label>``, by quantity. ``ratio``: compression as reached.
     metrics: what the scores measure.
     classes, bins: of the test split in index order; EL2N bins, least influential first.
     losses: of the steps of gradual pruning, in order.
@@ -91,7 +71,7 @@ class Measured:
     values: Mapping[str, Mapping[Key, Any]] = field(default_factory=dict)
     classes: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
     bins: Mapping[Key, tuple[Part, ...]] = field(default_factory=dict)
-    losses: Mapping[Key, tuple[LossPoint, ...]] = field(default_factory=dict)
+    losses: Mapping[Key, tuple[registry.PruningLoss, ...]] = field(default_factory=dict)
     tests: Sequence[AlphaTest] = ()
     families: Mapping[str, str] = field(default_factory=dict)
     depths: Mapping[str, int] = field(default_factory=dict)
@@ -115,48 +95,42 @@ class Measured:
             settings = ((cell.arch, cell.settings.get("architecture") or {}) for cell in reversed(cells))
             return {arch: of[setting] for arch, of in settings if of.get(setting)}
 
-        by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | set(LABELLED)}
+        by_kind = {kind: rows(kind) for kind in {kind for kind, _ in QUANTITIES.values()} | {*_LABELLED}}
         values: dict[str, dict[Key, Any]] = {
-            name: {
-                key: value
-                for key, row in by_kind[kind]
-                if not getattr(row, "layer", None) and (value := getattr(row, column)) is not None
-            }
+            name: {key: getattr(row, column) for key, row in by_kind[kind] if not getattr(row, "layer", None)}
             for name, (kind, column) in QUANTITIES.items()
         }
-        for kind, (label, column) in LABELLED.items():
+        for kind, (label, column) in _LABELLED.items():
             for key, row in by_kind[kind]:
-                if getattr(row, column) is not None:
-                    name = f"{kind.file}.{getattr(row, label)}"
-                    values.setdefault(name, {})[key] = getattr(row, column)
+                values.setdefault(f"{kind.file}.{getattr(row, label)}", {})[key] = getattr(row, column)
         keys = {cell.folder: cell.key for cell in cells if cell.key is not None}
         return cls(
             metrics={key: row.metric for key, row in rows(registry.Effectiveness)},
-            values=values,
+            values={
+                name: {key: value for key, value in of_cells.items() if value is not None}
+                for name, of_cells in values.items()
+            },
             classes=grouped(
-                (key, Part(row.class_, row.n_examples, row.n_pies))
+                (key, row)
                 for folder, key in keys.items()
                 if key.pruner != NO_PRUNER
                 for row in read_table(folder / "test", ClassCount)
             ),
-            bins=grouped(
-                (key, Part(str(row.bin), row.n_examples, row.n_pies)) for key, row in rows(registry.El2nBin)
-            ),
-            losses=grouped(
-                (key, LossPoint(row.step, row.reached, row.mean)) for key, row in rows(registry.PruningLoss)
-            ),
-            tests=read_tests(
-                read_table(tables, registry.AlphaTest),
-                {"/".join(folder.parts[-4:]): key for folder, key in keys.items()},
-            ),
+            bins=grouped(rows(registry.El2nBin)),
+            losses=grouped(rows(registry.PruningLoss)),
+            tests=read_tests(tables, {"/".join(folder.parts[-4:]): key for folder, key in keys.items()}),
             families=recorded("family"),
             depths=recorded("depth"),
             sources=sources or {},
         )
 
     def __getitem__(self, quantity: str) -> Mapping[Key, Any]:
-        """Values by cell; empty where no cell has the quantity."""
-        return self.values.get(quantity, {})
+        """Values by cell; empty where no cell has the quantity. ``drop``: dense minus pruned score."""
+        return self._drops if quantity == "drop" else self.values.get(quantity, {})
+
+    @cached_property
+    def _drops(self) -> dict[Key, float]:
+        return {k: dense - score for k, score, dense in self.over("score_mean", "dense score_mean")}
 
     @cached_property
     def keys(self) -> tuple[Key, ...]:
@@ -169,6 +143,19 @@ class Measured:
         """Pruned cells, sorted."""
         return sorted(key for key in self.keys if key.pruner != NO_PRUNER)
 
+    def over(
+        self, *quantities: str, where: Callable[[Key], bool] = lambda key: True
+    ) -> list[tuple[Any, ...]]:
+        """``(key, value, ...)`` of every pruned cell that has all of these quantities, sorted.
+
+        A quantity that begins with ``dense `` is that of the cell's dense models.
+        """
+        columns = [(name.startswith("dense "), self[name.removeprefix("dense ")]) for name in quantities]
+        found: Iterable[tuple[Any, ...]] = (
+            (key, *(of.get(key.dense if dense else key) for dense, of in columns)) for key in self.cells
+        )
+        return [row for row in found if None not in row and where(row[0])]
+
     def only(self, keep: Callable[[Key], bool]) -> Measured:
         """The cells that ``keep`` accepts."""
         return self.part([key for key in self.keys if keep(key)])
@@ -179,28 +166,15 @@ class Measured:
         def kept(values: Mapping[Key, T]) -> dict[Key, T]:
             return {key: values[key] for key in keys if key in values}
 
+        by_cell = {name: kept(getattr(self, name)) for name in ("metrics", "classes", "bins", "losses")}
+        values = {name: kept(of_cells) for name, of_cells in self.values.items()}
         known = set(keys)
-        return replace(
-            self,
-            metrics=kept(self.metrics),
-            values={name: kept(of_cells) for name, of_cells in self.values.items()},
-            classes=kept(self.classes),
-            bins=kept(self.bins),
-            losses=kept(self.losses),
-            tests=[test for test in self.tests if {test.a, test.b} <= known],
-        )
+        tests = [test for test in self.tests if {test.a, test.b} <= known]
+        return replace(self, **by_cell, values=values, tests=tests)  # type: ignore[arg-type]
 
     def metric(self, key: Key) -> str | None:
         """What the scores of a cell measure."""
         return self.metrics.get(key) or self.metrics.get(key.dense)
-
-    @cached_property
-    def drops(self) -> dict[Key, float]:
-        """Dense minus pruned score of every pruned cell that has both."""
-        scores = self["score_mean"]
-        return {
-            key: scores[key.dense] - scores[key] for key in self.cells if {key, key.dense} <= scores.keys()
-        }
 
     def ratio(self, key: Key) -> float | None:
         """All parameters over those left, as reached; None where it is not known."""
@@ -225,13 +199,9 @@ class Measured:
     def pairs(self, values: Mapping[Key, float]) -> list[tuple[Key, float, float]]:
         """BERT's key, BERT's and BiLSTM's value at equal data set, pruner and sparsity."""
         archs = sorted({key.arch for key in values if self.role(key.arch) == "BiLSTM"})
-        return [
-            (key, values[key], values[other])
-            for key in sorted(values)
-            if self.role(key.arch) == "BERT"
-            for arch in archs
-            if (other := key._replace(arch=arch)) in values
-        ]
+        berts = (key for key in sorted(values) if self.role(key.arch) == "BERT")
+        both = ((key, key._replace(arch=arch)) for key in berts for arch in archs)
+        return [(key, values[key], values[other]) for key, other in both if other in values]
 
 
 def curves(values: Mapping[Key, float]) -> dict[tuple[str, str, str], list[float]]:

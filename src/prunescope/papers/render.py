@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,18 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
     heads += [Head(label(value), span=span) for value in values]
     if view.stacked:
         rows = [
-            [Cell(column.head, kind="name"), *(_cell(column, known.get(value)) for value in values)]
+            [Cell(column.head, kind="name"), *(column.cell(known.get(value)) for value in values)]
             for known in at
             for column in view.cells
         ]
     else:
         rows = [
-            [_cell(column, line[0]) for column in view.lead]
-            + [_cell(column, known.get(value)) for value in values for column in view.cells]
+            [column.cell(line[0]) for column in view.lead]
+            + [column.cell(known.get(value)) for value in values for column in view.cells]
             for line, known in zip(lines, at, strict=True)
         ]
     for column in view.trail:
-        last = [_cell(column, line[0]) for line in lines]
+        last = [column.cell(line[0]) for line in lines]
         if any(cell.text for cell in last):
             heads.append(_head(column, first))
             rows = [[*row, cell] for row, cell in zip(rows, last, strict=True)]
@@ -73,13 +73,6 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
 
 def _head(column: Column, first: Record) -> Head:
     return Head(filled(column.head, first), column.kind)
-
-
-def _cell(column: Column, record: Record | None) -> Cell:
-    shown = "" if record is None else column.cell(record)
-    cell = shown if isinstance(shown, Cell) else Cell(shown or "")
-    styles = ("n" if column.kind == "number" else "", column.style, cell.style)
-    return replace(cell, style=" ".join(filter(None, styles)), kind=column.kind)
 
 
 def write(csv: Csv, path: Path, records: Sequence[Record]) -> None:

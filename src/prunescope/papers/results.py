@@ -126,26 +126,17 @@ class Results:
         metrics = self.measured.metrics.items()
         return next((metric for key, metric in metrics if key[:2] == setup and metric), "")
 
-    def scores(self, setup: Setup, compression: Compression) -> dict[str, float]:
-        """Mean scores by pruner, of those that have one."""
-        cells = [PrunedCell(*setup, pruner, compression) for pruner in self.pruners(setup)]
-        found = {cell.pruner: self.value("score_mean", cell) for cell in cells}
-        return {pruner: score for pruner, score in found.items() if score is not None}
-
     def records(self, **fields: str) -> list[dict[str, Any]]:
         """A record for every pruner at every compression level of each setup.
 
         Args:
             fields: the quantity of a field, by name; what starts with ``dense_`` is of the setup's dense models.
         """
-
-        def value(cell: PrunedCell, name: str, quantity: str) -> Any:
-            dense = name.startswith("dense_")
-            return self.of_dense(quantity, cell.setup) if dense else self.value(quantity, cell)
-
+        dense = {name for name in fields if name.startswith("dense_")}
         return [
             {"cell": cell, "setup": setup, "metric": self.metric(setup), **cell._asdict()}
-            | {name: value(cell, name, quantity) for name, quantity in fields.items()}
+            | {name: self.of_dense(fields[name], setup) for name in dense}
+            | {name: self.value(fields[name], cell) for name in fields.keys() - dense}
             for setup in self.setups
             for cell in self.crossed(setup)
         ]

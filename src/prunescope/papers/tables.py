@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated as A
 
+from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import CellRow, Row, Tables
 
 TABLES = Tables()
@@ -15,8 +16,8 @@ TABLES = Tables()
 class Published(Row):
     """A row per printed number of a paper whose cell the study has run: ours beside it, fractions, never percent."""
 
-    paper: A[str, "paper"]
-    table: A[str, "its table"]
+    paper: shared.Paper
+    table: shared.PaperTable
     dataset: A[str, "data set, as the study names it"]
     arch: A[str, "architecture, as the study names it"]
     pruner: A[str, "pruner; `none`: the dense models"]
@@ -35,11 +36,11 @@ class Published(Row):
 class PublishedTest(Row):
     """A row per hypothesis test of the recall paper (Tables 1-9) that the study has made too."""
 
-    paper: A[str, "paper"]
-    table: A[str, "its table"]
-    varied: A[str, "what differs between a and b"]
-    cell_a: A[str, "folder of a below `cells/`"]
-    cell_b: A[str, "folder of b"]
+    paper: shared.Paper
+    table: shared.PaperTable
+    varied: shared.Varied
+    cell_a: shared.CellA
+    cell_b: shared.CellB
     alternative: A[str, "of mean alpha of a against b"]
     published_p: A[str, "corrected p-value as printed"]
     ours_p: A[float | None, "ours, corrected within our family"]

@@ -12,17 +12,26 @@ from prunescope.analysis.tables.registry import Control
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, remove, write_text
-from prunescope.papers import report_page as papers_page
-from prunescope.papers.report_comparison import section as against_section
 from prunescope.report import page
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test
 from prunescope.report.texts import texts_of_test
-from prunescope.site import cell_page, classes_page, controls, data_page, explorer, grid, often, overview
+from prunescope.site import (
+    cell_page,
+    classes_page,
+    controls,
+    data_page,
+    explorer,
+    grid,
+    often,
+    overview,
+    papers_page,
+)
 from prunescope.site.cell_page import Shown
 from prunescope.site.findings import CellNumbers
 from prunescope.site.inputs import Site, gather
 from prunescope.site.often import Tally
+from prunescope.site.papers_section import section as against_section
 from prunescope.site.state import Live, counted, key_of
 
 #: The folder below the results that holds the pages of an unfinished study, until those of the whole one are there.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.el2n import bin_of
-from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
-from prunescope.errors import BadFileError, UserError
+from prunescope.analysis.pies.table import Pies, read_pies
+from prunescope.errors import UserError
 from prunescope.report.audit_files import class_text
 
 _SIDES = ("dense_vote", "pruned_vote")
@@ -84,23 +83,22 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
     parts: list[tuple[np.ndarray, ...]] = []
     for number, path in enumerate(tables):
         try:
-            pies, said = _pies(path)
+            pies = read_pies(path, _COLUMNS)
         except UserError as error:
             problems.append(str(error))
             continue
-        has_classes = said.get("task") not in WITHOUT_CLASSES
-        classes = [str(name) for name in said.get("classes") or []]
-        example = pies["example"].to_numpy(zero_copy_only=False).astype(np.int64)
-        label, *votes = (codes.column(pies[name], classes) for name in ("label", *_SIDES))
+        has_classes, of = pies.has_classes, {name: _flat(pies.table[name]) for name in _COLUMNS}
+        example = of["example"].to_numpy(zero_copy_only=False).astype(np.int64)
+        label, *votes = (codes.column(of[name], pies.classes) for name in ("label", *_SIDES))
         parts.append(
             (
                 example,
                 np.full(len(example), number, dtype=np.int64),
                 label,
                 *votes,
-                *(_percent(pies[name]) for name in ("dense_agreement", "pruned_agreement")),
+                *(_percent(of[name]) for name in ("dense_agreement", "pruned_agreement")),
                 *(
-                    vote == label if has_classes else _right(pies["label"], pies[name], said)
+                    vote == label if has_classes else _right(pies, name)
                     for name, vote in zip(_SIDES, votes, strict=True)
                 ),
             )
@@ -119,29 +117,10 @@ def read_votes(tables: Sequence[Path], problems: list[str]) -> Votes:
     )
 
 
-def _right(label: Any, vote: Any, said: Mapping[str, Any]) -> np.ndarray:
-    """Whether each vote is the label, from two columns and the metadata of their table."""
-    task, tolerance = str(said.get("task")), said.get("tolerance")
-    pairs = zip(label.to_pylist(), vote.to_pylist(), strict=True)
-    return np.array([is_right(task, true, made, tolerance) for true, made in pairs], dtype=bool)
-
-
-def _pies(path: Path) -> tuple[Any, Mapping[str, Any]]:
-    """The PIEs' columns, and the table's metadata."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.ParquetFile(path).read(columns=list(_COLUMNS))
-        said = dict(json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")))
-        kept = table.filter(pc.fill_null(table["is_pie"], False)).combine_chunks()
-        return {name: _flat(kept[name]) for name in _COLUMNS}, said
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise BadFileError(path, f"not a table of votes ({reason})") from None
+def _right(pies: Pies, side: str) -> np.ndarray:
+    """Whether each vote of a side is the label."""
+    pairs = zip(pies.table["label"].to_pylist(), pies.table[side].to_pylist(), strict=True)
+    return np.array([pies.right(label, vote) for label, vote in pairs], dtype=bool)
 
 
 def _flat(column: Any) -> Any:

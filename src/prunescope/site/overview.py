@@ -16,10 +16,9 @@ from prunescope.analysis.ttests import holm
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
 from prunescope.errors import UserError
-from prunescope.papers import report_comparison as against_papers
 from prunescope.report import page, svg
 from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
-from prunescope.site import controls, data_page, state
+from prunescope.site import controls, data_page, papers_section, state
 from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, payers
 from prunescope.site.inputs import Site
 from prunescope.site.state import key_of
@@ -492,7 +491,7 @@ def _noise(site: Site) -> Card | None:
 def _papers(site: Site) -> Card | None:
     """How the study compares with the papers, in a sentence."""
     try:
-        found = against_papers.section(site.tables, site.out)
+        found = papers_section.section(site.tables, site.out)
     except (UserError, KeyError, ValueError):
         # The page of the papers, written before this one, has reported it.
         return None

@@ -17,7 +17,7 @@ from prunescope.analysis.tables.registry import PruningLoss
 from prunescope.analysis.tables.results import StudyResults
 from prunescope.errors import UserError
 from prunescope.papers.claims import Finding
-from prunescope.papers.measured import LossPoint, Measured
+from prunescope.papers.measured import Measured
 from prunescope.papers.pins.claims import CLAIMS
 
 
@@ -81,7 +81,10 @@ def study(curves: dict[str, list[float]], *, steps: tuple[int, ...] = (2, 4, 6))
     reached = (0.0, 0.5, 0.8)
     return Measured(
         losses={
-            Key(name.split()[0], "enc", name.split()[1], 0.8): tuple(map(LossPoint, steps, reached, losses))
+            (key := Key(name.split()[0], "enc", name.split()[1], 0.8)): tuple(
+                PruningLoss(*key, step, sparsity, loss, None, 1)
+                for step, sparsity, loss in zip(steps, reached, losses, strict=True)
+            )
             for name, losses in curves.items()
         },
         families={"enc": "encoder"},

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
+from prunescope.analysis.audit_tables import ClassCount
 from prunescope.analysis.tables.declared import Key
 from prunescope.papers.against_papers import CLAIMS as ALL
 from prunescope.papers.against_papers import claim_rows
@@ -56,7 +57,7 @@ def on_pies(
 
 def parts(counts: list[tuple[int, int]]) -> tuple[Part, ...]:
     """examples, PIEs"""
-    return tuple(Part(str(i), *pair) for i, pair in enumerate(counts))
+    return tuple(ClassCount(str(i), n, None, pies, None) for i, (n, pies) in enumerate(counts))
 
 
 def bins(values: Mapping[str, list[int]], size: int = 10) -> Measured:

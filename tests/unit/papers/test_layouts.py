@@ -11,7 +11,7 @@ from tests.support.printed_pages import Page
 
 from prunescope.config.compression import Compression
 from prunescope.papers import build, layouts, render
-from prunescope.papers.layout import Cell, Column, Csv, Figure, Paper, Table, View
+from prunescope.papers.layout import Column, Csv, Figure, Paper, Table, View
 from prunescope.papers.results import Record
 
 HALF, MOST = Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)
@@ -21,7 +21,7 @@ RECORDS: list[Record] = [
     {"pruner": "RP", "arch": "a", "compression": MOST, "share": None, "mark": ""},
     {"pruner": "MP", "arch": "b", "compression": HALF, "share": 0.5, "mark": ""},
 ]
-SHARE = Column("share", lambda r: r["share"] and Cell(str(r["share"]), "strong" if r["mark"] else ""))
+SHARE = Column("share", lambda r: r["share"] and str(r["share"]), styles={"mark": "strong"})
 PRUNER = Column("pruner", lambda r: r["pruner"], "name")
 VIEW = View([PRUNER], row="pruner", grid="arch", column="compression", cells=[SHARE])
 

@@ -17,7 +17,7 @@ from tests.support.recall_cells import SIZES, Drawn, draw, variance
 from prunescope.analysis.alpha.cells import read_alpha_cell
 from prunescope.analysis.alpha.tests import alpha_test_rows
 from prunescope.analysis.tables.declared import write_table
-from prunescope.analysis.tables.registry import AlphaTest
+from prunescope.analysis.tables.registry import AlphaTest, Control
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.config.study import Study
@@ -260,6 +260,30 @@ def test_a_ladder_and_channels_have_the_papers_numbers(tmp_path: Path) -> None:
     text = Page(folder / "index.html").text
     assert "Table 12. LTH on cifar10 · resnet56" in text
     assert "the study has no" not in text
+    assert "control" not in text
+
+
+def test_controls_stand_beside_the_cells_that_have_them(tmp_path: Path) -> None:
+    cells = tree(tmp_path, {("cifar10", "resnet56"): {"LTH": RATIOS[:2], "CHIP": RATIOS[:1]}})
+    rows = [row for row in table(tmp_path / "tables" / "alpha.csv") if row["pruner"] == "LTH"]
+    sparsity = float(rows[-1]["sparsity"])
+    control = Control(
+        "cifar10", "resnet56", "LTH", sparsity, "accuracy", 0.01, -0.02, -0.03, -0.004, 5, 0.987
+    )
+    write_table(tmp_path / "tables", Control, [control])
+    folder = print_papers(tmp_path, settings_of({("cifar10", "resnet56"): {"MP": RATIOS[:2]}}), cells)
+    page = Page(folder / "index.html")
+    assert "Control: models that train exactly so and are not pruned; differences are by seed." in page.text
+    ends = [[text for _, text in row][-2:] for row in page.rows if len(row) == 8]
+    assert ends == [
+        ["accuracy − control", "α of control"],
+        ["", ""],
+        ["", ""],
+        ["−0.020 (−0.030 to −0.004)", "0.987"],
+    ]
+    # CHIP has none: no columns for them, and no new ones in the file.
+    assert [len(row) for row in page.rows if [text for _, text in row][:2] == ["dense", "1.00"]] == [8, 6]
+    assert "control" not in (folder / "table-12-13-accuracy-alpha.csv").read_text(encoding="utf-8")
 
 
 def test_page_shows_what_the_files_hold(printed: tuple[Path, list[Drawn]]) -> None:
@@ -320,7 +344,7 @@ OURS = ("alpha", "alpha_across", "balance", "balance_across", "alpha_intervals",
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Drawn]]:
+def drawn(tmp_path_factory: pytest.TempPathFactory, unpainted: None) -> tuple[Path, list[Drawn]]:
     root = tmp_path_factory.mktemp("recall-figures") / "results"
     cells = tree(root, SMALL)
     for family in OURS:

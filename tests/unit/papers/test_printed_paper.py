@@ -20,9 +20,9 @@ from prunescope.errors import UserError
 from prunescope.figures.drawing import draw
 from prunescope.papers.build import build
 from prunescope.papers.layouts import FILES
-from prunescope.papers.pie import browser
-from prunescope.papers.pie.disagreements import MOST_CHARACTERS
 from prunescope.papers.results import PrunedCell, Results, Setup
+from prunescope.report import disagreements as browser
+from prunescope.report.disagreements import MOST_CHARACTERS
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 
@@ -319,7 +319,6 @@ def test_cells_are_found_by_what_was_asked_for(tmp_path: Path) -> None:
     assert results.setups == [setup]
     assert results.pruners(setup) == ["IIBP-FT", "MP-AI", "RP-AI"]
     assert results.compressions(setup) == [Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)]
-    assert results.scores(setup, Compression.of_sparsity(0.9)) == {"IIBP-FT": 0.6, "MP-AI": 0.65}
     missing = PrunedCell(*setup, "RP-AI", Compression.of_sparsity(0.9))
     assert missing in results.cells
     assert missing not in results.found

@@ -105,7 +105,7 @@ def test_tests() -> None:
 
     def one(table: str, a: Cell, b: Cell) -> tuple[float, str, bool, int | None]:
         test = by_sides[table, a, b]
-        return (test.p, test.text, test.significant, test.sign)
+        return (test.p, test.p_corrected, test.significant, test.sign)
 
     net = ("CIFAR-10", "ResNet-56")
     assert one("4", Cell(*net, "RP", 2), Cell(*net, "RP", 4)) == (0.034, "0.034", True, -1)
@@ -127,7 +127,7 @@ def test_columns_printed_twice_agree() -> None:
     values: dict[tuple[Cell, Cell], set[str]] = {}
     for test in recall.tests():
         if test.varied == "ratio":
-            values.setdefault((test.a, test.b), set()).add(test.text)
+            values.setdefault((test.a, test.b), set()).add(test.p_corrected)
     assert len(values) == 72 - 4 * 3  # ResNet-56 with MP three times, with UP twice
     assert all(len(texts) == 1 for texts in values.values())
 
@@ -187,7 +187,7 @@ def test_equal_to_the_transcriptions() -> None:
             f"t={place.ratio:g}" if test.varied == "ratio" else getattr(place, test.varied)
             for place in (test.a, test.b)
         )
-        ours.append((test.table, test.text, test.p, a, b))
+        ours.append((test.table, test.p_corrected, test.p, a, b))
         # Column and fixed settings, in whatever words, name only what both sides have.
         for place in (test.a, test.b):
             names = {place.dataset, place.arch, place.pruner, f"t={place.ratio:g}"}

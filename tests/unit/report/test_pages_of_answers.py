@@ -15,12 +15,12 @@ from prunescope.analysis.tables.cell import CellResults
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
 from prunescope.papers.pie import disagreements
-from prunescope.papers.pie.browser import payload
 from prunescope.papers.results import PrunedCell, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
+from prunescope.report.disagreements import payload
 from prunescope.site import explorer, overview
 from prunescope.site.findings import CellNumbers, payers
 
@@ -161,7 +161,7 @@ def test_the_papers_table_of_disagreements_knows_right_votes(tmp_path: Path, tas
     cell = PrunedCell("made", "net", "MP", Compression.parse("sparsity-900permille"))
     results = Results(frozenset({cell}), {cell: CellResults(tmp_path, [], {})}, order=(cell.setup,))
     found = disagreements.write(results, lambda _: None, tmp_path / "table.parquet", most=100)
-    page = payload(found)
+    page = payload(found.shown)
     assert page["classless"] == ([] if task == "tokens" else ["made"])
     right = {row[1]: (bool(row[8]), bool(row[9])) for row in page["rows"]}
     assert right == {pie.example: (pie.dense_right, pie.pruned_right) for pie in AuditFiles(folder).pies}

@@ -20,8 +20,8 @@ from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.papers.build import build as build_paper
-from prunescope.papers.pie import browser
 from prunescope.report import contact_sheet
+from prunescope.report import disagreements as browser
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test, levels, png, tiled
 from prunescope.site import often

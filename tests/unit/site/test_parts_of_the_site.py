@@ -11,10 +11,9 @@ import pytest
 
 from prunescope.config.compression import Compression
 from prunescope.figures.drawing import draw_all
-from prunescope.papers import report_page as papers_page
 from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
-from prunescope.site import grid, overview, state
+from prunescope.site import grid, overview, papers_page, state
 from prunescope.site.build import build
 from prunescope.site.findings import CellNumbers, Part, payers
 from prunescope.site.state import ModelsFile, key_of

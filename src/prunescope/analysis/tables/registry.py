@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated as A
 
 from prunescope.analysis import audit_tables
+from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import CellRow, Row, Tables
 
 TABLES = Tables()
@@ -24,7 +25,7 @@ class Effectiveness(CellRow):
     """Test score of the dense and the pruned models."""
 
     metric: A[str, "what the score measures: the data set's leading metric, else the task's score"]
-    mean: A[float | None, "mean score over seeds"]
+    mean: shared.MeanScore
     std: A[float | None, "standard deviation over seeds (n - 1); empty with one seed"]
     n_seeds: A[int, "seeds that have the score"]
 
@@ -40,14 +41,14 @@ class TaskMetric(Effectiveness):
 class Control(CellRow):
     """Change of the test score from the dense model, and from the control, which trains alike and is not pruned."""
 
-    metric: A[str, "as in `effectiveness`"]
+    metric: shared.Metric
     change_from_dense: A[float | None, "mean over seeds of pruned minus dense score"]
     change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
     ci_low: A[
         float | None,
         "lower end of the interval of `change_from_control`, at least -1 or -2; empty with one seed",
     ]
-    ci_high: A[float | None, "upper end"]
+    ci_high: shared.High
     n_seeds: A[int, "seeds that have all three scores"]
     alpha_control: A[float | None, "mean alpha between dense models and controls of the same seed"] = None
 
@@ -59,7 +60,7 @@ class PieShare(CellRow):
 
     n_examples: A[int | None, "test examples"]
     n_pies: A[int | None, "PIEs among them"]
-    pie_share: A[float | None, "n_pies / n_examples"]
+    pie_share: shared.PieShare
 
 
 @TABLES.add("effectiveness_on_pies", f"{_PER_CELL}:effectiveness_on_pies")
@@ -67,9 +68,9 @@ class PieShare(CellRow):
 class EffectivenessOnPies(CellRow):
     """Test score on the PIEs alone."""
 
-    metric: A[str, "as in `effectiveness`"]
+    metric: shared.Metric
     dense: A[float | None, "mean score of the dense models; empty without PIEs"]
-    pruned: A[float | None, "mean score of the pruned models"]
+    pruned: shared.PrunedScore
     n_pies: A[int | None, "PIEs"]
     n_seeds: A[int | None, "seeds of which both models have a score on the PIEs"] = None
 
@@ -82,17 +83,8 @@ class El2nBin(audit_tables.Bin, CellRow):
 
 @TABLES.add("data_map", f"{_PER_CELL}:data_map")
 @dataclass(frozen=True)
-class DataMap(CellRow):
+class DataMap(audit_tables.DataMapRow, CellRow):
     """PIEs of the training split on the data map of the dense models (Swayamdipta et al. 2020)."""
-
-    confidence: A[float, "lower end: mean probability of what is true, over epochs and seeds; a tenth wide"]
-    variability: A[float, "lower end: its standard deviation over epochs, mean over seeds; a twentieth wide"]
-    n_examples: A[int, "training examples in this part of the map"]
-    n_pies: A[int, "PIEs among them"]
-    pie_share: A[float | None, "n_pies / n_examples"]
-    correctness: A[float, "mean share of epochs at which they are answered right"]
-    el2n: A[float | None, "their mean EL2N score"]
-    n_epochs: A[int, "epochs: early in training, and its end"]
 
 
 @TABLES.add("readability", f"{_PER_CELL}:readability_rows")
@@ -108,11 +100,11 @@ class Alpha(CellRow):
 
     ratio: A[float | None, "compression ratio reached: all parameters over those left"]
     alpha: A[float | None, "mean over seeds; above 1, differences in recall grow"]
-    ci_low: A[float | None, "lower end of its interval"]
-    ci_high: A[float | None, "upper end"]
-    confidence: A[float | None, "confidence of the interval"]
+    ci_low: shared.Low
+    ci_high: shared.High
+    confidence: shared.KnownConfidence
     verdict: A[str, "`>`: whole interval above 1, `<`: below 1, `?`: includes 1"]
-    accuracy: A[float | None, "mean score of the pruned models"]
+    accuracy: shared.PrunedScore
     n_seeds: A[int, "seeds that have an alpha"]
     alpha_null: A[
         float | None, "mean alpha between dense models of different seeds, where nothing is pruned"
@@ -121,7 +113,7 @@ class Alpha(CellRow):
     corrected_low: A[float | None, "lower end of its interval over seeds and examples; empty: no bound"] = (
         None
     )
-    corrected_high: A[float | None, "upper end"] = None
+    corrected_high: shared.High = None
     corrected_verdict: A[str | None, "as `verdict`, of this interval"] = None
     alpha_control: A[
         float | None, "mean alpha between dense models and controls of the same seed, where nothing is pruned"
@@ -134,7 +126,7 @@ class AlphaTest(Row):
     """Hypothesis tests between the alphas of two cells (recall paper, section 6.2), corrected within families."""
 
     family: A[str, "tests that are corrected together"]
-    varied: A[str, "what differs between a and b"]
+    varied: shared.Varied
     fixed: A[str, "what both share"]
     a: A[str, "first side, as `varied` names it"]
     b: A[str, "second side"]
@@ -151,18 +143,18 @@ class AlphaTest(Row):
     mean_a: A[float | None, "mean alpha of a"]
     mean_b: A[float | None, "mean alpha of b"]
     mean_difference: A[float | None, "mean_a - mean_b"]
-    difference_low: A[float | None, "lower end of its interval"]
-    difference_high: A[float | None, "upper end"]
+    difference_low: shared.Low
+    difference_high: shared.High
     effect: A[str, "`d_z` (paired) or `hedges_g`"]
     effect_size: A[float | None, "effect size of a - b"]
-    effect_low: A[float | None, "lower end of its interval"]
-    effect_high: A[float | None, "upper end"]
+    effect_low: shared.Low
+    effect_high: shared.High
     confidence: A[float, "confidence of both intervals"]
     n_a: A[int, "models of a that entered"]
     n_b: A[int, "models of b that entered"]
     n_dropped: A[int, "models left out: missing, diverged, without alpha, or without a partner"]
-    cell_a: A[str, "folder of a below `cells/`"]
-    cell_b: A[str, "folder of b"]
+    cell_a: shared.CellA
+    cell_b: shared.CellB
     note: A[str, "why there is no test or no interval"]
 
 
@@ -171,11 +163,11 @@ class AlphaTest(Row):
 class AlphaVariant(CellRow):
     """Alpha with precision or F1 instead of recall (recall paper, section 4)."""
 
-    ratio: A[float | None, "compression ratio reached"]
+    ratio: shared.Ratio
     measure: A[str, "`recall`, `precision` or `f1`"]
     alpha: A[float | None, "mean over seeds"]
-    ci_low: A[float | None, "lower end of its interval"]
-    ci_high: A[float | None, "upper end"]
+    ci_low: shared.Low
+    ci_high: shared.High
     n_seeds: A[int, "seeds that have a value"]
 
 
@@ -184,7 +176,7 @@ class AlphaVariant(CellRow):
 class Intensification(CellRow):
     """One slope over all models, and intensification ratios (recall paper, appendix G)."""
 
-    ratio: A[float | None, "compression ratio reached"]
+    ratio: shared.Ratio
     pooled_alpha: A[float | None, "slope over the classes of all models together"]
     pooled_r2: A[float | None, "its coefficient of determination"]
     alpha_mean: A[float | None, "mean of the models' own alphas"]
@@ -192,7 +184,7 @@ class Intensification(CellRow):
     alpha_min: A[float | None, "the smallest"]
     alpha_max: A[float | None, "the largest"]
     intensification_mean: A[float | None, "pruned over dense balance, mean over classes, then over models"]
-    intensification_std: A[float | None, "standard deviation over models"]
+    intensification_std: shared.StdOfModels
     intensification_min: A[float | None, "smallest model mean"]
     intensification_max: A[float | None, "largest model mean"]
     n_seeds: A[int, "models with an alpha"]
@@ -206,7 +198,7 @@ class RecallVariance(CellRow):
 
     ratio: A[float | None, "compression ratio reached; 1: dense"]
     mean_recall_variance: A[float | None, "variance over the classes of one model (n - 1), mean over models"]
-    n_seeds: A[int, "models"]
+    n_seeds: shared.Models
 
 
 @TABLES.add("pruning_loss", "prunescope.analysis.pruning_loss:rows")
@@ -217,8 +209,8 @@ class PruningLoss(CellRow):
     step: A[int, "last training step of the point"]
     reached: A[float, "sparsity after the step"]
     mean: A[float, "mean loss of the steps since the point before, over seeds"]
-    std: A[float | None, "standard deviation over seeds"]
-    n_seeds: A[int, "models"]
+    std: shared.StdOfSeeds
+    n_seeds: shared.Models
 
 
 @TABLES.add("layer_collapse", "prunescope.analysis.layer_collapse:rows")
@@ -229,7 +221,7 @@ class LayerCollapse(CellRow):
     layer: A[str, "name of the weight"]
     n_weights: A[int, "number of its weights"]
     n_collapsed: A[int, "models in which all of them are zero"]
-    n_seeds: A[int, "models"]
+    n_seeds: shared.Models
 
 
 @TABLES.add("objectives", "prunescope.analysis.objectives:rows")
@@ -239,12 +231,12 @@ class Objective(CellRow):
 
     base: A[str, "the shortest name of the pruners that are compared"]
     objective: A[str, "`task`, `distilled` or `self-regularized`"]
-    metric: A[str, "as in `effectiveness`"]
-    mean: A[float | None, "mean score over seeds"]
-    std: A[float | None, "standard deviation over seeds"]
+    metric: shared.Metric
+    mean: shared.MeanScore
+    std: shared.StdOfSeeds
     ci_low: A[float | None, "lower end of the interval of the mean"]
-    ci_high: A[float | None, "upper end"]
-    confidence: A[float, "confidence of the interval"]
+    ci_high: shared.High
+    confidence: shared.Confidence
     n_seeds: A[int, "seeds"]
     published: A[float | None, "score printed in Table 6 for the same cell"]
 
@@ -254,7 +246,7 @@ class Objective(CellRow):
 class WhoPays(CellRow):
     """Whether two pruners share their PIEs: each against the one that prunes by magnitude."""
 
-    reference: A[str, "pruner that the row compares with"]
+    reference: shared.Reference
     n_examples: A[int, "test examples"]
     n_pies_reference: A[int, "PIEs under the reference"]
     n_pies: A[int, "PIEs under this pruner"]
@@ -268,58 +260,32 @@ class WhoPays(CellRow):
 class WhoPaysClass(CellRow):
     """Changes of recall by class under two pruners, pruned minus dense."""
 
-    reference: A[str, "pruner that the row compares with"]
-    class_: A[str, "class"]
+    reference: shared.Reference
+    class_: shared.Class
     support: A[int, "test examples of the class"]
     change_reference: A[float | None, "mean change under the reference"]
-    change_reference_low: A[float | None, "lower end of its interval"]
-    change_reference_high: A[float | None, "upper end"]
+    change_reference_low: shared.Low
+    change_reference_high: shared.High
     change: A[float | None, "mean change under this pruner"]
-    change_low: A[float | None, "lower end of its interval"]
-    change_high: A[float | None, "upper end"]
+    change_low: shared.Low
+    change_high: shared.High
     difference: A[float | None, "change - change_reference, paired by seed"]
-    difference_low: A[float | None, "lower end of its interval"]
-    difference_high: A[float | None, "upper end"]
+    difference_low: shared.Low
+    difference_high: shared.High
     confidence: A[float, "confidence of the intervals"]
     n_seeds: A[int, "seeds that both pruners have"]
 
 
 @TABLES.add("groups", f"{_PER_CELL}:groups")
 @dataclass(frozen=True)
-class Group(CellRow):
+class Group(audit_tables.GroupRow, CellRow):
     """Score, its change and harm by group, for data sets whose settings name `groups`."""
-
-    column: A[str, "column of the groups; of pairs, two columns"]
-    group: A[str, "value; of pairs, two values"]
-    n_examples: A[int, "test examples in the group"]
-    score_dense: A[float | None, "share right of the dense models, mean over seeds"]
-    score_pruned: A[float | None, "the same of the pruned models"]
-    change: A[float | None, "score_pruned - score_dense"]
-    ci_low: A[float | None, "lower end of its interval, simultaneous over all groups of the cell"]
-    ci_high: A[float | None, "upper end"]
-    to_wrong: A[int, "examples that become wrong, by majority of the seeds"]
-    to_right: A[int, "examples that become right"]
-    p_value: A[float | None, "exact McNemar test of the two, two-sided"]
-    p_corrected: A[float | None, "corrected by Holm's method over all groups of the cell"]
 
 
 @TABLES.add("slices", f"{_PER_CELL}:slices")
 @dataclass(frozen=True)
-class Slice(CellRow):
+class Slice(audit_tables.Slice, CellRow):
     """Slices of the test examples that are harmed beyond the rest: searched on one half, tested on the other."""
-
-    slice: A[str, "what its examples have in common, in words"]
-    n_examples: A[int, "examples in the slice, of both halves"]
-    harm: A[
-        float,
-        "share that become wrong less share that become right, by majority of the seeds; half that tests",
-    ]
-    harm_elsewhere: A[float, "the same of all other examples of that half"]
-    p_value: A[float, "one-sided Welch test that harm is no larger in the slice than elsewhere"]
-    p_corrected: A[float, "corrected by Holm's method over all slices tested in the cell"]
-    n_confirming: A[int, "examples of the slice in the half that tests"]
-    to_wrong: A[int, "those of them that become wrong"]
-    to_right: A[int, "those that become right"]
 
 
 @TABLES.add("changes", f"{_PER_CELL}:changes")
@@ -327,16 +293,16 @@ class Slice(CellRow):
 class Change(CellRow):
     """What pruning does to the test score, and whether more answers become wrong than right."""
 
-    metric: A[str, "as in `effectiveness`"]
+    metric: shared.Metric
     change: A[float | None, "pruned - dense score, mean over seeds"]
-    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
-    ci_high: A[float | None, "upper end"]
-    confidence: A[float | None, "confidence of the interval"]
+    ci_low: shared.LowOverBoth
+    ci_high: shared.High
+    confidence: shared.KnownConfidence
     detectable: A[float | None, "change that a test at 5 % would find in four of five samples"]
     to_wrong: A[int | None, "examples whose majority vote becomes wrong"]
     to_right: A[int | None, "examples whose majority vote becomes right"]
-    p_value: A[float | None, "exact McNemar test that as many become wrong as right"]
-    n_seeds: A[int | None, "seeds"]
+    p_value: shared.McNemar
+    n_seeds: shared.Seeds
 
 
 @TABLES.add("certainty", f"{_PER_CELL}:certainty")
@@ -344,17 +310,14 @@ class Change(CellRow):
 class Certainty(CellRow):
     """How the models' probabilities differ over all test examples, from logits."""
 
-    measure: A[
-        str,
-        "`kl`, `js` (of the pair); `nll`, `brier`, `true_probability`, `margin`, `ece` (of each side); nats",
-    ]
-    scaled: A[bool, "after temperature scaling, each half of the examples by what fits the other"]
-    dense: A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
-    pruned: A[float | None, "of the pruned models"]
-    change: A[float, "pruned - dense; of `kl` and `js` the divergence"]
-    ci_low: A[float | None, "lower end of its interval over seeds and examples"]
-    ci_high: A[float | None, "upper end"]
-    confidence: A[float, "confidence of the interval"]
+    measure: shared.Sureness
+    scaled: shared.Scaled
+    dense: shared.DenseSureness
+    pruned: shared.PrunedSureness
+    change: shared.Divergence
+    ci_low: shared.LowOverBoth
+    ci_high: shared.High
+    confidence: shared.Confidence
 
 
 @TABLES.add("pie_intervals", "prunescope.analysis.pies.seed_tables:intervals")
@@ -362,20 +325,20 @@ class Certainty(CellRow):
 class PieInterval(CellRow):
     """How firm the share of PIEs is over seeds, and its noise floor between groups of dense models."""
 
-    n_seeds: A[int | None, "seeds"]
+    n_seeds: shared.Seeds
     pie_share: A[float | None, "share of PIEs of all seeds"]
     ci_low: A[float | None, "lower end of the bootstrap interval over seeds"]
-    ci_high: A[float | None, "upper end"]
+    ci_high: shared.High
     confidence: A[float | None, "confidence of the bootstrap interval"]
     bootstrap_mean: A[float | None, "mean share over bootstrap samples"]
     pie_share_half: A[float | None, "share between halves of the dense and the pruned models"]
     noise_floor: A[float | None, "share between disjoint halves of the dense models"]
     noise_floor_low: A[float | None, "lower end over splits into halves"]
-    noise_floor_high: A[float | None, "upper end"]
+    noise_floor_high: shared.High
     excess: A[float | None, "pie_share_half - noise_floor"]
     verdict: A[str | None, "`>`: excess above 0 over splits, `<`: below 0, `?`: neither"]
     centered_low: A[float | None, "lower end of the centred bootstrap interval"]
-    centered_high: A[float | None, "upper end"]
+    centered_high: shared.High
 
 
 @TABLES.add("pie_share_by_seeds", f"{_PER_CELL}:by_seeds")
@@ -390,12 +353,12 @@ class Agreement(CellRow):
     """How often pruned models repeat the predictions of their dense originals."""
 
     loyalty_mean: A[float | None, "share of equal predictions, mean over seeds"]
-    loyalty_std: A[float | None, "standard deviation over seeds"]
+    loyalty_std: shared.StdOfSeeds
     loyalty_between_seeds: A[float | None, "share of equal predictions of dense models of different seeds"]
     flips_mean: A[float | None, "examples whose correctness changes, mean over seeds"]
     flips_to_wrong: A[float | None, "right to wrong"]
     flips_to_right: A[float | None, "wrong to right"]
-    n_seeds: A[int | None, "seeds"]
+    n_seeds: shared.Seeds
     flips_share: A[float | None, "flips_mean over all examples"]
 
 
@@ -421,23 +384,23 @@ class Weights(CellRow):
     rows: A[int | None, "outputs of the matrix"]
     columns: A[int | None, "inputs of the matrix"]
     n_matrices: A[int, "matrices that the row is about"]
-    n_seeds: A[int, "models"]
+    n_seeds: shared.Models
     left_share: A[float | None, "share of weights that are left, mean over models"]
-    left_share_std: A[float | None, "standard deviation over models"]
+    left_share_std: shared.StdOfModels
     rank: A[float | None, "rank, mean over matrices and models"]
-    rank_std: A[float | None, "standard deviation over models"]
+    rank_std: shared.StdOfModels
     rank_share: A[float | None, "rank over full rank"]
-    rank_share_std: A[float | None, "standard deviation over models"]
+    rank_share_std: shared.StdOfModels
     empty_rows: A[float | None, "share of rows without any weight"]
-    empty_rows_std: A[float | None, "standard deviation over models"]
+    empty_rows_std: shared.StdOfModels
     empty_columns: A[float | None, "share of columns without any weight"]
-    empty_columns_std: A[float | None, "standard deviation over models"]
+    empty_columns_std: shared.StdOfModels
     row_gini: A[float | None, "Gini coefficient of the weights left per row"]
-    row_gini_std: A[float | None, "standard deviation over models"]
+    row_gini_std: shared.StdOfModels
     column_gini: A[float | None, "Gini coefficient of the weights left per column"]
-    column_gini_std: A[float | None, "standard deviation over models"]
+    column_gini_std: shared.StdOfModels
     megabytes: A[float | None, "size of the weights left as `prunescope export` writes them, 10^6 bytes"]
-    megabytes_std: A[float | None, "standard deviation over models"]
+    megabytes_std: shared.StdOfModels
     row_gini_random: A[float | None, "row_gini if as many weights were left at random positions"]
     column_gini_random: A[float | None, "column_gini at random positions"]
     megabytes_float32: A[float | None, "size of all weights in float32, 10^6 bytes"]
@@ -457,5 +420,5 @@ class WeightValues(CellRow):
     low: A[float, "lower edge of the bin"]
     high: A[float | None, "upper edge, exclusive; empty: no upper edge"]
     share: A[float | None, "share of the weights left, mean over models"]
-    share_std: A[float | None, "standard deviation over models"]
-    n_seeds: A[int, "models"]
+    share_std: shared.StdOfModels
+    n_seeds: shared.Models

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 from prunescope.analysis.readability import FORMULAS
 from prunescope.analysis.tables.declared import Key, percent
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers import measured
-from prunescope.papers.claims import Check, Claims, Count, Part, Steps, count, mean, needs, tally
+from prunescope.papers.claims import Check, Claims, Count, Part, mean, needs, tally
 from prunescope.papers.measured import ROLES, Measured, Role, curves, grouped, groups
 from prunescope.papers.pie.printed import PAPER, PRUNERS
 
@@ -36,36 +38,52 @@ EXCEPTED = "aapd"
 CLAIMS = Claims(PAPER, ROLES, PRUNERS)
 
 
+class Steps(NamedTuple):
+    """Steps between neighbours along curves."""
+
+    rise: int
+    same: int
+    fall: int
+
+    @classmethod
+    def along(cls, curves: Iterable[Collection[float]]) -> Steps:
+        steps = [after - before for curve in curves for before, after in pairwise(curve)]
+        rise, fall = sum(step > 0 for step in steps), sum(step < 0 for step in steps)
+        return cls(rise, len(steps) - rise - fall, fall)
+
+    def __str__(self) -> str:
+        return f"{self.rise} of {sum(self)} steps rise, {self.same} stay equal, {self.fall} fall"
+
+
 def trend(what: str, values: Mapping[Key, float], *, up: bool) -> Part:
     """Whether values move one way from the lowest to the highest sparsity in nearly all curves, and in most steps."""
     along = needs(curves(values).values())
-    ends = count(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in along)
+    ends = Count.of(curve[-1] > curve[0] if up else curve[-1] < curve[0] for curve in along)
     steps = Steps.along(along)
     between = Count(steps.rise if up else steps.fall, sum(steps))
-    return Part(
-        ends.nearly_all() and between.most(),
-        f"{what} {'rises' if up else 'falls'} from the lowest to the highest sparsity in {ends} curves ({steps})",
-    )
+    text = f"{what} {'rises' if up else 'falls'} from the lowest to the highest sparsity in {ends} curves ({steps})"
+    return Part(ends.nearly_all() and between.most(), text)
 
 
 @CLAIMS.check("PIE-01")
 def pies_rise_with_sparsity(study: Measured) -> Iterator[Part | None]:
-    along = curves(study["pie_share"])
-    steps = Steps.along(needs(along).values())
-    rising = Count(sum(steps) - steps.fall, sum(steps)).nearly_all()
+    along = needs(curves(study["pie_share"]))
+    steps = Steps.along(along.values())
+    rising = Count(steps.rise + steps.same, sum(steps)).nearly_all()
     yield Part(rising, f"{steps}, over {len(along)} curves")
     by_pruner = grouped((pruner, values) for (_, _, pruner), values in along.items())
-    own = {pruner: Steps.along(values) for pruner, values in sorted(by_pruner.items())}
-    rises = {pruner: of.rise > of.fall for pruner, of in own.items()}
-    yield tally("more steps rise than fall", rises, Count.all, "pruners")
+    own = {pruner: Steps.along(by_pruner[pruner]) for pruner in sorted(by_pruner)}
+    yield tally(
+        "more steps rise than fall", {p: of.rise > of.fall for p, of in own.items()}, Count.all, "pruners"
+    )
 
 
 @CLAIMS.check("PIE-02")
 def pies_always_exist(study: Measured) -> Iterator[Part | None]:
-    shares = study["pie_share"]
-    yield tally("PIEs", {key: share > 0 for key, share in shares.items()}, Count.all)
-    key = min(shares, key=lambda key: (shares[key], key))
-    yield Part(None, f"smallest share {percent(shares[key])} ({key.text})")
+    shares = study.over("pie_share")
+    yield tally("PIEs", {key: share > 0 for key, share in shares}, Count.all)
+    share, key = min((share, key) for key, share in shares)
+    yield Part(None, f"smallest share {percent(share)} ({key.text})")
 
 
 @CLAIMS.check("PIE-03")
@@ -82,20 +100,18 @@ def best_pruner_has_fewer_pies(study: Measured) -> Iterator[Part | None]:
     for where, shares in groups(study["pie_share"]).items():
         known = {pruner: score for pruner, score in scores.get(where, {}).items() if pruner in shares}
         if len(known) == len(shares) and len(set(known.values())) > 1:
-            best, worst = (
-                mean(shares[pruner] for pruner, score in known.items() if score == end)
-                for end in (max(known.values()), min(known.values()))
-            )
+            ends = (max(known.values()), min(known.values()))
+            best, worst = (mean(shares[p] for p, score in known.items() if score == end) for end in ends)
             fewer["{} {} at {}".format(*where[:2], percent(where[2]))] = best < worst
     yield tally("so", fewer, Count.nearly_all, "groups of data set, model and sparsity")
 
 
 @CLAIMS.check("PIE-05")
 def iibp_ft_loses_least(study: Measured) -> Iterator[Part | None]:
-    by_cell = [drops for drops in groups(study.drops).values() if BEST in drops]
+    by_cell = [drops for drops in groups(study["drop"]).values() if BEST in drops]
     others = sorted({pruner for drops in by_cell for pruner in drops} - {BEST})
     both = {p: [(drops[BEST], drops[p]) for drops in by_cell if p in drops] for p in needs(others)}
-    means = {p: (mean(own for own, _ in of), mean(other for _, other in of)) for p, of in both.items()}
+    means = {p: tuple(map(mean, zip(*of, strict=True))) for p, of in both.items()}
     beaten = {pruner: own < other for pruner, (own, other) in means.items()}
     yield tally("mean drop smaller", beaten, Count.all, "comparisons with other pruners")
     near = min(others, key=lambda pruner: means[pruner][1] - means[pruner][0])
@@ -108,8 +124,8 @@ def iibp_ft_loses_least(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PIE-06")
 def iibp_ft_beats_dense_bilstm(study: Measured) -> Iterator[Part | None]:
-    drops = {k: d for k, d in study.drops.items() if k.pruner == BEST and study.role(k.arch) == "BiLSTM"}
-    yield tally("above the dense BiLSTM", {key: drop < 0 for key, drop in drops.items()}, Count.any)
+    drops = study.over("drop", where=lambda k: k.pruner == BEST and study.role(k.arch) == "BiLSTM")
+    yield tally("above the dense BiLSTM", {key: drop < 0 for key, drop in drops}, Count.any)
 
 
 @CLAIMS.check("PIE-07")
@@ -122,7 +138,7 @@ def dense_bert_is_better(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PIE-08")
 def pruning_hurts_bert_more(study: Measured) -> Iterator[Part | None]:
-    pairs = study.pairs(study.drops)
+    pairs = study.pairs(study["drop"])
     parts = {
         f"over {len(pairs)} pairs": pairs,
         "at 70-99%": [pair for pair in pairs if HEAVY <= pair[0].sparsity <= 0.99],
@@ -139,51 +155,52 @@ def pruning_hurts_bert_more(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PIE-09")
 def light_pruning_costs_little(study: Measured) -> Iterator[Part | None]:
-    drops = {key: drop for key, drop in study.drops.items() if key.sparsity <= LIGHT}
-    by_pruner = grouped((key.pruner, drop) for key, drop in drops.items())
+    drops = study.over("drop", where=lambda key: key.sparsity <= LIGHT)
+    by_pruner = grouped((key.pruner, drop) for key, drop in drops)
     cheap = {pruner: mean(of) <= LITTLE for pruner, of in by_pruner.items()}
     yield tally(f"mean drop at most {LITTLE:g}", cheap, Count.most, "pruners")
-    yield tally(f"drop at most {LITTLE:g}", (drop <= LITTLE for drop in drops.values()), of="cells up to 50%")
+    yield tally(f"drop at most {LITTLE:g}", (drop <= LITTLE for _, drop in drops), of="cells up to 50%")
 
 
 @CLAIMS.check("PIE-10")
 def worse_on_pies(study: Measured) -> Iterator[Part | None]:
-    scores = study["score_mean"]
-    # Where every example is a PIE, the two scores are one number.
-    cells = [key for key in study.cells if study["pie_share"].get(key) != 1]
-    for side in ("pruned", "dense"):
-        on_pies = study[f"{side}_score_on_pies"]
-        pairs = ((key, key if side == "pruned" else key.dense) for key in cells if key in on_pies)
-        lower = {key: on_pies[key] < scores[on_all] for key, on_all in pairs if on_all in scores}
-        at = ", ".join(map(percent, sorted({key.sparsity for key, low in lower.items() if not low})))
+    for side, on_all in (("pruned", "score_mean"), ("dense", "dense score_mean")):
+        # Where every example is a PIE, the two scores are one number.
+        pairs = study.over(
+            f"{side}_score_on_pies", on_all, where=lambda key: study["pie_share"].get(key) != 1
+        )
+        at = ", ".join(
+            map(percent, sorted({key.sparsity for key, on_pies, on_all in pairs if on_pies >= on_all}))
+        )
+        lower = [on_pies < on_all for _, on_pies, on_all in pairs]
         more = f"exceptions at {at}" if at else ""
-        yield tally(f"{side} models score lower on PIEs", [*lower.values()], Count.nearly_all, more=more)
+        yield tally(f"{side} models score lower on PIEs", lower, Count.nearly_all, more=more)
 
 
 @CLAIMS.check("PIE-11")
 def loss_is_larger_on_pies(study: Measured) -> Iterator[Part | None]:
-    dense, pruned, drops = study["dense_score_on_pies"], study["pruned_score_on_pies"], study.drops
-    cells = [key for key in dense if key in pruned and key in drops]
-    losses = {key: (abs(dense[key] - pruned[key]), abs(drops[key])) for key in cells}
-    larger = {name: on_pies > on_all for name, (on_pies, on_all) in losses.items()}
-    yield tally("larger on PIEs", larger, Count.nearly_all)
+    cells = study.over("dense_score_on_pies", "pruned_score_on_pies", "drop")
+    losses = {key: (abs(dense - pruned), abs(drop)) for key, dense, pruned, drop in cells}
+    yield tally(
+        "larger on PIEs", {key: pies > every for key, (pies, every) in losses.items()}, Count.nearly_all
+    )
     on_pies, on_all = (mean(side) for side in zip(*losses.values(), strict=True))
     text = f"mean difference of the scores {on_pies:.3f} on PIEs, {on_all:.3f} on all"
     yield Part(on_pies >= MUCH * on_all, text)
 
 
-CLAIMS.check("PIE-12")(
-    lambda study: [
-        trend(f"{side} score on PIEs", study[f"{side}_score_on_pies"], up=side == "dense")
-        for side in ("dense", "pruned")
-    ]
-)
+@CLAIMS.check("PIE-12")
+def scores_on_pies_part(study: Measured) -> list[Part]:
+    sides = {side: study[f"{side}_score_on_pies"] for side in ("dense", "pruned")}
+    return [trend(f"{side} score on PIEs", of, up=side == "dense") for side, of in sides.items()]
 
 
 @CLAIMS.check("PIE-13")
 def pruned_bilstm_can_win_on_pies(study: Measured) -> Iterator[Part | None]:
-    dense, pruned = study["dense_score_on_pies"], study["pruned_score_on_pies"]
-    wins = {k: pruned[k] > dense[k] for k in dense if k in pruned and study.role(k.arch) == "BiLSTM"}
+    scores = study.over(
+        "dense_score_on_pies", "pruned_score_on_pies", where=lambda k: study.role(k.arch) == "BiLSTM"
+    )
+    wins = {key: pruned > dense for key, dense, pruned in scores}
     light = {key: won for key, won in wins.items() if key.sparsity <= LIGHT}
     yield tally("pruned BiLSTM ahead on PIEs", light, Count.any, "cells up to 50%")
     yield tally("ahead", [*wins.values()], of="cells of all sparsities")
@@ -194,10 +211,10 @@ def every_class_but_the_first(study: Measured) -> Iterator[Part | None]:
     cells = {
         key: [part for part in parts if part.n_examples]
         for key, parts in study.classes.items()
-        if study.metric(key) == "macro_f1" and any(part.n_pies for part in parts)
+        if study.metric(key) == "macro_f1" and _share(parts)
     }
     full = {name: all(part.n_pies for part in parts) for name, parts in cells.items()}
-    classes = count(part.n_pies > 0 for parts in cells.values() for part in parts)
+    classes = Count.of(part.n_pies > 0 for parts in cells.values() for part in parts)
     yield tally("every class has PIEs", full, Count.nearly_all, more=f"{classes} classes over all cells")
     most = {name: max(parts, key=lambda part: part.n_examples) for name, parts in cells.items()}
     under = {name: _share([most[name]]) < _share(parts) for name, parts in cells.items()}
@@ -218,8 +235,9 @@ def pies_are_influential(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PIE-16")
 def pies_spread_evenly(study: Measured) -> Iterator[Part | None]:
-    spread = {key: _unevenness(bins) for key, bins in study.bins.items() if _share(bins)}
-    yield trend("unevenness", spread, up=False)
+    yield trend(
+        "unevenness", {k: _unevenness(bins) for k, bins in study.bins.items() if _share(bins)}, up=False
+    )
 
 
 def harder(roles: Sequence[Role], **measures: Sequence[str]) -> Check:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from prunescope.config.study import Study
-from prunescope.data.published import COVERED, covering_power_of_two, token_counts
+from prunescope.data.published import covering_power_of_two, summary, token_counts
 from prunescope.data.splits import SPLITS
 from prunescope.data.tables import read_table
 from prunescope.files import read_json
 from prunescope.papers.pie.printed import PAPER
 from prunescope.papers.printed import read_rows
 from prunescope.papers.results import Inputs
+from prunescope.papers.wording import count
 
 
 def datasets(inputs: Inputs) -> list[dict[str, Any]]:
@@ -47,26 +48,17 @@ def _record(study: Study, name: str, path: Path) -> dict[str, Any]:
     cut = getattr(settings, "max_tokens", None)
     if cut is None and lengths:
         cut = covering_power_of_two(lengths["train"])
+    # Keys of a data set without texts too.
+    tokens = summary(np.concatenate(list(lengths.values())) if lengths else np.zeros(1, np.int64))
+    of_tokens: dict[str, Any] = tokens if lengths else dict.fromkeys(tokens)
     return {
         "dataset": name,
         **{split: (splits.get(split) or {}).get("n_examples") for split in SPLITS},
-        **_summary(lengths),
+        **of_tokens,
+        "mean_median": f"{of_tokens['mean']:.0f} / {of_tokens['median']:g}" if lengths else "",
+        "min_max": f"{count(of_tokens['min'])} / {count(of_tokens['max'])}" if lengths else "",
         "truncation": cut,
         "classes": len(card.get("classes") or ()) or None,
         "task": purposes.get(str(card.get("source", "")).casefold(), ""),
         "classification": str(card.get("task", "")),
-    }
-
-
-def _summary(lengths: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    if not lengths:
-        return dict.fromkeys(("mean", "median", "min", "max", "std", "p85"))
-    every = np.concatenate(list(lengths.values()))
-    return {
-        "mean": float(every.mean()),
-        "median": float(np.median(every)),
-        "min": int(every.min()),
-        "max": int(every.max()),
-        "std": float(every.std(ddof=1)) if len(every) > 1 else None,
-        "p85": int(np.quantile(every, COVERED, method="inverted_cdf")),
     }

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
-from prunescope.errors import BadFileError
+from prunescope.analysis.pies.table import read_pies
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Record, Results, Setup
+from prunescope.report.audit_files import class_text
+from prunescope.report.disagreements import cut
 
 _COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
 
@@ -25,10 +24,6 @@ Names = tuple[str, ...]
 _OPTIONS: dict[str, Any] = {
     "compression": "zstd", "dictionary_pagesize_limit": 1 << 30, "write_page_checksum": True
 }  # fmt: skip
-
-#: Longer texts are cut on pages.
-MOST_CHARACTERS = 500
-
 
 #: Where the names of a side's classes stand, joined.
 _SIDES = {"true": "true_classes", "dense": "dense_vote", "pruned": "pruned_vote"}
@@ -60,19 +55,18 @@ class Disagreements(NamedTuple):
 
     def samples(self, per_setup: int) -> list[dict[str, Any]]:
         """A few examples of each setup for Table 1, each of another cell and with another text, most agreed first."""
-        chosen: dict[Setup, list[Record]] = {}
+        chosen: dict[Setup, list[Record]] = {row["cell"].setup: [] for row in self.shown}
         for row in sorted(self.shown, key=_agreed_first):
-            own = chosen.setdefault(row["cell"].setup, [])
-            if len(own) < per_setup and all(
-                row["cell"] != o["cell"] and row["example"] != o["example"] for o in own
-            ):
+            own = chosen[row["cell"].setup]
+            known = {one[name] for one in own for name in ("cell", "example")}
+            if len(own) < per_setup and known.isdisjoint((row["cell"], row["example"])):
                 own.append(row)
-        sides = ("dense", "pruned", "true")
         return [
-            {"text": cut(row["text"] or ""), "where": f"{row['cell'].text}, example {row['example']}"}
-            | {side: ", ".join(row[side]) or "(no class)" for side in sides}
-            for setup in dict.fromkeys(row["cell"].setup for row in self.shown)
-            for row in chosen[setup]
+            {side: ", ".join(row[side]) or "(no class)" for side in _SIDES}
+            | {"text": cut(row["text"] or "") or "(no text)"}
+            | {"where": f"{row['cell'].text}, example {row['example']}"}
+            for own in chosen.values()
+            for row in own
         ]
 
 
@@ -94,9 +88,9 @@ def write(
         UserError: a cell's votes cannot be read.
     """
     crossed = (cell for setup in results.setups for cell in results.crossed(setup) if cell in results.found)
-    every = {cell: results.found[cell].folder / "test" / "pies.parquet" for cell in crossed}
-    every = {cell: votes for cell, votes in every.items() if votes.exists()}
-    counts = [len(_pies(votes, ["is_pie"])) for votes in every.values()]
+    files = ((cell, results.found[cell].folder / "test" / "pies.parquet") for cell in crossed)
+    every = {cell: votes for cell, votes in files if votes.exists()}
+    counts = [len(read_pies(votes, ["is_pie"]).table) for votes in every.values()]
     quotas = dict(zip(every, shares(counts, most), strict=True))
     shown: list[Record] = []
     known: Mapping[int, str] = {}
@@ -133,54 +127,25 @@ def shares(counts: Sequence[int], most: int) -> list[int]:
     return found
 
 
-def cut(text: str) -> str:
-    """A text as pages show it."""
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
-
-
 def _agreed_first(row: Record) -> tuple[float, int]:
     return (-(row["dense_agreement"] + row["pruned_agreement"]), row["example"])
 
 
-def _pies(votes: Path, columns: list[str]) -> pa.Table:
-    """The PIEs among a cell's votes."""
-    try:
-        # Not as a data set: the folders' names are no columns.
-        table = pq.ParquetFile(votes).read(columns=columns)
-        return table.filter(pc.fill_null(table["is_pie"], False))
-    except (pa.ArrowException, OSError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise BadFileError(votes, f"not a table of votes ({reason})") from None
-
-
 def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Record]:
-    table = _pies(votes, _COLUMNS)
-    try:
-        held = json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}"))
-        task, tolerance = str(held.get("task")), held.get("tolerance")
-        classes = tuple(map(str, held.get("classes") or ()))
-    except (ValueError, AttributeError):
-        raise BadFileError(votes, "its 'prunescope' metadata cannot be read") from None
+    pies = read_pies(votes, _COLUMNS)
+    shared = {
+        **cell._asdict(),
+        "cell": cell,
+        "amount": cell.compression.text,
+        "has_classes": pies.has_classes,
+    }
     found: list[Record] = []
-    for row in table.to_pylist():
-        votes_of = {"true": row["label"], "dense": row["dense_vote"], "pruned": row["pruned_vote"]}
-        known = {side: names(vote, classes) for side, vote in votes_of.items()}
-        found.append(
-            row
-            | {
-                **cell._asdict(),
-                "cell": cell,
-                "amount": cell.compression.text,
-                "text": texts.get(row["example"]),
-            }
-            | known
-            | {column: "|".join(known[side]) for side, column in _SIDES.items()}
-            | {
-                f"{s}_right": is_right(task, row["label"], votes_of[s], tolerance)
-                for s in ("dense", "pruned")
-            }
-            | {"has_classes": task not in WITHOUT_CLASSES}
-        )
+    for row in pies.table.to_pylist():
+        said = {"true": row["label"], "dense": row["dense_vote"], "pruned": row["pruned_vote"]}
+        known = {side: names(vote, pies.classes) for side, vote in said.items()}
+        joined = {column: "|".join(known[side]) for side, column in _SIDES.items()}
+        right = {f"{side}_right": pies.right(row["label"], said[side]) for side in ("dense", "pruned")}
+        found.append(row | shared | {"text": texts.get(row["example"])} | known | joined | right)
     return found
 
 
@@ -188,11 +153,7 @@ def names(value: Any, classes: Names) -> Names:
     """A label or vote as names of classes; numbers and texts of other tasks as they are written."""
     if isinstance(value, list | tuple):
         return tuple(name for part in value for name in names(part, classes))
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
-        return (classes[value],)
-    if isinstance(value, float):
-        return (f"{value:.4g}",)
-    return () if value is None else (str(value),)
+    return () if value is None else (class_text(value, classes),)
 
 
 def _arrow(rows: Sequence[Record], positions: Mapping[int, int], texts: pa.Array) -> pa.Table:

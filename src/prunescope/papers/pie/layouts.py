@@ -7,10 +7,11 @@ from typing import Any
 
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import ordered, pretty_metric
-from prunescope.papers.layout import Cell, Paper
-from prunescope.papers.pie.printed import searches
+from prunescope.papers.layout import Paper
+from prunescope.papers.pie.printed import PAPER, searches
+from prunescope.papers.printed import read_yaml
 from prunescope.papers.results import Inputs, Record, Setup, alike
-from prunescope.papers.wording import count, decimal, percent, spread, yes
+from prunescope.papers.wording import count, percent, spread, yes
 
 _MARKS = ("pruned_better", "pruned_above_all", "unpruned_above_all")
 
@@ -31,9 +32,9 @@ def extremes(scores: Mapping[str, float]) -> dict[str, str]:
 
 def _marked(inputs: Inputs, **fields: str) -> list[dict[str, Any]]:
     """Records with the ``mark`` of their pruner."""
-    records = inputs.results.records(**fields)
+    records = inputs.results.records(score="score_mean", **fields)
     for line in alike(records, "setup, compression"):
-        marks = extremes(inputs.results.scores(line[0]["setup"], line[0]["compression"]))
+        marks = extremes({r["pruner"]: r["score"] for r in line if r["score"] is not None})
         for record in line:
             record["mark"] = marks.get(record["pruner"], "")
     return records
@@ -45,7 +46,16 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
     for line in alike(records, "dataset, arch, pruner"):
         floor = _mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
-            record["noise_floor"] = floor
+            share, mark, verdict = record["share"], record["mark"], record["verdict"]
+            shown = percent(share, 0 if share is not None and share >= 0.0995 else 1)
+            record |= {
+                "noise_floor": floor,
+                "best": mark == "best",
+                "worst": mark == "worst",
+                "open": verdict == "?",
+            }
+            record["shown"] = shown and shown + {"?": " ?", "<": " <"}.get(verdict, "")
+            record["sign"] = shown and {"best": " +", "worst": " −"}.get(mark, "")
     return records
 
 
@@ -63,12 +73,8 @@ def effectiveness(inputs: Inputs) -> list[dict[str, Any]]:
 
 def on_pies(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 10: scores of pruned and dense models on the same PIEs, and what it prints blue and bold."""
-    records = inputs.results.records(
-        pruned="pruned_score_on_pies",
-        dense="dense_score_on_pies",
-        pruned_on_all="score_mean",
-        dense_on_all="score_mean",
-    )
+    sides = {side: f"{side}_score_on_pies" for side in ("pruned", "dense")}
+    records = inputs.results.records(**sides, pruned_on_all="score_mean", dense_on_all="score_mean")
     for record in records:
         record |= marks_on_pies(record) | {"metric_name": pretty_metric(record["metric"] or "score")}
     return records
@@ -114,17 +120,11 @@ def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
     return [model for model in every if model.get("parameters") and model.get("prunable")]
 
 
-#: What schedules and criteria are called, in the paper's order; the others follow.
-_SCHEDULES = {
-    ("iterative", "rewind"): "Iterative + Weight Rewinding",
-    ("iterative", "fine-tune"): "Iterative + Fine tuning",
-    ("at-init", "fine-tune"): "At Initialization",
-    ("one-shot", "fine-tune"): "Once after training + Fine tuning",
-    ("one-shot", "rewind"): "Once after training + Weight Rewinding",
-    ("levels", "rewind"): "Levels + Weight Rewinding",
-    ("gradual", "fine-tune"): "At every step",
-}
-_SCORING = ("impact", "magnitude", "random")
+_DECLARED = read_yaml(PAPER, "layouts.yaml", dict[str, Any])
+
+#: What schedules are called, and criteria, in the paper's order; the others follow.
+_SCHEDULES = {(schedule, recovery): words for words, (schedule, recovery) in _DECLARED["schedules"].items()}
+_SCORING = _DECLARED["criteria"]
 
 
 def pruners(inputs: Inputs) -> list[dict[str, Any]]:
@@ -164,26 +164,6 @@ def training(inputs: Inputs) -> list[dict[str, Any]]:
     return records
 
 
-def datasets(inputs: Inputs) -> list[dict[str, Any]]:
-    """Tables 2 and 7."""
-    # Reads data tables with Arrow, which the workflow does not need for the list of files.
-    from prunescope.papers.pie.datasets import datasets
-
-    return datasets(inputs)
-
-
-def _share(record: Record) -> Cell:
-    share, verdict, mark = record["share"], record["verdict"], record["mark"]
-    if share is None:
-        return Cell(style=mark)
-    return Cell(
-        percent(share, 0 if share >= 0.0995 else 1) + {"?": " ?", "<": " <"}.get(verdict, ""),
-        style=mark,
-        mark="open-verdict" if verdict == "?" else "",
-        after={"best": " +", "worst": " −"}.get(mark, ""),
-    )
-
-
 def _floor_note(inputs: Inputs, records: Sequence[Record]) -> str:
     if all(record["floor"] is None for record in records):
         return ""
@@ -193,46 +173,21 @@ def _floor_note(inputs: Inputs, records: Sequence[Record]) -> str:
     )
 
 
-def _score(record: Record) -> Cell:
-    return Cell(spread(record["mean"], record["std"]), "strong" if record["best"] else "")
+def datasets(inputs: Inputs) -> list[dict[str, Any]]:
+    """Tables 2 and 7."""
+    # Reads data tables with Arrow, which the workflow does not need for the list of files.
+    from prunescope.papers.pie.datasets import datasets
 
-
-def _pruned_on_pies(record: Record) -> Cell:
-    strong, better = record["pruned_above_all"], record["pruned_better"]
-    return Cell(decimal(record["pruned"]), "strong" if strong else "", "better" if better else "")
-
-
-def _dense_on_pies(record: Record) -> Cell:
-    return Cell(decimal(record["dense"]), "strong" if record["unpruned_above_all"] else "")
-
-
-def _removed(record: Record) -> Cell:
-    return Cell(percent(record["removed"]), note=record["range"])
-
-
-def _example(record: Record) -> Cell:
-    return Cell(record["text"] or "(no text)", below=record["where"])
-
-
-def _mean_median(record: Record) -> str:
-    return record["mean"] and f"{record['mean']:.0f} / {record['median']:g}"
-
-
-def _min_max(record: Record) -> str:
-    return record["max"] and f"{count(record['min'])} / {count(record['max'])}"
+    return datasets(inputs)
 
 
 def samples(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 1."""
-    found: list[dict[str, Any]] = inputs.disagreements.samples(per_setup=2)
-    return found
+    return list(inputs.disagreements.samples(per_setup=2))
 
 
 PIE = Paper.read(
     "pie",
     has=lambda inputs: bool(inputs.results.cells),
-    functions=(
-        samples, datasets, pruners, training, pie_shares, effectiveness, on_pies, parameters, _example, _mean_median,
-        _min_max, _share, _floor_note, _removed, _score, _pruned_on_pies, _dense_on_pies,
-    ),
-)  # fmt: skip
+    functions=globals(),
+)

@@ -69,16 +69,13 @@ def duels(
 ) -> list[Duel]:
     """Every cell of ``method`` on these data sets for which a rival was measured too; rival ``none``: dense models."""
     scores, found = study[quantity], []
-    for key in study.cells:
+    for key, score in study.over(quantity, where=lambda key: key.pruner == method):
         name = pins.dataset_name(key.dataset, study.sources.get(key.dataset))
-        here = any(abs(key.sparsity - sparsity) < _ROUNDING for sparsity in sparsities)
-        if key in scores and key.pruner == method and name in datasets and name and here:
-            cells = {
-                rival: key.dense if rival == NO_PRUNER else key._replace(pruner=rival) for rival in rivals
-            }
+        if name and name in datasets and any(abs(key.sparsity - one) < _ROUNDING for one in sparsities):
+            cells = {r: key.dense if r == NO_PRUNER else key._replace(pruner=r) for r in rivals}
             if known := {rival: scores[cell] for rival, cell in cells.items() if cell in scores}:
                 best = max(known, key=lambda rival: known[rival])
-                found.append(Duel(key, name, scores[key], best, known[best]))
+                found.append(Duel(key, name, score, best, known[best]))
     return found
 
 
@@ -208,15 +205,11 @@ CLAIMS.check("PINS-10")(lambda study: [ahead(PLAIN, duels(study, GLUE, (0.8,), P
 
 @CLAIMS.check("PINS-11")
 def smaller_and_faster(study: Measured) -> Iterator[Part | None]:
-    cases, dense, sparse = (
-        against_dense(study, ("RTE",), (0.8,)),
-        study["megabytes_float32"],
-        study["megabytes"],
-    )
-    sized = [case for case in cases if case.key in dense and case.key in sparse]
-    smaller = ", ".join(f"{case.place} {dense[case.key] / sparse[case.key]:.1f} times" for case in sized)
-    storage = f"storage shrinks: {smaller}" if sized else "storage needs measured weights (weight_statistics)"
-    yield Part(None, storage)
+    cases = against_dense(study, ("RTE",), (0.8,))
+    times = {key: dense / sparse for key, dense, sparse in study.over("megabytes_float32", "megabytes")}
+    smaller = ", ".join(f"{case.place} {times[case.key]:.1f} times" for case in cases if case.key in times)
+    unknown = "storage needs measured weights (weight_statistics)"
+    yield Part(None, f"storage shrinks: {smaller}" if smaller else unknown)
     if cases:
         yield Part(None, f"the score changes, in points: {', '.join(case.distance for case in cases)}")
     raise NotMeasured
@@ -224,9 +217,7 @@ def smaller_and_faster(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PINS-12")
 def rank_falls_with_the_criterion(study: Measured) -> Iterator[Part | None]:
-    ranks, ginis, random = (study[name] for name in ("rank", "row_gini", "row_gini_random"))
-    keys = [key for key in study.cells if key in ranks and key in ginis and key in random]
-    by_group = groups({key: (ranks[key], ginis[key], random[key]) for key in keys})
+    by_group = groups({key: numbers for key, *numbers in study.over("rank", "row_gini", "row_gini_random")})
     cases = {
         f"{dataset}, {arch} at {percent(sparsity)}": [of[name] for name in _BY_RANK]
         for (dataset, arch, sparsity), of in by_group.items()
@@ -247,7 +238,7 @@ def rank_falls_with_the_criterion(study: Measured) -> Iterator[Part | None]:
 
 @CLAIMS.check("PINS-13")
 def loss_falls_most(study: Measured) -> Iterator[Part | None]:
-    pruning = {key: {p.step: p.loss for p in points if p.reached > 0} for key, points in study.losses.items()}
+    pruning = {key: {p.step: p.mean for p in points if p.reached > 0} for key, points in study.losses.items()}
     losses = {key: mean(of.values()) for key, of in pruning.items() if of}
     # The plain formula decides where it is alone.
     need: Callable[[Count], bool] | None = Count.nearly_all

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from prunescope.analysis.tables.declared import CellRow
@@ -10,33 +9,33 @@ from prunescope.analysis.tables.registry import TaskMetric, Weights
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures.style import pretty_metric
-from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.layout import Paper
 from prunescope.papers.pins import printed as pins
-from prunescope.papers.printed import UNLIKE
+from prunescope.papers.printed import UNLIKE, read_yaml
 from prunescope.papers.printed import numbers as printed_numbers
 from prunescope.papers.results import Inputs, Record, alike
 from prunescope.papers.wording import decimal, spread
 from prunescope.paths import CELL
 
-#: The paper's order of methods; further ones come before PINS, by name.
-_ORDER = (NO_PRUNER, "GMP", "L0", "SMvP", "PST", "PLATON", pins.PLAIN, pins.DISTILLED, pins.PINS)
+_DECLARED = read_yaml(pins.PAPER, "layouts.yaml", dict[str, Any])
 
-#: Data sets of the score tables by what they ask for, and the paper's number of a table by its architecture.
-_KINDS: tuple[tuple[str, tuple[str, ...], Mapping[str, str]], ...] = (
-    ("GLUE", pins.GLUE, {"BERT-base": "1, 5 and 6", "MiniLM-12L-384H": "8", "Electra-base": "9"}),
-    ("questions", ("SQuAD",), {"BERT-base": "2"}),
-    ("entities", ("CoNLL-2003",), {"BERT-base": "3"}),
-    ("texts from data", ("E2E", "DART", "WebNLG"), {"GPT-2": "4"}),
-)
-_KIND_OF: dict[str | None, int] = {
-    name: position for position, (_, datasets, _) in enumerate(_KINDS) for name in datasets
-}
+#: The paper's order of methods; further ones come before PINS, by name.
+_ORDER = _DECLARED["methods"]
+
+#: Data sets of the score tables by what they ask for.
+_KINDS: dict[str, dict[str, Any]] = _DECLARED["kinds"]
+_KIND_OF = {name: kind for kind, of in _KINDS.items() for name in of["datasets"]}
 
 #: Table 7 is of this data set and architecture.
 _DATASET, _ARCH = "RTE", "BERT-base"
 #: Its quantities, and after what they print a second measure of ours: sizes in plain CSR, and accuracy as exported.
 _QUANTITIES = ("seconds", "megabytes", "megabytes, plain CSR", "accuracy", "accuracy, INT8")
 _ALSO = {"megabytes": "megabytes, plain CSR", "accuracy": "accuracy, INT8"}
+_FIELDS = {
+    "megabytes": "megabytes",
+    "megabytes, plain CSR": "megabytes_csr",
+    "accuracy, INT8": "exported_score",
+}
 
 
 def scores(inputs: Inputs) -> list[dict[str, Any]]:
@@ -49,31 +48,30 @@ def _scores(inputs: Inputs) -> list[dict[str, Any]]:
         (n.dataset, n.arch, n.pruner, _sparsity(n.sparsity), _metric(n.quantity, n.metric)): n.value
         for n in printed_numbers(pins.PAPER)
     }
-    names, order = _names(inputs), dict[tuple[int, str], tuple[int, int]]()
+    names = _names(inputs)
     found: list[dict[str, Any]] = []
     for row in inputs.rows(TaskMetric):
         dataset, arch = names.get(row.dataset), pins.arch_name(row.arch)
-        place = _KIND_OF.get(dataset)
-        if place is None:
+        kind, sparsity = _KIND_OF.get(dataset or ""), _sparsity(row.sparsity)
+        if kind is None:
             continue
-        kind, _, numbers = _KINDS[place]
-        sparsity = _sparsity(row.sparsity)
         method = pins.PINS if row.pruner == pins.AUTHORS else row.pruner
         published = printed.get((dataset, arch, method, sparsity, row.metric))
-        comparable = None if row.metric in UNLIKE else published
+        alone = row.metric in UNLIKE or published is None or row.mean is None
         record = {
             **vars(row),
             **_method(row.pruner, sparsity),
-            "table": numbers.get(arch or "", ""),
+            "table": _KINDS[kind]["tables"].get(arch, ""),
             "kind": kind,
             "published": published,
-            "difference": None if comparable is None or row.mean is None else round(row.mean - comparable, 6),
+            "difference": None if alone else round((row.mean or 0.0) - (published or 0.0), 6),
             "head": f"{row.dataset} {pretty_metric(row.metric)}",
             "position": list(names).index(row.dataset),
         }
         found.append(record)
-        order.setdefault((place, row.arch), (place, len(order)))
-    found.sort(key=lambda record: order[_KIND_OF[names[record["dataset"]]], record["arch"]])
+    blocks = list(dict.fromkeys((record["kind"], record["arch"]) for record in found))
+    blocks.sort(key=lambda block: list(_KINDS).index(block[0]))
+    found.sort(key=lambda record: blocks.index((record["kind"], record["arch"])))
     for column in alike(found, "kind, arch, head, sparsity"):
         means = {r["pruner"]: r["mean"] for r in column if r["mean"] is not None}
         for record in column:
@@ -122,15 +120,11 @@ def _measured(
     """The number, and how many times better than dense it is."""
     if quantity == "accuracy":
         return accuracy, None
-    if weights is None or quantity == "seconds":
-        return None, None
-    if quantity == "accuracy, INT8":
-        return weights.exported_score, None
-    dense = weights.megabytes_float32
-    sparse = weights.megabytes if quantity == "megabytes" else weights.megabytes_csr
-    if not dense or not sparse:
-        return None, None
-    return (dense, 1.0) if pruner == NO_PRUNER else (sparse, dense / sparse)
+    of_weights = {} if weights is None else vars(weights)
+    dense, ours = of_weights.get("megabytes_float32"), of_weights.get(_FIELDS.get(quantity, ""))
+    if quantity == "accuracy, INT8" or not dense or not ours:
+        return ours if quantity == "accuracy, INT8" else None, None
+    return (dense, 1.0) if pruner == NO_PRUNER else (ours, dense / ours)
 
 
 def _command(inputs: Inputs, dataset: str, arch: str) -> str:
@@ -172,12 +166,10 @@ def _method(pruner: str, sparsity: float) -> dict[str, Any]:
     }
 
 
-def _score(record: Record) -> Cell:
+def _score(record: Record) -> str:
     mean, std, published = (record[name] and 100 * record[name] for name in ("mean", "std", "published"))
     text = spread(mean, std, 1)
-    if text and published is not None:
-        text += f" ({decimal(published, 1)})"
-    return Cell(text, "strong" if record["best"] else "")
+    return text + (f" ({decimal(published, 1)})" if text and published is not None else "")
 
 
 def _quantity(record: Record) -> str:
@@ -195,6 +187,4 @@ def _times(gain: float | None, form: str) -> str:
     return "" if gain is None or gain == 1 else f", {gain:{form}} times"
 
 
-PINS = Paper.read(
-    "pins", has=lambda inputs: bool(scores(inputs)), functions=(scores, efficiency, _score, _quantity)
-)
+PINS = Paper.read("pins", has=lambda inputs: bool(scores(inputs)), functions=globals())

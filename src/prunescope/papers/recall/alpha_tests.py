@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 from prunescope.analysis.tables import registry
-from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.declared import Key, read_table
 from prunescope.papers.recall.printed import LEVEL
 
-#: Fields that are columns of the same names.
-_SHARED = ("family", "varied", "alternative", "p_value", "family_size", "n_a", "n_b", "note")
+#: The architectures of a family of data sets that do not share one.
+DEFAULTS = "default architectures"
+
+
+class Family(NamedTuple):
+    """What tests that are corrected together are called: what they are over, and the names of what they share."""
+
+    over: str
+    names: list[str]
+
+    @classmethod
+    def of(cls, text: str) -> Family:
+        """Of ``dataset: lenet5, MP, ratio 2``."""
+        over, _, names = text.partition(": ")
+        return cls(over, names.split(", "))
+
+    @property
+    def over_sizes(self) -> bool:
+        """Of MP against UP over all sizes (Table 9), not at one model (Table 8)."""
+        return self.over.endswith(" over sizes")
+
+    @property
+    def archs(self) -> str:
+        """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
+        if self.over == "dataset":
+            return self.names[0] if len(self.names) > 2 else DEFAULTS
+        return self.names[1] if self.over == "arch" or self.over_sizes else ""
 
 
 @dataclass(frozen=True)
@@ -52,16 +78,7 @@ class AlphaTest:
 
     @property
     def over_sizes(self) -> bool:
-        """Of the family of MP against UP over all sizes (Table 9), not at one model (Table 8)."""
-        return self.family.startswith("MP and UP over sizes:")
-
-    @property
-    def of_table_7(self) -> bool:
-        """Whether two data sets were compared as ones of different complexity, each with its default model.
-
-        Families of other data sets that share a model name the model: ``dataset: lenet5, MP, ratio 2``.
-        """
-        return self.varied == "dataset" and self.family.count(", ") == 1
+        return Family.of(self.family).over_sizes
 
     def turned(self) -> AlphaTest:
         """The same test with a and b exchanged; a one-sided one then asks for the other side.
@@ -69,25 +86,25 @@ class AlphaTest:
         The p-values of the two one-sided t-tests of one difference add to 1.
         """
         p_value = self.p_value
-        if p_value is not None and self.alternative != "two-sided":
-            p_value = 1 - p_value
-        difference = None if self.difference is None else -self.difference
-        sides: dict[str, Any] = {"a": self.b, "b": self.a, "n_a": self.n_b, "n_b": self.n_a}
         return replace(
-            self, p_value=p_value, difference=difference, cells=(self.cells[1], self.cells[0]), **sides
-        )
+            self, a=self.b, b=self.a, n_a=self.n_b, n_b=self.n_a, cells=(self.cells[1], self.cells[0]),
+            p_value=p_value if p_value is None or self.alternative == "two-sided" else 1 - p_value,
+            difference=None if self.difference is None else -self.difference,
+        )  # fmt: skip
 
 
-def read_tests(rows: Iterable[registry.AlphaTest], cells: Mapping[str, Key]) -> list[AlphaTest]:
+def read_tests(tables: Path, cells: Mapping[str, Key]) -> list[AlphaTest]:
     """Rows of ``alpha_tests.csv`` whose two sides are among ``cells``, which are by place in the results folder."""
+    own = {"a", "b", "difference", "cells"}
+    names = [field.name for field in fields(AlphaTest) if field.name not in own]
     return [
         AlphaTest(
             a=cells[row.cell_a],
             b=cells[row.cell_b],
             difference=row.mean_difference,
             cells=(row.cell_a, row.cell_b),
-            **{name: getattr(row, name) for name in _SHARED},
+            **{name: getattr(row, name) for name in names},
         )
-        for row in rows
+        for row in read_table(tables, registry.AlphaTest)
         if row.cell_a in cells and row.cell_b in cells
     ]

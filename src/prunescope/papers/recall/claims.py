@@ -6,11 +6,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import inf
 
 from prunescope.analysis.tables.declared import Key
-from prunescope.config.pruners import NO_PRUNER
-from prunescope.papers.claims import Claims, Count, NotMeasured, Part, count, mean, needs, some, tally
+from prunescope.papers.claims import Claims, Count, NotMeasured, Part, held, mean, needs, some, tally
 from prunescope.papers.measured import Measured, grouped
 from prunescope.papers.recall import printed as recall
-from prunescope.papers.recall.alpha_tests import AlphaTest
+from prunescope.papers.recall.alpha_tests import DEFAULTS, AlphaTest, Family
 
 #: Low ratios end here (2 and 4 of the paper's grid), moderate ones at ``MODERATE``, and high ones begin at ``HIGH``
 #: (20 and 50; from 18.19 and 19.11 on with LTH and CHIP).
@@ -45,13 +44,10 @@ def made(study: Measured, *varied: str, pruners: Sequence[str] = SELECTIVE) -> l
     return [t for t in study.tests if t.varied in varied and t.p_value is not None and t.a.pruner in pruners]
 
 
-def split(
-    study: Measured, found: Sequence[AlphaTest], bound: float
-) -> tuple[list[AlphaTest], list[AlphaTest]]:
+def split(study: Measured, found: Sequence[AlphaTest], bound: float) -> list[list[AlphaTest]]:
     """Tests at ratios below ``bound``, and from it on; those of unknown ratio are left out."""
     late = from_(study, bound)
-    known = [test for test in found if test.a in study["ratio"]]
-    return [test for test in known if not late(test.a)], [test for test in known if late(test.a)]
+    return [[t for t in found if t.a in study["ratio"] and late(t.a) is of] for of in (False, True)]
 
 
 def against(study: Measured, pruner: str, others: Sequence[str]) -> list[AlphaTest]:
@@ -93,31 +89,30 @@ def corrected(study: Measured, cells: Collection[Key]) -> Part | None:
 
 @CLAIMS.check("REC-01")
 def below_then_above_one(study: Measured) -> Iterator[Part | None]:
-    alphas = {key: alpha for key, alpha in sorted(study["alpha"].items()) if key.pruner != RANDOM}
+    alphas = dict(study.over("alpha", where=lambda key: key.pruner != RANDOM))
     seen: list[Key] = []
     for where, here, side, beyond, ends in (
         (f"up to ratio {LOW:g}", up_to(study, LOW), "below", float.__lt__, study["alpha_high"]),
         (f"from ratio {HIGH:g} on", from_(study, HIGH), "above", float.__gt__, study["alpha_low"]),
     ):
-        cells = list(filter(here, alphas))
-        seen += cells
+        seen += (cells := list(filter(here, alphas)))
         by_curve = grouped((", ".join(key[:3]), alphas[key]) for key in needs(cells))
         means = {curve: mean(values) for curve, values in by_curve.items()}
         reached = {curve: beyond(value, 1.0) for curve, value in means.items()}
-        what, numbers = f"mean alpha {where} {side} 1", spread(means.values())
-        yield tally(what, reached, Count.nearly_all, "curves", numbers)
+        numbers = spread(means.values())
+        yield tally(f"mean alpha {where} {side} 1", reached, Count.nearly_all, "curves", numbers)
         yield tally(f"whole interval {side} 1", (beyond(ends[key], 1.0) for key in cells if key in ends))
     yield corrected(study, seen)
 
 
 @CLAIMS.check("REC-02")
 def random_stays_below_one(study: Measured) -> Iterator[Part | None]:
-    alphas = needs({key: alpha for key, alpha in study["alpha"].items() if key.pruner == RANDOM})
+    alphas = needs(dict(study.over("alpha", where=lambda key: key.pruner == RANDOM)))
     below = {key: alpha < 1 for key, alpha in alphas.items()}
     yield tally(f"alpha of {RANDOM} below 1", below, Count.all, more=spread(alphas.values()))
-    low, high = study["alpha_low"], study["alpha_high"]
-    yield tally("whole interval below 1", (high[key] < 1 for key in alphas if key in low))
-    yield tally("whole interval above 1", (low[key] > 1 for key in alphas if key in low))
+    ends = [(low, high) for key, low, high in study.over("alpha_low", "alpha_high") if key in alphas]
+    yield tally("whole interval below 1", (high < 1 for _, high in ends))
+    yield tally("whole interval above 1", (low > 1 for low, _ in ends))
     yield corrected(study, list(alphas))
     if all(below.values()):
         steps = made(study, "ratio", "sparsity", pruners=(RANDOM,))
@@ -139,7 +134,7 @@ def rises_from_ratio_to_ratio(study: Measured) -> Iterator[Part | None]:
     }
     for name in ("LeNet", "ResNet"):
         own = [test for test in late if (study.family(test.a.arch) == "lenet5") is (name == "LeNet")]
-        theirs = count(held for (a, _), held in printed.items() if a.arch.startswith(name))
+        theirs = Count.of(so for (a, _), so in printed.items() if a.arch.startswith(name))
         yield tally(name, significant(own), of="steps", more=f"in print {theirs}")
     yield tally(what, significant(early), of="steps below")
 
@@ -164,15 +159,14 @@ def harder_datasets_intensify_more(study: Measured) -> Iterator[Part | None]:
             for key in (test.a, test.b)
         )
         if a is None or b is None:
-            found += [test] if test.of_table_7 else []
+            # Data sets of other complexity are compared with their default architectures (Table 7).
+            found += [test] if Family.of(test.family).archs == DEFAULTS else []
         elif a != b:
             found.append(test.turned() if a > b else test)
     pairs = grouped(((t.a.dataset, t.b.dataset, t.a.pruner), t) for t in found)
-    what, held = (
-        "alpha significantly larger for the more difficult data set",
-        map(any, map(significant, pairs.values())),
-    )
-    yield tally(what, held, Count.nearly_all, "pairs at some compression level")
+    somewhere = map(any, map(significant, pairs.values()))
+    what = "alpha significantly larger for the more difficult data set"
+    yield tally(what, somewhere, Count.nearly_all, "pairs at some compression level")
     yield tally("so", significant(found), of="tests", more=models(found))
     shown = []
     for (easier, harder, pruner), own in pairs.items():
@@ -189,7 +183,7 @@ def undecayed_distorts_less(study: Measured) -> Iterator[Part | None]:
         parts = [part for part in _distorts_less(study, DERIVED, DECAYED_DERIVED) if part]
     except NotMeasured:
         return
-    verdict = "holds" if all(part.holds is not False for part in parts) else "fails"
+    verdict = "holds" if held(parts) else "fails"
     yield Part(None, f"{DERIVED} {verdict}: {', '.join(part.text for part in parts)}")
 
 
@@ -216,36 +210,36 @@ def all_differ_from_random(study: Measured) -> Iterator[Part | None]:
 @CLAIMS.check("REC-08")
 def accuracy_and_distortion_improve_at_once(study: Measured) -> Iterator[Part | None]:
     # Of an alpha with an interval the whole interval must be below 1.
-    drops, alphas = study.drops, {**study["alpha"], **study["alpha_high"]}
-    cells = sorted(key for key in filter(up_to(study, MODERATE), study["alpha"]) if key in drops)
-    better, lower = ({key: of[key] < one for key in cells} for of, one in ((drops, 0), (alphas, 1)))
-    both = {key: better[key] and lower[key] for key in cells}
+    cells = study.over("drop", "alpha", where=up_to(study, MODERATE))
+    sides = {key: (drop < 0, study["alpha_high"].get(key, alpha) < 1) for key, drop, alpha in cells}
+    both = {key: better and lower for key, (better, lower) in sides.items()}
     yield tally("both", both, Count.any, f"cells up to ratio {MODERATE:g}")
-    yield tally("accuracy above the dense", [*better.values()])
-    yield tally("alpha below 1", [*lower.values()])
-    yield corrected(study, cells)
+    yield tally("accuracy above the dense", (better for better, _ in sides.values()))
+    yield tally("alpha below 1", (lower for _, lower in sides.values()))
+    yield corrected(study, list(sides))
 
 
 @CLAIMS.check("REC-09")
 def variance_alone_does_not_say(study: Measured) -> Iterator[Part | None]:
-    of, ratios = study["mean_recall_variance"], study["ratio"]
-    pruned = [key for key in sorted(of) if key.pruner != NO_PRUNER and key in ratios]
+    variance = "mean_recall_variance"
     low, high = (
-        {key: of[key] > of[key.dense] for key in filter(part, pruned) if key.dense in of}
+        {key: own > dense for key, own, dense in study.over(variance, f"dense {variance}", where=part)}
         for part in (up_to(study, LOW), from_(study, HIGH))
     )
     what = "variance of recall above the dense"
-    yield tally(what, high, Count.nearly_all, f"cells from ratio {HIGH:g} on")
+    yield (grown := tally(what, high, Count.nearly_all, f"cells from ratio {HIGH:g} on"))
     yield tally(what, [*low.values()], of=f"cells up to ratio {LOW:g}")
-    if not count(high.values()).nearly_all():
+    if grown and not grown.holds:
         return
-    times = {}
-    for key in (key for key in pruned if key.pruner == RANDOM):
-        alike = [k for k in pruned if k[:2] == key[:2] and recall.same_ratio(ratios[k], ratios[key])]
-        if others := [of[other] for other in alike if other.pruner != RANDOM]:
-            times[key] = of[key] / max(others) if max(others) else inf if of[key] else 1.0
+    pruned, times = study.over(variance, "ratio"), {}
+    for key, own, ratio in (cell for cell in pruned if cell[0].pruner == RANDOM):
+        alike = (
+            k[:2] == key[:2] and k.pruner != RANDOM and recall.same_ratio(r, ratio) for k, _, r in pruned
+        )
+        if others := [of for (_, of, _), same in zip(pruned, alike, strict=True) if same]:
+            times[key] = own / max(others) if max(others) else inf if own else 1.0
     far = {name: factor >= BY_FAR for name, factor in needs(times).items()}
     most = f"{RANDOM}'s at least {BY_FAR:g} times every other pruner's"
     yield tally(most, far, Count.nearly_all, more=f"{spread(times.values(), '.1f')} times")
-    below = {key: alpha < 1 for key, alpha in study["alpha"].items() if key.pruner == RANDOM}
-    yield tally(f"alpha of {RANDOM} below 1", below, Count.all)
+    alphas = study.over("alpha", where=lambda key: key.pruner == RANDOM)
+    yield tally(f"alpha of {RANDOM} below 1", {key: alpha < 1 for key, alpha in alphas}, Count.all)

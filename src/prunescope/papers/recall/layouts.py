@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from prunescope.analysis.stats import mean, std
-from prunescope.papers.layout import Cell, Paper
+from prunescope.papers.layout import Paper
 from prunescope.papers.recall import pvalues
-from prunescope.papers.recall.grid import DEFAULTS, FIXED, PRUNERS, SIZES, named
+from prunescope.papers.recall.printed import DEFAULTS, FIXED, SIZES, TESTED, named
 from prunescope.papers.recall.pvalues import bare
 from prunescope.papers.results import Inputs, PrunedCell, Record, Setup
 from prunescope.papers.wording import decimal, yes
@@ -16,11 +16,12 @@ from prunescope.papers.wording import decimal, yes
 #: The pruners that have a table of their own.
 NUMBERS = {"LTH": "12", "CHIP": "13"}
 
-#: Fields of a level, by quantity.
+#: Fields of a level, by quantity; and the same of what it is beside its control.
 _ALPHA = {
     "alpha_ratio": "ratio", "alpha_accuracy": "accuracy", "alpha": "alpha", "alpha_low": "ci_low",
     "alpha_high": "ci_high", "alpha_verdict": "verdict",
 }  # fmt: skip
+_CONTROL = ("change_from_control", "change_from_control_low", "change_from_control_high", "alpha_control")
 
 
 def accuracies(inputs: Inputs) -> list[dict[str, Any]]:
@@ -65,7 +66,13 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
                 kind = cells[-1].compression.kind
                 shared = {"table": number, **setup._asdict(), "pruner": pruner, "setup": setup, "kind": kind}
                 shared["others"] = pruner not in NUMBERS
-                dense = dict.fromkeys(("amount", *_ALPHA.values())) | {"level": "dense", "ratio": 1.0}
+                dense = dict.fromkeys(
+                    ("amount", "interval", "beside_control", "alpha_control", *_ALPHA.values())
+                ) | {
+                    "level": "dense",
+                    "ratio": 1.0,
+                    "shown": "–",
+                }
                 dense["accuracy"] = results.of_dense("score_mean", setup)
                 found.append([shared | step for step in (dense, *(_step(inputs, cell) for cell in cells))])
     found.sort(key=lambda own: (own[0]["table"] or "99", own[0]["pruner"] not in NUMBERS))
@@ -74,46 +81,41 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
 
 def _step(inputs: Inputs, cell: PrunedCell) -> dict[str, Any]:
     values = {name: inputs.results.value(quantity, cell) for quantity, name in _ALPHA.items()}
-    return {"amount": cell.compression.text, "level": bare(cell.compression), **values}
-
-
-def _interval(record: Record) -> str:
-    low, high = record["ci_low"], record["ci_high"]
-    return "" if low is None else f"{decimal(low, 2)} to {decimal(high, 2)}"
+    low, high = values["ci_low"], values["ci_high"]
+    interval = "" if low is None else f"{decimal(low, 2)} to {decimal(high, 2)}"
+    shown: dict[str, Any] = {
+        "level": bare(cell.compression),
+        "shown": decimal(values["alpha"]),
+        "interval": interval,
+    }
+    change, *ends, alpha = (inputs.results.value(quantity, cell) for quantity in _CONTROL)
+    within = "" if None in ends else " ({} to {})".format(*map(decimal, ends))
+    shown |= {
+        "beside_control": decimal(change) + within,
+        "alpha_control": alpha,
+    }
+    return {"amount": cell.compression.text, **shown, **values}
 
 
 def _steps_note(inputs: Inputs, records: Sequence[Record]) -> str:
     there = {record["pruner"] for record in records}
     missing = [f"Table {NUMBERS[name]}: the study has no {name}." for name in NUMBERS if name not in there]
     interval = f"{100 * inputs.study.analysis.confidence:g}%"
+    if any(record["beside_control"] for record in records):
+        missing.append("Control: models that train exactly so and are not pruned; differences are by seed.")
     return " ".join([f"Means over models; α with its {interval} t interval and verdict.", *missing])
-
-
-def _variance(record: Record) -> Cell:
-    return Cell(decimal(record["after"], 4), "strong" if record["grew"] else "")
-
-
-def _alpha(record: Record) -> str:
-    return decimal(record["alpha"]) if record["amount"] else "–"
-
-
-def _verdict(record: Record) -> Cell:
-    return Cell(record["verdict"] or "", "strong")
 
 
 #: What the figures of these numbers set side by side.
 _SHOWN = {
     **dict.fromkeys(("2", "4", "6", "8", "10", "12"), SIZES),
     **dict.fromkeys(("3", "7", "11"), frozenset(f"{d} · {a}" for d, a in DEFAULTS.items())),
-    **dict.fromkeys(("1", "5", "9"), PRUNERS),
+    **dict.fromkeys(("1", "5", "9"), TESTED),
 }
 
 RECALL = Paper.read(
     "recall",
     has=lambda inputs: bool(inputs.once(pvalues.alpha_cells)),
-    functions=(
-        accuracies, variances, steps, pvalues.PValues, pvalues.p_value, pvalues.corrected, _variance, _alpha,
-        _interval, _verdict, _steps_note,
-    ),
+    functions=vars(pvalues) | globals(),
     shown=_SHOWN,
-)  # fmt: skip
+)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, NamedTuple
 
-from prunescope.papers.printed import Names, read_rows, read_yaml
+from prunescope.analysis.tables.declared import Row
+from prunescope.papers.printed import Names, read_as, read_yaml
 
 PAPER = "recall"
 
@@ -42,25 +43,44 @@ class Cell(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PrintedTest:
+class PrintedTest(Row):
     """One p-value of Tables 1 to 9.
 
-    varied: what a and b differ in: ratio, arch, dataset or pruner.
+    varied: what a and b differ in: ratio, arch, dataset or pruner; the columns of these names say all but that.
     alternative: of mean alpha of a - mean alpha of b against 0.
-    p: corrected for ``family_size`` tests (Bonferroni), or the bound that it is below; ``text``: as printed.
+    p_corrected: as printed, for ``family_size`` tests (Bonferroni).
     """
 
     table: str
     varied: str
-    a: Cell
-    b: Cell
-    alternative: Literal["less", "greater", "two-sided"]
+    dataset: str | None
+    arch: str | None
+    pruner: str | None
+    ratio: str | None
+    a_: str
+    b_: str
+    alternative: str
     family_size: int
-    text: str
+    p_corrected: str
+
+    @cached_property
+    def a(self) -> Cell:
+        return self._side(self.a_)
+
+    @cached_property
+    def b(self) -> Cell:
+        return self._side(self.b_)
+
+    def _side(self, value: str) -> Cell:
+        own = vars(self) | {self.varied: value}
+        return Cell(
+            own["dataset"], own["arch"] or _DEFAULTS[own["dataset"]], own["pruner"], float(own["ratio"])
+        )
 
     @property
     def p(self) -> float:
-        return float(self.text.removeprefix("<"))
+        """Or the bound that it is below."""
+        return float(self.p_corrected.removeprefix("<"))
 
     @property
     def significant(self) -> bool:
@@ -84,25 +104,7 @@ class PrintedTest:
 @cache
 def tests() -> tuple[PrintedTest, ...]:
     """Tables 1 to 9, in their order."""
-    return tuple(
-        PrintedTest(
-            table=row["table"],
-            varied=row["varied"],
-            a=_side(row, row["a"]),
-            b=_side(row, row["b"]),
-            alternative=row["alternative"],  # type: ignore[arg-type]
-            family_size=int(row["family_size"]),
-            text=row["p_corrected"],
-        )
-        for row in read_rows(PAPER, "tests.csv")
-    )
-
-
-def _side(row: dict[str, str], value: str) -> Cell:
-    """The cell of which a row of ``tests.csv`` says all but what varies, which is ``value``."""
-    own = row | {row["varied"]: value}
-    arch = own["arch"] or _DEFAULTS[own["dataset"]]
-    return Cell(own["dataset"], arch, own["pruner"], float(own["ratio"]))
+    return tuple(read_as(PAPER, "tests.csv", PrintedTest))
 
 
 def arch_name(name: str, family: str | None, depth: int | None) -> str | None:
@@ -115,3 +117,19 @@ def arch_name(name: str, family: str | None, depth: int | None) -> str | None:
 def same_ratio(ratio: float, other: float) -> bool:
     """Whether two ratios are one, ``other`` being the one that was meant."""
     return abs(ratio / other - 1) <= SAME_RATIO
+
+
+def named(dataset: str, arch: str) -> tuple[str | None, str | None]:
+    """The paper's names, however these are spelt."""
+    return dataset_name(dataset, None), arch_name(arch, None, None)
+
+
+_SIDES = [(test.varied, cell) for test in tests() for cell in (test.a, test.b)]
+
+#: What tests compare: pruners, sizes, and data sets with the architecture that each has where data sets vary.
+TESTED = frozenset(cell.pruner for _, cell in _SIDES)
+SIZES = frozenset(cell.arch for varied, cell in _SIDES if varied == "arch")
+DEFAULTS = {cell.dataset: cell.arch for varied, cell in _SIDES if varied == "dataset"}
+
+#: "When the dataset or model does not vary, we use CIFAR-10 and ResNet-56".
+FIXED = ("CIFAR-10", "ResNet-56")

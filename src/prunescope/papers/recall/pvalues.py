@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,19 +14,20 @@ from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
 from prunescope.errors import BadFileError, UserError
 from prunescope.figures.style import ordered
-from prunescope.papers.layout import STRICT, Cell
+from prunescope.papers.layout import STRICT
 from prunescope.papers.measured import grouped
-from prunescope.papers.recall.grid import DEFAULTS, FIXED, SIZES, named
+from prunescope.papers.recall.alpha_tests import DEFAULTS as DEFAULT
+from prunescope.papers.recall.alpha_tests import Family
+from prunescope.papers.recall.printed import DEFAULTS, FIXED, SIZES, named
 from prunescope.papers.render import label
 from prunescope.papers.results import Inputs, PrunedCell, Record
 from prunescope.paths import CellFolder
 
 
 class Test(NamedTuple):
-    """A test between two cells. ``names``: those of its family, after the word that starts it."""
+    """A test between two cells."""
 
-    start: str
-    names: list[str]
+    family: Family
     a: PrunedCell
     b: PrunedCell
     row: AlphaTest
@@ -48,18 +48,15 @@ def read_tests(inputs: Inputs) -> list[Test]:
     """
     found = []
     for row in inputs.rows(AlphaTest):
-        start, _, names = row.family.partition(": ")
         try:
             a, b = (PrunedCell.of(CellFolder.at(Path(side))) for side in (row.cell_a, row.cell_b))
         except UserError:
-            path = inputs.tables / "alpha_tests.csv"
-            raise BadFileError(path, "not a table of tests") from None
-        found.append(Test(start, names.split(", "), a, b, row))
+            raise BadFileError(inputs.tables / "alpha_tests.csv", "not a table of tests") from None
+        found.append(Test(Family.of(row.family), a, b, row))
     return found
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """How names follow each other in the paper: sizes ascending, easy data sets first, pruners as in Table 8.
 
     names: by what varies. defaults: the architecture of each data set where data sets are compared.
@@ -76,47 +73,29 @@ class Order:
         defaults = default_architectures(known)
         at_defaults = [cell for cell in known if defaults[cell.dataset] == cell.arch]
         easiest = [dataset for group in (at_defaults, cells) for dataset, _ in easiest_first(group)]
-        names = {
-            "arch": smallest_first(cells),
-            "dataset": list(dict.fromkeys(easiest)),
-            "pruner": ordered(cell.pruner for cell in cells),
-        }
-        return cls(names, defaults)
+        pruners = ordered(cell.pruner for cell in cells)
+        by_kind = {"arch": smallest_first(cells), "dataset": list(dict.fromkeys(easiest)), "pruner": pruners}
+        return cls(by_kind, defaults)
 
-    def sorted(self, names: Iterable[str], varied: str) -> list[str]:
-        """Distinct names in this order, others at the end."""
-        there, known = dict.fromkeys(names), self.names[varied]
-        return [name for name in known if name in there] + [name for name in there if name not in known]
+    def place(self, varied: str, name: str) -> int:
+        """Others come at the end."""
+        names = self.names[varied]
+        return names.index(name) if name in names else len(names)
 
-    def later_first(self, pair: tuple[str, str], varied: str) -> tuple[Any, ...]:
+    def later_first(self, varied: str, pair: tuple[str, str]) -> tuple[Any, ...]:
         """Sorts pairs by what comes later in each, as Table 8 has them."""
-        known = {name: position for position, name in enumerate(self.names[varied])}
-        first, second = sorted(known.get(side, len(known)) for side in pair)
-        return (second, first, pair)
+        return (*sorted((self.place(varied, side) for side in pair), reverse=True), pair)
 
 
 #: What stands over the first column, by what varies.
 _CORNERS = {"arch": "sizes", "dataset": "data sets", "pruner": "pruners"}
-_DEFAULT = "default architectures"
-
-
-def _archs(test: Test) -> str:
-    """Of sizes: their family. Of data sets: the architecture that they share, where they do not have their own."""
-    if test.start == "dataset":
-        return test.names[0] if len(test.names) > 2 else _DEFAULT
-    return test.names[1] if test.start == "arch" or _over_sizes(test) else ""
-
-
-def _over_sizes(test: Test) -> bool:
-    return test.start.endswith(" over sizes")
-
 
 #: What is the same in one table, by name.
 _FACTS: dict[str, Callable[[Test], str]] = {
     "dataset": lambda test: test.a.dataset,
     "arch": lambda test: test.a.arch,
     "pruner": lambda test: test.a.pruner,
-    "networks": _archs,
+    "networks": lambda test: test.family.archs,
     "pruners": lambda test: f"{test.a.pruner} vs {test.b.pruner}",
 }
 
@@ -158,28 +137,23 @@ class PValues:
         if self.rows == "levels":
             default = self.columns != "dataset" or order.defaults.get(test.a.dataset) == test.a.arch
             return default and test.a.compression != test.b.compression
-        return _over_sizes(test) if self.rows == "level" else test.start == self.rows
+        return test.family.over_sizes if self.rows == "level" else test.family.over == self.rows
 
     def _table(self, own: Sequence[Test], order: Order) -> list[dict[str, Any]]:
         by_level = self.rows in ("levels", "level")
         row = "compression" if by_level else self.rows
         column = "compression" if self.columns == "level" else self.columns
-        at = {
-            ((getattr(test.a, row), getattr(test.b, row)), getattr(test.a, column)): test.row for test in own
-        }
-        later = (lambda line: line) if by_level else lambda line: order.later_first(line, self.rows)
-        lines: list[Any] = sorted({line for line, _ in at}, key=later)
-        names = [column for _, column in at]
-        names = sorted(set(names)) if self.columns == "level" else order.sorted(names, self.columns)
+        at = {((getattr(t.a, row), getattr(t.b, row)), getattr(t.a, column)): t.row for t in own}
+        lines: list[Any] = sorted({line for line, _ in at})
+        names: list[Any] = list(dict.fromkeys(name for _, name in at))
+        if not by_level:
+            lines.sort(key=lambda line: order.later_first(self.rows, line))
+        names.sort(key=None if self.columns == "level" else lambda name: order.place(self.columns, name))
         facts = self._facts(own[0])
         if self.rows == "levels" and "networks" in facts:
             facts["networks"] = ", ".join(f"{name} with {order.defaults[name]}" for name in names)
-        shared = {
-            "table": self._number(own),
-            **facts,
-            "title": " · ".join(filter(None, facts.values())),
-            "corner": _CORNERS.get(self.rows, own[0].a.compression.kind),
-        }
+        shared = {"table": self._number(own), **facts, "title": " · ".join(filter(None, facts.values()))}
+        shared["corner"] = _CORNERS.get(self.rows, own[0].a.compression.kind)
         # One architecture or data set alone stands in Table 4, with its pruners.
         if self.rows == "levels" and self.columns != "pruner" and len(names) < 2 and not shared["table"]:
             return []
@@ -188,24 +162,31 @@ class PValues:
             sides = [bare(side) if by_level else side for side in line]
             title = sides[0] if self.rows == "level" else " vs ".join(sides)
             for name in names:
-                test = at.get((line, name))
-                p = test.p_corrected if test else None
-                records.append({**shared, "row": title, "column": label(name), "test": test, "p": p})
+                records.append(
+                    {**shared, "row": title, "column": label(name), **_outcome(at.get((line, name)))}
+                )
         return records
 
     def _number(self, own: Sequence[Test]) -> str:
         """The paper's number of a table, empty where the paper does not print this very table."""
         side, first = own[0].a, [named(*test.a.setup) for test in own]
+        both = [*first, *(named(*test.b.setup) for test in own)]
+        defaults = own[0].family.archs in ("", DEFAULT)
         known = {
             "sizes": any(dataset == FIXED[0] and arch in SIZES for dataset, arch in first),
-            "datasets": any(
-                setup in DEFAULTS.items() for setup in (*first, *(named(*test.b.setup) for test in own))
-            )
-            and _archs(own[0]) in ("", _DEFAULT),
+            "datasets": defaults and any(setup in DEFAULTS.items() for setup in both),
             "fixed": first[0] == FIXED,
         }
         number = self.numbers.get(side.pruner, self.numbers.get("", ""))
         return number if known[self.grid] and side.compression.kind == "ratio" else ""
+
+
+def _outcome(test: AlphaTest | None) -> dict[str, Any]:
+    """Of a test: ``p`` and how a page shows it."""
+    p = test.p_corrected if test else None
+    shown = "" if test is None else "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"
+    why = test.note if test and p is None else ""
+    return {"p": p, "shown": shown, "why": why, "significant": p is not None and test and test.significant}
 
 
 def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
@@ -217,14 +198,3 @@ def corrected(inputs: Inputs, records: Sequence[Record], within: str) -> str:
 def bare(compression: Compression) -> str:
     """A compression level where the heading says its kind: ``2``, ``90%``."""
     return compression.text.removeprefix(f"{compression.kind} ")
-
-
-def p_value(record: Record) -> Cell | str:
-    test = record["test"]
-    if test is None:
-        return ""
-    if record["p"] is None:
-        return Cell("–", note=test.note)
-    return Cell(
-        "< 0.001" if record["p"] < 0.001 else f"{record['p']:.3f}", "strong" if test.significant else ""
-    )

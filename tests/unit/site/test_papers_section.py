@@ -6,11 +6,11 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from tests.support.fake_study import results_tree, study, write_csv, write_json
 
-from prunescope.papers.report_comparison import section
 from prunescope.papers.tables import TABLES
 from prunescope.site.build import build
+from prunescope.site.papers_section import section
+from tests.support.fake_study import results_tree, study, write_csv, write_json
 
 PUBLISHED, CLAIMS = TABLES["published"].columns, TABLES["claims"].columns
 NUMBERS = [

@@ -1,4 +1,4 @@
-"""The page to browse disagreements of the PIE paper's Table 1: rows as JSON, images in a file per data set."""
+"""The page to browse examples on which votes disagree: rows as JSON, images in a file per data set."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from prunescope.papers.pie.disagreements import MOST_CHARACTERS, Disagreements, cut
-from prunescope.papers.results import Record
 from prunescope.report import contact_sheet, page
 from prunescope.report.images import images_of_test, png, tiled
+
+#: A row: its cell, example, text, classes and votes by name, agreements, and whether the votes are right.
+Record = Mapping[str, Any]
+
+#: Longer texts are cut.
+MOST_CHARACTERS = 500
 
 #: Rows on the page; all of them are in the table beside it.
 MOST_ROWS = 12_000
@@ -50,50 +54,50 @@ def draw_images(
         labels = {row["example"]: row["true"] for row in reversed(rows)}
         chosen = list(dict.fromkeys(row["example"] for row in rows))[:MOST_IMAGES]
         images = [table.image(example, "|".join(labels[example])) for example in chosen]
-        name = f"pictures-{dataset}.png"
+        name, (width, height) = f"pictures-{dataset}.png", table.shown_size
         (folder / name).write_bytes(png(tiled(images, _COLUMNS)))
-        width, height = table.shown_size
         positions = {str(example): position for position, example in enumerate(chosen)}
         held = {"file": name, "width": width, "height": height, "columns": _COLUMNS}
         found[dataset] = held | {"rows": -(-len(chosen) // _COLUMNS), "positions": positions}
     return found
 
 
-def render(found: Disagreements, images: Images, *, title: str, home: Path, table: Path, where: Path) -> str:
-    """The page ``where``, which links to the paper's page ``home`` and to the full ``table``."""
-    cells = list(dict.fromkeys(row["cell"] for row in found.shown))
+def render(
+    rows: Sequence[Record], total: int, images: Images, *, title: str, home: Path, table: Path, where: Path
+) -> str:
+    """The page ``where``, which shows ``rows`` and links to the page ``home`` and the full ``table`` of ``total``."""
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
     there = {dataset: held for dataset, held in images.items() if held}
     return page.render(
         "disagreements.html",
         title=f"Examples on which pruned and dense models disagree · {title}",
         home=page.link(home, where),
         table=page.link(table, where),
-        total=found.total,
-        shown=len(found.shown),
+        total=total,
+        shown=len(rows),
         most_characters=MOST_CHARACTERS,
-        has_texts=any(row["text"] is not None for row in found.shown),
+        has_texts=any(row["text"] is not None for row in rows),
         has_images=bool(there),
         missing=[contact_sheet.missing(dataset) for dataset in images if dataset not in there],
         choices={
-            "data set": list(dict.fromkeys(cell.dataset for cell in cells)),
-            "architecture": list(dict.fromkeys(cell.arch for cell in cells)),
-            "pruner": list(dict.fromkeys(cell.pruner for cell in cells)),
-            "level": [compression.text for compression in sorted({cell.compression for cell in cells})],
-        },
-        data=page.embedded(payload(found) | {"images": there}),
+            name: list(dict.fromkeys(getattr(cell, own) for cell in cells))
+            for name, own in {"data set": "dataset", "architecture": "arch", "pruner": "pruner"}.items()
+        }
+        | {"level": [level.text for level in sorted({cell.compression for cell in cells})]},
+        data=page.embedded(payload(rows) | {"images": there}),
         script=page.asset("disagreements.js"),
         style=page.asset("printed.css"),
     )
 
 
-def payload(found: Disagreements) -> dict[str, Any]:
+def payload(rows: Sequence[Record]) -> dict[str, Any]:
     """Rows as short lists of numbers; names and texts, which recur, stand once.
 
     ``rows``: cell, example, text (or -1), true classes, dense vote, pruned vote, their agreements, whether they are
     right. ``classless``: data sets whose labels are not classes.
     """
     cells, names, texts = (defaultdict[Any, int](count().__next__) for _ in range(3))
-    rows = [
+    short = [
         [
             cells[*row["cell"].setup, row["cell"].pruner, row["cell"].compression.text],
             row["example"],
@@ -104,12 +108,17 @@ def payload(found: Disagreements) -> dict[str, Any]:
             int(row["dense_right"]),
             int(row["pruned_right"]),
         ]
-        for row in found.shown
+        for row in rows
     ]
     return {
         "cells": [list(key) for key in cells],
         "names": list(names),
         "texts": list(texts),
-        "rows": rows,
-        "classless": sorted({row["cell"].dataset for row in found.shown if not row["has_classes"]}),
+        "rows": short,
+        "classless": sorted({row["cell"].dataset for row in rows if not row["has_classes"]}),
     }
+
+
+def cut(text: str) -> str:
+    """A text as pages show it."""
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"

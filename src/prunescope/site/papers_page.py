@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from prunescope.analysis.stats import std
 from prunescope.config.pruners import NO_PRUNER
-from prunescope.papers.layout import Cell, Column, View
+from prunescope.papers.layout import Column, View
 from prunescope.papers.measured import grouped
 from prunescope.papers.render import Grid, grids
-from prunescope.papers.report_comparison import Unit, of_numbers, shown_as
 from prunescope.papers.tables import Published
+from prunescope.site.papers_section import Unit, of_numbers, shown_as
 
 #: By the size of a difference in printed spreads, up to which: the class of a cell, and its name in the legend.
 NEARNESS = (
@@ -24,6 +24,9 @@ NEARNESS = (
     (4.0, "far", "two to four"),
     (float("inf"), "farther", "more than four"),
 )
+
+#: The classes of cells, one without a printed spread or a number of ours among them.
+_CLASSES = (*(name for _, name, _ in NEARNESS), "none")
 
 #: Fewer printed numbers than this have no spread to speak of.
 _FEWEST = 3
@@ -43,7 +46,7 @@ VIEW = View(
     grid="model",
     column="level",
     column_order="sparsity",
-    cells=[Column("", lambda record: record["cell"])],
+    cells=[Column("", "shown", below="{printed}", note="{note}", styles={name: name for name in _CLASSES})],
     caption="{model}",
 )
 
@@ -79,7 +82,7 @@ def quantities(tables: Path) -> list[Quantity]:
     return [
         Quantity(
             *(paper, table, name, unit.name, grids(VIEW, records)),
-            Counter(record["cell"].style for record in records),
+            Counter(record["nearness"] for record in records),
             list(dict.fromkeys(record["over"] for record in records if record["over"])),
         )
         for (paper, table, name, unit), records in found.items()
@@ -121,25 +124,25 @@ def _record(row: Published, spread: Spread | None) -> dict[str, Any]:
         "pruner": dense if row.pruner == NO_PRUNER else row.pruner,
         "level": f"{100 * row.sparsity:.4g}%",
         "sparsity": row.sparsity,
-        "cell": _shown(row, spread, shown_as(row.quantity)[1]),
+        **_shown(row, spread, shown_as(row.quantity)[1]),
         "over": spread and spread.over,
     }
 
 
-def _shown(row: Published, spread: Spread | None, unit: Unit) -> Cell:
+def _shown(row: Published, spread: Spread | None, unit: Unit) -> dict[str, Any]:
     """Ours, the printed number below, coloured by how near they are."""
     ours, digits = row.ours, unit.digits_of_numbers
-    printed, nearness = f"{row.published:.{digits}f}", "none"
+    found = dict.fromkeys(_CLASSES, False) | {"printed": f"{row.published:.{digits}f}", "nearness": "none"}
     if ours is None:
-        return Cell("–", nearness, below=printed, note="not measured here")
+        return found | {"none": True, "shown": "–", "note": "not measured here"}
     note = f"ours − printed: {ours - row.published:+.{digits}f}".replace("-", "−")
     if spread is None:
         note += "; no printed spread"
     else:
         size = abs(ours - row.published) / spread.value
-        nearness = next(name for most, name, _ in NEARNESS if size <= most)
+        found["nearness"] = next(name for most, name, _ in NEARNESS if size <= most)
         note += f", {size:.1f} spreads of {spread.value:.{digits + 1}f} over {spread.over}"
-    return Cell(f"{ours:.{digits}f}", nearness, below=printed, note=note)
+    return found | {str(found["nearness"]): True, "shown": f"{ours:.{digits}f}", "note": note}
 
 
 def legend() -> list[dict[str, Any]]:

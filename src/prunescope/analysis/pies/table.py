@@ -1,0 +1,51 @@
+"""The PIEs of ``pies.parquet``: examples on which the majority votes of dense and pruned models differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
+from prunescope.errors import BadFileError, UserError
+
+
+class Pies(NamedTuple):
+    """``table``: a row per PIE. ``classes``: their names, empty where labels are none or have no names."""
+
+    table: pa.Table
+    task: str
+    tolerance: float | None
+    classes: tuple[str, ...]
+
+    @property
+    def has_classes(self) -> bool:
+        return self.task not in WITHOUT_CLASSES
+
+    def right(self, label: Any, vote: Any) -> bool:
+        return is_right(self.task, label, vote, self.tolerance)
+
+
+def read_pies(path: Path, columns: Sequence[str]) -> Pies:
+    """These columns of the PIEs, ``is_pie`` among them.
+
+    Raises:
+        UserError: the file is missing or no table of votes.
+    """
+    try:
+        # Not as a data set: the folders' names are no columns.
+        table = pq.ParquetFile(path).read(columns=list(columns))
+        said = dict(json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")))
+        kept = table.filter(pc.fill_null(table["is_pie"], False)).combine_chunks()
+        classes = tuple(map(str, said.get("classes") or ()))
+        return Pies(kept, str(said.get("task")), said.get("tolerance"), classes)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise BadFileError(path, f"not a table of votes ({reason})") from None
