@@ -66,7 +66,7 @@ VERSION = {
     "el2n": 2,
     "cell": 8,
     "tables": 15,
-    "figures": 15,
+    "figures": 16,
     "paper": 12,
     "report": 14,
     "tune": 1,

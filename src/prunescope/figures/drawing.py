@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,27 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
     return index
 
 
-def draw_all(tables: Path, cells: Sequence[Path], out: Path) -> None:
+def _draw(*job: Any) -> dict[str, Any]:
+    """``draw`` in another process, whose errors reach the first one as what they say."""
+    try:
+        return draw(*job)
+    except UserError as error:
+        raise UserError(str(error)) from None
+
+
+def draw_all(tables: Path, cells: Sequence[Path], out: Path, processes: int = 1) -> None:
     """Draw every family into ``out/<family>/``, and last ``out/figures.json``, which lists them all.
+
+    Args:
+        processes: families that are drawn side by side; the files are the same.
 
     Raises:
         UserError: a table or cell cannot be read.
     """
-    index = [draw(name, tables, cells, Path(out) / name) for name in families()]
+    jobs = [(name, Path(tables), tuple(cells), Path(out) / name) for name in families()]
+    if processes > 1:
+        with ProcessPoolExecutor(processes) as pool:
+            index = [one.result() for one in [pool.submit(_draw, *job) for job in jobs]]
+    else:
+        index = [draw(*job) for job in jobs]
     write_json(Path(out) / "figures.json", {"families": index})
