@@ -65,9 +65,9 @@ VERSION = {
     "weights": 2,
     "el2n": 2,
     "cell": 8,
-    "tables": 15,
+    "tables": 16,
     "figures": 16,
-    "paper": 12,
+    "paper": 13,
     "report": 14,
     "tune": 1,
 }

@@ -114,7 +114,7 @@ def intervals(cut: Cut, controls: Mapping[CellFiles, float | None]) -> Figure:
         f"Mean of α over seeds with its {_interval_text(cut)}, {seeds_text(data['n_seeds'].astype(float).tolist())} "
         "each; the boxes of α show the values behind it. Wholly above 1 (>): pruning sets classes further apart; "
         "wholly below 1 (<): closer together; otherwise (?) undecided. A single seed has no interval. Upright bar: α "
-        f"between dense models of other seeds, where nothing is pruned.{control} Diamond: α corrected for the noise of the "
+        f"between dense models of other seeds, where nothing is pruned.{control} Diamond: α corrected for noise of the "
         "recalls, which pulls the paper's α towards 0, with its interval over seeds and examples, which may leave the "
         "panel; none with two or three seeds, and where the dense models' recalls differ between classes no more than "
         "noise makes them."
