@@ -130,13 +130,17 @@ def write_latex(folder: Path, tables: Mapping[str, Declaration]) -> None:
             found = read_csv(folder / f"{name}.csv")
             rows = [[(escaped if c.kind is str else number)(row[c.name]) for c in declared] for row in found]
             # Columns in which nothing stands say nothing.
-            kept = [at for at, c in enumerate(declared) if c.name in CELL or any(row[at] for row in rows)]
+            kept = [
+                at
+                for at, c in enumerate(declared)
+                if c.name in CELL or not rows or any(row[at] for row in rows)
+            ]
             keys = sum(1 for at in kept if declared[at].name in CELL) or 1
             text = latex(
                 [Head(declared[at].name, declared[at].kind is not str) for at in kept],
                 [[row[at] for at in kept] for row in rows],
                 table.caption.replace("`", ""),
-                name,
+                name.replace("_", "-"),
                 keys,
             )
             (out / f"{name}.tex").write_text(text, encoding="utf-8")

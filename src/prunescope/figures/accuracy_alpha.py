@@ -99,7 +99,6 @@ def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure
         under="pruning ratio",
     )
     title = f"Accuracy against recall distortion at moderate pruning: {dataset}"
-    figure.suptitle(title)
     fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
         "Mean accuracy, from the dense models at ratio 1, and mean intensification α, up to ratio "

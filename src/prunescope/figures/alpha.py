@@ -57,7 +57,7 @@ def boxes(cut: Cut) -> Figure:
     data = pd.concat(parts, ignore_index=True)
     figure, panel = _rows(cut, "α of each seed", 0.17, lambda panel: _boxes(panel, data))
     title = f"Do differences between classes grow? α: {cut.title}"
-    _finish(figure, panel, title, data["alpha"])
+    _compress(panel, data["alpha"])
     seeds = data.groupby(["row"], sort=False)["alpha"].count().astype(float).tolist()
     caption = (
         "Intensification α of each seed's model (points) with its quartiles (boxes; whiskers to the "
@@ -104,7 +104,7 @@ def intervals(cut: Cut, controls: Mapping[CellFiles, float | None]) -> Figure:
     figure, panel = _rows(cut, "mean α", 0.21, lambda panel: _intervals(panel, data))
     title = f"Mean α with its interval: {cut.title}"
     ends = data[["alpha", "ci_low", "ci_high", "alpha_null", "alpha_control"]].to_numpy(dtype=float).ravel()
-    _finish(figure, panel, title, pd.Series(ends))
+    _compress(panel, pd.Series(ends))
     control = (
         " Triangle: α between dense models and controls, which train as long as pruned models and are not pruned."
         if data["alpha_control"].notna().any()
@@ -196,9 +196,8 @@ def _rows(cut: Cut, label: str, height: float, draw: Callable[[Any], None]) -> t
     return figure, panel
 
 
-def _finish(figure: Any, panel: Any, title: str, values: pd.Series) -> None:
-    """The title, and an axis that is compressed where single values lie far out."""
-    figure.suptitle(title)
+def _compress(panel: Any, values: pd.Series) -> None:
+    """Compress the axis away from zero where single values lie far out."""
     if values.abs().max() > _WIDE:
         panel.set_xscale("symlog", linthresh=2.0)
         # Plain numbers: powers of ten are set as mathematics, which text as text does not show.

@@ -45,12 +45,10 @@ def matrix(cut: Cut) -> Figure:
     columns = max(levels) if len(levels) == 1 and max(levels) in (3, 4) else _PANELS
     figure, axes = layout.panels(len(tables), columns=columns, height=1.35)
     titles = [f"{group.name} · {cell.compression.text}" for group in cut.groups for cell in group.cells]
-    everything = pd.concat(tables)
-    before = _range(everything["balance_dense"])
     parts = []
     beyond = 0
     for panel, title, cell, table in zip(axes, titles, cut.cells, tables, strict=True):
-        after = _range(table["balance_pruned"])
+        before, after = _range(table["balance_dense"]), _range(table["balance_pruned"])
         fitted = _scatter(panel, title, cell, table, before)
         panel.set(xlim=before, ylim=after)
         inside = table["balance_dense"].between(*before) & table["balance_pruned"].between(*after)
@@ -60,15 +58,14 @@ def matrix(cut: Cut) -> Figure:
         axes, columns if 3 <= columns <= _PANELS else _PANELS, "before pruning", "after pruning"
     )
     title = f"Recall balance of classes, before and after: {cut.title}"
-    figure.suptitle(title)
     counts = [float(table["seed"].nunique()) for table in tables]
     caption = (
         "Normalized recall balance, (recall of the class - accuracy) / accuracy, before (x) and after "
         f"pruning (y); one point per class and seed, {seeds_text(counts)} per panel. Coloured line: slope "
         "α̂ of all points, through the origin, with its coefficient of determination r²; dashed: no "
         "change. Steeper than dashed: classes move apart; "
-        "flatter: they move together. The axis after pruning "
-        "differs between panels. Ā: mean accuracy after pruning."
+        "flatter: they move together. Axes "
+        "differ between panels. Ā: mean accuracy after pruning."
     )
     if beyond:
         caption += f" {beyond} point{'s' if beyond > 1 else ''} far beyond the axes not shown."

@@ -66,7 +66,6 @@ def _figure(source: Source, dataset: str, arch: str, table: pd.DataFrame) -> Fig
         under="sparsity",
     )
     title = f"What probabilities lose: {dataset} · {arch}"
-    figure.suptitle(title)
     confidence = float(table["confidence"].iloc[0])
     caption = (
         "How the probabilities of pruned models differ from those of the dense models of the same seed, against "

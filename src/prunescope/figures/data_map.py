@@ -59,7 +59,6 @@ def _figure(dataset: str, arch: str, rows: pd.DataFrame) -> Figure:
     bar.set_label("PIEs (% of examples)")
     bar.outline.set_visible(False)
     title = f"PIEs on the data map: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         "Training examples by what the dense models say of the truth over "
         f"{int(rows['n_epochs'].max())} epochs, mean over seeds: confidence is the mean probability of the true "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -41,6 +42,8 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
     figures: list[dict[str, Any]] = []
     with atomic_directory(out) as folder, style.styled():
         for drawn in getattr(importlib.import_module(module), function)(source):
+            # About so many letters of the title's size to an inch.
+            drawn.figure.suptitle(textwrap.fill(drawn.title, int(11.5 * drawn.figure.get_figwidth())))
             style.save(drawn.figure, folder, drawn.stem)
             drawn.data.to_csv(folder / f"{drawn.stem}.csv", index=False, lineterminator="\n")
             figures.append(

@@ -31,7 +31,6 @@ def draw(source: Source) -> Iterator[Figure]:
     scale = partial(_scale, source)
     figure, _ = layout.lines(table, keys, "sparsity", "mean", scale, ("low", "high"), under="sparsity")
     title = "What pruning does to the score"
-    figure.suptitle(title)
     caption = (
         "Score on the test split (higher is better) against sparsity, the removed share of the prunable "
         f"weights; mean over {seeds_text(table['n_seeds'].tolist())}, vertical lines one standard deviation. "
@@ -104,7 +103,6 @@ def _on_pies(source: Source, dataset: str, arch: str, pies: pd.DataFrame, scores
     series = series.assign(pruner=pruners).sort_values("pruner", kind="stable").astype({"pruner": str})
     figure, _ = layout.by_panel(series, "pruner", draw, "sparsity", pretty_metric(metric))
     title = f"Score on PIEs and on all examples: {dataset} · {arch}"
-    figure.suptitle(title)
     name = pretty_metric(metric)
     caption = (
         f"{name[:1].upper()}{name[1:]} on the test split against sparsity, a panel per pruner: on all examples "

@@ -71,7 +71,6 @@ def _figure(
     figure, axes = layout.by_panel(data, by, draw, "EL2N bin", "PIEs (% of bin)")
     layout.from_zero(axes, data["pie_share"])
     title = f"PIEs by influence on training: {name}"
-    figure.suptitle(title)
     seeds = [float(cell.summary.get("n_seeds") or "nan") for cell, _ in found]
     caption = (
         f"Training examples sorted by EL2N score early in training into {last} bins of equal size, bin 1 "

@@ -166,20 +166,23 @@ def _sparsity(halvings: Any) -> Any:
 
 
 def sparsity_axis(axes: Any, values: Iterable[float]) -> None:
-    """An x axis of sparsity from 0, spaced by the remaining weights: each step halves them.
+    """An x axis of sparsity, spaced by the remaining weights: each step halves them.
 
     Papers measure at 20, 50, 70, 90 and 99 %, or at ratios 2 to 50; on a plain axis the upper
     ones, where things happen, fall onto each other. Ticks stand at the sparsities measured (``values``, as often as
     there are models); those too close to others for a label of their own are short and bare.
     """
-    known = [0.0, *(round(float(value), 3) for value in values if not math.isnan(value))]
-    last = float(_halvings(max(known))) or 1.0
+    known = [round(float(value), 3) for value in values if not math.isnan(value)]
+    first, last = float(_halvings(min(known))), float(_halvings(max(known)))
+    reach = last - first or 1.0
     axes.set_xscale("function", functions=(_halvings, _sparsity))
     spaced_ticks(
-        axes, known, lambda value: float(_halvings(value)) / last, lambda value: f"{100 * value:.3g}%"
+        axes,
+        known,
+        lambda value: (float(_halvings(value)) - first) / reach,
+        lambda value: f"{100 * value:.3g}%",
     )
-    margin = 0.05 * last
-    axes.set_xlim(float(_sparsity(-margin)), float(_sparsity(last + margin)))
+    axes.set_xlim(float(_sparsity(first - 0.07 * reach)), float(_sparsity(last + 0.07 * reach)))
 
 
 def spaced_ticks(
@@ -198,7 +201,7 @@ def spaced_ticks(
     ticks.sort()
     axes.minorticks_off()
     axes.set_xticks(ticks, [text(tick) for tick in ticks])
-    axes.set_xticks(sorted(set(values) - {*ticks, 0.0}), minor=True)
+    axes.set_xticks(sorted(set(values) - set(ticks)), minor=True)
     axes.tick_params(axis="x", which="minor", labelbottom=False)
 
 
@@ -386,7 +389,7 @@ def legend_below(figure: Any, handles: Mapping[str, Any], *, title: str | None =
 
 def heading(panel: Any, title: str, note: str) -> None:
     """A title with a line of plain text below it."""
-    panel.set_title(f"{title}\n", fontsize=7.6)
+    panel.set_title(f"{title}\n", fontsize=7.6, loc="left")
     text = panel.text(0.0, 1.03, note, transform=panel.transAxes, fontsize=6.4, color="#3c4043", va="bottom")
     # Wider than a small panel, it would make it smaller still.
     text.set_in_layout(False)

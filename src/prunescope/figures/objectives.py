@@ -64,7 +64,6 @@ def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
     layout.outer_labels(axes, 3, "sparsity", None)
     layout.legend_below(figure, handles)
     title = f"Objectives of training while pruned: {base} · {arch}"
-    figure.suptitle(title)
     return Figure(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
 
 

@@ -52,7 +52,6 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
         panel.set_xticks([at - 0.5 for at in every], every, rotation=0)
     panel.set_xlabel("class, most frequent first" + ("" if named else " (rank)"))
     title = f"Which classes the PIEs belong to: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         "Share of each class among the PIEs minus its share among all test examples, in points, at each pruner's "
         "lowest and highest compression level; classes by frequency"

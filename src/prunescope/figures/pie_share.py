@@ -38,7 +38,6 @@ def draw(source: Source) -> Iterator[Figure]:
         table, ("dataset", "arch"), "sparsity", "pie_share", scale, ends, under="sparsity"
     )
     title = "How many examples pruning changes"
-    figure.suptitle(title)
     yield Figure("pie_share", title, _caption(source, table), figure, table)
 
 

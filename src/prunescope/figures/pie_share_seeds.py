@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -39,13 +40,13 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
     shown = data.assign(
         level=[text for text, (_, table) in zip(levels, found, strict=True) for _ in range(len(table))]
     )
+    top = data[["pie_share", "noise_floor"]].max()
+    scale = partial(_scale, top)
     figure, axes = layout.lines(
-        shown, ("level",), "n_models", "pie_share", _scale, under="models on each side"
+        shown, ("level",), "n_models", "pie_share", scale, under="models on each side"
     )
-    layout.from_zero(axes, data[["pie_share", "noise_floor"]].max())
     layout.outer_labels(axes, 3, None, "PIEs (% of examples)")
     title = f"Does the share of PIEs depend on the number of models? {dataset} · {arch}"
-    figure.suptitle(title)
     counts = [float(table["n_models"].max()) for _, table in found]
     caption = (
         "Share of test examples that are PIEs against the number of models that vote on each side, mean over "
@@ -57,9 +58,10 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
     return Figure(f"{dataset}--{arch}", title, caption, figure, data[["pruner", "amount", *COLUMNS]])
 
 
-def _scale(panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
+def _scale(top: pd.Series, panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
     # Dropped seeds apart, every cell of an architecture has the same dense models.
     control = rows.groupby("n_models")["noise_floor"].mean().dropna()
     panel.plot(control.index, control, color=DENSE_COLOUR, linewidth=1.3, zorder=3)
     panel.xaxis.get_major_locator().set_params(integer=True)
     layout.percent_axis(panel)
+    layout.from_zero([panel], top)

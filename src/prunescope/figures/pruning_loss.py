@@ -60,7 +60,6 @@ def _figure(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Figure:
     below.locator_params(axis="y", nbins=4)
     layout.name_at_end(above, rows, names, "mean", "step")
     title = f"Loss during pruning to {100 * at:.4g}%: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         "Task loss on training batches, until the sparsity is final; each point is the mean over the "
         f"steps since the previous one. Lines: means over {seeds_text(rows['n_seeds'].tolist())}; bands: one standard "

@@ -61,7 +61,6 @@ def _figure(source: Source, dataset: str, arch: str, rows: pd.DataFrame) -> Figu
     shown.index = [f"{pruner} · {100 * sparsity:.3g}%" for pruner, sparsity in shown.index]
     figure, _ = layout.heatmap(shown, "PIEs / all texts", center=1.0, form=".2f")
     title = f"How the text of PIEs differs: {dataset} · {arch}"
-    figure.suptitle(title)
     seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_pair(dataset, arch)]
     caption = (
         "Mean over the PIEs divided by the mean over all test texts, for seven readability measures and the length in "

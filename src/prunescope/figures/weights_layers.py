@@ -116,7 +116,6 @@ def draw_rank(source: Source) -> Iterator[Figure]:
         )  # fmt: skip
         layout.outer_labels(axes, 3, None, "mean rank (% of full)")
         title = f"Rank of weight matrices by layer: {dataset} · {arch}"
-        figure.suptitle(title)
         most = int(rows["n_matrices"].max())
         caption = (
             f"Numerical rank of the prunable weight matrices of each layer (1 to {most} a layer), as a share of "

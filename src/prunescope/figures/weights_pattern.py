@@ -79,7 +79,6 @@ def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_
     _heading(axes[-1], "random positions", chance.gini, chance.random)
     layout.outer_labels(axes, _COLUMNS, "input", "output")
     title = f"Positions of remaining weights: {dataset} · {arch}, {compression.text}"
-    figure.suptitle(title)
     seeds = sorted({one.seed for one in cells})
     names = dict.fromkeys(one.name for one in cells)
     caption = (

@@ -55,7 +55,6 @@ def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, l
     layout.outer_labels(axes, 2, "layer", None)
     axes[-2].set_xlabel("absolute value")
     title = f"Remaining weights: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         f"Left: absolute values of the remaining weights in all prunable matrices, as a density per power of ten "
         f"(each line has an area of one), mean over {seeds_text(list(rows['n_seeds']))} (band: standard deviation). "

@@ -114,7 +114,6 @@ def _figure(
         if shared:
             axes[0, -1].set_yticks([])
     title = f"Who pays under other pruners than {reference} at {100 * compression:.4g}%: {dataset} · {arch}"
-    figure.suptitle(title)
     data = overlaps if classes.empty else classes.merge(
         overlaps[[*CELL, "n_pies_reference", "n_pies", "n_both", "jaccard", "jaccard_by_chance"]],
         on=list(CELL),
