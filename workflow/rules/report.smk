@@ -64,6 +64,7 @@ rule site:
         figures=LAYOUT.scoped("figures/figures.json"),
         # As in rule figures.
         further=[
+            LAYOUT.scoped("tables/latex"),
             *[LAYOUT.scoped(f"figures/{family}") for family in FAMILIES],
             *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         ],
