@@ -80,6 +80,7 @@ rule tables:
             )
             for table in TABLES
         },
+        latex=directory(LAYOUT.scoped("tables/latex")),
     log:
         LAYOUT.scoped("tables/tables.log"),
     conda:

@@ -25,12 +25,13 @@ rule figures:
         LAYOUT.scoped("figures/figures.log"),
     conda:
         CONDA
+    threads: 2
     params:
         version=VERSION["figures"],
         captions={name: family.caption for name, family in FAMILIES.items()},
     shell:
         'prunescope figures --cells {input.cells:q} --tables "$(dirname {input.tables:q})"'
-        ' --out "$(dirname {output.index:q})" > {log:q} 2>&1'
+        ' --out "$(dirname {output.index:q})" --processes {threads} > {log:q} 2>&1'
 
 
 rule paper:
@@ -63,6 +64,7 @@ rule site:
         figures=LAYOUT.scoped("figures/figures.json"),
         # As in rule figures.
         further=[
+            LAYOUT.scoped("tables/latex"),
             *[LAYOUT.scoped(f"figures/{family}") for family in FAMILIES],
             *[LAYOUT.scoped(f"paper/{name}") for name in PAPER_FILES[1:]],
         ],

@@ -118,6 +118,12 @@ def add_cells(parser: argparse.ArgumentParser) -> None:
     add_file(parser, "--cells", "file that lists the cells' folders, one per line (RESULTS/cells.txt)")
 
 
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add ``--processes``."""
+    text = "number of processes (default: %(default)s)"
+    parser.add_argument("--processes", type=int, default=1, metavar="NUMBER", help=text)
+
+
 def add_configfile(parser: argparse.ArgumentParser, default: str = "config.yaml") -> None:
     """Add ``--configfile``, the study that a command is about."""
     parser.add_argument(

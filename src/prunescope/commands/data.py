@@ -7,7 +7,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from prunescope.commands.arguments import add_command, add_file, add_folder, add_settings, parsed
+from prunescope.commands.arguments import (
+    add_command,
+    add_file,
+    add_folder,
+    add_processes,
+    add_settings,
+    parsed,
+)
 from prunescope.commands.environment import without_hub
 from prunescope.errors import UserError
 
@@ -66,13 +73,7 @@ def add_commands(commands: Any) -> None:
     )
     add_file(readability, "--texts", "a data set's table with texts (test.parquet)")
     add_file(readability, "--out", "Parquet file for the scores")
-    readability.add_argument(
-        "--processes",
-        type=int,
-        default=1,
-        metavar="NUMBER",
-        help="number of processes (default: %(default)s)",
-    )
+    add_processes(readability)
     readability.set_defaults(run=_readability)
 
 

@@ -13,6 +13,7 @@ from prunescope.commands.arguments import (
     add_file,
     add_files,
     add_folder,
+    add_processes,
     add_settings,
     listed_folders,
     parsed,
@@ -32,6 +33,7 @@ def add_commands(commands: Any) -> None:
     add_cells(figures)
     _add_tables(figures)
     add_folder(figures, "--out", "folder for the figures")
+    add_processes(figures)
     figures.set_defaults(run=_figures)
 
     inputs = "--cells results/cells.txt --tables results/tables --figures results/figures --cards card.json"
@@ -75,7 +77,7 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
 def _figures(arguments: argparse.Namespace) -> int:
     from prunescope.figures.drawing import draw_all
 
-    draw_all(arguments.tables, listed_folders(arguments.cells), arguments.out)
+    draw_all(arguments.tables, listed_folders(arguments.cells), arguments.out, arguments.processes)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +14,6 @@ from prunescope.figures import layout
 from prunescope.figures.cuts import NO_ALPHA, Measured
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
-from prunescope.figures.style import DENSE_COLOUR, look
 
 COLUMNS = (
     "dataset", "arch", "pruner", "amount", "ratio", "accuracy", "accuracy_se", "alpha", "alpha_se", "n_seeds",
@@ -76,76 +76,48 @@ def _by_size(own: Sequence[tuple[CellFiles, AlphaCell]]) -> list[tuple[CellFiles
     return sorted(own, key=lambda pair: (pair[1].parameters or 0, pair[0].arch))
 
 
+#: What is drawn, and its columns.
+_MEASURES = {"mean accuracy": ("accuracy", "accuracy_se"), "mean α": ("alpha", "alpha_se")}
+
+
 def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure:
-    columns = 2 if len(curves) == 4 else 3
-    figure, panels = layout.panels(len(curves), columns=columns, height=2.0)
-    for panel, ((arch, pruner), table) in zip(panels, curves.items(), strict=True):
-        _curves(panel, pruner, table)
-        panel.set_title(f"{arch} · {pruner}")
-    used = min(columns, len(curves))
-    layout.outer_labels(panels, columns, "pruning ratio", "mean accuracy")
-    for position, panel in enumerate(panels):
-        if position % used == used - 1 or position == len(panels) - 1:
-            panel.right.set_ylabel("mean α")
-    layout.legend_below(
-        figure,
-        [
-            layout.line_handle(
-                "accuracy (left)", color=DENSE_COLOUR, marker="s", linewidth=1.3, markersize=3.4
-            ),
-            layout.line_handle(
-                "α (right, in the pruner's colour)", color="#5f6368", marker="o", markersize=3.4
-            ),
-            layout.line_handle(
-                "dense accuracy, and α = 1", color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2))
-            ),
-        ],
-        columns=3,
+    data = pd.concat(curves.values(), ignore_index=True)
+    parts = []
+    for measure, (value, error) in _MEASURES.items():
+        spread = data[error].fillna(0.0)
+        ends = {"low": data[value] - spread, "high": data[value] + spread}
+        parts.append(data.assign(measure=measure, value=data[value], **ends)[data[value].notna()])
+    shown = pd.concat(parts)
+    figure, _ = layout.lines(
+        shown,
+        ("arch", "measure"),
+        "ratio",
+        "value",
+        _scale,
+        ("low", "high"),
+        columns=2,
+        under="pruning ratio",
     )
     title = f"Accuracy against recall distortion at moderate pruning: {dataset}"
-    figure.suptitle(title)
-    data = pd.concat(curves.values(), ignore_index=True)
     fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
-        "Mean accuracy (left axis, from the dense models at ratio 1) and mean intensification α (right axis) "
-        f"up to ratio {HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}"
+        "Mean accuracy, from the dense models at ratio 1, and mean intensification α, up to ratio "
+        f"{HIGHEST:g}, with standard errors over {seeds_text([float(n) for n in data['n_seeds']])}"
         f"{', fewer where a model has no α' if fewer else ''}. "
-        "Dashed line: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
-        "pruning improves both."
+        "Black lines: the accuracy before pruning, and α = 1. Accuracy above it and α below it: "
+        "pruning improves both. Grey lines: the pruners of the other panels."
     )
     return Figure(dataset, title, caption, figure, data)
 
 
-def _curves(panel: Any, pruner: str, table: pd.DataFrame) -> None:
-    colour = look(pruner).colour
-    right = panel.twinx()
-    panel.right = right
-    pruned = table[table["alpha"].notna()]
-    panel.errorbar(
-        table["ratio"], table["accuracy"], yerr=table["accuracy_se"].fillna(0), color=DENSE_COLOUR, marker="s",
-        markersize=3.2, linewidth=1.3, capsize=2.2, elinewidth=0.9,
-    )  # fmt: skip
-    right.errorbar(
-        pruned["ratio"], pruned["alpha"], yerr=pruned["alpha_se"].fillna(0), color=colour, marker="o",
-        markersize=3.2, linewidth=1.3, capsize=2.2, elinewidth=0.9,
-    )  # fmt: skip
-    before = float(table["accuracy"].iloc[0])
-    _centre(panel, before, table["accuracy"], table["accuracy_se"])
-    _centre(right, 1.0, pruned["alpha"], pruned["alpha_se"])
-    panel.axhline(before, color="#5f6368", linewidth=0.9, linestyle=(0, (3, 2)), zorder=1.5)
-    panel.grid(False)
-    right.grid(False)
-    right.spines["right"].set_visible(True)
-    right.spines["right"].set_color(colour)
-    right.tick_params(axis="y", colors=colour)
-    for axes in (panel, right):
-        axes.locator_params(axis="y", nbins=5)
-    ratios = [float(ratio) for ratio in table["ratio"]]
-    panel.set_xticks(ratios, [f"{ratio:.3g}" for ratio in ratios])
-
-
-def _centre(axes: Any, middle: float, values: pd.Series, errors: pd.Series) -> None:
-    """A y axis with ``middle`` in its middle that shows every value with its error."""
-    reach = float(((values - middle).abs() + errors.fillna(0)).max())
-    reach = 1.12 * reach if reach > 0 else 0.01
-    axes.set_ylim(middle - reach, middle + reach)
+def _scale(panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
+    of_accuracy = rows["measure"].iloc[0] == next(iter(_MEASURES))
+    layout.reference(panel, float(rows["value"].iloc[0]) if of_accuracy else 1.0)
+    panel.set_xscale("log", base=2)
+    ratios = [round(float(ratio), 1) for ratio in rows["ratio"]]
+    last = math.log2(max(ratios)) or 1.0
+    layout.spaced_ticks(panel, ratios, lambda ratio: math.log2(ratio) / last, lambda ratio: f"{ratio:.2g}")
+    panel.set_xlim(0.95, 1.05 * max(ratios))
+    if of_accuracy:
+        layout.percent_axis(panel)
+    panel.set_ylabel(rows["measure"].iloc[0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of
+from prunescope.figures.source import Source, pairs
 from prunescope.figures.style import look
 
 COLUMNS = (
@@ -16,16 +17,13 @@ COLUMNS = (
     "confidence",
 )  # fmt: skip
 
-#: Measures that are drawn, and what their change is called.
+#: Measures that are drawn: divergence, and changes of the others.
 MEASURES = {
-    "kl": "KL divergence, nats",
-    "nll": "change of NLL, nats",
-    "brier": "change of Brier score",
-    "ece": "change of ECE",
+    "kl": "KL, nats",
+    "nll": "NLL, nats",
+    "brier": "Brier score",
+    "ece": "ECE",
 }
-
-#: After temperature scaling.
-_SCALED = (0, (1.2, 1.1))
 
 
 def draw(source: Source) -> Iterator[Figure]:
@@ -36,45 +34,45 @@ def draw(source: Source) -> Iterator[Figure]:
         source.skip("certainty", "no cell has logits")
         return
     for dataset, arch in pairs(table):
-        yield _figure(dataset, arch, table[(table["dataset"] == dataset) & (table["arch"] == arch)])
+        yield _figure(source, dataset, arch, table[(table["dataset"] == dataset) & (table["arch"] == arch)])
 
 
-def _figure(dataset: str, arch: str, table: pd.DataFrame) -> Figure:
-    names = pruners_of(table)
-    figure, axes = layout.panels(len(MEASURES), columns=2, height=2.1)
-    for panel, (measure, text) in zip(axes, MEASURES.items(), strict=True):
+def _figure(source: Source, dataset: str, arch: str, table: pd.DataFrame) -> Figure:
+    order = sorted(range(len(table)), key=lambda at: list(MEASURES).index(table["measure"].iloc[at]))
+    by_measure = table.iloc[order]
+    by_measure = by_measure.assign(measure=by_measure["measure"].map(MEASURES))
+    scaled = by_measure[by_measure["scaled"] == 1]
+
+    def scale(panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
         panel.axhline(0.0, color="#9aa0a6", linewidth=0.8, zorder=1)
-        for pruner in names:
-            rows = table[(table["measure"] == measure) & (table["pruner"] == pruner)]
-            rows = rows.sort_values("sparsity", kind="stable")
-            after = rows["scaled"] == 1
-            raw, scaled = rows[~after], rows[after]
-            ends = [(raw["change"] - raw["ci_low"]).fillna(0.0), (raw["ci_high"] - raw["change"]).fillna(0.0)]
-            panel.errorbar(
-                raw["sparsity"],
-                raw["change"],
-                yerr=[end.clip(lower=0.0) for end in ends],
-                elinewidth=0.7,
-                capsize=1.6,
-                capthick=0.7,
-                **look(pruner).plot(),
+        after = scaled[scaled["measure"] == rows["measure"].iloc[0]].sort_values("sparsity", kind="stable")
+        for pruner, line in after[after["pruner"].isin(own)].groupby("pruner", sort=False):
+            panel.plot(
+                line["sparsity"], line["change"], color=look(str(pruner)).colour, linestyle=":", linewidth=1.1
             )
-            style = {**look(pruner).plot(), "linestyle": _SCALED, "markerfacecolor": "white"}
-            panel.plot(scaled["sparsity"], scaled["change"], **style)
-        layout.sparsity_axis(panel, table["sparsity"])
-        panel.set_title(text)
-    layout.outer_labels(axes, 2, "sparsity", None)
-    handles = [layout.line_handle(name, **look(name).plot()) for name in names]
-    handles.append(layout.line_handle("after temperature scaling", color="#555555", linestyle=_SCALED))
-    layout.legend_below(figure, handles)
+        layout.levels_axis(panel, source, rows)
+        panel.locator_params(axis="y", nbins=5)
+
+    raw = by_measure[by_measure["scaled"] != 1]
+    figure, _ = layout.lines(
+        raw,
+        ("measure",),
+        "sparsity",
+        "change",
+        scale,
+        ("ci_low", "ci_high"),
+        columns=4,
+        height=1.7,
+        under="sparsity",
+    )
     title = f"What probabilities lose: {dataset} · {arch}"
-    figure.suptitle(title)
     confidence = float(table["confidence"].iloc[0])
     caption = (
         "How the probabilities of pruned models differ from those of the dense models of the same seed, against "
-        "sparsity: Kullback–Leibler divergence, and change of the negative log-likelihood, the Brier score and the "
-        "expected calibration error (0: no change); means over seeds and examples with their "
+        "sparsity: Kullback–Leibler divergence, and change of the negative log-likelihood (NLL), the Brier score and "
+        "the expected calibration error (ECE; 0: no change); means over seeds and examples with their "
         f"{100 * confidence:g} % intervals. Dotted: after each model's logits are divided by the temperature that fits "
-        "half of the examples best. What is left there is lost information; what goes away is lost scale."
+        "half of the examples best. What is left there is lost information; what goes away is lost scale. Grey lines: "
+        "the pruners of the other panels."
     )
     return Figure(f"{dataset}--{arch}", title, caption, figure, table)

@@ -16,6 +16,12 @@ from prunescope.figures.style import ordered
 NO_ALPHA = "no model has an alpha: that takes one label per example, accuracies above 0 and balances that are not all 0"
 
 
+def names(cell: CellFiles) -> dict[str, str]:
+    """The columns of a figure's data that say which cell a row is of."""
+    found = (cell.dataset, cell.arch, cell.pruner, cell.compression.token)
+    return dict(zip(("dataset", "arch", "pruner", "amount"), found, strict=True))
+
+
 @dataclass(frozen=True)
 class Group:
     """The cells of one pruner on one architecture, by compression level; ``name``: distinguishes it in its cut."""

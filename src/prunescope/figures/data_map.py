@@ -5,27 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
+from prunescope.analysis.tables.declared import header
+from prunescope.analysis.tables.registry import DataMap
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of
 
-COLUMNS = (
-    *(
-        "dataset",
-        "arch",
-        "pruner",
-        "sparsity",
-        "confidence",
-        "variability",
-        "n_examples",
-        "n_pies",
-        "pie_share",
-    ),
-    *("correctness", "el2n", "n_epochs"),
-)
-_PANELS = 4
+COLUMNS = header(DataMap)
 
 
 def draw(source: Source) -> Iterator[Figure]:
@@ -35,44 +23,46 @@ def draw(source: Source) -> Iterator[Figure]:
         source.skip("data_map", "no data map of training examples")
         return
     for dataset, arch in pairs(table):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
-        names = pruners_of(rows)
-        figure, axes = layout.panels(len(names), columns=_PANELS, height=1.75, share_y=True)
-        shown = []
-        top = float(rows["pie_share"].max()) or 1.0
-        image = None
-        for panel, pruner in zip(axes, names, strict=True):
-            own = rows[rows["pruner"] == pruner]
-            own = own[own["sparsity"] == own["sparsity"].max()]
-            shown.append(own)
-            image = _draw(panel, own, top)
-            panel.set_title(f"{pruner}, {100 * float(own['sparsity'].iloc[0]):.3g}%")
-        layout.outer_labels(axes, _PANELS, "variability", "confidence")
-        bar = figure.colorbar(image, ax=axes, shrink=0.7, format=lambda value, _: f"{100 * value:.3g}%")
-        bar.set_label("PIEs (% of examples)")
-        title = f"PIEs on the data map: {dataset} · {arch}"
-        figure.suptitle(title)
-        caption = (
-            "Training examples by what the dense models say of the truth over "
-            f"{int(rows['n_epochs'].max())} epochs, mean over seeds: confidence is the mean probability of the true "
-            "class, variability its standard deviation over epochs. Colour: share of PIEs, a panel per pruner at its "
-            "highest sparsity; size: number of examples."
-        )
-        yield Figure(f"{dataset}--{arch}", title, caption, figure, rows)
+        yield _figure(dataset, arch, table[(table["dataset"] == dataset) & (table["arch"] == arch)])
 
 
-def _draw(panel: Any, rows: Any, top: float) -> Any:
-    sizes = 8 + 110 * np.sqrt(rows["n_examples"] / rows["n_examples"].max())
-    found = panel.scatter(
-        rows["variability"] + 0.025,
-        rows["confidence"] + 0.05,
-        c=rows["pie_share"],
-        s=sizes,
-        marker="s",
-        cmap="viridis_r",
-        vmin=0.0,
-        vmax=top,
+def _figure(dataset: str, arch: str, rows: pd.DataFrame) -> Figure:
+    import seaborn
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    parts = []
+    for pruner in pruners_of(rows):
+        own = rows[rows["pruner"] == pruner]
+        own = own[own["sparsity"] == own["sparsity"].max()]
+        parts.append(own.assign(panel=f"{pruner}, {100 * float(own['sparsity'].iloc[0]):.3g}%"))
+    shown = pd.concat(parts)
+    # The table has the lower ends of its cells: 0.05 of variability by 0.1 of confidence.
+    shown = shown.assign(variability=shown["variability"] + 0.025, confidence=shown["confidence"] + 0.05)
+    colours = Normalize(0.0, float(shown["pie_share"].max()) or 1.0)
+    counts = (0, float(shown["n_examples"].max()))
+
+    def draw(panel: Any, own: pd.DataFrame) -> None:
+        seaborn.scatterplot(
+            own, x="variability", y="confidence", hue="pie_share", hue_norm=colours, palette="viridis_r", marker="s",
+            size="n_examples", size_norm=counts, sizes=(16, 120), linewidth=0, legend=False, ax=panel,
+        )  # fmt: skip
+
+    figure, axes = layout.by_panel(shown, "panel", draw, "variability", "confidence")
+    for panel in axes:
+        panel.set_xlim(shown["variability"].min() - 0.04, shown["variability"].max() + 0.04)
+        panel.set_ylim(shown["confidence"].min() - 0.09, shown["confidence"].max() + 0.09)
+    bar = figure.colorbar(
+        ScalarMappable(colours, "viridis_r"), ax=axes, shrink=0.7, aspect=30, pad=0.02,
+        format=lambda value, _: f"{100 * value:.3g}%",
+    )  # fmt: skip
+    bar.set_label("PIEs (% of examples)")
+    bar.outline.set_visible(False)
+    title = f"PIEs on the data map: {dataset} · {arch}"
+    caption = (
+        "Training examples by what the dense models say of the truth over "
+        f"{int(rows['n_epochs'].max())} epochs, mean over seeds: confidence is the mean probability of the true "
+        "class, variability its standard deviation over epochs. Colour: share of PIEs, a panel per pruner at its "
+        "highest sparsity; size: number of examples."
     )
-    panel.set_xlim(0, 0.5)
-    panel.set_ylim(0, 1)
-    return found
+    return Figure(f"{dataset}--{arch}", title, caption, figure, rows)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import textwrap
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
     figures: list[dict[str, Any]] = []
     with atomic_directory(out) as folder, style.styled():
         for drawn in getattr(importlib.import_module(module), function)(source):
+            # About so many letters of the title's size to an inch.
+            drawn.figure.suptitle(textwrap.fill(drawn.title, int(11.5 * drawn.figure.get_figwidth())))
             style.save(drawn.figure, folder, drawn.stem)
             drawn.data.to_csv(folder / f"{drawn.stem}.csv", index=False, lineterminator="\n")
             figures.append(
@@ -62,11 +66,27 @@ def draw(name: str, tables: Path, cells: Sequence[Path], out: Path) -> dict[str,
     return index
 
 
-def draw_all(tables: Path, cells: Sequence[Path], out: Path) -> None:
+def _draw(*job: Any) -> dict[str, Any]:
+    """``draw`` in another process, whose errors reach the first one as what they say."""
+    try:
+        return draw(*job)
+    except UserError as error:
+        raise UserError(str(error)) from None
+
+
+def draw_all(tables: Path, cells: Sequence[Path], out: Path, processes: int = 1) -> None:
     """Draw every family into ``out/<family>/``, and last ``out/figures.json``, which lists them all.
+
+    Args:
+        processes: families that are drawn side by side; the files are the same.
 
     Raises:
         UserError: a table or cell cannot be read.
     """
-    index = [draw(name, tables, cells, Path(out) / name) for name in families()]
+    jobs = [(name, Path(tables), tuple(cells), Path(out) / name) for name in families()]
+    if processes > 1:
+        with ProcessPoolExecutor(processes) as pool:
+            index = [one.result() for one in [pool.submit(_draw, *job) for job in jobs]]
+    else:
+        index = [draw(*job) for job in jobs]
     write_json(Path(out) / "figures.json", {"families": index})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,12 +12,10 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import ALL_COLOUR, DENSE_COLOUR, PIE_COLOUR, pretty_metric
+from prunescope.figures.style import ALL_COLOUR, PIE_COLOUR, pretty_metric
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 ON_PIES_COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "dense", "pruned", "n_pies")
-_PRUNED_LINE = (0, (1.2, 1.1))
-_PANELS = 4
 
 
 def draw(source: Source) -> Iterator[Figure]:
@@ -29,9 +28,9 @@ def draw(source: Source) -> Iterator[Figure]:
     table = table.assign(low=table["mean"] - table["std"], high=table["mean"] + table["std"])
     keys = ("dataset", "arch", "metric")
     table = table[table.set_index(list(keys)).index.isin(pruned.set_index(list(keys)).index)]
-    figure = layout.lines(source, table, keys, "mean", ("low", "high"), _dense, _scale)
+    scale = partial(_scale, source)
+    figure, _ = layout.lines(table, keys, "sparsity", "mean", scale, ("low", "high"), under="sparsity")
     title = "What pruning does to the score"
-    figure.suptitle(title)
     caption = (
         "Score on the test split (higher is better) against sparsity, the removed share of the prunable "
         f"weights; mean over {seeds_text(table['n_seeds'].tolist())}, vertical lines one standard deviation. "
@@ -41,18 +40,12 @@ def draw(source: Source) -> Iterator[Figure]:
     yield Figure("effectiveness", title, caption, figure, table.drop(columns=["low", "high"]))
 
 
-def _scale(panel: Any, rows: pd.DataFrame) -> None:
+def _scale(source: Source, panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
+    for _, dense in rows[rows["pruner"] == NO_PRUNER].iterrows():
+        layout.reference(panel, dense["mean"], dense["low"], dense["high"])
+    layout.levels_axis(panel, source, rows)
     layout.score_axis(panel, rows["metric"].iloc[0])
     panel.set_ylabel(pretty_metric(rows["metric"].iloc[0]))
-
-
-def _dense(panel: Any, rows: pd.DataFrame) -> None:
-    dense = rows[rows["pruner"] == NO_PRUNER]
-    if not dense.empty:
-        panel.axhline(dense["mean"].iloc[0], color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
-        ends = dense[["low", "high"]].iloc[0]
-        if ends.notna().all():
-            panel.axhspan(*ends, color="#9aa0a6", alpha=0.25, linewidth=0, zorder=1)
 
 
 def draw_on_pies(source: Source) -> Iterator[Figure]:
@@ -70,50 +63,51 @@ def draw_on_pies(source: Source) -> Iterator[Figure]:
             source.skip(f"effectiveness_on_pies, {dataset} · {arch}", "there are no PIEs")
             continue
         scores = overall[(overall["dataset"] == dataset) & (overall["arch"] == arch)]
-        yield _figure(dataset, arch, pies, scores)
+        yield _on_pies(source, dataset, arch, pies, scores)
 
 
-def _figure(dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+#: Series of ``_on_pies``: the column of the data, colour, dashes, marker.
+_SERIES = {
+    "all examples, dense": ("dense_on_all", ALL_COLOUR, "", "o"),
+    "all examples, pruned": ("pruned_on_all", ALL_COLOUR, (1.2, 1.1), "o"),
+    "PIEs, dense": ("dense_on_pies", PIE_COLOUR, "", "s"),
+    "PIEs, pruned": ("pruned_on_pies", PIE_COLOUR, (1.2, 1.1), "s"),
+}
+
+
+def _on_pies(source: Source, dataset: str, arch: str, pies: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+    import seaborn
+
     metric = str(pies["metric"].iloc[0])
     scores = scores[scores["metric"] == metric]
-    dense = scores[scores["pruner"] == "none"]["mean"]
-    names = pruners_of(pies)
-    figure, axes = layout.panels(len(names), columns=_PANELS, height=1.75, share_y=True)
-    for panel, pruner in zip(axes, names, strict=True):
-        if not dense.empty:
-            panel.axhline(float(dense.iloc[0]), color=ALL_COLOUR)
-        everything = scores[scores["pruner"] == pruner].sort_values("sparsity", kind="stable")
-        panel.plot(
-            everything["sparsity"], everything["mean"], color=ALL_COLOUR, linestyle=_PRUNED_LINE, marker="o"
-        )
-        line = pies[pies["pruner"] == pruner].sort_values("sparsity", kind="stable")
-        panel.plot(line["sparsity"], line["dense"], color=PIE_COLOUR, marker="s")
-        panel.plot(line["sparsity"], line["pruned"], color=PIE_COLOUR, linestyle=_PRUNED_LINE, marker="s")
-        layout.sparsity_axis(panel, pies["sparsity"], narrow=True)
-        layout.score_axis(panel, metric)
-        panel.set_title(pruner)
-    name = pretty_metric(metric)
-    layout.outer_labels(axes, _PANELS, "sparsity", name)
-    layout.legend_below(
-        figure,
-        [
-            layout.line_handle("all examples, dense", color=ALL_COLOUR),
-            layout.line_handle("all examples, pruned", color=ALL_COLOUR, linestyle=_PRUNED_LINE, marker="o"),
-            layout.line_handle("PIEs, dense", color=PIE_COLOUR, marker="s"),
-            layout.line_handle("PIEs, pruned", color=PIE_COLOUR, linestyle=_PRUNED_LINE, marker="s"),
-        ],
-        columns=4 if len(names) > 1 else 2,
+    dense = scores[scores["pruner"] == NO_PRUNER]["mean"]
+    shared = scores[["pruner", "sparsity", "mean"]].rename(columns={"mean": "pruned_on_all"})
+    data = pies.rename(columns={"dense": "dense_on_pies", "pruned": "pruned_on_pies"})
+    data = data.merge(shared, on=["pruner", "sparsity"], how="left")
+    data["dense_on_all"] = float(dense.iloc[0]) if not dense.empty else float("nan")
+    series = pd.concat(
+        data[["pruner", "sparsity"]].assign(models=name, score=data[column])
+        for name, (column, *_) in _SERIES.items()
     )
+    _, colours, dashes, markers = zip(*_SERIES.values(), strict=True)
+
+    def draw(panel: Any, rows: pd.DataFrame) -> None:
+        seaborn.lineplot(
+            rows, x="sparsity", y="score", hue="models", style="models", palette=colours, dashes=dashes,
+            markers=markers, markersize=4, markeredgewidth=0, errorbar=None, ax=panel,
+        )  # fmt: skip
+        layout.levels_axis(panel, source, pies)
+        layout.score_axis(panel, metric)
+
+    pruners = series["pruner"].astype(pd.CategoricalDtype(pruners_of(pies)))
+    series = series.assign(pruner=pruners).sort_values("pruner", kind="stable").astype({"pruner": str})
+    figure, _ = layout.by_panel(series, "pruner", draw, "sparsity", pretty_metric(metric))
     title = f"Score on PIEs and on all examples: {dataset} · {arch}"
-    figure.suptitle(title)
+    name = pretty_metric(metric)
     caption = (
         f"{name[:1].upper()}{name[1:]} on the test split against sparsity, a panel per pruner: on all examples "
         "(blue circles) and on the PIEs of that pruner and sparsity (orange squares), "
         "for dense (solid) and pruned models (dotted); mean over "
         f"{seeds_text(scores['n_seeds'].tolist())}. No orange point: no PIEs."
     )
-    shared = scores[["pruner", "sparsity", "mean"]].rename(columns={"mean": "pruned_on_all"})
-    data = pies.rename(columns={"dense": "dense_on_pies", "pruned": "pruned_on_pies"})
-    data = data.merge(shared, on=["pruner", "sparsity"], how="left")
-    data["dense_on_all"] = float(dense.iloc[0]) if not dense.empty else float("nan")
     return Figure(f"{dataset}--{arch}", title, caption, figure, data)

@@ -45,54 +45,64 @@ def draw(source: Source) -> Iterator[Figure]:
 
 
 def _figure(base: str, arch: str, rows: pd.DataFrame) -> Figure:
-    datasets = list(dict.fromkeys(rows["dataset"]))
     names = [name for name in LOOKS if name in set(rows["objective"])]
-    figure, axes = layout.panels(len(datasets), height=2.2)
-    for panel, dataset in zip(axes, datasets, strict=True):
-        here = rows[rows["dataset"] == dataset]
-        at = here["sparsity"].round(3)
-        compressions = sorted(set(at))
-        for position, compression in enumerate(compressions):
-            _group(panel, position, here[at == compression], names)
-        panel.set_xticks(
-            range(len(compressions)), [f"{100 * compression:.4g}%" for compression in compressions]
-        )
-        panel.set_xlim(-0.6, len(compressions) - 0.4)
+    at = rows["sparsity"].round(3)
+    # A group for each sparsity of a data set, its objectives side by side.
+    group = at.groupby(rows["dataset"]).rank("dense") - 1
+    shift = rows["objective"].map(names.index) - (len(names) - 1) / 2
+    shown = rows.assign(at=at, group=group, x=group + _APART * shift)
+    handles: dict[str, Any] = {}
+    figure, axes = layout.panels(shown["dataset"].nunique(), height=2.2)
+    for panel, (dataset, here) in zip(axes, shown.groupby("dataset", sort=False), strict=True):
+        handles = _points(panel, here, names) | handles
+        metric = here["metric"].iloc[0]
+        groups = here.drop_duplicates("group").sort_values("group")
+        panel.set_xticks(groups["group"], [f"{100 * level:.4g}%" for level in groups["at"]])
+        panel.set(xlim=(-0.6, len(groups) - 0.4), title=dataset, xlabel="", ylabel=pretty_metric(metric))
         _limits(panel, here)
-        layout.score_axis(panel, here["metric"].iloc[0])
-        panel.set_title(dataset)
-        panel.set_ylabel(pretty_metric(here["metric"].iloc[0]))
+        layout.score_axis(panel, metric)
     layout.outer_labels(axes, 3, "sparsity", None)
-    layout.legend_below(figure, _handles(rows, names))
+    layout.legend_below(figure, handles)
     title = f"Objectives of training while pruned: {base} · {arch}"
-    figure.suptitle(title)
     return Figure(f"{base}--{arch}", title, _caption(base, rows), figure, rows)
 
 
-def _group(panel: Any, position: int, here: pd.DataFrame, names: list[str]) -> None:
-    """The objectives of one sparsity side by side, with the printed values."""
+def _points(panel: Any, here: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    """Draw means with their spreads and the printed values; returns what they are called."""
+    import seaborn
+
+    colours = {name: LOOKS[name][0] for name in names}
+    by_row = here["objective"].map(colours)
+    panel.vlines(here["x"], here["ci_low"], here["ci_high"], color=by_row, linewidth=0.9, alpha=0.6)
+    spread = here["mean"] - here["std"], here["mean"] + here["std"]
+    panel.vlines(here["x"], *spread, color=by_row, linewidth=3.0, alpha=0.4)
+    seaborn.scatterplot(
+        here, x="x", y="mean", hue="objective", style="objective", hue_order=names, style_order=names,
+        palette=colours, markers={name: LOOKS[name][1] for name in names}, s=26, linewidth=0, zorder=3, ax=panel,
+    )  # fmt: skip
+    panel.get_legend().remove()
+    found, labels = panel.get_legend_handles_labels()
+    handles = dict(zip(labels, found, strict=True))
     if here["unpruned"].notna().any():
-        panel.hlines(
-            here["unpruned"].iloc[0],
-            position - 0.42,
-            position + 0.42,
+        groups = here.drop_duplicates("group")
+        handles["dense"] = panel.hlines(
+            groups["unpruned"],
+            groups["group"] - 0.42,
+            groups["group"] + 0.42,
             color=DENSE_COLOUR,
             linewidth=1.1,
-            zorder=1.5,
         )
-    for number, name in enumerate(names):
-        for row in here[here["objective"] == name].to_dict("records"):
-            x = position + _APART * (number - (len(names) - 1) / 2)
-            colour, marker = LOOKS[name]
-            panel.vlines(x, row["ci_low"], row["ci_high"], color=colour, linewidth=0.9, alpha=0.6)
-            panel.vlines(
-                x, row["mean"] - row["std"], row["mean"] + row["std"], color=colour, linewidth=3.0, alpha=0.4
-            )
-            panel.plot([x], [row["mean"]], color=colour, marker=marker, linestyle="", zorder=3)
-            panel.plot(
-                [x + 0.09], [row["published"]], marker="D", markersize=4, linestyle="",
-                markerfacecolor="white", markeredgecolor=DENSE_COLOUR, zorder=2.5,
-            )  # fmt: skip
+    if here["published"].notna().any():
+        handles["printed in the paper"] = panel.scatter(
+            here["x"] + 0.09,
+            here["published"],
+            marker="D",
+            s=14,
+            facecolor="white",
+            edgecolor=DENSE_COLOUR,
+            zorder=2.5,
+        )
+    return handles
 
 
 def _limits(panel: Any, rows: pd.DataFrame) -> None:
@@ -102,22 +112,6 @@ def _limits(panel: Any, rows: pd.DataFrame) -> None:
     low, high = float(known.min()), float(known.max())
     margin = max(0.12 * (high - low), 0.005)
     panel.set_ylim(low - margin, high + margin)
-
-
-def _handles(rows: pd.DataFrame, names: list[str]) -> list[Any]:
-    handles = [
-        layout.line_handle(name, color=LOOKS[name][0], marker=LOOKS[name][1], linestyle="") for name in names
-    ]
-    if rows["unpruned"].notna().any():
-        handles.append(layout.line_handle("dense", color=DENSE_COLOUR, linewidth=1.1))
-    if rows["published"].notna().any():
-        handles.append(
-            layout.line_handle(
-                "printed in the paper", marker="D", linestyle="", markerfacecolor="white",
-                markeredgecolor=DENSE_COLOUR,
-            )
-        )  # fmt: skip
-    return handles
 
 
 def _caption(base: str, rows: pd.DataFrame) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,6 @@ import pandas as pd
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, seeds_text
-from prunescope.figures.style import DENSE_COLOUR
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
 COLUMNS = (*CELL, "n_examples", "n_pies", "pie_share")
@@ -32,10 +32,12 @@ def draw(source: Source) -> Iterator[Figure]:
         source.skip("pie_share", "no pruned model was compared with its dense model")
         return
     table = _with_intervals(table, source.table("pie_intervals.csv", (*CELL, *INTERVALS)))
+    scale = partial(_scale, source)
     ends = ("centered_low", "centered_high")
-    figure = layout.lines(source, table, ("dataset", "arch"), "pie_share", ends, _floor, _scale)
+    figure, _ = layout.lines(
+        table, ("dataset", "arch"), "sparsity", "pie_share", scale, ends, under="sparsity"
+    )
     title = "How many examples pruning changes"
-    figure.suptitle(title)
     yield Figure("pie_share", title, _caption(source, table), figure, table)
 
 
@@ -46,26 +48,14 @@ def _with_intervals(table: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFram
     return merged.astype(dict.fromkeys(INTERVALS, float))
 
 
-def _scale(panel: Any, rows: pd.DataFrame) -> None:
+def _scale(source: Source, panel: Any, rows: pd.DataFrame, own: Sequence[str]) -> None:
+    """The axes, and the noise floor: an architecture's cells share their dense models, dropped seeds apart."""
+    floor = rows[["noise_floor", "noise_floor_low", "noise_floor_high"]].mean()
+    layout.reference(panel, *floor)
+    layout.levels_axis(panel, source, rows)
     layout.percent_axis(panel)
     layout.from_zero([panel], rows[["pie_share", "centered_high", "noise_floor_high"]].max())
     panel.set_ylabel("PIEs (% of examples)")
-
-
-def _floor(panel: Any, rows: pd.DataFrame) -> None:
-    """The cells of an architecture share their dense models, and so their noise floor, except for dropped seeds."""
-    floor = rows[["noise_floor", "noise_floor_low", "noise_floor_high"]].mean()
-    if pd.notna(floor["noise_floor"]):
-        panel.axhline(floor["noise_floor"], color=DENSE_COLOUR, linewidth=1.1, zorder=1.5)
-    if pd.notna(floor["noise_floor_low"]):
-        panel.axhspan(
-            floor["noise_floor_low"],
-            floor["noise_floor_high"],
-            color="#9aa0a6",
-            alpha=0.25,
-            linewidth=0,
-            zorder=1,
-        )
 
 
 def _counts(table: pd.DataFrame) -> str:

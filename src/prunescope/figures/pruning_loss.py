@@ -13,8 +13,6 @@ from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "step", "reached", "mean", "std", "n_seeds")
-#: Markers along a curve; its points are many more.
-_MARKERS = 9
 
 
 def draw(source: Source) -> Iterator[Figure]:
@@ -37,57 +35,39 @@ def _figure(dataset: str, arch: str, at: float, rows: pd.DataFrame) -> Figure:
     figure, (above, below) = plt.subplots(
         2,
         1,
-        figsize=(FULL_WIDTH * 0.85, 4.3),
+        figsize=(0.75 * FULL_WIDTH, 3.6),
         height_ratios=[3.2, 1],
         sharex=True,
         layout="constrained",
     )
     names = pruners_of(rows)
-    for pruner in names:
-        line, style = rows[rows["pruner"] == pruner].sort_values("step", kind="stable"), look(pruner)
-        above.plot(
-            line["step"], line["mean"], **_plain(pruner), markevery=max(1, len(line) // _MARKERS), zorder=3
-        )
+    layout.pruner_lines(above, rows, names, "step", "mean")
+    for pruner, line in rows.groupby("pruner", sort=False):
+        line = line.sort_values("step", kind="stable")
         spread = line["std"].fillna(0.0)
         above.fill_between(
-            line["step"],
-            line["mean"] - spread,
-            line["mean"] + spread,
-            color=style.colour,
-            alpha=0.15,
-            linewidth=0,
-        )
+            line["step"], line["mean"] - spread, line["mean"] + spread,
+            color=look(str(pruner)).colour, alpha=0.15, linewidth=0,
+        )  # fmt: skip
     above.set_ylabel("task loss")
-    above.locator_params(axis="y", nbins=7)
-    for shared, line in _schedules(rows, names):
-        below.plot(
-            [0, *line["step"]],
-            [0.0, *line["reached"]],
-            color=DENSE_COLOUR if len(shared) > 1 else look(shared[0]).colour,
-            linewidth=1.3,
-        )
-    below.set_ylabel("sparsity")
-    below.set_xlabel("training step")
-    below.set_ylim(0.0, 1.0)
-    below.set_xlim(left=0)
+    schedules = _schedules(rows, names)
+    for shared, line in schedules:
+        colour = DENSE_COLOUR if len(shared) > 1 else look(shared[0]).colour
+        below.plot([0, *line["step"]], [0.0, *line["reached"]], color=colour)
+    below.set(ylabel="sparsity", xlabel="training step", ylim=(0.0, 1.0))
+    below.set_xlim(0, rows["step"].max())
     layout.percent_axis(below)
     below.locator_params(axis="y", nbins=4)
-    layout.legend_below(figure, [layout.line_handle(name, **_plain(name)) for name in names])
+    layout.name_at_end(above, rows, names, "mean", "step")
     title = f"Loss during pruning to {100 * at:.4g}%: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         "Task loss on training batches, until the sparsity is final; each point is the mean over the "
         f"steps since the previous one. Lines: means over {seeds_text(rows['n_seeds'].tolist())}; bands: one standard "
         "deviation. Other terms that a pruner minimizes (a teacher's answers, penalties) are not included. Below: "
         "the removed share of the prunable weights"
-        f"{'; black where pruners share the schedule' if _shared(rows, names) else ''}."
+        f"{'; black where pruners share the schedule' if any(len(shared) > 1 for shared, _ in schedules) else ''}."
     )
     return Figure(f"{dataset}--{arch}--{100 * at:.4g}percent", title, caption, figure, rows)
-
-
-def _plain(pruner: str) -> dict[str, Any]:
-    """A look with a solid line: dashes are longer than what a curve of so many points shows."""
-    return {**look(pruner).plot(), "linestyle": "-", "linewidth": 1.1}
 
 
 def _schedules(rows: pd.DataFrame, names: list[str]) -> list[tuple[list[str], Any]]:
@@ -103,7 +83,3 @@ def _schedules(rows: pd.DataFrame, names: list[str]) -> list[tuple[list[str], An
         else:
             found.append(([pruner], own))
     return found
-
-
-def _shared(rows: pd.DataFrame, names: list[str]) -> bool:
-    return any(len(shared) > 1 for shared, _ in _schedules(rows, names))

@@ -55,8 +55,8 @@ BUILT_IN: dict[str, Family] = {
     ),
     "pie_classes": Family(
         "Classes of PIEs",
-        "Share of each class among all test examples and among the PIEs, at each pruner's lowest and highest "
-        "compression level.",
+        "Share of each class among the PIEs minus its share among all test examples, at each pruner's lowest and "
+        "highest compression level.",
         "prunescope.figures.pie_classes:draw",
     ),
     "el2n": Family(
@@ -92,7 +92,7 @@ BUILT_IN: dict[str, Family] = {
     ),
     "accuracy_alpha": Family(
         "Accuracy against recall distortion",
-        "Mean accuracy and mean α at moderate pruning ratios, with standard errors.",
+        "Mean accuracy and mean α at moderate pruning ratios, with standard errors, by family of pruners.",
         "prunescope.figures.accuracy_alpha:draw",
     ),
     "balance": Family(
@@ -144,7 +144,8 @@ BUILT_IN: dict[str, Family] = {
     ),
     "alpha_intervals": Family(
         "Intervals of recall distortion (α)",
-        "Mean α over seeds with its t interval.",
+        "Mean α over seeds with its t interval; beside it α where nothing is pruned (other seeds, controls), and α "
+        "corrected for noise.",
         "prunescope.figures.alpha:draw_intervals",
         on_study_page=False,
     ),

@@ -110,8 +110,8 @@ class Source:
         return list(dict.fromkeys((cell.dataset, cell.arch) for cell in self.cells))
 
     def levels(self, dataset: str, arch: str) -> list[float]:
-        """The sparsities that the study asks for, of weights that can all be pruned; models reach others nearby."""
-        return sorted({float(cell.compression.share(10**9, 10**9)) for cell in self.of_pair(dataset, arch)})
+        """The sparsity that each cell is asked for, of weights that can all be pruned; models reach others nearby."""
+        return sorted(float(cell.compression.share(10**9, 10**9)) for cell in self.of_pair(dataset, arch))
 
     def of_pair(self, dataset: str, arch: str) -> list[CellFiles]:
         return [cell for cell in self.cells if (cell.dataset, cell.arch) == (dataset, arch)]

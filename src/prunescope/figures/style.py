@@ -14,14 +14,16 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
 from prunescope.config.pruners import NO_PRUNER, PRUNERS
 
-#: Width of a figure across both columns of a page, in inches.
-FULL_WIDTH = 7.2
+#: Width of a figure across both columns of a page, and of one in a single column, in inches.
+FULL_WIDTH, COLUMN_WIDTH = 7.2, 3.5
 
 ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
 
@@ -145,7 +147,6 @@ _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
     "text.parse_math": False,
-    "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
@@ -175,6 +176,39 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+#: Code points of the fonts that figures mostly use; others come from the whole font.
+_LETTERS = (*range(0x20, 0x250), *range(0x300, 0x400), *range(0x2010, 0x2040), *range(0x2190, 0x2194), 0x2212)
+
+
+@cache
+def _fonts() -> tuple[TemporaryDirectory[str], list[str]]:
+    """Small copies of the theme's fonts, and the families that text is set in.
+
+    Each PDF embeds a subset of its fonts. Cutting it out of the whole font, with its tables of Arabic ligatures and
+    the like, takes longer than drawing the figure.
+    """
+    from fontTools import subset  # type: ignore[import-untyped]
+    from matplotlib import font_manager
+
+    whole, small = "DejaVu Sans", "Prunescope Sans"
+    folder = TemporaryDirectory(prefix="prunescope-fonts-")
+    options = subset.Options(
+        layout_features=[], legacy_kern=True, drop_tables=["GPOS", "GSUB", "GDEF", "FFTM"], name_IDs=["*"]
+    )
+    for weight in ("regular", "bold"):
+        source = font_manager.findfont(font_manager.FontProperties(family=whole, weight=weight))
+        font = subset.load_font(source, options)
+        cut = subset.Subsetter(options)
+        cut.populate(unicodes=_LETTERS)
+        cut.subset(font)
+        for record in font["name"].names:
+            record.string = record.toUnicode().replace(whole, small).replace("DejaVuSans", "PrunescopeSans")
+        path = Path(folder.name) / f"{weight}.ttf"
+        subset.save_font(font, path, options)
+        font_manager.fontManager.addfont(path)
+    return folder, [small, whole]
+
+
 @contextmanager
 def styled() -> Iterator[None]:
     """matplotlib without a display, starting from its own defaults, in the project's theme."""
@@ -183,11 +217,17 @@ def styled() -> Iterator[None]:
     matplotlib.use("Agg")
     import seaborn
 
+    _, families = _fonts()
     with matplotlib.rc_context(), warnings.catch_warnings():
         # seaborn 0.13.2 calls boxplot as matplotlib had it before 3.11.
         warnings.filterwarnings("ignore", message="vert: bool was deprecated")
         matplotlib.rcdefaults()
-        seaborn.set_theme(context="paper", style="ticks", palette=[ALL_COLOUR, PIE_COLOUR], rc=_SETTINGS)
+        seaborn.set_theme(
+            context="paper",
+            style="ticks",
+            palette=[ALL_COLOUR, PIE_COLOUR],
+            rc={**_SETTINGS, "font.family": families},
+        )
         yield
 
 
@@ -205,10 +245,10 @@ def save(figure: Any, folder: Path, stem: str) -> None:
     """Write ``stem`` in every one of ``FORMATS``, and close the figure."""
     import matplotlib.pyplot as plt
 
-    # Laid out once: every file would do it again, which takes as long as drawing.
+    # Laid out once: every file would do it again, and with any layout engine draw twice.
     figure.set_dpi(160)
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     for form, metadata in _METADATA.items():
         figure.savefig(folder / f"{stem}.{form}", dpi=160, metadata=metadata)
     plt.close(figure)

@@ -12,7 +12,7 @@ from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import look
+from prunescope.figures.style import DENSE_COLOUR
 
 COLUMNS = (
     *("dataset", "arch", "pruner", "sparsity", "layer", "layer_name", "matrix", "n_matrices", "n_seeds"),
@@ -23,8 +23,6 @@ COLUMNS = (
 _NUMBERS = 13
 #: Letters of names along an axis; more are set aslant.
 _LETTERS = 34
-#: Panels in a row.
-_COLUMNS = 2
 
 
 def of_layers(source: Source) -> pd.DataFrame:
@@ -34,15 +32,6 @@ def of_layers(source: Source) -> pd.DataFrame:
     if table.empty and path.exists():
         source.skip("weights", "the study does not measure weights (weight_statistics)")
     return table[table["layer"].notna() & (table["matrix"] == "")]
-
-
-def handles_of(rows: pd.DataFrame) -> list[Any]:
-    """What a legend says of the pruners, and the dense models where they are drawn."""
-    names = pruners_of(rows)
-    found = [layout.line_handle(name, **look(name).plot()) for name in names]
-    if (rows["pruner"] == NO_PRUNER).any():
-        found.insert(0, layout.line_handle("dense", **look(NO_PRUNER).plot()))
-    return found
 
 
 def levels_of(rows: pd.DataFrame) -> list[float]:
@@ -55,24 +44,30 @@ def at_level(rows: pd.DataFrame, level: float) -> pd.DataFrame:
     return rows[(rows["sparsity"].round(3) == level) | (rows["pruner"] == NO_PRUNER)]
 
 
-def draw_layers(panel: Any, rows: pd.DataFrame, level: float, column: str) -> None:
-    """A line per pruner over the layers, with standard deviations; of the dense models, without."""
-    rows = at_level(rows, level)
+def side_by_side(rows: pd.DataFrame) -> pd.DataFrame:
+    """With the columns ``x``, by which pruners stand apart a little, so that their spreads can be distinguished, and
+    ``left_low`` to ``rank_high``, a standard deviation to either side."""
     names = pruners_of(rows)
-    for pruner in (NO_PRUNER, *names):
-        line = rows[rows["pruner"] == pruner].sort_values("layer", kind="stable")
-        if line.empty:
-            continue
-        style = look(pruner)
-        # Side by side by a little, so that their spreads can be distinguished.
-        shift = 0.0 if pruner == NO_PRUNER else 0.24 * ((names.index(pruner) + 0.5) / len(names) - 0.5)
-        x = line["layer"] + shift
-        panel.plot(x, line[column], clip_on=False, **style.plot())
-        spread = line[f"{column}_std"].fillna(0.0)
-        if pruner != NO_PRUNER:
-            panel.vlines(
-                x, line[column] - spread, line[column] + spread, color=style.colour, linewidth=0.9, alpha=0.6
-            )
+    shift = rows["pruner"].map(
+        {name: 0.24 * ((at + 0.5) / len(names) - 0.5) for at, name in enumerate(names)}
+    )
+    ends: dict[str, pd.Series] = {}
+    for name in ("left", "rank"):
+        spread = rows[f"{name}_share_std"].fillna(0.0)
+        ends |= {
+            f"{name}_low": rows[f"{name}_share"] - spread,
+            f"{name}_high": rows[f"{name}_share"] + spread,
+        }
+    return rows.assign(x=rows["layer"] + shift.fillna(0.0), **ends)
+
+
+def draw_layers(panel: Any, rows: pd.DataFrame, column: str) -> None:
+    """The layers' axis of a panel, and the dense models' line."""
+    dense = rows[rows["pruner"] == NO_PRUNER].sort_values("layer", kind="stable")
+    panel.plot(dense["layer"], dense[column], color=DENSE_COLOUR, linewidth=1.1, clip_on=False, zorder=1.5)
+    layer_axis(panel, rows)
+    layout.percent_axis(panel)
+    layout.from_zero([panel], [1.0])
 
 
 def layer_axis(panel: Any, rows: pd.DataFrame) -> None:
@@ -111,23 +106,22 @@ def draw_rank(source: Source) -> Iterator[Figure]:
         if not levels:
             source.skip(f"weights_rank: {dataset} · {arch}", "no pruned model's weights were measured")
             continue
-        figure, axes = layout.panels(len(levels), columns=_COLUMNS, height=2.0, share_y=True)
-        for panel, level in zip(axes, levels, strict=True):
-            draw_layers(panel, rows, level, "rank_share")
-            layer_axis(panel, rows)
-            layout.percent_axis(panel)
-            panel.set_title(f"{100 * level:.3g}% sparsity")
-        layout.from_zero(axes, [1.0])
-        layout.outer_labels(axes, _COLUMNS, "layer", "mean rank (% of full)")
-        layout.legend_below(figure, handles_of(rows))
+        shown = pd.concat(
+            [at_level(rows, level).assign(level=f"{100 * level:.3g}% sparsity") for level in levels]
+        )
+        figure, axes = layout.lines(
+            side_by_side(shown), ("level",), "x", "rank_share",
+            lambda panel, rows, own: draw_layers(panel, rows, "rank_share"),
+            ("rank_low", "rank_high"), under="layer",
+        )  # fmt: skip
+        layout.outer_labels(axes, 3, None, "mean rank (% of full)")
         title = f"Rank of weight matrices by layer: {dataset} · {arch}"
-        figure.suptitle(title)
         most = int(rows["n_matrices"].max())
         caption = (
             f"Numerical rank of the prunable weight matrices of each layer (1 to {most} a layer), as a share of "
             "the highest that their shapes allow, averaged over a layer's matrices and over "
             f"{seeds_text(list(rows['n_seeds']))}; vertical lines: standard deviation over seeds. A panel per "
-            "sparsity of the model, a line per pruner. Singular values below the largest one times the longer "
-            "side times 2^-23 count as zero."
+            "sparsity of the model, a line per pruner; black: the dense models. Singular values below "
+            "the largest one times the longer side times 2^-23 count as zero."
         )
         yield Figure(f"{dataset}--{arch}", title, caption, figure, rows)

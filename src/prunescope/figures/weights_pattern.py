@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -69,8 +68,7 @@ def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_
     ratio = min(max(first.rows / first.columns, 1 / _STRETCH), _STRETCH)
     count = len(cells) + 1
     width = 6.6 / min(count, _COLUMNS)
-    # Less for a legend, which there is none of.
-    height = 0.55 + min(width * ratio, 2.6) - 0.45 / ceil(count / _COLUMNS)
+    height = 0.5 + min(width * ratio, 2.6)
     figure, axes = layout.panels(count, columns=_COLUMNS, height=height, share_y=True, share_x=True)
     for panel, one in zip(axes, cells, strict=False):
         _draw(panel, one.pattern.image(), one.pattern, ratio)
@@ -81,7 +79,6 @@ def _figure(dataset: str, arch: str, compression: Compression, cells: Sequence[_
     _heading(axes[-1], "random positions", chance.gini, chance.random)
     layout.outer_labels(axes, _COLUMNS, "input", "output")
     title = f"Positions of remaining weights: {dataset} · {arch}, {compression.text}"
-    figure.suptitle(title)
     seeds = sorted({one.seed for one in cells})
     names = dict.fromkeys(one.name for one in cells)
     caption = (
@@ -128,8 +125,7 @@ def _draw(panel: Any, image: np.ndarray, pattern: Packed, ratio: float) -> None:
 
 def _heading(panel: Any, name: str, gini: Any, random: Any) -> None:
     text = "no weight remains" if gini is None else f"row Gini {gini:.2f} ({random:.2f})"
-    panel.set_title(f"{name}\n", loc="left")
-    panel.text(0.0, 1.03, text, transform=panel.transAxes, fontsize=7.2, color="#3c4043", va="bottom")
+    layout.heading(panel, name, text)
 
 
 def _random(rows: int, columns: int, left: int) -> np.ndarray:

@@ -14,14 +14,7 @@ from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
 from prunescope.figures.style import look
-from prunescope.figures.weights_layers import (
-    at_level,
-    draw_layers,
-    handles_of,
-    layer_axis,
-    levels_of,
-    of_layers,
-)
+from prunescope.figures.weights_layers import at_level, draw_layers, levels_of, of_layers, side_by_side
 
 _VALUES = ("dataset", "arch", "pruner", "sparsity", "low", "high", "share", "share_std", "n_seeds")
 
@@ -44,28 +37,24 @@ def draw(source: Source) -> Iterator[Figure]:
 def _figure(dataset: str, arch: str, rows: pd.DataFrame, values: pd.DataFrame, levels: list[float]) -> Figure:
     figure, axes = layout.panels(2 * len(levels), columns=2, height=2.0)
     limits = _limits(values)
-    for index, level in enumerate(levels):
-        left, right = axes[2 * index], axes[2 * index + 1]
+    for left, right, level in zip(axes[::2], axes[1::2], levels, strict=True):
         _draw_values(left, at_level(values, level))
-        left.set_xscale("log")
-        left.set_xlim(*limits)
+        left.set(xscale="log", xlim=limits, ylabel="density of remaining weights")
         # Plain text, not powers set as mathematics, and no labels between them.
         left.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         left.xaxis.set_minor_formatter(lambda value, _: "")
         left.set_ylim(bottom=0.0)
-        left.set_ylabel("density of remaining weights")
-        draw_layers(right, rows, level, "left_share")
-        layer_axis(right, rows)
-        layout.percent_axis(right)
-        layout.from_zero([right], [1.0])
+        here = side_by_side(at_level(rows, level))
+        names = pruners_of(here)
+        layout.pruner_lines(right, here, names, "x", "left_share", ("left_low", "left_high"))
+        draw_layers(right, here, "left_share")
+        layout.name_at_end(right, here, names, "left_share", "x")
         right.set_ylabel("remaining weights (% of layer)")
         for panel in (left, right):
             panel.set_title(f"{100 * level:.3g}% sparsity")
+    layout.outer_labels(axes, 2, "layer", None)
     axes[-2].set_xlabel("absolute value")
-    axes[-1].set_xlabel("layer")
-    layout.legend_below(figure, handles_of(rows))
     title = f"Remaining weights: {dataset} · {arch}"
-    figure.suptitle(title)
     caption = (
         f"Left: absolute values of the remaining weights in all prunable matrices, as a density per power of ten "
         f"(each line has an area of one), mean over {seeds_text(list(rows['n_seeds']))} (band: standard deviation). "

@@ -13,7 +13,7 @@ from prunescope.analysis.tables.registry import WhoPays
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
-from prunescope.figures.style import DENSE_COLOUR, look
+from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
 COLUMNS = header(WhoPays)
@@ -37,15 +37,10 @@ CLASS_COLUMNS = (
 _CLASSES = 12
 #: At most this many compression levels are drawn: a figure of many pruners takes seconds, the tables have all.
 _COMPRESSIONS = 3
-_PANELS = 3
-#: Lines between the two points of a class: where their difference is significant, and otherwise.
-_APART, _TOGETHER = "#3c4043", "#c3c8cf"
-#: How far the two intervals of a class are from its line.
-_SHIFT = 0.14
 
 
 def draw(source: Source) -> Iterator[Figure]:
-    """A figure per (dataset, arch) and sparsity: overlaps of PIEs, and a panel per pruner for the classes.
+    """A figure per (dataset, arch) and sparsity: overlaps of PIEs, and what classes pay.
 
     Of more than three sparsities, the lowest, the middle and the highest are drawn.
     """
@@ -83,34 +78,42 @@ def _spread(compressions: list[float]) -> list[float]:
 def _figure(
     dataset: str, arch: str, compression: float, overlaps: pd.DataFrame, classes: pd.DataFrame
 ) -> Figure:
-    known = pd.concat([overlaps["reference"], classes["reference"]])
-    reference = str(known.iloc[0])
+    import matplotlib.pyplot as plt
+
+    reference = str(pd.concat([overlaps["reference"], classes["reference"]]).iloc[0])
     shown = _most_different(classes)
-    names = pruners_of(classes)
-    first = [] if overlaps["jaccard"].isna().all() else [None]
-    tallest = max(len(shown), len(overlaps) if first else 0)
-    figure, axes = layout.panels(len(first) + len(names), columns=_PANELS, height=0.75 + 0.17 * tallest)
-    if first:
-        _shared(axes[0], overlaps)
-    limit = _limit(classes)
-    for number, (panel, pruner) in enumerate(zip(axes[len(first) :], names, strict=True), start=len(first)):
-        rows = classes[classes["pruner"] == pruner].drop_duplicates("class").set_index("class").reindex(shown)
-        _dumbbells(panel, rows, reference, pruner)
-        panel.set_xlim(-limit, limit)
-        labelled = number % _PANELS == 0 or number == len(first)
-        panel.set_yticks(
-            range(len(shown)), [_clip(name) for name in shown] if labelled else [""] * len(shown)
+    shared = bool(overlaps["jaccard"].notna().any())
+    names = pruners_of(pd.concat([overlaps, classes]))
+    widths = [1.0] * shared + [max(1.0, 0.28 * len(shown))] * bool(shown)
+    size = (min(FULL_WIDTH, 2.6 + 1.5 * sum(widths)), 0.175 * (len(names) + 1) + 1.4)
+    figure, axes = plt.subplots(
+        1, len(widths), figsize=size, width_ratios=widths, layout="constrained", squeeze=False
+    )
+    # The reference has a row of its own above the others where its classes are shown.
+    rows = [reference, *names] if shown else names
+    if shared:
+        _shared(axes[0, 0], overlaps, rows)
+    if shown:
+        change = classes.pivot_table(index="pruner", columns="class", values="change")
+        change.loc[reference] = classes.groupby("class")["change_reference"].mean()
+        apart = classes.assign(apart=(classes["difference_low"] > 0) | (classes["difference_high"] < 0))
+        sure = apart.pivot_table(index="pruner", columns="class", values="apart", aggfunc="max")
+        change, sure = (table.reindex(index=rows, columns=shown) for table in (change, sure))
+        label = "change of recall, points"
+        change = change.rename(columns=_clip)
+        layout.heatmap(
+            100 * change,
+            label,
+            center=0.0,
+            form="+.0f",
+            colours="vlag_r",
+            panel=axes[0, -1],
+            marked=sure == 1,
         )
-        panel.set_xlabel("change of recall (points)")
-    if names:
-        pruned = [layout.line_handle(name, **{**look(name).plot(), "linestyle": ""}) for name in names]
-        before = layout.line_handle(
-            f"{reference} (reference)",
-            **{**look(reference).plot(), "linestyle": "", "markerfacecolor": "white"},
-        )
-        layout.legend_below(figure, [before, *pruned])
+        axes[0, -1].set_title("Change of recall by class")
+        if shared:
+            axes[0, -1].set_yticks([])
     title = f"Who pays under other pruners than {reference} at {100 * compression:.4g}%: {dataset} · {arch}"
-    figure.suptitle(title)
     data = overlaps if classes.empty else classes.merge(
         overlaps[[*CELL, "n_pies_reference", "n_pies", "n_both", "jaccard", "jaccard_by_chance"]],
         on=list(CELL),
@@ -120,52 +123,32 @@ def _figure(
     return Figure(stem, title, _caption(reference, overlaps, classes, shown), figure, data)
 
 
-def _shared(panel: Any, overlaps: pd.DataFrame) -> None:
+def _shared(panel: Any, overlaps: pd.DataFrame, names: list[str]) -> None:
     """Bars of the Jaccard index, with what chance alone gives."""
-    names = pruners_of(overlaps)
-    rows = overlaps.drop_duplicates("pruner").set_index("pruner").loc[names]
-    positions = np.arange(len(names))
-    panel.barh(
-        positions, rows["jaccard"], height=0.6, color=[look(name).colour for name in names], alpha=0.75
-    )
-    panel.vlines(
-        rows["jaccard_by_chance"], positions - 0.42, positions + 0.42, color=DENSE_COLOUR, linewidth=1.6
-    )
-    panel.set_yticks(positions, names)
-    panel.set_ylim(len(names) - 0.4, -0.6)
-    panel.set_xlim(0.0, 1.0)
-    panel.grid(visible=True, axis="x")
-    panel.grid(visible=False, axis="y")
-    panel.set_title("PIEs in common")
-    panel.set_xlabel("Jaccard index (line: by chance)")
+    import seaborn
 
-
-def _dumbbells(panel: Any, rows: pd.DataFrame, reference: str, pruner: str) -> None:
-    """A line per class between the change under the reference and that under the pruner, with intervals."""
-    positions = np.arange(len(rows))
-    panel.axvline(0.0, color=DENSE_COLOUR, linewidth=0.9, zorder=1.5)
-    apart = (rows["difference_low"] > 0) | (rows["difference_high"] < 0)
-    colours = [_APART if beyond else _TOGETHER for beyond in apart]
-    panel.hlines(positions, rows["change_reference"], rows["change"], color=colours, linewidth=2.2, zorder=2)
-    for name, column, shift, filled in (
-        (reference, "change_reference", -_SHIFT, False),
-        (pruner, "change", _SHIFT, True),
-    ):
-        style = look(name)
-        panel.hlines(
-            positions + shift, rows[f"{column}_low"], rows[f"{column}_high"],
-            color=style.colour, linewidth=0.8, alpha=0.55, zorder=2.5,
-        )  # fmt: skip
-        panel.plot(
-            rows[column], positions, linestyle="", marker=style.marker, color=style.colour, zorder=3,
-            markerfacecolor=style.colour if filled else "white",
-        )  # fmt: skip
-    panel.set_ylim(len(rows) - 0.4, -0.6)
+    rows = overlaps.drop_duplicates("pruner").set_index("pruner").reindex(names).reset_index()
+    colours = {name: look(name).colour for name in names}
+    seaborn.barplot(
+        rows,
+        x="jaccard",
+        y="pruner",
+        hue="pruner",
+        order=names,
+        palette=colours,
+        alpha=0.75,
+        width=0.6,
+        ax=panel,
+    )
+    at = np.arange(len(names))
+    panel.vlines(rows["jaccard_by_chance"], at - 0.42, at + 0.42, color=DENSE_COLOUR, linewidth=1.6)
+    for text, name in zip(panel.get_yticklabels(), names, strict=True):
+        text.set_color(colours[name])
     panel.grid(visible=True, axis="x")
-    panel.grid(visible=False, axis="y")
-    panel.locator_params(axis="x", nbins=5)
-    panel.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.4g}".replace("+0", "0"))
-    panel.set_title(pruner)
+    panel.tick_params(axis="y", length=0)
+    panel.set(title="PIEs in common", xlabel="Jaccard index (line: by chance)", ylabel="")
+    panel.set_xlim(0.0, 1.05 * float(np.nanmax(rows[["jaccard", "jaccard_by_chance"]].to_numpy(dtype=float))))
+    panel.set(ylim=(len(names) - 0.5, -0.5))
 
 
 def _most_different(classes: pd.DataFrame) -> list[str]:
@@ -179,12 +162,6 @@ def _most_different(classes: pd.DataFrame) -> list[str]:
     return [name for name in dict.fromkeys(order["class"]) if name in kept]
 
 
-def _limit(classes: pd.DataFrame) -> float:
-    """By the changes: intervals of few seeds are wider than the differences to be seen."""
-    largest = float(np.nanmax(np.abs(classes[["change", "change_reference"]].to_numpy()), initial=0.0))
-    return max(1.35 * largest, 0.02)
-
-
 def _caption(reference: str, overlaps: pd.DataFrame, classes: pd.DataFrame, shown: list[str]) -> str:
     caption = ""
     if not overlaps.empty:
@@ -195,11 +172,10 @@ def _caption(reference: str, overlaps: pd.DataFrame, classes: pd.DataFrame, show
         )
     if not classes.empty:
         caption += (
-            f"Panels: recall after pruning minus before, in points, of each class under {reference} (hollow) and under "
-            f"the pruner named above (filled), means over {seeds_text(classes['n_seeds'].tolist())} that both have; "
-            f"thin lines: {100 * classes['confidence'].iloc[0]:g} % t interval, which of few seeds may leave the "
-            "panel. Left of 0, the class pays; where a dark line joins the points, the interval of their difference "
-            "leaves out 0: who pays depends on the pruner."
+            f"Cells: recall after pruning minus before, in points, of each class under {reference} (first row) and the "
+            f"other pruners, means over {seeds_text(classes['n_seeds'].tolist())} that both have. Below 0 (red), the "
+            f"class pays; bold: the {100 * classes['confidence'].iloc[0]:g} % t interval of the difference from "
+            f"{reference} leaves out 0: who pays depends on the pruner. The data have all intervals."
         )
         total = classes["class"].nunique()
         if total > len(shown):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from prunescope.analysis.latex import write_latex
 from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.declared import Key, write_table
+from prunescope.analysis.tables.registry import TABLES
 from prunescope.analysis.tables.results import read_cells
 from prunescope.config.analysis import Analysis
 from prunescope.papers import tables
@@ -28,13 +30,15 @@ def collect_all(
     analysis: Analysis | None = None,
     sources: Mapping[str, str] | None = None,
 ) -> None:
-    """Write all tables of a study into ``out``: the analysis' (``collect``), and from these the papers' (``write``).
+    """Write all tables of a study into ``out``: the analysis' (``collect``), and from these the papers' (``write``);
+    and all of them for LaTeX into ``out/latex``.
 
     Raises:
         UserError: as ``collect``.
     """
     collect(cells, out, analysis=analysis, sources=sources, published=objective_score)
     write(out, cells, sources)
+    write_latex(out, TABLES | tables.TABLES)
 
 
 def write(out: Path, cells: Sequence[Path], sources: Mapping[str, str] | None = None) -> None:

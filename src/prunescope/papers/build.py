@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from prunescope.config.study import Study
 from prunescope.errors import BadFileError
-from prunescope.files import atomic_directory, read_json
+from prunescope.files import atomic_directory, read_json, write_text
 from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
 from prunescope.papers.layouts import PAPERS
@@ -117,6 +117,7 @@ def _tables(table: Table, inputs: Inputs, folder: Path) -> dict[str, Any]:
     if table.csv is not None:
         render.write(table.csv, folder / table.file, records)
     grids = render.grids(table.view, records)
+    write_text(folder / table.latex, render.latex_of(grids, Path(table.latex).stem))
     return {
         "note": f"{table.note} {table.more(inputs, records)}".strip(),
         "grids": [grid for grid in grids if not grid.folded],

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -166,6 +167,11 @@ class Table(Part):
     def anchor(self) -> str:
         return f"table-{self.numbers.split()[0]}"
 
+    @property
+    def latex(self) -> str:
+        """The file of what the page shows, for LaTeX."""
+        return str(PurePosixPath(self.file).with_suffix(".tex"))
+
 
 @validated(frozen=True, config=STRICT)
 class Figure(Part):
@@ -249,7 +255,8 @@ class Paper:
     @property
     def files(self) -> dict[str, str]:
         """The data files of the folder, with what each holds."""
-        return {table.file: table.holds for table in self.tables}
+        found = {table.file: table.holds for table in self.tables}
+        return found | {table.latex: f"{titled('Table', table.numbers)}, for LaTeX" for table in self.tables}
 
 
 def titled(kind: str, numbers: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis import latex
 from prunescope.analysis.csv_text import write_csv
 from prunescope.config.compression import Compression
 from prunescope.papers.layout import Cell, Column, Csv, View, filled, titled
@@ -69,6 +70,23 @@ def _grid(view: View, records: Sequence[Record]) -> Grid:
     number = f"{titled('Table', first['table'])}. " if first.get("table") else ""
     caption, aside, below = (filled(text, first) for text in (view.caption, view.aside, view.below))
     return Grid(number + caption, aside, heads, rows, below, bool(view.folded and first[view.folded]))
+
+
+def latex_of(grids: Sequence[Grid], label: str) -> str:
+    """The tables of a page for LaTeX."""
+    found = [
+        latex.latex(
+            [latex.Head(head.text, head.kind == "number", head.span) for head in grid.heads],
+            [
+                [latex.escaped(" ".join(filter(None, (c.text, c.after, c.below)))) for c in row]
+                for row in grid.rows
+            ],
+            f"{grid.caption}{grid.aside}",
+            f"{label}-{number}",
+        )
+        for number, grid in enumerate(grids, start=1)
+    ]
+    return "\n".join(found) or "% Nothing to show yet.\n"
 
 
 def _head(column: Column, first: Record) -> Head:

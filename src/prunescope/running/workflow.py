@@ -361,7 +361,7 @@ class WorkflowGrid:
             paths += [
                 fill(layout.model(file), cell, block) for block in self._blocks_of(cell) for file in files
             ]
-        pages = ["cells.txt", "figures/figures.json", "paper/index.html", "index.html"]
+        pages = ["cells.txt", "tables/latex", "figures/figures.json", "paper/index.html", "index.html"]
         pages += [f"tables/{table}.csv" for table in (*ANALYSIS_TABLES, *PAPER_TABLES)]
         pages += [f"figures/{family}" for family in families()]
         here = Path(study.results)

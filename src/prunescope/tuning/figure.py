@@ -18,6 +18,7 @@ def draw(job: TuneJob, metric: str, evaluations: list[Evaluation], folder: Path)
         from matplotlib import ticker
 
         figure, (panel,) = layout.panels(1, height=2.6)
+        figure.set_figwidth(0.85 * style.FULL_WIDTH)
         scored = [e for e in evaluations if e.score is not None]
         lost = [e for e in evaluations if e.score is None]
         points = panel.scatter(

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from matplotlib import colormaps
 
 from prunescope.analysis.csv_text import write_csv
 from prunescope.analysis.tables.registry import TABLES
@@ -31,7 +32,10 @@ def test_a_panel_by_pruner_at_its_highest_sparsity(tmp_path: Path) -> None:
     assert sorted(panels) == ["GMP, 90%", "MP, 90%"]
     points = panels["GMP, 90%"].collections[0]
     assert points.get_offsets().tolist() == [pytest.approx([0.025, 0.95]), pytest.approx([0.325, 0.45])]
-    assert points.get_array().tolist() == [0.01, 0.4]
+    few, many = points.get_facecolor()
+    assert few.tolist() == pytest.approx(colormaps["viridis_r"](0.01 / 0.4))
+    assert many.tolist() == pytest.approx(colormaps["viridis_r"](1.0))
+    assert points.get_sizes()[0] > points.get_sizes()[1]
     assert "2 epochs" in one.caption
     plt.close("all")
 

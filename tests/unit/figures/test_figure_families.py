@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
+import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -9,6 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
+from matplotlib.lines import Line2D
 from tests.support.fake_study import results_tree, study, write_csv
 
 from prunescope.config.pruners import PRUNERS
@@ -17,7 +21,7 @@ from prunescope.figures import layout
 from prunescope.figures.drawing import draw, draw_all
 from prunescope.figures.registry import BUILT_IN
 from prunescope.figures.source import CellFiles, seeds_text
-from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, styled
+from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, save, styled
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +121,8 @@ def test_scatter_panels_tell_slope_fit_and_accuracy(tree: tuple[Path, list[Path]
     r2 = 1 - sum((y - slope * x) ** 2 for x, y in points) / sum(y * y for _, y in points)
     score = json.loads((cell / "test" / "summary.json").read_text(encoding="utf-8"))["pruned_score"]
     (picture,) = balance.draw(Source.of(tree[0] / "tables", [cell]))
-    panel = next(axes for axes in picture.figure.axes if axes.get_visible())
-    assert panel.texts[0].get_text() == f"α̂ = {slope:.3f}\nr² = {r2:.3f}\nĀ = {score:.3f}"
+    (panel,) = picture.figure.axes
+    assert panel.texts[0].get_text() == f"α̂ {slope:.2f}  r² {r2:.2f}  Ā {score:.2f}"
     line = next(line for line in panel.lines if line.get_linewidth() == 1.6)
     assert line.get_ydata()[1] / line.get_xdata()[1] == pytest.approx(slope)
     plt.close(picture.figure)
@@ -326,29 +330,26 @@ def test_correlations_are_not_read_as_percent() -> None:
 
 def test_every_measured_sparsity_has_a_tick_and_labels_keep_apart() -> None:
     """The paper's five compression levels: 50 % is too close to 70 % for a label, and keeps a bare tick."""
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots()
-    try:
-        layout.sparsity_axis(axes, [0.2, 0.5, 0.7, 0.9, 0.99])
+    figure, axes = plt.subplots(figsize=(3.4, 2))
+    for values, wanted in (
+        ([0.2, 0.5, 0.7, 0.9, 0.99], (["20%", "70%", "90%", "99%"], [0.5])),
+        # What most models are pruned to comes first.
+        ([0.2, 0.5, 0.5, 0.5, 0.7, 0.9, 0.9, 0.99], (["50%", "90%", "99%"], [0.2, 0.7])),
+    ):
+        layout.sparsity_axis(axes, values)
         labelled = [text.get_text() for text in axes.get_xticklabels()]
-        bare = axes.get_xticks(minor=True).tolist()
-        shown = [text.get_text() for text in axes.get_xticklabels(minor=True)]
-    finally:
-        plt.close(figure)
-    assert labelled == ["20%", "70%", "90%", "99%"]
-    assert bare == [0.5]
-    assert shown in ([], [""])
+        assert (labelled, axes.get_xticks(minor=True).tolist()) == wanted
+        assert [text.get_text() for text in axes.get_xticklabels(minor=True)] in ([], [""] * len(wanted[1]))
+    plt.close(figure)
 
 
 @pytest.mark.parametrize("dpi", [72, 100, 160])
-@pytest.mark.parametrize(("count", "columns"), [(3, 3), (12, None), (23, None), (40, 9)])
-def test_a_legend_is_never_wider_than_its_figure(count: int, columns: int | None, dpi: int) -> None:
+@pytest.mark.parametrize("count", [3, 12, 23, 40])
+def test_a_legend_is_never_wider_than_its_figure(count: int, dpi: int) -> None:
     with styled():
         figure, _ = layout.panels(3)
         names = ["noise floor (half of the models)", *(f"sensitivity {i}" for i in range(count - 1))]
-        handles = [layout.line_handle(name, color="black") for name in names]
-        layout.legend_below(figure, handles, columns=columns)
+        layout.legend_below(figure, {name: Line2D([], [], color="black") for name in names})
         figure.set_dpi(dpi)
         figure.canvas.draw()
         (legend,) = figure.legends
@@ -359,15 +360,112 @@ def test_a_legend_is_never_wider_than_its_figure(count: int, columns: int | None
         plt.close(figure)
 
 
-def test_a_legend_that_fits_keeps_its_columns() -> None:
+def test_many_pruners_have_a_panel_for_each_family() -> None:
+    """Lines of the other families are grey behind; every line is named once, in its colour, at its end."""
+    names = ["IMP-WR", "IMP-FT", "MP-AI", "MP", "IIBP-WR", "GP", "RP", "PINS"]
+    rows = [
+        {"dataset": "d", "pruner": name, "x": x, "y": 0.1 * at + x}
+        for at, name in enumerate(names)
+        for x in (0.0, 1.0)
+    ]
     with styled():
-        figure, _ = layout.panels(3)
-        handles = [layout.line_handle(name, color="black") for name in "abcdefg"]
-        layout.legend_below(figure, handles, columns=4)
-        figure.canvas.draw()
-        lefts = {round(text.get_window_extent().x0) for text in figure.legends[0].get_texts()}
-        assert len(lefts) == 4
+        figure, axes = layout.lines(pd.DataFrame(rows), ("dataset",), "x", "y", lambda *_: None, under="x")
+        assert [panel.get_title(loc="left") for panel in axes] == [
+            "d · magnitude", "d · impact", "d · random", "d · gradual"
+        ]  # fmt: skip
+        found = [text.get_text() for panel in axes for text in panel.texts]
+        assert sorted(found) == sorted(names)
+        for panel in axes:
+            own = {text.get_text(): text.get_color() for text in panel.texts}
+            assert own == {name: look(name).colour for name in own}
+            assert len(panel.lines) == len(names)
+            colours = [to_hex(line.get_color()) for line in panel.lines]
+            assert sorted(set(colours) - {"#c9cdd2"}) == sorted(colour.lower() for colour in own.values())
         plt.close(figure)
+
+
+def test_names_of_lines_keep_apart() -> None:
+    names = ["IMP-WR", "IMP-FT", "MP-AI", "MP"]
+    rows = pd.DataFrame({"pruner": names * 2, "x": [0.0] * 4 + [1.0] * 4, "y": [0.5] * 7 + [0.501]})
+    with styled():
+        figure, (panel,) = layout.lines(rows.assign(d="d"), ("d",), "x", "y", lambda *_: None, under="x")
+        heights = sorted(text.xy[1] for text in panel.texts)
+        assert min(b - a for a, b in itertools.pairwise(heights)) >= 0.099
+        plt.close(figure)
+
+
+def test_heat_map_colours_and_numbers() -> None:
+    table = pd.DataFrame({"a": [0.5, -0.25], "b": [None, 0.0]}, index=["MP · 50%", "mean of all"])
+    with styled():
+        figure, panel = layout.heatmap(
+            table, "change", center=0.0, form="+.0%", marked=[[True, False], [False, False]]
+        )
+        assert [text.get_text() for text in panel.texts] == ["+50%", "-25%", "+0%"]
+        assert [text.get_weight() for text in panel.texts] == ["bold", "normal", "normal"]
+        # As far to either side as the furthest: nothing is clipped.
+        assert panel.collections[0].get_clim() == (-0.5, 0.5)
+        colours = [to_hex(text.get_color()) for text in panel.get_yticklabels()]
+        assert colours == [look("MP").colour.lower(), "#1a1a1a"]
+        plt.close(figure)
+
+
+def test_controls_stand_beside_alpha(tree: tuple[Path, list[Path]]) -> None:
+    """A control's alpha is looked up by data set, architecture, pruner and ratio of its cell."""
+    from prunescope.figures import alpha
+    from prunescope.figures.cuts import Measured, by_pruner
+    from prunescope.figures.source import Source
+
+    cells = [path for path in tree[1] if path.parts[-4] == "digits"]
+    cut = by_pruner(Measured.of(Source.of(tree[0] / "tables", cells)))[0]
+    wanted = {cell: 0.1 * at for at, cell in enumerate(cut.cells)}
+    picture = alpha.intervals(cut, wanted)
+    assert picture.data["alpha_control"].tolist() == list(wanted.values())
+    assert "Triangle" in picture.caption
+    (legend,) = picture.figure.legends
+    assert "control: same training, no pruning" in [text.get_text() for text in legend.get_texts()]
+    (drawn,) = [line for line in picture.figure.axes[0].lines if line.get_marker() == "^"]
+    assert drawn.get_xdata().tolist() == list(wanted.values())
+    without = alpha.intervals(cut, {})
+    assert "Triangle" not in without.caption
+    plt.close("all")
+
+
+@pytest.mark.parametrize("family", ["effectiveness", "alpha_intervals"])
+def test_pdf_has_its_fonts(drawn: Path, family: str) -> None:
+    """TrueType outlines, not Type 3, which many journals refuse."""
+    text = next((drawn / family).glob("*.pdf")).read_bytes()
+    assert b"/FontFile2" in text
+    assert b"PrunescopeSans" in text
+    assert b"/Type3" not in text
+
+
+def test_letters_beyond_the_small_font_are_drawn_too(tmp_path: Path) -> None:
+    with styled(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure, axes = plt.subplots()
+        axes.set_title("α̂ Ωж ∑ ✓")
+        save(figure, tmp_path, "letters")
+    assert b"PrunescopeSans" in (tmp_path / "letters.pdf").read_bytes()
+    assert b"DejaVuSans" in (tmp_path / "letters.pdf").read_bytes()
+
+
+def test_same_bytes_whatever_the_processes(
+    drawn: Path, tree: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
+    root, cells = tree
+    draw_all(root / "tables", cells, tmp_path / "figures", processes=2)
+    files = sorted(path.relative_to(drawn) for path in drawn.rglob("*") if path.is_file())
+    assert files == sorted(
+        path.relative_to(tmp_path / "figures") for path in (tmp_path / "figures").rglob("*") if path.is_file()
+    )
+    for name in files:
+        assert (tmp_path / "figures" / name).read_bytes() == (drawn / name).read_bytes(), name
+
+
+def test_bad_tables_are_named_whatever_the_processes(tmp_path: Path) -> None:
+    (tmp_path / "pie_share.csv").write_text("dataset,arch\na,b\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"pie_share\.csv: column 'pruner' is missing"):
+        draw_all(tmp_path, [], tmp_path / "out", processes=2)
 
 
 def test_captions_say_over_how_many_seeds(drawn: Path) -> None:

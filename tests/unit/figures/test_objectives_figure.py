@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from prunescope.analysis.csv_text import write_csv
 from prunescope.figures.drawing import draw
@@ -26,12 +28,15 @@ ROWS = [
 
 
 def points(panel: Any, *, white: bool) -> set[tuple[float, float]]:
+    """Where points are drawn, those of the paper or ours."""
+    found = [one for one in panel.collections if isinstance(one, PathCollection)]
     places = [
-        (round(float(line.get_xdata()[0]), 3), float(line.get_ydata()[0]))
-        for line in panel.lines
-        if (line.get_markerfacecolor() == "white") == white
+        place
+        for one in found
+        if (to_hex(one.get_facecolor()[0]) == "#ffffff") == white
+        for place in one.get_offsets().tolist()
     ]
-    return {(x, y) for x, y in places if y == y}
+    return {(round(x, 3), y) for x, y in places if y == y}
 
 
 def test_a_panel_per_data_set(tmp_path: Path) -> None:

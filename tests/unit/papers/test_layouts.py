@@ -82,17 +82,22 @@ def test_a_table_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.Monke
     build.build(study=study(), cells=[], tables=tmp_path, figures=tmp_path, cards=[], out=tmp_path / "paper")
     page = Page(tmp_path / "paper" / "made" / "index.html")
     assert "Table 42: made up" in page.text
-    assert {"#table-42", "table-42.csv"} <= set(page.addresses)
+    assert {"#table-42", "table-42.csv", "table-42.tex"} <= set(page.addresses)
     assert [("", "MP"), ("n", "0.125"), ("n strong", "0.25")] in page.rows
     assert (tmp_path / "paper" / "made" / "table-42.csv").exists()
+    text = (tmp_path / "paper" / "made" / "table-42.tex").read_text(encoding="utf-8")
+    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") > 0
+    assert r"\label{tab:table-42-1}" in text
     assert "made/index.html" in Page(tmp_path / "paper" / "index.html").addresses
     # The files that the workflow waits for.
-    assert layouts.files_of([made]) == ("index.html", "made/index.html", "made/table-42.csv")
+    assert layouts.files_of([made]) == (
+        "index.html", "made/index.html", "made/table-42.csv", "made/table-42.tex",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("paper", layouts.PAPERS, ids=lambda paper: paper.name)
 def test_declarations_name_each_file_and_anchor_once(paper: Paper) -> None:
-    assert len(paper.files) == len(paper.tables)
+    assert len(paper.files) == 2 * len(paper.tables)
     anchors = [part.anchor for part in paper.contents]
     assert len(set(anchors)) == len(anchors)
     families = [part.family for part in paper.contents if isinstance(part, Figure)]

@@ -476,22 +476,3 @@ def test_a_picture_of_other_data_sets_has_no_number() -> None:
     assert across.number("datasets--UP", papers) is None
     assert across.number("sizes--cifar10--resnet--UP", ("ResNet-20", "resnet-32", "mine")) == "4"
     assert {figure.family for figure in figures} <= set(BUILT_IN)
-
-
-def test_panels_of_a_group_that_shares_no_amount_fill_rows(drawn: tuple[Path, list[Drawn]]) -> None:
-    from prunescope.figures.balance import panel_grid
-    from prunescope.figures.cuts import Cut, Group
-    from prunescope.figures.source import CellFiles
-
-    def group(name: str, *ratios: float) -> Group:
-        tokens = [Compression.of_ratio(ratio).token for ratio in ratios]
-        return Group(name, name, tuple(CellFiles.at(Path(f"cells/d/a/{name}/{token}")) for token in tokens))
-
-    cut = Cut("s", "t", (group("MP", 2, 4), group("LTH", 1.25, 1.56, 1.95), group("GP", 4)))
-    two, four = Compression.of_ratio(2), Compression.of_ratio(4)
-    steps = [("LTH", Compression.of_ratio(value)) for value in (1.25, 1.56, 1.95)]
-    assert panel_grid(cut) == [
-        [("MP", two), None, None],
-        [("MP", four), ("GP", four), None],
-        steps,
-    ]
