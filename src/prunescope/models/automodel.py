@@ -94,9 +94,11 @@ class AutoImages(nn.Module):
             transformers.AutoModelForImageClassification, arch, shape, random, "images"
         )
         self.final_layer = f"net.{_last_layer(self.net, arch, shape.classes, report)}"
-        size = getattr(self.net.config, "image_size", None)
+        # Of models of images and texts, the part that sees.
+        config = getattr(self.net.config, "vision_config", self.net.config)
+        size = getattr(config, "image_size", None)
         self.side: int | None = size[0] if isinstance(size, list | tuple) else size
-        self.channels = int(getattr(self.net.config, "num_channels", 3))
+        self.channels = int(getattr(config, "num_channels", 3))
 
     @property
     def prunable_layers(self) -> tuple[nn.Module, ...]:
@@ -121,6 +123,8 @@ def _loaded(
 
     config = load_part(transformers.AutoConfig, arch)
     config.num_labels = shape.classes
+    # transformers looks there for which of several classes of a type is meant.
+    config.architectures = config.architectures or []
     attention: dict[str, Any] = {}
     if of == "texts":
         config.pad_token_id = shape.pad

@@ -307,7 +307,7 @@ def test_the_hub_pins_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     for spec in (Imdb(source="imdb"), Snli(source="snli")):
         with pytest.raises(UserError, match="cannot be read from the hub"):
             spec.build("x")
-    assert asked == [(module.HUB, {"revision": module.COMMIT}) for module in (imdb, snli)]
+    assert asked == [(module.PRESET.hub[0], {"revision": module.PRESET.hub[1]}) for module in (imdb, snli)]
     assert all(len(settings["revision"]) == 40 for _, settings in asked)
 
 
@@ -335,7 +335,9 @@ def test_folders_in_the_layout_of_the_hub(tmp_path: Path) -> None:
     code = (
         "import sys, json\nfrom prunescope.data.sources import imdb, snli\n"
         "from prunescope.data.sources.imdb import Imdb\nfrom prunescope.data.sources.snli import Snli\n"
-        "imdb.HUB, snli.HUB = sys.argv[1:]\n"
+        "from dataclasses import replace\n"
+        "for module, hub in zip((imdb, snli), sys.argv[1:]):\n"
+        "    module.PRESET = replace(module.PRESET, hub=(hub, module.PRESET.hub[1]))\n"
         "a, b = Imdb(source='imdb').build('i'), Snli(source='snli').build('s')\n"
         "print(json.dumps([{s: len(t) for s, t in d.tables.items()} for d in (a, b)]))\n"
         "print(json.dumps(sorted(a.versions)))\n"
@@ -401,7 +403,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("train.jsonl", b'{"text": 5, "label": 1}\n', r"row 1: column 'text' is 5, not a text"),
     ("train.parquet", b"PAR1 torn", r"train.parquet: truncated or not a Parquet file"),
     ("train.parquet.csv", b"", r"no train split in a known form"),
-    ("train.tsv", b"text\tlabel\n", r"no train split in a known form; put it there as train\{"),
+    ("training.tsv", b"text\tlabel\n", r"no train split in a known form; put it there as train, train\{"),
 ]
 
 

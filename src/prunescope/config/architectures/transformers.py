@@ -46,7 +46,8 @@ class Transformers(MeasuredArchitecture):
     def input(self) -> Literal["image", "text"]:  # type: ignore[override]
         if self.reads is not None:
             return self.reads
-        return "image" if "image_size" in self._config or self._config.get("num_channels") else "text"
+        sees = {"image_size", "num_channels", "vision_config"} & self._config.keys()
+        return "image" if sees else "text"
 
     @property
     def encoding(self) -> Literal["image", "subwords"]:  # type: ignore[override]
