@@ -65,7 +65,7 @@ class DataToText(Texts):
 
     def declared(self) -> Declared:
         counts, length, accepted = _DECLARED[self.source]
-        return self.at_most(*counts, classes=1, answer_length=length, accepted_answers=accepted)
+        return self.at_most(*counts, classes=1, answer_length=length, accepted_answers=accepted, writes=True)
 
     def build(self, name: str) -> DataSet:
         """Records and references from ``path``.
