@@ -16,6 +16,7 @@ from tests.support.tiny_encoders import SMALL, save_checkpoint
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
+from prunescope.config.pruners import PRUNERS
 from prunescope.data.encoding.tokenizers import AnyTokenizer
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
@@ -204,26 +205,40 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
         build(arch(tmp_path), Shape(classes=2), 0)
 
 
+#: A pruner of each criterion; CHIP's takes filters, which these models do not have.
+CRITERIA = {pruner.criterion: name for name, pruner in PRUNERS.items() if pruner.structure == "weights"}
+CRITERIA["magnitude"] = "MP"
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bert"])
 def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
-    """Encoded, trained, pruned: by the commands that the workflow calls."""
+    """Encoded, trained, pruned, by the commands that the workflow calls; two types by every criterion that fits."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     rows = [
         {"text": f"{'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]}", "label": n % 2} for n in range(80)
     ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    study = study_from({
+    pruners = list(CRITERIA.values()) if kind in ("distilbert", "llama") else ["GP"]
+    raw: dict[str, Any] = {
         "name": "x",
         "seeds": [0],
         "datasets": {"mine": {"source": "table", "path": str(tmp_path / "a.jsonl"), "text": "text", "max_tokens": 8}},
         "archs": {"net": {"family": "transformers", "checkpoint": str(folder / kind),
                           "training": {"epochs": 2, "lr": 1e-3, "batch_size": 8, "finetune_epochs": 1}}},
-        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
-    })  # fmt: skip
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": pruners, "sparsities": [0.5]}],
+    }  # fmt: skip
+    study = study_from(raw)
     assert make_plan(study)["networks"][0]["n_prunable"] > 500
     found = run_jobs(study, tmp_path)
-    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
-    assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
+    for pruner in pruners:
+        metrics = json.loads((found[f"{pruner}-sparsity-500permille"] / "metrics.json").read_text())[
+            "models"
+        ][0]
+        assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01), pruner
+    raw["grid"][0] |= {"pruners": ["CHIP"], "ratios": [2]}
+    del raw["grid"][0]["sparsities"]
+    with pytest.raises(UserError, match="removes filters, which arch 'net' does not have; use it with"):
+        study_from(raw)
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2"])
