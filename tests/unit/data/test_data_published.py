@@ -127,6 +127,26 @@ def test_a_subset_is_used_and_named(tmp_path: Path) -> None:
     assert "549,367 train" in data.notes[0]
 
 
+def test_published_sets_are_read_from_parts_and_compressed_tables(tmp_path: Path) -> None:
+    """By the readers of one's own tables."""
+    import gzip
+
+    reviews(tmp_path / "whole", ".csv")
+    whole = {path.name: path.read_text().splitlines(keepends=True) for path in (tmp_path / "whole").iterdir()}
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/test.csv.gz").write_bytes(gzip.compress("".join(whole["test.csv"]).encode()))
+    head, *rows = whole["train.csv"]
+    for part, some in enumerate((rows[:7], rows[7:])):
+        (tmp_path / f"parts/train-0000{part}-of-00002.csv").write_text("".join([head, *some]))
+    found, expected = (
+        texts_of(Imdb(source="imdb", path=str(tmp_path / f)).build("i")) for f in ("parts", "whole")
+    )
+    assert found == expected
+    (tmp_path / "parts/train-00001-of-00002.csv").unlink()
+    with pytest.raises(UserError, match="1 of 2 parts of the train split"):
+        Imdb(source="imdb", path=str(tmp_path / "parts")).build("i")
+
+
 DOCUMENTS = [
     (f"PROFIT up {n}\n  U.S. &lt;GM> rose, {'a' * (n + 1)}.", ["earn"] if n % 3 else ["earn", "trade"])
     for n in range(30)
