@@ -69,7 +69,8 @@ class Vision(nn.Module):
         try:
             self.net = models.get_model(name, weights=None, num_classes=classes, **further)
         except (ValueError, AssertionError, TypeError) as error:
-            raise UserError(f"model: {name} cannot be made ({error}); set another `side`") from None
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"model: {name} cannot be made ({reason}); set another `side`") from None
         own = getattr(self.net, "image_size", None)
         smallest = 75 if name == "inception_v3" else _LEAST
         wanted = own or side or (None if min(image[1:]) >= smallest else smallest)
