@@ -40,6 +40,7 @@ class Declared:
 
     ``several_labels``: whether an example has any number of classes. ``answer_length``: tokens (tags) or characters
     (spans, texts) of an answer, on average; ``accepted_answers``: accepted answers of a test example, on average.
+    ``writes``: answers are texts that a model writes.
     """
 
     classes: int
@@ -52,6 +53,7 @@ class Declared:
     several_labels: bool = False
     answer_length: float = 0.0
     accepted_answers: float = 1.0
+    writes: bool = False
 
 
 def _by_source(value: Any) -> Dataset:

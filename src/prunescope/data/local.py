@@ -5,9 +5,11 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import io
 import json
 import lzma
 import re
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,22 +22,33 @@ from prunescope.errors import UserError, listed, nearest
 #: Endings of the forms that published data sets are read from.
 ENDINGS = (".parquet", ".csv", ".jsonl")
 
+
+def _zip(path: Path) -> Any:
+    """The one file of an archive."""
+    archive = zipfile.ZipFile(path)
+    files = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+    if len(files) != 1:
+        raise UserError(f"{path}: holds {len(files)} files, not one table; unpack it")
+    return archive.open(files[0])
+
+
+def _zstd(path: Path) -> Any:
+    import pyarrow as pa
+
+    return io.BufferedReader(pa.input_stream(str(path), compression="zstd"))
+
+
 #: How compressed text is opened, by its last ending.
 _COMPRESSED: Mapping[str, Any] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
+    ".zip": _zip,
+    ".zst": _zstd,
 }
 
 #: A longer cell of CSV is no text: a quotation mark that is never closed.
 _LONGEST_CELL = 1 << 30
-
-#: What files of a split may be called. A subset is named so that nobody takes it for the whole.
-_STEMS = {
-    "train": ("train", "train_subset"),
-    "validation": ("validation", "val", "dev"),
-    "test": ("test",),
-}
 
 
 @dataclass(frozen=True)
@@ -55,31 +68,24 @@ class Rows:
         return len(next(iter(self.columns.values())))
 
 
-def split_file(folder: Path, split: str, stem: str = "{}") -> Path | None:
-    """The file of a split in ``folder``, or None. ``stem``: how files are called, {} being the split.
+def files_called(folder: Path, split: str, names: Sequence[str]) -> list[Path]:
+    """The table of a split in ``folder``, in one file or in parts, called by one of ``names``.
 
     The whole split goes before a subset of it.
 
     Raises:
         UserError: there are several, and nothing says which one counts.
     """
-    names = [stem.format(name) for name in _STEMS[split]]
-    there = [path for name in names for ending in ENDINGS if (path := folder / f"{name}{ending}").is_file()]
+    called = re.compile(rf"(?:{'|'.join(map(re.escape, names))}){_NUMBERED}")
+    tables = [path for path in sorted(folder.glob("*.*")) if form_of(path) in FORMS and path.is_file()]
+    there = [path for path in tables if called.fullmatch(_stem(path))]
     whole = [path for path in there if not is_subset(path)] or there
-    if len(whole) > 1:
-        raise UserError(
-            f"{folder}: several files of the {split} split: {listed(path.name for path in whole)}; keep one of them"
-        )
-    return whole[0] if whole else None
+    _check_parts(folder, split, whole)
+    return whole
 
 
 def is_subset(path: Path) -> bool:
-    return path.stem.endswith("_subset")
-
-
-def missing_split(folder: Path, split: str) -> UserError:
-    names = listed([f"{name}{{{','.join(ENDINGS)}}}" for name in _STEMS[split]])
-    return UserError(f"{folder}: no {split} split in a known form; put it there as {names}")
+    return _stem(path).endswith("_subset")
 
 
 def read_rows(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
@@ -97,6 +103,12 @@ def read_rows(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
     if not len(rows):
         raise UserError(f"{path}: has no rows; put the data set's file there")
     return rows
+
+
+def _stem(path: Path) -> str:
+    """The name without the endings of form and compression."""
+    name = path.name[: -len(path.suffix)] if path.suffix.lower() in _COMPRESSED else path.name
+    return name[: -len(form_of(path))] if form_of(path) else name
 
 
 def form_of(path: Path) -> str:
@@ -145,9 +157,8 @@ def table_files(path: Path) -> dict[str, list[Path]]:
     return {"": other}
 
 
-_PART = re.compile(
-    r"(?P<name>[a-z]+)(?:_subset)?(?:[-_](?P<number>\d+)(?:-of-(?P<all>\d+))?)?", re.IGNORECASE
-)
+_NUMBERED = r"(?:[-_](?P<number>\d+)(?:-of-(?P<all>\d+))?)?"
+_PART = re.compile(rf"(?P<name>[a-z]+)(?:_subset)?{_NUMBERED}", re.IGNORECASE)
 _CALLED = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev", "development"),
@@ -163,7 +174,7 @@ def split_called(name: str) -> str | None:
 
 
 def _check_parts(path: Path, split: str, files: Sequence[Path]) -> None:
-    parts = [_PART.fullmatch(file.name.partition(".")[0]) for file in files]
+    parts = [re.fullmatch(rf".*?{_NUMBERED}", _stem(file)) for file in files]
     totals = {int(part["all"]) for part in parts if part and part["all"]}
     if totals and totals != {len(files)}:
         raise UserError(
@@ -188,7 +199,7 @@ def whole_text(value: str) -> str:
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, with their ends; ``.gz``, ``.bz2`` and ``.xz`` are unpacked.
+    """The lines of a UTF-8 file, with their ends; what is compressed (``.gz``, ``.zip``, ...) is unpacked.
 
     Raises:
         UserError: a line is not UTF-8, or the file cannot be read.
@@ -202,7 +213,7 @@ def text_lines(path: Path) -> Iterator[str]:
                     raise UserError(
                         f"{path}: line {number}: not UTF-8 text; convert the file to UTF-8"
                     ) from None
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
 
 
@@ -276,11 +287,20 @@ def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
     if found is None:
         raise UserError(
             f"{path}: has no column {' or '.join(map(repr, names))}{nearest(names[0], there)}; its columns are "
-            f"{listed(there)}"
+            f"{listed(there)}{_headless(path, there)}"
         )
     if list(there).count(found) > 1:
         raise UserError(f"{path}: has more than one column {found!r}; keep one of them")
     return found
+
+
+def _headless(path: Path, there: Sequence[str]) -> str:
+    """What to do where the first line of a table of text seems to be an example."""
+    long = any(len(name.split()) > 4 or _FIGURE.fullmatch(name) for name in there)
+    return "; write a first line that names them" if long and form_of(path) in (".csv", ".tsv") else ""
+
+
+_FIGURE = re.compile(r"[\d.,+-]+")
 
 
 def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
@@ -340,7 +360,7 @@ def _csv(
         if (
             len(header) == 1
             and delimiter == ","
-            and (other := next((c for c in "\t;" if c in header[0]), None))
+            and (other := next((c for c in "\t;|" if c in header[0]), None))
         ):
             return _csv(path, columns, other)
         chosen = _chosen(path, columns, header)
@@ -368,7 +388,7 @@ def _tsv(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
 
 
 def _jsonl(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
-    """An object a line, or (``.json``) one list of objects."""
+    """An object a line, or (``.json``) one list of objects, also as a value of one object."""
     chosen: dict[str, str] | None = None
     cells: dict[str, list[Any]] = {names[0]: [] for names in columns}
     repaired = 0
@@ -390,11 +410,9 @@ def _objects(path: Path) -> Iterator[tuple[str, Any]]:
     lines = enumerate(text_lines(path), 1)
     if form_of(path) == ".json":
         text = "".join(line for _, line in lines)
-        if text.lstrip().startswith("["):
-            try:
-                yield from ((f"row {number}", row) for number, row in enumerate(json.loads(text), 1))
-            except ValueError as error:
-                raise UserError(f"{path}: not JSON ({error}); correct the file") from None
+        whole = _whole_file(path, text)
+        if whole is not None:
+            yield from ((f"row {number}", row) for number, row in enumerate(whole, 1))
             return
         lines = enumerate(text.splitlines(), 1)
     for number, line in lines:
@@ -404,6 +422,24 @@ def _objects(path: Path) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", json.loads(line)
         except ValueError as error:
             raise UserError(f"{path}: line {number}: not JSON ({error}); correct the line") from None
+
+
+def _whole_file(path: Path, text: str) -> list[Any] | None:
+    """The objects of a file that is one list of them, or one object with such a list; None where lines have them."""
+    if not text.lstrip().startswith("["):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return None
+        lists = (
+            [value for value in found.values() if isinstance(value, list)] if isinstance(found, dict) else []
+        )
+        rows = [value for value in lists if value and all(isinstance(row, dict) for row in value)]
+        return rows[0] if len(rows) == 1 else None
+    try:
+        return list(json.loads(text))
+    except ValueError as error:
+        raise UserError(f"{path}: not JSON ({error}); correct the file") from None
 
 
 def _whole(value: Any) -> Any:

@@ -62,6 +62,11 @@ def label_warnings(
     counts = {split: Counter(c for n in rows[split] for c in labels[n]) for split in SPLITS}
     every = sum(counts.values(), Counter())
     found = []
+    bare: dict[str, list[str]] = {}
+    for name in classes:
+        bare.setdefault(name.strip().casefold(), []).append(name)
+    if alike := [name for names in bare.values() if len(names) > 1 for name in names]:
+        found.append(f"Differ in blanks at their ends or in case alone: {_classes(alike)}.")
     if absent := [name for c, name in enumerate(classes) if not every[c]]:
         found.append(f"No example has {_classes(absent)}.")
     unseen = [name for c, name in enumerate(classes) if every[c] and not counts["train"][c]]

@@ -29,6 +29,7 @@ _REPEATED = 3
 SHARES = {"validation": 0.1, "test": 0.2}
 
 _NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _TAG = re.compile(r"O|[BIES]-.+")
 
 
@@ -267,6 +268,8 @@ def _labels(
     """Task, classes, and the label of each example."""
     column = spec.label
     cells = [_class_named(cell, pool.names.get(column, ())) for cell in pool.columns[column]]
+    if spec.task != "single-label":
+        cells = _lists(cells)
     empty = [n for n, cell in enumerate(cells) if _missing(cell)]
     words = (
         {n: len(text.split()) for n, text in enumerate(next(iter(inputs.values())))}
@@ -285,7 +288,7 @@ def _labels(
     if task == "regression":
         numbers = []
         for n, cell in enumerate(cells):
-            number = _number(cell.strip().lstrip("0") or "0" if isinstance(cell, str) else cell)
+            number = _number(_pointed(cell).strip().lstrip("0") or "0" if isinstance(cell, str) else cell)
             if number is None:
                 raise UserError(
                     f"{pool.where(n)}: label {cell!r} is not a number; correct the row, or set `task`"
@@ -341,6 +344,24 @@ def _class_named(cell: Any, names: Sequence[str]) -> Any:
     return cell
 
 
+def _lists(cells: list[Any]) -> list[Any]:
+    """Lists where every cell is the text of one, as pandas writes them into CSV; else the cells as they are."""
+    from prunescope.predictions.user_tables import as_list
+
+    texts = [cell for cell in cells if not _missing(cell)]
+    if not texts or not all(isinstance(cell, str) and as_list(cell.strip()) is not None for cell in texts):
+        return cells
+    return [
+        cell if _missing(cell) else [part for part in as_list(cell.strip()) or () if part != ""]
+        for cell in cells
+    ]
+
+
+def _pointed(cell: str) -> str:
+    """A number with a decimal comma, with a point."""
+    return cell.replace(",", ".") if _COMMA.fullmatch(cell.strip()) else cell
+
+
 def _missing(cell: Any) -> bool:
     return (
         cell is None
@@ -382,6 +403,8 @@ def _guessed(cells: Sequence[Any], words: Mapping[int, int], column: str) -> tup
     if any("|" in text for text in texts) and max(parts.values()) > 1:
         return "multi-label", f"column {column!r} has names joined by '|'"
     if len(cells) >= 10 and len(distinct) > len(cells) / 2:
+        if all(_number(_pointed(text)) is not None for text in texts):
+            return "regression", f"column {column!r} has numbers with decimal commas"
         raise UserError(
             f"label: column {column!r} has {len(distinct):,} different texts in {len(cells):,} rows, which are no "
             "classes; name another column in `label`, or set `task`"
@@ -412,7 +435,7 @@ def _name(cell: Any) -> str:
         return str(cell).lower()
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    return cell.strip() if isinstance(cell, str) else str(cell)
+    return str(cell)
 
 
 def _stratum(task: str, label: Any) -> tuple[int, ...]:

@@ -1,11 +1,10 @@
-"""Classifiers of texts or images that transformers makes of a checkpoint, whose parts are found by structure."""
+"""Models of texts or images that transformers makes of a checkpoint, whose parts are found by structure."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from prunescope.config import architectures
@@ -13,19 +12,20 @@ from prunescope.data.encoding.tokenizers import AnyTokenizer
 from prunescope.data.hub import load_part, quiet
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
+from prunescope.models.causal import wrapped
 from prunescope.models.encoder import token_types
-from prunescope.models.measure import Measured, last_linear, layers_of, measured
+from prunescope.models.measure import Measured, last_linear, layers_of, measured_image, on_meta
 from prunescope.models.registry import count_parameters, prunable
 from prunescope.models.shape import Shape
 
 
-def build(arch: architectures.Transformers, shape: Shape) -> AutoClassifier | AutoImages:
-    return _kind(arch)(arch, shape, random=arch.weights == "random")
+def build(arch: architectures.Transformers, shape: Shape) -> nn.Module:
+    return _made(arch, shape, random=arch.weights == "random")
 
 
 def counted(arch: architectures.Transformers, shape: Shape) -> tuple[nn.Module, None]:
     """The model without its weights, which need not be at hand."""
-    return _kind(arch)(arch, shape, random=True), None
+    return _made(arch, shape, random=True), None
 
 
 def fetch(arch: architectures.Transformers) -> Any:
@@ -40,8 +40,17 @@ def fetch(arch: architectures.Transformers) -> Any:
     return config
 
 
-def _kind(arch: architectures.Transformers) -> type[AutoClassifier] | type[AutoImages]:
-    return AutoImages if arch.input == "image" else AutoClassifier
+def _made(arch: architectures.Transformers, shape: Shape, *, random: bool) -> nn.Module:
+    if shape.writes:
+        prepare_torchvision()
+        import transformers
+
+        net, report = _loaded(transformers.AutoModelForCausalLM, arch, shape, random, "language model")
+        model = wrapped(net, arch, shape)
+        _refuse_lacking(net, arch, model.final_layer.removeprefix("lm."), report)
+        return model
+    kind = AutoImages if arch.input == "image" else AutoClassifier
+    return kind(arch, shape, random=random)
 
 
 class AutoClassifier(nn.Module):
@@ -61,7 +70,7 @@ class AutoClassifier(nn.Module):
             if shape.per_token
             else transformers.AutoModelForSequenceClassification
         )
-        self.net, report = _loaded(kind, arch, shape, random, "texts")
+        self.net, report = _loaded(kind, arch, shape, random, "classifier of texts")
         self.final_layer = f"net.{_last_layer(self.net, arch, shape.classes, report)}"
         types = getattr(self.net.config, "type_vocab_size", 0) or 0
         self.pad, self.separator = shape.pad, shape.separator if types >= 2 else None
@@ -91,12 +100,14 @@ class AutoImages(nn.Module):
         import transformers
 
         self.net, report = _loaded(
-            transformers.AutoModelForImageClassification, arch, shape, random, "images"
+            transformers.AutoModelForImageClassification, arch, shape, random, "classifier of images"
         )
         self.final_layer = f"net.{_last_layer(self.net, arch, shape.classes, report)}"
-        size = getattr(self.net.config, "image_size", None)
+        # Of models of images and texts, the part that sees.
+        config = getattr(self.net.config, "vision_config", self.net.config)
+        size = getattr(config, "image_size", None)
         self.side: int | None = size[0] if isinstance(size, list | tuple) else size
-        self.channels = int(getattr(self.net.config, "num_channels", 3))
+        self.channels = int(getattr(config, "num_channels", 3))
 
     @property
     def prunable_layers(self) -> tuple[nn.Module, ...]:
@@ -120,9 +131,12 @@ def _loaded(
     import transformers
 
     config = load_part(transformers.AutoConfig, arch)
-    config.num_labels = shape.classes
+    if not shape.writes:
+        config.num_labels = shape.classes
+    # transformers looks there for which of several classes of a type is meant.
+    config.architectures = config.architectures or []
     attention: dict[str, Any] = {}
-    if of == "texts":
+    if of == "classifier of texts":
         config.pad_token_id = shape.pad
     if config.model_type == "modernbert":
         # It would take flash attention and compile itself where it can; neither is deterministic.
@@ -131,10 +145,10 @@ def _loaded(
     if random:
         try:
             with quiet():
-                return kind.from_config(config, **attention), None
+                return kind.from_config(config, **attention).float(), None
         except (ValueError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"checkpoint: {arch.checkpoint} makes no classifier of {of} ({reason})") from None
+            raise UserError(f"checkpoint: {arch.checkpoint} makes no {of} ({reason})") from None
     net, report = load_part(
         kind,
         arch,
@@ -156,17 +170,24 @@ def _last_layer(
         raise UserError(
             f"checkpoint: {arch.checkpoint} has no last layer with an output for each class; choose another one"
         )
-    if report is not None:
-        # A classifier is new, a pooler may be.
-        last, body = f"{layer}.", f"{net.base_model_prefix}."
-        lacking = [name for name in report["missing_keys"] if name.startswith(body) and "pooler" not in name]
-        wrong = [str(key[0]) for key in report["mismatched_keys"] if not str(key[0]).startswith(last)]
-        if lacking or wrong:
-            raise UserError(
-                f"{arch.checkpoint}: lacks weights that the model has, such as {sorted(lacking + wrong)[0]}; "
-                "fetch it again, or set `weights: random`"
-            )
+    _refuse_lacking(net, arch, layer, report)
     return layer
+
+
+def _refuse_lacking(
+    net: Any, arch: architectures.Transformers, layer: str, report: dict[str, Any] | None
+) -> None:
+    if report is None:
+        return
+    # A classifier is new, a pooler may be.
+    last, body = f"{layer}.", f"{net.base_model_prefix}."
+    lacking = [name for name in report["missing_keys"] if name.startswith(body) and "pooler" not in name]
+    wrong = [str(key[0]) for key in report["mismatched_keys"] if not str(key[0]).startswith(last)]
+    if lacking or wrong:
+        raise UserError(
+            f"{arch.checkpoint}: lacks weights that the model has, such as {sorted(lacking + wrong)[0]}; "
+            "fetch it again, or set `weights: random`"
+        )
 
 
 def measured_on(
@@ -174,22 +195,20 @@ def measured_on(
 ) -> Measured:
     """What a plan needs of the model; of images, by a forward pass of shapes without numbers."""
     image = (facts.image or (3, 32, 32)) if arch.input == "image" else None
-    return _measured(arch.checkpoint, arch.revision, max(1, facts.classes), per_token, image)
+    shape = Shape(classes=max(1, facts.classes), per_token=per_token, image=image, writes=facts.writes)
+    return _measured(arch.checkpoint, arch.revision, shape)
 
 
 @cache
-def _measured(
-    checkpoint: str, revision: str | None, classes: int, per_token: bool, image: tuple[int, int, int] | None
-) -> Measured:
+def _measured(checkpoint: str, revision: str | None, shape: Shape) -> Measured:
     arch = architectures.Transformers(
         family="transformers",
         checkpoint=checkpoint,
         revision=revision,
-        reads="text" if image is None else "image",
+        reads="text" if shape.image is None else "image",
     )
-    with torch.device("meta"):
-        model = _kind(arch)(arch, Shape(classes=classes, per_token=per_token, image=image), random=True)
-        if image is not None:
-            return measured(model, torch.empty(1, *image))
+    model = on_meta(lambda: _made(arch, shape, random=True))
+    if shape.image is not None:
+        return measured_image(model, shape.image)
     shapes = {name: tuple(weight.shape) for name, weight in prunable(model).items()}
-    return Measured(shapes, {}, count_parameters(model), 0, (1, classes))
+    return Measured(shapes, {}, count_parameters(model), 0, (1, shape.classes))

@@ -14,8 +14,15 @@ from prunescope.models.shape import Shape
 
 
 def build(arch: architectures.CausalLM, shape: Shape) -> CausalLM:
+    return wrapped(
+        new_model(arch, shape.vocabulary) if arch.pretrained is None else load_model(arch), arch, shape
+    )
+
+
+def wrapped(lm: Any, arch: architectures.CausalLM | architectures.Transformers, shape: Shape) -> CausalLM:
+    """A language model of transformers as one of ours."""
     return CausalLM(
-        new_model(arch, shape.vocabulary) if arch.pretrained is None else load_model(arch),
+        lm,
         end=shape.pad,
         beams=arch.beams,
         length_penalty=arch.length_penalty,
@@ -34,20 +41,18 @@ def fetch(arch: architectures.CausalLM) -> Any:
 
 
 class CausalLM(nn.Module):
-    """transformers' GPT-2 with its output layer, which shares the weights of the token embedding.
+    """A language model of transformers with its output layer, which may share the weights of the token embedding.
 
     Input (B, L) int64 token ids, padded on the right, where a causal model does not see it. Output logits
     (B, L, V): of the token that comes next.
     """
-
-    final_layer = "lm.lm_head"
 
     def __init__(
         self, lm: Any, *, end: int, beams: int = 1, length_penalty: float = 1.0, max_new_tokens: int = 128
     ) -> None:
         """
         Args:
-            lm: GPT2LMHeadModel.
+            lm: what ``AutoModelForCausalLM`` makes.
             end: id of the token that ends a text.
             beams, length_penalty, max_new_tokens: of ``continuations``.
         """
@@ -55,8 +60,12 @@ class CausalLM(nn.Module):
         self.lm = lm
         self.end, self.beams, self.length_penalty = end, beams, length_penalty
         self.max_new_tokens = max_new_tokens
-        if lm.lm_head.weight is lm.transformer.wte.weight:
+        names = {id(module): name for name, module in self.named_modules()}
+        output, table = lm.get_output_embeddings(), lm.get_input_embeddings()
+        self.final_layer = names[id(output)]
+        if output.weight is table.weight:
             # Files and copies hold the shared table once.
+            self._output, self._table = f"{self.final_layer}.weight", f"{names[id(table)]}.weight"
             self.register_state_dict_post_hook(_without_output_layer)
             self.register_load_state_dict_pre_hook(_with_output_layer)
 
@@ -70,7 +79,9 @@ class CausalLM(nn.Module):
         Tokens up to the one that ends the text, ``max_new_tokens`` or the model's last position.
         """
         length = prompts.shape[1]
-        room = min(self.max_new_tokens, self.lm.config.n_positions - length)
+        room = self.max_new_tokens
+        if (most := getattr(self.lm.config, "max_position_embeddings", None)) is not None:
+            room = min(room, most - length)
         if room < 1:
             return [[] for _ in prompts]
         beams = {"num_beams": self.beams, "length_penalty": self.length_penalty} if self.beams > 1 else {}
@@ -87,13 +98,10 @@ class CausalLM(nn.Module):
         return rows
 
 
-_OUTPUT, _TABLE = "lm.lm_head.weight", "lm.transformer.wte.weight"
+def _without_output_layer(module: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    state.pop(f"{prefix}{module._output}", None)
 
 
-def _without_output_layer(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    state.pop(f"{prefix}{_OUTPUT}", None)
-
-
-def _with_output_layer(module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    if f"{prefix}{_TABLE}" in state:
-        state.setdefault(f"{prefix}{_OUTPUT}", state[f"{prefix}{_TABLE}"])
+def _with_output_layer(module: Any, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    if f"{prefix}{module._table}" in state:
+        state.setdefault(f"{prefix}{module._output}", state[f"{prefix}{module._table}"])

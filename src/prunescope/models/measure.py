@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from prunescope.errors import UserError
 from prunescope.models.registry import count_parameters, prunable
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,17 @@ class Measured:
     answer: tuple[int, ...]
 
 
+def measured_image(model: nn.Module, image: tuple[int, int, int]) -> Measured:
+    """``measured`` by an image (channels, height, width)."""
+    return measured(model, torch.empty(1, *image, device=next(model.parameters()).device))
+
+
 def measured(model: nn.Module, example: Tensor) -> Measured:
-    """Measure a model by a batch of one, both on the meta device or both not."""
+    """Measure a model by a batch of one, both on the meta device or both not.
+
+    Raises:
+        UserError: it takes no such example.
+    """
     outputs: dict[str, int] = {}
     places: dict[str, int] = {}
 
@@ -45,8 +58,16 @@ def measured(model: nn.Module, example: Tensor) -> Measured:
         for layer, module in model.named_modules()
         if not list(module.children()) or isinstance(module, nn.MultiheadAttention)
     ]
-    with torch.no_grad():
-        answer = model.eval()(example)
+    try:
+        with torch.no_grad():
+            answer = model.eval()(example)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        shape = " x ".join(map(str, example.shape[1:]))
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the model takes no examples of {shape} ({type(error).__name__}: {reason}); set `side`, or `size` of the "
+            "data set"
+        ) from None
     for hook in hooks:
         hook.remove()
     weights = prunable(model)
@@ -58,6 +79,16 @@ def measured(model: nn.Module, example: Tensor) -> Measured:
         sum(outputs.values()),
         tuple(answer.shape),
     )
+
+
+def on_meta(make: Callable[[], T]) -> T:
+    """What ``make`` makes, on the meta device: no memory for weights that are only counted; else on the CPU."""
+    try:
+        with torch.device("meta"):
+            return make()
+    except NotImplementedError:
+        # It computes its sizes with tensors, as RegNet does.
+        return make()
 
 
 def last_linear(net: nn.Module, outputs: int) -> str:

@@ -140,7 +140,8 @@ def _kinds(model: nn.Module, name: str) -> set[str]:
         found.add("biases")
     if normalizes:
         found.add("normalization")
-    if isinstance(owner, nn.Embedding) or (normalizes and _holds_tables(model, owner_name)):
+    tables = isinstance(owner, nn.Embedding) or type(owner).__name__.endswith("Embedding")
+    if tables or (normalizes and _holds_tables(model, owner_name)):
         found.add("embeddings")
     if "pooler" in owner_name.split("."):
         found.add("pooler")

@@ -12,6 +12,7 @@ class Shape:
     """``image``: (channels, height, width). ``vectors``: float32 (vocabulary, dimensions), for models
     over fixed word vectors. ``vocabulary``, ``length`` and ``pad`` of token sequences; ``separator`` is the
     token between the texts of a pair, None for single texts. ``per_token``: outputs are of every token.
+    ``writes``: it is a language model, which goes on from a text.
     """
 
     classes: int
@@ -22,3 +23,4 @@ class Shape:
     pad: int = 0
     separator: int | None = None
     per_token: bool = False
+    writes: bool = False

@@ -15,7 +15,7 @@ from prunescope.data.hub import CONVERT
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed, nearest
 from prunescope.files import expanded
-from prunescope.models.measure import Measured, last_linear, layers_of, measured
+from prunescope.models.measure import Measured, last_linear, layers_of, measured_image, on_meta
 from prunescope.models.shape import Shape
 
 #: Sides that small images are scaled to: most of these models halve images five times.
@@ -63,10 +63,14 @@ class Vision(nn.Module):
             further = {"aux_logits": False, "init_weights": True}
         if name.startswith("vit_") and side is not None:
             further["image_size"] = side
+        if name.startswith("maxvit"):
+            side = side or 224
+            further["input_size"] = (side, side)
         try:
             self.net = models.get_model(name, weights=None, num_classes=classes, **further)
         except (ValueError, AssertionError, TypeError) as error:
-            raise UserError(f"model: {name} cannot be made ({error}); set another `side`") from None
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"model: {name} cannot be made ({reason}); set another `side`") from None
         own = getattr(self.net, "image_size", None)
         smallest = 75 if name == "inception_v3" else _LEAST
         wanted = own or side or (None if min(image[1:]) >= smallest else smallest)
@@ -171,5 +175,5 @@ def measured_on(
 
 @cache
 def _measured(name: str, side: int | None, image: tuple[int, int, int], classes: int) -> Measured:
-    with torch.device("meta"):
-        return measured(Vision(name, side, image, classes, None), torch.empty(1, *image))
+    model = on_meta(lambda: Vision(name, side, image, classes, None))
+    return measured_image(model, image)

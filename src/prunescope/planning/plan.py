@@ -293,20 +293,21 @@ def counted_on(study: Study, dataset: str, arch: str) -> tuple[Any, str | None]:
     # Meta tensors: counting BERT takes no time and no download.
     import torch
 
+    from prunescope.models.measure import on_meta
     from prunescope.models.registry import counted
     from prunescope.models.shape import Shape
 
     spec, facts = study.archs[arch], study.datasets[dataset].declared()
-    with torch.device("meta"):
-        shape = Shape(
-            classes=facts.classes,
-            image=facts.image,
-            vectors=torch.empty(2, spec.word_dimensions) if spec.word_dimensions else None,
-            vocabulary=spec.vocabulary_size,
-            per_token=study.datasets[dataset].answers in ("tokens", "span"),
-        )
-        with _of_arch(study, arch):
-            return counted(spec, shape)
+    shape = Shape(
+        classes=facts.classes,
+        image=facts.image,
+        vectors=torch.empty(2, spec.word_dimensions, device="meta") if spec.word_dimensions else None,
+        vocabulary=spec.vocabulary_size,
+        per_token=study.datasets[dataset].answers in ("tokens", "span"),
+        writes=facts.writes,
+    )
+    with _of_arch(study, arch):
+        return on_meta(lambda: counted(spec, shape))
 
 
 @contextmanager

@@ -309,13 +309,13 @@ class Vocabulary:
 
 def _split(value: str) -> list[str]:
     """The labels of one cell: joined by ``|``, or a list as Python, numpy or JSON writes it."""
-    listed_ = value[1:].split(_JOINT) if value.startswith(_JOINT) else _as_list(value)
+    listed_ = value[1:].split(_JOINT) if value.startswith(_JOINT) else as_list(value)
     parts = listed_ or value.split("|")
     return [part.strip() for part in parts if part.strip()]
 
 
 @lru_cache(maxsize=1 << 16)
-def _as_list(value: str) -> list[str] | None:
+def as_list(value: str) -> list[str] | None:
     """The parts of ``['a', 'b']``, ``["a"]``, ``[0 1]`` or ``('a',)``, blanks for an empty one; None for other text."""
     if len(value) < 2 or (value[0], value[-1]) not in _BRACKETS:
         return None
@@ -342,7 +342,7 @@ _BRACKETS = frozenset({("[", "]"), ("(", ")"), ("{", "}")})
 def _all_lists(values: Collection[str]) -> bool:
     """Every cell is a list or empty, and one is a list of Python's, numpy's or JSON's."""
     filled = [value for value in values if value]
-    return bool(filled) and all(_as_list(value) is not None for value in filled)
+    return bool(filled) and all(as_list(value) is not None for value in filled)
 
 
 def _are_scores(values: Collection[str]) -> bool:

@@ -169,6 +169,7 @@ def training_data(
         pad=inputs.pad or 0,
         separator=inputs.sep if inputs.parts > 1 else None,
         per_token=inputs.task in ("tokens", "span"),
+        writes=inputs.task == "text",
     )
     return TrainingData(
         inputs.task,

@@ -83,7 +83,7 @@ def test_questions_are_the_same_from_every_form(tmp_path: Path, form: str) -> No
         (article([{"question": "x?", "answers": []}]), "question 1 has no answer"),
         ('{"data": [{}]}', "not of SQuAD's form"),
         ("{", "not of SQuAD's form"),
-        (None, "no dev-v1.1.json"),
+        (None, "no test split in a known form; put it there as dev-v1.1.json"),
     ],
 )
 def test_bad_questions(tmp_path: Path, content: str | None, said: str) -> None:

@@ -66,7 +66,7 @@ CASES: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "damaged Parquet": (damaged_parquet, "train.parquet: truncated or not a Parquet file"),
     "two files of a split": (
         lambda f: film(f, **{"train.parquet": b"PAR1"}),
-        "several files of the train split: train.parquet, train.csv; keep one of them",
+        "several files of the train split: train.csv, train.parquet; keep one of them",
     ),
     "missing split": (
         lambda f: film(f, **{"test.csv": GOOD}) | {"source": "snli"},

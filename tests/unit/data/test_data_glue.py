@@ -125,7 +125,7 @@ def test_lines_without_their_cells_are_counted_and_empty_questions_stay(tmp_path
     [
         ("0\ta\tb\tmaybe", "row 41: unknown label 'maybe'"),
         ("0\ta\tb\t-1", r"row 41: its label is hidden \(-1\)"),
-        (None, "none of validation, dev"),
+        (None, "no test split in a known form; put it there as validation"),
     ],
 )
 def test_bad_files_are_named(tmp_path: Path, line: str | None, said: str) -> None:
@@ -192,7 +192,7 @@ def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
     for name in ("train", "dev"):
         write_tsv("glue_rte", tmp_path / f"{name}.tsv", name)
     write_parquet("glue_rte", tmp_path / "validation.parquet", "validation")
-    with pytest.raises(UserError, match=r"several files of one split: validation\.parquet, dev\.tsv"):
+    with pytest.raises(UserError, match=r"several files of the test split: dev\.tsv, validation\.parquet"):
         Glue(source="glue_rte", path=str(tmp_path)).build("r")
 
 

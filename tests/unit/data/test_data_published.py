@@ -127,6 +127,26 @@ def test_a_subset_is_used_and_named(tmp_path: Path) -> None:
     assert "549,367 train" in data.notes[0]
 
 
+def test_published_sets_are_read_from_parts_and_compressed_tables(tmp_path: Path) -> None:
+    """By the readers of one's own tables."""
+    import gzip
+
+    reviews(tmp_path / "whole", ".csv")
+    whole = {path.name: path.read_text().splitlines(keepends=True) for path in (tmp_path / "whole").iterdir()}
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/test.csv.gz").write_bytes(gzip.compress("".join(whole["test.csv"]).encode()))
+    head, *rows = whole["train.csv"]
+    for part, some in enumerate((rows[:7], rows[7:])):
+        (tmp_path / f"parts/train-0000{part}-of-00002.csv").write_text("".join([head, *some]))
+    found, expected = (
+        texts_of(Imdb(source="imdb", path=str(tmp_path / f)).build("i")) for f in ("parts", "whole")
+    )
+    assert found == expected
+    (tmp_path / "parts/train-00001-of-00002.csv").unlink()
+    with pytest.raises(UserError, match="1 of 2 parts of the train split"):
+        Imdb(source="imdb", path=str(tmp_path / "parts")).build("i")
+
+
 DOCUMENTS = [
     (f"PROFIT up {n}\n  U.S. &lt;GM> rose, {'a' * (n + 1)}.", ["earn"] if n % 3 else ["earn", "trade"])
     for n in range(30)
@@ -307,7 +327,7 @@ def test_the_hub_pins_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     for spec in (Imdb(source="imdb"), Snli(source="snli")):
         with pytest.raises(UserError, match="cannot be read from the hub"):
             spec.build("x")
-    assert asked == [(module.HUB, {"revision": module.COMMIT}) for module in (imdb, snli)]
+    assert asked == [(module.PRESET.hub[0], {"revision": module.PRESET.hub[1]}) for module in (imdb, snli)]
     assert all(len(settings["revision"]) == 40 for _, settings in asked)
 
 
@@ -335,7 +355,9 @@ def test_folders_in_the_layout_of_the_hub(tmp_path: Path) -> None:
     code = (
         "import sys, json\nfrom prunescope.data.sources import imdb, snli\n"
         "from prunescope.data.sources.imdb import Imdb\nfrom prunescope.data.sources.snli import Snli\n"
-        "imdb.HUB, snli.HUB = sys.argv[1:]\n"
+        "from dataclasses import replace\n"
+        "for module, hub in zip((imdb, snli), sys.argv[1:]):\n"
+        "    module.PRESET = replace(module.PRESET, hub=(hub, module.PRESET.hub[1]))\n"
         "a, b = Imdb(source='imdb').build('i'), Snli(source='snli').build('s')\n"
         "print(json.dumps([{s: len(t) for s, t in d.tables.items()} for d in (a, b)]))\n"
         "print(json.dumps(sorted(a.versions)))\n"
@@ -401,7 +423,7 @@ BAD: list[tuple[str, bytes, str]] = [
     ("train.jsonl", b'{"text": 5, "label": 1}\n', r"row 1: column 'text' is 5, not a text"),
     ("train.parquet", b"PAR1 torn", r"train.parquet: truncated or not a Parquet file"),
     ("train.parquet.csv", b"", r"no train split in a known form"),
-    ("train.tsv", b"text\tlabel\n", r"no train split in a known form; put it there as train\{"),
+    ("training.tsv", b"text\tlabel\n", r"no train split in a known form; put it there as train, train\{"),
 ]
 
 

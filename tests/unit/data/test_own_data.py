@@ -356,6 +356,97 @@ def test_semicolons_and_a_byte_order_mark(tmp_path: Path) -> None:
     assert len(own(tmp_path / "a.csv", text="text").build("a").tables["train"]) == 21
 
 
+def test_class_names_keep_their_blanks_and_alike_ones_are_warned_of(tmp_path: Path) -> None:
+    names = (" lead", "trail ", "Trail")
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        data = own(write(tmp_path / name, made(60, names)), text="text").build("d")
+        assert data.tables["test"].info.classes == tuple(sorted(names))
+        assert "Differ in blanks at their ends or in case alone: classes Trail, trail ." in data.warnings
+
+
+@pytest.mark.parametrize("form", ["python", "json"])
+def test_lists_in_csv_are_several_labels(tmp_path: Path, form: str) -> None:
+    several = [[], ["a"], ["b b", "None"], ["a", "None"]]
+    rows = [{"text": f"the word {n}", "label": several[n % 4]} for n in range(80)]
+    written = [
+        {**row, "label": str(row["label"]) if form == "python" else json.dumps(row["label"])} for row in rows
+    ]
+    data = own(write(tmp_path / "a.csv", written), text="text").build("d")
+    table = data.tables["train"]
+    assert (table.info.task, table.info.classes) == ("multi-label", ("None", "a", "b b"))
+    labels = {
+        text: tuple(marks)
+        for text, marks in zip((table.texts or {})["text"], table.labels.tolist(), strict=True)
+    }
+    assert all(labels[row["text"]] == tuple(c in row["label"] for c in table.info.classes)
+               for row in rows if row["text"] in labels)  # fmt: skip
+    assert own(tmp_path / "a.csv", text="text", task="single-label").build("d").tables["test"].info.classes[
+        0
+    ] in (
+        "['a', 'None']",
+        '["a", "None"]',
+    )
+
+
+def test_decimal_commas_are_numbers(tmp_path: Path) -> None:
+    rows = [{"text": f"the word {n}", "label": f"{n},{n % 10}"} for n in range(60)]
+    data = own(write(tmp_path / "a.csv", rows, delimiter=";"), text="text").build("d")
+    (numbers,) = [table.labels for table in (data.tables["test"],)]
+    assert data.tables["test"].info.task == "regression"
+    texts = (data.tables["test"].texts or {})["text"]
+    assert numbers.tolist() == pytest.approx(
+        [float(f"{t.split()[-1]}.{int(t.split()[-1]) % 10}") for t in texts]
+    )
+    assert any("numbers with decimal commas" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("ending", ["bz2", "xz", "zip", "zst"])
+def test_compressed_tables(tmp_path: Path, ending: str) -> None:
+    import bz2
+    import lzma
+    import zipfile
+
+    path = write(tmp_path / "a.csv", made())
+    plain, packed = path.read_bytes(), tmp_path / f"b.csv.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("inside.csv", plain)
+            archive.writestr("__MACOSX/._inside.csv", b"x")
+    elif ending == "zst":
+        with pa.CompressedOutputStream(str(packed), "zstd") as stream:
+            stream.write(plain)
+    else:
+        packed.write_bytes({"bz2": bz2, "xz": lzma}[ending].compress(plain))
+    found, expected = (own(one, text="text").build("d").tables["train"] for one in (packed, path))
+    assert found.texts == expected.texts
+    packed.write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(UserError, match=rf"b\.csv\.{ending}: cannot be read"):
+        own(packed, text="text").build("d")
+
+
+def test_an_archive_of_several_files_is_refused(tmp_path: Path) -> None:
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", "x")
+        archive.writestr("b.csv", "x")
+    with pytest.raises(UserError, match="holds 2 files, not one table; unpack it"):
+        own(tmp_path / "a.csv.zip", text="text").build("d")
+
+
+def test_rows_within_an_object_and_bars_between_cells(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"version": 1, "data": made()}))
+    (tmp_path / "b.csv").write_text("text|label\n" + "".join(f"{r['text']}|{r['label']}\n" for r in made()))
+    for name in ("a.json", "b.csv"):
+        assert own(tmp_path / name, text="text").build("d").tables["train"].info.classes == tuple(sorted(ODD))
+
+
+def test_a_table_without_a_header_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("".join(f"{r['text']}\t{r['label']}\n" for r in made()))
+    with pytest.raises(UserError, match=r"has no column 'text'.*; write a first line that names them"):
+        own(tmp_path / "a.tsv", text="text").build("d")
+
+
 def test_a_long_cell_is_read(tmp_path: Path) -> None:
     rows = [*made(30), {"text": "long " * 40_000, "label": "01"}]
     assert labels_of(own(write(tmp_path / "a.csv", rows), text="text").build("a"))["01"] == 6

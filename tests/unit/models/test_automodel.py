@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.support.tiny_encoders import SMALL, save_checkpoint
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
+from prunescope.config.pruners import PRUNERS
 from prunescope.data.encoding.tokenizers import AnyTokenizer
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
@@ -203,23 +205,147 @@ def test_what_is_no_checkpoint_is_refused_in_a_line(tmp_path: Path) -> None:
         build(arch(tmp_path), Shape(classes=2), 0)
 
 
-@pytest.mark.parametrize("kind", ["modernbert", "qwen2"])
+#: A pruner of each criterion; CHIP's takes filters, which these models do not have.
+CRITERIA = {pruner.criterion: name for name, pruner in PRUNERS.items() if pruner.structure == "weights"}
+CRITERIA["magnitude"] = "MP"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "bert"])
 def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Path, monkeypatch: Any) -> None:
-    """Encoded, trained, pruned: by the commands that the workflow calls."""
+    """Encoded, trained, pruned, by the commands that the workflow calls; two types by every criterion that fits."""
     monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
     rows = [
         {"text": f"{'good' if n % 2 else 'bad'} film {'abcdefgh'[n % 8]}", "label": n % 2} for n in range(80)
     ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    study = study_from({
+    pruners = list(CRITERIA.values()) if kind in ("distilbert", "llama") else ["GP"]
+    raw: dict[str, Any] = {
         "name": "x",
         "seeds": [0],
         "datasets": {"mine": {"source": "table", "path": str(tmp_path / "a.jsonl"), "text": "text", "max_tokens": 8}},
         "archs": {"net": {"family": "transformers", "checkpoint": str(folder / kind),
                           "training": {"epochs": 2, "lr": 1e-3, "batch_size": 8, "finetune_epochs": 1}}},
-        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
-    })  # fmt: skip
+        "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": pruners, "sparsities": [0.5]}],
+    }  # fmt: skip
+    study = study_from(raw)
     assert make_plan(study)["networks"][0]["n_prunable"] > 500
     found = run_jobs(study, tmp_path)
-    metrics = json.loads((found["GP-sparsity-500permille"] / "metrics.json").read_text())["models"][0]
+    for pruner in pruners:
+        metrics = json.loads((found[f"{pruner}-sparsity-500permille"] / "metrics.json").read_text())[
+            "models"
+        ][0]
+        assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01), pruner
+    raw["grid"][0] |= {"pruners": ["CHIP"], "ratios": [2]}
+    del raw["grid"][0]["sparsities"]
+    with pytest.raises(UserError, match="removes filters, which arch 'net' does not have; use it with"):
+        study_from(raw)
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2"])
+def test_decoders_write_texts(kind: str, tmp_path: Path, monkeypatch: Any) -> None:
+    """``AutoModelForCausalLM``: encoded, trained, pruned, and texts written."""
+    import pyarrow.parquet as pq
+    from tests.workflow.made_data import e2e
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    from prunescope.data.encoding.byte_pairs import END, learn
+
+    monkeypatch.setenv("PRUNESCOPE_CACHE", str(tmp_path / "cache"))
+    folder = e2e(tmp_path / "e2e", 40, 12)
+    tokenizer = learn([path.read_text() for path in sorted(folder.iterdir())], 300)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END).save_pretrained(tmp_path / "net")
+    sizes = {} if kind == "gpt2" else {**SMALL, "max_position_embeddings": 96}
+    known = {**sizes, **OTHERS[kind], "vocab_size": 300, "tie_word_embeddings": kind != "llama"}
+    config = AutoConfig.for_model(kind, **known | ({"n_positions": 96} if kind == "gpt2" else {}))
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "net")
+    study = study_from({
+        "name": "x", "seeds": [0],
+        "datasets": {"said": {"source": "e2e", "path": str(folder), "max_tokens": 96}},
+        "archs": {"net": {"family": "transformers", "checkpoint": str(tmp_path / "net"), "max_new_tokens": 6,
+                          "training": {"epochs": 1, "lr": 1e-3, "batch_size": 8, "finetune_epochs": 1}}},
+        "grid": [{"datasets": ["said"], "archs": ["net"], "pruners": ["GP"], "sparsities": [0.5]}],
+    })  # fmt: skip
+    network = make_plan(study, layers=True)["networks"][0]
+    assert network["classifier"] == "lm.lm_head"
+    tied = [
+        ["lm.lm_head.weight", "lm.transformer.wte.weight"],
+        ["lm.lm_head.weight", "lm.model.embed_tokens.weight"],
+    ]
+    assert [sorted(names) for names in network["tied"]] == {"gpt2": tied[:1], "llama": [], "qwen2": tied[1:]}[
+        kind
+    ]
+    assert not any("lm_head" in name or "embed" in name or "wte" in name for name in network["layers"])
+    spec, facts = study.archs["net"], study.datasets["said"].declared()
+    assert spec.sizes(facts) == {name: prod(shape) for name, shape in network["layers"].items()}
+    found = run_jobs(study, tmp_path)
+    pruned = found["GP-sparsity-500permille"]
+    metrics = json.loads((pruned / "metrics.json").read_text())["models"][0]
     assert metrics["sparsity"] == pytest.approx(0.5, abs=0.01)
+    table = pq.read_table(pruned / "test.parquet")
+    assert table.num_rows == 12
+    assert all(isinstance(text, str) for text in table["prediction"].to_pylist())
+    assert json.loads(table.schema.metadata[b"prunescope"])["task"] == "text"
+
+
+#: Of other structure than the types above: one layer for all, halves of a layer, experts, two texts of attention.
+FURTHER: dict[str, dict[str, Any]] = {
+    "albert": {**SMALL, "embedding_size": 4},
+    "bart": {"d_model": 8, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 2,
+             "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16, "max_position_embeddings": 16,
+             "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3},
+    "bloom": {"hidden_size": 8, "n_layer": 2, "n_head": 2},
+    "electra": {**SMALL, "embedding_size": 4},
+    "ibert": SMALL,
+    "mixtral": {**SMALL, "num_key_value_heads": 1, "num_local_experts": 2},
+    "xlnet": {"d_model": 8, "n_layer": 2, "n_head": 2, "d_inner": 16},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FURTHER)
+def test_tables_and_classifiers_of_further_types_are_found(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    save_checkpoint(tmp_path, "bert")
+    AutoConfig.for_model(kind, **{"vocab_size": 64, **FURTHER[kind]}).save_pretrained(tmp_path)
+    spec = arch(tmp_path, weights="random")
+    model = build(spec, shape_of(spec), 0)
+    with torch.no_grad():
+        assert model(torch.tensor([[2, 5, 6, 3]])).shape == (1, 3)
+    weights = prunable(model)
+    assert not any(weight.shape[0] == 64 for weight in weights.values())
+    assert not any(name.startswith(f"{model.final_layer}.") for name in weights)
+    assert spec.sizes(Declared(3, 1, 1, 1, tokens=12)) == {n: w.numel() for n, w in weights.items()}
+
+
+#: Models of images, by type.
+IMAGES: dict[str, dict[str, Any]] = {
+    "convnext": {"hidden_sizes": [8, 8], "depths": [1, 1], "num_stages": 2},
+    "deit": {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+             "image_size": 16, "patch_size": 4},
+    "mobilevit": {"hidden_sizes": [8, 12, 16], "neck_hidden_sizes": [8, 8, 8, 8, 8, 8, 16], "image_size": 32},
+    "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1]},
+    "siglip": {"vision_config": {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+                                 "intermediate_size": 16, "image_size": 16, "patch_size": 4},
+               "text_config": {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2,
+                               "intermediate_size": 16, "vocab_size": 64, "eos_token_id": 3, "bos_token_id": 2}},
+    "swin": {"embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "image_size": 16, "patch_size": 2,
+             "window_size": 2},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_models_of_images_by_their_configuration(kind: str, tmp_path: Path) -> None:
+    from transformers import AutoConfig
+
+    AutoConfig.for_model(kind, **IMAGES[kind]).save_pretrained(tmp_path)
+    spec = arch(tmp_path, weights="random")
+    assert spec.input == "image"
+    model = build(spec, Shape(classes=3, image=(1, 20, 24)), 0)
+    with torch.no_grad():
+        assert model.eval()(torch.rand(2, 1, 20, 24)).shape == (2, 3)
+    weights = prunable(model)
+    expected = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Linear | torch.nn.Conv2d)}
+    expected -= {id(model.get_submodule(str(model.final_layer)).weight)}
+    assert expected <= {id(weight) for weight in weights.values()}
+    facts = Declared(3, 1, 1, 1, image=(1, 20, 24))
+    assert spec.forward_flops(facts, spec.sizes(facts)) > 0

@@ -80,6 +80,24 @@ def test_a_plan_counts_the_operations_of_a_known_model() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["regnet_x_400mf", "maxvit_t", "swin_t", "vgg11", "inception_v3", "googlenet"]
+)
+def test_models_with_sizes_of_their_own(name: str) -> None:
+    """RegNet computes its widths with tensors, MaxViT parts an image of one size, Inception halves it often."""
+    spec, facts = arch(name), Declared(3, 1, 1, 1, image=(1, 28, 28))
+    weights = prunable(
+        counted_on_meta(name) if name != "regnet_x_400mf" else build(spec, Shape(7, (1, 28, 28)), 0)
+    )
+    assert spec.sizes(facts) == {key: weight.numel() for key, weight in weights.items()}
+    assert spec.forward_flops(facts, {}) > 0
+
+
+def test_a_side_that_a_model_does_not_take_is_refused() -> None:
+    with pytest.raises(UserError, match=r"maxvit_t cannot be made .*; set another `side`"):
+        arch("maxvit_t", side=100).parameters(Declared(3, 1, 1, 1, image=(3, 64, 64)))
+
+
 @pytest.mark.parametrize("image", [(3, 64, 64), (1, 8, 8), (3, 40, 30)])
 def test_images_of_every_size_get_logits(image: tuple[int, int, int]) -> None:
     model = build(arch("mobilenet_v3_small"), Shape(classes=3, image=image), 0).eval()

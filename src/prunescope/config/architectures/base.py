@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -18,8 +18,14 @@ from prunescope.files import expanded
 Shapes = dict[str, tuple[int, ...]]
 
 
+#: How a model writes a text.
+Beams = Annotated[int, Field(ge=1, description="of the search for a text; 1: the likeliest token each time")]
+LengthPenalty = Annotated[float, Field(description="above 0 favours longer texts, for several beams")]
+MaxNewTokens = Annotated[int, Field(ge=1, description="longest text that is written")]
+
+
 class Facts(Protocol):
-    """What the sizes of a model depend on in its data set; ``tokens``: of its longest text."""
+    """What the sizes of a model depend on in its data set; ``tokens``: of its longest text; ``writes``: answers are."""
 
     @property
     def classes(self) -> int: ...
@@ -27,6 +33,8 @@ class Facts(Protocol):
     def tokens(self) -> int: ...
     @property
     def image(self) -> tuple[int, int, int] | None: ...
+    @property
+    def writes(self) -> bool: ...
 
 
 class Architecture(Spec):

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from prunescope.config.architectures.base import Facts, Shapes
+from prunescope.config.architectures.base import Beams, Facts, LengthPenalty, MaxNewTokens, Shapes
 from prunescope.config.architectures.transformer import Transformer
 
 
@@ -30,9 +30,9 @@ class CausalLM(Transformer):
         50257, ge=257, description="byte-level subwords learned from the training texts, at most"
     )
     positions: int = Field(1024, ge=8, description="longest text the model can take, in tokens")
-    beams: int = Field(1, ge=1, description="of the search for a text; 1: the likeliest token each time")
-    length_penalty: float = Field(1.0, description="above 0 favours longer texts, for several beams")
-    max_new_tokens: int = Field(128, ge=1, description="longest text that is written")
+    beams: Beams = 1
+    length_penalty: LengthPenalty = 1.0
+    max_new_tokens: MaxNewTokens = 128
 
     def shapes(self, facts: Facts, *, per_token: bool = False) -> Shapes:
         block = {"c_attn": (self.hidden, 3 * self.hidden), "c_proj": (self.hidden, self.hidden)}

@@ -1,4 +1,4 @@
-"""Any classifier of texts that transformers can make of a checkpoint."""
+"""Any classifier or language model that transformers can make of a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from prunescope.config.architectures.base import Facts
+from prunescope.config.architectures.base import Beams, Facts, LengthPenalty, MaxNewTokens
 from prunescope.config.architectures.measured import MeasuredArchitecture
 from prunescope.config.checkpoints import checkpoint_config_file, is_hub_id
 from prunescope.errors import UserError
 
 
 class Transformers(MeasuredArchitecture):
-    """A checkpoint of transformers as a classifier: of texts or words, encoders and decoders alike, or of images."""
+    """A checkpoint of transformers: a classifier of texts, words or images, or a language model that writes texts."""
 
     module = "prunescope.models.automodel"
-    answers: ClassVar[tuple[str, ...]] = ("classes", "number", "tokens")
+    answers: ClassVar[tuple[str, ...]] = ("classes", "number", "tokens", "text")
     assumed_rate: ClassVar[float] = 4e13
 
     family: Literal["transformers"]
@@ -40,13 +40,21 @@ class Transformers(MeasuredArchitecture):
         None, description="what it takes; null: by its configuration, text where that was never fetched"
     )
 
-    later: ClassVar[tuple[str, ...]] = (*MeasuredArchitecture.later, "reads")
+    beams: Beams = 1
+    length_penalty: LengthPenalty = 1.0
+    max_new_tokens: MaxNewTokens = 128
+
+    later: ClassVar[tuple[str, ...]] = (
+        *MeasuredArchitecture.later,
+        *("reads", "beams", "length_penalty", "max_new_tokens"),
+    )
 
     @property
     def input(self) -> Literal["image", "text"]:  # type: ignore[override]
         if self.reads is not None:
             return self.reads
-        return "image" if "image_size" in self._config or self._config.get("num_channels") else "text"
+        sees = {"image_size", "num_channels", "vision_config"} & self._config.keys()
+        return "image" if sees else "text"
 
     @property
     def encoding(self) -> Literal["image", "subwords"]:  # type: ignore[override]
@@ -101,10 +109,14 @@ class Transformers(MeasuredArchitecture):
         return super().uses(name, facts) if self.input == "image" else max(1, facts.tokens)
 
     def forward_flops(self, facts: Facts, sizes: Mapping[str, int]) -> float:
-        return sum(2.0 * size * self.uses(name, facts) for name, size in sizes.items())
+        found = sum(2.0 * size * self.uses(name, facts) for name, size in sizes.items())
+        # A language model's output layer, at every token.
+        wide = int(self._config.get("hidden_size", self._config.get("n_embd", 0)))
+        return found + 2.0 * wide * self.vocabulary_size * facts.tokens * facts.writes
 
     def activation_bytes(self, facts: Facts) -> int:
         """About five numbers for each output of a matrix: itself, normalization, dropout, activation, attention."""
         if self.input == "image":
             return super().activation_bytes(facts)
-        return 20 * facts.tokens * sum(prod(shape) // min(shape) for shape in self.shapes(facts).values())
+        outputs = 20 * sum(prod(shape) // min(shape) for shape in self.shapes(facts).values())
+        return facts.tokens * (outputs + 12 * self.vocabulary_size * facts.writes)

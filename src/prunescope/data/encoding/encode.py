@@ -307,12 +307,12 @@ def _encode_answers(
     """Tags and spans for an encoder, texts for a causal language model (``encode_answers``)."""
     about["kind"] = "pieces"
     training = [text for column in _columns(tables["train"]) for text in column]
-    if arch.encoding == "continued":
+    if tables["train"].info.task == "text":
         assert isinstance(spec, Texts)
         references = [text for answers in tables["train"].labels for text in answers]
         pairs = _byte_pairs(arch, [*training, *references])
         vocabulary = pairs.vocabulary
-        size = len(vocabulary) if arch.pretrained is None else arch.vocabulary
+        size = len(vocabulary) if arch.pretrained is None else arch.vocabulary_size
         about |= {"pad": pairs.end, "vocabulary_size": size, "max_tokens": spec.max_tokens}
         tensors["tokenizer"] = as_bytes(pairs.tokenizer.to_str())
         encoded = {split: continued(pairs, table, spec.max_tokens) for split, table in tables.items()}
@@ -342,7 +342,7 @@ def _encode_answers(
     return vocabulary
 
 
-def _byte_pairs(arch: archs.CausalLM, training: Sequence[str]) -> BytePairs:
+def _byte_pairs(arch: archs.CausalLM | archs.Transformers, training: Sequence[str]) -> BytePairs:
     """The tokenizer of a causal language model: its checkpoint's, or one learned here."""
     from prunescope.data.encoding.byte_pairs import END_ID, learn
 

@@ -102,7 +102,7 @@ class AnyTokenizer:
         return rows
 
 
-def load_byte_pairs(arch: CausalLM) -> BytePairs:
+def load_byte_pairs(arch: CausalLM | Transformers) -> BytePairs:
     """The checkpoint's tokenizer; the mark between texts is its end of text.
 
     Raises:
@@ -112,7 +112,7 @@ def load_byte_pairs(arch: CausalLM) -> BytePairs:
     from transformers import AutoTokenizer
 
     tokenizer = load_part(AutoTokenizer, arch)
-    if tokenizer.eos_token_id is None or len(tokenizer) > arch.vocabulary:
+    if tokenizer.eos_token_id is None or len(tokenizer) > arch.vocabulary_size:
         raise UserError(
             f"{arch.pretrained}: its tokenizer has no token for the end of a text, or more tokens than the "
             "model; choose another checkpoint"

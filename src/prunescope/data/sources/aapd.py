@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from prunescope.data import local
-from prunescope.data.corpus import Examples, assemble
+from prunescope.data.corpus import FILES, Examples, Preset, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import Archived, Distribution, Lengths, Published
-from prunescope.data.splits import SPLITS, sample
+from prunescope.data.splits import sample
 from prunescope.errors import UserError
 
 #: The 54 subjects, as arXiv spells them.
@@ -28,8 +29,11 @@ CLASSES = tuple(
 #: Where there is no training split, this share of the validation split is validation still.
 _VALIDATION = 0.2
 
-#: What the original files call the splits.
-_ORIGINAL = {"train": "train", "validation": "val", "test": "test"}
+PRESET = Preset(
+    (("text",), ("labels", "label")),
+    originals={"train": ("text_train",), "validation": ("text_val",), "test": ("text_test",)},
+    advice={"train": ", or set train_from: validation"},
+)
 
 
 class Aapd(Archived):
@@ -74,47 +78,34 @@ class Aapd(Archived):
         from prunescope.data.originals import folder_of
 
         folder, versions = folder_of(self)
-        reasons: list[str] = []
-        found = {
-            split: _read(folder, split, reasons)
-            for split in SPLITS
-            if split != "train" or self.train_from == "train"
+        files = {
+            split: names for split, names in FILES.items() if split != "train" or self.train_from == "train"
         }
+        found = replace(PRESET, files=files).read(folder, None, _examples, _original)
+        found.versions = versions
         if self.train_from == "validation":
-            held = found["validation"]
+            held = found.splits["validation"]
             chosen = sample(held.contents(), held.labels, round(len(held) * (1 - _VALIDATION)))
-            found["train"] = held.rows(chosen)
-            found["validation"] = held.rows(sorted(set(range(len(held))) - set(chosen)))
-            reasons.append(
+            found.splits["train"] = held.rows(chosen)
+            found.splits["validation"] = held.rows(sorted(set(range(len(held))) - set(chosen)))
+            found.reasons.append(
                 "The training split is not used (train_from: validation): four fifths of the validation split are "
                 "trained on."
             )
-        return assemble(
-            name, self.published, "multi-label", CLASSES, found, self.max_examples, versions, reasons
-        )
+        return assemble(name, "multi-label", CLASSES, found, self.max_examples, published=self.published)
 
 
-def _read(folder: Path, split: str, reasons: list[str]) -> Examples:
-    part = _ORIGINAL[split]
-    if (folder / f"text_{part}").is_file():
-        return _original(folder / f"text_{part}", folder / f"label_{part}")
-    path = local.split_file(folder, split)
-    if path is None:
-        error = local.missing_split(folder, split)
-        raise UserError(f"{error}, or set train_from: validation") if split == "train" else error
-    if local.is_subset(path):
-        reasons.append(f"{path.name} is a part of the {split} split only.")
-    rows = local.read_rows(path, (("text",), ("labels", "label")))
+def _examples(rows: local.Rows) -> Examples:
+    texts = local.text_column(rows, "text")
+    places = [f"{rows.path}: row {number}" for number in range(1, len(rows) + 1)]
     names = [
-        local.names_of(value, f"{path}: row {number}")
-        for number, value in enumerate(rows.columns["labels"], 1)
+        local.names_of(value, where) for value, where in zip(rows.columns["labels"], places, strict=True)
     ]
-    return Examples({"text": local.text_column(rows, "text")}, [
-        _label(value, f"{path}: row {number}") for number, value in enumerate(names, 1)
-    ])  # fmt: skip
+    return Examples({"text": texts}, [_label(*one) for one in zip(names, places, strict=True)])
 
 
-def _original(texts: Path, labels: Path) -> Examples:
+def _original(texts: Path) -> Examples:
+    labels = texts.with_name(texts.name.replace("text_", "label_"))
     if not labels.is_file():
         raise UserError(f"{labels}: no such file; it belongs beside {texts.name}")
     abstracts = [line.rstrip("\r\n") for line in local.text_lines(texts)]

@@ -10,32 +10,26 @@ from pydantic import Field
 
 from prunescope.config.datasets import Answers, Declared
 from prunescope.data import local
-from prunescope.data.answers import Answered, assemble_answers
-from prunescope.data.corpus import from_hub
+from prunescope.data.corpus import Examples, Preset, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Corpus
-from prunescope.data.splits import SPLITS
 from prunescope.errors import UserError, listed
-from prunescope.files import expanded
 
 #: In the order of the hub's numbers.
 CLASSES = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
-HUB = "eriktks/conll2003"
-
-#: The hub's own conversion to Parquet: the repository itself holds a script, which is not run.
-COMMIT = "refs/convert/parquet"
+PRESET = Preset(
+    (("tokens", "words"), ("ner_tags", "ner", "tags")),
+    originals={
+        "train": ("eng.train", "train.txt", "train.conll"),
+        "validation": ("eng.testa", "valid.txt", "dev.txt", "valid.conll", "dev.conll"),
+        "test": ("eng.testb", "test.txt", "test.conll"),
+    },
+    # The hub's own conversion to Parquet: the repository itself holds a script, which is not run.
+    hub=("eriktks/conll2003", "refs/convert/parquet"),
+)
 
 METRICS = ("f1", "precision", "recall", "accuracy")
-
-_COLUMNS = (("tokens", "words"), ("ner_tags", "ner", "tags"))
-
-#: What files in column form are called.
-_FILES = {
-    "train": ("eng.train", "train.txt", "train.conll"),
-    "validation": ("eng.testa", "valid.txt", "dev.txt", "valid.conll", "dev.conll"),
-    "test": ("eng.testb", "test.txt", "test.conll"),
-}
 
 #: Between documents.
 _DOCUMENT = "-DOCSTART-"
@@ -63,32 +57,16 @@ class Conll2003(Corpus):
         Raises:
             UserError: a file is missing or unusable, or the hub cannot be reached.
         """
-        versions: dict[str, str] = {}
-        if self.path is None:
-            columns = [names[0] for names in _COLUMNS]
-            found, versions = from_hub(
-                HUB, self.revision or COMMIT, lambda _, rows: _from_rows(rows), SPLITS, columns
-            )
-        else:
-            folder = expanded(self.path)
-            found = {split: _from_folder(folder, split) for split in SPLITS}
-        return assemble_answers(name, "tokens", CLASSES, found, self.max_examples, METRICS, versions, ())
+        found = PRESET.read(self.path, self.revision, _from_rows, _original)
+        found.reasons = []
+        return assemble(name, "tokens", CLASSES, found, self.max_examples, METRICS)
 
 
-def _from_folder(folder: Path, split: str) -> Answered:
-    for file in _FILES[split]:
-        if (folder / file).is_file():
-            return _answered(_sentences(folder / file), str(folder / file))
-    path = local.split_file(folder, split)
-    if path is None:
-        raise UserError(
-            f"{folder}: no {split} split; put it there as {' or '.join(_FILES[split])}, or as a table with columns "
-            "tokens and ner_tags"
-        )
-    return _from_rows(local.read_rows(path, _COLUMNS))
+def _original(path: Path) -> Examples:
+    return _answered(_sentences(path), str(path))
 
 
-def _from_rows(rows: local.Rows) -> Answered:
+def _from_rows(rows: local.Rows) -> Examples:
     pairs = zip(rows.columns["tokens"], rows.columns["ner_tags"], strict=True)
     return _answered(pairs, rows.path)
 
@@ -116,7 +94,7 @@ def _sentences(path: Path) -> Iterator[tuple[list[str], list[str]]]:
         yield words, tags
 
 
-def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], where: str) -> Answered:
+def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], where: str) -> Examples:
     import numpy as np
 
     texts: list[str] = []
@@ -137,7 +115,7 @@ def _answered(sentences: Iterable[tuple[Sequence[str], Sequence[str | int]]], wh
         numbers = [_number(tag, f"{where}: sentence {number}") for tag in tags]
         texts.append(" ".join(parts))
         labels.append(np.array(_begun(numbers), dtype=np.int32))
-    return Answered({"text": texts}, labels)
+    return Examples({"text": texts}, labels)
 
 
 def _number(tag: str | int, where: str) -> int:

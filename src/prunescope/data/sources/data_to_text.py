@@ -16,7 +16,7 @@ from pydantic import Field
 
 from prunescope.config.datasets import Declared
 from prunescope.data import local
-from prunescope.data.answers import Answered, assemble_answers
+from prunescope.data.corpus import Examples, Found, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import LOCAL, Texts
 from prunescope.data.splits import SPLITS
@@ -65,7 +65,7 @@ class DataToText(Texts):
 
     def declared(self) -> Declared:
         counts, length, accepted = _DECLARED[self.source]
-        return self.at_most(*counts, classes=1, answer_length=length, accepted_answers=accepted)
+        return self.at_most(*counts, classes=1, answer_length=length, accepted_answers=accepted, writes=True)
 
     def build(self, name: str) -> DataSet:
         """Records and references from ``path``.
@@ -78,7 +78,7 @@ class DataToText(Texts):
         for split in SPLITS:
             pairs = [pair for path in _paths(folder, self.source, split) for pair in _read(self.source, path)]
             splits[split] = _each(pairs) if split == "train" else _together(pairs)
-        return assemble_answers(name, "text", (), splits, self.max_examples, METRICS, {}, ())
+        return assemble(name, "text", (), Found(splits), self.max_examples, METRICS)
 
 
 def _paths(folder: Path, source: str, split: str) -> list[Path]:
@@ -91,16 +91,16 @@ def _paths(folder: Path, source: str, split: str) -> list[Path]:
     )
 
 
-def _each(pairs: list[_Pair]) -> Answered:
-    return Answered({"text": [source for source, _ in pairs]}, [[text] for _, text in pairs])
+def _each(pairs: list[_Pair]) -> Examples:
+    return Examples({"text": [source for source, _ in pairs]}, [[text] for _, text in pairs])
 
 
-def _together(pairs: list[_Pair]) -> Answered:
+def _together(pairs: list[_Pair]) -> Examples:
     """Each record once, in the order of first appearance, with its references."""
     references: dict[str, list[str]] = {}
     for source, text in pairs:
         references.setdefault(source, []).append(text)
-    return Answered({"text": list(references)}, list(references.values()))
+    return Examples({"text": list(references)}, list(references.values()))
 
 
 def _read(source: str, path: Path) -> Iterator[_Pair]:

@@ -6,8 +6,9 @@ the validation set.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -16,12 +17,10 @@ from pydantic import Field
 
 from prunescope.config.datasets import Answers, Declared
 from prunescope.data import local
-from prunescope.data.corpus import Examples, assemble, from_hub
+from prunescope.data.corpus import Examples, Preset, assemble, joined
 from prunescope.data.dataset import DataSet
-from prunescope.data.numbers import assemble_numbers, number_of
 from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Corpus
-from prunescope.data.splits import stratified
-from prunescope.errors import UserError, listed
+from prunescope.errors import UserError
 from prunescope.files import expanded
 
 HUB = "nyu-mll/glue"
@@ -34,15 +33,6 @@ _HIGHEST = 5
 
 #: What hidden labels are.
 _HIDDEN = ("-1", "-1.0")
-
-
-@dataclass
-class _Read:
-    """What was read: examples by split, what explains their counts, and versions."""
-
-    splits: dict[str, Examples] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
-    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,8 +52,6 @@ class GlueTask:
     classes: tuple[str, ...]
     metrics: tuple[str, ...]
     counts: tuple[int, int]
-    #: Names in the original files where these are others than the classes, by class number.
-    written: tuple[str, ...] = ()
     #: Original files without a header: what their columns are.
     header: tuple[str, ...] = ()
     #: Parts of the validation set that are scored apart.
@@ -76,6 +64,21 @@ class GlueTask:
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(names[0] for names in self.columns[:-1])
+
+    def preset(self, parts: Sequence[str]) -> Preset:
+        """``parts``: of the validation set, where they are read apart."""
+        tests = {part: (f"validation_{part}", f"dev_{part}") for part in parts}
+        return Preset(
+            self.columns,
+            {
+                "train": ("train", "train_subset"),
+                **(tests or {"test": ("validation", "dev", "heldout_subset")}),
+            },
+            folder=self.folder,
+            hub=(HUB, COMMIT, self.config),
+            on_hub={"test": "validation", **{part: names[0] for part, names in tests.items()}},
+            part="the data set",
+        )
 
 
 _PAIR = (("sentence1",), ("sentence2",), ("label",))
@@ -198,45 +201,30 @@ class Glue(Corpus):
         Raises:
             UserError: a file is missing or unusable, or the hub cannot be reached.
         """
-        import numpy as np
-
-        task = self.task
-        read = (
-            _from_hub(task, self.revision or COMMIT)
-            if self.path is None
-            else _from_files(task, expanded(self.path))
+        task, parts = self.task, self.task.parts
+        if self.path is not None:
+            folder = expanded(self.path)
+            places = (folder, folder / task.folder)
+            files = [file for part in parts for place in places for file in place.glob(f"[dv]*_{part}.*")]
+            parts = parts if files else ()
+        found = task.preset(parts).read(
+            self.path,
+            self.revision,
+            lambda rows: _examples(task, rows),
+            tsv=lambda *read: _tsv(task, *read),
         )
-        train = read.splits["train"]
-        numbers = stratified(
-            train.contents(),
-            [_stratum(task, label) for label in train.labels],
-            (1 - self.validation, self.validation),
-        )
-        tests = {part: read.splits[part] for part in ("test", *task.parts) if part in read.splits}
-        splits = {
-            "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
-            "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
-            "test": _joined(list(tests.values())),
+        tests = [found.splits[part] for part in parts or ("test",)]
+        train = found.splits["train"]
+        found.splits = {
+            **train.parted(self.validation, [_stratum(task, label) for label in train.labels]),
+            "test": joined(tests),
         }
-        read.reasons.append(
+        found.reasons.append(
             f"{self.validation:.0%} of GLUE's training set is the validation set; its validation set is the test set."
         )
-        parts = {part: len(examples) for part, examples in tests.items()} if len(tests) > 1 else {}
         metrics = task.metrics if parts or not task.parts else ("accuracy",)
-        if not task.classes:
-            return assemble_numbers(name, splits, self.max_examples, metrics, read.versions, read.reasons)
-        return assemble(
-            name,
-            None,
-            "single-label",
-            task.classes,
-            splits,
-            self.max_examples,
-            read.versions,
-            read.reasons,
-            metrics=metrics,
-            parts=parts,
-        )
+        counts = dict(zip(parts, map(len, tests), strict=True)) if parts else {}
+        return assemble(name, task.task, task.classes, found, self.max_examples, metrics, counts)
 
 
 def _stratum(task: GlueTask, label: tuple[float, ...]) -> int:
@@ -244,76 +232,8 @@ def _stratum(task: GlueTask, label: tuple[float, ...]) -> int:
     return int(label[0]) if task.classes else min(int(label[0]), _HIGHEST - 1)
 
 
-def _joined(parts: Sequence[Examples]) -> Examples:
-    if len(parts) == 1:
-        return parts[0]
-    texts = {name: [text for part in parts for text in part.texts[name]] for name in parts[0].texts}
-    return Examples(texts, [label for part in parts for label in part.labels])
-
-
-def _from_hub(task: GlueTask, revision: str) -> _Read:
-    names = {f"validation_{part}": part for part in task.parts} or {"validation": "test"}
-    read = _Read()
-    columns = [names[0] for names in task.columns]
-    found, read.versions = from_hub(
-        HUB,
-        revision,
-        lambda _, rows: _examples(task, rows),
-        ("train", *names),
-        columns,
-        config=task.config,
-    )
-    read.splits = {names.get(split, split): examples for split, examples in found.items()}
-    return read
-
-
-def _from_files(task: GlueTask, folder: Path) -> _Read:
-    if (folder / task.folder).is_dir():
-        # As the original archive unpacks.
-        folder = folder / task.folder
-    read = _Read()
-    read.splits["train"] = _split(task, folder, ("train", "train_subset"), read)
-    parts = {part: (f"validation_{part}", f"dev_{part}") for part in task.parts}
-    if task.parts and any(_found(folder, names) for names in parts.values()):
-        for part, names in parts.items():
-            read.splits[part] = _split(task, folder, names, read)
-        return read
-    read.splits["test"] = _split(task, folder, ("validation", "dev", "heldout_subset"), read)
-    return read
-
-
-def _split(task: GlueTask, folder: Path, names: Sequence[str], read: _Read) -> Examples:
-    path = _found(folder, names)
-    if path is None:
-        forms = ", ".join((".tsv", *local.ENDINGS))
-        raise UserError(
-            f"{folder}: none of {', '.join(names)} with an ending of {forms}; put the task's files there"
-        )
-    if local.is_subset(path):
-        read.reasons.append(f"{path.name} is a part of the data set only.")
-    if path.suffix == ".tsv":
-        rows, dropped = _tsv(path, task)
-        if dropped:
-            lines = "line" if dropped == 1 else "lines"
-            read.reasons.append(f"{dropped:,} broken {lines} of {path.name} left out.")
-    else:
-        rows = local.read_rows(path, task.columns)
-    return _examples(task, rows)
-
-
-def _found(folder: Path, names: Sequence[str]) -> Path | None:
-    forms = (".tsv", *local.ENDINGS)
-    there = [path for name in names for ending in forms if (path := folder / f"{name}{ending}").is_file()]
-    whole = [path for path in there if not local.is_subset(path)] or there
-    if len(whole) > 1:
-        raise UserError(
-            f"{folder}: several files of one split: {listed(path.name for path in whole)}; keep one of them"
-        )
-    return whole[0] if whole else None
-
-
-def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
-    """Columns of one of GLUE's own files, and how many lines lack cells, as some of QQP's do.
+def _tsv(task: GlueTask, path: Path, reasons: list[str]) -> local.Rows:
+    """Columns of one of GLUE's own files without the lines that lack cells, as some of QQP's do.
 
     A tab parts cells and a line break rows, whatever quotation marks say.
 
@@ -327,7 +247,7 @@ def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
     positions = [list(header).index(local.column(path, header, names)) for names in task.columns]
     cells: dict[str, list[Any]] = {names[0]: [] for names in task.columns}
     dropped = 0
-    for row in _nonempty(lines):
+    for row in (row for row in lines if row != [""]):
         if len(row) <= max(positions):
             dropped += 1
             continue
@@ -336,11 +256,9 @@ def _tsv(path: Path, task: GlueTask) -> tuple[local.Rows, int]:
     if not next(iter(cells.values())):
         what = f"no rows of {len(header)} cells ({', '.join(header)})" if dropped else "no rows"
         raise UserError(f"{path}: has {what}; put the data set's file there")
-    return local.Rows(str(path), cells), dropped
-
-
-def _nonempty(lines: Iterator[list[str]]) -> Iterator[list[str]]:
-    return (row for row in lines if row != [""])
+    if dropped:
+        reasons.append(f"{dropped:,} broken {'line' if dropped == 1 else 'lines'} of {path.name} left out.")
+    return local.Rows(str(path), cells)
 
 
 def _examples(task: GlueTask, rows: local.Rows) -> Examples:
@@ -356,11 +274,20 @@ def _examples(task: GlueTask, rows: local.Rows) -> Examples:
         )
     # Some questions of QQP are empty; all of GLUE's own labelled rows count.
     texts = {column: _texts(rows, column) for column in task.inputs}
-    return Examples(texts, labels)  # type: ignore[arg-type]
+    return Examples(texts, labels)
 
 
 def _score(value: Any, where: str) -> float:
-    score = number_of(value, where)
+    """
+    Raises:
+        UserError: it is no number, or outside the scale.
+    """
+    try:
+        score = float(value)
+    except (TypeError, ValueError):
+        score = math.nan
+    if not math.isfinite(score):
+        raise UserError(f"{where}: label {value!r} is not a number; correct the row")
     if not 0 <= score <= _HIGHEST:
         raise UserError(f"{where}: label {value!r} is no score from 0 to {_HIGHEST}; correct the row")
     return score

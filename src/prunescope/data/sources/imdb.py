@@ -9,19 +9,21 @@ from typing import Literal
 from pydantic import Field
 
 from prunescope.data import local
-from prunescope.data.corpus import Examples, assemble, from_hub
+from prunescope.data.corpus import FILES, Examples, Preset, assemble, class_labels
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Lengths, PieCorpus, Published
-from prunescope.data.splits import stratified
 from prunescope.errors import UserError
-from prunescope.files import expanded
 
 CLASSES = ("negative", "positive")
 
-HUB = "stanfordnlp/imdb"
-
-#: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-COMMIT = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
+PRESET = Preset(
+    (("text",), ("label",)),
+    files={split: FILES[split] for split in ("train", "test")},
+    originals={"train": ("train",), "test": ("test",)},
+    folder="aclImdb",
+    hub=("stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"),
+    part="the split",
+)
 
 #: Share of the training reviews that becomes validation: 5,000 of 25,000 (PIE paper, appendix A.2).
 VALIDATION = 0.2
@@ -42,44 +44,14 @@ class Imdb(PieCorpus):
     mean_tokens = (512, 275.3)
 
     def build(self, name: str) -> DataSet:
-        """Reviews from ``path`` (original folders, Parquet, CSV, JSON lines) or the hub.
+        """Reviews from ``path`` (original folders, or tables) or the hub.
 
         Raises:
             UserError: a file is missing or unusable, or the hub cannot be reached.
         """
-        import numpy as np
-
-        versions: dict[str, str] = {}
-        reasons: list[str] = []
-        if self.path is None:
-            found, versions = from_hub(
-                HUB, self.revision or COMMIT, _examples, ("train", "test"), ("text", "label")
-            )
-        else:
-            folder = expanded(self.path)
-            found = {split: _read(folder, split, reasons) for split in ("train", "test")}
-        train = found["train"]
-        numbers = stratified(train.contents(), train.labels, (1 - VALIDATION, VALIDATION))
-        splits = {
-            "train": train.rows(np.flatnonzero(numbers == 0).tolist()),
-            "validation": train.rows(np.flatnonzero(numbers == 1).tolist()),
-            "test": found["test"],
-        }
-        return assemble(
-            name, self.published, "single-label", CLASSES, splits, self.max_examples, versions, reasons
-        )
-
-
-def _read(folder: Path, split: str, reasons: list[str]) -> Examples:
-    for root in (folder / "aclImdb" / split, folder / split):
-        if root.is_dir():
-            return _original(root)
-    path = local.split_file(folder, split)
-    if path is None:
-        raise local.missing_split(folder, split)
-    if local.is_subset(path):
-        reasons.append(f"{path.name} is a part of the split only.")
-    return _examples(split, local.read_rows(path, (("text",), ("label",))))
+        found = PRESET.read(self.path, self.revision, _examples, _original)
+        found.splits |= (train := found.splits["train"]).parted(VALIDATION, train.labels)
+        return assemble(name, "single-label", CLASSES, found, self.max_examples, published=self.published)
 
 
 def _original(root: Path) -> Examples:
@@ -103,10 +75,5 @@ def _number(path: Path) -> tuple[int, str]:
     return (int(digits[0]) if digits else -1, path.name)
 
 
-def _examples(split: str, rows: local.Rows) -> Examples:
-    texts = local.text_column(rows, "text")
-    labels: list[tuple[int, ...]] = [
-        (local.class_number(value, CLASSES, f"{rows.path}: row {number}"),)
-        for number, value in enumerate(rows.columns["label"], 1)
-    ]
-    return Examples({"text": texts}, labels)
+def _examples(rows: local.Rows) -> Examples:
+    return Examples({"text": local.text_column(rows, "text")}, class_labels(rows, CLASSES))

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from prunescope.data import local
-from prunescope.data.corpus import Examples, assemble
+from prunescope.data.corpus import FILES, Examples, Found, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import LOCAL, Archived, Distribution, Lengths, Published
 from prunescope.data.splits import SPLITS, split_multi
@@ -111,9 +111,8 @@ class Reuters(Archived):
             reasons.append(f"Topics that just miss that number here: {listed(close)}.")
         if bare:
             reasons.append(f"{bare} documents without any letter were dropped.")
-        return assemble(
-            name, self.published, "multi-label", classes, splits, self.max_examples, versions, reasons
-        )
+        found = Found(splits, reasons, versions)
+        return assemble(name, "multi-label", classes, found, self.max_examples, published=self.published)
 
 
 def plain(text: str) -> str:
@@ -132,12 +131,13 @@ def _read(path: Path) -> list[tuple[str, list[str]]]:
     if originals:
         return [document for original in originals for document in _original(original)]
     documents: list[tuple[str, list[str]]] = []
-    for split in SPLITS:
-        found = local.split_file(path, split)
-        if found is not None:
-            documents += _columns(found)
-        elif split != "validation":
-            raise local.missing_split(path, split)
+    for split, names in FILES.items():
+        found = local.files_called(path, split, names)
+        if not found and split != "validation":
+            raise UserError(
+                f"{path}: neither reut2-*.sgm nor a table called {' or '.join(names)}: no {split} split; put it there"
+            )
+        documents += [document for file in found for document in _columns(file)]
     return documents
 
 

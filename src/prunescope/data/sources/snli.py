@@ -7,25 +7,22 @@ from typing import Literal
 from pydantic import Field
 
 from prunescope.data import local
-from prunescope.data.corpus import Examples, assemble, from_hub
+from prunescope.data.corpus import FILES, Examples, Preset, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import CUT, LOCAL_OR_HUB, REVISION, Lengths, PieCorpus, Published
-from prunescope.data.splits import SPLITS
-from prunescope.files import expanded
 
 #: In the order of the hub's numbers.
 CLASSES = ("entailment", "neutral", "contradiction")
 
-HUB = "stanfordnlp/snli"
-
-#: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-COMMIT = "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b"
+PRESET = Preset(
+    (("premise", "sentence1"), ("hypothesis", "sentence2"), ("label", "gold_label")),
+    files={split: (*(f"snli_1.0_{name}" for name in names), *names) for split, names in FILES.items()},
+    folder="snli_1.0",
+    hub=("stanfordnlp/snli", "cdb5c3d5eed6ead6e5a341c8e56e669bb666725b"),
+)
 
 #: How files say that the annotators did not agree.
 _NO_GOLD = ("-", "-1", "", "none")
-
-#: Names here, and in the original files.
-_COLUMNS = (("premise", "sentence1"), ("hypothesis", "sentence2"), ("label", "gold_label"))
 
 
 class Snli(PieCorpus):
@@ -52,44 +49,19 @@ class Snli(PieCorpus):
         Raises:
             UserError: a file is missing or unusable, or the hub cannot be reached.
         """
-        versions: dict[str, str] = {}
-        reasons: list[str] = []
-        dropped = 0
+        dropped = []
 
-        def examples(split: str, rows: local.Rows) -> Examples:
-            nonlocal dropped
-            kept = [
-                number
-                for number, value in enumerate(rows.columns["label"])
-                if str(value).strip().lower() not in _NO_GOLD
-            ]
-            dropped += len(rows) - len(kept)
-            labels: list[tuple[int, ...]] = [
-                (local.class_number(rows.columns["label"][n], CLASSES, f"{rows.path}: row {n + 1}"),)
-                for n in kept
-            ]
+        def examples(rows: local.Rows) -> Examples:
+            labels = rows.columns["label"]
+            kept = [n for n, value in enumerate(labels) if str(value).strip().lower() not in _NO_GOLD]
+            dropped.append(len(rows) - len(kept))
             texts = {column: local.text_column(rows, column) for column in ("premise", "hypothesis")}
-            return Examples({column: [cells[n] for n in kept] for column, cells in texts.items()}, labels)
-
-        if self.path is None:
-            found, versions = from_hub(
-                HUB, self.revision or COMMIT, examples, SPLITS, ("premise", "hypothesis", "label")
+            return Examples(
+                {column: [cells[n] for n in kept] for column, cells in texts.items()},
+                [(local.class_number(labels[n], CLASSES, f"{rows.path}: row {n + 1}"),) for n in kept],
             )
-        else:
-            folder = expanded(self.path)
-            if (folder / "snli_1.0").is_dir():
-                # As the original archive unpacks.
-                folder = folder / "snli_1.0"
-            found = {}
-            for split in SPLITS:
-                path = local.split_file(folder, split, "snli_1.0_{}") or local.split_file(folder, split)
-                if path is None:
-                    raise local.missing_split(folder, split)
-                if local.is_subset(path):
-                    reasons.append(f"{path.name} is a part of the {split} split only.")
-                found[split] = examples(split, local.read_rows(path, _COLUMNS))
-        if dropped:
-            reasons.append(f"{dropped:,} pairs without a gold label were dropped.")
-        return assemble(
-            name, self.published, "single-label", CLASSES, found, self.max_examples, versions, reasons
-        )
+
+        found = PRESET.read(self.path, self.revision, examples)
+        if sum(dropped):
+            found.reasons.append(f"{sum(dropped):,} pairs without a gold label were dropped.")
+        return assemble(name, "single-label", CLASSES, found, self.max_examples, published=self.published)

@@ -14,27 +14,23 @@ from pydantic import Field
 
 from prunescope.config.datasets import Declared
 from prunescope.data import local
-from prunescope.data.answers import Answered, assemble_answers, part_for_validation
-from prunescope.data.corpus import from_hub
+from prunescope.data.corpus import FILES, Examples, Preset, assemble
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import LOCAL_OR_HUB, REVISION, VALIDATION, Spans
 from prunescope.errors import UserError
-from prunescope.files import expanded
 
-HUB = "rajpurkar/squad"
-
-#: The commit of the hub's Parquet files that is read unless ``revision`` names another.
-COMMIT = "7b6d24c440a36b6815f21b70d25016731768db1f"
+PRESET = Preset(
+    (("question",), ("context",), ("answers",)),
+    files={"train": FILES["train"], "test": FILES["validation"]},
+    originals={
+        "train": ("train-v1.1.json", "train.json"),
+        "test": ("dev-v1.1.json", "dev.json", "validation.json"),
+    },
+    hub=("rajpurkar/squad", "7b6d24c440a36b6815f21b70d25016731768db1f"),
+    on_hub={"test": "validation"},
+)
 
 METRICS = ("f1", "exact_match")
-
-_COLUMNS = (("question",), ("context",), ("answers",))
-
-#: What the original files are called.
-_FILES = {
-    "train": ("train-v1.1.json", "train.json"),
-    "test": ("dev-v1.1.json", "dev.json", "validation.json"),
-}
 
 
 class Squad(Spans):
@@ -62,42 +58,20 @@ class Squad(Spans):
         Raises:
             UserError: a file is missing or unusable, a question has no answer, or the hub cannot be reached.
         """
-        versions: dict[str, str] = {}
         dropped: list[int] = []
-
-        def read(_: str, rows: local.Rows) -> Answered:
-            return _answered(_from_columns(rows), rows.path, dropped)
-
-        if self.path is None:
-            revision = self.revision or COMMIT
-            names = {"train": "train", "validation": "test"}
-            found, versions = from_hub(HUB, revision, read, list(names), [names[0] for names in _COLUMNS])
-            splits = {names[split]: examples for split, examples in found.items()}
-        else:
-            folder = expanded(self.path)
-            splits = {split: _from_folder(folder, split, dropped) for split in _FILES}
-        splits["train"], splits["validation"] = part_for_validation(
-            splits["train"], self.validation, "context"
+        found = PRESET.read(
+            self.path,
+            self.revision,
+            lambda rows: _answered(_from_columns(rows), rows.path, dropped),
+            lambda path: _answered(_from_json(path), str(path), dropped),
         )
-        reasons = [
+        found.splits |= found.splits["train"].parted(self.validation, by="context")
+        found.reasons = [
             f"{self.validation:.0%} of the training set is the validation set; the development set is the test set."
         ]
         if sum(dropped):
-            reasons.append(f"{sum(dropped):,} answers that are not at their offset were left out.")
-        return assemble_answers(name, "span", (), splits, self.max_examples, METRICS, versions, reasons)
-
-
-def _from_folder(folder: Path, split: str, dropped: list[int]) -> Answered:
-    for file in _FILES[split]:
-        if (folder / file).is_file():
-            return _answered(_from_json(folder / file), str(folder / file), dropped)
-    wanted = "train" if split == "train" else "validation"
-    path = local.split_file(folder, wanted)
-    if path is None:
-        raise UserError(
-            f"{folder}: no {' or '.join(_FILES[split])}, nor columns of the {wanted} split; put SQuAD's files there"
-        )
-    return _answered(_from_columns(local.read_rows(path, _COLUMNS)), str(path), dropped)
+            found.reasons.append(f"{sum(dropped):,} answers that are not at their offset were left out.")
+        return assemble(name, "span", (), found, self.max_examples, METRICS)
 
 
 #: question, context, answers, their offsets in the context
@@ -129,7 +103,7 @@ def _from_json(path: Path) -> Iterator[_Row]:
 
 
 def _from_columns(rows: local.Rows) -> Iterator[_Row]:
-    columns = (rows.columns[names[0]] for names in _COLUMNS)
+    columns = (rows.columns[names[0]] for names in PRESET.columns)
     for number, (question, context, answers) in enumerate(zip(*columns, strict=True), 1):
         try:
             yield question, context, list(answers["text"]), list(answers["answer_start"])
@@ -139,7 +113,7 @@ def _from_columns(rows: local.Rows) -> Iterator[_Row]:
             ) from None
 
 
-def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
+def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Examples:
     questions, contexts, labels, starts = [], [], [], []
     for number, (question, context, texts, offsets) in enumerate(rows, 1):
         if not isinstance(question, str) or not isinstance(context, str):
@@ -164,7 +138,7 @@ def _answered(rows: Iterator[_Row], where: str, dropped: list[int]) -> Answered:
             contexts.append(context)
             labels.append([text for text, _ in pairs])
             starts.append([offset for _, offset in pairs])
-    return Answered({"question": questions, "context": contexts}, labels, starts)
+    return Examples({"question": questions, "context": contexts}, labels, starts)
 
 
 def _fit(texts: Sequence[Any], offsets: Sequence[Any]) -> bool:
