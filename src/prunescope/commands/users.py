@@ -13,7 +13,7 @@ from prunescope.commands.arguments import add_command, add_configfile, add_file
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.commands import audit, init, predict
+    from prunescope.commands import audit, compare, init, predict
 
     begin = add_command(
         commands,
@@ -36,6 +36,17 @@ def add_commands(commands: Any) -> None:
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
+
+    difference = add_command(
+        commands,
+        "compare",
+        "what differs between finished studies: settings, results beyond noise, conclusions, bytes",
+        "compare results-before results --out compared --fail-on bytes",
+        description="Compare two or more finished studies cell by cell, paired by example and seed: what differs in "
+        "settings, which cells moved beyond noise, which conclusions changed, which files are the same to the byte.",
+    )
+    compare.add_arguments(difference)
+    difference.set_defaults(run=compare.run)
 
     predictions = add_command(
         commands,
