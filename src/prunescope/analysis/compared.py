@@ -380,9 +380,8 @@ def _decided(rows: Sequence[Moved]) -> list[Moved]:
 def _settings(first: Tree, other: Tree, common: Sequence[Key]) -> Iterator[Setting]:
     whole: list[tuple[dict[str, str], dict[str, str]]] = [(first.data(), other.data())]
     if first.study is not None and other.study is not None:
-        mine, theirs = (
-            flat(tree.study.model_dump(mode="json", exclude={"results"})) for tree in (first, other)
-        )  # type: ignore[union-attr]
+        studies = (first.study, other.study)
+        mine, theirs = (flat(study.model_dump(mode="json", exclude={"results"})) for study in studies)
         whole.append((mine, theirs))
     for mine, theirs in whole:
         for key, one, two in _differing(mine, theirs):
