@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.commands.arguments import add_command, add_configfile, add_file
+from prunescope.errors import UserError
 
 
 def add_commands(commands: Any) -> None:
@@ -92,6 +93,14 @@ def add_commands(commands: Any) -> None:
     )
     add_configfile(status)
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=5.0,
+        metavar="SECONDS",
+        help="look again every 5 s, or as often as said, until nothing runs or waits (Ctrl-C ends it)",
+    )
     status.set_defaults(run=_status)
 
     report = add_command(
@@ -237,10 +246,19 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.running.board import watch
     from prunescope.running.status import status_of, status_text
 
-    status = status_of(load_study(arguments.configfile), Path.cwd())
-    print(json.dumps(status, indent=2) if arguments.json else status_text(status))
+    study = load_study(arguments.configfile)
+    if arguments.watch is not None and not 0 < arguments.watch < float("inf"):
+        raise UserError(f"--watch: {arguments.watch:g} is not a number of seconds; try 5")
+
+    def now() -> tuple[str, bool]:
+        status = status_of(study, Path.cwd())
+        text = json.dumps(status, indent=2) if arguments.json else status_text(status)
+        return text, arguments.watch is None or not status["running"] + status["waiting"]
+
+    watch(now, sys.stdout, arguments.watch or 0.0)
     return 0
 
 
