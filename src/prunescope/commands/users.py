@@ -229,12 +229,14 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.config.tracking import check_trackers
     from prunescope.planning.data import data_lines
     from prunescope.planning.plan import make_plan, plan_text
     from prunescope.planning.rates import read_rates
     from prunescope.planning.starts import check_starts
 
     study = load_study(arguments.configfile)
+    check_trackers(study)
     said = data_lines(study, elsewhere=True)
     check_starts(study)
     plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)

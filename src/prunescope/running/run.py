@@ -23,6 +23,7 @@ from typing import TextIO
 
 from prunescope.config.load import load_study
 from prunescope.config.study import Study
+from prunescope.config.tracking import check_trackers
 from prunescope.errors import UserError
 from prunescope.files import sweep
 from prunescope.ledger import STATE
@@ -106,6 +107,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         ModuleNotFoundError: Snakemake is not installed.
     """
     study = load_study(configfile)
+    check_trackers(study)
     snakemake = snakemake_program()
     for line in data_lines(study, _data_to_check(study, arguments)):
         print(line, file=sys.stderr)
