@@ -121,6 +121,7 @@ def add_commands(commands: Any) -> None:
         "pack",
         "put the pages of a study and all files they link to into one zip",
         "pack --out report.zip",
+        extras=("workflow",),
         description="Put the pages of a study and all files they link to into one zip; while it runs, those of the "
         "models analysed so far, as `prunescope report` writes them.",
     )
@@ -278,15 +279,15 @@ def _report(arguments: argparse.Namespace) -> int:
 def _pack(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
     from prunescope.report.pack import pack
+    from prunescope.site.now import report
 
     study = load_study(arguments.configfile)
     out = arguments.out or Path(f"{study.name}-report.zip")
-    page = Path(study.results) / "index.html"
-    if not page.is_file():
-        from prunescope.site.now import report
-
-        page, _ = report(study, Path.cwd())
-        print(f"The study is not whole: packing its results so far, {page}", file=sys.stderr)
+    page, _ = report(study, Path.cwd())
+    if page != Path.cwd() / study.results / "index.html":
+        print(
+            f"The pages of the whole study are not there: packing its results so far, {page}", file=sys.stderr
+        )
     count = pack(page, out)
     print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -20,11 +20,39 @@ from prunescope.report import sentences, svg
 
 
 class Link(NamedTuple):
-    """One of the pages that every page leads to; ``here``: it is this one."""
+    """One of the pages that every page leads to; ``here``: ``page`` where it is this one, ``true`` where its part."""
 
     name: str
     href: str
-    here: bool
+    here: str
+
+
+#: The bar of a study's pages, below the folder of the first one.
+BAR = {
+    "Overview": "index.html",
+    "Grid": "report/grid.html",
+    "Examples": "report/examples.html",
+    "Classes & groups": "report/classes.html",
+    "Papers": "report/papers.html",
+    "Data": "report/data.html",
+}
+#: Pages that belong to one of them, by the folder or file they are in.
+_PARTS = {
+    "report/cells": "Grid",
+    "report/often": "Examples",
+    "paper": "Papers",
+    "report/figures.html": "Data",
+}
+
+
+def bar(root: Path, where: Path) -> list[Link]:
+    """The bar of the page ``where``, of a study whose first page is ``root / "index.html"``."""
+    name = where.relative_to(root).as_posix()
+    part = next((of for place, of in _PARTS.items() if name == place or name.startswith(f"{place}/")), None)
+    return [
+        Link(title, link(root / file, where), "page" if file == name else "true" if title == part else "")
+        for title, file in BAR.items()
+    ]
 
 
 @cache
@@ -45,6 +73,7 @@ def environment() -> jinja2.Environment:
         score=sentences.score_text,
         metric=pretty_metric,
         signed_points=sentences.signed_points,
+        supported=sentences.supported_points,
         sort_key=sort_key,
         change_of=sentences.change_text,
         meter=svg.bar,

@@ -67,6 +67,7 @@ def render(found: Disagreements, images: Images, *, title: str, home: Path, tabl
         "disagreements.html",
         title=f"Examples on which pruned and dense models disagree · {title}",
         home=page.link(home, where),
+        navigation=page.bar(home.parents[2], where),
         table=page.link(table, where),
         total=found.total,
         shown=len(found.shown),
