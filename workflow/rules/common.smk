@@ -69,8 +69,8 @@ VERSION = {
     "cell": 8,
     "tables": 15,
     "figures": 15,
-    "paper": 12,
-    "report": 14,
+    "paper": 13,
+    "report": 15,
     "tune": 1,
 }
 

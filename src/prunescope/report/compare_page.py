@@ -8,6 +8,8 @@ from typing import Any
 from markupsafe import Markup
 
 from prunescope.analysis.compared import DEMANDS, MOVED, NAMED, Comparison, Moved
+from prunescope.config.compression import Compression
+from prunescope.errors import listed
 from prunescope.report import page, svg_lines
 from prunescope.report.sentences import change_text, count, is_share, number, percent, score_text
 
@@ -57,10 +59,8 @@ def lines(found: Comparison) -> list[str]:
         told.append("conclusions: none changed")
     for tree, keys in zip((found.first, found.other), found.alone, strict=True):
         if keys:
-            named = ", ".join("/".join(key) for key in keys[:NAMED])
-            told.append(
-                f"only in {tree.name}: {count(len(keys), 'cell')} ({named}{', ...' if len(keys) > NAMED else ''})"
-            )
+            cells = listed(map("/".join, keys), NAMED)
+            told.append(f"only in {tree.name}: {count(len(keys), 'cell')} ({cells})")
     return [*told, *(f"not compared: {line}" for line in found.problems)]
 
 
@@ -144,7 +144,7 @@ def _chart(found: Comparison, quantity: str) -> dict[str, Markup | str] | None:
         return None
     points = [
         (
-            row.name,
+            f"{row.pruner} at {Compression.parse(row.amount).text}, {row.dataset}, {row.arch}",
             row.first or 0.0,
             row.second or 0.0,
             "" if row.state != MOVED else "below" if (row.change or 0.0) < 0 else "above",
@@ -160,6 +160,7 @@ def _chart(found: Comparison, quantity: str) -> dict[str, Markup | str] | None:
             label=f"{words} of {count(len(rows), 'cell')} in {found.first.name} and {found.other.name}; "
             "the diagonal is no change",
         ),
+        "name": f"{words} before and after",
         "caption": f"{words[0].upper()}{words[1:]}: a point is a cell, the line is no change. In colour: moved beyond "
         "noise.",
     }

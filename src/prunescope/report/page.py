@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -111,6 +112,16 @@ def asset(name: str) -> Markup:
 def link(target: Path, page: Path) -> str:
     """The relative address of a file from a page, percent-encoded."""
     return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an SVG by its ``viewBox``, so that a page keeps its place free; None where it names none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            found = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', stream.read(2000))
+    except OSError:
+        return None
+    return None if found is None else (round(float(found[1])), round(float(found[2])))
 
 
 def query(chosen: Mapping[str, str]) -> str:

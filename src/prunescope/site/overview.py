@@ -256,6 +256,7 @@ def chart(found: Sequence[Payer], site: Site) -> list[dict[str, Any]]:
                     "metric": metric_name(own[0].cell.summary),
                     "tip": " or ".join(_TIPS[kind] for kind in kinds),
                     "n": len(own),
+                    "longest": max(len(one.cell.pruner) for one in own),
                     "levels": levels,
                     "ticks": ticks,
                     "zero": at(0.0),
