@@ -243,7 +243,8 @@ class Run:
             str(self.configfile),
         ]
         progress = Progress(time.monotonic())
-        board = Board(self.study) if sys.stderr.isatty() and not first else None
+        runs = not first and not _QUESTIONS.intersection(arguments)
+        board = Board(self.study) if runs and sys.stderr.isatty() else None
         with (
             # A file and no pipe: nothing waits for a reader that is no more.
             open(self.log, "ab") as record,
