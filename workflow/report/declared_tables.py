@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunescope.analysis.audit_tables import AUDIT_TABLES
+from prunescope.analysis.compared import COMPARED
 from prunescope.analysis.tables.declared import Declaration, Tables, columns
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
@@ -16,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 _HEAD = """# Tables
 
-Generated from the declarations in `src/prunescope/analysis/tables/registry.py`, `src/prunescope/papers/tables.py` and
-`src/prunescope/analysis/audit_tables.py`; after a change there, run `python workflow/report/declared_tables.py`.
+Generated from the declarations in `src/prunescope/analysis/tables/registry.py`, `src/prunescope/papers/tables.py`,
+`src/prunescope/analysis/audit_tables.py` and `src/prunescope/analysis/compared.py`; after a change there, run
+`python workflow/report/declared_tables.py`.
 
 Scores and shares are fractions. Means and standard deviations (n - 1) are over seeds; intervals are Student's t
 intervals of the mean at the study's `confidence` unless a column says otherwise. An empty field has no value. Read
@@ -43,6 +45,7 @@ def documents() -> dict[Path, str]:
         ("Of a study: `results/tables/`", TABLES),
         ("Of a study beside the papers: `results/tables/`", PAPER_TABLES),
         ("Of an audit: the `--out` folder, and `test/` and `train/` of a cell", AUDIT_TABLES),
+        ("Of a comparison of studies: the `--out` folder of `prunescope compare`", COMPARED),
     )
     return captions | {ROOT / "docs" / "tables.md": "\n".join([_HEAD, *(_part(*part) for part in parts)])}
 

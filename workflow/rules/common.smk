@@ -10,6 +10,7 @@ from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.load import read_yaml, study_from
 from prunescope.config.pruners import NO_PRUNER
+from prunescope.config.tracking import track_jobs
 from prunescope.figures.registry import families
 from prunescope.files import remove, write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
@@ -38,6 +39,7 @@ with errors_in_one_line():
     STUDY = study_from(config)
     FAMILIES = families()
     use_own_command()
+    track_jobs(STUDY)
 
 GRID = WorkflowGrid(STUDY)
 LAYOUT = GRID.layout
@@ -68,7 +70,7 @@ VERSION = {
     "tables": 16,
     "figures": 16,
     "paper": 13,
-    "report": 14,
+    "report": 15,
     "tune": 1,
 }
 

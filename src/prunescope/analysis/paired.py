@@ -224,7 +224,7 @@ class Changes:
     """Changes of scores from paired sides, with intervals over seeds and examples.
 
     right: (S, n) bool of dense and pruned models, from ``scores.correct``. tolerance: as it was given there. clusters:
-    (n,) what examples are drawn together, if any.
+    (n,) what examples are drawn together, if any. tested: give the p-value that belongs to the interval, too.
     """
 
     dense: Predictions
@@ -233,6 +233,7 @@ class Changes:
     confidence: float
     tolerance: float = 0.0
     clusters: np.ndarray | None = None
+    tested: bool = False
 
     def of_score(
         self, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
@@ -321,4 +322,5 @@ class Changes:
             "confidence": self.confidence,
             "n_seeds": len(known),
             "detectable": _FOUND * math.sqrt(result.variance) if result and result.variance > 0 else None,
+            **({"p_value": result.p_value if result else None} if self.tested else {}),
         }

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.commands.arguments import add_command, add_configfile, add_file
+from prunescope.errors import UserError
 
 
 def add_commands(commands: Any) -> None:
     """Add them to the ``commands`` of the parser."""
-    from prunescope.commands import audit, init, predict
+    from prunescope.commands import audit, compare, init, predict
 
     begin = add_command(
         commands,
@@ -36,6 +37,17 @@ def add_commands(commands: Any) -> None:
     )
     audit.add_arguments(who_pays)
     who_pays.set_defaults(run=audit.run)
+
+    difference = add_command(
+        commands,
+        "compare",
+        "what differs between finished studies: settings, results beyond noise, conclusions, bytes",
+        "compare results-before results --out compared --fail-on bytes",
+        description="Compare two or more finished studies cell by cell, paired by example and seed: what differs in "
+        "settings, which cells moved beyond noise, which conclusions changed, which files are the same to the byte.",
+    )
+    compare.add_arguments(difference)
+    difference.set_defaults(run=compare.run)
 
     predictions = add_command(
         commands,
@@ -81,6 +93,14 @@ def add_commands(commands: Any) -> None:
     )
     add_configfile(status)
     status.add_argument("--json", action="store_true", help="print JSON")
+    status.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=5.0,
+        metavar="SECONDS",
+        help="look again every 5 s, or as often as said, until nothing runs or waits (Ctrl-C ends it)",
+    )
     status.set_defaults(run=_status)
 
     report = add_command(
@@ -101,6 +121,7 @@ def add_commands(commands: Any) -> None:
         "pack",
         "put the pages of a study and all files they link to into one zip",
         "pack --out report.zip",
+        extras=("workflow",),
         description="Put the pages of a study and all files they link to into one zip; while it runs, those of the "
         "models analysed so far, as `prunescope report` writes them.",
     )
@@ -209,12 +230,14 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.config.tracking import check_trackers
     from prunescope.planning.data import data_lines
     from prunescope.planning.plan import make_plan, plan_text
     from prunescope.planning.rates import read_rates
     from prunescope.planning.starts import check_starts
 
     study = load_study(arguments.configfile)
+    check_trackers(study)
     said = data_lines(study, elsewhere=True)
     check_starts(study)
     plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)
@@ -226,10 +249,19 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _status(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
+    from prunescope.running.board import watch
     from prunescope.running.status import status_of, status_text
 
-    status = status_of(load_study(arguments.configfile), Path.cwd())
-    print(json.dumps(status, indent=2) if arguments.json else status_text(status))
+    study = load_study(arguments.configfile)
+    if arguments.watch is not None and not 0 < arguments.watch < float("inf"):
+        raise UserError(f"--watch: {arguments.watch:g} is not a number of seconds; try 5")
+
+    def now() -> tuple[str, bool]:
+        status = status_of(study, Path.cwd())
+        text = json.dumps(status, indent=2) if arguments.json else status_text(status)
+        return text, arguments.watch is None or not status["running"] + status["waiting"]
+
+    watch(now, sys.stdout, arguments.watch or 0.0)
     return 0
 
 
@@ -247,15 +279,15 @@ def _report(arguments: argparse.Namespace) -> int:
 def _pack(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
     from prunescope.report.pack import pack
+    from prunescope.site.now import report
 
     study = load_study(arguments.configfile)
     out = arguments.out or Path(f"{study.name}-report.zip")
-    page = Path(study.results) / "index.html"
-    if not page.is_file():
-        from prunescope.site.now import report
-
-        page, _ = report(study, Path.cwd())
-        print(f"The study is not whole: packing its results so far, {page}", file=sys.stderr)
+    page, _ = report(study, Path.cwd())
+    if page != Path.cwd() / study.results / "index.html":
+        print(
+            f"The pages of the whole study are not there: packing its results so far, {page}", file=sys.stderr
+        )
     count = pack(page, out)
     print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0

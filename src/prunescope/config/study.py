@@ -96,6 +96,10 @@ class Study(Spec):
         ge=0,
         description="how often a job that trains keeps its progress, besides when it is asked to end",
     )
+    track: tuple[Literal["tensorboard", "mlflow", "wandb"], ...] = Field(
+        (),
+        description="where training curves go while models train, beside the results; nothing else depends on it",
+    )
 
     @field_validator("results")
     @classmethod
@@ -123,6 +127,7 @@ class Study(Spec):
             for name in names:
                 attempt(_check_name, kind, name)
         attempt(distinct, "seeds", self.seeds)
+        attempt(distinct, "track", self.track)
         for name in self.datasets:
             attempt(self._check_training, name)
         attempt(self._check_weight_statistics)

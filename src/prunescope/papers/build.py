@@ -58,15 +58,16 @@ def build(
             for paper in PAPERS
             if paper.has(inputs)
         ]
-        home = page.link(out.parent / "index.html", out / "index.html")
-        _write(
-            folder, study, "papers.html", "as the papers print it", home=home, titles=TITLES, papers=papers
-        )
+        _write(folder, out, study, "papers.html", "as the papers print it", titles=TITLES, papers=papers)
 
 
-def _write(folder: Path, study: Study, template: str, title: str, **parts: Any) -> None:
-    name = study.title or study.name
-    text = page.render(template, title=f"{name}, {title}", study=name, **parts)
+def _write(folder: Path, out: Path, study: Study, template: str, title: str, **parts: Any) -> None:
+    name, where = study.title or study.name, out / "index.html"
+    root = out.parent if template == "papers.html" else out.parents[1]
+    navigation, home = page.bar(root, where), page.link(root / "index.html", where)
+    text = page.render(
+        template, title=f"{name}, {title}", study=name, navigation=navigation, home=home, **parts
+    )
     (folder / "index.html").write_text(text, encoding="utf-8")
 
 
@@ -98,10 +99,10 @@ def _page(paper: Paper, inputs: Inputs, figures: Path, folder: Path, out: Path) 
             sections.append({"part": part, **found})
     _write(
         folder,
+        out,
         inputs.study,
         "paper.html",
         f"as the {paper.key} paper prints it",
-        home=page.link(out.parents[1] / "index.html", where),
         papers=page.link(out.parent / "index.html", where),
         style=page.asset("printed.css"),
         paper=paper,
@@ -138,6 +139,7 @@ def _figures(figure: Figure, folder: Path, where: Path) -> dict[str, Any]:
             {name: one[name] for name in ("title", "caption")}
             | {name: page.link(folder / one[key], where) for name, key in _LINKS.items()}
             | {"number": figure.number(Path(one["file"]).stem, one.get("shows", ()))}
+            | {"size": page.picture_size(folder / one["file"])}
             for one in value["figures"]
         ]
         return {"figures": sorted(found, key=lambda one: one["number"] is None), "skipped": value["skipped"]}

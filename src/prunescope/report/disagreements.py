@@ -72,6 +72,7 @@ def render(
         "disagreements.html",
         title=f"Examples on which pruned and dense models disagree · {title}",
         home=page.link(home, where),
+        navigation=page.bar(home.parents[2], where),
         table=page.link(table, where),
         total=total,
         shown=len(rows),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
@@ -20,11 +21,39 @@ from prunescope.report import sentences, svg
 
 
 class Link(NamedTuple):
-    """One of the pages that every page leads to; ``here``: it is this one."""
+    """One of the pages that every page leads to; ``here``: ``page`` where it is this one, ``true`` where its part."""
 
     name: str
     href: str
-    here: bool
+    here: str
+
+
+#: The bar of a study's pages, below the folder of the first one.
+BAR = {
+    "Overview": "index.html",
+    "Grid": "report/grid.html",
+    "Examples": "report/examples.html",
+    "Classes & groups": "report/classes.html",
+    "Papers": "report/papers.html",
+    "Data": "report/data.html",
+}
+#: Pages that belong to one of them, by the folder or file they are in.
+_PARTS = {
+    "report/cells": "Grid",
+    "report/often": "Examples",
+    "paper": "Papers",
+    "report/figures.html": "Data",
+}
+
+
+def bar(root: Path, where: Path) -> list[Link]:
+    """The bar of the page ``where``, of a study whose first page is ``root / "index.html"``."""
+    name = where.relative_to(root).as_posix()
+    part = next((of for place, of in _PARTS.items() if name == place or name.startswith(f"{place}/")), None)
+    return [
+        Link(title, link(root / file, where), "page" if file == name else "true" if title == part else "")
+        for title, file in BAR.items()
+    ]
 
 
 @cache
@@ -45,6 +74,7 @@ def environment() -> jinja2.Environment:
         score=sentences.score_text,
         metric=pretty_metric,
         signed_points=sentences.signed_points,
+        supported=sentences.supported_points,
         sort_key=sort_key,
         change_of=sentences.change_text,
         meter=svg.bar,
@@ -82,6 +112,16 @@ def asset(name: str) -> Markup:
 def link(target: Path, page: Path) -> str:
     """The relative address of a file from a page, percent-encoded."""
     return quote(Path(os.path.relpath(target, page.parent)).as_posix())
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Width and height of an SVG by its ``viewBox``, so that a page keeps its place free; None where it names none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            found = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) ([\d.]+)"', stream.read(2000))
+    except OSError:
+        return None
+    return None if found is None else (round(float(found[1])), round(float(found[2])))
 
 
 def query(chosen: Mapping[str, str]) -> str:

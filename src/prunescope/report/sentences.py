@@ -43,6 +43,18 @@ def signed_points(difference: float | None) -> str:
     return "0.0" if text in ("+0.0", "−0.0") else text
 
 
+def supported_points(value: float | None, low: float | None, high: float | None) -> str:
+    """In points, with the digits that an interval supports: whole ones where it reaches a point or more to each side.
+
+    >>> supported_points(-0.9072, -1.0, -0.558), supported_points(0.0123, 0.0101, 0.0145)
+    ('−91', '+1.2')
+    """
+    if value is None or low is None or high is None or high - low < 0.02:
+        return signed_points(value)
+    text = f"{100 * value:+.0f}".replace("-", "−")
+    return "0" if text in ("+0", "−0") else text
+
+
 def number(value: float | None, digits: int = 2) -> str:
     if value is None or not math.isfinite(value):
         return GAP

@@ -18,13 +18,15 @@ _RULE = re.compile(r"^(?:local)?rule (\S+):$")
 _FINISHED = re.compile(r"^Finished jobid: (\d+)")
 _FAILED = re.compile(r"^Error in rule (\S+):$")
 _LOG = re.compile(r"^\s+log: (\S+) \(check log")
+_OWN_LOG = re.compile(r"^\s+log: (\S+)$")
 
 
 @dataclass
 class Progress:
     """What Snakemake's output has reported so far. Times are seconds on the caller's clock.
 
-    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number.
+    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs`` (of failed jobs), ``log_of``: by job
+    number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since.
     """
 
     started: float
@@ -34,7 +36,11 @@ class Progress:
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     failed: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    log_of: dict[str, str] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    through: set[str] = field(default_factory=set)
     _rule: str = ""
+    _log: str = ""
     _failing: str = ""
     _failed_job: str = ""
     _in_stats: bool = False
@@ -53,10 +59,16 @@ class Progress:
                     self.wanted[match[1]] = int(match[2])
             return False
         if match := _RULE.match(line):
-            self._rule = match[1]
+            self._rule, self._log = match[1], ""
+        elif match := _OWN_LOG.match(line):
+            self._log = match[1]
         elif match := _STARTED.match(line):
             if not self._failing:
                 self.running[match[1]] = (self._rule, now)
+                if self._log:
+                    self.log_of[match[1]] = self._log
+                    self.begun.add(self._log)
+                    self.through.discard(self._log)
                 return False
             self.running.pop(match[1], None)
             self.failed[match[1]] = self._failing
@@ -66,6 +78,8 @@ class Progress:
             rule, began = self.running.pop(match[1], ("", now))
             self.finished[rule] += 1
             self.spent[rule] += now - began
+            if match[1] in self.log_of:
+                self.through.add(self.log_of[match[1]])
             # A job that failed may have been started again.
             self.failed.pop(match[1], None)
             self.logs.pop(match[1], None)
@@ -125,6 +139,15 @@ def duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60} min {seconds % 60} s"
     return f"{seconds // 3600} h {seconds % 3600 // 60} min"
+
+
+def reason(log: Path | str) -> str:
+    """Why a job failed: the last line of its log."""
+    path = Path(log)
+    if not path.is_file():
+        return "no output"
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1].strip() if lines else "no output"
 
 
 def snakemake_program() -> str:

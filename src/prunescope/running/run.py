@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import select
-import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -24,11 +23,13 @@ from typing import TextIO
 
 from prunescope.config.load import load_study
 from prunescope.config.study import Study
+from prunescope.config.tracking import check_trackers
 from prunescope.errors import UserError
 from prunescope.files import sweep
 from prunescope.ledger import STATE
 from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
+from prunescope.running.board import Board
 from prunescope.running.holding import SUPERVISOR
 from prunescope.running.mending import Damage, Mender
 from prunescope.running.progress import (
@@ -36,6 +37,7 @@ from prunescope.running.progress import (
     QUIET,
     Progress,
     duration,
+    reason,
     snakefile_arguments,
     snakemake_program,
 )
@@ -105,6 +107,7 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
         ModuleNotFoundError: Snakemake is not installed.
     """
     study = load_study(configfile)
+    check_trackers(study)
     snakemake = snakemake_program()
     for line in data_lines(study, _data_to_check(study, arguments)):
         print(line, file=sys.stderr)
@@ -240,6 +243,8 @@ class Run:
             str(self.configfile),
         ]
         progress = Progress(time.monotonic())
+        runs = not first and not _QUESTIONS.intersection(arguments)
+        board = Board(self.study) if runs and sys.stderr.isatty() else None
         with (
             # A file and no pipe: nothing waits for a reader that is no more.
             open(self.log, "ab") as record,
@@ -253,7 +258,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **_cache(Path(self.study.results)), SUPERVISOR: str(os.getpid())},
             )
-            follow(process, output, progress, sys.stderr)
+            follow(process, output, progress, sys.stderr, board)
         return process.returncode, progress
 
     def _close(self, progress: Progress, code: int, mended: Sequence[str]) -> int:
@@ -272,12 +277,7 @@ class Run:
         tail = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         if progress.failed:
             for name in dict.fromkeys(progress.logs.values()):
-                lines = (
-                    Path(name).read_text(errors="replace").strip().splitlines()
-                    if Path(name).is_file()
-                    else []
-                )
-                print(f"failed: {name}: {lines[-1] if lines else 'no output'}", file=out)
+                print(f"failed: {name}: {reason(name)}", file=out)
             count = len(progress.failed)
             print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {self.log}", file=out)
         else:
@@ -323,35 +323,37 @@ def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
     ]
 
 
-def follow(process: subprocess.Popen[bytes], output: TextIO, progress: Progress, out: TextIO) -> None:
-    """Report what a Snakemake prints into a file until it ends.
+def follow(
+    process: subprocess.Popen[bytes],
+    output: TextIO,
+    progress: Progress,
+    out: TextIO,
+    board: Board | None = None,
+) -> None:
+    """Report what a Snakemake prints into a file until it ends: as a picture with ``board``, else line by line.
 
     Raises:
         Stopped: nobody reads ``out`` any more.
     """
-    terminal = out.isatty()
     shown, rest, ended = 0.0, "", False
-    while not ended:
-        if _asked:
-            raise Stopped(_asked[0])
-        ended = process.poll() is not None
-        *lines, rest = (rest + output.read()).split("\n")
-        now = time.monotonic()
-        changed = sum(progress.read(line, now) for line in lines) > 0
-        if _unread(out):
-            _stop(signal.SIGPIPE, None)
-        if changed and terminal:
-            width = shutil.get_terminal_size().columns
-            print(f"\r{progress.line(now)[: width - 1]:<{width - 1}}", end="", file=out, flush=True)
-            shown = now
-        elif changed and (now - shown >= QUIET or progress.done == progress.total):
-            print(progress.line(now), file=out, flush=True)
-            shown = now
-        if not ended and not lines:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK)
-    if terminal and shown:
-        print(file=out)
+    with board.shown(out, process.pid) if board is not None else nullcontext() as show:
+        while not ended:
+            if _asked:
+                raise Stopped(_asked[0])
+            ended = process.poll() is not None
+            *lines, rest = (rest + output.read()).split("\n")
+            now = time.monotonic()
+            changed = sum(progress.read(line, now) for line in lines) > 0
+            if _unread(out):
+                _stop(signal.SIGPIPE, None)
+            if show is not None:
+                show(progress, now, last=ended)
+            elif changed and (now - shown >= QUIET or progress.done == progress.total):
+                print(progress.line(now), file=out, flush=True)
+                shown = now
+            if not ended and not lines:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK)
 
 
 def _unread(out: TextIO) -> bool:

@@ -15,7 +15,7 @@ from prunescope.errors import UserError
 from prunescope.files import read_json
 from prunescope.paths import Layout, block_seeds, fill
 from prunescope.planning.blocks import blocks
-from prunescope.running.progress import duration
+from prunescope.running.progress import duration, reason
 from prunescope.running.results_lock import ResultsLock
 
 
@@ -90,7 +90,7 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
             continue
         left[kind] += len(block.seeds)
         if block.state == "failed":
-            last = _last_line(workdir / block.log)
+            last = reason(workdir / block.log)
             failed.append({"what": block.what, "log": block.log, "last_line": last})
     total = sum(rows.values(), Counter())
     return {
@@ -208,8 +208,3 @@ def _begun(workdir: Path) -> set[str]:
             except ValueError:
                 continue
     return begun
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1].strip() if lines else "no output"

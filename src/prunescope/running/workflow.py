@@ -25,6 +25,7 @@ from prunescope.config.jobs import model_job
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.config.shipped import program
 from prunescope.config.study import Study
+from prunescope.config.tracking import check_trackers
 from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.figures.registry import families
 from prunescope.papers.tables import TABLES as PAPER_TABLES
@@ -45,6 +46,7 @@ NOT_REPORTED = frozenset(
         "tune",
         "weight_statistics",
         "exported_scores",
+        "track",
     }
 )
 
@@ -109,6 +111,7 @@ def refuse_impossible_models(study: Study) -> None:
     from prunescope.planning.schedules import check_schedules
     from prunescope.planning.starts import check_starts
 
+    check_trackers(study)
     check_checkpoints(study)
     check_ratios(study)
     check_starts(study)

@@ -99,14 +99,8 @@ def build(
     _papers(site)
     data_page.write(site)
     write_text(site.report / "grid.html", grid.render(site))
-    if site.has_parts:
-        write_text(site.report / "classes.html", classes_page.render(site))
-    else:
-        (site.report / "classes.html").unlink(missing_ok=True)
-    if site.splits:
-        write_text(site.report / "examples.html", _examples(site))
-    else:
-        remove(site.report / "examples.html")
+    write_text(site.report / "classes.html", classes_page.render(site))
+    write_text(site.report / "examples.html", _examples(site))
     write_text(site.out, overview.render(site))
     remove(site.out.parent / SO_FAR)
     return list(dict.fromkeys(got.problems))
@@ -239,7 +233,6 @@ def _examples(site: Site) -> str:
             }
             for tally, _ in site.often
         ],
-        n_pruners=max(split.entry["n_pruners"] for split in site.splits),
         measures=explorer.MEASURES,
         data=page.embedded([split.entry for split in site.splits]),
         style=page.asset("printed.css"),

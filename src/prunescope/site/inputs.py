@@ -118,26 +118,9 @@ class Site:
         return self.report / "cells"
 
     @property
-    def has_parts(self) -> bool:
-        """Whether any cell knows what its classes or groups lose."""
-        return any(cell.parts for cell in self.numbers)
-
-    @property
     def numbers(self) -> list[CellNumbers]:
         return [cell for cell, _ in self.got.found]
 
     def navigation(self, where: Path) -> list[page.Link]:
-        """The pages that every page leads to, as far as they are there."""
-        entries = {
-            "Overview": self.out,
-            "Grid": self.report / "grid.html",
-            "Examples": self.report / "examples.html" if self.splits else None,
-            "Classes & groups": self.report / "classes.html" if self.has_parts else None,
-            "Papers": self.report / "papers.html",
-            "Data": self.report / "data.html",
-        }
-        return [
-            page.Link(name, page.link(target, where), target == where)
-            for name, target in entries.items()
-            if target is not None
-        ]
+        """The pages that every page leads to."""
+        return page.bar(self.out.parent, where)

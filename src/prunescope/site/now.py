@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw_all
+from prunescope.files import remove
 from prunescope.papers.against_papers import collect_all
 from prunescope.paths import Layout, fill
 from prunescope.running.status import blocks_of
@@ -21,7 +22,8 @@ _WANTED = ("test/summary.json", "train/summary.json", "models.json")
 def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
     """Write tables, figures and pages of the cells that are analysed into ``<results>/so-far``.
 
-    Models that still run or have failed are counted as such. The pages of the whole study replace the folder.
+    Models that still run or have failed are counted as such. The pages of the whole study replace the folder; where
+    they are there already, they are the answer.
 
     Returns:
         The page, and what was missing or could not be read.
@@ -37,6 +39,10 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
             f"{study.results}: no pruned model is analysed yet; `prunescope status` shows the progress"
         )
     folders = [folder for _, folder in cells]
+    whole = workdir / study.results / "index.html"
+    if len(cells) == len(study.cells) and _is_newer(whole, [folder / "models.json" for folder in folders]):
+        remove(out)
+        return whole, []
     sources = {name: dataset.source for name, dataset in study.datasets.items()}
     collect_all(folders, out / "tables", study.analysis, sources)
     draw_all(out / "tables", folders, out / "figures")
@@ -52,6 +58,10 @@ def report(study: Study, workdir: Path) -> tuple[Path, list[str]]:
         live=_live(study, workdir),
     )
     return out / "index.html", problems
+
+
+def _is_newer(page: Path, files: Iterable[Path]) -> bool:
+    return page.is_file() and page.stat().st_mtime_ns >= max(file.stat().st_mtime_ns for file in files)
 
 
 def _analysed(study: Study, layout: Layout, workdir: Path) -> Iterator[tuple[Cell, Path]]:

@@ -255,6 +255,7 @@ def chart(found: Sequence[Payer], site: Site) -> list[dict[str, Any]]:
                     "metric": metric_name(own[0].cell.summary),
                     "tip": " or ".join(_TIPS[kind] for kind in kinds),
                     "n": len(own),
+                    "longest": max(len(one.cell.pruner) for one in own),
                     "levels": levels,
                     "ticks": ticks,
                     "zero": at(0.0),
@@ -267,15 +268,15 @@ _TIPS = {"class": "worst class", "group": "worst group", "changed": "examples wh
 
 
 def _axis(values: Sequence[float]) -> tuple[Callable[[float], str], list[dict[str, str]]]:
-    """Where a change lies below the top, in percent of the height, and ticks at round numbers around all of them."""
+    """Where a change lies below the top, in percent of the height, and ticks at round numbers between all of them."""
     top, bottom = max(*values, 0.0), min(*values, 0.0)
     step = svg.nice_ticks(max(top - bottom, 0.02), 4)[1]
-    low, high = step * math.floor(bottom / step - 0.05), step * math.ceil(top / step + 0.05)
+    low, high = bottom - 0.05 * max(top - bottom, 0.02), top + 0.05 * max(top - bottom, 0.02)
 
     def at(value: float) -> str:
         return svg.short(100 * (high - value) / (high - low))
 
-    steps = range(round(low / step), round(high / step) + 1)
+    steps = range(math.ceil(low / step), math.floor(high / step) + 1)
     return at, [
         {"at": at(step * i), "text": f"{100 * step * i:+.4g}".replace("-", "−") if i else "0"} for i in steps
     ]
@@ -309,6 +310,7 @@ def _mark(one: Payer, at: Callable[[float], str], site: Site) -> dict[str, Any]:
     return {
         "href": page.link(site.cells / cell.page, site.out),
         "text": text,
+        "name": cell.pruner,
         "mean": at(mean),
         "worst": at(worst),
         "from": at(max(mean, worst)),

@@ -35,6 +35,7 @@ from prunescope.training.results import Results
 from prunescope.training.resume import Progress
 from prunescope.training.state import DivergedError, TrainingState, copied_state
 from prunescope.training.together import Together
+from prunescope.training.tracking import Tracking
 from prunescope.training.write import BlockOutputs, write
 
 
@@ -112,6 +113,7 @@ class _Block:
     ) -> None:
         self.job, self.data, self.device, self.starts, self.early = job, data, device, starts, early
         self.together = replicas_together(job, device)
+        self.tracking = Tracking(job)
 
     def run(self, progress: Progress) -> Results:
         """Train all seeds, as many in lock step as the settings allow."""
@@ -142,6 +144,8 @@ class _Block:
             )
             for seed in seeds
         ]
+        for state in states:
+            state.noted = self.tracking.of(state.seed)
         if job.architecture.start is not None:
             for state in states:
                 give_weights(state.model, job.architecture, state.seed)
@@ -159,6 +163,7 @@ class _Block:
             except (DivergedError, ScoreError) as error:
                 self._report(f"seed {state.seed} diverged: {error}")
                 results.add_diverged(job, state, str(error))
+            self.tracking.ended(state.seed, results.records[-1])
         alone = alone_because(job.composition, job.training)
         results.replicas = {"trained": "alone", **({"because": alone} if alone else {})}
         if together is not None:

@@ -47,6 +47,7 @@ def train(state: TrainingState, phase: Phase) -> None:
                     f"validation loss is {validation_loss} after epoch {epoch} of {phase.name}"
                 )
         state.curve.append(Epoch(phase.name, epoch, loss, validation_loss))
+        state.noted(len(state.curve), state.curve[-1])
         if all(hook.final for hook in state.hooks):
             keeper.offer(state, validation_loss)
         if phase.after_epoch is not None:

@@ -137,6 +137,14 @@ class Watch:
         """The epochs of the phase are done."""
 
 
+#: Is called after every epoch, with the number of epochs of all phases so far.
+Noted = Callable[[int, Epoch], None]
+
+
+def _unnoted(step: int, epoch: Epoch) -> None:
+    """Nobody tracks the curve."""
+
+
 @dataclass
 class TrainingState:
     """A model with all that its training has reached.
@@ -161,6 +169,7 @@ class TrainingState:
     examples_seen: int = 0
     seconds: float = 0.0
     watch: Watch = field(default_factory=Watch)
+    noted: Noted = _unnoted
     skipping: bool = False
     parts: int = 1
 

@@ -186,11 +186,12 @@ class Stack:
             for one, loss in zip(courses, losses, strict=True):
                 one.check(loss, f"loss is {loss} in epoch {epoch} of {phase.name}")
             validation = self._validation_losses()
-            for one, loss, value in zip(courses, losses, validation, strict=True):
+            for state, one, loss, value in zip(self.states, courses, losses, validation, strict=True):
                 if value is not None:
                     one.check(value, f"validation loss is {value} after epoch {epoch} of {phase.name}")
                 if one.diverged is None:
                     one.curve.append(Epoch(phase.name, epoch, loss, value))
+                    state.noted(len(state.curve) + len(one.curve), one.curve[-1])
             if self.settings.keep == "best-validation":
                 kept.offer([None if one.diverged else v for one, v in zip(courses, validation, strict=True)])
             self.epochs_done = epoch

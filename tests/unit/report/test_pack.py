@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -39,3 +40,26 @@ def test_pages_so_far_are_partial_are_packed_and_go_when_the_study_is_whole(
         cards=found["cards"], out=results / "index.html",
     )  # fmt: skip
     assert not (results / SO_FAR).exists()
+
+
+@pytest.mark.usefixtures("unpainted")
+def test_pages_of_the_whole_study_are_the_answer_while_they_are_newer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = study(grid=study().model_dump(mode="json")["grid"][1:])
+    results = tmp_path / settings.results
+    found = results_tree(results, settings, n=60)
+    for cell in found["dense"]:
+        for split in ("test", "train"):
+            (cell / split).mkdir()
+            (cell / split / "summary.json").write_text("{}")
+    build(
+        study=settings, cells=found["dense"] + found["cells"], tables=results / "tables", figures=results / "figures",
+        cards=found["cards"], out=results / "index.html",
+    )  # fmt: skip
+    monkeypatch.setattr(now, "collect_all", lambda folders, out, *_: shutil.copytree(results / "tables", out))
+    (results / SO_FAR).mkdir()
+    assert now.report(settings, tmp_path) == (results / "index.html", [])
+    assert not (results / SO_FAR).exists()
+    os.utime(results / "index.html", (1, 1))
+    assert now.report(settings, tmp_path)[0] == results / SO_FAR / "index.html"

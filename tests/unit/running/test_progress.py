@@ -381,23 +381,6 @@ def test_a_stopped_run_says_how_to_go_on(fake, capsys, monkeypatch):
     assert not Path("results/.prunescope/lock.json").exists()
 
 
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_has_one_line_that_changes(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
-    out = Terminal()
-    run.follow(subprocess.Popen(["true"]), io.StringIO(FINISHED), Progress(time.monotonic()), out)
-    shown = out.getvalue()
-    assert shown.count("\n") == 1
-    assert shown.endswith("\n")
-    updates = shown.strip("\n").split("\r")[1:]
-    assert [update.split("  ")[0].strip() for update in updates] == ["100%"]
-    assert all(len(update) == 59 for update in updates)
-
-
 def test_elsewhere_lines_are_rare_but_the_last_one_comes():
     out = io.StringIO()
     run.follow(subprocess.Popen(["true"]), io.StringIO(FINISHED), Progress(time.monotonic()), out)

@@ -99,7 +99,7 @@ def test_axis_holds_every_value_and_has_round_ticks() -> None:
     places = [float(at(value)) for value in (0.02, 0.0, -0.05, -0.31)]
     assert places == sorted(places)
     assert 0 < places[0] < places[-1] < 100
-    assert [tick["text"] for tick in ticks] == ["+10", "0", "−10", "−20", "−30", "−40"][::-1]
+    assert [tick["text"] for tick in ticks] == ["−30", "−20", "−10", "0"]
 
 
 def test_equal_scores_are_those_whose_interval_reaches_the_best() -> None:

@@ -41,7 +41,7 @@
   };
   const painted = (node, colour) => {
     node.style.backgroundColor = `rgb(${colour.join(" ")})`;
-    node.style.color = luminance(colour) > 0.19 ? "#16191c" : "#ffffff";
+    node.style.color = luminance(colour) > 0.18 ? "#000000" : "#ffffff";
   };
   // From the least to the largest value, or out from the middle. Of many values, the twentieth part farthest out does not
   // flatten the others where it lies twice as far: the legend says so.
