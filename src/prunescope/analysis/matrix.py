@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
-from prunescope.analysis.audit import Page, audit, check_free, paired_sides
+from prunescope.analysis.audit import Page, Said, audit
 from prunescope.analysis.audit_tables import MatrixRow, SliceRow
 from prunescope.analysis.csv_text import null
+from prunescope.analysis.known import Shown
+from prunescope.analysis.outputs import check_free
 from prunescope.analysis.paired import FEWEST, crossed, majority, mcnemar, of_outcomes
+from prunescope.analysis.pairs import paired_sides
 from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, slices_of
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.ttests import holm
@@ -42,7 +46,8 @@ class Cell:
     metrics: Mapping[str, tuple[np.ndarray, np.ndarray]]
     leading: str | None
     said: dict[str, Any]
-    prompts: Callable[[Sequence[int]], Sequence[str]] | None = None
+    prompts: Shown | None = None
+    answers: Said | None = None
     groups: Mapping[str, np.ndarray] | None = None
     files: tuple[Sequence[Path], Sequence[Path]] = ((), ())
     loglikelihoods: tuple[np.ndarray, np.ndarray] | None = None
@@ -126,7 +131,7 @@ def _alone(dense: Files, other: Files, first: Collection[str], second: Collectio
 
 
 def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
-    said: dict[str, Any] = {"harness": task.evaluation.harness, "task_name": task.task}
+    said: dict[str, Any] = {"harness": task.evaluations[0].harness, "task_name": task.task}
     if found := [*warnings, *task.warnings]:
         said["more_warnings"] = found
     return Cell(
@@ -138,8 +143,9 @@ def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
         leading=task.leading,
         said=said,
         prompts=task.prompts,
+        answers=task.answers,
         loglikelihoods=task.loglikelihoods,
-        benchmarks=task.evaluation.benchmarks,
+        benchmarks=task.evaluations[0].benchmarks,
         groups={
             name: values
             for name, values in task.groups.items()
@@ -328,11 +334,12 @@ def suite(
             for name in groups:
                 if name not in known:
                     without.setdefault(name, {})[cell.task] = None
+            cell.said["model"] = cell.model
             summary = audit_cell(
                 cell,
                 folder / place,
                 confidence=confidence,
-                page=page,
+                page=partial(page, suite="../../report.html"),
                 replace=True,
                 groups=known,
                 metadata=metadata,
@@ -408,6 +415,7 @@ def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **option
             out,
             sides={"dense": cell.dense, "pruned": cell.pruned},
             shown=cell.prompts,
+            answers=cell.answers,
             said=cell.said,
             confidence=confidence,
             page=page,

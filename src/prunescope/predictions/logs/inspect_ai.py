@@ -96,7 +96,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
             answer.prediction = NO_CHOICE if picked is None else picked
         found.add(answer)
     found.settings |= _settings(about, header.get("plan") or {})
-    found.prompt_at = partial(_prompts, path)
+    found.shown_at = partial(_shown, path)
     return [found]
 
 
@@ -173,8 +173,7 @@ def _answer(
                 scores[f"{name}/{key}" if key else name] = as_number
         if score.get("answer") is not None:
             said[name] = str(score["answer"])
-    output = sample.get("output") or {}
-    completion = str(output.get("completion") or "")
+    completion = _completion(sample)
     target = sample.get("target")
     targets = [str(one) for one in (target if isinstance(target, list) else [target])]
     choices = sample.get("choices")
@@ -249,14 +248,26 @@ def _settings(about: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, st
     }
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _completion(sample: Mapping[str, Any]) -> str:
+    """All that the model said in the end; older logs have it among the choices alone."""
+    output = sample.get("output") or {}
+    said = output.get("completion")
+    if said is None and output.get("choices"):
+        said = _words((output["choices"][0].get("message") or {}).get("content"))
+    held = sample.get("attachments") or {}
+    return _ATTACHMENT.sub(lambda found: str(held.get(found[1], found[0])), str(said or ""))
+
+
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
+
+    def of(sample: Mapping[str, Any]) -> tuple[str, str]:
+        return _prompt(sample), _completion(sample)
+
     if wanted and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as held:
             samples = _sample_names(held)
-            found = {place: _prompt(json.loads(_member(held, samples[place]))) for place in wanted}
+            found = {place: of(json.loads(_member(held, samples[place]))) for place in wanted}
     elif wanted:
-        found = {
-            place: _prompt(one) for _, place, one in _samples(path) if one is not None and place in wanted
-        }
-    return [found.get(place, "") for place in places]
+        found = {place: of(one) for _, place, one in _samples(path) if one is not None and place in wanted}
+    return [found.get(place, ("", "")) for place in places]

@@ -20,6 +20,7 @@ from prunescope.predictions.logs.evaluation import (
     Answer,
     Evaluation,
     groups_of,
+    in_turn,
     number,
     unreadable,
     with_choices,
@@ -76,7 +77,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     found.settings |= _settings(path, task, match["time"] if match else None)
     found.model = found.settings.pop("model", None)
     found.benchmarks = tuple(json.loads(found.settings.pop("benchmarks", "[]")))
-    found.prompt_at = partial(_prompts, path)
+    found.shown_at = partial(_shown, path)
     return [found]
 
 
@@ -317,12 +318,28 @@ def _benchmarks(task: str, groups: Any) -> list[str]:
     return list(found)
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _whole(record: Mapping[str, Any]) -> str:
+    """All that the model said, before filters; nothing of log-likelihoods."""
+    said = record.get("resps")
+    if said is None or _loglikelihoods(_flat(said)) is not None or _scalar(said) is not None:
+        return ""
+    texts: list[str] = []
+    stack = [said]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, list | tuple):
+            stack += reversed(one)
+        elif one is not None:
+            texts.append(str(one))
+    return in_turn(texts)
+
+
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
     for place, record in json_objects(path) if wanted else ():
         if place in wanted:
             contexts, choices, _ = _arguments(record.get("arguments"))
-            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices)
+            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices), _whole(record)
             if len(found) == len(wanted):
                 break
-    return [found.get(place, "") for place in places]
+    return [found.get(place, ("", "")) for place in places]
