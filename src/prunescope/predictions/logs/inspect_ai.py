@@ -62,22 +62,30 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         UserError: the file is cut off, or has no samples.
     """
     header: Mapping[str, Any] = {}
-    rows = []
+    rows, unscored = [], []
     failed = 0
+    skipped: dict[str, None] = {}
     for head, number_, sample in _samples(path):
         header = head
         if sample is None:
             continue
-        if sample.get("error") or not _scores(sample):
+        if sample.get("error"):
             failed += 1
-            continue
-        rows.append(_answer(sample, number_, groups))
+        else:
+            kept = rows if _scores(sample) else unscored
+            kept.append(_answer(sample, number_, groups, skipped))
+    if rows:
+        failed += len(unscored)
+    else:
+        # No scorer ran: an answer is right where it is the target.
+        rows = unscored
     about = header.get("eval") or {}
     found = Evaluation(
         str(about.get("task", path.stem)).rpartition("/")[2], HARNESS, path, about.get("model")
     )
     if not rows:
-        raise unreadable(path, f"has no scored sample (status {header.get('status')!r})")
+        raise unreadable(path, f"has no finished sample (status {header.get('status')!r})")
+    found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
     if failed or header.get("status") != "success":
         found.notes.append(
             f"status {header.get('status')!r}: {failed} of {len(rows) + failed} samples have no score and are left out"
@@ -158,9 +166,12 @@ def _scores(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(
-    sample: Mapping[str, Any], place: int, groups: Sequence[str]
+    sample: Mapping[str, Any], place: int, groups: Sequence[str], skipped: dict[str, None]
 ) -> tuple[Answer, int | None, int | None]:
-    """The sample as an answer in words; the right choice and the one picked where it has choices."""
+    """The sample as an answer in words; the right choice and the one picked where it has choices.
+
+    Names of scores that are no numbers go to ``skipped``.
+    """
     scores: dict[str, float] = {}
     said: dict[str, str] = {}
     for name, score in _scores(sample).items():
@@ -169,8 +180,11 @@ def _answer(
         for key, one in values.items():
             as_number = _LETTERS.get(one) if isinstance(one, str) else None
             as_number = number(one) if as_number is None else as_number
+            full = f"{name}/{key}" if key else name
             if as_number is not None:
-                scores[f"{name}/{key}" if key else name] = as_number
+                scores[full] = as_number
+            elif one is not None:
+                skipped[full] = None
         if score.get("answer") is not None:
             said[name] = str(score["answer"])
     completion = _completion(sample)
@@ -191,7 +205,7 @@ def _answer(
         scores=scores,
         at=place,
         epoch=int(sample.get("epoch") or 1) - 1,
-        content=[sample.get("input"), choices, target],
+        content=[_content(sample.get("input")), choices, target],
         prompt=_prompt(sample),
         choices=options,
         groups=groups_of(groups, sample.get("metadata") or {}, sample),
@@ -223,6 +237,13 @@ def _prompt(sample: Mapping[str, Any]) -> str:
     text = "\n".join(told)
     # Long texts lie apart in a log, and a reference stands where they belong.
     return _ATTACHMENT.sub(lambda found: str(held.get(found[1], found[0])), text) if held else text
+
+
+def _content(given: Any) -> Any:
+    """What tells a sample's input from others: of messages, not the ids, which every run draws anew."""
+    if not isinstance(given, list):
+        return given
+    return [[one.get("role"), one.get("content")] if isinstance(one, Mapping) else one for one in given]
 
 
 def _words(content: Any) -> str:
