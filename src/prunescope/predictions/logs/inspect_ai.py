@@ -62,7 +62,8 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         UserError: the file is cut off, or has no samples.
     """
     header: Mapping[str, Any] = {}
-    rows, unscored = [], []
+    rows: list[tuple[Answer, int | None, int | None]] = []
+    unscored: list[tuple[Answer, int | None, int | None]] = []
     failed = 0
     skipped: dict[str, None] = {}
     for head, number_, sample in _samples(path):
