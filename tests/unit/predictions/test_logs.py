@@ -985,7 +985,7 @@ def test_the_whole_text_stands_beside_the_answer_taken_from_it(tmp_path: Path) -
     assert page.count("[1] Let me &lt;b&gt;think&lt;/b&gt;: 3\n[2] Once more") == 1
     assert "<b>think" not in page
     # Said once: the pruned model's whole text is its answer.
-    assert page.count(">all it said<") == summary_of(tmp_path / "out")["n_pies"]
+    assert page.count(">all it said:<") == summary_of(tmp_path / "out")["n_pies"]
 
 
 def test_a_suite_leads_to_examples_and_back(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _FIELDS = frozenset(
     (
         *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
         *("doc_hash", "prompt_hash", "target_hash", "repeats"),
+        "bypass",  # what stands for a metric where none was asked for (--predict_only)
     )
 )
 
