@@ -68,7 +68,7 @@ VERSION = {
     "tables": 15,
     "figures": 15,
     "paper": 12,
-    "report": 14,
+    "report": 15,
     "tune": 1,
 }
 
