@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 _HEAD = """# Tables
 
 Generated from the declarations in `src/prunescope/analysis/tables/registry.py`, `src/prunescope/papers/tables.py`,
-`src/prunescope/analysis/audit_tables.py` and `src/prunescope/analysis/compared.py`; after a change there, run
+`src/prunescope/analysis/audit_tables.py` and `src/prunescope/analysis/study_comparison.py`; after a change there, run
 `python workflow/report/declared_tables.py`.
 
 Scores and shares are fractions. Means and standard deviations (n - 1) are over seeds; intervals are Student's t

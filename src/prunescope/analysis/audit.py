@@ -1,58 +1,50 @@
 """An audit: who pays, from predictions alone, for any pair of models.
 
-It knows nothing of how the models were made. Everything is computed first and written then, into
-a folder that appears as a whole.
+It knows nothing of how the models were made. Everything is computed first and written then, into a folder that appears
+as a whole.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from prunescope.analysis import conditions, readability, slices
-from prunescope.analysis.alpha.corrected import Corrected
-from prunescope.analysis.alpha.distortion import Distortion, distortion
+from prunescope.analysis import conditions, readability
 from prunescope.analysis.audit_tables import MatrixRow
-from prunescope.analysis.certainty import certainty, summary_of, sureness
-from prunescope.analysis.class_scores import class_scores
-from prunescope.analysis.csv_text import null
+from prunescope.analysis.certainty import certainty, summary_of
+from prunescope.analysis.compared import compared
 from prunescope.analysis.data_map import by_epoch
-from prunescope.analysis.el2n import bin_of
-from prunescope.analysis.el2n_file import About, read_scores, scores_of
-from prunescope.analysis.groups import are_groups, group_rows, group_summary
-from prunescope.analysis.outputs import FILES, Results, is_audit, suite_folders, write
-from prunescope.analysis.paired import Changes, clusters_of, harm_tests, majority
-from prunescope.analysis.pies.agreement import flips_by_direction
-from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
+from prunescope.analysis.el2n_file import About, Scores, read_scores, scores_of
+from prunescope.analysis.groups import group_rows, group_summary
+from prunescope.analysis.known import Files, Questions, Shown, paying
+from prunescope.analysis.outputs import Results, check_free, write
+from prunescope.analysis.pairs import paired_sides
 from prunescope.analysis.pies.seed_findings import seed_findings
 from prunescope.analysis.pies.spearman import has_logits
-from prunescope.analysis.pies.votes import Pies, default_tolerance, find_pies
-from prunescope.analysis.stats import Interval, mean, std
-from prunescope.errors import UserError, listed
+from prunescope.analysis.pies.votes import default_tolerance
+from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_json, write_text
-from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import UNSAID, Reading
-from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.store import Predictions, read_sides
-from prunescope.predictions.task_metrics import own_metrics, task_scores
-from prunescope.predictions.texts import Texts, count_tokens, read_texts
+from prunescope.predictions.texts import Texts, read_texts
 
-#: The texts of the examples in these rows.
-Shown = Callable[[Sequence[int]], Sequence[str]]
+#: What both models said to the examples in these rows, whole, before an answer was taken from it.
+Said = Callable[[Sequence[int]], Sequence[tuple[str, str]]]
 
-#: From a folder with all tables of an audit, and texts by example or row, the page about them as HTML.
-Page = Callable[[Path, Mapping[Any, str] | Shown | None], str]
 
-#: Questions of a log that are read for slices at most, and characters of them that are scored for readability.
-_MOST_QUESTIONS, _MOST_SCORED = 200_000, 3_000_000
+class Page(Protocol):
+    """Makes the page about an audit from the folder with its tables (``report.audit_page.render``)."""
 
-#: The column of the texts' lengths.
-_LENGTH = "length in tokens"
+    def __call__(
+        self,
+        directory: Path,
+        texts: Mapping[Any, str] | Shown | None = None,
+        answers: Said | None = None,
+        suite: str | None = None,
+    ) -> str: ...
 
 
 def audit(
@@ -77,6 +69,7 @@ def audit(
     reading: Reading = UNSAID,
     sides: Mapping[str, Predictions] | None = None,
     shown: Shown | None = None,
+    answers: Said | None = None,
     said: Mapping[str, Any] | None = None,
     metrics: Sequence[MatrixRow] = (),
     groups: Sequence[str] = (),
@@ -110,6 +103,7 @@ def audit(
         reading: what the user says of tables of their own.
         sides: ``dense`` and ``pruned`` as read already, instead of files.
         shown: the texts of examples for the page, from their rows; instead of ``texts``.
+        answers: what both models said, for the page.
         said: more for ``summary.json``; ``more_warnings`` join what the sides warn of.
         metrics: a row for each metric of a log.
         groups: columns by whose values examples are grouped, in the predictions, the texts or ``metadata``.
@@ -129,13 +123,7 @@ def audit(
         UserError: an input is missing, damaged, or does not fit the others; ``out`` holds
             something else; nothing is left to compare. No folder is left behind then.
     """
-    if not 0 < confidence < 1:
-        raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
-    if bins < 1:
-        raise UserError(f"--bins: {bins} is not a number of bins; try 20")
-    if margin is not None and not 0 < margin < 1:
-        raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
-    asked = [conditions.parse(text) for text in fail_on]
+    asked = _checked(confidence, bins, margin, fail_on)
     if not replace:
         check_free(out)
     table = _texts(texts, text_columns)
@@ -144,93 +132,40 @@ def audit(
     files = {"dense": dense, "pruned": pruned, **({"early": early} if early else {})}
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
     pair = paired_sides(read["dense"], read["pruned"], seeds)
-    if tolerance is None and pair.dense.task == "regression":
-        # Labels that do not vary say nothing of what is close; what the dense models answer does.
-        of_labels = default_tolerance(pair.dense.label) if pair.dense.labelled else 0.0
-        tolerance = of_labels or default_tolerance(pair.dense.prediction.ravel())
-
-    def columns(names: Sequence[str], option: str) -> dict[str, np.ndarray]:
-        held = group_columns or {}
-        tables = (*dense, *pruned) if group_columns is None else ()
-        more = [Path(path) for path in (*tables, texts, metadata, group_table) if path is not None]
-        missing = [name for name in names if name not in held]
-        read_now = read_groups(missing, pair.dense, more, reading, option) if missing else {}
-        return {name: held[name] if name in held else read_now[name] for name in names}
-
-    together = None if clusters is None else _clusters(columns([clusters], "--clusters")[clusters], clusters)
-    results = _analyse(pair, confidence, tolerance or 0.0, similarity, together)
+    side = pair.dense
+    if tolerance is None:
+        tolerance = _tolerance(side)
+    columns = Files(side, dense, pruned, texts, text_columns, metadata, group_table, reading, group_columns)
+    together = None if clusters is None else columns.clusters(clusters)
+    results = compared(pair, confidence, tolerance, similarity, together)
     if seed_statistics:
-        if pair.dense.labelled and dense and pruned:
-            results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence, together)
-        results.seeds = seed_findings(pair.dense, pair.pruned, dense, pruned)
-    scores = None
-    if early and not pair.dense.labelled:
-        raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
-    if early:
-        # What the dense models say in the end is one epoch more, of those that are there at the first.
-        final = (
-            [dense] if has_logits(list(dense)) and _as_early(pair.dense, read["early"].chosen(seeds)) else []
-        )
-        scores = scores_of(early, read["early"], seeds, [*epochs[1:], *final])
-    elif el2n_scores is not None:
-        scores = read_scores(el2n_scores, pair.dense)
-    if scores is not None:
-        results.el2n, results.bins, results.map = scores.el2n, bins, scores.map
+        if side.labelled and dense and pruned:
+            results.certainty = certainty(dense, side, pruned, pair.pruned, confidence, together)
+        results.seeds = seed_findings(side, pair.pruned, dense, pruned)
+    influence = _influence(dense, side, epochs, read, seeds, el2n_scores)
+    if influence is not None:
+        results.el2n, results.bins, results.map = influence.el2n, bins, influence.map
     if table is not None and texts is not None:
-        table = table.of(pair.dense.keys, texts)
-    measured = None
-    if readability_scores is not None:
-        measured = readability.read_scores(readability_scores, pair.dense.examples)
-    elif table is not None:
-        measured = readability.with_counts(
-            readability.score_texts(table.texts, processes=processes, language=language or table.language),
-            table,
+        table = table.of(side.keys, texts)
+    asked_of = shown if find_slices else None
+    questions = Questions.of(side, table, asked_of, readability_scores, language, processes)
+    if questions.measured is not None:
+        results.readability = readability.compare(
+            questions.measured, results.pies.is_pie, confidence, together
         )
-    questions = table.texts if table is not None else None
-    if shown is not None and find_slices and len(pair.dense.examples) <= _MOST_QUESTIONS:
-        questions = slices.questions_of(shown(range(len(pair.dense.examples))))
-        if measured is None and sum(map(len, questions)) <= _MOST_SCORED:
-            measured = readability.score_texts(questions, processes=processes, language=language)
-    if measured is not None:
-        results.readability = readability.compare(measured, results.pies.is_pie, confidence, together)
-    known: dict[str, Predictions | About] = {"dense": read["dense"], "pruned": read["pruned"]}
-    if scores is not None:
-        known["early"] = scores.about
-    summary = {
-        **results.summary,
-        **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
-        **summary_of(results.certainty),
-        **({"el2n_seeds": scores.about.seeds} if scores else {}),
-        "models": {name: side.described for name, side in known.items()},
-        "sources": {name: list(side.sources) for name, side in known.items()},
-        **_how_read(read, said or {}),
-        **{name: value for name, value in (said or {}).items() if name != "more_warnings"},
-    }
+    grouped = columns.groups(groups) if groups else {}
+    if groups:
+        results.groups = group_rows(side, pair.pruned, grouped, confidence, clusters=together)
+    if find_slices and side.labelled:
+        results.slices = paying(results, columns, grouped, questions, tolerance, together)
+    results.metrics = metrics
+    summary = _summary(results, read, influence, said or {})
     if together is not None:
         summary["clusters"] = {"column": clusters, "n": int(together.max()) + 1}
-    grouped: dict[str, np.ndarray] = {}
     if groups:
-        grouped = columns(groups, "--groups")
-        if group_table is not None:
-            grouped = {name: values for name, values in grouped.items() if are_groups(values)}
-        results.groups = group_rows(pair.dense, pair.pruned, grouped, confidence, clusters=together)
         summary["groups"] = group_summary(results.groups)
-    # The tests of slices count examples.
-    if find_slices and pair.dense.labelled and together is None:
-        known_of = dict(group_columns or {})
-        if dense and pruned:
-            known_of |= _same_columns(pair.dense, dense[0], pruned[0], reading)
-        if texts is not None:
-            known_of |= further_columns(pair.dense, texts, reading, text_columns)
-        if metadata is not None:
-            known_of |= further_columns(pair.dense, metadata, reading, ())
-        if groups:
-            known_of |= grouped
-        if (sure := sureness(dense, pair.dense)) is not None:
-            known_of["confidence of the dense model"] = sure
-        results.slices = _slices(results, known_of, measured, questions, tolerance or 0.0)
+    if results.slices is not None:
         summary["slices"] = results.slices.summary
-    results.metrics = metrics
     if metrics:
         wanted = ("metric", "n_examples", "dense", "pruned", "change", "ci_low", "ci_high", "p_corrected")
         summary["metrics"] = [{name: getattr(row, name) for name in wanted} for row in metrics]
@@ -246,51 +181,79 @@ def audit(
             by_example = (
                 None if table is None else dict(zip(table.examples.tolist(), table.texts, strict=True))
             )
-            write_text(folder / "report.html", page(folder, shown if by_example is None else by_example))
+            write_text(
+                folder / "report.html", page(folder, shown if by_example is None else by_example, answers)
+            )
     return summary
 
 
-def _same_columns(side: Predictions, dense: Path, pruned: Path, reading: Reading) -> dict[str, np.ndarray]:
-    """Further columns that the tables of both sides have alike: they are of the examples, not of the models."""
-    first, second = (further_columns(side, path, reading, ("seed", "logits")) for path in (dense, pruned))
+def _checked(
+    confidence: float, bins: int, margin: float | None, fail_on: Sequence[str]
+) -> list[conditions.Condition]:
+    """The conditions. Raises: UserError: a number is none that can be, or a condition is none."""
+    if not 0 < confidence < 1:
+        raise UserError(f"--confidence: {confidence:g} is not between 0 and 1; try 0.99")
+    if bins < 1:
+        raise UserError(f"--bins: {bins} is not a number of bins; try 20")
+    if margin is not None and not 0 < margin < 1:
+        raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
+    return [conditions.parse(text) for text in fail_on]
+
+
+def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
+    if path is None:
+        if columns:
+            raise UserError("--text-column: names a column of no file; give --texts FILE too")
+        return None
+    return read_texts(path, columns)
+
+
+def _tolerance(side: Predictions) -> float:
+    """How far two numbers may be apart and be the same; 0 where answers are no numbers."""
+    if side.task != "regression":
+        return 0.0
+    # Labels that do not vary say nothing of what is close; what the dense models answer does.
+    of_labels = default_tolerance(side.label) if side.labelled else 0.0
+    return of_labels or default_tolerance(side.prediction.ravel())
+
+
+def _influence(
+    dense: Sequence[Path],
+    side: Predictions,
+    epochs: Sequence[Sequence[Path]],
+    read: Mapping[str, Predictions],
+    seeds: Collection[int] | None,
+    stored: Path | None,
+) -> Scores | None:
+    """EL2N and data map: of the dense models' predictions of early epochs, or as they were stored."""
+    if not epochs:
+        return None if stored is None else read_scores(stored, side)
+    if not side.labelled:
+        raise UserError(f"--early: {read['dense'].sources[0]} has no labels, which EL2N needs; drop --early")
+    # What the dense models say in the end is one epoch more, of those that are there at the first.
+    first = read["early"].chosen(seeds)
+    same = np.array_equal(side.seeds, first.seeds) and np.array_equal(side.examples, first.examples)
+    final = [dense] if has_logits(list(dense)) and same else []
+    return scores_of(epochs[0], read["early"], seeds, [*epochs[1:], *final])
+
+
+def _summary(
+    results: Results, read: Mapping[str, Predictions], influence: Scores | None, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The numbers of the answers, what was compared, and how it was read."""
+    known: dict[str, Predictions | About] = {name: read[name] for name in ("dense", "pruned")}
+    if influence is not None:
+        known["early"] = influence.about
     return {
-        name: values
-        for name, values in first.items()
-        if name in second and np.array_equal(values, second[name])
+        **results.summary,
+        **(results.seeds.summary(results.pies.is_pie) if results.seeds else {}),
+        **summary_of(results.certainty),
+        **({"el2n_seeds": influence.about.seeds} if influence else {}),
+        "models": {name: side.described for name, side in known.items()},
+        "sources": {name: list(side.sources) for name, side in known.items()},
+        **_how_read(read, said),
+        **{name: value for name, value in said.items() if name != "more_warnings"},
     }
-
-
-def _as_early(dense: Predictions, early: Predictions) -> bool:
-    """Whether both have the same seeds and examples."""
-    return np.array_equal(dense.seeds, early.seeds) and np.array_equal(dense.examples, early.examples)
-
-
-def _slices(
-    results: Results,
-    columns: Mapping[str, np.ndarray],
-    measured: np.ndarray | None,
-    questions: Sequence[str] | None,
-    tolerance: float,
-) -> slices.Found:
-    """Slices that pay, by columns of the user's and by what the audit knows of the examples.
-
-    Args:
-        columns: (n,) by name. measured: (n, 8) readability. questions: the examples' texts.
-    """
-    dense, pruned = results.dense, results.pruned
-    known = {**columns, **slices.of_labels(dense)}
-    if results.el2n is not None:
-        known["EL2N bin"] = bin_of(results.el2n, results.bins)
-    if measured is not None:
-        names = [name.replace("_", " ") for name in readability.FORMULAS]
-        scored = zip((*names, _LENGTH), measured.T, strict=True)
-        # Formulas are for English; of other texts there are none.
-        known |= {name: values for name, values in scored if not np.isnan(values).all()}
-    elif questions is not None:
-        known[_LENGTH] = np.array([count_tokens(text) for text in questions])
-    votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
-    texts = None if questions is None else lambda rows: [questions[row] for row in rows]
-    return slices.find(votes[0], votes[1], known, texts)
 
 
 def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict[str, Any]:
@@ -313,292 +276,3 @@ def _how_read(sides: Mapping[str, Predictions], said: Mapping[str, Any]) -> dict
         },
         **({"warnings": list(warnings)} if warnings else {}),
     }
-
-
-class NothingToCompareError(UserError):
-    """Every seed is missing or diverged on one side at least."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Both sides with the same seeds; how many seeds were dropped for it, and which diverged."""
-
-    dense: Predictions
-    pruned: Predictions
-    n_dropped: int
-    diverged: Mapping[str, Sequence[int]]
-
-
-def paired_sides(dense: Predictions, pruned: Predictions, seeds: Collection[int] | None) -> Pair:
-    dense, pruned = dense.chosen(seeds), pruned.chosen(seeds)
-    common = np.intersect1d(dense.seeds, pruned.seeds)
-    diverged = set(dense.diverged) | set(pruned.diverged)
-    common = common[~np.isin(common, sorted(diverged))]
-    named = set(dense.seeds.tolist()) | set(pruned.seeds.tolist()) | diverged
-    if not len(common):
-        lines = [
-            f"{name} {listed(side.seeds.tolist()) or 'none'}"
-            + (f" (diverged: {listed(side.diverged)})" if side.diverged else "")
-            for name, side in (("dense", dense), ("pruned", pruned))
-        ]
-        raise NothingToCompareError(
-            f"{pruned.sources[0]}: no seed has usable predictions on both sides ({'; '.join(lines)}); "
-            "models pair by seed"
-        )
-    return Pair(
-        dense.only(common),
-        pruned.only(common),
-        len(named) - len(common),
-        {"dense": list(dense.diverged), "pruned": list(pruned.diverged)},
-    )
-
-
-def _clusters(values: np.ndarray, name: str) -> np.ndarray:
-    """(n,) numbers of clusters.
-
-    Raises:
-        UserError: an example has none, or all have the same.
-    """
-    if any(value is None or value == "" for value in values):
-        raise UserError(
-            f"--clusters: column {name!r} has no value for some examples; fill it or drop the option"
-        )
-    found = clusters_of(values.astype(str))
-    if not found.any():
-        raise UserError(
-            f"--clusters: column {name!r} has one value, {values[0]!r}: one cluster says nothing of others; drop the "
-            "option"
-        )
-    return found
-
-
-def _analyse(
-    pair: Pair, confidence: float, tolerance: float, similarity: float | None, clusters: np.ndarray | None
-) -> Results:
-    dense, pruned = pair.dense, pair.pruned
-    pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
-    if not dense.labelled:
-        return _unlabelled(pair, pies, tolerance, similarity)
-    right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
-    flipped = flips(right_dense, right_pruned)
-    score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
-    dense_on_pies = scores(dense, right_dense, pies.is_pie)
-    pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
-    changes = Changes(dense, pruned, (right_dense, right_pruned), confidence, clusters=clusters)
-    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
-    scored, scored_on_pies = _scored(score_dense, score_pruned), _scored(dense_on_pies, pruned_on_pies)
-    single = dense.task == "single-label"
-    recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
-    summary: dict[str, Any] = {
-        **_counts(pair, pies),
-        "n_scored": int(np.count_nonzero(scored)),
-        "dense_score": _mean(score_dense[scored]),
-        "pruned_score": _mean(score_pruned[scored]),
-        "dense_score_std": _std(score_dense[scored]),
-        "pruned_score_std": _std(score_pruned[scored]),
-        "n_scored_on_pies": int(np.count_nonzero(scored_on_pies)),
-        "dense_score_on_pies": _mean(dense_on_pies[scored_on_pies]),
-        "pruned_score_on_pies": _mean(pruned_on_pies[scored_on_pies]),
-        "change": changes.of_score(score_dense, score_pruned),
-        "change_on_pies": changes.of_score(dense_on_pies, pruned_on_pies, pies.is_pie),
-        "n_flips_mean": float(np.mean(flipped)),
-        "flips": vars(flips_by_direction(right_dense, right_pruned)),
-        "mcnemar": _mcnemar(pair, pies, tolerance, clusters),
-    }
-    metrics, parts = own_metrics(dense)
-    before, after = (task_scores(side, metrics, parts) for side in (dense, pruned))
-    if before:
-        on_pies = [task_scores(side, metrics, parts, pies.is_pie) for side in (dense, pruned)]
-        summary["task_metrics"] = {}
-        for name in before:
-            kept, on = _scored(before[name], after[name]), _scored(on_pies[0][name], on_pies[1][name])
-            summary["task_metrics"][name] = {
-                "dense": _mean(before[name][kept]),
-                "pruned": _mean(after[name][kept]),
-                "dense_std": _std(before[name][kept]),
-                "pruned_std": _std(after[name][kept]),
-                "n_scored": int(np.count_nonzero(kept)),
-                "dense_on_pies": _mean(on_pies[0][name][on]),
-                "pruned_on_pies": _mean(on_pies[1][name][on]),
-                "n_scored_on_pies": int(np.count_nonzero(on)),
-                "change": changes.of_metric(name, parts, before[name], after[name]),
-                "change_on_pies": changes.of_metric(
-                    name, parts, on_pies[0][name], on_pies[1][name], pies.is_pie
-                ),
-            }
-    summary |= _particulars(dense, pies, tolerance, similarity)
-    summary["constant"] = {name: _constant(side) for name, side in (("dense", dense), ("pruned", pruned))}
-    classes = class_counts(dense, pies)
-    if recall is not None:
-        summary |= _alpha(recall, confidence, clusters is None)
-        classes = with_tests(classes, dense, pies, recall, clusters)
-        summary["most_harmed"] = most_harmed(classes)
-    return Results(
-        summary=summary,
-        dense=dense,
-        pruned=pruned,
-        pies=pies,
-        scores=(score_dense, score_pruned, flipped),
-        classes=classes,
-        distortion=recall,
-        class_scores=class_scores(dense, pruned, right_dense, right_pruned) if single else None,
-        task_metrics={name: (before[name], after[name]) for name in before},
-    )
-
-
-def _scored(dense: np.ndarray, pruned: np.ndarray) -> np.ndarray:
-    """(S,) bool: pairs of which both models have a score."""
-    return np.asarray(np.isfinite(pruned - dense))
-
-
-def _constant(side: Predictions) -> list[int]:
-    """Seeds of the models that give one answer to all examples; tokens are not looked at."""
-    if side.task == "tokens" or len(side.examples) < 2:
-        return []
-    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
-
-
-def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:
-    """What an audit has of every task, with or without labels."""
-    n, n_pies = len(pair.dense.examples), int(pies.is_pie.sum())
-    return {
-        "task": pair.dense.task,
-        "metric": pair.dense.metric or score_name(pair.dense.task),
-        "n_examples": n,
-        "n_seeds": len(pair.dense.seeds),
-        "n_seeds_dropped": pair.n_dropped,
-        "seeds": pair.dense.seeds.tolist(),
-        "diverged": pair.diverged,
-        "n_classes": len(pair.dense.classes),
-        "n_pies": n_pies,
-        "pie_share": n_pies / n,
-    }
-
-
-def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | None) -> Results:
-    """Without labels a flip is a prediction that changes; there are no scores."""
-    dense, pruned = pair.dense, pair.pruned
-    changed = [
-        int(
-            find_pies(
-                dense.only(seed), pruned.only(seed), tolerance=tolerance, similarity=similarity
-            ).is_pie.sum()
-        )
-        for seed in dense.seeds[:, None]
-    ]
-    scores_ = ("dense_score", "pruned_score", "dense_score_on_pies", "pruned_score_on_pies", "change")
-    none = np.full(len(dense.seeds), np.nan)
-    return Results(
-        summary={
-            **_counts(pair, pies),
-            "labelled": False,
-            **dict.fromkeys(scores_),
-            "n_flips_mean": float(np.mean(changed)),
-            **_particulars(dense, pies, tolerance, similarity),
-        },
-        dense=dense,
-        pruned=pruned,
-        pies=pies,
-        scores=(none, none, np.array(changed)),
-        classes=[],
-        distortion=None,
-    )
-
-
-def _mcnemar(pair: Pair, pies: Pies, tolerance: float, clusters: np.ndarray | None) -> dict[str, Any]:
-    """Of one model a side, or of the majority votes of several; by cluster where examples are drawn in clusters."""
-    if pair.dense.right is not None and pair.pruned.right is not None:
-        dense, pruned = (majority(right) for right in (pair.dense.right, pair.pruned.right))
-    else:
-        dense, pruned = (
-            correct(dataclasses.replace(pair.dense, prediction=vote.vote[None]), tolerance)[0]
-            for vote in (pies.dense, pies.pruned)
-        )
-    everything = np.zeros(len(dense), dtype=np.int64)
-    (to_wrong,), (to_right,), (p_value,) = harm_tests(
-        dense & ~pruned, ~dense & pruned, everything, 1, clusters
-    )
-    return {"to_wrong": int(to_wrong), "to_right": int(to_right), "p_value": p_value}
-
-
-def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
-    """What only some tasks have."""
-    if side.task == "multi-label":
-        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
-    if side.task == "regression":
-        return {"tolerance": tolerance}
-    if side.task == "tokens" and pies.differing is not None:
-        return {"n_tokens": sum(map(len, side.prediction[0])), "n_token_pies": int(pies.differing.sum())}
-    if side.task in ("span", "text"):
-        return {"similarity": similarity}
-    return {}
-
-
-def _alpha(recall: Distortion, confidence: float, independent: bool) -> dict[str, Any]:
-    """``independent``: examples are drawn one by one, which the interval of the corrected alpha rests on."""
-    interval = recall.interval(confidence)
-    left_out = int(np.isnan(recall.alpha).sum())
-    null, pairs = recall.null()
-    corrected = recall.corrected(confidence)
-    if not independent:
-        corrected = Corrected(corrected.mean, None, None)
-    return {
-        "alpha": {
-            **_entry(interval, confidence),
-            "n_seeds": len(recall.alpha) - left_out,
-            "n_left_out": left_out,
-        },
-        "alpha_null": {"mean": null, "n": pairs},
-        "alpha_corrected": _entry(corrected, confidence),
-    }
-
-
-def _entry(found: Interval | Corrected, confidence: float) -> dict[str, Any]:
-    ends = {"mean": found.mean, "ci_low": found.low, "ci_high": found.high}
-    return {**ends, "confidence": confidence, "verdict": found.verdict}
-
-
-def _mean(values: np.ndarray) -> float | None:
-    """Mean over models; null of none, and where one of them has no score."""
-    center = mean(values)
-    return None if center is None else null(center)
-
-
-def _std(values: np.ndarray) -> float | None:
-    spread = std(values)
-    return None if spread is None else null(spread)
-
-
-def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:
-    if path is None:
-        if columns:
-            raise UserError("--text-column: names a column of no file; give --texts FILE too")
-        return None
-    return read_texts(path, columns)
-
-
-def check_free(out: Path) -> None:
-    """Raises: UserError: ``out`` holds something other than an audit or a suite of audits."""
-    try:
-        if not out.is_dir():
-            if out.exists():
-                raise UserError(f"{out}: is a file; choose another --out folder")
-            return
-        held = sorted(path.name for path in out.iterdir())
-    except OSError as error:
-        raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
-    folders = suite_folders(out)
-    foreign = [
-        name for name in held if name not in (*FILES, *(folders or ())) and not name.startswith(_HOUSEKEEPING)
-    ]
-    # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
-    # ours is not the summary: workflow tools remove their outputs before they run a job again.
-    if foreign or (held and folders is None and not is_audit(out)):
-        raise UserError(
-            f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
-            "choose another --out folder or empty it"
-        )
-
-
-#: What workflow tools and file managers leave in a folder.
-_HOUSEKEEPING = (".snakemake", ".DS_Store", ".nfs")

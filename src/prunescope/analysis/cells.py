@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis import el2n_file
-from prunescope.analysis.audit import NothingToCompareError, audit
+from prunescope.analysis.audit import audit
 from prunescope.analysis.audit_tables import Score
+from prunescope.analysis.pairs import NothingToCompareError
 from prunescope.analysis.pies.spearman import has_logits
 from prunescope.analysis.tables.declared import write_table
 from prunescope.config.compression import Compression

@@ -36,6 +36,7 @@ from prunescope.analysis.pies.seed_findings import SeedFindings
 from prunescope.analysis.pies.votes import Pies
 from prunescope.analysis.slices import Found
 from prunescope.analysis.tables.declared import header, write_table
+from prunescope.errors import UserError, listed
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Array
 from prunescope.predictions.store import Predictions, column_of
@@ -63,6 +64,10 @@ FILES = (
     "slices.csv",
     "report.html",
 )
+
+
+#: What workflow tools and file managers leave in a folder.
+_HOUSEKEEPING = (".snakemake", ".DS_Store", ".nfs")
 
 
 @dataclass
@@ -112,6 +117,29 @@ def suite_folders(folder: Path) -> list[str] | None:
         return list(map(str, value["folders"])) if value.get("suite") else None
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return None
+
+
+def check_free(out: Path) -> None:
+    """Raises: UserError: ``out`` holds something other than an audit or a suite of audits."""
+    try:
+        if not out.is_dir():
+            if out.exists():
+                raise UserError(f"{out}: is a file; choose another --out folder")
+            return
+        held = sorted(path.name for path in out.iterdir())
+    except OSError as error:
+        raise UserError(f"{out}: cannot be used ({error.strerror}); choose another --out folder") from None
+    folders = suite_folders(out)
+    foreign = [
+        name for name in held if name not in (*FILES, *(folders or ())) and not name.startswith(_HOUSEKEEPING)
+    ]
+    # The folder is replaced as a whole, so nothing of the user's may stand in it. What marks it as
+    # ours is not the summary: workflow tools remove their outputs before they run a job again.
+    if foreign or (held and folders is None and not is_audit(out)):
+        raise UserError(
+            f"{out}: holds something other than an audit ({listed(foreign or held, 3)}); "
+            "choose another --out folder or empty it"
+        )
 
 
 def write(folder: Path, results: Results) -> None:

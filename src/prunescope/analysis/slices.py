@@ -3,7 +3,8 @@
 Harm: the share of examples that become wrong less the share that become right. Slices are searched on one half of the
 examples (after Sagadeeva and Boehm, SliceLine, SIGMOD 2021: all single conditions and pairs, then triples of the best
 pairs) and tested on the other half, which had no part in choosing them. So the tests need correction for those that
-are tested alone, not for all that were searched.
+are tested alone, not for all that were searched. Where examples are drawn in clusters, a cluster lies in one half as a
+whole, and the tests count clusters.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 
 from prunescope.analysis.audit_tables import SliceRow
 from prunescope.analysis.conditions import LEVEL
+from prunescope.analysis.paired import clusters_of, difference_by_cluster
 from prunescope.analysis.ttests import holm
 from prunescope.predictions.arrays import Predictions
 from prunescope.predictions.logs.evaluation import without_choices
@@ -30,6 +32,9 @@ _MOST_TESTED = 20
 
 #: Examples of a slice in either half: at least so many, and this share of the half; and at most that share.
 _FEWEST, _SMALLEST, _LARGEST = 20, 0.005, 0.8
+
+#: Clusters at least, also as many as unequal ones are worth.
+_FEWEST_CLUSTERS = 10
 
 #: Examples that are searched at most; more find the same slices.
 _MOST_SEARCHED = 100_000
@@ -123,7 +128,11 @@ class _Condition:
 
 
 def find(
-    before: np.ndarray, after: np.ndarray, columns: Mapping[str, np.ndarray], texts: TextsOf | None = None
+    before: np.ndarray,
+    after: np.ndarray,
+    columns: Mapping[str, np.ndarray],
+    texts: TextsOf | None = None,
+    clusters: np.ndarray | None = None,
 ) -> Found:
     """The slices whose examples pay.
 
@@ -131,12 +140,11 @@ def find(
         before, after: (n,) bool, whether the dense and the pruned models are right.
         columns: by name as it reads in ``name “value”`` and ``name of 3 or more``: (n,) numbers, or texts and None.
         texts: gives the examples' texts, for words and phrases.
+        clusters: (n,) numbers from 0 of what examples are drawn together, if any.
     """
     n = len(before)
     change = before.astype(np.int8) - after.astype(np.int8)
-    order = np.random.default_rng(stream(0, "resample", "slices", n)).permutation(n)
-    searched = np.sort(order[: min(n // 2, _MOST_SEARCHED)])
-    confirming = np.sort(order[n // 2 :])
+    searched, confirming = _halves(n, clusters)
     if len(searched) < 2 * _FEWEST or not (change[searched] > 0).any():
         return Found(n_confirming=len(confirming))
     conditions = [
@@ -153,7 +161,15 @@ def find(
         _refined([conditions[part] for part in parts], searched, change[searched])
         for parts in _searched(conditions, searched, change[searched])
     ]
+    if clusters is not None:
+        # As many as look telling among so many examples need not be so among their clusters.
+        chosen = [
+            parts
+            for parts in chosen
+            if _by_cluster(_all_of(parts, searched), change[searched], clusters[searched])[0] >= _LEAST
+        ]
     own = change[confirming]
+    drawn = None if clusters is None else clusters[confirming]
     every = _counts(np.ones(len(own), dtype=bool), own)
     known: dict[str, np.ndarray] = {}
     tested: list[tuple[Sequence[_Condition], np.ndarray]] = []
@@ -167,15 +183,14 @@ def find(
         # A slice pays beyond the rest, and also without what it shares with those before it.
         left = _counts(inside & free, own)
         if left[0] >= _FEWEST:
-            counts = _counts(inside, own)
-            tested.append((parts, counts))
-            p_values.append(max(float(p_value(counts, every)), float(p_value(left, _counts(free, own)))))
+            tested.append((parts, _counts(inside, own)))
+            p_values.append(max(_p_of(inside, own, drawn), _p_of(inside, own, drawn, free)))
             free &= ~inside
     rows = []
     for (slice_, counts), p, corrected in zip(tested, p_values, holm(p_values), strict=True):
         if corrected is None or corrected >= LEVEL or counts[1] <= counts[2]:
             continue
-        members = np.logical_and.reduce([part.of(np.arange(n)) for part in slice_])
+        members = _all_of(slice_, np.arange(n))
         size, wrong, right = counts.tolist()
         rows.append(
             SliceRow(
@@ -192,6 +207,56 @@ def find(
         )
     rows.sort(key=lambda row: (row.p_value, row.slice))
     return Found(rows, len(conditions), len(tested), len(confirming))
+
+
+def _halves(n: int, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that are searched, and those that confirm; of clusters, whole ones."""
+    rng = np.random.default_rng(stream(0, "resample", "slices", n))
+    if clusters is None:
+        order, half = rng.permutation(n), n // 2
+    else:
+        turn = rng.permutation(int(clusters.max()) + 1)[clusters]
+        order = np.argsort(turn, kind="stable")
+        half = int(np.searchsorted(turn[order], turn[order[n // 2]]))
+    return np.sort(order[: min(half, _MOST_SEARCHED)]), np.sort(order[half:])
+
+
+def _all_of(parts: Sequence[_Condition], rows: np.ndarray) -> np.ndarray:
+    """Which of these rows meet all conditions."""
+    return np.asarray(np.logical_and.reduce([part.of(rows) for part in parts]))
+
+
+def _p_of(
+    inside: np.ndarray, change: np.ndarray, clusters: np.ndarray | None, among: np.ndarray | None = None
+) -> float:
+    """One-sided p-value that the examples inside are harmed no more than the others, of those ``among`` holds."""
+    from scipy.special import stdtr
+
+    if among is not None:
+        inside, change = inside[among], change[among]
+        clusters = None if clusters is None else clusters[among]
+    if clusters is None:
+        return float(p_value(_counts(inside, change), _counts(np.ones(len(change), dtype=bool), change)))
+    statistic, freedom = _by_cluster(inside, change, clusters)
+    return float(stdtr(freedom, -statistic)) if freedom > 0 else 1.0
+
+
+def _by_cluster(inside: np.ndarray, change: np.ndarray, clusters: np.ndarray) -> tuple[float, float]:
+    """As ``_statistic``, where clusters are drawn; (0, 0) where the slice or the rest is of few of them.
+
+    The variance is that between clusters; degrees of freedom are one less than the effective number of clusters
+    (Kish) of the side that has fewer, so that few or unequal clusters keep the level.
+    """
+    effective, added = [], 0.0
+    for side in (inside, ~inside):
+        sizes = np.unique(clusters[side], return_counts=True)[1].astype(np.float64)
+        effective.append(sizes.sum() ** 2 / (sizes**2).sum() if len(sizes) else 0.0)
+        added += 2 / (sizes.sum() + 2) ** 2
+    if min(effective) < _FEWEST_CLUSTERS:
+        return 0.0, 0.0
+    found = difference_by_cluster(change.astype(np.float64), inside, clusters_of(clusters))
+    mean = found.mean - 0.5 / np.count_nonzero(inside)
+    return float(mean / np.sqrt(found.variance + added)), min(effective) - 1
 
 
 def _counts(inside: np.ndarray, change: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 from prunescope.commands.audit import EXIT_MISSED
 from prunescope.errors import UserError, listed
 
-#: What ``--fail-on`` can ask for (``analysis.compared.DEMANDS``, which is not imported where commands are parsed).
+#: What ``--fail-on`` can ask for (``analysis.study_comparison.DEMANDS``, which is not imported where commands are parsed).
 FAIL_ON = ("settings", "moved", "conclusions", "cells", "bytes")
 
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from prunescope.analysis.compared import COMPARED, Tree, compare
+    from prunescope.analysis.study_comparison import COMPARED, Tree, compare
     from prunescope.analysis.tables.declared import write_table
     from prunescope.files import atomic_directory, write_json, write_text
     from prunescope.report import compare_page

@@ -10,7 +10,12 @@ from prunescope.report import page, parts, sentences
 from prunescope.report.audit_files import AuditFiles
 
 
-def render(directory: Path, texts: parts.Shown | None = None) -> str:
+def render(
+    directory: Path,
+    texts: parts.Shown | None = None,
+    answers: parts.Said | None = None,
+    suite: str | None = None,
+) -> str:
     """The page for an audit folder, from its files alone.
 
     Args:
@@ -18,16 +23,19 @@ def render(directory: Path, texts: parts.Shown | None = None) -> str:
             task does not have may be missing.
         texts: text by example, one per row of ``pies.parquet``, or a function of rows; shown as text, whatever it
             holds.
+        answers: what both models said, whole, from rows.
+        suite: address of the page of all tasks and models that this one belongs to.
 
     Raises:
         UserError: ``summary.json`` is missing or a file cannot be read.
     """
     audit = AuditFiles(Path(directory))
-    body = parts.body(audit, texts)
+    body = parts.body(audit, texts, answers=answers)
     return page.render(
         "audit.html",
         title="Who pays for this compression?",
         what=_what(audit.summary),
+        suite=suite,
         read=sentences.read_lines(audit.summary),
         warnings=audit.summary.get("warnings") or [],
         contents=parts.contents(

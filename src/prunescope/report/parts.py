@@ -17,6 +17,9 @@ MOST_CLASSES = 200
 #: Texts by example, one per row of ``pies.parquet``, or a function of rows.
 Shown = Mapping[Any, str] | Sequence[str] | Callable[[Sequence[int]], Sequence[str]]
 
+#: What both models said, whole, from rows.
+Said = Callable[[Sequence[int]], Sequence[tuple[str, str]]]
+
 #: Names as a reader knows them.
 MEASURES = {
     "automated_readability_index": "Automated readability index",
@@ -35,6 +38,7 @@ def body(
     texts: Shown | None = None,
     el2n: Sequence[Row] | None = None,
     split: str = "",
+    answers: Said | None = None,
 ) -> dict[str, Any]:
     """Everything ``audit_body.html`` prints.
 
@@ -42,6 +46,7 @@ def body(
         audit: the audit folder.
         texts: text by example, one per row of ``pies.parquet``, or a function of rows, where there are texts.
         el2n: EL2N bins of another split, with ``split`` saying of which; else the audit's own.
+        answers: what both models said, whole, from rows of ``pies.parquet``.
     """
     summary = audit.summary
     classes = that_matter(audit.classes)
@@ -91,6 +96,7 @@ def body(
         "slice_sentences": who.slice_sentences(summary.get("slices")),
         "pie_kinds": _kinds(audit),
         "texts": None if texts is None else _texts(audit, texts),
+        "said": {} if answers is None else _said(audit, answers),
     }
 
 
@@ -146,6 +152,19 @@ def _texts(audit: AuditFiles, texts: Shown) -> dict[Any, str]:
     if isinstance(texts, Mapping):
         return {pie.example: texts[pie.example] for pie in audit.pies if pie.example in texts}
     return {pie.example: texts[pie.row] for pie in audit.pies if pie.row < len(texts)}
+
+
+def _said(audit: AuditFiles, answers: Said) -> dict[Any, tuple[str, str]]:
+    """By example what both models said, where it is more than the answer taken from it; else nothing."""
+    held = answers([pie.row for pie in audit.pies])
+    return {
+        pie.example: (_beyond(dense, pie.dense_vote), _beyond(pruned, pie.pruned_vote))
+        for pie, (dense, pruned) in zip(audit.pies, held, strict=True)
+    }
+
+
+def _beyond(said: str, answer: str) -> str:
+    return "" if said.strip() == answer.strip() else said
 
 
 def contents(parts: Mapping[str, Any], *more: tuple[str, str]) -> list[tuple[str, str]]:

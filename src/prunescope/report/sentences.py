@@ -27,7 +27,7 @@ def percent(value: float | None, digits: int = 1) -> str:
     """``0.123`` as ``12.3%``; a dash where there is no value."""
     if value is None or not math.isfinite(value):
         return GAP
-    return f"{100 * value:.{digits}f}%"
+    return f"{100 * value:z.{digits}f}%".replace("-", "−")
 
 
 def points(difference: float | None) -> str:

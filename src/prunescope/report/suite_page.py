@@ -34,8 +34,17 @@ def render(directory: Path) -> str:
         benchmarks={one["task"]: one["n_tasks"] for one in summary["benchmarks"]},
         slices=read_table(Path(directory), SliceRow),
         rows=read_table(Path(directory), MatrixRow),
+        folders=_folders(summary["cells"]),
         level=LEVEL,
     )
+
+
+def _folders(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """The folder of each task, by model."""
+    found: dict[str, dict[str, str]] = {}
+    for one in cells:
+        found.setdefault(one["model"], {})[one["task"]] = one["folder"]
+    return found
 
 
 def headline(overall: Mapping[str, Any]) -> str:

@@ -25,13 +25,9 @@ def slice_sentences(found: Mapping[str, Any] | None) -> list[str]:
         return [f"No slice of the examples pays beyond the rest, as far as can be told ({tested} tested)."]
     told = [
         f"Pays beyond the rest: {one['slice']} ({sentences.count(one['n_examples'], 'example')}): net "
-        f"{sentences.percent(one['harm'])} become wrong, {_elsewhere(one['harm_elsewhere'])} elsewhere (corrected "
-        f"{sentences.p_text(one['p_corrected'])})."
+        f"{sentences.percent(one['harm'])} become wrong, {sentences.percent(one['harm_elsewhere'])} elsewhere "
+        f"(corrected {sentences.p_text(one['p_corrected'])})."
         for one in confirmed[:_MOST_NAMED]
     ]
     more = len(confirmed) - _MOST_NAMED
     return told + ([f"{sentences.count(more, 'more slice')} in slices.csv."] if more > 0 else [])
-
-
-def _elsewhere(harm: float) -> str:
-    return sentences.percent(harm).replace("-", "−")

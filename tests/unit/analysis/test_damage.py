@@ -9,7 +9,7 @@ import pytest
 
 from prunescope.analysis.audit import audit
 from prunescope.analysis.readability import MEASURES, compare
-from prunescope.commands.audit import headlines
+from prunescope.commands.audit_lines import headlines
 from prunescope.predictions.metadata import TableMeta
 from prunescope.predictions.store import SeedBlock, write_predictions
 

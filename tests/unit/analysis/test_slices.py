@@ -134,6 +134,45 @@ def test_the_test_itself_keeps_its_level_for_rare_changes() -> None:
         assert level <= 0.055, (size, rest, wrong, right)
 
 
+def clustered(rng: np.random.Generator, pays: float) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """150 passages of 8 questions, a tenth of which lose all of theirs; those of source “a” more often by ``pays``."""
+    passage = np.repeat(np.arange(150), 8)
+    source = rng.choice(list("abc"), 150).astype(object)
+    lost = rng.random(150) < 0.1 + pays * (source == "a")
+    known = {"source": source[passage], "length": rng.normal(size=150).round(2)[passage]}
+    return passage, ~lost[passage] | (rng.random(1200) < 0.2), known
+
+
+def test_clusters_stay_together_and_their_number_counts() -> None:
+    """Whole passages are lost at random: tests that count questions find slices of them, those of passages do not."""
+    every = np.ones(1200, dtype=bool)
+    found = {"questions": 0, "passages": 0}
+    for seed in range(60):
+        passage, after, known = clustered(np.random.default_rng(seed), 0.0)
+        found["questions"] += bool(find(every, after, known).rows)
+        found["passages"] += bool(find(every, after, known, clusters=passage).rows)
+    # At 5 %, 60 audits have 8 or more with a probability of 1 %.
+    assert found["passages"] < 8 < found["questions"]
+
+
+def test_a_planted_slice_of_clusters_is_found() -> None:
+    passage, after, known = clustered(np.random.default_rng(3), 0.6)
+    found = find(np.ones(1200, dtype=bool), after, known, clusters=passage)
+    assert found.rows[0].slice == "source “a”"
+    # A passage lies in one half as a whole.
+    assert found.n_confirming % 8 == 0
+    assert found.rows[0].n_confirming % 8 == 0
+
+
+def test_few_clusters_are_no_slice() -> None:
+    """Three passages lose all, and nothing else does: three draws say nothing of other passages."""
+    passage = np.repeat(np.arange(60), 20)
+    source = np.where(passage < 6, "a", "b").astype(object)
+    every = np.ones(1200, dtype=bool)
+    assert find(every, passage >= 6, {"source": source}).rows
+    assert not find(every, passage >= 6, {"source": source}, clusters=passage).rows
+
+
 def test_every_number_against_pandas() -> None:
     rng = np.random.default_rng(4)
     n = 5000

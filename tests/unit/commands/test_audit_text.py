@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prunescope.commands.audit import headlines
+from prunescope.commands.audit_lines import headlines
 
 SUMMARY = {
     "n_pies": 12,

@@ -164,6 +164,37 @@ def test_an_array_a_packed_file_and_a_file_without_a_time(tmp_path: Path) -> Non
     assert "Question: Which comes after" in page
 
 
+@pytest.mark.parametrize("with_results", [True, False])
+def test_files_of_040_to_042(tmp_path: Path, with_results: bool) -> None:
+    """One indented array a task, named by the model's arguments and the task; ``results.json`` names the tasks."""
+    for side in ("dense", "pruned"):
+        folder = tmp_path / side
+        folder.mkdir()
+        for task in ("toy_choice", "toy_sums") if with_results else ("toy_choice",):
+            rows = records(samples(side, task))
+            for row in rows:
+                for name in ("doc_hash", "prompt_hash", "target_hash"):
+                    row.pop(name, None)
+                row["arguments"] = [list(one.values()) for one in row["arguments"].values()]
+            name = f"pretrained__org__Model-2.5-{side},dtype__float32_{task}.jsonl"
+            (folder / name).write_text(json.dumps(rows, indent=2))
+        if with_results:
+            held = json.loads((LM[side] / f"results_{TIME}.json").read_text())
+            kept = {key: held[key] for key in ("results", "configs", "versions", "n-shot")}
+            (folder / "results.json").write_text(json.dumps(kept))
+    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned") == 0
+    if with_results:
+        assert summary_of(tmp_path / "out")["tasks"] == ["toy_choice", "toy_sums"]
+        assert run(tmp_path / "now", LM["dense"], LM["pruned"]) == 0
+        now, then = matrix(tmp_path / "now"), matrix(tmp_path / "out")
+        for key in ("pruned", "toy_choice", "acc"), ("pruned", "toy_sums", "exact_match,strict-match"):
+            assert {k: v for k, v in then[key].items() if k != "p_corrected"} == {
+                k: v for k, v in now[key].items() if k != "p_corrected"
+            }
+    else:
+        assert summary_of(tmp_path / "out")["n_examples"] == 20
+
+
 def test_questions_pair_by_their_document_whatever_their_order_and_number(tmp_path: Path) -> None:
     rows = records(samples("pruned", "toy_choice"))
     shuffled = tmp_path / "samples_toy_choice.jsonl"
@@ -582,6 +613,36 @@ def test_inspect_ai(tmp_path: Path) -> None:
         assert [row["group"] for row in csv.DictReader(stream)] == ["Europe", "other"]
 
 
+def test_messages_of_inspect_ai_pair_whatever_their_ids(tmp_path: Path) -> None:
+    """A chat as input: every run draws ids of its messages anew."""
+    sides = []
+    for side in ("dense", "pruned"):
+        held = json.loads(next(INSPECT[side].glob("*.json")).read_text())
+        for i, sample in enumerate(held["samples"]):
+            words = [("system", "Be short."), ("user", sample["input"])]
+            sample["input"] = [
+                {"id": f"{side}{i}{role}", "role": role, "content": text} for role, text in words
+            ]
+        sides.append(tmp_path / f"{side}.json")
+        sides[-1].write_text(json.dumps(held))
+    assert run(tmp_path / "out", *sides) == 0
+    assert summary_of(tmp_path / "out")["n_examples"] == 5
+
+
+def test_inspect_ai_without_a_scorer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sides = []
+    for side in ("dense", "pruned"):
+        held = json.loads(next(INSPECT[side].glob("*.json")).read_text())
+        for sample in held["samples"]:
+            sample["scores"] = None
+        sides.append(tmp_path / f"{side}.json")
+        sides[-1].write_text(json.dumps(held))
+    assert run(tmp_path / "out", *sides) == 0
+    summary = summary_of(tmp_path / "out")
+    assert (summary["dense_score"], summary["pruned_score"]) == (1.0, 0.6)
+    assert "no metric of it says what is right" in capsys.readouterr().out
+
+
 def test_inspect_ai_not_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = next(INSPECT["dense"].glob("*.eval"))
     cut = tmp_path / "cut.eval"
@@ -907,6 +968,37 @@ def test_the_page_shows_examples_of_all_kinds_with_their_choices(tmp_path: Path)
     assert page.count("<option>became right</option>") == 1
     assert "choice 2: &lt;b&gt;choice&lt;/b&gt; two" in page
     assert "<b>choice" not in page
+
+
+def test_the_whole_text_stands_beside_the_answer_taken_from_it(tmp_path: Path) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        whole = [f"Let me <b>think</b>: {row['doc_id']}", "Once more"]
+        return {**row, "resps": [whole], "filtered_resps": [f"{row['doc_id']}"]}
+
+    def same(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "resps": [["7"]], "filtered_resps": ["7"]}
+
+    dense = edited(tmp_path / "dense", samples("dense", "toy_sums"), change)
+    pruned = edited(tmp_path / "pruned", samples("pruned", "toy_sums"), same)
+    assert run(tmp_path / "out", dense, pruned) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("[1] Let me &lt;b&gt;think&lt;/b&gt;: 3\n[2] Once more") == 1
+    assert "<b>think" not in page
+    # Said once: the pruned model's whole text is its answer.
+    assert page.count(">all it said:<") == summary_of(tmp_path / "out")["n_pies"]
+
+
+def test_a_suite_leads_to_examples_and_back(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", LM["dense"], LM["pruned"]) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    changed = [one for one in summary_of(tmp_path / "out")["cells"] if one["n_pies"]]
+    assert changed
+    for one in changed:
+        link = f"{one['folder']}/report.html#pies"
+        assert page.count(f'href="{link}"') >= 2, "from the matrix and from the metrics"
+        task = (tmp_path / "out" / one["folder"] / "report.html").read_text()
+        assert 'id="pies"' in task
+        assert '<a href="../../report.html">All tasks and models</a>' in task
 
 
 def choice_rows(side: str, **more: Any) -> list[dict[str, Any]]:

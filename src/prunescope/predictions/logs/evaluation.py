@@ -82,11 +82,12 @@ class Evaluation:
     prompts: array[int] = field(default_factory=lambda: array("Q"))
     groups: dict[str, list[str | None]] = field(default_factory=dict)
     places: array[int] = field(default_factory=lambda: array("q"))
-    #: Texts of prompts by place.
-    prompt_at: Callable[[Sequence[int]], list[str]] = lambda places: [""] * len(places)
+    #: By place, the prompt and what the model said to it, whole; empty where the log has none.
+    shown_at: Callable[[Sequence[int]], list[tuple[str, str]]] = lambda places: [("", "")] * len(places)
     choices: tuple[str, ...] | None = None
     _varied: bool = False
     _texts: dict[str, str] = field(default_factory=dict)
+    _shown: tuple[list[int], list[tuple[str, str]]] = ([], [])
 
     def add(self, answer: Answer) -> None:
         """Keep one answer."""
@@ -142,9 +143,13 @@ class Evaluation:
         bare = {name.partition(",")[0]: name for name in reversed(binary)}
         return next((bare[name] for name in RIGHT if name in bare), binary[0] if binary else None)
 
-    def texts(self, rows: Sequence[int]) -> list[str]:
-        """The prompts of these answers, read from the log again."""
-        return self.prompt_at([self.places[row] for row in rows])
+    def shown(self, rows: Sequence[int]) -> list[tuple[str, str]]:
+        """The prompts of these answers, and what the model said, read from the log again."""
+        places = [self.places[row] for row in rows]
+        if places != self._shown[0]:
+            # The same are asked for twice: for the prompts, and for what was said to them.
+            self._shown = places, self.shown_at(places)
+        return self._shown[1]
 
 
 def _is_binary(values: Sequence[float]) -> bool:
@@ -199,6 +204,11 @@ def with_choices(prompt: str, choices: object) -> str:
     if len(texts) < 2 or all(text in prompt for text in texts):
         return prompt
     return "\n".join([prompt, *(f"choice {i}: {text}" for i, text in enumerate(texts, 1))])
+
+
+def in_turn(said: Sequence[str]) -> str:
+    """What a model said to one question, of several answers each with its number."""
+    return said[0] if len(said) == 1 else "\n".join(f"[{i}] {text}" for i, text in enumerate(said, 1))
 
 
 def without_choices(text: str) -> str:

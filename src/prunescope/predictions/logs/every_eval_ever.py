@@ -60,7 +60,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     if not found:
         raise unreadable(path, "has no records")
     for one in found.values():
-        one.prompt_at = partial(_prompts, path)
+        one.shown_at = partial(_shown, path)
     return list(found.values())
 
 
@@ -85,8 +85,7 @@ def _answer(
     reference = given.get("reference")
     accepted = reference if isinstance(reference, list) else [] if reference is None else [reference]
     taken = [one for one in record.get("answer_attribution") or () if one.get("is_terminal", True)]
-    raw = output.get("raw")
-    said = taken[-1].get("extracted_value") if taken else raw[0] if isinstance(raw, list) and raw else raw
+    said = taken[-1].get("extracted_value") if taken else _raw(output)
     return Answer(
         id=str(record["sample_id"]),
         label=[str(one) for one in accepted] or None,
@@ -101,10 +100,20 @@ def _answer(
     )
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _raw(output: Mapping[str, Any]) -> Any:
+    """What the model said, the first time."""
+    raw = output.get("raw")
+    return raw[0] if isinstance(raw, list) and raw else raw
+
+
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
     for place, record in json_objects(path) if wanted else ():
         if place in wanted:
             given = record.get("input") or {}
-            found[place] = str(given.get("formatted") or given.get("raw") or "")
-    return [found.get(place, "") for place in places]
+            said = _raw(record.get("output") or {})
+            found[place] = (
+                str(given.get("formatted") or given.get("raw") or ""),
+                "" if said is None else str(said),
+            )
+    return [found.get(place, ("", "")) for place in places]

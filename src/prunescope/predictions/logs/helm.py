@@ -60,15 +60,18 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     instances = _optional(folder / "instances.json") or [one["instance"] for one in states]
     by_key = {_key(one, "id"): one for one in instances}
     made: dict[tuple[str, str, int], str] = {}
+    whole: dict[tuple[str, str, int], str] = {}
     for one in _optional(folder / "display_predictions.json") or []:
-        text = one.get("mapped_output") or one.get("predicted_text") or ""
-        made[(*_key(one, "instance_id"), int(one.get("train_trial_index") or 0))] = str(text)
+        asked = (*_key(one, "instance_id"), int(one.get("train_trial_index") or 0))
+        whole[asked] = str(one.get("predicted_text") or "")
+        made[asked] = str(one.get("mapped_output") or "") or whole[asked]
     for one in states:
         completions = (one.get("result") or {}).get("completions") or []
         text = one.get("output_mapping", {}).get(completions[0]["text"].strip()) if completions else None
         if completions:
-            trial = int(one.get("train_trial_index") or 0)
-            made.setdefault((*_key(one["instance"], "id"), trial), str(text or completions[0]["text"]))
+            asked = (*_key(one["instance"], "id"), int(one.get("train_trial_index") or 0))
+            whole.setdefault(asked, str(completions[0]["text"]))
+            made.setdefault(asked, str(text or completions[0]["text"]))
     found = Evaluation(_task(spec, folder), HARNESS, path, (spec.get("adapter_spec") or {}).get("model"))
     for place, row in enumerate(rows):
         key, trial = _key(row, "instance_id"), int(row.get("train_trial_index") or 0)
@@ -101,8 +104,11 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     if adapter:
         found.settings["fewshot"] = str(adapter.pop("max_train_instances", "unknown"))
         found.settings["adapter"] = json.dumps(adapter, sort_keys=True)
-    texts = [str(_given(by_key.get(_key(row, "instance_id")) or {}).get("text", "")) for row in rows]
-    found.prompt_at = partial(_texts_at, texts)
+    shown = []
+    for row in rows:
+        key, trial = _key(row, "instance_id"), int(row.get("train_trial_index") or 0)
+        shown.append((str(_given(by_key.get(key) or {}).get("text", "")), whole.get((*key, trial), "")))
+    found.shown_at = partial(_shown, shown)
     return [found]
 
 
@@ -112,8 +118,8 @@ def _given(instance: Mapping[str, Any]) -> Mapping[str, Any]:
     return given if isinstance(given, Mapping) else {"text": str(given)}
 
 
-def _texts_at(texts: Sequence[str], places: Sequence[int]) -> list[str]:
-    return [texts[place] for place in places]
+def _shown(shown: Sequence[tuple[str, str]], places: Sequence[int]) -> list[tuple[str, str]]:
+    return [shown[place] for place in places]
 
 
 def _scores(row: Mapping[str, Any]) -> dict[str, float]:

@@ -62,22 +62,31 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         UserError: the file is cut off, or has no samples.
     """
     header: Mapping[str, Any] = {}
-    rows = []
+    rows: list[tuple[Answer, int | None, int | None]] = []
+    unscored: list[tuple[Answer, int | None, int | None]] = []
     failed = 0
+    skipped: dict[str, None] = {}
     for head, number_, sample in _samples(path):
         header = head
         if sample is None:
             continue
-        if sample.get("error") or not _scores(sample):
+        if sample.get("error"):
             failed += 1
-            continue
-        rows.append(_answer(sample, number_, groups))
+        else:
+            kept = rows if _scores(sample) else unscored
+            kept.append(_answer(sample, number_, groups, skipped))
+    if rows:
+        failed += len(unscored)
+    else:
+        # No scorer ran: an answer is right where it is the target.
+        rows = unscored
     about = header.get("eval") or {}
     found = Evaluation(
         str(about.get("task", path.stem)).rpartition("/")[2], HARNESS, path, about.get("model")
     )
     if not rows:
-        raise unreadable(path, f"has no scored sample (status {header.get('status')!r})")
+        raise unreadable(path, f"has no finished sample (status {header.get('status')!r})")
+    found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
     if failed or header.get("status") != "success":
         found.notes.append(
             f"status {header.get('status')!r}: {failed} of {len(rows) + failed} samples have no score and are left out"
@@ -96,7 +105,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
             answer.prediction = NO_CHOICE if picked is None else picked
         found.add(answer)
     found.settings |= _settings(about, header.get("plan") or {})
-    found.prompt_at = partial(_prompts, path)
+    found.shown_at = partial(_shown, path)
     return [found]
 
 
@@ -158,9 +167,12 @@ def _scores(sample: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answer(
-    sample: Mapping[str, Any], place: int, groups: Sequence[str]
+    sample: Mapping[str, Any], place: int, groups: Sequence[str], skipped: dict[str, None]
 ) -> tuple[Answer, int | None, int | None]:
-    """The sample as an answer in words; the right choice and the one picked where it has choices."""
+    """The sample as an answer in words; the right choice and the one picked where it has choices.
+
+    Names of scores that are no numbers go to ``skipped``.
+    """
     scores: dict[str, float] = {}
     said: dict[str, str] = {}
     for name, score in _scores(sample).items():
@@ -169,12 +181,14 @@ def _answer(
         for key, one in values.items():
             as_number = _LETTERS.get(one) if isinstance(one, str) else None
             as_number = number(one) if as_number is None else as_number
+            full = f"{name}/{key}" if key else name
             if as_number is not None:
-                scores[f"{name}/{key}" if key else name] = as_number
+                scores[full] = as_number
+            elif one is not None:
+                skipped[full] = None
         if score.get("answer") is not None:
             said[name] = str(score["answer"])
-    output = sample.get("output") or {}
-    completion = str(output.get("completion") or "")
+    completion = _completion(sample)
     target = sample.get("target")
     targets = [str(one) for one in (target if isinstance(target, list) else [target])]
     choices = sample.get("choices")
@@ -192,7 +206,7 @@ def _answer(
         scores=scores,
         at=place,
         epoch=int(sample.get("epoch") or 1) - 1,
-        content=[sample.get("input"), choices, target],
+        content=[_content(sample.get("input")), choices, target],
         prompt=_prompt(sample),
         choices=options,
         groups=groups_of(groups, sample.get("metadata") or {}, sample),
@@ -226,6 +240,13 @@ def _prompt(sample: Mapping[str, Any]) -> str:
     return _ATTACHMENT.sub(lambda found: str(held.get(found[1], found[0])), text) if held else text
 
 
+def _content(given: Any) -> Any:
+    """What tells a sample's input from others: of messages, not the ids, which every run draws anew."""
+    if not isinstance(given, list):
+        return given
+    return [[one.get("role"), one.get("content")] if isinstance(one, Mapping) else one for one in given]
+
+
 def _words(content: Any) -> str:
     """A message's text; of a list of parts, those that are text."""
     if isinstance(content, list):
@@ -249,14 +270,26 @@ def _settings(about: Mapping[str, Any], plan: Mapping[str, Any]) -> dict[str, st
     }
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _completion(sample: Mapping[str, Any]) -> str:
+    """All that the model said in the end; older logs have it among the choices alone."""
+    output = sample.get("output") or {}
+    said = output.get("completion")
+    if said is None and output.get("choices"):
+        said = _words((output["choices"][0].get("message") or {}).get("content"))
+    held = sample.get("attachments") or {}
+    return _ATTACHMENT.sub(lambda found: str(held.get(found[1], found[0])), str(said or ""))
+
+
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
+
+    def of(sample: Mapping[str, Any]) -> tuple[str, str]:
+        return _prompt(sample), _completion(sample)
+
     if wanted and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as held:
             samples = _sample_names(held)
-            found = {place: _prompt(json.loads(_member(held, samples[place]))) for place in wanted}
+            found = {place: of(json.loads(_member(held, samples[place]))) for place in wanted}
     elif wanted:
-        found = {
-            place: _prompt(one) for _, place, one in _samples(path) if one is not None and place in wanted
-        }
-    return [found.get(place, "") for place in places]
+        found = {place: of(one) for _, place, one in _samples(path) if one is not None and place in wanted}
+    return [found.get(place, ("", "")) for place in places]

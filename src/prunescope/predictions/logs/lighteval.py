@@ -20,6 +20,7 @@ from prunescope.predictions.logs.evaluation import (
     Answer,
     Evaluation,
     groups_of,
+    in_turn,
     number,
     unreadable,
     with_choices,
@@ -65,7 +66,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         found.add(_answer(place, doc, said, row.get("metrics" if old else "metric") or {}, groups))
     if found is None:
         raise unreadable(path, "has no rows")
-    found.prompt_at = partial(_prompts, path)
+    found.shown_at = partial(_shown, path)
     return [found]
 
 
@@ -145,10 +146,14 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
     for place, row in _rows(path) if wanted else ():
         if place in wanted:
             doc = row["doc"] if "doc" in row else _old_doc(row)
-            found[place] = with_choices(str(doc.get("query") or ""), doc.get("choices"))
-    return [found.get(place, "") for place in places]
+            said = row["model_response"] if "doc" in row else _old_response(row)
+            found[place] = (
+                with_choices(str(doc.get("query") or ""), doc.get("choices")),
+                in_turn([str(text) for text in _listed(said.get("text"))]),
+            )
+    return [found.get(place, ("", "")) for place in places]

@@ -20,6 +20,7 @@ from prunescope.predictions.logs.evaluation import (
     Answer,
     Evaluation,
     groups_of,
+    in_turn,
     number,
     unreadable,
     with_choices,
@@ -32,6 +33,7 @@ _FIELDS = frozenset(
     (
         *("doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics"),
         *("doc_hash", "prompt_hash", "target_hash", "repeats"),
+        "bypass",  # what stands for a metric where none was asked for (--predict_only)
     )
 )
 
@@ -55,7 +57,8 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         UserError: a record is cut off or not one of the harness.
     """
     match = _NAME.search(path.name)
-    task = match["task"] if match else path.name.split(".")[0].removesuffix("_write_out_info")
+    beside = _results(path, match["time"] if match else None)
+    task = match["task"] if match else _task(path, beside)
     by_filter: dict[str, Evaluation] = {}
     skipped: dict[str, None] = {}
     for line, record in json_objects(path):
@@ -73,10 +76,10 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         raise unreadable(path, "has no records")
     found = _joined(by_filter)
     found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
-    found.settings |= _settings(path, task, match["time"] if match else None)
+    found.settings |= _settings(beside, task)
     found.model = found.settings.pop("model", None)
     found.benchmarks = tuple(json.loads(found.settings.pop("benchmarks", "[]")))
-    found.prompt_at = partial(_prompts, path)
+    found.shown_at = partial(_shown, path)
     return [found]
 
 
@@ -279,32 +282,42 @@ def _joined(by_filter: dict[str, Evaluation]) -> Evaluation:
     return first
 
 
-def _settings(path: Path, task: str, time: str | None) -> dict[str, str]:
-    """From the results file beside the samples; nothing where there is none."""
+def _results(path: Path, time: str | None) -> Mapping[str, Any]:
+    """The results file beside the samples; nothing where there is none, or none that belongs to them."""
     beside = sorted(path.parent.glob("results*.json"))
     chosen = [one for one in beside if time and time in one.name] or (beside if len(beside) == 1 else [])
-    for one in chosen[:1]:
-        try:
-            held = json.loads(one.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        config = (held.get("configs") or {}).get(task) or {}
-        found = {
-            "harness": held.get("lm_eval_version"),
-            "task-version": (held.get("versions") or {}).get(task),
-            "fewshot": (held.get("n-shot") or {}).get(task, config.get("num_fewshot")),
-            "system": held.get("system_instruction_sha"),
-            "chat-template": held.get("chat_template_sha"),
-            "generation": config.get("generation_kwargs"),
-            "model": held.get("model_name"),
-            "benchmarks": _benchmarks(task, held.get("group_subtasks")),
-        }
-        return {
-            name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-            for name, value in found.items()
-            if value is not None
-        }
-    return {}
+    try:
+        held = json.loads(chosen[0].read_text(encoding="utf-8")) if chosen else {}
+    except (OSError, ValueError):
+        return {}
+    return held if isinstance(held, Mapping) else {}
+
+
+def _task(path: Path, results: Mapping[str, Any]) -> str:
+    """The task of a file of another name; up to 0.4.2 the model's arguments come first: ``pretrained__x_arc_easy``."""
+    stem = path.name.removesuffix(".gz").rpartition(".")[0].removesuffix("_write_out_info")
+    known = [task for task in results.get("configs") or () if f"_{stem}".endswith(f"_{task}")]
+    return max(known, key=len, default=stem)
+
+
+def _settings(results: Mapping[str, Any], task: str) -> dict[str, str]:
+    """What must be the same on both sides, as the results file has it."""
+    config = (results.get("configs") or {}).get(task) or {}
+    found = {
+        "harness": results.get("lm_eval_version"),
+        "task-version": (results.get("versions") or {}).get(task),
+        "fewshot": (results.get("n-shot") or {}).get(task, config.get("num_fewshot")),
+        "system": results.get("system_instruction_sha"),
+        "chat-template": results.get("chat_template_sha"),
+        "generation": config.get("generation_kwargs"),
+        "model": results.get("model_name"),
+        "benchmarks": _benchmarks(task, results.get("group_subtasks")),
+    }
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        for name, value in found.items()
+        if value is not None
+    }
 
 
 def _benchmarks(task: str, groups: Any) -> list[str]:
@@ -317,12 +330,28 @@ def _benchmarks(task: str, groups: Any) -> list[str]:
     return list(found)
 
 
-def _prompts(path: Path, places: Sequence[int]) -> list[str]:
-    wanted, found = set(places), dict[int, str]()
+def _whole(record: Mapping[str, Any]) -> str:
+    """All that the model said, before filters; nothing of log-likelihoods."""
+    said = record.get("resps")
+    if said is None or _loglikelihoods(_flat(said)) is not None or _scalar(said) is not None:
+        return ""
+    texts: list[str] = []
+    stack = [said]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, list | tuple):
+            stack += reversed(one)
+        elif one is not None:
+            texts.append(str(one))
+    return in_turn(texts)
+
+
+def _shown(path: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    wanted, found = set(places), dict[int, tuple[str, str]]()
     for place, record in json_objects(path) if wanted else ():
         if place in wanted:
             contexts, choices, _ = _arguments(record.get("arguments"))
-            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices)
+            found[place] = with_choices("\n".join(dict.fromkeys(contexts)), choices), _whole(record)
             if len(found) == len(wanted):
                 break
-    return [found.get(place, "") for place in places]
+    return [found.get(place, ("", "")) for place in places]

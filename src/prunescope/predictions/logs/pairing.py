@@ -41,7 +41,8 @@ class PairedTask:
 
     metrics: by name, (S, n) of both sides, NaN where there is no number. leading: the one that says what is right.
     loglikelihoods: of both sides, (n, K) of every question's choices, far below the others where it has fewer; None
-    where they are not logged. rows: (n,) each question's first row in the dense log. groups: (n,) by column.
+    where they are not logged. evaluations, rows: logs of both sides, and (n,) each question's first row there. groups:
+    (n,) by column.
     """
 
     task: str
@@ -50,14 +51,22 @@ class PairedTask:
     metrics: dict[str, tuple[np.ndarray, np.ndarray]]
     leading: str | None
     loglikelihoods: tuple[np.ndarray, np.ndarray] | None
-    evaluation: Evaluation
-    rows: np.ndarray
+    evaluations: tuple[Evaluation, Evaluation]
+    rows: tuple[np.ndarray, np.ndarray]
     groups: dict[str, np.ndarray]
     warnings: list[str] = field(default_factory=list)
 
     def prompts(self, rows: Sequence[int]) -> list[str]:
         """The prompts of these questions (positions in ``rows``)."""
-        return self.evaluation.texts([int(self.rows[row]) for row in rows])
+        return [prompt for prompt, _ in self.evaluations[0].shown(self.rows[0][rows].tolist())]
+
+    def answers(self, rows: Sequence[int]) -> list[tuple[str, str]]:
+        """What both models said to these questions, whole; of repeats the first."""
+        dense, pruned = (
+            [said for _, said in one.shown(held[rows].tolist())]
+            for one, held in zip(self.evaluations, self.rows, strict=True)
+        )
+        return list(zip(dense, pruned, strict=True))
 
 
 def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None) -> PairedTask:
@@ -214,8 +223,8 @@ def _made(
         metrics={name: (a, b) for name, (a, b) in metrics.items()},
         leading=leading,
         loglikelihoods=_loglikelihoods(sides, firsts),
-        evaluation=dense,
-        rows=firsts[0],
+        evaluations=(dense, pruned),
+        rows=(firsts[0], firsts[1]),
         groups={
             name: np.array([values[row] for row in firsts[0]], dtype=object)
             for name, values in dense.groups.items()

@@ -14,8 +14,8 @@ import pytest
 import yaml
 from tests.support import fake_study
 
-from prunescope.analysis.compared import MOVED, Comparison, Moved, Tree, compare, flat
 from prunescope.analysis.paired import mcnemar
+from prunescope.analysis.study_comparison import MOVED, Comparison, Moved, Tree, compare, flat
 from prunescope.cli import main
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 
