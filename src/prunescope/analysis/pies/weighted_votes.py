@@ -17,8 +17,8 @@ from prunescope.predictions.store import Predictions
 #: Tasks whose votes can be counted by weight.
 TASKS = ("single-label", "multi-label")
 
-#: Numbers held at once for one side: choices times decisions.
-_CELLS = 1 << 22
+#: Numbers held at once for one side: choices times decisions; as many as a processor's cache holds.
+_CELLS = 1 << 19
 
 
 @dataclass(frozen=True)
