@@ -64,7 +64,7 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 2,
-    "cell": 8,
+    "cell": 9,
     "tables": 15,
     "figures": 15,
     "paper": 12,

@@ -38,6 +38,7 @@ from prunescope.files import atomic_directory, write_json, write_text
 from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import UNSAID, Reading
 from prunescope.predictions.scores import correct, flips, score_name, scores
+from prunescope.predictions.sets import class_sizes
 from prunescope.predictions.store import Predictions, read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
 from prunescope.predictions.texts import Texts, count_tokens, read_texts
@@ -88,6 +89,7 @@ def audit(
     replace: bool = False,
     seed_statistics: bool = True,
     find_slices: bool = True,
+    scored: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a page) of who pays into ``out``.
 
@@ -120,6 +122,7 @@ def audit(
         group_table: a table for ``groups`` alone, of which those with too many values are left out.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         find_slices: search for slices that pay, where there are labels.
+        scored: called with the numbers of models and both scores as soon as they are known, before intervals and tests.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -158,7 +161,15 @@ def audit(
         return {name: held[name] if name in held else read_now[name] for name in names}
 
     together = None if clusters is None else _clusters(columns([clusters], "--clusters")[clusters], clusters)
-    results = _analyse(pair, confidence, tolerance or 0.0, similarity, together)
+
+    def first(found: Mapping[str, Any]) -> None:
+        if scored is not None:
+            drawn = (
+                {} if together is None else {"clusters": {"column": clusters, "n": int(together.max()) + 1}}
+            )
+            scored({**found, **drawn, **_how_read(read, said or {})})
+
+    results = _analyse(pair, confidence, tolerance or 0.0, similarity, together, first)
     if seed_statistics:
         if pair.dense.labelled and dense and pruned:
             results.certainty = certainty(dense, pair.dense, pruned, pair.pruned, confidence, together)
@@ -373,7 +384,12 @@ def _clusters(values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _analyse(
-    pair: Pair, confidence: float, tolerance: float, similarity: float | None, clusters: np.ndarray | None
+    pair: Pair,
+    confidence: float,
+    tolerance: float,
+    similarity: float | None,
+    clusters: np.ndarray | None,
+    scored_first: Callable[[Mapping[str, Any]], None],
 ) -> Results:
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
@@ -382,18 +398,20 @@ def _analyse(
     right_dense, right_pruned = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(right_dense, right_pruned)
     score_dense, score_pruned = scores(dense, right_dense), scores(pruned, right_pruned)
+    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
+    scored = _scored(score_dense, score_pruned)
+    means = {"dense_score": _mean(score_dense[scored]), "pruned_score": _mean(score_pruned[scored])}
+    scored_first({**_counts(pair, pies), **means})
     dense_on_pies = scores(dense, right_dense, pies.is_pie)
     pruned_on_pies = scores(pruned, right_pruned, pies.is_pie)
     changes = Changes(dense, pruned, (right_dense, right_pruned), confidence, clusters=clusters)
-    # The means are over the pairs that their difference is over: a model without a score leaves its pair out.
-    scored, scored_on_pies = _scored(score_dense, score_pruned), _scored(dense_on_pies, pruned_on_pies)
+    scored_on_pies = _scored(dense_on_pies, pruned_on_pies)
     single = dense.task == "single-label"
     recall = distortion(dense, pruned, right_dense, right_pruned) if single else None
     summary: dict[str, Any] = {
         **_counts(pair, pies),
         "n_scored": int(np.count_nonzero(scored)),
-        "dense_score": _mean(score_dense[scored]),
-        "pruned_score": _mean(score_pruned[scored]),
+        **means,
         "dense_score_std": _std(score_dense[scored]),
         "pruned_score_std": _std(score_pruned[scored]),
         "n_scored_on_pies": int(np.count_nonzero(scored_on_pies)),
@@ -455,7 +473,9 @@ def _constant(side: Predictions) -> list[int]:
     """Seeds of the models that give one answer to all examples; tokens are not looked at."""
     if side.task == "tokens" or len(side.examples) < 2:
         return []
-    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
+    return [
+        int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[:1]).all()
+    ]
 
 
 def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:
@@ -524,7 +544,9 @@ def _mcnemar(pair: Pair, pies: Pies, tolerance: float, clusters: np.ndarray | No
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
     if side.task == "multi-label":
-        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
+        return {
+            "n_classes_without_label": int(np.count_nonzero(class_sizes(side.label, len(side.classes)) == 0))
+        }
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:

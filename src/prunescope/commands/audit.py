@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +155,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def compare(
+    args: argparse.Namespace, scored: Callable[[Mapping[str, Any]], None] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Write the audit; returns its summary, and a line for each demand that the models do not meet.
+
+    ``scored``: as of ``analysis.audit.audit``; logs and suites do not call it.
 
     Raises:
         UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
@@ -194,7 +198,7 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         and not pruned[0].logs
         and matrix.one_task(dense, pruned[0], reading)
     ):
-        summary = audit(dense.tables, pruned[0].tables, args.out, **options)
+        summary = audit(dense.tables, pruned[0].tables, args.out, scored=scored, **options)
     else:
         if args.early:
             raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
@@ -227,19 +231,31 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    summary, missed = compare(args)
-    _print(summary)
+    from prunescope.report import sentences
+
+    first: list[str] = []
+
+    def scored(found: Mapping[str, Any]) -> None:
+        """The first lines, while intervals and tests are computed."""
+        first.extend(sentences.read_lines(found))
+        sides = f"{_shown(found['dense_score'])} dense, {_shown(found['pruned_score'])} pruned"
+        print("\n".join([*first, f"{found['metric']}: {sides}; intervals follow"]), flush=True)
+
+    summary, missed = compare(args, scored)
+    _print(summary, first)
     print(f"report: {args.out / 'report.html'}")
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0
 
 
-def _print(summary: Mapping[str, Any]) -> None:
+def _print(summary: Mapping[str, Any], first: Collection[str]) -> None:
+    """``first``: lines that are printed already."""
     from prunescope.report import sentences, suite_page, who
 
     for line in sentences.read_lines(summary):
-        print(line)
+        if line not in first:
+            print(line)
     warnings = summary.get("warnings") or []
     for line in warnings[:_MOST_WARNINGS]:
         print(f"warning: {line}", file=sys.stderr)
