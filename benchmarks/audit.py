@@ -6,8 +6,7 @@ Makes prediction tables of two times ``seeds`` models (30 of 549,367 examples, S
 split, by default: about 400 MB), audits them, and finds the same PIEs by pandas: concat, groupby,
 mode. Where `duckdb` is installed (nothing else needs it), it finds them as well, without anything an audit has beyond
 the votes. Each runs in a process of its own; its wall time, processor time and peak memory go into a JSON file, of the
-audit also when the scores stand on the terminal. Fails where the PIEs differ, or where the audit takes more than 1 GB or
-is not 8 times faster than pandas.
+audit also when the scores are printed. Fails where the PIEs differ, or where the audit takes more than 1 GB.
 """
 
 from __future__ import annotations
@@ -32,7 +31,6 @@ import psutil
 from machine import processor
 
 MEMORY_LIMIT_MB = 1000
-SPEED_LIMIT = 8
 
 AUDIT = """
 import sys
@@ -115,7 +113,7 @@ def main() -> int:
         "pandas": plain,
         "duckdb_votes_alone": voted,
         "times_faster": round(times, 1),
-        "limits": {"memory_mb": MEMORY_LIMIT_MB, "times_faster": SPEED_LIMIT},
+        "limits": {"memory_mb": MEMORY_LIMIT_MB},
         "command": " ".join(["python", "benchmarks/audit.py", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
@@ -124,8 +122,8 @@ def main() -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(record, indent=2))
-    if audit["peak_mb"] > MEMORY_LIMIT_MB or times < SPEED_LIMIT:
-        print("the audit is over its limits", file=sys.stderr)
+    if audit["peak_mb"] > MEMORY_LIMIT_MB:
+        print("the audit takes more memory than its limit", file=sys.stderr)
         return 1
     return 0
 
