@@ -302,8 +302,9 @@ class Vocabulary:
     def _refuse_missing(self, classes: Sequence[str] = ()) -> None:
         """Nothing, or NaN among numbers; among names it may be one (``nan`` is a language)."""
         words = any(_number(value) is None and value not in _MISSING | {""} for value in self.values)
+        named = frozenset(classes)
         for value in self.values:
-            if value not in classes and (value == "" or (value in _MISSING and not words)):
+            if value not in named and (value == "" or (value in _MISSING and not words)):
                 raise UserError(f"{self.where(value)} has missing values; fill or drop those rows")
 
 
