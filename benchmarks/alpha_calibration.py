@@ -60,7 +60,7 @@ def settings() -> Iterator[Setting]:
     for seeds in (4, 10, 30):
         for distortion in (1.0, 0.5, 2.0):
             yield Setting(2_000, seeds, 0.05, 0.3, 0.0, distortion, seed_effect=0.1)
-    for seeds, common in itertools.product((2, 3, 4, 6, 10, 30), (0.1, 0.2)):
+    for seeds, common in itertools.product((2, 3, 4, 6, 10, 30), (0.1, 0.2, 0.4)):
         for distortion in (1.0, 0.5, 2.0):
             yield Setting(2_000, seeds, 0.05, 0.3, 0.0, distortion, common=common)
 
@@ -125,7 +125,7 @@ def measure(
     Args:
         undistorted: that statistic without distortion; None: this is the setting without.
     """
-    number = [setting.examples, setting.seeds, *(round(1000 * v) for v in vars(setting).values())]
+    number = [2, setting.examples, setting.seeds, *(round(1000 * v) for v in vars(setting).values())]
     rng = np.random.default_rng(number)
     verdicts, means, covered, known = [], [], [], []
     for _ in range(studies):

@@ -1,11 +1,12 @@
-"""How fast, and in how much memory, an audit runs beside the plain pandas way.
+"""How fast, and in how much memory, an audit runs beside the plain pandas way, and beside DuckDB, which only votes.
 
     python benchmarks/audit.py [--seeds 30] [--examples 549367] [--classes 3] [--out FILE]
 
 Makes prediction tables of two times ``seeds`` models (30 of 549,367 examples, SNLI's training
 split, by default: about 400 MB), audits them, and finds the same PIEs by pandas: concat, groupby,
-mode. Each runs in a process of its own; its wall time and peak memory go into a JSON file.
-Fails where the PIEs differ, or where the audit takes more than 1 GB or is not 8 times faster.
+mode. Where `duckdb` is installed (nothing else needs it), it finds them as well, without anything an audit has beyond
+the votes. Each runs in a process of its own; its wall time, processor time and peak memory go into a JSON file, of the
+audit also when the scores are printed. Fails where the PIEs differ, or where the audit takes more than 1 GB.
 """
 
 from __future__ import annotations
@@ -20,22 +21,40 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from machine import processor
 
 MEMORY_LIMIT_MB = 1000
-SPEED_LIMIT = 8
 
 AUDIT = """
 import sys
-from pathlib import Path
-from prunescope.analysis.audit import audit
-dense, pruned, out = map(Path, sys.argv[1:])
-audit(sorted(dense.glob("*.parquet")), sorted(pruned.glob("*.parquet")), out)
+from prunescope.cli import main
+dense, pruned, out = sys.argv[1:]
+sys.argv[1:] = ["audit", "--dense", dense, "--pruned", pruned, "--out", out]
+main()
+"""
+
+DUCKDB = """
+import sys
+import duckdb
+dense, pruned, out = sys.argv[1:]
+votes = '''(
+    select example, vote from (
+        select example, list_position(logits, list_max(logits)) - 1 as vote, count(*) as votes
+        from read_parquet('{}/*.parquet') group by all
+    ) qualify row_number() over (partition by example order by votes desc, vote) = 1
+)'''
+duckdb.sql("set threads = 1")
+duckdb.sql(
+    f"copy (select example, d.vote <> p.vote as is_pie from {votes.format(dense)} d "
+    f"join {votes.format(pruned)} p using (example) order by example) to '{out}' (format parquet)"
+)
 """
 
 PANDAS = """
@@ -75,9 +94,13 @@ def main() -> int:
         ours = [measured(AUDIT, [*inputs, str(folder / "audit")]) for _ in range(args.repeats)]
         plain = measured(PANDAS, [*inputs, str(folder / "plain.parquet")])
         n_pies = compared(folder / "audit" / "pies.parquet", folder / "plain.parquet")
-    audit = sorted(ours, key=lambda run: run["seconds"])[len(ours) // 2]
+        voted = None
+        if find_spec("duckdb"):
+            voted = measured(DUCKDB, [*inputs, str(folder / "duckdb.parquet")])
+            compared(folder / "audit" / "pies.parquet", folder / "duckdb.parquet")
+    audit = sorted(ours, key=lambda run: run["processor_seconds"])[len(ours) // 2]
     audit["peak_mb"] = max(run["peak_mb"] for run in ours)
-    times = plain["seconds"] / audit["seconds"]
+    times = plain["processor_seconds"] / audit["processor_seconds"]
     record = {
         "what": "audit against pandas (concat, groupby, mode), single-label, PIEs the same",
         "seeds_per_side": args.seeds,
@@ -86,10 +109,11 @@ def main() -> int:
         "tables_mb": round(size / 1e6, 1),
         "n_pies": n_pies,
         "audit": audit,
-        "audit_runs_seconds": [run["seconds"] for run in ours],
+        "audit_runs_processor_seconds": [run["processor_seconds"] for run in ours],
         "pandas": plain,
+        "duckdb_votes_alone": voted,
         "times_faster": round(times, 1),
-        "limits": {"memory_mb": MEMORY_LIMIT_MB, "times_faster": SPEED_LIMIT},
+        "limits": {"memory_mb": MEMORY_LIMIT_MB},
         "command": " ".join(["python", "benchmarks/audit.py", *sys.argv[1:]]),
         "date": datetime.date.today().isoformat(),
         "device": {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()},
@@ -98,8 +122,8 @@ def main() -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(record, indent=2))
-    if audit["peak_mb"] > MEMORY_LIMIT_MB or times < SPEED_LIMIT:
-        print("the audit is over its limits", file=sys.stderr)
+    if audit["peak_mb"] > MEMORY_LIMIT_MB:
+        print("the audit takes more memory than its limit", file=sys.stderr)
         return 1
     return 0
 
@@ -125,17 +149,35 @@ def make_tables(folder: Path, seeds: int, n: int, n_classes: int, noise: float) 
 
 
 def measured(code: str, arguments: list[str]) -> dict[str, Any]:
-    """Wall time and peak memory of a Python program, imports included."""
+    """Wall time, processor time and peak memory of a Python program, imports included."""
     program = (
         f"{code}\nimport json, resource\n"
-        "print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))\n"
+        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
+        "print(json.dumps([used.ru_maxrss, used.ru_utime + used.ru_stime]))\n"
     )
     started = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-c", program, *arguments], check=True, stdout=subprocess.PIPE, text=True
-    )
+    found: dict[str, Any] = {}
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.endswith("intervals follow\n"):
+                times = psutil.Process(process.pid).cpu_times()
+                found = {
+                    "first_result_seconds": round(time.perf_counter() - started, 2),
+                    "first_result_processor_seconds": round(times.user + times.system, 2),
+                }
+    if process.returncode:
+        raise SystemExit(process.returncode)
     seconds = time.perf_counter() - started
-    return {"seconds": round(seconds, 2), "peak_mb": round(int(done.stdout) * kilobyte() / 1e6, 1)}
+    peak, processor_time = json.loads(line)
+    return {
+        "seconds": round(seconds, 2),
+        "processor_seconds": round(processor_time, 2),
+        "peak_mb": round(peak * kilobyte() / 1e6, 1),
+        **found,
+    }
 
 
 def kilobyte() -> int:

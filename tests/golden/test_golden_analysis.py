@@ -124,7 +124,7 @@ def test_votes_go_to_the_most_frequent_class_and_ties_to_the_lowest() -> None:
 def test_sets_need_strictly_more_than_half() -> None:
     # 4 seeds, 1 example, 3 classes: 3, 2 and 0 votes. Only the first is above 2.
     prediction = np.array([[[1, 1, 0]], [[1, 1, 0]], [[1, 0, 0]], [[0, 0, 0]]], dtype=bool)
-    vote = set_votes(prediction)
+    vote = set_votes(prediction, prediction.shape[2])
     assert vote.vote.tolist() == [[True, False, False]]
     # Agreeing with yes, no, no: 3/4, 2/4, 4/4; their mean is 9/12
     assert vote.agreement.tolist() == [0.75]

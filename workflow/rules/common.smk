@@ -66,7 +66,7 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 2,
-    "cell": 8,
+    "cell": 9,
     "tables": 16,
     "figures": 16,
     "paper": 13,

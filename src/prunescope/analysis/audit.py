@@ -81,6 +81,7 @@ def audit(
     replace: bool = False,
     seed_statistics: bool = True,
     find_slices: bool = True,
+    scored: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a page) of who pays into ``out``.
 
@@ -114,6 +115,7 @@ def audit(
         group_table: a table for ``groups`` alone, of which those with too many values are left out.
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         find_slices: search for slices that pay, where there are labels.
+        scored: called with the numbers of models and both scores as soon as they are known, before intervals and tests.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -137,7 +139,14 @@ def audit(
         tolerance = _tolerance(side)
     columns = Files(side, dense, pruned, texts, text_columns, metadata, group_table, reading, group_columns)
     together = None if clusters is None else columns.clusters(clusters)
-    results = compared(pair, confidence, tolerance, similarity, together)
+    drawn = None if together is None else {"column": clusters, "n": int(together.max()) + 1}
+    read_as = {**({"clusters": drawn} if drawn else {}), **_how_read(read, said or {})}
+
+    def first(found: Mapping[str, Any]) -> None:
+        if scored is not None:
+            scored({**found, **read_as})
+
+    results = compared(pair, confidence, tolerance, similarity, together, first)
     if seed_statistics:
         if side.labelled and dense and pruned:
             results.certainty = certainty(dense, side, pruned, pair.pruned, confidence, together)
@@ -160,8 +169,8 @@ def audit(
         results.slices = paying(results, columns, grouped, questions, tolerance, together)
     results.metrics = metrics
     summary = _summary(results, read, influence, said or {})
-    if together is not None:
-        summary["clusters"] = {"column": clusters, "n": int(together.max()) + 1}
+    if drawn:
+        summary["clusters"] = drawn
     if groups:
         summary["groups"] = group_summary(results.groups)
     if results.slices is not None:

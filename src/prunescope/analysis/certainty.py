@@ -17,6 +17,7 @@ import numpy as np
 from prunescope.analysis.audit_tables import Certainty
 from prunescope.analysis.paired import Crossed, by_cluster, clusters_of, crossed, of_pseudo_values
 from prunescope.analysis.pies.spearman import has_logits
+from prunescope.predictions.sets import yes_no
 from prunescope.predictions.store import Predictions, iter_logits
 from prunescope.seeds import stream
 
@@ -67,7 +68,9 @@ def certainty(
     order = order[: max(_FITTED, _MOST_LOGITS // (len(dense.seeds) * len(dense.classes)))]
     chosen = np.sort(order)
     halves = np.split(np.searchsorted(chosen, order), [len(order) // 2])
-    dense = replace(dense, examples=dense.examples[chosen], label=dense.label[chosen])
+    dense = replace(
+        dense, examples=dense.examples[chosen], label=yes_no(dense.label[chosen], len(dense.classes))
+    )
     pruned = replace(pruned, examples=dense.examples)
     if clusters is not None:
         clusters = clusters_of(clusters[chosen])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,18 +21,25 @@ from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tes
 from prunescope.analysis.pies.votes import Pies, find_pies
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.predictions.scores import correct, flips, score_name, scores
+from prunescope.predictions.sets import class_sizes
 from prunescope.predictions.store import Predictions
 from prunescope.predictions.task_metrics import own_metrics, task_scores
 
 
 def compared(
-    pair: Pair, confidence: float, tolerance: float, similarity: float | None, clusters: np.ndarray | None
+    pair: Pair,
+    confidence: float,
+    tolerance: float,
+    similarity: float | None,
+    clusters: np.ndarray | None,
+    scored: Callable[[dict[str, Any]], None],
 ) -> Results:
     """Everything that is told from the answers of both sides.
 
     Args:
         confidence: of the intervals. tolerance, similarity: as ``votes.find_pies`` has them.
         clusters: (n,) what examples are drawn together, if any.
+        scored: called with counts and both scores before what takes long.
     """
     dense, pruned = pair.dense, pair.pruned
     pies = find_pies(dense, pruned, tolerance=tolerance, similarity=similarity)
@@ -40,6 +48,7 @@ def compared(
     right = correct(dense, tolerance), correct(pruned, tolerance)
     flipped = flips(*right)
     every = _Scores(scores(dense, right[0]), scores(pruned, right[1]))
+    scored({**_counts(pair, pies), **every.means("{}_score")})
     on_pies = _Scores(scores(dense, right[0], pies.is_pie), scores(pruned, right[1], pies.is_pie))
     changes = Changes(dense, pruned, right, confidence, clusters=clusters)
     summary: dict[str, Any] = {
@@ -131,7 +140,9 @@ def _constant(side: Predictions) -> list[int]:
     """Seeds of the models that give one answer to all examples; tokens are not looked at."""
     if side.task == "tokens" or len(side.examples) < 2:
         return []
-    return [int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[0]).all()]
+    return [
+        int(seed) for seed, row in zip(side.seeds, side.prediction, strict=True) if (row == row[:1]).all()
+    ]
 
 
 def _counts(pair: Pair, pies: Pies) -> dict[str, Any]:
@@ -200,7 +211,9 @@ def _mcnemar(pair: Pair, pies: Pies, tolerance: float, clusters: np.ndarray | No
 def _particulars(side: Predictions, pies: Pies, tolerance: float, similarity: float | None) -> dict[str, Any]:
     """What only some tasks have."""
     if side.task == "multi-label":
-        return {"n_classes_without_label": int(np.count_nonzero(~side.label.any(axis=0)))}
+        return {
+            "n_classes_without_label": int(np.count_nonzero(class_sizes(side.label, len(side.classes)) == 0))
+        }
     if side.task == "regression":
         return {"tolerance": tolerance}
     if side.task == "tokens" and pies.differing is not None:

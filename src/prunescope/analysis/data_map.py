@@ -15,6 +15,7 @@ import numpy as np
 from prunescope.analysis.audit_tables import DataMapRow
 from prunescope.predictions.arrow import Source
 from prunescope.predictions.metadata import meta_of
+from prunescope.predictions.sets import yes_no
 from prunescope.predictions.store import Predictions, iter_logits
 
 #: Parts of each axis in ``rows``; variability of a probability is at most 1/2.
@@ -67,7 +68,7 @@ def measure(epochs: Sequence[Sequence[Path]], side: Predictions) -> DataMap | No
             known = side.examples[np.minimum(at, n - 1)] == examples
             if seed in row and known.any():
                 at = at[known]
-                probability, correct = _of_truth(logits[known], side.label[at])
+                probability, correct = _of_truth(logits[known], yes_no(side.label[at], len(side.classes)))
                 seen[row[seed], at] = True
                 total[row[seed], at] += probability
                 squares[row[seed], at] += probability**2

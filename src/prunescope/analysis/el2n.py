@@ -9,6 +9,7 @@ import numpy as np
 
 from prunescope.analysis.audit_tables import El2nBin
 from prunescope.errors import UserError
+from prunescope.predictions.sets import yes_no
 from prunescope.predictions.store import Predictions, iter_logits
 
 #: Tasks whose outputs are probabilities of classes of a whole example.
@@ -56,7 +57,7 @@ def el2n(paths: Sequence[Path], early: Predictions) -> np.ndarray:
     for seed, examples, logits in iter_logits(paths):
         if seed in row:
             at = np.searchsorted(early.examples, examples)
-            scores[row[seed], at] = errors(logits, early.label[at])
+            scores[row[seed], at] = errors(logits, yes_no(early.label[at], len(early.classes)))
     return np.asarray(scores.mean(axis=0))
 
 

@@ -18,6 +18,7 @@ from prunescope.analysis.el2n import el2n
 from prunescope.errors import BadFileError, UserError
 from prunescope.files import atomic_path
 from prunescope.predictions.arrow import METADATA_KEY, Source
+from prunescope.predictions.sets import flat
 from prunescope.predictions.store import Predictions, read_predictions
 
 #: Columns of the data map.
@@ -51,7 +52,10 @@ def digest(side: Predictions) -> str:
     """Of task, classes, examples and labels: what two sides must have in common to be compared."""
     found = hashlib.sha256(json.dumps([side.task, side.classes, side.label.shape]).encode())
     found.update(np.ascontiguousarray(side.examples, dtype=np.int64).data)
-    found.update(np.ascontiguousarray(side.label).data)
+    if side.label.dtype == object:
+        found.update(np.concatenate(flat(side.label)).astype(np.int64).data)
+    else:
+        found.update(np.ascontiguousarray(side.label).data)
     return found.hexdigest()
 
 

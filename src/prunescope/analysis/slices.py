@@ -25,6 +25,7 @@ from prunescope.analysis.paired import clusters_of, difference_by_cluster
 from prunescope.analysis.ttests import holm
 from prunescope.predictions.arrays import Predictions
 from prunescope.predictions.logs.evaluation import without_choices
+from prunescope.predictions.sets import flat
 from prunescope.seeds import stream
 
 #: Slices that are tested at most: as many as a page holds.
@@ -51,6 +52,9 @@ _FINE = np.linspace(0.01, 0.99, 99)
 
 #: Conditions at most, words among them at most, and how many pairs and triples go on.
 _MOST_CONDITIONS, _MOST_WORDS, _BEAM = 400, 40, 300
+
+#: Labels looked at where there are very many.
+_MOST_LABELS = 100
 
 #: Words looked at of each text: these many at its start, and at its end, where a prompt has its question.
 _WORDS = 200
@@ -99,7 +103,19 @@ def of_labels(side: Predictions) -> dict[str, np.ndarray]:
         return {"class": names[side.label]} if len(set(side.label.tolist())) > 1 else {}
     if side.task == "multi-label":
         said = np.array([None, "yes"], dtype=object)
-        return {f"label {name}": said[side.label[:, c].astype(int)] for c, name in enumerate(side.classes)}
+        if side.label.dtype != object:
+            return {
+                f"label {name}": said[side.label[:, c].astype(int)] for c, name in enumerate(side.classes)
+            }
+        sizes, classes = flat(side.label)
+        counts = np.bincount(classes, minlength=len(side.classes))
+        often = np.sort(np.argsort(-counts, kind="stable")[:_MOST_LABELS])
+        rows, found = np.repeat(np.arange(len(sizes)), sizes), {}
+        for c in often[counts[often] >= _FEWEST].tolist():
+            member = np.zeros(len(sizes), dtype=int)
+            member[rows[classes == c]] = 1
+            found[f"label {side.classes[c]}"] = said[member]
+        return found
     return {}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,8 +137,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def compare(
+    args: argparse.Namespace, scored: Callable[[Mapping[str, Any]], None] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Write the audit; returns its summary, and a line for each demand that the models do not meet.
+
+    ``scored``: as of ``analysis.audit.audit``; logs and suites do not call it.
 
     Raises:
         UserError: as ``analysis.audit.audit`` and ``analysis.matrix.suite``.
@@ -176,7 +180,7 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
         and not pruned[0].logs
         and suite_tasks.one_task(dense, pruned[0], reading)
     ):
-        summary = audit(dense.tables, pruned[0].tables, args.out, **options)
+        summary = audit(dense.tables, pruned[0].tables, args.out, scored=scored, **options)
     else:
         if args.early:
             raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
@@ -209,10 +213,17 @@ def compare(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    summary, missed = compare(args)
-    from prunescope.commands.audit_lines import show
+    from prunescope.commands import audit_lines
 
-    show(summary)
+    first: list[str] = []
+
+    def scored(found: Mapping[str, Any]) -> None:
+        """The first lines, while intervals and tests are computed."""
+        first.extend(audit_lines.first_lines(found))
+        print("\n".join(first), flush=True)
+
+    summary, missed = compare(args, scored)
+    audit_lines.show(summary, first)
     print(f"report: {args.out / 'report.html'}")
     for line in missed:
         print(line, file=sys.stderr)

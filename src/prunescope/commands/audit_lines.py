@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from prunescope.analysis.conditions import LEVEL
@@ -28,10 +28,17 @@ _FLOORS = {
 }
 
 
-def show(summary: Mapping[str, Any]) -> None:
+def first_lines(found: Mapping[str, Any]) -> list[str]:
+    """How the sides were read, and their scores, which are known before intervals and tests."""
+    sides = f"{_shown(found['dense_score'])} dense, {_shown(found['pruned_score'])} pruned"
+    return [*sentences.read_lines(found), f"{found['metric']}: {sides}; intervals follow"]
 
+
+def show(summary: Mapping[str, Any], first: Collection[str] = ()) -> None:
+    """Print all lines but ``first``, which stand there already."""
     for line in sentences.read_lines(summary):
-        print(line)
+        if line not in first:
+            print(line)
     warnings = summary.get("warnings") or []
     for line in warnings[:_MOST_WARNINGS]:
         print(f"warning: {line}", file=sys.stderr)

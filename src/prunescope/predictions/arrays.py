@@ -25,6 +25,7 @@ from prunescope.predictions.arrow import (
     whole_numbers,
 )
 from prunescope.predictions.metadata import TableMeta
+from prunescope.predictions.sets import label_sets
 
 #: Tasks whose predictions follow from one row of raw outputs; elsewhere logits are not read.
 LOGIT_TASKS = ("single-label", "multi-label", "regression")
@@ -35,7 +36,7 @@ class Predictions:
     """The models of one side, seeds and examples ascending; diverged seeds have no rows.
 
     label: (n,) int32 · (n, C) bool · (n,) float32 · (n,) object (tokens: int arrays; text, span:
-    lists of strings)
+    lists of strings; several labels of more than ``sets.WIDE`` classes: packed sets)
     prediction: (S, n) small int · (S, n, C) bool · (S, n) float32 · (S, n) object
     """
 
@@ -94,7 +95,8 @@ def unknown_labels(side: Predictions) -> np.ndarray:
     if side.task == "single-label":
         return np.full(n, -1, dtype=np.int32)
     if side.task == "multi-label":
-        return np.zeros((n, len(side.classes)), dtype=bool)
+        none = np.zeros(0, dtype=np.int64)
+        return label_sets(none, none, n, len(side.classes))
     if side.task == "regression":
         return np.full(n, np.nan, dtype=np.float32)
     return objects([[] for _ in range(n)])

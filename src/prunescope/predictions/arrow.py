@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from prunescope.errors import DamagedFileError, UserError, listed
 from prunescope.predictions import json_lines
+from prunescope.predictions.sets import label_sets
 
 
 class NotANumberError(UserError):
@@ -438,12 +439,10 @@ def index_type(n_classes: int) -> np.dtype[Any]:
 
 
 def class_sets(array: Array, n_classes: int, path: Path, column: str) -> np.ndarray:
-    """(n, n_classes) bool from lists of class indices."""
+    """Sets of ``sets.label_sets`` from lists of class indices."""
     lengths, flat = lists(array, path, column)
     indices = class_indices(whole_numbers(flat, path, column), n_classes, path, column)
-    sets = np.zeros((len(lengths), n_classes), dtype=bool)
-    sets.reshape(-1)[np.repeat(np.arange(len(lengths)) * n_classes, lengths) + indices] = True
-    return sets
+    return label_sets(np.repeat(np.arange(len(lengths)), lengths), indices, len(lengths), n_classes)
 
 
 def objects(values: Sequence[Any]) -> np.ndarray:

@@ -15,6 +15,7 @@ from prunescope.predictions.arrays import LOGIT_TASKS, Predictions, by_seed, dec
 from prunescope.predictions.arrow import Source, ids_of, index_type, matrix, objects, whole_numbers
 from prunescope.predictions.metadata import TableMeta, meta_of
 from prunescope.predictions.reading import Reading, columns_of
+from prunescope.predictions.sets import is_wide, packed
 from prunescope.predictions.user_tables import Vocabulary
 
 
@@ -193,6 +194,8 @@ class Side:
                     assert logits is not None
                     assert meta is not None
                     made = decide(logits[rows], meta.task, meta.threshold_of(seed, self._threshold))
+                    if meta.task == "multi-label" and is_wide(width):
+                        made = packed(*np.divmod(np.flatnonzero(made), width), len(made))
                     kind = index_type(width) if meta.task == "single-label" else made.dtype
                     made = made.astype(kind if label is None else label.dtype, copy=False)
                     if prediction is not None and derived is not None:
@@ -398,5 +401,10 @@ def _same_lengths(model: _Model, values: np.ndarray, label: np.ndarray) -> None:
 
 def _equal(a: np.ndarray, b: np.ndarray) -> bool:
     if a.dtype == object or b.dtype == object:
-        return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+        if len(a) != len(b):
+            return False
+        # Packed sets are texts of bytes, which ``array_equal`` would strip of zeros.
+        return all(
+            x == y if isinstance(x, bytes) else np.array_equal(x, y) for x, y in zip(a, b, strict=True)
+        )
     return np.array_equal(a, b)

@@ -7,6 +7,7 @@ import string
 
 import numpy as np
 
+from prunescope.predictions.sets import class_sizes, keys
 from prunescope.predictions.store import Predictions
 
 #: The score of each task.
@@ -21,13 +22,19 @@ METRICS = {
 
 
 def macro_f1(label: np.ndarray, prediction: np.ndarray, support: np.ndarray | None = None) -> float:
-    """Mean over classes of F1 for (n, C) sets; a class with neither support nor prediction counts as 0.
+    """Mean over classes of F1 for sets of either form; a class with neither support nor prediction counts as 0.
 
-    ``support``: (C,) examples of each class, where they are counted already.
+    ``support``: (C,) examples of each class; (n, C) sets tell by themselves.
     """
-    hits = np.count_nonzero(label & prediction, axis=0)
-    support = np.count_nonzero(label, axis=0) if support is None else support
-    sizes = support + np.count_nonzero(prediction, axis=0)
+    if support is None:
+        support = np.count_nonzero(label, axis=0)
+    n_classes = len(support)
+    if label.dtype == object:
+        common = np.intersect1d(keys(label, n_classes), keys(prediction, n_classes), assume_unique=True)
+        hits = np.bincount(common % n_classes, minlength=n_classes)
+    else:
+        hits = np.count_nonzero(label & prediction, axis=0)
+    sizes = support + class_sizes(prediction, n_classes)
     return float(np.mean(2 * hits / np.maximum(sizes, 1))) if len(sizes) else float("nan")
 
 
@@ -77,6 +84,8 @@ def correct(side: Predictions, tolerance: float = 0.0) -> np.ndarray:
         kind = side.prediction.dtype
         fits = side.label.max(initial=0) <= np.iinfo(kind).max
         return np.asarray(side.prediction == (side.label.astype(kind) if fits else side.label))
+    if side.task == "multi-label" and side.label.dtype == object:
+        return np.asarray(side.prediction == side.label)
     if side.task == "multi-label":
         label = np.packbits(side.label, axis=1)
         return np.stack([np.all(np.packbits(one, axis=1) == label, axis=1) for one in side.prediction])
@@ -117,7 +126,7 @@ def scores(side: Predictions, right: np.ndarray, where: np.ndarray | None = None
         rows = (one if whole else one[where] for one in side.prediction)
         if side.task == "regression":
             return np.array([pearson(label, row) for row in rows])
-        support = np.count_nonzero(label, axis=0)
+        support = class_sizes(label, len(side.classes))
         return np.array([macro_f1(label, row, support) for row in rows])
     if side.task == "tokens":
         true = np.concatenate(list(side.label[where]))

@@ -38,6 +38,7 @@ from prunescope.predictions.collecting import Side, Truth, agree, open_table
 from prunescope.predictions.metadata import TableMeta as TableMeta
 from prunescope.predictions.metadata import meta_of
 from prunescope.predictions.reading import UNSAID, Reading, columns_of
+from prunescope.predictions.sets import class_sizes, flat
 from prunescope.predictions.user_tables import Resolved, Vocabulary, resolve
 
 
@@ -148,7 +149,11 @@ def _rows(block: SeedBlock, meta: TableMeta, schema: pa.Schema) -> pa.Table:
 
 
 def column_of(values: np.ndarray | Sequence[Any], kind: pa.DataType) -> Array:
-    """Labels or predictions as an Arrow column: sets of classes (n, C) become sorted lists."""
+    """Labels or predictions as an Arrow column: sets of classes become sorted lists."""
+    if isinstance(values, np.ndarray) and len(values) and isinstance(values[0], bytes):
+        sizes, indices = flat(values)
+        ends = np.concatenate([[0], np.cumsum(sizes)])
+        return pa.ListArray.from_arrays(pa.array(ends, pa.int32()), pa.array(indices, pa.int32())).cast(kind)
     if isinstance(values, np.ndarray) and values.ndim == 2:
         rows, indices = np.nonzero(values)
         ends = np.searchsorted(rows, np.arange(len(values) + 1))
@@ -287,7 +292,10 @@ def _unknown_to_labels(side: Predictions) -> list[str]:
     given, made = (
         np.bincount(v.ravel(), minlength=len(side.classes)) > 0
         if side.task == "single-label"
-        else v.reshape(-1, len(side.classes)).any(axis=0)
+        else class_sizes(
+            v.ravel() if v.dtype == object else v.reshape(-1, len(side.classes)), len(side.classes)
+        )
+        > 0
         for v in (side.label, side.prediction)
     )
     odd = [side.classes[c] for c in np.flatnonzero(made & ~given)]

@@ -16,6 +16,7 @@ import numpy as np
 
 from prunescope.errors import UserError, listed
 from prunescope.predictions.scores import correct, macro_f1, normalized, pearson, score_name, scores
+from prunescope.predictions.sets import class_sizes
 from prunescope.predictions.store import Predictions
 
 #: Of one model: labels, predictions, names of the classes -> score.
@@ -125,6 +126,10 @@ def _f1(label: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) -> fl
     hits = np.count_nonzero((label == 1) & (prediction == 1))
     sizes = np.count_nonzero(label == 1) + np.count_nonzero(prediction == 1)
     return 2 * hits / sizes if sizes else 0.0
+
+
+def _macro_f1(label: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) -> float:
+    return macro_f1(label, prediction, class_sizes(label, len(classes)))
 
 
 def _matthews(label: np.ndarray, prediction: np.ndarray, classes: Sequence[str]) -> float:
@@ -260,7 +265,7 @@ def _plain(measure: Callable[[np.ndarray, np.ndarray], float]) -> Metric:
 #: By task and name.
 METRICS: dict[str, dict[str, Metric]] = {
     "single-label": {"accuracy": _accuracy, "f1": _f1, "matthews": _matthews},
-    "multi-label": {"macro_f1": _plain(macro_f1)},
+    "multi-label": {"macro_f1": _macro_f1},
     "regression": {"pearson": _plain(pearson), "spearman": _spearman},
     "tokens": {
         "f1": _entities("f1"),

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from prunescope.errors import UserError, listed
 from prunescope.predictions.arrow import Array, index_type, is_list, no_nulls, plain
 from prunescope.predictions.reading import Reading
+from prunescope.predictions.sets import label_sets
 
 #: Larger integers are taken for identifiers of classes rather than indices.
 LARGEST_INDEX = 9999
@@ -205,7 +206,7 @@ class Vocabulary:
             ordered: somebody said the order of the classes.
 
         Returns:
-            single-label: (V,) class index · multi-label: (V, C) bool · regression: (V,) float32 ·
+            single-label: (V,) class index · multi-label: sets of classes · regression: (V,) float32 ·
             text and span: (V,) strings.
 
         Raises:
@@ -238,10 +239,9 @@ class Vocabulary:
             for value in self.values:
                 single[self.codes[value]] = index[value]
             return single
-        sets = np.zeros((len(self.codes), len(classes)), dtype=bool)
-        for value in self.values:
-            sets[self.codes[value], [index[part] for part in _split(value)]] = True
-        return sets
+        pairs = [(self.codes[value], index[part]) for value in self.values for part in _split(value)]
+        rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        return label_sets(rows, columns, len(self.codes), len(classes))
 
     def _indices(self, task: str, classes: tuple[str, ...], ordered: bool) -> dict[str, int]:
         """Class of every part: names as they stand; in columns of indices only, indices unless all
@@ -302,8 +302,9 @@ class Vocabulary:
     def _refuse_missing(self, classes: Sequence[str] = ()) -> None:
         """Nothing, or NaN among numbers; among names it may be one (``nan`` is a language)."""
         words = any(_number(value) is None and value not in _MISSING | {""} for value in self.values)
+        named = frozenset(classes)
         for value in self.values:
-            if value not in classes and (value == "" or (value in _MISSING and not words)):
+            if value not in named and (value == "" or (value in _MISSING and not words)):
                 raise UserError(f"{self.where(value)} has missing values; fill or drop those rows")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from prunescope.cli import main
 from prunescope.commands.audit_lines import headlines
 
 SUMMARY = {
@@ -66,3 +69,27 @@ def test_one_seed_has_no_noise_floor() -> None:
 
 def test_other_tasks_say_nothing_of_it() -> None:
     assert len(headlines({**SUMMARY, "pie_interval": None, "noise_floor": None}).split("\n")) == 2
+
+
+def test_what_was_read_and_the_scores_come_before_intervals(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, wrong in (("dense", 9), ("pruned", 4)):
+        rows = [f"{i},{'ab'[i % 2]},{'ab'[i % 2 if i % wrong else 0]}" for i in range(40)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["example,label,prediction", *rows]) + "\n")
+    files = ["--dense", str(tmp_path / "dense.csv"), "--pruned", str(tmp_path / "pruned.csv")]
+    assert main(["audit", *files, "--out", str(tmp_path / "out")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("Read as single-label: 40 examples")
+    first = next(i for i, line in enumerate(lines) if line.startswith("accuracy: "))
+    assert lines[first] == "accuracy: 0.9500 dense, 1.0000 pruned; intervals follow"
+    assert sum(line.startswith("Read as") for line in lines) == 1
+    assert first < next(i for i, line in enumerate(lines) if line.startswith("change: "))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    # It is printed while what takes long is still to come.
+    monkeypatch.setattr("prunescope.analysis.compared.distortion", interrupted)
+    assert main(["audit", *files, "--out", str(tmp_path / "other")]) != 0
+    assert lines[first] in capsys.readouterr().out

@@ -26,7 +26,7 @@ _POOLED = 8
 FEWEST_SEEDS = 4
 
 #: From how much larger products of seed effects are than those of classes that move alone, seeds move them together.
-_TOGETHER = 2.0
+_TOGETHER = 1.1
 
 #: Squares of balances that sum to less are rounding errors.
 _NOTHING = 1e-12
@@ -146,8 +146,9 @@ class Balances:
     products: (2, 2) unbiased sums over classes of products of the true balances, dense first.
     examples, interaction: (C, 2, 2) covariances of a class's recalls / accuracy, mean over seeds, that are due to the
     draw of examples, and the part of it that is each seed's own. seeds: (2, 2) the mean over classes of what is due
-    to the draw of seeds. 0 with one seed. moved: (S, C, 2) what each seed adds to the error of the mean. unseen: (C, 2)
-    what a recall may vary though the examples show nothing of it, because all or none are right.
+    to the draw of seeds. 0 with one seed. moved: (S, C, 2) what each seed adds to the error of the mean. together:
+    whether seeds move classes together. unseen: (C, 2) what a recall may vary though the examples show nothing of it,
+    because all or none are right.
     """
 
     def __init__(self, found: Moments) -> None:
@@ -181,11 +182,30 @@ class Balances:
             self.moved = (apart - self.apart) / math.sqrt(seeds * (seeds - 1))
             spread = np.einsum("sci,scj->ij", self.moved, self.moved)
             self.seeds = _positive((spread - self._noise(self.interaction)) / n_classes)
+            self.together = self._moves_together()
         else:
             self.interaction, self.seeds = np.zeros_like(self.examples), np.zeros((2, 2))
+            self.together = False
 
     def _noise(self, covariances: np.ndarray) -> np.ndarray:
         return np.einsum("c,cij->ij", self.weight, covariances)
+
+    def _joint(self, products: np.ndarray) -> float:
+        """Trace of the square of a covariance matrix, without bias, from (S, S) products of ``moved``."""
+        few = self.n_seeds - 1
+        joint = float((products**2).sum()) - float(np.trace(products)) ** 2 / few
+        return joint * few**2 / (max(1, few - 1) * (few + 2))
+
+    def _moves_together(self) -> bool:
+        """Both sides' covariances between classes against those of classes that move alone, as shares of variance."""
+        joint = alone = 0.0
+        for side in (0, 1):
+            own = self.weight * (self.interaction[:, side, side] + self.seeds[side, side])
+            moved = self.moved[:, :, side] * np.sqrt(self.weight)
+            if own.sum() > _NOTHING:
+                joint += self._joint(moved @ moved.T) / float(own.sum()) ** 2
+                alone += float(own @ own) / float(own.sum()) ** 2
+        return joint > _TOGETHER * alone
 
     def beyond(self, alpha: float, confidence: float) -> float:
         """How far the test refuses ``alpha``: above 0 as too small, below 0 as too large, 0 where it does not.
@@ -216,47 +236,49 @@ class Balances:
         # Once: where many classes are small, the others' variance stands for the still ones too.
         first += float(np.max(weights**2 * (self.unseen @ contrast**2)))
         extra = by_models = common = 0.0
-        together = False
-        if self.n_seeds > 1:
+        # Second and third order: moments of the quadratic form x' form x.
+        form = self.weight[:, None, None] * np.array([[-alpha, 0.5], [0.5, 0.0]])
+        turned, along = form @ noise, noise @ contrast
+        second = 2 * float(np.einsum("cij,cji->", turned, turned))
+        third = 8 * float(np.einsum("cij,cjk,cki->", turned, turned, turned))
+        third += 6 * float(squares @ np.einsum("ci,cij,cj->c", along, form, along))
+        few = self.n_seeds - 1
+        if few:
             by_seeds = np.einsum("sci,c,i->s", self.recalls, weights, contrast)
             own = float(np.var(by_seeds, ddof=1)) / self.n_seeds
             alone = float(weights**2 @ of_contrast(self.interaction))
             pooled = size * float(contrast @ self.seeds @ contrast)
-            trust = (self.n_seeds - 1) / (self.n_seeds - 1 + _POOLED)
+            trust = few / (few + _POOLED)
             by_models = trust * own + (1 - trust) * pooled
             extra = max(0.0, by_models - trust * alone)
-        # Second and third order: moments of the quadratic form x' form x.
-        form = self.weight[:, None, None] * np.array([[-alpha, 0.5], [0.5, 0.0]])
-        turned = form @ noise
-        second = 2 * float(np.einsum("cij,cji->", turned, turned))
-        if self.n_seeds > 1:
             single = form @ (self.interaction + self.seeds)
             alone = float(np.einsum("cij,cji->", single, single))
-            second += 2 * alone / (self.n_seeds - 1)
-            # More where seeds move classes together: the square of a covariance matrix, estimated without bias.
-            few = self.n_seeds - 1
+            second += 2 * alone / few
+            # More where seeds move classes together.
             products = np.einsum("sci,cij,tcj->st", self.moved, form, self.moved)
-            joint = float((products**2).sum()) - float(np.trace(products)) ** 2 / few
-            joint *= few**2 / (max(1, few - 1) * (few + 2))
-            common = 2 * max(0.0, joint - alone) * self.n_seeds / few
-            together = joint > _TOGETHER * alone
+            common = 2 * max(0.0, self._joint(products) - alone) * self.n_seeds / few
+            if self.together:
+                first_order = np.einsum("sci,c,i->s", self.moved, weights, contrast)
+                third += (
+                    8 * float(np.trace(products @ products @ products)) * few**2 / ((few + 2) * (few + 4))
+                )
+                third += 6 * float(first_order @ products @ first_order) * few / (few + 2)
         variance = first + second + extra + common
         statistic = float(self.products[0, 1] - alpha * self.products[0, 0])
         if variance <= 0:
             return 0.0
-        along = noise @ contrast
-        third = 8 * float(np.einsum("cij,cjk,cki->", turned, turned, turned))
-        third += 6 * float(squares @ np.einsum("ci,cij,cj->c", along, form, along))
         skewness = min(1.2, max(-1.2, third / variance**1.5))
-        spread = (by_models**2 + common**2) / max(1, self.n_seeds - 1) + (first + second) ** 2 / self.freedom
+        spread = (by_models**2 + common**2) / max(1, few) + (first + second) ** 2 / self.freedom
         freedom = variance**2 / spread
-        if together:
+        if self.together:
             # A single draw of each seed is then all there is.
-            freedom = min(freedom, self.n_seeds - 1)
-        from scipy.special import stdtrit
+            freedom = min(freedom, few)
+        from scipy.special import ndtri, stdtrit
 
         critical = float(stdtrit(freedom, (1 + confidence) / 2))
-        shift = skewness / 6 * (critical**2 - 1)
+        # The expansion is the normal's: with the few degrees of freedom of seeds, Student's would exaggerate it.
+        base = float(ndtri((1 + confidence) / 2)) if self.together else critical
+        shift = skewness / 6 * (base**2 - 1) * critical / base
         ratio = statistic / math.sqrt(variance)
         return ratio - (critical + shift) if ratio > critical + shift else min(0.0, ratio + critical - shift)
 

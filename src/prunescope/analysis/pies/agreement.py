@@ -62,7 +62,7 @@ def flips_by_direction(dense_right: np.ndarray, pruned_right: np.ndarray) -> Fli
 
 def _codes(task: str, prediction: np.ndarray) -> np.ndarray:
     """(S, n) numbers that are equal where the predictions are."""
-    if task == "single-label":
+    if task == "single-label" or (task == "multi-label" and prediction.dtype == object):
         return prediction
     if task == "multi-label":
         seeds, n, _ = prediction.shape

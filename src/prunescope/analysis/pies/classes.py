@@ -12,6 +12,7 @@ from prunescope.analysis.csv_text import null
 from prunescope.analysis.paired import difference_by_cluster, harm_tests
 from prunescope.analysis.pies.votes import Pies
 from prunescope.analysis.ttests import benjamini_hochberg, holm
+from prunescope.predictions.sets import class_sizes
 from prunescope.predictions.store import Predictions
 
 
@@ -23,8 +24,7 @@ def class_counts(side: Predictions, pies: Pies) -> list[ClassCount]:
         every = np.bincount(side.label, minlength=n_classes)
         some = np.bincount(side.label[pies.is_pie], minlength=n_classes)
     elif side.task == "multi-label":
-        every = np.count_nonzero(side.label, axis=0)
-        some = np.count_nonzero(side.label[pies.is_pie], axis=0)
+        every, some = (class_sizes(label, n_classes) for label in (side.label, side.label[pies.is_pie]))
     elif side.task == "tokens":
         label, a, b = (np.concatenate(list(v)) for v in (side.label, pies.dense.vote, pies.pruned.vote))
         every = np.bincount(label, minlength=n_classes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from prunescope.analysis.audit_tables import PieShareBySeeds
 from prunescope.analysis.pies.choices import bootstrap, splits, subsets
@@ -93,12 +94,14 @@ def seed_stats(
     if dense.task not in TASKS:
         return None
     across, within = WeightedVotes.of(dense, pruned), WeightedVotes.of(dense, dense)
-    floor = noise_floor(across, within, len(dense.seeds), most_splits)
-    return SeedStats(
-        share_interval(across, len(dense.seeds), confidence, resamples),
-        floor,
-        shares_by_seeds(across, within, len(dense.seeds), most_subsets, floor),
-    )
+    # Products of thin matrices: several threads take the processor twice the time and end no sooner.
+    with threadpool_limits(1, user_api="blas"):
+        floor = noise_floor(across, within, len(dense.seeds), most_splits)
+        return SeedStats(
+            share_interval(across, len(dense.seeds), confidence, resamples),
+            floor,
+            shares_by_seeds(across, within, len(dense.seeds), most_subsets, floor),
+        )
 
 
 def share_interval(across: WeightedVotes, n_seeds: int, confidence: float, resamples: int) -> ShareInterval:

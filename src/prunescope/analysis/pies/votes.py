@@ -16,6 +16,7 @@ import numpy as np
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.scores import normalized
+from prunescope.predictions.sets import keys, packed
 from prunescope.predictions.store import Predictions
 
 #: Examples voted on at once: the predictions of 30 models fit into a processor's cache.
@@ -56,20 +57,36 @@ def class_votes(prediction: np.ndarray) -> Vote:
         block = prediction[:, start : start + _BLOCK]
         best, most = vote[start : start + _BLOCK], count[start : start + _BLOCK]
         low, high = int(block.min()), int(block.max())
-        # Going through a few classes that nobody voted for takes less time than finding those somebody did.
-        for label in range(low, high + 1) if high - low < _FEW else np.unique(block):
+        if high - low >= _FEW:
+            # Equal votes follow one another, the lowest class first.
+            ordered, votes = np.sort(block, axis=0), np.zeros(block.shape[1], dtype=np.int32)
+            for i, label in enumerate(ordered):
+                votes = np.where(label == ordered[i - 1], votes + 1, 1) if i else votes + 1
+                np.copyto(best, label, where=votes > most)
+                np.maximum(most, votes, out=most)
+            continue
+        for label in range(low, high + 1):
             votes = np.count_nonzero(block == label, axis=0)
             np.copyto(best, label, where=votes > most)
             np.maximum(most, votes, out=most, casting="same_kind")
     return Vote(vote, count / seeds)
 
 
-def set_votes(prediction: np.ndarray) -> Vote:
-    """The classes of (S, n, C) predicted by strictly more than half of the seeds.
+def set_votes(prediction: np.ndarray, n_classes: int) -> Vote:
+    """The classes, of (S, n, C) or (S, n) packed sets, predicted by strictly more than half of the seeds.
 
     Agreement is the mean over classes of the share of seeds with the majority's yes or no.
     """
-    seeds, n, n_classes = prediction.shape
+    seeds, n = prediction.shape[:2]
+    if prediction.dtype == object:
+        found, count = np.unique(
+            np.concatenate([keys(one, n_classes) for one in prediction]), return_counts=True
+        )
+        rows, upper = found // n_classes, 2 * count > seeds
+        # All seeds agree on the classes that none of them predicts.
+        missing = np.bincount(rows, weights=seeds - np.where(upper, count, seeds - count), minlength=n)
+        vote = packed(rows[upper], found[upper] % n_classes, n)
+        return Vote(vote, (seeds * n_classes - missing) / (seeds * n_classes))
     counts = np.zeros((n, n_classes), dtype=np.int32)
     for one in prediction:
         counts += one
@@ -132,8 +149,9 @@ def find_pies(
         a, b = class_votes(dense.prediction), class_votes(pruned.prediction)
         return Pies(a, b, a.vote != b.vote)
     if task == "multi-label":
-        a, b = set_votes(dense.prediction), set_votes(pruned.prediction)
-        return Pies(a, b, np.any(a.vote != b.vote, axis=1))
+        a, b = (set_votes(side.prediction, len(side.classes)) for side in (dense, pruned))
+        unequal = np.asarray(a.vote != b.vote)
+        return Pies(a, b, unequal if unequal.ndim == 1 else np.any(unequal, axis=1))
     if task == "regression":
         a, b = (median_votes(side.prediction, tolerance) for side in (dense, pruned))
         return Pies(a, b, np.abs(a.vote - b.vote) > tolerance)

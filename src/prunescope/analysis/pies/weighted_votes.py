@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from prunescope.predictions.sets import keys
 from prunescope.predictions.store import Predictions
 
 #: Tasks whose votes can be counted by weight.
 TASKS = ("single-label", "multi-label")
 
-#: Numbers held at once for one side: choices times decisions.
-_CELLS = 1 << 22
+#: Numbers held at once for one side: choices times decisions; as many as a processor's cache holds.
+_CELLS = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class WeightedVotes:
         if first.task == "single-label":
             return _of_classes(first.prediction, second.prediction)
         if first.task == "multi-label":
-            return _of_sets(first.prediction, second.prediction)
+            return _of_sets(first.prediction, second.prediction, len(first.classes))
         raise ValueError(f"task {first.task!r} has no vote by weight")
 
     def pies(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -143,17 +145,35 @@ def _of_classes(first: np.ndarray, second: np.ndarray) -> WeightedVotes:
     return WeightedVotes(n, fixed, tuple(contests))
 
 
-def _of_sets(first: np.ndarray, second: np.ndarray) -> WeightedVotes:
+def _of_sets(first: np.ndarray, second: np.ndarray, n_classes: int) -> WeightedVotes:
     n = first.shape[1]
+    sides = (first, second)
+    if first.dtype == object:
+        found = [[keys(one, n_classes) for one in side] for side in sides]
+        # The labels that any model gives, by example; the others are never contested.
+        every = np.unique(np.concatenate([*found[0], *found[1]]))
+        at = every // n_classes
+        first, second = (
+            np.stack([np.isin(every, one, assume_unique=True) for one in side]) for side in found
+        )
     a, b = first[0], second[0]
     calm = np.all(first == a, axis=0) & np.all(second == b, axis=0)
     # One class on which both sides are of one mind, each its own, decides the example.
-    settled = np.any(calm & (a != b), axis=1)
-    example, label = np.nonzero(~calm & ~settled[:, None])
+    opposed = calm & (a != b)
+    if opposed.ndim == 1:
+        settled = np.zeros(n, dtype=bool)
+        settled[at[opposed]] = True
+        chosen = np.nonzero(~calm & ~settled[at])
+        example = at[chosen]
+    else:
+        settled = np.any(opposed, axis=1)
+        chosen = np.nonzero(~calm & ~settled[:, None])
+        example = chosen[0]
     starts = np.flatnonzero(np.diff(example, prepend=-1))
     contests: tuple[_YesNo, ...] = ()
     if len(example):
-        contests = (_YesNo(_signs(first[:, example, label]), _signs(second[:, example, label]), starts),)
+        contested: Any = (slice(None), *chosen)
+        contests = (_YesNo(_signs(first[contested]), _signs(second[contested]), starts),)
     return WeightedVotes(n, int(np.count_nonzero(settled)), contests)
 
 

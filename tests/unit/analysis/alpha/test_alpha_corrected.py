@@ -185,8 +185,9 @@ def test_two_or_three_seeds_are_too_few_to_say(seeds: int) -> None:
     assert one.verdict == ">"
 
 
-def test_seeds_that_move_classes_together_are_not_taken_for_distortion() -> None:
-    """One factor a seed, half as large as the classes' differences: classes are not independent witnesses."""
+@pytest.mark.parametrize("seeds", [4, 6, 30])
+def test_seeds_that_move_classes_together_are_not_taken_for_distortion(seeds: int) -> None:
+    """One factor a seed, as large as the classes' differences: classes are not independent witnesses."""
     rng = np.random.default_rng(6)
     wrong, runs = 0, 300
     for _ in range(runs):
@@ -194,7 +195,8 @@ def test_seeds_that_move_classes_together_are_not_taken_for_distortion() -> None
         label = np.repeat(np.arange(10), 200)
         level = ndtri(0.8) + 0.18 * (gaps - gaps.mean()) / gaps.std()
         sides = [
-            rng.random((6, len(label))) < ndtr(level + 0.2 * rng.standard_normal((6, 1)) * load)[:, label]
+            rng.random((seeds, len(label)))
+            < ndtr(level + 0.2 * rng.standard_normal((seeds, 1)) * load)[:, label]
             for _ in range(2)
         ]
         wrong += Balances(of(sides[0], sides[1], label)).beyond(1.0, 0.99) != 0

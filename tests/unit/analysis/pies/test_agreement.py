@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from prunescope.analysis.audit import audit
 from prunescope.analysis.pies.agreement import flips_by_direction, loyalty
 from prunescope.analysis.pies.spearman import rank_correlation, spearman_pies
+from prunescope.analysis.pies.votes import class_votes
 from prunescope.predictions.arrays import Predictions
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.scores import flips
@@ -163,3 +164,16 @@ def test_no_logits_no_spearman(tmp_path: Path) -> None:
     assert "spearman" not in summary
     assert not (tmp_path / "out" / "spearman.parquet").exists()
     assert (summary["noise_floor"], summary["pie_interval"]["low"]) == (None, None)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 5])
+def test_votes_of_many_classes_are_counted_one_by_one(seeds: int) -> None:
+    """Ties go to the lowest class, also where there are too many classes to go through."""
+    rng = np.random.default_rng(seeds)
+    prediction = rng.integers(0, 3, (seeds, 500)).astype(np.int16) * 4000
+    prediction[:, 0] = 9000 - np.arange(seeds)
+    found = class_votes(prediction)
+    for i, column in enumerate(prediction.T.tolist()):
+        most = max(column.count(c) for c in column)
+        assert found.vote[i] == min(c for c in column if column.count(c) == most)
+        assert found.agreement[i] == most / seeds
