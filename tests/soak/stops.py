@@ -32,7 +32,7 @@ import yaml
 
 from prunescope.ledger import Ledger, checksum
 from prunescope.running.results_lock import ResultsLock
-from prunescope.running.run import _processes, _wait
+from prunescope.running.run import SIGNALS, _processes, _wait
 
 #: Seconds that an end may take.
 MOST = 30.0
@@ -88,7 +88,12 @@ class Started:
             self.mine, theirs = pty.openpty()
         terminal = self.mine is not None and stop != "closed pipe"
 
-        def own_terminal() -> None:
+        def as_a_shell_does() -> None:
+            # The soak itself may be under `nohup`.
+            for number in SIGNALS:
+                signal.signal(
+                    number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+                )
             if terminal:
                 fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
@@ -101,7 +106,7 @@ class Started:
                 stdout=subprocess.DEVNULL,
                 stderr=file if theirs < 0 else theirs,
                 start_new_session=True,
-                preexec_fn=own_terminal,
+                preexec_fn=as_a_shell_does,
             )
         if theirs >= 0:
             os.close(theirs)
@@ -164,6 +169,8 @@ def stopped(folder: Path, number: int, longest: float, seed: int) -> dict[str, A
     chance = random.Random(f"{seed} {number}")
     results = folder / "results"
     stop, moment = chance.choice(list(STOPS)), chance.uniform(0, longest)
+    if chance.random() < 0.15:  # so that a tree is finished now and then
+        moment = chance.uniform(longest, 5 * longest)
     before = outputs(results)
     run = Started(folder, stop)
     time.sleep(moment)
@@ -226,7 +233,7 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--times", type=int, default=200)
-    parser.add_argument("--longest", type=float, default=20.0, help="seconds of a run, at most")
+    parser.add_argument("--longest", type=float, default=20.0, help="seconds of most runs, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     expected = same_everywhere(whole(arguments.folder / "whole"))
