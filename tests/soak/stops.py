@@ -197,7 +197,8 @@ def stopped(folder: Path, number: int, longest: float, seed: int) -> dict[str, A
     # Before its handlers stand, a signal has its own effect; a run that had just ended is as good.
     expected = (0,) if finished else (0, 128 + which, -which)
     said = run.said() if run.mine is not None or stop not in ("closed pipe", "closed terminal") else None
-    if code not in expected:
+    early = code == 1 and "Could not import runpy" in (said or "")  # Python itself had not started
+    if code not in expected and not early:
         wrong.append(f"exit code {code}: {(said or '')[-2000:]}")
     if code == 128 + which and said is not None and "run the same command again" not in said:
         wrong.append(f"says not how to go on: {said[-2000:]}")

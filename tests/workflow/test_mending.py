@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,68 @@ def test_a_job_that_fails_leaves_what_was_there(workspace: Workspace, finished: 
     assert gone == {f"{CELL}/test/alpha.csv", f"{CELL}/test/summary.json"}
     assert workspace.snakemake().returncode == 0
     assert tree(workspace.results) == tree(finished.results)
+
+
+#: Of every rule that makes something, one output of a job; those that the small study has not run are made up.
+OUTPUTS = {
+    "dataset": "data/digits/card.json",
+    "pretrained": "pretrained/lenet5.json",
+    "encode": "data/digits/inputs/lenet5.safetensors",
+    "readability": "data/prose/readability.parquet",
+    "train": f"{MODELS}/none/sparsity-0permille/seeds-0-1/test.parquet",
+    "prune": f"{MODELS}/RP-AI/sparsity-900permille/seeds-0-1/test.parquet",
+    "level": f"{MODELS}/IMP-FT/sparsity-900permille/seeds-0-1/test.parquet",
+    "weights": f"{MODELS}/IMP-FT/sparsity-900permille/seeds-0-1/weights.json",
+    "el2n": "cells/digits/lenet5/el2n-seeds-0-1.parquet",
+    "cell": f"{CELL}/models.json",
+    "manifest": "cells.txt",
+    "tables": "tables/alpha.csv",
+    "figures": "figures/figures.json",
+    "paper": "paper/index.html",
+    "site": "index.html",
+    "search": "tuning/digits/lenet5/trials.csv",
+    "tuned": "tuning/tuned.yaml",
+}
+
+#: Every job for itself, which spoils what its rule makes, and fails.
+SPOILED = """
+include: {root!r}
+import shutil
+from snakemake.io import InputFiles
+
+def spoil(input, output, *others):
+    for path in map(Path, output):
+        shutil.rmtree(path, ignore_errors=True)
+        path.is_dir() or path.write_text("spoiled")
+    raise ValueError("spoiled")
+
+for one in workflow.rules:
+    if len(one.output):
+        print("MAKES", one.name)
+        one._input = InputFiles()
+        one.run_func, one.shellcmd = spoil, "spoil"
+"""
+
+
+def test_a_job_that_fails_leaves_what_was_there_whatever_its_rule(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    results = workspace.results
+    for name in OUTPUTS.values():
+        if not (results / name).exists():
+            (results / name).parent.mkdir(parents=True, exist_ok=True)
+            (results / name).write_text("of an earlier run")
+    before = tree(results)
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(SPOILED.format(root=str(ROOT / "workflow/Snakefile")))
+    targets = [f"results/{name}" for name in OUTPUTS.values()]
+    done = workspace.snakemake(*targets, "--snakefile", str(snakefile), "--keep-going", "--force")
+    said = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert {line.split()[1] for line in said.splitlines() if line.startswith("MAKES")} == set(OUTPUTS)
+    assert set(re.findall(r"Error in rule (\w+):", said)) == set(OUTPUTS)
+    now = tree(results)
+    assert [name for name in before if now.get(name) != before[name]] == []
 
 
 def test_no_rule_deletes_what_it_is_about_to_make(finished: Workspace, tmp_path: Path) -> None:
