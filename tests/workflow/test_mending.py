@@ -56,7 +56,15 @@ def test_damage_of_every_stage_is_mended_in_one_run(workspace: Workspace, finish
     )
     shutil.copyfile(other, mine)
     os.utime(results / MODELS / "none/sparsity-0permille/seeds-0-1/test.parquet", (4e9, 4e9))
+    flip(results / "data/digits/inputs/lenet5.safetensors")
+    card = results / "data/prose/card.json"
+    card.write_bytes(card.read_bytes()[:100])
+    shutil.copyfile(
+        results / MODELS / "IMP-FT/sparsity-500permille/seeds-0-1/train.parquet",
+        results / MODELS / "RP-AI/sparsity-500permille/seeds-0-1/train.parquet",
+    )
     (results / CELL / "test/pies.parquet").unlink()
+    (results / "tables/alpha.csv").unlink()
     (results / "tables/pie_share.csv").write_text("")
     (results / "figures/alpha/digits--lenet5.svg").unlink()
     (results / "report/figures.html").write_text("edited")
@@ -65,7 +73,7 @@ def test_damage_of_every_stage_is_mended_in_one_run(workspace: Workspace, finish
     now = tree(results)
     assert [name for name in whole if now.get(name) != whole[name]] == []
     assert set(now) == set(whole)
-    assert done.stderr.count("; rebuilt\n") == 6
+    assert done.stderr.count("; rebuilt\n") == 10
     said = [line for line in done.stderr.splitlines() if str(mine.relative_to(results)) in line]
     assert f"the content of {other.relative_to(results)}, not of {mine.relative_to(results)}" in said[0]
     # No other model is trained for it, nor anything else redone.
