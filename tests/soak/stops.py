@@ -139,11 +139,11 @@ class Started:
 
 
 def outputs(results: Path) -> dict[str, str]:
-    """Checksums of what finished jobs have made, but for what goes when nothing needs it any more."""
+    """Checksums of what jobs have made and is there, but for what goes when nothing needs it any more."""
     return {
         file: entry.sha256
         for _, file, entry in Ledger(results).entries()
-        if not file.endswith("models.safetensors")
+        if not file.endswith("models.safetensors") and (results / file).is_file()
     }
 
 
@@ -197,12 +197,13 @@ def stopped(folder: Path, number: int, longest: float, seed: int) -> dict[str, A
     # Before its handlers stand, a signal has its own effect; a run that had just ended is as good.
     expected = (0,) if finished else (0, 128 + which, -which)
     said = run.said() if run.mine is not None or stop not in ("closed pipe", "closed terminal") else None
-    early = code == 1 and "Could not import runpy" in (said or "")  # Python itself had not started
+    # Python itself had not started: its own words, and a code of its own.
+    early = any(words in (said or "") for words in ("Could not import runpy", "init_import_site"))
     if code not in expected and not early:
         wrong.append(f"exit code {code}: {(said or '')[-2000:]}")
     if code == 128 + which and said is not None and "run the same command again" not in said:
         wrong.append(f"says not how to go on: {said[-2000:]}")
-    if said is not None and "Traceback" in said and code != -which:
+    if said is not None and "Traceback" in said and code != -which and not early:
         wrong.append(f"a traceback: {said[-2000:]}")
     _wait(run.process.pid, 2)  # the warm process ends after Snakemake
     if found := _processes(run.process.pid):

@@ -136,7 +136,6 @@ OUTPUTS = {
 SPOILED = """
 include: {root!r}
 import shutil
-from snakemake.io import InputFiles
 
 def spoil(input, output, *others):
     for path in map(Path, output):
@@ -147,7 +146,7 @@ def spoil(input, output, *others):
 for one in workflow.rules:
     if len(one.output):
         print("MAKES", one.name)
-        one._input = InputFiles()
+        one._input, one._params = type(one._input)(), type(one._params)()
         one.run_func, one.shellcmd = spoil, "spoil"
 """
 
