@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 from prunescope.errors import Problems, UserError, missing_extra
@@ -62,4 +63,7 @@ def _refused(error: UserError) -> int:
 
 
 def _terminated(number: int, frame: object) -> NoReturn:
+    with suppress(OSError, RuntimeError):  # nobody reads; or it was printing
+        name = signal.Signals(number).name
+        print(f"prunescope: stopped ({name}); run the same command again to resume", file=sys.stderr)
     sys.exit(128 + number)

@@ -1,8 +1,9 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and packed ones that are not made to fill memory."""
 
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import re
@@ -19,6 +20,9 @@ from prunescope import ledger
 from prunescope.errors import BadFileError, UserError
 
 _LOCK = ".lock"
+
+#: Bytes that a packed file may always have unpacked, and how many times its size it may have beyond.
+MOST_UNPACKED, _RATIO = 1 << 28, 200
 
 #: Seconds after which the scratch of a writer is nobody's, where the file system has no locks to tell.
 _FORGOTTEN = 86_400.0
@@ -226,6 +230,57 @@ def _reporting(target: Path) -> Iterator[None]:
         raise UserError(
             f"{target}: could not be written ({reason}); free space or choose another folder, then run again"
         ) from error
+
+
+def check_unpacked(path: Path | str, size: int) -> None:
+    """Refuse a packed file that is larger unpacked than any data are.
+
+    Args:
+        size: bytes unpacked, as far as they are known.
+
+    Raises:
+        UserError: it is; texts and tables pack to a hundredth at most.
+    """
+    if size > max(MOST_UNPACKED, _RATIO * Path(path).stat().st_size):
+        raise UserError(
+            f"{path}: unpacks to over {_RATIO} times its size, {size >> 20:,} MB or more: made to fill memory; do not "
+            "use it"
+        )
+
+
+def check_parquet(path: Path | str, metadata: Any) -> None:
+    """``check_unpacked`` of a Parquet file by its metadata: a run of a billion equal values takes some bytes.
+
+    Raises:
+        UserError: the columns are larger than any data are.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    values = [max((g.column(c).num_values for c in range(g.num_columns)), default=0) for g in groups]
+    check_unpacked(path, max(sum(g.total_byte_size for g in groups), sum(values)))
+
+
+class _Unpacked(io.RawIOBase):
+    def __init__(self, stream: Any, path: Path | str) -> None:
+        self._stream, self._path, self._read = stream, path, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        block = self._stream.read(len(buffer))
+        self._read += len(block)
+        check_unpacked(self._path, self._read)
+        buffer[: len(block)] = block
+        return len(block)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def bounded(stream: Any, path: Path | str) -> IO[bytes]:
+    """An unpacked stream that ends in ``check_unpacked``'s error where it holds too much."""
+    return io.BufferedReader(_Unpacked(stream, path), 1 << 18)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -114,6 +114,15 @@ class Ledger:
             file = last if file == "." else f"{last}/{file}"
         return None
 
+    @property
+    def aside(self) -> Path:
+        """Where damaged files go until they are rebuilt, each with a note (``.why``)."""
+        return self.results / STATE / "aside"
+
+    def is_aside(self, file: str) -> bool:
+        """Whether a file is about to be rebuilt: it may be what the job that reads its folder makes."""
+        return any((self.aside / name).exists() for name in (file, f"{file}.why"))
+
     def note(self, path: Path) -> None:
         """Record an output that was just written."""
         name = self.name(path)
@@ -220,6 +229,7 @@ def require(files: Iterable[Path], folders: Iterable[Path] = ()) -> None:
         if ledger is None or below is None:
             continue
         for _, file, entry in ledger.entries(below):
-            if what := ledger.wrong(ledger.results / file, entry, quick=True):
+            what = ledger.wrong(ledger.results / file, entry, quick=True)
+            if what and not (what == "missing" and ledger.is_aside(file)):
                 path = folder / os.path.relpath(file, below)
                 raise DamagedFileError(path, f"{path}: {what}")

@@ -150,12 +150,19 @@ def parsed(adapter: TypeAdapter[T], text: str, option: str) -> T:
 
 
 def listed_folders(path: Path) -> list[Path]:
-    """The folders that a file names, one a line.
+    """The folders that a file names, one a line; relative ones from the folder above the file that has them.
+
+    So another working folder reads the same results tree.
 
     Raises:
         UserError: the file cannot be read.
     """
     try:
-        return [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+        named = [Path(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    if not named:
+        return []
+    above = (folder for folder in path.absolute().parents if (folder / named[0]).is_dir())
+    root = next(above, Path.cwd())
+    return named if root == Path.cwd() else [root / folder for folder in named]

@@ -6,6 +6,7 @@ The JSON schema in ``workflow/schemas/config.schema.json`` is generated from the
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -27,6 +28,9 @@ from prunescope.errors import listed, nearest
 #: Names become folder names and Snakemake targets.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
+#: Characters of a name, at most: a file of a figure is called by three of them, and file systems end at 255.
+LONGEST_NAME = 60
+
 #: Snakemake's rules and targets, and folders, that a data set may not be called by.
 RESERVED = frozenset(
     """all cell cells data dataset el2n encode figures index level lint manifest models none only paper pretrained prune
@@ -38,6 +42,10 @@ def _check_name(kind: str, name: str) -> None:
     if not NAME.fullmatch(name):
         raise ValueError(
             f"{kind}.{name}: names are letters, digits, '.', '_' and '-', and start with a letter or digit"
+        )
+    if len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"{kind}.{name[:LONGEST_NAME]}...: {len(name)} characters; names have at most {LONGEST_NAME}"
         )
     if kind == "datasets" and name in RESERVED:
         raise ValueError(f"datasets.{name}: the name is taken by a target; choose another one")
@@ -101,10 +109,17 @@ class Study(Spec):
         description="where training curves go while models train, beside the results; nothing else depends on it",
     )
 
+    @field_validator("name", "title", "results")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if any(unicodedata.category(character) == "Cc" for character in value or ""):
+            raise ValueError("must be one line of text, without control characters")
+        return value
+
     @field_validator("results")
     @classmethod
     def _plain_folder(cls, value: str) -> str:
-        if set("{}*\n") & set(value) or value.startswith("-") or not value.strip("/. "):
+        if set("{}*") & set(value) or value.startswith("-") or not value.strip("/. "):
             raise ValueError("must name a folder, without braces or stars or a leading dash")
         return value.rstrip("/")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from prunescope.errors import UserError
-from prunescope.files import atomic_directory
+from prunescope.files import atomic_directory, bounded
 
 
 def unpack(archive: Path, names: Collection[str], folder: Path, most_bytes: int, hint: str = "") -> None:
@@ -40,6 +43,7 @@ def unpack(archive: Path, names: Collection[str], folder: Path, most_bytes: int,
                         with packed.open(member) as source:
                             _copy(archive, source, temporary / name, sizes[member])
             return
+        _check_stream(archive)
         with tarfile.open(archive) as tape:
             members = {member.name: member for member in tape.getmembers() if not member.isdir()}
             found = _chosen(archive, list(members), names, hint)
@@ -53,8 +57,29 @@ def unpack(archive: Path, names: Collection[str], folder: Path, most_bytes: int,
                     assert stream is not None
                     with stream:
                         _copy(archive, stream, temporary / name, members[member].size)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError) as error:
+    except (
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        EOFError,
+        zlib.error,
+        lzma.LZMAError,
+        NotImplementedError,
+    ) as error:
         raise UserError(f"{archive}: damaged, or no tar or zip archive ({error}); fetch it again") from None
+
+
+#: How a tar archive is packed, by its first bytes.
+_PACKED: Mapping[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+
+
+def _check_stream(archive: Path) -> None:
+    """Unpack a tar archive once for its size: its own headers can ask for any memory."""
+    with archive.open("rb") as file:
+        unpack = _PACKED.get(file.read(2))
+    if unpack is not None:
+        with bounded(unpack(archive), archive) as stream:
+            while stream.read(1 << 20):
+                pass
 
 
 def _chosen(archive: Path, members: Sequence[str], names: Collection[str], hint: str) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 from collections import Counter
 from typing import Any
@@ -88,11 +89,11 @@ def card_text(description: dict[str, Any]) -> str:
         "",
         f"{description['n_examples']:,} examples, {classes}{description['task']}, "
         f"from the source `{description['source']}`.",
-        *([" ".join(description["notes"])] if description["notes"] else []),
+        *([_inert(" ".join(description["notes"]))] if description["notes"] else []),
         "",
     ]
     if description.get("warnings"):
-        lines += ["## Warnings", "", *(f"- {warning}" for warning in description["warnings"]), ""]
+        lines += ["## Warnings", "", *(f"- {_inert(warning)}" for warning in description["warnings"]), ""]
     lines += ["## Splits", ""]
     header = ["split", "examples", "share of the most frequent label"]
     rows = [[s, f"{v['n_examples']:,}", f"{v['majority_share']:.1%}"] for s, v in splits.items()]
@@ -148,7 +149,14 @@ def _beside_the_paper(rows: list[dict[str, Any]]) -> list[str]:
 
 def _table(header: list[str], rows: list[list[str]]) -> list[str]:
     marks = ["---", *["---:"] * (len(header) - 1)]
-    return [f"| {' | '.join(row)} |" for row in (header, marks, *rows)]
+    return [
+        f"| {' | '.join(row)} |" for row in (header, marks, *([_inert(cell) for cell in row] for row in rows))
+    ]
+
+
+def _inert(text: str) -> str:
+    """A text of the data as Markdown that shows it: no HTML, no further column."""
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|").replace("[", "\\[")
 
 
 def _class_counts(table: DataTable) -> np.ndarray:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.errors import UserError, listed, nearest
+from prunescope.files import bounded, check_parquet
 
 #: Endings of the forms that published data sets are read from.
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -205,7 +206,8 @@ def text_lines(path: Path) -> Iterator[str]:
         UserError: a line is not UTF-8, or the file cannot be read.
     """
     try:
-        with _COMPRESSED.get(path.suffix.lower(), lambda p: p.open("rb"))(path) as file:
+        unpack = _COMPRESSED.get(path.suffix.lower())
+        with path.open("rb") if unpack is None else bounded(unpack(path), path) as file:
             for number, raw in enumerate(file, 1):
                 try:
                     yield raw.decode("utf-8-sig" if number == 1 else "utf-8")
@@ -307,6 +309,7 @@ def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
     import pyarrow.parquet as pq
 
     with _arrow_errors(path, "a Parquet"), pq.ParquetFile(path) as file:
+        check_parquet(path, file.metadata)
         chosen = _chosen(path, columns, file.schema_arrow.names)
         return _from_arrow(path, file.read(columns=list(chosen.values())), chosen)
 

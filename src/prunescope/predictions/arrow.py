@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.files import check_parquet, check_unpacked
 from prunescope.predictions import json_lines
 from prunescope.predictions.sets import label_sets
 
@@ -71,6 +72,7 @@ class Source:
         if magic == b"PAR1" or suffix in {".parquet", ".pq"}:
             with damaged(path):
                 self.parquet = pq.ParquetFile(path, page_checksum_verification=True)
+            check_parquet(path, self.parquet.metadata)
             self.columns: list[str] = list(self.parquet.schema_arrow.names)
             return
         if suffix == ".npz":
@@ -158,7 +160,7 @@ class Source:
         from pyarrow import csv
 
         return csv.open_csv(
-            str(self.path),
+            json_lines.opened(self.path),
             # Batches are as large as a block: few of them, but far below the memory of a table.
             read_options=csv.ReadOptions(block_size=1 << 23, encoding=self._encoding or "utf8"),
             parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
@@ -202,10 +204,12 @@ def _arrays(path: Path) -> pa.Table:
         UserError: it is no such file, or the arrays are not those of one answer per example.
     """
     try:
+        with zipfile.ZipFile(path) as packed:
+            check_unpacked(path, sum(entry.file_size for entry in packed.infolist()))
         with np.load(path, allow_pickle=False) as held:
             values = {name: held[name] for name in ("predictions", "label_ids") if name in held.files}
             names = list(held.files)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         if "allow_pickle" in str(error):
             raise UserError(
                 f"{path}: holds Python objects, not arrays; of a tuple of predictions save the logits alone: "

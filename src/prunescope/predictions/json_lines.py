@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from prunescope.errors import UserError
+from prunescope.files import bounded
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
@@ -25,11 +26,13 @@ _PACKED = frozenset({".bz2", ".zst", ".lz4"})
 def opened(path: Path) -> IO[bytes]:
     """A file's bytes, unpacked where they are packed; gzip whatever the file is called."""
     if path.suffix.lower() in _PACKED:
-        return cast("IO[bytes]", pa.input_stream(str(path), compression="detect"))
+        return bounded(cast("IO[bytes]", pa.input_stream(str(path), compression="detect")), path)
     stream = open(path, "rb")  # noqa: SIM115 (returned open)
-    packed = stream.read(2) == b"\x1f\x8b"
+    if stream.read(2) == b"\x1f\x8b":
+        stream.close()
+        return bounded(cast("IO[bytes]", gzip.open(path)), path)
     stream.seek(0)
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream)) if packed else stream
+    return stream
 
 
 def suffix_of(path: Path) -> str:

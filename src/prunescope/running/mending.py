@@ -57,17 +57,13 @@ def set_aside(error: DamagedFileError | BadFileError) -> UserError:
     return UserError(f"{path}: {what}; set aside: run the same command again to rebuild it")
 
 
-def _aside(ledger: Ledger) -> Path:
-    return ledger.results / STATE / "aside"
-
-
 def _note(ledger: Ledger, damage: Damage) -> Path:
-    return _aside(ledger) / f"{damage.file}.why"
+    return ledger.aside / f"{damage.file}.why"
 
 
 def _move(ledger: Ledger, damage: Damage) -> None:
     for name in {damage.file, damage.target}:
-        path, aside = ledger.results / name, _aside(ledger) / name
+        path, aside = ledger.results / name, ledger.aside / name
         if path.exists() or path.is_symlink():
             remove(aside)
             aside.parent.mkdir(parents=True, exist_ok=True)
@@ -134,11 +130,11 @@ class Mender:
     def _aside_before(self) -> list[Damage]:
         """What jobs have set aside and no job has rebuilt."""
         found = []
-        for place, _, files in os.walk(_aside(self.ledger)):
+        for place, _, files in os.walk(self.ledger.aside):
             for file in files:
                 if file.endswith(".why"):
                     note = Path(place, file)
-                    name = str(note.relative_to(_aside(self.ledger))).removesuffix(".why")
+                    name = str(note.relative_to(self.ledger.aside)).removesuffix(".why")
                     there = (self.ledger.results / name).exists()
                     if target_of(name) in self.targets and not there:
                         found.append(Damage(name, target_of(name), note.read_text(encoding="utf-8")))
@@ -239,7 +235,7 @@ class Mender:
 
     def done(self) -> list[str]:
         """Remove what was set aside; a line for every file that was rebuilt."""
-        remove(_aside(self.ledger))
+        remove(self.ledger.aside)
         return [f"{self.ledger.results / file}: {what}; rebuilt" for file, what in sorted(self.found.items())]
 
 

@@ -83,6 +83,9 @@ _QUESTIONS = {
     *("-h", "--version", "-v", "--archive", "--cleanup-metadata", "--conda-create-envs-only"),
 }
 
+#: Bytes of a disk that is full: files are written whole, so that what a job lacked may be free again after it.
+_ROOM = 1 << 20
+
 #: Runs of Snakemake in a row that may each find more files damaged.
 _ROUNDS = 4
 
@@ -283,6 +286,9 @@ class Run:
         else:
             # Nothing ran: a broken study or workflow, whose own words come last.
             print("\n".join(tail[-5:]), file=out)
+        if shutil.disk_usage(self.study.results).free < _ROOM:
+            # Even the logs of jobs may be empty then.
+            print(f"{self.study.results}: No space left on device; free some first", file=out)
         print("run the same command again to go on from here", file=out)
         return code
 

@@ -574,3 +574,33 @@ def test_configurations_that_explode_are_refused(tmp_path: Path) -> None:
         assert len(str(caught.value).splitlines()) == 1
     path.write_text("defaults: &d {epochs: 3}\nx: {training: *d}\n")
     assert read_yaml(path)["x"] == {"training": {"epochs": 3}}
+
+
+ODD = ["日本", "a\u202eb", "..", "../x", "a/b", "-x", "<b>", "a'b", "{x}", "$(x)", "a\x00b"]
+KINDS = ("datasets", "archs", "pruners")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "said"),
+    [
+        *((kind, name, f"{kind}.{name}: names are") for kind in KINDS for name in [*ODD, "", "a b", "a: b"]),
+        *((kind, "x" * 300, f"{'x' * 60}...: 300 characters; names have at most 60") for kind in KINDS),
+        *((key, "a\0b", f"{key}: must be one line of text") for key in ("name", "title", "results")),
+        *((key, "a\nb", f"{key}: must be one line of text") for key in ("name", "title", "results")),
+    ],
+)
+def test_names_that_folders_and_pages_cannot_have(study_dict, kind, name, said):
+    if kind in ("name", "title", "results"):
+        study_dict[kind] = name
+    else:
+        made = {
+            "datasets": {"source": "digits"},
+            "archs": {"family": "lenet5"},
+            "pruners": {"criterion": "random", "schedule": "one-shot", "recovery": "fine-tune"},
+        }
+        study_dict.setdefault(kind, {})[name] = made[kind]
+    with pytest.raises(UserError) as caught:
+        study_from(study_dict)
+    lines = str(caught.value).splitlines()
+    assert said in lines[0]
+    assert all(len(line) < 200 for line in lines)

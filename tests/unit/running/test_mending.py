@@ -250,3 +250,23 @@ def test_rubbish_of_dead_writers_goes_and_links_are_not_followed(results: Path, 
     assert sorted(path.name for path in (results / "tables").iterdir()) == ["alpha.csv"]
     assert (outside / "precious").exists()
     assert stand(results) == whole
+
+
+def test_what_is_set_aside_is_not_missed_by_the_job_that_makes_it(results: Path) -> None:
+    """The encoded inputs lie in the data set's folder, which the job that encodes reads."""
+    inputs = results / "data/digits/inputs/lenet5.safetensors"
+    inputs.unlink()
+    with pytest.raises(DamagedFileError, match="missing"):
+        ledger.require([], [results / "data/digits"])
+    write(results, "data/digits/inputs/lenet5.safetensors")
+    flip(inputs)
+    mender = Mender(results, TARGETS)
+
+    def rebuild(targets: list[str]) -> int:
+        ledger.require([], [results / "data/digits"])
+        write(results, targets[0])
+        return 0
+
+    assert mender.mend(mender.check(before=True), rebuild) == 0
+    mender.done()
+    ledger.require([], [results / "data/digits"])

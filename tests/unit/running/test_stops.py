@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -141,3 +142,14 @@ def test_what_a_killed_run_leaves_behind_is_ended_by_the_next(study: Path) -> No
     Path("bin/snakemake").write_text("#!/bin/sh\n")
     assert main(["run", "--configfile", "study.yaml"]) == 0
     assert left(study) == []
+
+
+def test_a_full_disk_is_named_even_where_no_log_could_be_written(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("bin/snakemake").write_text("#!/bin/sh\nexit 1\n")
+    assert main(["run", "--configfile", "study.yaml"]) == 1
+    assert "No space left" not in capsys.readouterr().err
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert main(["run", "--configfile", "study.yaml"]) == 1
+    assert "results: No space left on device; free some first\nrun the same" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from prunescope.data.encoding import words
 from prunescope.data.fetch import fetch
 from prunescope.data.meter import Meter
 from prunescope.errors import UserError
+from prunescope.files import bounded, check_unpacked
 from prunescope.seeds import stream
 
 #: Lines of the files that the GloVe project publishes: fewer mean that the file was cut at a line's end.
@@ -168,7 +169,7 @@ def _mapped(file: BinaryIO, size: int, meter: Meter) -> Iterator[bytes]:
 
 
 def _unpacked(file: BinaryIO, meter: Meter) -> Iterator[bytes]:
-    with gzip.open(file) as archive:
+    with bounded(gzip.open(file), file.name) as archive:
         position = 0
         while block := archive.read(_BLOCK):
             meter.add(file.tell() - position)
@@ -182,6 +183,7 @@ def _unzipped(file: BinaryIO, meter: Meter) -> Iterator[bytes]:
         if len(names) != 1:
             raise zipfile.BadZipFile(f"holds {len(names)} files, not one")
         (entry,) = archive.infolist()
+        check_unpacked(file.name, entry.file_size)
         with archive.open(entry) as text:
             while block := text.read(_BLOCK):
                 meter.add(len(block) * entry.compress_size // max(entry.file_size, 1))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import Images, PublishedImages
 from prunescope.errors import UserError
-from prunescope.files import expanded
+from prunescope.files import bounded, expanded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -197,7 +197,7 @@ def read_idx(path: Path) -> np.ndarray:
 
     try:
         if path.suffix == ".gz":
-            with gzip.open(path) as file:
+            with bounded(gzip.open(path), path) as file:
                 raw = file.read()
         else:
             raw = path.read_bytes()

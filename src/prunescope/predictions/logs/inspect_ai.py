@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from prunescope.files import check_unpacked
 from prunescope.predictions.json_lines import opened
 from prunescope.predictions.logs.evaluation import (
     NO_CHOICE,
@@ -144,6 +145,7 @@ def _sample_names(held: zipfile.ZipFile) -> list[str]:
 def _member(held: zipfile.ZipFile, name: str) -> bytes:
     """A file of the zip; also one packed by Zstandard, which Python's zipfile reads from 3.14 on only."""
     info = held.getinfo(name)
+    check_unpacked(str(held.filename), info.file_size)
     if info.compress_type != _ZSTANDARD:
         return held.read(info)
     assert held.fp is not None
@@ -152,7 +154,7 @@ def _member(held: zipfile.ZipFile, name: str) -> bytes:
     held.fp.seek(lengths, 1)
     packed = pa.BufferReader(held.fp.read(info.compress_size))
     with pa.CompressedInputStream(packed, "zstd") as stream:
-        content: bytes = stream.read()
+        content: bytes = stream.read(info.file_size + 1)
     if zlib.crc32(content) != info.CRC:
         raise zipfile.BadZipFile(f"{name} is damaged")
     return content

@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from prunescope.files import check_parquet
 from prunescope.predictions.arrow import damaged
 from prunescope.predictions.logs.evaluation import (
     Answer,
@@ -73,6 +74,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     with damaged(path):
         held = pq.ParquetFile(path)
+        check_parquet(path, held.metadata)
         leaves = [held.schema.column(i).path for i in range(len(held.schema))]
         wanted = [leaf for leaf in leaves if not _NEEDLESS.fullmatch(leaf)]
         place = 0
