@@ -10,7 +10,7 @@ from pathlib import Path
 from prunescope.commands.audit import EXIT_MISSED
 from prunescope.errors import UserError, listed
 
-#: What ``--fail-on`` can ask for: ``analysis.study_comparison.DEMANDS``, which is not imported where commands are parsed.
+#: What ``--fail-on`` can ask for: ``study_comparison.DEMANDS``, which is not imported where commands are parsed.
 FAIL_ON = ("settings", "moved", "conclusions", "cells", "bytes")
 
 
