@@ -1,4 +1,4 @@
-"""A real SLURM on this machine for tests: munged, slurmctld and a slurmd for each of two nodes, all state in one folder.
+"""A real SLURM on this machine for tests: munged, slurmctld and a slurmd for each of two nodes, all in one folder.
 
 Several of them run side by side, each on ports of its own, by any user, without systemd or cgroups. Each node
 has a made-up GPU, a link to /dev/null or /dev/zero: jobs see different CUDA_VISIBLE_DEVICES, and models train on
@@ -148,9 +148,10 @@ class Cluster:
         for what in (
             ("cluster", "test"),
             ("account", ACCOUNT, "Organization=test", "Description=test"),
-            ("user", getpass.getuser(), f"Account={ACCOUNT}"),
+            ("user", getpass.getuser(), f"Account={ACCOUNT}", f"DefaultAccount={ACCOUNT}"),
         ):
             self.client("sacctmgr", "-i", "add", *what)
+        self.client("sacctmgr", "-i", "modify", "user", getpass.getuser(), "set", f"DefaultAccount={ACCOUNT}")
 
     def _start_database(self) -> None:
         data, port = self.folder / "db", self._database_port
@@ -220,7 +221,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={self.folder}/munge.socket
+AuthInfo=cred_expire=5,socket={self.folder}/munge.socket
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmctldPort={controller}

@@ -240,6 +240,28 @@ def test_the_time_left_by_hand():
     assert told.seconds_left(116.0) == pytest.approx(24 * 16 / 24)
 
 
+def test_attempts_that_fail_count_as_work_and_not_as_a_smaller_share():
+    told = Progress(0.0)
+    stats = "Job stats:\njob  count\n---- -----\ntrain  10\ntotal  10\n\n"
+    begin = "rule train:\n    jobid: {0}\n"
+    fail = "Error in rule train:\n    jobid: {0}\nTrying to restart job {0}.\n" + begin
+
+    def read(text, now):
+        for line in text.splitlines():
+            told.read(line, now)
+
+    # Two at a time, of 60 s; one attempt after the other of the second job fails after 50 s.
+    read(stats + begin.format(1) + begin.format(2), 0.0)
+    read(fail.format(2), 50.0)
+    read("Finished jobid: 1 (Rule: train)\n" + begin.format(3), 60.0)
+    # Nine jobs of 60 s but 10 s of them, over two machines.
+    assert told.seconds_left(60.0) == (9 * 60 - 10) / 2
+    read(fail.format(2), 100.0)
+    read("Finished jobid: 3 (Rule: train)\n" + begin.format(4), 120.0)
+    assert told.failed == {}
+    assert told.seconds_left(120.0) == (8 * 60 - 20) / 2
+
+
 def test_jobs_that_take_longer_than_expected_leave_no_negative_time():
     told = Progress(started=0.0)
     for line in ("Job stats:", "slow         2", "total        2", "rule slow:", "    jobid: 1"):

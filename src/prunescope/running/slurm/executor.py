@@ -31,6 +31,12 @@ PAUSE = 15.0
 #: A job that squeue has not shown in as many successive answers, over as many seconds, has ended.
 ANSWERS, SECONDS = 3, 60.0
 
+#: Reasons for which a job may wait for ever: a limit that only a person raises, a hold.
+_STUCK = re.compile(
+    r"Minutes|TimeLimit|WallDuration|Per(Job|Node)|held|Bad|Invalid|NotAllowed|PartitionNodeLimit",
+    re.IGNORECASE,
+)
+
 _SIGNAL = re.compile(r"--signal=USR1@\d+")
 
 
@@ -108,8 +114,9 @@ def _adapt(plugin: Any, results: Path) -> None:
         silent = 0.0
         while True:
             beat(results)
-            states, seconds = await query(command, logger)
-            if states is not None:
+            # The reason beside the state: the plugin's reader takes them for one.
+            answer, seconds = await query(command.replace("%i|%T", "%i|%T:%r"), logger)
+            if answer is not None:
                 break
             if not silent:
                 silent = time.monotonic()
@@ -117,6 +124,13 @@ def _adapt(plugin: Any, results: Path) -> None:
             await asyncio.sleep(PAUSE)
         if silent:
             logger.warning(f"squeue: answers again after {time.monotonic() - silent:.0f} s")
+        states = {job: state.partition(":")[0] for job, state in answer.items()}
+        for reason in sorted({state.partition(":")[2] for job, state in answer.items() if job in asked.jobs}):
+            if _STUCK.search(reason) and reason not in waits:
+                waits.add(reason)
+                logger.warning(
+                    f"squeue: jobs wait for {reason}, which may not pass by itself; they stay in the queue"
+                )
         gone = asked.ended(states, time.monotonic())
         return {**dict.fromkeys(gone, "UNKNOWN"), **states}, seconds
 
