@@ -26,8 +26,8 @@ _LOG = re.compile(r"^\s+log: (\S+) \(check log")
 class Progress:
     """What Snakemake's output has reported so far. Times are seconds on the caller's clock.
 
-    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number. ``lost``: the time of
-    attempts that failed.
+    ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs``: by job number. ``lost``: the time
+    of attempts that failed.
     """
 
     started: float
@@ -70,6 +70,7 @@ class Progress:
             rule, began = self.running.pop(match[1], ("", now))
             self.finished[rule] += 1
             self.spent[rule] += now - began
+            self.failed.pop(match[1], None)
             self.logs.pop(match[1], None)
             return True
         elif match := _AGAIN.match(line):
