@@ -17,7 +17,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun")
@@ -97,14 +99,29 @@ class Cluster:
     def kill_node(self, node: str) -> None:
         """Let a node die at once, with all that runs on it."""
         daemon = self._daemons.pop(node)
+        jobs = self.client(
+            "squeue", "--noheader", "--states=all", "--format=%i", f"--nodelist={node}"
+        ).split()
         daemon.kill()
         daemon.wait()
-        for pid in self._steps(f"SLURMD_NODENAME={node}"):
-            os.kill(pid, signal.SIGKILL)
+        # What would tell the controller how its jobs end goes first.
+        for pid in [*self._step_daemons(jobs), *self._steps(f"SLURMD_NODENAME={node}")]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def calls(self) -> Counter[str]:
+        """How often each client was called, by others than tests."""
+        lines = (self.folder / "log" / "calls").read_text().splitlines()
+        return Counter(line.partition(" ")[0] for line in lines)
+
+    def account(self, *what: str) -> None:
+        """``sacctmgr modify`` with these words."""
+        self.client("sacctmgr", "-i", "modify", *what)
 
     def client(self, *command: str) -> str:
         """Standard output of a SLURM command; AssertionError if it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
+        env = {**self.env, "PRUNESCOPE_TEST_ASKS": "1"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout.strip()
 
@@ -187,6 +204,18 @@ class Cluster:
             except OSError:
                 continue
         return [pid for pid in found if pid != os.getpid()]
+
+    def _step_daemons(self, jobs: Sequence[str]) -> list[int]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                title = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if not title.startswith("slurmstepd: [") or title[13:].partition(".")[0] not in jobs:
+                    continue
+                # Another cluster's jobs have the same numbers.
+                if any(str(self.folder) in str(file.readlink()) for file in (process / "fd").iterdir()):
+                    found.append(int(process.name))
+        return found
 
     def _munge(self) -> list[str]:
         key = self.folder / "munge.key"
@@ -290,15 +319,17 @@ StorageLoc=slurm
             path = shutil.which(program, path=_PATH)
             if path is None:
                 continue
+            count = f'[ "$PRUNESCOPE_TEST_ASKS" ] || echo {program} "$@" >> {self.folder}/log/calls'
             run = f'exec {path} "$@"'
             if program == "squeue":
                 run = f'{path} "$@" && exit\necho >> {self.folder}/log/unanswered\nexit 1'
             script = self.folder / "bin" / program
             script.write_text(
-                f"#!/bin/sh\nexport SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n{run}\n"
+                f"#!/bin/sh\nexport SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n{count}\n{run}\n"
             )
             script.chmod(0o755)
-        (self.folder / "log" / "unanswered").touch()
+        for name in ("unanswered", "calls"):
+            (self.folder / "log" / name).touch()
 
     def _start(self, program: str, *arguments: str, name: str = "") -> None:
         path = shutil.which(program, path=_PATH)

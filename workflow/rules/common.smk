@@ -87,8 +87,9 @@ def start():
                     replaces.get(job.wildcards.dataset) or there
                 )
         refuse_unusable_data(STUDY, replaces)
-        hold(STUDY.results, on_slurm=workflow.non_local_exec)
-        if workflow.non_local_exec and not supervised(STUDY.results):
+        on_slurm = workflow.executor_plugin.name == "slurm"
+        hold(STUDY.results, on_slurm=on_slurm)
+        if on_slurm and not supervised(STUDY.results):
             refuse_damaged(STUDY)
         # What a killed run has kept of its outputs is in the way of the next copy.
         remove(workflow.persistence.path / "backups" / STUDY.results.lstrip("/"))
