@@ -81,7 +81,7 @@ def faults_of_jobs() -> Found:
         cluster.client("scontrol", "requeue", str(requeued))
         node = site.variable(at_work, "SLURMD_NODENAME")
         cluster.kill_node(node)
-        site.wait_for(lambda: cluster.node_state(node).startswith("down"), "a node that is down")
+        site.wait_for(lambda: lost not in site.running("train"), "a node that is given up")
         cluster.start_node(node)
 
         warned = site.wait_for(lambda: site.running("prune"), "a pruned model")[0]

@@ -215,7 +215,7 @@ def _await_jobs(plan: Supervision) -> None:
             _cancel_waiting(waiting)
         running = len(living) - len(waiting)
         if running != reported and running:
-            say(f"{running} jobs of the last run are at work; waiting for them")
+            say(f"jobs of the last run are at work ({running}); waiting for them")
             reported = running
         time.sleep(min(plan.interval, 10))
 
