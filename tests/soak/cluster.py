@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.slurm.cluster import Cluster
-from tests.slurm.conftest import ROOT, STUDY, TABLES, Site, run_locally, tables, temporary_cluster
 
 from prunescope.config.load import load_study
 from prunescope.running.workflow import WorkflowGrid
+from tests.slurm.cluster import Cluster
+from tests.slurm.conftest import ROOT, STUDY, TABLES, Site, run_locally, tables, temporary_cluster
 
 RESULTS = Path(__file__).parent / "results" / "cluster.json"
 

@@ -9,6 +9,7 @@ the controller; it looks for an account with sacct.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import sys
 import threading
@@ -100,6 +101,7 @@ def _adapt(plugin: Any, results: Path) -> None:
         if not self.workflow.executor_settings.jobname_prefix:
             self.workflow.executor_settings.jobname_prefix = run_prefix(results)
         begin(self, *arguments, **options)
+        ask_no_scontrol(results)
 
     async def check_active_jobs(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
         # In every cycle, also in those without jobs: the first job of a cycle must not look like a long silence.
@@ -168,6 +170,20 @@ def _adapt(plugin: Any, results: Path) -> None:
     plugin.query_job_status = query_job_status
     plugin.get_submit_command = get_submit_command
     plugin.get_min_job_age = lambda: sys.maxsize
+
+
+def ask_no_scontrol(results: Path) -> None:
+    """Put a ``scontrol`` that answers nothing in front, for this process and its jobs.
+
+    Wherever the plugin is imported, twice in each job, it asks the controller for its settings, and uses none of them
+    here.
+    """
+    with suppress(OSError):
+        silent = (results / STATE / "bin").absolute() / "scontrol"
+        silent.parent.mkdir(parents=True, exist_ok=True)
+        silent.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+        silent.chmod(0o755)
+        os.environ["PATH"] = f"{silent.parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def with_signal_in_time(command: str, minutes: Any) -> str:
