@@ -109,7 +109,7 @@ def _view(folder: Path) -> str:
     """Mounts a folder over itself so that what was absent stays absent for a while; and asks for all there will be."""
     options = f"negative_timeout={LATE},entry_timeout={LATE},attr_timeout={LATE}"
     poke = f"{sys.executable} -m tests.soak.cluster --ask {folder}"
-    return f"bindfs -o {options} {folder} {folder} && cd {folder} && {{ PYTHONPATH={ROOT} {poke} & }}"
+    return f"bindfs -o {options} {folder} {folder} && cd {folder} && {{ PYTHONPATH={ROOT} {poke} > /dev/null 2>&1 & }}"
 
 
 def ask(folder: Path) -> None:
