@@ -102,12 +102,13 @@ def faults_of_jobs() -> Found:
         cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=1")
         hang(site, hanging, late)
 
-        preempted = site.wait_for(lambda: set(site.running("prune")) - {warned, late}, "a second try").pop()
-        at_work = site.wait_for(
-            lambda: next((pid for pid in [site.trainer(preempted)] if site.catches(pid, signal.SIGUSR1)), 0),
-            "its training",
-        )
+        def again() -> int:
+            found = (site.trainer(job) for job in set(site.running("prune")) - {warned, late})
+            return next((pid for pid in found if site.catches(pid, signal.SIGUSR1)), 0)
+
+        at_work = site.wait_for(again, "a second try that trains")
         os.kill(at_work, signal.SIGSTOP)
+        preempted = int(site.variable(at_work, "SLURM_JOB_ID"))
         node = site.variable(at_work, "SLURMD_NODENAME")
         cluster.client(
             *("sbatch", "--partition=urgent", f"--nodelist={node}", "--gres=gpu:1", "--mem=100"),
