@@ -1,8 +1,9 @@
-"""A real SLURM on this machine for tests: munged, slurmctld and slurmd, all state in one folder.
+"""A real SLURM on this machine for tests: munged, slurmctld and a slurmd for each of two nodes, all in one folder.
 
-Several of them run side by side, each on ports of its own, by any user, without systemd, cgroups or
-accounting. The one node has two made-up GPUs, which are links to /dev/null and /dev/zero: jobs see
-different CUDA_VISIBLE_DEVICES, and models train on the CPU.
+Several of them run side by side, each on ports of its own, by any user, without systemd or cgroups. Each node
+has a made-up GPU, a link to /dev/null or /dev/zero: jobs see different CUDA_VISIBLE_DEVICES, and models train on
+the CPU. Jobs of the partition ``urgent`` send those of others back to the queue. With accounting, there are a slurmdbd
+and a MariaDB, and SLURM enforces accounts, limits and QOS.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun")
@@ -24,8 +28,17 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sin
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 
 
-def missing_programs() -> list[str]:
-    return [program for program in PROGRAMS if shutil.which(program, path=_PATH) is None]
+#: What accounting needs besides.
+ACCOUNTING = ("slurmdbd", "mariadbd", "mariadb-install-db", "mariadb")
+
+NODES = ("n1", "n2")
+
+#: What the user has an association with.
+ACCOUNT = "lab"
+
+
+def missing_programs(programs: Sequence[str] = PROGRAMS) -> list[str]:
+    return [program for program in programs if shutil.which(program, path=_PATH) is None]
 
 
 class Cluster:
@@ -34,18 +47,31 @@ class Cluster:
     ``env``: what a client's environment needs. ``folder`` must have a short path: sockets lie in it.
     """
 
-    def __init__(self, folder: Path, cpus: int = 2) -> None:
+    def __init__(self, folder: Path, cpus: int = 2, *, accounting: bool = False) -> None:
+        """``cpus``: of each node."""
         self.folder = folder
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("state", "spool", "log", "dev", "bin", "home"):
             (folder / name).mkdir(parents=True)
-        self._write_settings(cpus)
+        self._write_settings(cpus, accounting)
         self._write_clients()
+        try:
+            self._start_all(accounting)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_all(self, accounting: bool) -> None:
         self._start("munged", *self._munge())
-        self._await("munged's socket", (folder / "munge.socket").exists)
+        self._await("munged's socket", (self.folder / "munge.socket").exists)
+        if accounting:
+            self._start_database()
+            self.start_accounting()
+            self._add_account()
         self.start_controller()
-        self._start("slurmd", "-D", "-f", str(self._conf))
-        self._await("an idle node", lambda: self.node_state() == "idle")
+        for node in NODES:
+            self.start_node(node)
+        self._await("two idle nodes", lambda: [self.node_state(node) for node in NODES] == ["idle"] * 2)
 
     @property
     def env(self) -> dict[str, str]:
@@ -60,9 +86,42 @@ class Cluster:
     def stop_controller(self) -> None:
         self._end(self._daemons.pop("slurmctld"))
 
+    def start_accounting(self) -> None:
+        self._start("slurmdbd", "-D")
+        self._await("slurmdbd", self._accounts)
+
+    def stop_accounting(self) -> None:
+        self._end(self._daemons.pop("slurmdbd"))
+
+    def start_node(self, node: str) -> None:
+        self._start("slurmd", "-D", "-N", node, "-f", str(self._conf), name=node)
+
+    def kill_node(self, node: str) -> None:
+        """Let a node die at once, with all that runs on it."""
+        daemon = self._daemons.pop(node)
+        jobs = self.client(
+            "squeue", "--noheader", "--states=all", "--format=%i", f"--nodelist={node}"
+        ).split()
+        daemon.kill()
+        daemon.wait()
+        # What would tell the controller how its jobs end goes first.
+        for pid in [*self._step_daemons(jobs), *self._steps(f"SLURMD_NODENAME={node}")]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def calls(self) -> Counter[str]:
+        """How often each client was called, by others than tests."""
+        lines = (self.folder / "log" / "calls").read_text().splitlines()
+        return Counter(line.partition(" ")[0] for line in lines)
+
+    def account(self, *what: str) -> None:
+        """``sacctmgr modify`` with these words."""
+        self.client("sacctmgr", "-i", "modify", *what)
+
     def client(self, *command: str) -> str:
         """Standard output of a SLURM command; AssertionError if it fails."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=300)
+        env = {**self.env, "PRUNESCOPE_TEST_ASKS": "1"}
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
         return done.stdout.strip()
 
@@ -70,9 +129,9 @@ class Cluster:
         """How often somebody has asked for the queue, and the controller was away."""
         return len((self.folder / "log" / "unanswered").read_text().splitlines())
 
-    def node_state(self) -> str:
+    def node_state(self, node: str) -> str:
         done = subprocess.run(
-            ["sinfo", "--noheader", "--format=%T", "--partition=gpu"],
+            ["sinfo", "--noheader", "--format=%T", "--partition=gpu", f"--nodes={node}"],
             env=self.env,
             capture_output=True,
             text=True,
@@ -96,17 +155,67 @@ class Cluster:
         for pid in self._steps():
             os.kill(pid, signal.SIGKILL)
 
-    def _steps(self) -> list[int]:
-        """Processes of jobs on this cluster's node: what has its settings in its environment."""
-        mark = f"PRUNESCOPE_TEST_CLUSTER={self.folder}".encode()
+    def _accounts(self) -> bool:
+        done = subprocess.run(
+            ["sacctmgr", "-n", "list", "cluster"], env=self.env, capture_output=True, text=True
+        )
+        return done.returncode == 0
+
+    def _add_account(self) -> None:
+        for what in (
+            ("cluster", "test"),
+            ("account", ACCOUNT, "Organization=test", "Description=test"),
+            ("user", getpass.getuser(), f"Account={ACCOUNT}", f"DefaultAccount={ACCOUNT}"),
+        ):
+            self.client("sacctmgr", "-i", "add", *what)
+        self.client("sacctmgr", "-i", "modify", "user", getpass.getuser(), "set", f"DefaultAccount={ACCOUNT}")
+
+    def _start_database(self) -> None:
+        data, port = self.folder / "db", self._database_port
+        subprocess.run(
+            [
+                *("mariadb-install-db", "--no-defaults", f"--datadir={data}", "--skip-test-db"),
+                *("--auth-root-authentication-method=normal", f"--user={getpass.getuser()}"),
+            ],
+            env=self.env,
+            capture_output=True,
+            check=True,
+        )
+        self._start(
+            "mariadbd",
+            *("--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}", f"--port={port}"),
+            *("--bind-address=127.0.0.1", f"--socket={self.folder / 'db.socket'}", "--skip-grant-tables"),
+            *("--innodb-flush-log-at-trx-commit=0", "--innodb-lock-wait-timeout=900", "--skip-networking=0"),
+        )
+        create = ["mariadb", "--no-defaults", f"--socket={self.folder / 'db.socket'}", "-e"]
+        create.append("CREATE DATABASE IF NOT EXISTS slurm")
+        self._await(
+            "database", lambda: subprocess.run(create, env=self.env, capture_output=True).returncode == 0
+        )
+
+    def _steps(self, besides: str = "") -> list[int]:
+        """Processes of jobs on this cluster: what has its settings, and ``besides``, in its environment."""
+        marks = {f"PRUNESCOPE_TEST_CLUSTER={self.folder}".encode(), *([besides.encode()] if besides else [])}
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (process / "environ").read_bytes().split(b"\0"):
+                if marks <= set((process / "environ").read_bytes().split(b"\0")):
                     found.append(int(process.name))
             except OSError:
                 continue
         return [pid for pid in found if pid != os.getpid()]
+
+    def _step_daemons(self, jobs: Sequence[str]) -> list[int]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                title = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if not title.startswith("slurmstepd: [") or title[13:].partition(".")[0] not in jobs:
+                    continue
+                # Another cluster's jobs have the same numbers.
+                if any(str(self.folder) in str(file.readlink()) for file in (process / "fd").iterdir()):
+                    found.append(int(process.name))
+        return found
 
     def _munge(self) -> list[str]:
         key = self.folder / "munge.key"
@@ -122,9 +231,16 @@ class Cluster:
             f"--seed-file={self.folder / 'munge.seed'}",
         ]
 
-    def _write_settings(self, cpus: int) -> None:
+    def _write_settings(self, cpus: int, accounting: bool) -> None:
         host, user = socket.gethostname().split(".")[0], getpass.getuser()
-        controller, node = _free_ports(2)
+        controller, first, second, accounts, self._database_port = _free_ports(5)
+        storage = (
+            f"slurmdbd\nAccountingStorageHost=localhost\nAccountingStoragePort={accounts}\n"
+            f"AccountingStoragePass={self.folder}/munge.socket\n"
+            "AccountingStorageEnforce=associations,limits,qos"
+            if accounting
+            else "none"
+        )
         (self.folder / "dev" / "nvidia0").symlink_to("/dev/null")
         (self.folder / "dev" / "nvidia1").symlink_to("/dev/zero")
         self._conf = self.folder / "slurm.conf"
@@ -134,21 +250,21 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={self.folder}/munge.socket
+AuthInfo=cred_expire=5,socket={self.folder}/munge.socket
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 SlurmctldPort={controller}
-SlurmdPort={node}
 StateSaveLocation={self.folder}/state
-SlurmdSpoolDir={self.folder}/spool
+SlurmdSpoolDir={self.folder}/spool/%n
 SlurmctldPidFile={self.folder}/slurmctld.pid
-SlurmdPidFile={self.folder}/slurmd.pid
+SlurmdPidFile={self.folder}/slurmd-%n.pid
 SlurmctldLogFile={self.folder}/log/slurmctld.log
-SlurmdLogFile={self.folder}/log/slurmd.log
+SlurmdLogFile={self.folder}/log/slurmd-%n.log
+SlurmdTimeout=10
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/{storage}
 AccountingStoreFlags=job_comment
 MpiDefault=none
 SwitchType=switch/none
@@ -161,15 +277,40 @@ SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 GresTypes=gpu
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=20000 Gres=gpu:2 State=UNKNOWN
-PartitionName=cpu Nodes={host} Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
+NodeName=DEFAULT CPUs={cpus} RealMemory=10000 Gres=gpu:1 State=UNKNOWN
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={first}
+NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={second}
+PartitionName=DEFAULT Nodes=n1,n2 MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=cpu Default=YES
+PartitionName=gpu
+PartitionName=urgent PriorityTier=2
 """)
         (self.folder / "gres.conf").write_text(
-            f"AutoDetect=off\nNodeName={host} Name=gpu File={self.folder}/dev/nvidia[0-1]\n"
+            "AutoDetect=off\n"
+            + "".join(
+                f"NodeName={node} Name=gpu File={self.folder}/dev/nvidia{i}\n" for i, node in enumerate(NODES)
+            )
         )
+        (self.folder / "slurmdbd.conf").write_text(f"""\
+AuthType=auth/munge
+AuthInfo=socket={self.folder}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={accounts}
+SlurmUser={user}
+PidFile={self.folder}/slurmdbd.pid
+LogFile={self.folder}/log/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={self._database_port}
+StorageUser=root
+StorageLoc=slurm
+""")
+        (self.folder / "slurmdbd.conf").chmod(0o600)
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=autodetect\n")
 
     def _write_clients(self) -> None:
@@ -178,22 +319,25 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
             path = shutil.which(program, path=_PATH)
             if path is None:
                 continue
+            count = f'[ "$PRUNESCOPE_TEST_ASKS" ] || echo {program} "$@" >> {self.folder}/log/calls'
             run = f'exec {path} "$@"'
             if program == "squeue":
                 run = f'{path} "$@" && exit\necho >> {self.folder}/log/unanswered\nexit 1'
             script = self.folder / "bin" / program
             script.write_text(
-                f"#!/bin/sh\nexport SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n{run}\n"
+                f"#!/bin/sh\nexport SLURM_CONF={self._conf} PRUNESCOPE_TEST_CLUSTER={self.folder}\n{count}\n{run}\n"
             )
             script.chmod(0o755)
-        (self.folder / "log" / "unanswered").touch()
+        for name in ("unanswered", "calls"):
+            (self.folder / "log" / name).touch()
 
-    def _start(self, name: str, *arguments: str) -> None:
-        program = shutil.which(name, path=_PATH)
-        assert program is not None
+    def _start(self, program: str, *arguments: str, name: str = "") -> None:
+        path = shutil.which(program, path=_PATH)
+        assert path is not None
+        name = name or program
         with open(self.folder / "log" / f"{name}.out", "ab") as log:
             self._daemons[name] = subprocess.Popen(
-                [program, *arguments],
+                [path, *arguments],
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -19,7 +20,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.slurm.cluster import Cluster, missing_programs
+from tests.slurm.cluster import ACCOUNTING, PROGRAMS, Cluster, missing_programs
+
+PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,10 +49,10 @@ TABLES = "results/only/digits/tables/effectiveness.csv"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    missing = missing_programs()
+    missing = missing_programs((*PROGRAMS, *ACCOUNTING))
     if not missing:
         return
-    reason = f"SLURM is not installed here ({', '.join(missing)}); on Debian: apt install slurm-wlm munge"
+    reason = f"not installed here: {', '.join(missing)}; on Debian: apt install {PACKAGES}"
     for item in items:
         if item.get_closest_marker("slurm") is None:
             continue
@@ -62,7 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def slurm_is_required() -> None:
     pytest.fail(
-        f"PRUNESCOPE_REQUIRE_SLURM is set, and SLURM is not installed: {', '.join(missing_programs())}"
+        "PRUNESCOPE_REQUIRE_SLURM is set, and not installed are: "
+        + ", ".join(missing_programs((*PROGRAMS, *ACCOUNTING)))
     )
 
 
@@ -73,12 +77,22 @@ class Site:
         self.cluster = cluster
         self.folder = folder
         self.folder.mkdir(parents=True)
+        self.config = "study.yaml"
         self.write(study)
+        self.results = folder / "results"
         self.env = {**cluster.env, "PRUNESCOPE_DEVICE": "cpu", "OMP_NUM_THREADS": "1"}
         self._set_up()
 
     def write(self, study: Mapping[str, Any]) -> None:
-        (self.folder / "study.yaml").write_text(yaml.safe_dump(dict(study)))
+        (self.folder / self.config).write_text(yaml.safe_dump(dict(study)))
+
+    def beside(self, config: str, study: Mapping[str, Any]) -> Site:
+        """The same account and folder, with another study, whose results are ``other``."""
+        other = copy.copy(self)
+        other.config = config
+        other.results = self.folder / "other"
+        other.write({**study, "results": "other"})
+        return other
 
     def _set_up(self) -> None:
         # The profile as it is shipped, but for what a small machine and short jobs ask for.
@@ -90,13 +104,11 @@ class Site:
         profile["max-status-checks-per-second"] = 1
         profile["latency-wait"] = 5
         profile["default-resources"].update(mem_mb=1500, runtime=10)
+        # Shorter than SLURM's warning would come before its end.
+        profile["set-resources"]["encode"] = {"runtime": "2 * attempt"}
         (source / "config.yaml").write_text(yaml.safe_dump(profile))
         done = self.command("slurm", "setup", "--source", str(source))
         assert done.returncode == 0, done.stderr
-
-    @property
-    def results(self) -> Path:
-        return self.folder / "results"
 
     def command(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """``prunescope`` with these arguments."""
@@ -116,7 +128,7 @@ class Site:
                 "snakemake",
                 f"--snakefile={ROOT / 'Snakefile'}",
                 f"--profile={profile}",
-                "--configfile=study.yaml",
+                f"--configfile={self.config}",
                 *arguments,
             ],
             env=self.env,
@@ -127,12 +139,12 @@ class Site:
         )
 
     def start(self, *targets: str, patience: float = 60) -> subprocess.Popen[bytes]:
-        """``prunescope slurm run``; what it says is appended to ``said``."""
-        with open(self.folder / "said", "ab") as said:
+        """``prunescope slurm run``; what it says is kept, one run after the other."""
+        with open(self.folder / f"said-{self.config}", "ab") as said:
             return subprocess.Popen(
                 [
                     *(sys.executable, "-m", "prunescope", "slurm", "run"),
-                    "--configfile=study.yaml",
+                    f"--configfile={self.config}",
                     f"--patience={patience}",
                     "--interval=2",
                     "--",
@@ -149,7 +161,7 @@ class Site:
 
     @property
     def said(self) -> str:
-        path = self.folder / "said"
+        path = self.folder / f"said-{self.config}"
         return path.read_text(errors="replace") if path.exists() else ""
 
     @property
@@ -163,6 +175,10 @@ class Site:
         """What the last Snakemake that was started here has said so far."""
         logs = sorted((self.folder / ".snakemake" / "log").glob("*.log"))
         return logs[-1].read_text(errors="replace") if logs else ""
+
+    def slurm(self, action: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``prunescope slurm`` for the study."""
+        return self.command("slurm", action, f"--configfile={self.config}", *arguments)
 
     def running(self, rule: str, besides: str = "") -> list[int]:
         """SLURM's numbers of the running jobs of a rule, without those of a comment."""
@@ -301,11 +317,11 @@ def tables(results: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def temporary_cluster() -> Iterator[tuple[Cluster, Path]]:
+def temporary_cluster(*, accounting: bool = False) -> Iterator[tuple[Cluster, Path]]:
     """A cluster, and a folder for the work on it. Short paths: a socket's name has at most 107 bytes."""
     folder = Path(tempfile.mkdtemp(prefix="ps-"))
     try:
-        cluster = Cluster(folder / "c")
+        cluster = Cluster(folder / "c", accounting=accounting)
         try:
             yield cluster, folder / "w"
         finally:

@@ -37,7 +37,7 @@ def main() -> int:
         local = Path(place, "local")
         local.mkdir()
         if site.start(patience=300).wait():
-            print((site.folder / "said").read_text()[-2000:])
+            print(site.said[-2000:])
             return 1
         command = ["snakemake", f"--snakefile={ROOT / 'Snakefile'}", f"--profile={ROOT / 'profiles/default'}"]
         subprocess.run(

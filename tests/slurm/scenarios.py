@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import signal
-import socket
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.slurm.cluster import Cluster
-from tests.slurm.conftest import STUDY, TABLES, Site, tables, temporary_cluster
+from tests.slurm.cluster import ACCOUNT, NODES, Cluster
+from tests.slurm.conftest import ROOT, STUDY, TABLES, Site, tables, temporary_cluster
 
 
 @dataclass
@@ -41,7 +40,10 @@ class Found:
 
 
 def faults_of_jobs() -> Found:
-    """Jobs are killed, cancelled, requeued, warned, out of time; the node is drained; one job always fails."""
+    """Jobs are killed, cancelled, requeued, warned, out of time, preempted; a node dies; both are drained.
+
+    One job always fails.
+    """
     found = Found()
     with temporary_cluster() as (cluster, folder):
         # A torn file: encoding texts for this architecture fails whenever it is tried.
@@ -60,15 +62,27 @@ def faults_of_jobs() -> Found:
         site = Site(cluster, folder, study)
         run = site.start(TABLES, TABLES.replace("digits", "prose"))
 
-        found.facts["gpus"] = {site.variable(pid, "CUDA_VISIBLE_DEVICES") for pid in site.two_trainers()}
+        found.facts["gpus"] = {
+            (site.variable(pid, "SLURMD_NODENAME"), site.variable(pid, "CUDA_VISIBLE_DEVICES"))
+            for pid in site.two_trainers()
+        }
         killed, cancelled = site.running("train")
         os.kill(site.wait_for(lambda: site.trainer(killed), "its process"), signal.SIGKILL)
         cluster.client("scancel", str(cancelled))
-        requeued = site.wait_for(
-            lambda: [job for job in site.running("train") if job not in (killed, cancelled)], "a second try"
-        )[0]
-        site.wait_for(lambda: site.trainer(requeued), "its process")
+
+        def second() -> list[int]:
+            return [job for job in site.running("train") if job not in (killed, cancelled)]
+
+        requeued = site.wait_for(second, "a second try")[0]
+        os.kill(site.wait_for(lambda: site.trainer(requeued), "its process"), signal.SIGSTOP)
+        lost = site.wait_for(lambda: set(second()) - {requeued}, "another second try").pop()
+        at_work = site.wait_for(lambda: site.trainer(lost), "its process")
+        os.kill(at_work, signal.SIGSTOP)
         cluster.client("scontrol", "requeue", str(requeued))
+        node = site.variable(at_work, "SLURMD_NODENAME")
+        cluster.kill_node(node)
+        site.wait_for(lambda: lost not in site.running("train"), "a node that is given up")
+        cluster.start_node(node)
 
         warned = site.wait_for(lambda: site.running("prune"), "a pruned model")[0]
         what = {number: comment for number, comment, _ in cluster.jobs()}[warned]
@@ -87,16 +101,29 @@ def faults_of_jobs() -> Found:
         hanging = site.wait_for(lambda: site.trainer(late), "its process")
         cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=1")
         hang(site, hanging, late)
-        found.facts.update(requeued=requeued, warned=warned)
+
+        def again() -> int:
+            found = (site.trainer(job) for job in set(site.running("prune")) - {warned, late})
+            return next((pid for pid in found if site.catches(pid, signal.SIGUSR1)), 0)
+
+        at_work = site.wait_for(again, "a second try that trains")
+        os.kill(at_work, signal.SIGSTOP)
+        preempted = int(site.variable(at_work, "SLURM_JOB_ID"))
+        node = site.variable(at_work, "SLURMD_NODENAME")
+        cluster.client(
+            *("sbatch", "--partition=urgent", f"--nodelist={node}", "--gres=gpu:1", "--mem=100"),
+            *("--output=/dev/null", "--wrap=true"),
+        )
+        site.wait_for(lambda: preempted not in site.running("prune"), "preemption")
+        found.facts.update(requeued=requeued, lost=lost, warned=warned, preempted=preempted)
 
         site.wait_for(lambda: site.running("cell"), "analysis")
-        host = socket.gethostname().split(".")[0]
-        cluster.client("scontrol", "update", f"NodeName={host}", "State=DRAIN", "Reason=test")
-        found.facts["drained"] = cluster.node_state()
+        cluster.client("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
+        found.facts["drained"] = [cluster.node_state(node) for node in NODES]
         site.wait_for(
             lambda: cluster.jobs("pending") and not cluster.jobs("running"), "a job that waits for the node"
         )
-        cluster.client("scontrol", "update", f"NodeName={host}", "State=RESUME")
+        cluster.client("scontrol", "update", "NodeName=n1,n2", "State=RESUME")
 
         found.facts["code"] = site.finish(run)
         found.look(site)
@@ -107,13 +134,21 @@ def faults_of_jobs() -> Found:
 
 
 def faults_of_the_main_process() -> Found:
-    """Snakemake is killed; Snakemake and its supervisor are; slurmctld is away; settings change afterwards."""
+    """Snakemake is killed; Snakemake and its supervisor are; slurmctld is away; settings change afterwards.
+
+    One job may be submitted at a time; the allocation is used up; the database is away.
+    """
     found = Found()
-    with temporary_cluster() as (cluster, folder):
+    with temporary_cluster(accounting=True) as (cluster, folder):
         site = Site(cluster, folder)
+        account = ("account", ACCOUNT, "set")
+        cluster.account(*account, "MaxSubmitJobs=1")
         run = site.start(TABLES)
+        site.wait_for(lambda: "AssocMaxSubmitJobLimit" in site.said, "a refused submission")
+        cluster.account(*account, "MaxSubmitJobs=-1")
 
         site.two_trainers()
+        cluster.stop_accounting()
         os.kill(site.snakemake_process, signal.SIGKILL)
 
         site.wait_for(lambda: site.trainers("prune"), "a pruned model")
@@ -125,13 +160,17 @@ def faults_of_the_main_process() -> Found:
             lambda: all(state not in ("RUNNING", "COMPLETING") for *_, state in cluster.jobs()),
             "end of the jobs that nobody watches",
         )
+        cluster.start_accounting()
+        cluster.account(*account, "GrpTRESMins=cpu=0")
         run = site.start(TABLES)
+        site.wait_for(lambda: "AssocGrpCPUMinutesLimit" in site.said, "an allocation that is used up")
+        found.facts["used up"] = site.slurm("status").stdout
+        cluster.account(*account, "GrpTRESMins=cpu=-1")
 
         site.wait_for(lambda: site.running("cell"), "analysis")
         asked = cluster.unanswered()
         cluster.stop_controller()
-        # More often than Snakemake's plugin for SLURM asks where no profile tells it to go on: five times.
-        site.wait_for(lambda: cluster.unanswered() > asked + 6, "queries that get no answer")
+        site.wait_for(lambda: cluster.unanswered() > asked + 2, "queries that get no answer")
         cluster.start_controller()
 
         found.facts["code"] = site.finish(run)
@@ -143,7 +182,10 @@ def faults_of_the_main_process() -> Found:
 
 
 def full_disk() -> Found:
-    """No space is left in the results tree; then there is again. Two runs at once; a killed supervisor; cancel."""
+    """No space is left in the results tree; then there is again. Two runs at once; a killed supervisor; cancel.
+
+    Another study runs in the same folder, its supervisor a job; a file is damaged between two runs.
+    """
     found = Found()
     with temporary_cluster() as (cluster, folder):
         site = Site(cluster, folder)
@@ -152,7 +194,7 @@ def full_disk() -> Found:
             run = site.start(TABLES)
             # Held, so that they are still at work when the next run takes over.
             dense = site.hold_two_trainers()
-            second = site.command("slurm", "run", "--configfile=study.yaml")
+            second = site.slurm("run")
             found.facts["second run"] = (second.returncode, second.stderr)
             plain = site.snakemake(TABLES)
             found.facts["plain run"] = (plain.returncode, plain.stdout + plain.stderr)
@@ -173,9 +215,10 @@ def full_disk() -> Found:
             run = site.start(TABLES)
             # Held, so that its job is there to be seen and cancelled.
             site.hold_pruning()
-            status = site.command("slurm", "status", "--configfile=study.yaml")
+            status = site.slurm("status")
             found.facts["status"] = (status.returncode, status.stdout)
-            cancel = site.command("slurm", "cancel", "--configfile=study.yaml")
+            other_study(site, found)
+            cancel = site.slurm("cancel")
             found.facts["cancel"] = (cancel.returncode, cancel.stdout, site.finish(run, 300))
             site.wait_for(
                 lambda: all(
@@ -184,10 +227,41 @@ def full_disk() -> Found:
                 "empty queue",
             )
 
+            damaged = damage(site)
+            found.facts["damaged"] = str(damaged.relative_to(folder))
             run = site.start(TABLES)
             found.facts["code"] = site.finish(run)
             found.look(site)
     return found
+
+
+def other_study(site: Site, found: Found) -> None:
+    """Run a part of another study to its end, by a supervisor that is a job whose time is up once; then cancel it."""
+    other = site.beside("other.yaml", STUDY)
+    log = other.results / "logs" / "slurm-run.log"
+    done = other.slurm(
+        *("run", "--detach", "30", "--interval=2", "--", f"--snakefile={ROOT / 'Snakefile'}"),
+        "other/data/digits/inputs/lenet5.safetensors",
+    )
+    assert done.returncode == 0, done.stderr
+    number = done.stdout.split()[3].rstrip(";")
+
+    def said(text: str) -> bool:
+        return log.exists() and text in log.read_text()
+
+    site.wait_for(lambda: said("Snakemake's output"), "a supervisor that is a job")
+    site.cluster.client("scancel", "--signal=USR1", "--batch", number)
+    site.wait_for(lambda: said("done: "), "the end of another study")
+    found.facts["detached"] = log.read_text()
+    cancel = other.slurm("cancel")
+    found.facts["other"] = (other.slurm("status").stdout, cancel.stdout, site.running("prune"))
+
+
+def damage(site: Site) -> Path:
+    """Cut off the end of predictions of a dense model."""
+    path = next(iter(sorted((site.results / "models").rglob("*.parquet"))))
+    path.write_bytes(path.read_bytes()[:-1])
+    return path
 
 
 def profile_alone() -> Found:
@@ -206,22 +280,33 @@ def profile_alone() -> Found:
         site.wait_for(lambda: site.trainers("prune"), "a pruned model")
         cluster.stop_controller()
         site.wait_for(lambda: "squeue: no answer" in site.snakemake_log, "an outage noticed")
-        # More than the executor's own attempts would bear.
-        time.sleep(50)
+        # Longer than the executor's own attempts would bear.
+        asked = cluster.unanswered()
+        site.wait_for(lambda: cluster.unanswered() > asked + 2, "queries that get no answer")
         cluster.start_controller()
+        # From the same folder, with names that no partition has.
+        profile = cluster.folder / "home" / ".config" / "snakemake" / "slurm" / "config.yaml"
+        right = profile.read_text()
+        profile.write_text(right.replace("'gpu'", "'nosuch'").replace("'cpu'", "'nosuch'"))
+        wrong = site.beside("wrong.yaml", STUDY)
+        run = wrong.start(TABLES.replace("results", "other"))
+        found.facts["refused"] = (wrong.finish(run), wrong.said)
+        found.facts["refused status"] = wrong.slurm("status").stdout
+        profile.write_text(right)
+
         done = ended.result()
         found.facts["code"] = done.returncode
+        found.facts["calls"] = cluster.calls()
         found.look(site)
         found.logs = done.stdout + done.stderr
         found.facts["requests"] = requests(cluster)
-
-        wrong = Site(cluster, folder.with_name("wrong"), {**STUDY, "results": "other"})
-        profile = cluster.folder / "home" / ".config" / "snakemake" / "slurm" / "config.yaml"
-        profile.write_text(profile.read_text().replace("'gpu'", "'nosuch'").replace("'cpu'", "'nosuch'"))
-        run = wrong.start(TABLES.replace("results", "other"))
-        found.facts["refused"] = (wrong.finish(run), wrong.said)
-        status = wrong.command("slurm", "status", "--configfile=study.yaml")
-        found.facts["refused status"] = status.stdout
+        damaged = damage(site)
+        again = site.snakemake(TABLES)
+        found.facts["damaged"] = (
+            str(damaged.relative_to(folder)),
+            again.returncode,
+            again.stdout + again.stderr,
+        )
     return found
 
 

@@ -108,17 +108,43 @@ def test_a_partition_that_does_not_exist_ends_the_run_with_what_sbatch_said(prof
     assert line in profile.facts["refused status"]
 
 
+def test_a_damaged_file_is_set_aside_before_a_plain_run_submits_jobs(profile: Found) -> None:
+    file, code, output = profile.facts["damaged"]
+    assert code != 0
+    assert f"{file}: cut off, or another file (" in output
+    assert "set aside: run the same command again to rebuild" in output
+    assert "has been submitted" not in output
+
+
+def test_what_the_controller_is_asked(profile: Found) -> None:
+    calls = profile.facts["calls"]
+    jobs = len(profile.facts["requests"])
+    assert calls["sacct"] == 0
+    # At the start of Snakemakes and of `prunescope slurm`, not in jobs.
+    assert calls["scontrol"] < jobs
+    assert calls["srun"] <= jobs
+    assert calls["sbatch"] >= jobs
+
+
+def test_a_job_of_two_minutes_is_not_warned_at_its_start(profile: Found) -> None:
+    assert [row[-1] for row in profile.facts["requests"] if row[0].startswith("rule_encode")] == ["COMPLETED"]
+
+
 def test_tables_after_faults_of_jobs(jobs: Found, undisturbed: dict[str, bytes]) -> None:
     assert jobs.tables == undisturbed, jobs.logs
 
 
-def test_two_jobs_at_once_see_different_gpus(jobs: Found) -> None:
-    assert jobs.facts["gpus"] == {"0", "1"}
+def test_two_jobs_at_once_have_different_gpus(jobs: Found) -> None:
+    assert jobs.facts["gpus"] == {("n1", "0"), ("n2", "0")}
 
 
-def test_killed_and_cancelled_jobs_run_again_and_a_requeued_one_is_not_submitted_again(jobs: Found) -> None:
+def test_killed_and_cancelled_jobs_run_again_and_those_that_slurm_requeues_are_not_submitted_again(
+    jobs: Found,
+) -> None:
     assert sorted(jobs.submitted("train").values()) == [["CANCELLED", "COMPLETED"], ["FAILED", "COMPLETED"]]
-    assert (jobs.facts["requeued"], "COMPLETED") in {(number, state) for number, _, state in jobs.jobs}
+    states = {number: state for number, _, state in jobs.jobs}
+    for name in ("requeued", "lost", "preempted"):
+        assert states[jobs.facts[name]] == "COMPLETED", name
 
 
 def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jobs: Found) -> None:
@@ -127,8 +153,8 @@ def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jo
     assert "resumes in phase" in jobs.facts["model logs"]
 
 
-def test_drained_node_is_waited_for(jobs: Found) -> None:
-    assert jobs.facts["drained"].startswith("drain")
+def test_drained_nodes_are_waited_for(jobs: Found) -> None:
+    assert [state.startswith("drain") for state in jobs.facts["drained"]] == [True, True]
     assert [state for states in jobs.submitted("cell").values() for state in states] == ["COMPLETED"] * 2
 
 
@@ -149,7 +175,7 @@ def test_tables_after_faults_of_the_main_process(main: Found, undisturbed: dict[
 
 def test_snakemake_is_started_again_and_waits_for_its_jobs(main: Found) -> None:
     assert "Snakemake was killed (SIGKILL); starting it again" in main.said
-    assert "jobs of the last run are at work; waiting for them" in main.said
+    assert "jobs of the last run are at work (" in main.said
     assert list(main.submitted("train").values()) == [["COMPLETED"]] * 2
 
 
@@ -172,6 +198,15 @@ def test_records_of_unwatched_jobs_tell_later_changes(main: Found) -> None:
     assert "train" not in main.facts["other settings"]
 
 
+def test_a_limit_of_submitted_jobs_is_waited_for_and_told_once(main: Found) -> None:
+    assert main.said.count("sbatch: AssocMaxSubmitJobLimit; Job violates accounting/QOS policy") == 1
+
+
+def test_an_allocation_that_is_used_up_is_told(main: Found) -> None:
+    assert main.said.count("squeue: jobs wait for AssocGrpCPUMinutesLimit, which may not pass by itself") == 1
+    assert "AssocGrpCPUMinutesLimit" in main.facts["used up"]
+
+
 def test_tables_after_a_full_disk_and_a_cancelled_run(disk: Found, undisturbed: dict[str, bytes]) -> None:
     assert disk.facts["code"] == 0, disk.logs
     assert disk.tables == undisturbed
@@ -181,6 +216,26 @@ def test_full_disk_is_said(disk: Found) -> None:
     code, said = disk.facts["full"]
     assert code != 0
     assert "No space left on device" in said, said
+
+
+def test_a_file_damaged_between_two_runs_is_rebuilt(disk: Found) -> None:
+    file = disk.facts["damaged"]
+    assert f"{file}: cut off, or another file (" in disk.said
+    assert "; rebuilding it\n" in disk.said
+    assert "; rebuilt\n" in disk.said
+
+
+def test_two_studies_in_one_folder_do_not_touch_each_other(disk: Found) -> None:
+    status, cancel, running = disk.facts["other"]
+    assert "queue: 0 jobs" in status
+    assert cancel.startswith("0 jobs cancelled")
+    assert len(running) >= 1
+
+
+def test_a_supervisor_that_is_a_job_goes_back_to_the_queue_when_its_time_is_up(disk: Found) -> None:
+    said = disk.facts["detached"]
+    assert said.count("the time of this supervisor's own job is up; it goes back to the queue") == 1
+    assert said.rstrip().splitlines()[-1].partition(" done: ")[2]
 
 
 def test_a_second_run_learns_who_holds_the_tree(disk: Found) -> None:

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.soak.stops import STUDY, different, lost, outputs, same_everywhere, whole
 
 from prunescope.running.results_lock import ResultsLock
+from tests.soak.stops import STUDY, different, lost, outputs, same_everywhere, whole
 
 #: Kilobytes of the first file system, and how many are added after each run.
 FIRST, STEP = 150, 450

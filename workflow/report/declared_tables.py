@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunescope.analysis.audit_tables import AUDIT_TABLES
-from prunescope.analysis.compared import COMPARED
+from prunescope.analysis.study_comparison import COMPARED
 from prunescope.analysis.tables.declared import Declaration, Tables, columns
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.papers.tables import TABLES as PAPER_TABLES

@@ -16,8 +16,8 @@ from prunescope.files import remove, write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
-from prunescope.running.holding import hold, tell_of_holder
-from prunescope.running.mending import settle
+from prunescope.running.holding import hold, supervised, tell_of_holder
+from prunescope.running.mending import refuse_damaged, settle
 from prunescope.running.slurm.executor import adapt
 from prunescope.running.warm_server import start as start_warm_server
 from prunescope.running.workflow import (
@@ -89,7 +89,10 @@ def start():
                     replaces.get(job.wildcards.dataset) or there
                 )
         refuse_unusable_data(STUDY, replaces)
-        hold(STUDY.results, on_slurm=workflow.non_local_exec)
+        on_slurm = workflow.executor_plugin.name == "slurm"
+        hold(STUDY.results, on_slurm=on_slurm)
+        if on_slurm and not supervised(STUDY.results):
+            refuse_damaged(STUDY)
         # What a killed run has kept of its outputs is in the way of the next copy.
         remove(workflow.persistence.path / "backups" / STUDY.results.lstrip("/"))
     if not workflow.non_local_exec:

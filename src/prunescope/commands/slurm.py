@@ -186,10 +186,13 @@ def _status(arguments: argparse.Namespace) -> int:
     except queue.QueueError as error:
         print(f"queue: no answer ({error})")
     else:
-        counts = Counter((job.rule.partition("_wildcards_")[0], job.state) for job in living)
+        counts = Counter(
+            (job.rule.partition("_wildcards_")[0], job.state, job.reason if job.waits else "")
+            for job in living
+        )
         print(f"queue: {len(living)} jobs")
-        for (rule, state), count in sorted(counts.items()):
-            print(f"  {rule:<16}{state.lower():<12}{count:>6}")
+        for (rule, state, reason), count in sorted(counts.items()):
+            print(f"  {rule:<16}{state.lower():<12}{count:>6}  {reason}".rstrip())
     print(status_text(status_of(study, Path.cwd())))
     failures = results / STATE / FAILURES
     if failures.is_file():

@@ -22,7 +22,7 @@ def hold(results: str, *, on_slurm: bool) -> None:
         UserError: another run holds it, or (``on_slurm``) jobs of an earlier one are in the queue.
     """
     lock = ResultsLock(Path(results))
-    if _supervised(results):
+    if supervised(results):
         holder = lock.holder()
         # `prunescope slurm run` waits for them itself; `prunescope run` does not.
         if on_slurm and holder is not None and not holder.supervises:
@@ -38,7 +38,7 @@ def hold(results: str, *, on_slurm: bool) -> None:
 def tell_of_holder(results: str) -> None:
     """Say who holds a results tree, if another run does: Snakemake's own message of its lock does not."""
     holder = ResultsLock(Path(results)).holder()
-    if holder is not None and holder.lives and not _supervised(results):
+    if holder is not None and holder.lives and not supervised(results):
         print(
             f"prunescope: {results}: in use by {holder}; nothing but a dry run starts until that run ends; if it is no "
             "more, clear the lock with `prunescope unlock` and the same --configfile",
@@ -46,7 +46,8 @@ def tell_of_holder(results: str) -> None:
         )
 
 
-def _supervised(results: str) -> bool:
+def supervised(results: str) -> bool:
+    """Whether a run that holds the tree has started this process."""
     supervisor = os.environ.get(SUPERVISOR)
     if supervisor is None:
         return False

@@ -29,6 +29,9 @@ _TIME_OF_FOLDER = ".snakemake_timestamp"
 #: Targets of one call: a command line has its limits.
 _MANY = 500
 
+#: Runs of Snakemake in a row that may each find more files damaged.
+_ROUNDS = 4
+
 
 @dataclass(frozen=True)
 class Damage:
@@ -78,6 +81,24 @@ def settle(study: Study) -> None:
     Mender(Path(study.results), WorkflowGrid(study).outputs()).check(before=False)
 
 
+def refuse_damaged(study: Study) -> None:
+    """Before a Snakemake that nobody supervises submits jobs: set aside what is not what was written.
+
+    Raises:
+        UserError: something was; the next run rebuilds it.
+    """
+    mender = Mender(Path(study.results), WorkflowGrid(study).outputs())
+    damages = [
+        damage for damage in mender.check(before=True) if (mender.ledger.results / damage.file).exists()
+    ]
+    for damage in damages:
+        _move(mender.ledger, damage)
+    if damages:
+        lines = "; ".join(f"{study.results}/{damage.file}: {damage.what}" for damage in damages[:3])
+        more = f"; and {len(damages) - 3} more" if len(damages) > 3 else ""
+        raise UserError(f"{lines}{more}; set aside: run the same command again to rebuild")
+
+
 class Mender:
     """The ledger of a run.
 
@@ -91,6 +112,41 @@ class Mender:
         self.targets = set(targets)
         #: What was found in this run, by file.
         self.found: dict[str, str] = {}
+
+    def until_whole(
+        self, run: Callable[[Sequence[str]], int], say: Callable[[str], None], late: float = 0.0
+    ) -> tuple[int, list[str]]:
+        """Run Snakemake until the tree is complete and what it should be, or a job fails for another reason.
+
+        Args:
+            run: runs Snakemake for targets below the results folder, by force and for nothing that is made of them;
+                without any, as the user asks for it. Returns its exit code.
+            say: takes a line for every file that is rebuilt.
+            late: seconds that a change by another machine may take to be seen on this one.
+
+        Returns:
+            The exit code, and a line for every file that was rebuilt.
+        """
+        damages = self._seen_twice(late, before=True)
+        for _ in range(_ROUNDS):
+            for damage in damages:
+                say(f"{self.ledger.results / damage.file}: {damage.what}; rebuilding it")
+            code = (self.mend(damages, run) if damages else 0) or run(())
+            damages = self._seen_twice(late, before=False)
+            if code:
+                # What a failed job leaves out is no damage.
+                damages = [damage for damage in damages if damage.what != "missing"]
+            if not damages:
+                break
+        return (code or 1, []) if code or damages else (0, self.done())
+
+    def _seen_twice(self, late: float, *, before: bool) -> list[Damage]:
+        damages = self.check(before=before)
+        if not damages or not late:
+            return damages
+        time.sleep(late)
+        self.found.clear()
+        return self.check(before=before)
 
     def check(self, *, before: bool) -> list[Damage]:
         """Compare the tree with the ledger; the study's files that are not what was written.
@@ -155,7 +211,7 @@ class Mender:
             entries = self.ledger.read(name)
             self.ledger.write(name, {key: replace(entry, adopted=True) for key, entry in entries.items()})
 
-    def mend(self, damages: Sequence[Damage], rebuild: Callable[[list[str]], int]) -> int:
+    def mend(self, damages: Sequence[Damage], rebuild: Callable[[Sequence[str]], int]) -> int:
         """Set files aside and rebuild them, stage by stage; Snakemake's exit code.
 
         Args:

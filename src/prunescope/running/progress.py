@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,7 @@ _STARTED = re.compile(r"^\s+jobid: (\d+)$")
 _RULE = re.compile(r"^(?:local)?rule (\S+):$")
 _FINISHED = re.compile(r"^Finished jobid: (\d+)")
 _FAILED = re.compile(r"^Error in rule (\S+):$")
+_AGAIN = re.compile(r"^Trying to restart job (\d+)\.")
 _LOG = re.compile(r"^\s+log: (\S+) \(check log")
 _OWN_LOG = re.compile(r"^\s+log: (\S+)$")
 
@@ -26,7 +28,8 @@ class Progress:
     """What Snakemake's output has reported so far. Times are seconds on the caller's clock.
 
     ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs`` (of failed jobs), ``log_of``: by job
-    number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since.
+    number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since. ``lost``: the
+    time of attempts that failed.
     """
 
     started: float
@@ -34,6 +37,7 @@ class Progress:
     running: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: Counter[str] = field(default_factory=Counter)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    lost: float = 0.0
     failed: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     log_of: dict[str, str] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class Progress:
                     self.begun.add(self._log)
                     self.through.discard(self._log)
                 return False
-            self.running.pop(match[1], None)
+            self.lost += now - self.running.pop(match[1], ("", now))[1]
             self.failed[match[1]] = self._failing
             self._failing, self._failed_job = "", match[1]
             return True
@@ -80,10 +84,12 @@ class Progress:
             self.spent[rule] += now - began
             if match[1] in self.log_of:
                 self.through.add(self.log_of[match[1]])
-            # A job that failed may have been started again.
             self.failed.pop(match[1], None)
             self.logs.pop(match[1], None)
             return True
+        elif match := _AGAIN.match(line):
+            self.running[match[1]] = (self.failed.pop(match[1], ""), now)
+            self.logs.pop(match[1], None)
         elif match := _FAILED.match(line):
             self._failing = match[1]
         elif match := _LOG.match(line):
@@ -100,7 +106,8 @@ class Progress:
 
     def seconds_left(self, now: float) -> float | None:
         """Jobs left, at the mean time of their rule so far, over the jobs that ran side by side."""
-        spent = sum(self.spent.values()) + sum(now - began for _, began in self.running.values())
+        running = sum(now - began for _, began in self.running.values())
+        spent = sum(self.spent.values()) + running + self.lost
         elapsed = now - self.started
         if self.done == 0 or elapsed <= 0 or spent <= 0:
             return None
@@ -110,8 +117,7 @@ class Progress:
         for rule, count in self.wanted.items():
             mean = self.spent[rule] / self.finished[rule] if self.finished[rule] else overall
             left += max(count - self.finished[rule] - failed[rule], 0) * mean
-        left -= sum(now - began for _, began in self.running.values())
-        return max(left, 0.0) * elapsed / spent
+        return max(left - running, 0.0) * elapsed / spent
 
     def line(self, now: float) -> str:
         share = self.done / self.total if self.total else 0.0
@@ -173,3 +179,14 @@ def snakefile_arguments() -> list[str]:
     # Another project's Snakefile is none of ours.
     here = Path("workflow/rules/common.smk").is_file()
     return [] if here else ["--snakefile", str(shipped("Snakefile"))]
+
+
+def without_targets(arguments: Sequence[str]) -> list[str]:
+    """Arguments for Snakemake but for those that name what it makes."""
+    if not arguments:
+        return []
+    # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
+    from snakemake.cli import get_argument_parser
+
+    targets = get_argument_parser().parse_args(list(arguments)).targets
+    return [argument for argument in arguments if argument not in targets]

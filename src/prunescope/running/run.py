@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -31,7 +32,7 @@ from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
 from prunescope.running.board import Board
 from prunescope.running.holding import SUPERVISOR
-from prunescope.running.mending import Damage, Mender
+from prunescope.running.mending import Mender
 from prunescope.running.progress import (
     NO_LOCK,
     QUIET,
@@ -40,6 +41,7 @@ from prunescope.running.progress import (
     reason,
     snakefile_arguments,
     snakemake_program,
+    without_targets,
 )
 from prunescope.running.results_lock import ResultsLock
 from prunescope.running.workflow import WorkflowGrid
@@ -85,9 +87,6 @@ _QUESTIONS = {
 
 #: Bytes of a disk that is full: files are written whole, so that what a job lacked may be free again after it.
 _ROOM = 1 << 20
-
-#: Runs of Snakemake in a row that may each find more files damaged.
-_ROUNDS = 4
 
 
 class Stopped(BaseException):
@@ -204,37 +203,20 @@ class Run:
             lock.release()
 
     def _until_whole(self, mender: Mender) -> int:
-        """Run Snakemake until the tree is complete and what it should be, or a job fails for another reason."""
-        damages = mender.check(before=True)
-        for _ in range(_ROUNDS):
-            code, progress = self._mend(mender, damages)
-            if not code:
-                code, progress = self._snakemake(self.arguments)
-            damages = mender.check(before=False)
-            if code:
-                # What a failed job leaves out is no damage.
-                damages = [damage for damage in damages if damage.what != "missing"]
-            if not damages:
-                break
-        mended = mender.done() if not code and not damages else []
-        return self._close(progress, code or int(bool(damages)), mended)
-
-    def _mend(self, mender: Mender, damages: Sequence[Damage]) -> tuple[int, Progress]:
         last = Progress(time.monotonic())
-        if not damages:
-            return 0, last
-        for damage in damages:
-            print(f"{Path(self.study.results) / damage.file}: {damage.what}; rebuilding it", file=sys.stderr)
-        options = _without_targets(self.arguments)
 
-        def rebuild(targets: list[str]) -> int:
+        def run(targets: Sequence[str]) -> int:
             nonlocal last
+            if not targets:
+                code, last = self._snakemake(self.arguments)
+                return code
             # In front: some of Snakemake's options take all that follows.
             paths = [f"{self.study.results}/{target}" for target in targets]
-            code, last = self._snakemake(options, *paths, "--force")
+            code, last = self._snakemake(without_targets(self.arguments), *paths, "--force")
             return code
 
-        return mender.mend(damages, rebuild), last
+        code, mended = mender.until_whole(run, lambda line: print(line, file=sys.stderr))
+        return self._close(last, code, mended)
 
     def _snakemake(self, arguments: Sequence[str], *first: str) -> tuple[int, Progress]:
         command = [
@@ -308,16 +290,6 @@ def _cache(results: Path) -> dict[str, str]:
     return {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
 
 
-def _without_targets(arguments: Sequence[str]) -> list[str]:
-    if not arguments:
-        return []
-    # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
-    from snakemake.cli import get_argument_parser
-
-    targets = get_argument_parser().parse_args(list(arguments)).targets
-    return [argument for argument in arguments if argument not in targets]
-
-
 def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
     """The data sets that a run asks for; of published ones, which do not change, those that are not built yet."""
     asked = [name for name in study.datasets if name in arguments] or list(study.datasets)
@@ -336,7 +308,7 @@ def follow(
     out: TextIO,
     board: Board | None = None,
 ) -> None:
-    """Report what a Snakemake prints into a file until it ends: as a picture with ``board``, else line by line.
+    """Report what a Snakemake prints into a file until it ends: as a table with ``board``, else line by line.
 
     Raises:
         Stopped: nobody reads ``out`` any more.

@@ -212,8 +212,9 @@ def test_failed_jobs_are_shown_and_not_waited_for():
     # fails at 7, 1 ends at 8.
     assert told.spent == {"make": (3 - 2) + (5 - 1), "fin": 8 - 4}
     assert told.line(8.0).endswith("  1 failed")
-    # All that is left is the target, at the mean of the three jobs that finished: 9 s of work in 8 s.
-    assert told.seconds_left(8.0) == pytest.approx(3 * 8 / 9)
+    # All that is left is the target, at the mean of the three jobs that finished: 10 s of work in 8 s, with the
+    # attempt that failed.
+    assert told.seconds_left(8.0) == pytest.approx(3 * 8 / 10)
 
 
 def test_the_time_left_by_hand():
@@ -238,6 +239,28 @@ def test_the_time_left_by_hand():
     told.read("Finished jobid: 3 (Rule: fast)", 116.0)
     # A fast job takes 4 s: 2 x 10 + 1 x 4 left, 24 s of work in 16 s.
     assert told.seconds_left(116.0) == pytest.approx(24 * 16 / 24)
+
+
+def test_attempts_that_fail_count_as_work_and_not_as_a_smaller_share():
+    told = Progress(0.0)
+    stats = "Job stats:\njob  count\n---- -----\ntrain  10\ntotal  10\n\n"
+    begin = "rule train:\n    jobid: {0}\n"
+    fail = "Error in rule train:\n    jobid: {0}\nTrying to restart job {0}.\n" + begin
+
+    def read(text, now):
+        for line in text.splitlines():
+            told.read(line, now)
+
+    # Two at a time, of 60 s; one attempt after the other of the second job fails after 50 s.
+    read(stats + begin.format(1) + begin.format(2), 0.0)
+    read(fail.format(2), 50.0)
+    read("Finished jobid: 1 (Rule: train)\n" + begin.format(3), 60.0)
+    # Nine jobs of 60 s but 10 s of them, over two machines.
+    assert told.seconds_left(60.0) == (9 * 60 - 10) / 2
+    read(fail.format(2), 100.0)
+    read("Finished jobid: 3 (Rule: train)\n" + begin.format(4), 120.0)
+    assert told.failed == {}
+    assert told.seconds_left(120.0) == (8 * 60 - 20) / 2
 
 
 def test_jobs_that_take_longer_than_expected_leave_no_negative_time():

@@ -65,6 +65,8 @@ def render(profile: dict[str, Any], site: Site) -> dict[str, Any]:
         on_gpu["gpu_model"] = _text(site.gpu_type)
     rules = {
         rule: {**{k: v for k, v in resources.items() if k not in ("slurm_partition", "gpu")}, **on_gpu}
+        if "gpu" in resources
+        else resources
         for rule, resources in profile["set-resources"].items()
     }
     return {**profile, "jobs": site.max_jobs, "default-resources": default, "set-resources": rules}

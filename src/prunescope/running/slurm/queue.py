@@ -29,11 +29,15 @@ class QueueError(Exception):
 
 @dataclass(frozen=True)
 class QueuedJob:
-    """``name``: of the run that submitted it. ``rule``: what it runs, with its wildcards."""
+    """``name``: of the run that submitted it. ``rule``: what it runs, with its wildcards.
+
+    ``reason``: why it waits, in SLURM's word; ``None`` where it does not.
+    """
 
     number: str
     name: str
     state: str
+    reason: str
     rule: str
 
     @property
@@ -57,12 +61,12 @@ def jobs_of(results: Path) -> list[QueuedJob]:
         QueueError: squeue failed.
     """
     text = _client(
-        ["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%j|%T|%k"]
+        ["squeue", "--noheader", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%j|%T|%r|%k"]
     )
-    rows = (line.split("|", 3) for line in text.splitlines())
+    rows = (line.split("|", 4) for line in text.splitlines())
     return [
-        QueuedJob(number, name, state, comment.removeprefix("rule_"))
-        for number, name, state, comment in rows
+        QueuedJob(number, name, state, reason, comment.removeprefix("rule_"))
+        for number, name, state, reason, comment in rows
         if name.startswith(f"{run_prefix(results)}_")
     ]
 

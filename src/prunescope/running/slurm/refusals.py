@@ -7,10 +7,14 @@ import re
 #: Refusals that pass by themselves: the controller is away or busy, a partition is drained, a limit is reached.
 _PASSES = re.compile(
     r"unable to contact slurm controller|temporarily unable|try again|timed out|zero bytes|connection (refused|failure)"
-    r"|communication connection|inactive or drain|submit limit|limit reached|resource temporarily|in a down state"
+    r"|communication connection|inactive or drain|limit reached|resource temporarily|in a down state"
     r"|unable to establish|controller .*standby",
     re.IGNORECASE,
 )
+
+#: The sentence that SLURM says of every limit, of submitted jobs and of others; most name the limit as well.
+_POLICY = "violates accounting/QOS policy"
+_LIMIT = re.compile(r"\b(?:Assoc|QOS)\w*Limit\b")
 
 _REFUSED = re.compile(r"SLURM sbatch failed\. The error message was '(.*?)'\.(?:\n|$)", re.DOTALL)
 _PREFIX = re.compile(r"^\S*(?:sbatch|srun): (?:error: )?(?:Batch job submission failed: )?")
@@ -26,5 +30,11 @@ def sbatch_message(text: str) -> str:
 
 
 def passes(message: str) -> bool:
-    """Whether a refusal may pass by itself."""
+    """Whether a refusal may pass by itself.
+
+    A limit of submitted jobs does; one of a job's time or size, or an allocation that is used up, does not.
+    """
+    if _POLICY in message:
+        limits = _LIMIT.findall(message)
+        return not limits or any("Submit" in limit for limit in limits)
     return bool(_PASSES.search(message))

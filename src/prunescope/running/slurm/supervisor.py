@@ -13,20 +13,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from prunescope.config.load import load_study
 from prunescope.errors import UserError
 from prunescope.files import write_json, write_text
 from prunescope.running.holding import SUPERVISOR
+from prunescope.running.mending import Mender
 from prunescope.running.progress import (
     NO_LOCK,
     Progress,
     snakefile_arguments,
     snakemake_program,
+    without_targets,
 )
 from prunescope.running.results_lock import STATE, Holder, ResultsLock, process_lives
 from prunescope.running.slurm import queue
@@ -34,6 +37,7 @@ from prunescope.running.slurm.executor import beat, heartbeat
 from prunescope.running.slurm.failures import failure_lines
 from prunescope.running.slurm.profile import installed_profile
 from prunescope.running.slurm.watch import Failure, Watch
+from prunescope.running.workflow import WorkflowGrid
 
 #: What `prunescope slurm cancel` sends, and what SLURM sends before the end of a supervisor's own job.
 CANCELLED, TIME_IS_UP = signal.SIGUSR2, signal.SIGUSR1
@@ -55,7 +59,8 @@ FAILURES = "slurm-failures.txt"
 
 @dataclass(frozen=True)
 class Supervision:
-    """``results``: the tree. ``arguments``: for Snakemake, after the profile and the study.
+    """``results``: the tree. ``arguments``: for Snakemake, after the profile and the study. ``targets``: below the
+    tree, made by force and instead of those that ``arguments`` name.
 
     ``patience``: seconds without a question for the states of jobs after which Snakemake hangs; the executor's own
     longest pause is 60. ``interval``: seconds between looks at Snakemake.
@@ -64,6 +69,7 @@ class Supervision:
     configfile: Path
     results: Path
     arguments: Sequence[str] = ()
+    targets: Sequence[str] = ()
     patience: float = 400.0
     interval: float = 30.0
 
@@ -133,17 +139,38 @@ def _stopped(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def _supervise(plan: Supervision, program: str, lock: ResultsLock) -> int:
+    # What jobs still write must not be taken for damaged.
+    _settle(plan)
+    mender = Mender(plan.results, WorkflowGrid(load_study(plan.configfile)).outputs())
+    last = Outcome(1, Progress(time.monotonic()))
+
+    def run(targets: Sequence[str]) -> int:
+        nonlocal last
+        if targets:
+            only = replace(plan, arguments=without_targets(plan.arguments), targets=targets)
+            last = _run_to_its_end(only, program, lock)
+        else:
+            last = _run_to_its_end(plan, program, lock)
+        return 1 if last.lost else last.code or 0
+
+    code, mended = mender.until_whole(run, say, late=2 * plan.interval)
+    for line in mended:
+        say(line)
+    return _close(plan, last, code)
+
+
+def _run_to_its_end(plan: Supervision, program: str, lock: ResultsLock) -> Outcome:
+    """Start Snakemake as often as it is lost."""
     fruitless = 0
     while True:
         _settle(plan)
         outcome = _run_once(plan, program, lock)
         if not outcome.lost:
-            return _close(plan, outcome)
+            return outcome
         fruitless = 0 if outcome.watch.finished else fruitless + 1
         if fruitless >= FRUITLESS:
             say(f"{outcome.lost}; {fruitless} starts in a row got nothing done")
-            _close(plan, outcome)
-            return 1
+            return outcome
         say(f"{outcome.lost}; starting it again")
         time.sleep(min(plan.interval * fruitless, 600))
 
@@ -188,7 +215,7 @@ def _await_jobs(plan: Supervision) -> None:
             _cancel_waiting(waiting)
         running = len(living) - len(waiting)
         if running != reported and running:
-            say(f"{running} jobs of the last run are at work; waiting for them")
+            say(f"jobs of the last run are at work ({running}); waiting for them")
             reported = running
         time.sleep(min(plan.interval, 10))
 
@@ -233,6 +260,7 @@ def _record(plan: Supervision) -> None:
 
 def _arguments(plan: Supervision) -> list[str]:
     return [
+        *_targets(plan),
         *snakefile_arguments(),
         *NO_LOCK,
         "--profile",
@@ -245,11 +273,16 @@ def _arguments(plan: Supervision) -> list[str]:
     ]
 
 
+def _targets(plan: Supervision) -> list[str]:
+    # In front: some of Snakemake's options take all that follows.
+    return [*(str(plan.results / target) for target in plan.targets), *(["--force"] if plan.targets else [])]
+
+
 def _note_run(plan: Supervision) -> None:
     # Loaded here, for it takes a second; its own parser knows what is a target and what an option's value.
     from snakemake.cli import get_argument_parser
 
-    parsed = get_argument_parser().parse_args([*snakefile_arguments(), *plan.arguments])
+    parsed = get_argument_parser().parse_args([*_targets(plan), *snakefile_arguments(), *plan.arguments])
     # As it is now: the study may be edited before a restart looks at what this run has left.
     write_text(plan.config_copy, plan.configfile.read_text(encoding="utf-8"))
     write_json(
@@ -344,9 +377,9 @@ def _hangs(plan: Supervision, watch: Watch) -> bool:
     return silent > plan.patience
 
 
-def _close(plan: Supervision, outcome: Outcome) -> int:
+def _close(plan: Supervision, outcome: Outcome, code: int) -> int:
     progress = outcome.progress
-    if outcome.code == 0:
+    if code == 0:
         say(f"done: {progress.done} jobs" if progress.total else "done: nothing to do")
         index = plan.results / "index.html"
         if index.is_file():

@@ -69,6 +69,47 @@ def test_an_outage_is_waited_for_and_said_once(
     assert adapted.get_min_job_age() > 10**9
 
 
+def test_jobs_do_not_ask_the_controller_for_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    own = tmp_path / "scontrol"
+    own.write_text(f"#!/bin/sh\ntouch {asked}\n")
+    own.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    executor.ask_no_scontrol(tmp_path / "results")
+    assert plugin.get_min_job_age() is None
+    assert not asked.exists()
+
+
+def test_jobs_that_may_wait_for_ever_are_told_once(
+    adapted: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    async def query(command: str, logger: logging.Logger) -> Any:
+        asked.append(command)
+        return {"7": "PENDING:AssocGrpCPUMinutesLimit", "8": "PENDING:Priority", "9": "RUNNING:None"}, 0.1
+
+    async def none(self: Any, jobs: Any) -> Any:
+        return
+        yield
+
+    adapted.query_job_status = query
+    adapted.Executor.check_active_jobs = none
+    adapt(tmp_path)
+    adapted.Executor.prunescope_asked.jobs = {"7", "8", "9"}
+    command = plugin.query_job_status_squeue("run")
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            states, _ = asyncio.run(adapted.query_job_status(command, logging.getLogger("x")))
+    assert states == {"7": "PENDING", "8": "PENDING", "9": "RUNNING"}
+    assert "%i|%T:%r" in asked[0]
+    assert [record.message for record in caplog.records] == [
+        "squeue: jobs wait for AssocGrpCPUMinutesLimit, which may not pass by itself; they stay in the queue"
+    ]
+
+
 def test_a_job_that_squeue_forgets_has_ended() -> None:
     asked = Asked({"1", "2"})
     assert asked.ended({"1", "2"}, 0) == []
@@ -107,7 +148,10 @@ def test_a_refusal_that_passes_is_tried_again_and_another_is_reported(adapted: A
     assert said == ["sbatch: Unable to contact slurm controller; tried again every 0 s"]
 
 
-def test_a_plain_run_names_its_jobs_by_the_results_tree(adapted: Any, tmp_path: Path) -> None:
+def test_a_plain_run_names_its_jobs_by_the_results_tree(
+    adapted: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", os.environ["PATH"])
     begun: list[str] = []
     adapted.Executor.__post_init__ = lambda self: begun.append(self.workflow.executor_settings.jobname_prefix)
     adapt(tmp_path)

@@ -35,6 +35,15 @@ def test_values_of_a_site_reach_every_rule(tmp_path: Path) -> None:
     assert profile["jobs"] == 50
 
 
+def test_a_rule_that_gets_more_time_gets_no_gpu(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("gpu_partition: big\n")
+    profile = yaml.safe_load((SHIPPED / "config.yaml").read_text())
+    profile["set-resources"]["tables"] = {"runtime": 240}
+    rules = render(profile, read_site(tmp_path / "site.yaml"))["set-resources"]
+    assert rules["tables"] == {"runtime": 240}
+    assert rules["train"] == {"slurm_partition": "'big'", "gpu": 1}
+
+
 def test_without_values_slurm_decides(tmp_path: Path) -> None:
     profile = rendered(tmp_path, "gpus_per_job: 0\ngpu_type: a100\n")
     assert "slurm_partition" not in profile["default-resources"]

@@ -22,10 +22,10 @@ def test_jobs_belong_to_a_results_tree(tmp_path: Path, monkeypatch: pytest.Monke
     mine, other = tmp_path / "mine", tmp_path / "other"
     squeue(
         tmp_path,
-        f"1|{run_prefix(mine)}_{UUID}|RUNNING|rule_train_wildcards_digits\n"
-        f"2|{run_prefix(other)}_{UUID}|PENDING|rule_train_wildcards_digits\n"
-        f"3|{UUID}|RUNNING|rule_train_wildcards_of_another_workflow\n"
-        f"4|{run_prefix(mine)}_{UUID}|COMPLETED|rule_cell_wildcards_a|b\n",
+        f"1|{run_prefix(mine)}_{UUID}|RUNNING|None|rule_train_wildcards_digits\n"
+        f"2|{run_prefix(other)}_{UUID}|PENDING|None|rule_train_wildcards_digits\n"
+        f"3|{UUID}|RUNNING|None|rule_train_wildcards_of_another_workflow\n"
+        f"4|{run_prefix(mine)}_{UUID}|COMPLETED|None|rule_cell_wildcards_a|b\n",
     )
     assert [(job.number, job.lives, job.rule) for job in jobs_of(mine)] == [
         ("1", True, "train_wildcards_digits"),

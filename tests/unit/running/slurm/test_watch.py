@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from prunescope.running.slurm.failures import failure_lines
-from prunescope.running.slurm.refusals import passes, sbatch_message
+from prunescope.running.slurm.refusals import passes
 from prunescope.running.slurm.watch import Quotes, Watch
 
 SUBMITTED = """\
@@ -39,6 +39,8 @@ Trying to restart job 3.
 
 #: What Snakemake printed when a SLURM 22.05 refused its submissions.
 REFUSALS = Path(__file__).parent / "refusals"
+
+POLICY = "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
 
 
 def watch(*texts: str) -> Watch:
@@ -93,31 +95,35 @@ def test_quoted_logs_of_jobs_are_not_snakemakes_own_words() -> None:
         ),
         ("gres", "Requested node configuration is not available", False),
         ("drain", "Required partition not available (inactive or drain)", True),
+        ("account", "Invalid account or account/partition combination specified", False),
+        ("qos", "Invalid qos specification", False),
+        ("wall", f"QOSMaxWallDurationPerJobLimit; {POLICY}", False),
+        ("submit", f"AssocMaxSubmitJobLimit; {POLICY}", True),
+        ("away", "Unable to contact slurm controller (connect failure)", True),
     ],
 )
 def test_a_refused_submission_is_recognized_with_what_sbatch_said(
     name: str, message: str, waits: bool
 ) -> None:
-    failure = watch((REFUSALS / f"{name}.txt").read_text()).failed["4"]
+    (failure,) = watch((REFUSALS / f"{name}.txt").read_text()).failed.values()
     assert (failure.rule, failure.reason, failure.message) == ("encode", "refused", message)
-    assert failure.output == "results/data/digits/inputs/lenet5.safetensors"
+    assert failure.output in ("results/data/digits/inputs/lenet5.safetensors", "x.txt")
     assert failure.minutes == 10
     assert passes(message) is waits
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("message", "waits"),
     [
-        "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
-        "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
-        "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size "
-        "and/or time limits)",
-        "sbatch: error: AssocMaxSubmitJobLimit\nsbatch: error: Batch job submission failed: Job violates "
-        "accounting/QOS policy (job submit limit, user's size and/or time limits)",
+        ("Socket timed out on send/recv operation", True),
+        (POLICY, True),
+        (f"QOSMaxSubmitJobPerUserLimit; {POLICY}", True),
+        (f"QOSMaxCpuPerJobLimit; {POLICY}", False),
+        (f"QOSGrpCPUMinutesLimit; {POLICY}", False),
     ],
 )
-def test_what_passes_by_itself_is_waited_for(said: str) -> None:
-    assert passes(sbatch_message(f"SLURM sbatch failed. The error message was '{said}'.\n    sbatch call:\n"))
+def test_limits_of_submitted_jobs_are_waited_for_and_others_are_not(message: str, waits: bool) -> None:
+    assert passes(message) is waits
 
 
 def test_jobs_refused_in_the_same_words_share_a_line_with_the_next_step() -> None:
