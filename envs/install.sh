@@ -31,7 +31,8 @@ echo "prunescope: installing into $folder (a few minutes the first time)"
     echo "prunescope: $python cannot make virtual environments; on Debian: apt install python3-venv" >&2
     exit 1
 }
-pip="$folder/bin/python -m pip --disable-pip-version-check install -qq"
+# --use-pep517: older releases of pip (Debian 12) otherwise build source packages with what setuptools fetches by itself.
+pip="$folder/bin/python -m pip --disable-pip-version-check install -qq --use-pep517"
 
 if [ "$variant" = cuda ]; then
     $pip "torch==$torch"
