@@ -92,6 +92,8 @@ def target_of(name: str) -> str:
             return f"data/{dataset}/inputs/{file.removesuffix('.vocabulary.txt')}.safetensors"
         case ["figures", family, _, *_]:
             parts = ["figures", family]
+        case ["tables", "latex", *_]:
+            parts = ["tables", "latex"]
         case ["paper", *_]:
             parts = ["paper", "index.html"]
         case ["report", *_]:

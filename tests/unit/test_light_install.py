@@ -28,7 +28,7 @@ sys.exit(main(sys.argv[1:]))
 #: What only the extras install; platformdirs also comes inside setuptools.
 EXTRAS = {
     *("torch", "torchvision", "transformers", "tokenizers", "safetensors", "datasets", "huggingface_hub"),
-    *("optuna", "PIL", "threadpoolctl", "snakemake", "matplotlib", "seaborn", "pandas"),
+    *("optuna", "PIL", "snakemake", "matplotlib", "seaborn", "pandas"),
 }
 
 

@@ -87,7 +87,7 @@ def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure
         spread = data[error].fillna(0.0)
         ends = {"low": data[value] - spread, "high": data[value] + spread}
         parts.append(data.assign(measure=measure, value=data[value], **ends)[data[value].notna()])
-    shown = pd.concat(parts)
+    shown = pd.concat(parts, ignore_index=True)
     figure, _ = layout.lines(
         shown,
         ("arch", "measure"),

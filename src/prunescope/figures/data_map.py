@@ -36,7 +36,7 @@ def _figure(dataset: str, arch: str, rows: pd.DataFrame) -> Figure:
         own = rows[rows["pruner"] == pruner]
         own = own[own["sparsity"] == own["sparsity"].max()]
         parts.append(own.assign(panel=f"{pruner}, {100 * float(own['sparsity'].iloc[0]):.3g}%"))
-    shown = pd.concat(parts)
+    shown = pd.concat(parts, ignore_index=True)
     # The table has the lower ends of its cells: 0.05 of variability by 0.1 of confidence.
     shown = shown.assign(variability=shown["variability"] + 0.025, confidence=shown["confidence"] + 0.05)
     colours = Normalize(0.0, float(shown["pie_share"].max()) or 1.0)

@@ -85,10 +85,11 @@ def _on_pies(source: Source, dataset: str, arch: str, pies: pd.DataFrame, scores
     data = pies.rename(columns={"dense": "dense_on_pies", "pruned": "pruned_on_pies"})
     data = data.merge(shared, on=["pruner", "sparsity"], how="left")
     data["dense_on_all"] = float(dense.iloc[0]) if not dense.empty else float("nan")
-    series = pd.concat(
+    parts = (
         data[["pruner", "sparsity"]].assign(models=name, score=data[column])
         for name, (column, *_) in _SERIES.items()
     )
+    series = pd.concat(parts, ignore_index=True)
     _, colours, dashes, markers = zip(*_SERIES.values(), strict=True)
 
     def draw(panel: Any, rows: pd.DataFrame) -> None:

@@ -197,14 +197,16 @@ def _fonts() -> tuple[TemporaryDirectory[str], list[str]]:
     )
     for weight in ("regular", "bold"):
         source = font_manager.findfont(font_manager.FontProperties(family=whole, weight=weight))
-        font = subset.load_font(source, options)
-        cut = subset.Subsetter(options)
-        cut.populate(unicodes=_LETTERS)
-        cut.subset(font)
-        for record in font["name"].names:
-            record.string = record.toUnicode().replace(whole, small).replace("DejaVuSans", "PrunescopeSans")
         path = Path(folder.name) / f"{weight}.ttf"
-        subset.save_font(font, path, options)
+        with subset.load_font(source, options) as font:
+            cut = subset.Subsetter(options)
+            cut.populate(unicodes=_LETTERS)
+            cut.subset(font)
+            for record in font["name"].names:
+                record.string = (
+                    record.toUnicode().replace(whole, small).replace("DejaVuSans", "PrunescopeSans")
+                )
+            subset.save_font(font, path, options)
         font_manager.fontManager.addfont(path)
     return folder, [small, whole]
 

@@ -69,7 +69,7 @@ def test_class_votes_over_several_blocks_and_many_classes() -> None:
 @given(hnp.arrays(bool, st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 5))))
 def test_set_votes_are_means_above_half(prediction: np.ndarray) -> None:
     share = pd.DataFrame({i: one.ravel() for i, one in enumerate(prediction)}).mean(axis=1).to_numpy()
-    vote = set_votes(prediction)
+    vote = set_votes(prediction, prediction.shape[2])
     shape = prediction.shape[1:]
     assert np.array_equal(vote.vote, (share > 0.5).reshape(shape))
     agreement = np.where(share > 0.5, share, 1 - share).reshape(shape).mean(axis=1)
