@@ -134,7 +134,10 @@ class Mender:
             code = (self.mend(damages, run) if damages else 0) or run(())
             damages = self._seen_twice(late, before=False)
             if code:
-                # What a failed job leaves out is no damage.
+                # What a failed job leaves out is no damage, neither now nor in the next run.
+                for damage in damages:
+                    if damage.what == "missing" and not (self.ledger.results / damage.target).exists():
+                        self._forget(damage.file)
                 damages = [damage for damage in damages if damage.what != "missing"]
             if not damages:
                 break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -173,6 +173,23 @@ def test_what_no_stage_writes_any_more_is_forgotten(results: Path) -> None:
 
     assert mender.mend(mender.check(before=True), rebuild) == 0
     assert Mender(results, TARGETS).check(before=True) == []
+
+
+def test_outputs_that_a_failed_job_left_out_are_not_called_missing_by_the_next_run(results: Path) -> None:
+    said: list[str] = []
+
+    def fails(targets: Sequence[str]) -> int:
+        # Snakemake removes what a failed job has written.
+        shutil.rmtree(results / "figures/alpha")
+        (results / MODEL.format("MP", "test.parquet")).unlink()
+        return 1
+
+    assert Mender(results, TARGETS).until_whole(fails, said.append) == (1, [])
+    assert Mender(results, TARGETS).check(before=True) == []
+    # A file that goes missing between runs is named.
+    (results / "tables/alpha.csv").unlink()
+    assert [damage.file for damage in Mender(results, TARGETS).check(before=True)] == ["tables/alpha.csv"]
+    assert said == []
 
 
 def test_files_of_cells_that_a_study_no_longer_names_are_left_alone(results: Path) -> None:
