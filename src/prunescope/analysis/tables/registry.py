@@ -336,7 +336,10 @@ class PieInterval(CellRow):
     noise_floor_low: A[float | None, "lower end over splits into halves"]
     noise_floor_high: shared.High
     excess: A[float | None, "pie_share_half - noise_floor"]
-    verdict: A[str | None, "`>`: excess above 0 over splits, `<`: below 0, `?`: neither"]
+    verdict: A[
+        str | None,
+        "`>`: excess above 0 over splits and, by a test over seeds, for single models; `<`: below 0; `?`: neither",
+    ]
     centered_low: A[float | None, "lower end of the centred bootstrap interval"]
     centered_high: shared.High
 

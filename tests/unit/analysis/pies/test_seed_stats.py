@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prunescope.analysis.pies.choices import bootstrap, splits, subsets
-from prunescope.analysis.pies.seed_stats import noise_floor, seed_stats, share_interval
+from prunescope.analysis.pies.seed_stats import excess_of_pairs, noise_floor, seed_stats, share_interval
 from prunescope.analysis.pies.votes import find_pies
 from prunescope.analysis.pies.weighted_votes import WeightedVotes
 from prunescope.predictions.arrays import Predictions
@@ -262,3 +262,41 @@ def test_many_choices_are_drawn_evenly() -> None:
     assert (bootstrap(30, 1000) == bootstrap(30, 1000)).all()
     # Each seed is drawn once a resample on average; the standard error over 1,000 is 0.03.
     assert bootstrap(30, 1000).mean(axis=0) == pytest.approx(np.ones(30), abs=0.15)
+
+
+def models(rng: np.random.Generator, easy: np.ndarray, seeds: int) -> np.ndarray:
+    """(S, n) answers of models that differ in quality."""
+    noise = np.exp(0.3 * rng.normal(size=(seeds, 1, 1))) * rng.normal(size=(seeds, *easy.shape))
+    return (easy + noise).argmax(axis=2)
+
+
+def test_interval_of_the_excess_of_pairs_by_hand() -> None:
+    """Three seeds: dense models differ on example 0 for seed 2; pruned ones on example 1 too, for seed 0."""
+    dense = np.array([[0, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]])
+    pruned = np.array([[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    across, within = WeightedVotes.of(side(dense), side(pruned)), WeightedVotes.of(side(dense), side(dense))
+    # Excess of a pair: half of both ways round less the dense pair, in quarters: (0,1): 1/2 - 0; (0,2): (0 + 2)/2 - 1;
+    # (1,2): (0 + 1)/2 - 1. Without seed 0, 1, 2 the mean is that of the pair that is left.
+    pairs = np.array([0.5, 0.0, -0.5]) / 4
+    error = np.sqrt(2 / 3 * np.sum((pairs - pairs.mean()) ** 2))
+    low, high = excess_of_pairs(across, within, 3)
+    assert (low, high) == pytest.approx((pairs.mean() - 4.302653 * error, pairs.mean() + 4.302653 * error))
+
+
+@pytest.mark.parametrize("seeds", [3, 4, 6])
+def test_equal_sides_are_seldom_called_different_and_others_are(seeds: int) -> None:
+    rng = np.random.default_rng(seeds)
+    errors = found = 0
+    for _ in range(150):
+        easy = 1.5 * rng.normal(size=(300, 5))
+        other = easy + 3 * rng.normal(size=easy.shape)
+        dense, same, pruned = (models(rng, one, seeds) for one in (easy, easy, other))
+        for second in (same, pruned):
+            across = WeightedVotes.of(side(dense), side(second))
+            floor = noise_floor(across, WeightedVotes.of(side(dense), side(dense)), seeds, 200)
+            assert floor is not None
+            errors += floor.verdict != "?" and second is same
+            found += floor.verdict == ">" and second is pruned
+    # 5 % nominal, in both directions together; 15 of 150 would come up once in a thousand at that.
+    assert errors < 15
+    assert found > (50 if seeds == 3 else 100)
