@@ -82,6 +82,7 @@ def audit(
     seed_statistics: bool = True,
     find_slices: bool = True,
     scored: Callable[[Mapping[str, Any]], None] | None = None,
+    of_suite: bool = False,
 ) -> dict[str, Any]:
     """Compare paired models and write tables (and a page) of who pays into ``out``.
 
@@ -116,6 +117,7 @@ def audit(
         seed_statistics: how firm the results are over seeds (``seed_findings``); some seconds of work.
         find_slices: search for slices that pay, where there are labels.
         scored: called with the numbers of models and both scores as soon as they are known, before intervals and tests.
+        of_suite: conditions without a number here stand in ``summary["not_asked"]``: another task may have it.
         replace: let the results replace whatever ``out`` holds; for callers whose folder it is.
 
     Returns:
@@ -180,6 +182,10 @@ def audit(
         summary["metrics"] = [{name: getattr(row, name) for name in wanted} for row in metrics]
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
+    if of_suite:
+        absent = [one for one in asked if conditions.value_of(one.name, summary) is None]
+        asked = [one for one in asked if one not in absent]
+        summary |= {"not_asked": [one.text for one in absent]} if absent else {}
     if asked:
         summary["failed"] = [one.text for one in asked if one.applies(summary)]
     # The target itself, should it be a link to a folder elsewhere.

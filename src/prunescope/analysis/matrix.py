@@ -139,6 +139,7 @@ def suite(
     check_free(out)
     names = _Names()
     without: dict[str, dict[str, None]] = {}
+    not_asked: dict[str, dict[str, None]] = {}
     rows: list[MatrixRow] = []
     held: list[dict[str, Any]] = []
     pools: dict[str, list[TaskOfModel]] = {}
@@ -159,8 +160,11 @@ def suite(
                 replace=True,
                 groups=known,
                 metadata=metadata,
+                of_suite=True,
                 **options,
             )
+            for text in summary.get("not_asked", ()):
+                not_asked.setdefault(text, {})[cell.task] = None
             own = rows_of(cell, summary, confidence)
             rows += own
             held.append({"model": cell.model, "task": cell.task, "folder": place, **_brief(summary, own[0])})
@@ -189,9 +193,16 @@ def suite(
             "warnings": [
                 *dict.fromkeys(line for one in held for line in one.pop("warnings")),
                 *(f"--groups: no column {name!r} in {listed(tasks, 5)}" for name, tasks in without.items()),
+                *(
+                    f"--fail-on {text!r}: not asked of {listed(tasks, 5)}, which have no such number"
+                    for text, tasks in not_asked.items()
+                ),
             ],
         }
         every = {cell["task"] for cell in held}
+        for text, tasks in not_asked.items():
+            if tasks.keys() == every:
+                raise UserError(f"--fail-on {text!r}: no task has such a number; leave the condition out")
         for name, tasks in without.items():
             if tasks.keys() == every:
                 raise UserError(

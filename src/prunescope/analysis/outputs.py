@@ -32,6 +32,7 @@ from prunescope.analysis.audit_tables import (
 )
 from prunescope.analysis.class_scores import ClassScores
 from prunescope.analysis.data_map import DataMap
+from prunescope.analysis.paired import majority
 from prunescope.analysis.pies.seed_findings import SeedFindings
 from prunescope.analysis.pies.votes import Pies
 from prunescope.analysis.slices import Found
@@ -234,6 +235,10 @@ def _write_pies(path: Path, results: Results) -> None:
         "dense_agreement": pa.array(pies.dense.agreement),
         "pruned_agreement": pa.array(pies.pruned.agreement),
     }
+    for name, side in (("dense", dense), ("pruned", results.pruned)):
+        # The harness's judgement does not follow from label and vote: the label of gsm8k is the whole solution.
+        if side.right is not None:
+            columns[f"{name}_right"] = pa.array(majority(side.right))
     if pies.differing is not None:
         columns["n_tokens_differing"] = pa.array(pies.differing)
     said = {"task": dense.task, "classes": list(dense.classes)}

@@ -279,9 +279,19 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
             class_text(row["pruned_vote"], classes),
             row["dense_agreement"],
             row["pruned_agreement"],
-            *(is_right(rule[0], row["label"], row[vote], rule[1]) for vote in ("dense_vote", "pruned_vote")),
+            *_right(row, rule),
         )
         for row in found
+    ]
+
+
+def _right(row: Mapping[str, Any], rule: tuple[str, Any]) -> list[bool]:
+    """Whether each side's vote is right: as a harness judged it, else by label and vote."""
+    return [
+        bool(row[f"{side}_right"])
+        if row.get(f"{side}_right") is not None
+        else is_right(rule[0], row["label"], row[f"{side}_vote"], rule[1])
+        for side in ("dense", "pruned")
     ]
 
 
@@ -298,9 +308,7 @@ def _spread(table: Any, order: Any, most: int, rule: tuple[str, Any]) -> list[in
     turn: dict[int, int] = {}
     places = []
     for row, one in zip(alike, table.take(alike).to_pylist(), strict=True):
-        right = [
-            is_right(rule[0], one["label"], one[vote], rule[1]) for vote in ("dense_vote", "pruned_vote")
-        ]
+        right = _right(one, rule)
         kind = 2 * right[0] + right[1]
         turn[kind] = turn.get(kind, 0) + 1
         places.append((turn[kind], -kind, row))
