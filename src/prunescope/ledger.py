@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -146,6 +147,8 @@ class Ledger:
             return "missing"
         except OSError as error:
             return f"cannot be read ({error.strerror})"
+        if stat.S_ISDIR(found.st_mode):
+            return "a folder in its place"
         if quick and entry.untouched(found):
             return None
         if found.st_size == entry.size and (now := checksum(path)) == entry.sha256:

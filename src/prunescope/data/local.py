@@ -423,7 +423,7 @@ def _objects(path: Path) -> Iterator[tuple[str, Any]]:
             continue
         try:
             yield f"line {number}", json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{path}: line {number}: not JSON ({error}); correct the line") from None
 
 
@@ -432,7 +432,7 @@ def _whole_file(path: Path, text: str) -> list[Any] | None:
     if not text.lstrip().startswith("["):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         lists = (
             [value for value in found.values() if isinstance(value, list)] if isinstance(found, dict) else []

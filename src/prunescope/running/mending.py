@@ -181,10 +181,18 @@ class Mender:
                     fresh[file] = _with_times(path, entry, now)
             if fresh != entries:
                 self.ledger.write(output, fresh)
+            self._marker_not_ahead(output, entries.values(), now)
         if before:
             self._adopt(self.targets - known, now)
         self.found |= {file: damage.what for file, damage in found.items()}
         return sorted(found.values(), key=lambda damage: stage_of(damage.target))
+
+    def _marker_not_ahead(self, output: str, entries: Iterable[Entry], now: int) -> None:
+        """Snakemake's time of a folder that lies in the future would make all that reads the folder fail."""
+        folder = self.ledger.results / output
+        if (_time_of(folder) or 0) > now:
+            latest = max((entry.mtime for entry in entries), default=now)
+            os.utime(folder / _TIME_OF_FOLDER, ns=(latest, latest))
 
     def _aside_before(self) -> list[Damage]:
         """What jobs have set aside and no job has rebuilt."""

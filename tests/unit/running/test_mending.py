@@ -175,6 +175,32 @@ def test_what_no_stage_writes_any_more_is_forgotten(results: Path) -> None:
     assert Mender(results, TARGETS).check(before=True) == []
 
 
+def test_a_folders_time_in_the_future_is_set_back(results: Path) -> None:
+    marker = results / "figures/alpha/.snakemake_timestamp"
+    marker.touch()
+    os.utime(marker, (4e9, 4e9))
+    assert Mender(results, TARGETS).check(before=True) == []
+    newest = max((results / "figures/alpha" / name).stat().st_mtime for name in FOLDERS["figures/alpha"])
+    assert marker.stat().st_mtime == pytest.approx(newest)
+
+
+def test_a_folder_in_place_of_a_file_is_set_aside(results: Path) -> None:
+    path = results / "tables/alpha.csv"
+    path.unlink()
+    path.mkdir()
+    (path / "x").touch()
+    mender = Mender(results, TARGETS)
+    found = mender.check(before=True)
+    assert [(damage.file, damage.what) for damage in found] == [("tables/alpha.csv", "a folder in its place")]
+
+    def rebuild(targets: Sequence[str]) -> int:
+        write(results, "tables/alpha.csv")
+        return 0
+
+    assert mender.mend(found, rebuild) == 0
+    assert path.read_text() == "the bytes of tables/alpha.csv\n"
+
+
 def test_outputs_that_a_failed_job_left_out_are_not_called_missing_by_the_next_run(results: Path) -> None:
     said: list[str] = []
 
