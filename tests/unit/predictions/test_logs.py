@@ -988,6 +988,36 @@ def test_the_whole_text_stands_beside_the_answer_taken_from_it(tmp_path: Path) -
     assert page.count(">all it said:<") == summary_of(tmp_path / "out")["n_pies"]
 
 
+def test_answers_are_right_as_the_harness_judged_them(tmp_path: Path) -> None:
+    """The target of gsm8k is the whole solution, which no answer equals."""
+
+    def of(right: float) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        return lambda row: {
+            **row,
+            "target": f"First 3, then 4: #### {row['doc_id']}",
+            "resps": [[f"{row['doc_id'] + 1 - right}"]],
+            "filtered_resps": [f"{row['doc_id'] + 1 - right}"],
+            "exact_match": right,
+        }
+
+    dense = edited(tmp_path / "dense", samples("dense", "toy_sums"), of(1.0))
+    pruned = edited(tmp_path / "pruned", samples("pruned", "toy_sums"), of(0.0))
+    assert run(tmp_path / "out", dense, pruned) == 0
+    page = (tmp_path / "out/report.html").read_text()
+    assert page.count("<td>became wrong</td>") == summary_of(tmp_path / "out")["n_pies"] > 0
+    assert "wrong before and after" not in page
+
+
+def test_a_condition_is_asked_of_the_tasks_that_have_its_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    condition = ("--fail-on", "class_harm > 99%")
+    assert run(tmp_path / "out", LM["dense"], LM["pruned"], *condition) == 0
+    assert "--fail-on 'class_harm > 0.99': not asked of " in capsys.readouterr().err
+    sums = [samples(side, "toy_sums") for side in ("dense", "pruned")]
+    assert "this audit has no class_harm" in refused(capsys, tmp_path / "one", *sums, *condition)
+
+
 def test_a_suite_leads_to_examples_and_back(tmp_path: Path) -> None:
     assert run(tmp_path / "out", LM["dense"], LM["pruned"]) == 0
     page = (tmp_path / "out/report.html").read_text()
