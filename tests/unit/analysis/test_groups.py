@@ -198,7 +198,7 @@ def test_columns_come_from_predictions_texts_and_metadata(
     assert found["gender × source", "f & s0"]["n_examples"] == "20"
     summary = json.loads((out / "summary.json").read_text())
     assert summary["groups"]["gender"]["worst"] == "f"
-    assert "gender: “f” loses most, −50.0 points" in capsys.readouterr().out
+    assert "gender: “f” loses most: −50.0 points (no loss: corrected p" in capsys.readouterr().out
     assert "“f” loses most" in (out / "report.html").read_text()
     assert main([*pair, str(tmp_path / "b"), "--groups", "height"]) == 2
     assert "--groups: no column 'height' in" in capsys.readouterr().err
