@@ -205,3 +205,22 @@ def test_columns_come_from_predictions_texts_and_metadata(
     assert (
         main([*pair, str(tmp_path / "c"), "--groups", "age", "--metadata", str(tmp_path / "none.csv")]) == 2
     )
+
+
+def test_a_column_that_differs_between_the_sides_groups_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "example,gender,label,prediction\n"
+    dense = written(tmp_path / "a.csv", head + "".join(f"{i},{'fm'[i % 2]},x,x\n" for i in range(40)))
+    pruned = written(
+        tmp_path / "b.csv", head + "".join(f"{i},{'fm'[i % 2 or i < 6]},x,{'xy'[i % 2]}\n" for i in range(40))
+    )
+    pair = ["audit", "--dense", str(dense), "--pruned", str(pruned), "--out", str(tmp_path / "out")]
+    assert main([*pair, "--groups", "gender"]) == 2
+    error = capsys.readouterr().err
+    assert f"column 'gender' of {dense} and of {pruned} differs for 3 of 40 examples" in error
+    assert main([*pair, "--margin", "60%"]) == 3
+    assert "--margin 0.6: not met" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*pair, "--margin", "much"])
+    assert "'much' is no share" in capsys.readouterr().err
