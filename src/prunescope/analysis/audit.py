@@ -7,6 +7,7 @@ as a whole.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +29,7 @@ from prunescope.analysis.pies.votes import default_tolerance
 from prunescope.errors import UserError
 from prunescope.files import atomic_directory, write_json, write_text
 from prunescope.predictions.reading import UNSAID, Reading
-from prunescope.predictions.store import Predictions, read_sides
+from prunescope.predictions.store import Predictions, holds_probabilities, read_sides
 from prunescope.predictions.texts import Texts, read_texts
 
 #: What both models said to the examples in these rows, whole, before an answer was taken from it.
@@ -137,12 +138,19 @@ def audit(
     read = dict(sides) if sides is not None else read_sides(files, reading=reading)
     pair = paired_sides(read["dense"], read["pruned"], seeds)
     side = pair.dense
+    said = {
+        **(said or {}),
+        "more_warnings": [
+            *((said or {}).get("more_warnings") or ()),
+            *_probabilities([*dense, *pruned, *chain.from_iterable(epochs)], side.task),
+        ],
+    }
     if tolerance is None:
         tolerance = _tolerance(side)
     columns = Files(side, dense, pruned, texts, text_columns, metadata, group_table, reading, group_columns)
     together = None if clusters is None else columns.clusters(clusters)
     drawn = None if together is None else {"column": clusters, "n": int(together.max()) + 1}
-    read_as = {**({"clusters": drawn} if drawn else {}), **_how_read(read, said or {})}
+    read_as = {**({"clusters": drawn} if drawn else {}), **_how_read(read, said)}
 
     def first(found: Mapping[str, Any]) -> None:
         if scored is not None:
@@ -170,7 +178,7 @@ def audit(
     if find_slices and side.labelled:
         results.slices = paying(results, columns, grouped, questions, tolerance, together)
     results.metrics = metrics
-    summary = _summary(results, read, influence, said or {})
+    summary = _summary(results, read, influence, said)
     if drawn:
         summary["clusters"] = drawn
     if groups:
@@ -213,6 +221,11 @@ def _checked(
     if margin is not None and not 0 < margin < 1:
         raise UserError(f"--margin: {margin:g} is not between 0 and 1; try 0.01")
     return [conditions.parse(text) for text in fail_on]
+
+
+def _probabilities(paths: Sequence[Path], task: str) -> list[str]:
+    found = [path for path in paths if task == "single-label" and holds_probabilities(Path(path))]
+    return [f"logits of {path} are probabilities: their logarithms are taken" for path in found]
 
 
 def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:

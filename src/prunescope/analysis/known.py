@@ -59,7 +59,7 @@ class Files:
         sides = (*self.dense, *self.pruned) if self.held is None else ()
         files = [path for path in (*sides, self.texts, self.metadata, self.table) if path is not None]
         missing = [name for name in names if name not in held]
-        read = read_groups(missing, self.side, files, self.reading, option) if missing else {}
+        read = read_groups(missing, self.side, files, self.reading, option, self.pruned) if missing else {}
         return {name: held[name] if name in held else read[name] for name in names}
 
     def groups(self, names: Sequence[str]) -> dict[str, np.ndarray]:

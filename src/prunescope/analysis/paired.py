@@ -29,9 +29,6 @@ _SLOW = ("tokens", "span", "text")
 #: Examples from which a change gets an interval, also with one model a side.
 FEWEST = 20
 
-#: Quantiles of the normal distribution for a test at 5 %, two-sided, that finds a change in 80 % of samples.
-_FOUND = 1.959964 + 0.841621
-
 
 def mcnemar(to_wrong: np.ndarray | int, to_right: np.ndarray | int) -> np.ndarray:
     """Exact two-sided p-values that as many answers become wrong as right (McNemar 1947; the binomial test at 1/2).
@@ -130,6 +127,16 @@ class Crossed:
 
         half = float(stdtrit(self.freedom, (1 + confidence) / 2)) * math.sqrt(self.variance)
         return Interval(self.mean, max(low, self.mean - half), min(high, self.mean + half))
+
+    @property
+    def detectable(self) -> float | None:
+        """The mean that a two-sided test at 5 % would find in about 80 % of samples with this variance."""
+        from scipy.special import stdtrit
+
+        if not self.variance > 0:
+            return None
+        quantiles = stdtrit(self.freedom, 0.975) + stdtrit(self.freedom, 0.8)
+        return float(quantiles) * math.sqrt(self.variance)
 
     @property
     def p_value(self) -> float:
@@ -246,6 +253,9 @@ class Changes:
             chosen = slice(None) if where is None else where
             dense, pruned = (side[:, chosen] for side in self.right)
             clusters = None if self.clusters is None else clusters_of(self.clusters[chosen])
+            if clusters is not None and not clusters.any():
+                # One cluster says nothing of others.
+                return self._entry(before, after, lambda: None)
             return self._entry(before, after, lambda: of_outcomes(dense, pruned, clusters))
 
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
@@ -321,6 +331,6 @@ class Changes:
             "ci_high": interval.high,
             "confidence": self.confidence,
             "n_seeds": len(known),
-            "detectable": _FOUND * math.sqrt(result.variance) if result and result.variance > 0 else None,
+            "detectable": result.detectable if result else None,
             **({"p_value": result.p_value if result else None} if self.tested else {}),
         }

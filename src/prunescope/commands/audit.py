@@ -122,9 +122,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--margin",
-        type=float,
+        type=_share,
         metavar="SHARE",
-        help="how much of the score may be lost: exit code 3 unless the interval of its change ends above minus this",
+        help="how much of the score may be lost, as 0.05 or 5%%: exit code 3 unless the interval of its change ends "
+        "above minus this",
     )
     parser.add_argument(
         "--fail-on",
@@ -135,6 +136,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='exit code 3 where one of these holds, such as "harm > 0.02" or "class_harm > 5%%"; names: '
         + ", ".join(NAMES),
     )
+
+
+def _share(text: str) -> float:
+    """``0.05`` or ``5%``."""
+    number = text.strip().removesuffix("%")
+    try:
+        return float(number) / (1 if number == text.strip() else 100)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; write one like 0.05 or 5%") from None
 
 
 def compare(

@@ -15,11 +15,7 @@ _MOST_WARNINGS = 20
 #: Metrics of a log that are printed.
 _MOST_METRICS = 6
 
-_VERDICTS = {
-    "<": "below 1, pruning narrows the gaps between the classes' recalls",
-    ">": "above 1, pruning widens the gaps between the classes' recalls",
-    "?": "not distinguished from 1",
-}
+_VERDICTS = {"<": "below 1", ">": "above 1", "?": "not distinguished from 1"}
 
 _FLOORS = {
     ">": "pruning changes more votes than other seeds do",
@@ -129,7 +125,7 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
     if worst and worst["harm"] > 0:
         firm = worst["p_corrected"] < LEVEL
         lines.append(
-            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net (p = "
+            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net (no harm: p = "
             f"{worst['p_corrected']:.2g} corrected over the classes{'' if firm else ', within chance'})"
         )
     if summary.get("kl_mean") is not None:
@@ -151,10 +147,10 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
     alpha, corrected = summary["alpha"], summary.get("alpha_corrected")
     lines = []
     if corrected and (corrected["ci_low"] is not None or corrected["ci_high"] is not None):
-        ends = f"{_shown(corrected['ci_low'])} to {_shown(corrected['ci_high'])}"
+        ends = sentences.between(corrected["ci_low"], corrected["ci_high"], 4)
         lines.append(
             f"alpha, corrected for noise: {_shown(corrected['mean'])}, {_percent(alpha['confidence'])} interval "
-            f"{ends}: {_VERDICTS[corrected['verdict']]}"
+            f"{ends}: {_verdict(corrected)}"
         )
     elif corrected:
         lines.append(f"alpha, corrected for noise: undecided, {sentences.undecided(summary)}")
@@ -162,13 +158,19 @@ def _alphas(summary: Mapping[str, Any]) -> list[str]:
     against = "" if null is None else f"; {_shown(null)} between dense models of other seeds"
     if alpha["ci_low"] is None:
         return [*lines, f"alpha: {_shown(alpha['mean'])}; no interval with one seed"]
-    said = {"<": "below 1", ">": "above 1"}.get(alpha["verdict"], _VERDICTS["?"]) if corrected else None
+    said = _VERDICTS[alpha["verdict"]] if corrected else _verdict(alpha)
     ends = f"{_shown(alpha['ci_low'])} to {_shown(alpha['ci_high'])}"
     interval = f"{_percent(alpha['confidence'])} interval {ends}"
     return [
         *lines,
-        f"alpha: {_shown(alpha['mean'])}, {interval}: {said or _VERDICTS[alpha['verdict']]}{against}",
+        f"alpha: {_shown(alpha['mean'])}, {interval}: {said}{against}",
     ]
+
+
+def _verdict(alpha: Mapping[str, Any]) -> str:
+    """On which side of 1 alpha is, and what that means."""
+    said = _VERDICTS[alpha["verdict"]]
+    return said if alpha["verdict"] == "?" else f"{said}, {sentences.alpha_words(alpha)}"
 
 
 def _firmness(summary: Mapping[str, Any]) -> list[str]:

@@ -23,22 +23,36 @@ def read_groups(
     files: Sequence[Path],
     reading: Reading,
     option: str = "--groups",
+    other: Sequence[Path] = (),
 ) -> dict[str, np.ndarray]:
     """(n,) values of each column by example of ``side``, as texts; None where a file says nothing of an example.
 
     Each column comes from the first file that has it. Rows are found by the column of examples, or by their number.
 
+    Args:
+        other: those of ``files`` that are the other side's; the first of these that has a column must say the same.
+
     Raises:
-        UserError: no file has a column, or it holds lists.
+        UserError: no file has a column, it holds lists, or the sides differ.
     """
     found: dict[str, np.ndarray] = {}
+    origin: dict[str, Path] = {}
+    checked: set[str] = set()
     there: dict[str, None] = {}
     for path in files:
         source = open_table(path, reading)
         there |= dict.fromkeys(source.columns)
         here = [name for name in wanted if name in source.columns and name not in found]
+        again = [name for name in wanted if name in source.columns and name in found and name not in checked]
+        if path in other and again:
+            checked |= set(again)
+            for name, values in _values(source, again, side, reading).items():
+                _same(name, (origin[name], found[name]), (path, values), option)
         if here:
             found |= _values(source, here, side, reading)
+            origin |= dict.fromkeys(here, path)
+            if path in other:
+                checked |= set(here)
     missing = [name for name in wanted if name not in found]
     if missing:
         raise UserError(
@@ -46,6 +60,18 @@ def read_groups(
             + (f"; there are {listed(there)}" if there else "; a table with it can be given with --metadata")
         )
     return {name: found[name] for name in wanted}
+
+
+def _same(name: str, first: tuple[Path, np.ndarray], second: tuple[Path, np.ndarray], option: str) -> None:
+    """Raises: UserError: two files differ where both say something."""
+    differs = [
+        a != b for a, b in zip(first[1], second[1], strict=True) if a is not None and b is not None
+    ].count(True)
+    if differs:
+        raise UserError(
+            f"{option}: column {name!r} of {first[0]} and of {second[0]} differs for {differs} of {len(first[1])} "
+            f"examples; rename the wrong one, or name a column that is of the examples"
+        )
 
 
 def further_columns(

@@ -41,6 +41,9 @@ from prunescope.predictions.reading import UNSAID, Reading, columns_of
 from prunescope.predictions.sets import class_sizes, flat
 from prunescope.predictions.user_tables import Resolved, Vocabulary, resolve
 
+#: How far from 1 a sum of rounded probabilities may be.
+_SUM_OFF = 1e-3
+
 
 @dataclass
 class SeedBlock:
@@ -322,8 +325,31 @@ def _same_label(side: Predictions) -> list[str]:
     return [f"the label of every example is {value!r}: there is nothing to tell apart"]
 
 
+def holds_probabilities(path: Path) -> bool:
+    """Whether the column ``logits`` of a single-label table holds probabilities, as its first rows tell.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    source = Source(path)
+    meta = meta_of(source)
+    if meta is None or meta.task != "single-label" or "logits" not in source.columns:
+        return False
+    first = next(source.batches(["logits"]), None)
+    return first is not None and _are_probabilities(
+        matrix(first["logits"], len(meta.classes), path, "logits")
+    )
+
+
+def _are_probabilities(values: np.ndarray) -> bool:
+    """All rows are within 0 and 1 and sum to 1; rows of zeros and a single one alone may be logits too."""
+    rows = values[np.isfinite(values).all(axis=1)]
+    inside = bool(len(rows)) and rows.min() >= 0 and rows.max() <= 1 and bool(((rows > 0) & (rows < 1)).any())
+    return bool(inside and (np.abs(rows.sum(axis=1, dtype=np.float64) - 1) < _SUM_OFF).all())
+
+
 def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Stream (seed, examples (n,) int64, logits (n, C) float32).
+    """Stream (seed, examples (n,) int64, logits (n, C) float32); of probabilities (``holds_probabilities``) logarithms.
 
     Tables ordered by seed give each seed once, whole; in others a seed may come in several parts.
 
@@ -338,10 +364,15 @@ def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.nda
         width = 1 if meta.task == "regression" else len(meta.classes)
         pending: list[tuple[np.ndarray, np.ndarray]] = []
         current: int | None = None
+        probabilities: bool | None = None
         for batch in source.batches(["seed", "example", "logits"]):
             seeds = whole_numbers(batch["seed"], path, "seed")
             examples = whole_numbers(batch["example"], path, "example")
             logits = matrix(batch["logits"], width, path, "logits")
+            if probabilities is None:
+                probabilities = meta.task == "single-label" and _are_probabilities(logits)
+            if probabilities:
+                logits = np.log(np.maximum(logits, np.finfo(np.float32).tiny, dtype=np.float32))
             for seed, rows in by_seed(seeds):
                 if current is not None and seed != current:
                     yield current, *_joined(pending)

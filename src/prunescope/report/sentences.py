@@ -141,13 +141,13 @@ def group_sentences(summary: Mapping[str, Any]) -> list[str]:
         change, p = entry["worst_change"], entry["worst_p_corrected"]
         told = p is not None and p < LEVEL and change < 0
         head = (
-            f"{name}: “{entry['worst']}” loses most, {signed_points(change)} points (corrected {p_text(p)})"
+            f"{name}: “{entry['worst']}” loses most: {signed_points(change)} points (no loss: corrected {p_text(p)})"
             if told
             else f"{name}: no group's loss can be told from chance after correction"
         )
         found.append(
-            f"{head}; the gap between best and worst group is {percent(entry['gap_dense'])} before and "
-            f"{percent(entry['gap_pruned'])} after.{left}"
+            f"{head}; the gap between best and worst group is {points(entry['gap_dense'])} before and "
+            f"{points(entry['gap_pruned'])} after.{left}"
         )
     return found
 
@@ -232,6 +232,10 @@ def flips_sentence(summary: Mapping[str, Any]) -> str | None:
     if counts_examples(summary) and dense is not None and pruned is not None:
         net = abs(pruned - dense) * n
         if net >= 0.5 and flips / net >= 1.5:
+            low, high = ((summary.get("change") or {}).get(end) for end in ("ci_low", "ci_high"))
+            if low is not None and high is not None and low <= 0 <= high:
+                # A ratio to a change that may be none says nothing.
+                return f"{text}."
             text += f", {flips / net:.1f} times as many as the change of the mean shows"
         elif net < 0.5:
             text += ", though the mean hardly moves"
@@ -358,23 +362,36 @@ def _corrected_alpha(alpha: Mapping[str, Any], summary: Mapping[str, Any]) -> st
     mean, low, high = alpha.get("mean"), alpha.get("ci_low"), alpha.get("ci_high")
     if mean is None or (low is None and high is None):
         return f"Whether differences between classes grow or shrink cannot be told: {undecided(summary)}."
-    if high is None:
-        ends = f"at least {number(low)}"
-    else:
-        ends = f"at most {number(high)}" if low is None else f"{number(low)} to {number(high)}"
-    tail = "it is undecided whether differences between classes grow or shrink."
-    if alpha.get("verdict") == ">":
-        tail = "differences between classes grow; those recalled worse than average fall further behind."
-    elif alpha.get("verdict") == "<" and high is not None and high < 0:
-        tail = "classes change sides; those recalled better than average fall below it."
-    elif alpha.get("verdict") == "<":
-        tail = "differences between classes shrink, relative to accuracy."
-        if mean < 0:
-            tail = "classes come closer, or change sides."
+    over = "examples" if summary.get("n_seeds") == 1 else "seeds and examples"
     return (
         f"Recall distortion, corrected for noise, is α {number(mean)} ({100 * alpha['confidence']:g}% interval over "
-        f"seeds and examples {ends}; 1: no change): {tail}"
+        f"{over} {between(low, high)}; 1: no change): {alpha_words(alpha)}."
     )
+
+
+def between(low: float | None, high: float | None, digits: int = 2) -> str:
+    """Both ends of an interval, or the one that there is."""
+    if high is None:
+        return f"at least {number(low, digits)}"
+    return (
+        f"at most {number(high, digits)}"
+        if low is None
+        else f"{number(low, digits)} to {number(high, digits)}"
+    )
+
+
+def alpha_words(alpha: Mapping[str, Any]) -> str:
+    """What the interval of alpha says of differences between classes."""
+    verdict, high = alpha.get("verdict"), alpha.get("ci_high")
+    if verdict == ">":
+        return "differences between classes grow; those recalled worse than average fall further behind"
+    if verdict != "<":
+        return "it is undecided whether differences between classes grow or shrink"
+    if high is not None and high < 0:
+        return "classes change sides; those recalled better than average fall below it"
+    if alpha["mean"] < 0:
+        return "classes come closer, or change sides"
+    return "differences between classes shrink, relative to accuracy"
 
 
 def undecided(summary: Mapping[str, Any]) -> str:
@@ -541,7 +558,10 @@ def class_sentence(classes: Sequence[ClassRow], task: str | None = None) -> str 
     tested = [row for row in classes if row.p_corrected is not None]
     if len(tested) >= 2:
         return _changed(tested)
-    things, paying = ("tokens", "tokens whose vote changes") if task == "tokens" else ("examples", "PIEs")
+    things, paying = {
+        "tokens": ("tokens", "tokens whose vote changes"),
+        "multi-label": ("labels", "PIEs' labels"),
+    }.get(task or "", ("examples", "PIEs"))
     known = [row for row in classes if row.share_of_pies is not None and row.share_of_examples is not None]
     if not any(row.n_pies for row in known) or len(known) < 2:
         return None
@@ -563,10 +583,12 @@ def _harmed(rows: Sequence[ClassRow]) -> str:
     sure = [row for row in rows if (row.p_corrected or 0.0) < LEVEL]
     if not sure:
         least = min(rows, key=lambda row: row.p_corrected or 0.0)
-        return (
-            f"No class's recall changes beyond chance (smallest corrected {p_text(least.p_corrected)}, “{least.name}”, "
-            f"of {count(len(rows))} classes)."
+        smallest = (
+            f"smallest corrected {p_text(least.p_corrected)}, “{least.name}”, of {count(len(rows))} classes"
         )
+        if least.p_corrected == 1:
+            smallest = f"corrected p = 1 for all {count(len(rows))} classes"
+        return f"No class's recall changes beyond chance ({smallest})."
     lost = sorted((row for row in sure if row.harm > 0), key=lambda row: -row.harm)
     won = sorted((row for row in sure if row.harm < 0), key=lambda row: row.harm)
     parts = []

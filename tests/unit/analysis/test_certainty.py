@@ -9,6 +9,7 @@ import pytest
 from scipy import optimize
 from scipy.special import expit, log_softmax, rel_entr, softmax
 
+from prunescope.analysis.audit import audit
 from prunescope.analysis.audit_tables import Certainty
 from prunescope.analysis.certainty import calibration_errors, certainty, summary_of, temperature
 from prunescope.predictions.metadata import TableMeta
@@ -137,3 +138,30 @@ def test_tables_without_logits_have_none(tmp_path: Path) -> None:
     side = read_sides({"dense": [path]})["dense"]
     assert certainty([path], side, [path], side, 0.99) == []
     assert summary_of([]) == {}
+
+
+def test_probabilities_in_place_of_logits_are_read_as_such(
+    tmp_path: Path, made: tuple[np.ndarray, np.ndarray]
+) -> None:
+    label, dense = made
+    pruned = dense + np.random.default_rng(1).normal(size=dense.shape)
+    (tmp_path / "true").mkdir()
+    true = compared(tmp_path / "true", label, dense, pruned)
+    found = compared(tmp_path, label, softmax(dense, axis=2), softmax(pruned, axis=2))
+    for measure in ("kl", "nll", "brier", "ece"):
+        one, other = row(true, measure), row(found, measure)
+        if one.dense is not None:
+            assert (other.dense, other.pruned) == pytest.approx((one.dense, one.pruned), rel=1e-4), measure
+        assert other.change == pytest.approx(one.change, rel=1e-3), measure
+    summary = audit([tmp_path / "a"], [tmp_path / "b"], tmp_path / "out")
+    assert summary["warnings"] == [
+        f"logits of {tmp_path / name} are probabilities: their logarithms are taken" for name in "ab"
+    ]
+    assert "warnings" not in audit([tmp_path / "true/a"], [tmp_path / "true/b"], tmp_path / "out")
+
+
+def test_one_hot_logits_are_no_probabilities(tmp_path: Path) -> None:
+    label = np.arange(40) % 4
+    logits = np.eye(4)[label][None]
+    rows = compared(tmp_path, label, logits, logits)
+    assert row(rows, "nll").dense == pytest.approx(-log_softmax(np.eye(4)[0])[0])

@@ -198,10 +198,29 @@ def test_columns_come_from_predictions_texts_and_metadata(
     assert found["gender × source", "f & s0"]["n_examples"] == "20"
     summary = json.loads((out / "summary.json").read_text())
     assert summary["groups"]["gender"]["worst"] == "f"
-    assert "gender: “f” loses most, −50.0 points" in capsys.readouterr().out
+    assert "gender: “f” loses most: −50.0 points (no loss: corrected p" in capsys.readouterr().out
     assert "“f” loses most" in (out / "report.html").read_text()
     assert main([*pair, str(tmp_path / "b"), "--groups", "height"]) == 2
     assert "--groups: no column 'height' in" in capsys.readouterr().err
     assert (
         main([*pair, str(tmp_path / "c"), "--groups", "age", "--metadata", str(tmp_path / "none.csv")]) == 2
     )
+
+
+def test_a_column_that_differs_between_the_sides_groups_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = "example,gender,label,prediction\n"
+    dense = written(tmp_path / "a.csv", head + "".join(f"{i},{'fm'[i % 2]},x,x\n" for i in range(40)))
+    pruned = written(
+        tmp_path / "b.csv", head + "".join(f"{i},{'fm'[i % 2 or i < 6]},x,{'xy'[i % 2]}\n" for i in range(40))
+    )
+    pair = ["audit", "--dense", str(dense), "--pruned", str(pruned), "--out", str(tmp_path / "out")]
+    assert main([*pair, "--groups", "gender"]) == 2
+    error = capsys.readouterr().err
+    assert f"column 'gender' of {dense} and of {pruned} differs for 3 of 40 examples" in error
+    assert main([*pair, "--margin", "60%"]) == 3
+    assert "--margin 0.6: not met" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*pair, "--margin", "much"])
+    assert "'much' is no share" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 
 from prunescope.analysis.paired import (
     Changes,
+    Crossed,
     by_cluster,
     cluster_test,
     clusters_of,
@@ -244,3 +246,28 @@ def test_differences_between_groups_count_clusters() -> None:
     welch = stats.ttest_ind(values[inside], values[~inside], equal_var=False)
     assert found.mean / found.variance**0.5 == pytest.approx(welch.statistic, rel=0.01)
     assert clusters_of(np.array(["b", "a", "b"])).tolist() == [1, 0, 1]
+
+
+def test_the_detectable_change_is_found_in_four_of_five_samples_also_with_few_seeds() -> None:
+    """Means of four normal values around the detectable one: Student's test finds about 80 % of them."""
+    freedom = 3
+    size = Crossed(0.0, 1.0, freedom).detectable
+    assert size is not None
+    rng = np.random.default_rng(0)
+    drawn = size + 2 * rng.normal(size=(20_000, 4))
+    found = [Crossed(row.mean(), row.var(ddof=1) / 4, freedom).p_value < 0.05 for row in drawn[:4000]]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.06)
+    assert Crossed(0.0, 1.0, 1e6).detectable == pytest.approx(1.959964 + 0.841621, rel=1e-4)
+    assert Crossed(0.0, 0.0, 3).detectable is None
+
+
+def test_changes_within_one_cluster_have_no_interval() -> None:
+    dense, pruned = sides("single-label", 1, 40)
+    right = correct(dense), correct(pruned)
+    clusters = np.repeat([0, 1], 20)
+    before, after = scores(dense, right[0]), scores(pruned, right[1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Changes(dense, pruned, right, 0.99, clusters=clusters).of_score(before, after, clusters == 0)
+    assert found is not None
+    assert found["ci_low"] is None

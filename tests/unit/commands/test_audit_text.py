@@ -93,3 +93,17 @@ def test_what_was_read_and_the_scores_come_before_intervals(
     monkeypatch.setattr("prunescope.analysis.compared.distortion", interrupted)
     assert main(["audit", *files, "--out", str(tmp_path / "other")]) != 0
     assert lines[first] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("mean", "low", "high", "verdict", "says"),
+    [
+        (-0.27, -0.5, -0.1, "<", "interval −0.5000 to −0.1000: below 1, classes change sides"),
+        (0.5, 0.2, 0.8, "<", "interval 0.2000 to 0.8000: below 1, differences between classes shrink"),
+        (3.28, 0.79, None, "?", "interval at least 0.7900: not distinguished from 1"),
+    ],
+)
+def test_words_follow_alpha(mean: float, low: float, high: float | None, verdict: str, says: str) -> None:
+    found = {"mean": mean, "ci_low": low, "ci_high": high, "verdict": verdict}
+    alpha = {"mean": 0.9, "ci_low": None, "ci_high": None, "verdict": "?", "confidence": 0.99}
+    assert says in headlines({**SUMMARY, "alpha": alpha, "alpha_corrected": found})

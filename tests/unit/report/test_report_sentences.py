@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prunescope.report import sentences
@@ -38,6 +40,13 @@ def test_changes_stand_with_their_intervals() -> None:
     assert "25.0% for pruned models (99% interval of the change −40.0 to +10.0); before" in str(text)
     one = {**change, "ci_low": None, "ci_high": None}
     assert "interval" not in sentences.score_sentence({**SUMMARY, "change": one})
+
+
+def test_flips_are_not_held_against_a_change_that_may_be_none() -> None:
+    change = {"mean": -0.05, "ci_low": -0.12, "ci_high": 0.02, "confidence": 0.99, "n_seeds": 4}
+    text = sentences.flips_sentence({**SUMMARY, "change": change})
+    assert text == "In the average seed, 34 of 200 examples (17.0%) change between right and wrong."
+    assert "3.4 times" in str(sentences.flips_sentence({**SUMMARY, "change": {**change, "ci_high": -0.01}}))
 
 
 def test_score_rises_stays_and_one_seed() -> None:
@@ -181,6 +190,9 @@ def test_a_class_is_named_where_tests_support_it() -> None:
     assert sentences.class_sentence(untested) == (
         "“dog” has 25.0% of the examples and 60.0% of the PIEs, the largest excess; it is not tested."
     )
+    assert sentences.class_sentence(untested, "multi-label") == (
+        "“dog” has 25.0% of the labels and 60.0% of the PIEs' labels, the largest excess; it is not tested."
+    )
     assert sentences.class_sentence([ClassRow("cat", 3, 1.0, 0, None)]) is None
     cat = ClassRow("cat", 150, 0.75, 10, 0.4, 0.9, 0.88, 6, 3, 0.51, 0.06)
     unsure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.7, 8, 3, 0.45, 0.06)]
@@ -188,6 +200,8 @@ def test_a_class_is_named_where_tests_support_it() -> None:
     assert sentences.story(SUMMARY, unsure)[2] == (
         "No class's recall changes beyond chance (smallest corrected p = 0.45, “dog”, of 2 classes)."
     )
+    none = [replace(row, p_corrected=1.0) for row in unsure]
+    assert sentences.story(SUMMARY, none)[2].endswith("beyond chance (corrected p = 1 for all 2 classes).")
     sure = [cat, ClassRow("dog", 50, 0.25, 15, 0.6, 0.8, 0.6, 11, 1, 0.0127, 4e-5)]
     assert sentences.story(SUMMARY, sure)[2] == (
         "“dog” pays: 11 answers become wrong, 1 right; its recall goes from 80.0% to 60.0% (−20.0 points, corrected "
