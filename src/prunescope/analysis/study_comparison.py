@@ -30,7 +30,7 @@ from prunescope.analysis.tables.declared import Row, Tables, read_table
 from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.analysis.ttests import holm, independent, paired
 from prunescope.config.load import load_study
-from prunescope.config.pruners import CONTROL
+from prunescope.config.pruners import CONTROL, NO_PRUNER
 from prunescope.config.study import Study
 from prunescope.errors import BadFileError, UserError
 from prunescope.files import read_json
@@ -85,7 +85,7 @@ class Moved(Row):
     confidence: A[float, "confidence of the interval"]
     test: A[str, "what the p-value is of; why there is none"]
     p_value: A[float | None, "two-sided, that nothing moved"]
-    p_corrected: A[float | None, "by Holm's method over the cells, for each quantity and tree"]
+    p_corrected: A[float | None, "by Holm's method over the cells tested, for each quantity and tree"]
     state: A[
         str,
         "`identical` to the byte, `same` answers or values, `within noise`, `not tested`, or `moved` beyond noise",
@@ -270,6 +270,11 @@ class Comparison:
         mine, theirs = self.first.cells, self.other.cells
         return [key for key in mine if key not in theirs], [key for key in theirs if key not in mine]
 
+    @property
+    def uncompared(self) -> list[str]:
+        """Cells of which a value could not be compared: what ``problems`` begin with."""
+        return list(dict.fromkeys(line.partition(": ")[0] for line in self.problems))
+
     def states(self, quantity: str | None = None) -> dict[str, int]:
         """How many rows are in each state."""
         found = dict.fromkeys((MOVED, NOISE, UNTESTED, SAME, IDENTICAL), 0)
@@ -364,10 +369,18 @@ def compare(first: Tree, other: Tree, confidence: float = 0.99) -> Comparison:
 
 
 def _decided(rows: Sequence[Moved]) -> list[Moved]:
-    """The rows with corrected p-values and, where they are tested, their state."""
-    corrected: dict[int, float | None] = {}
+    """The rows with corrected p-values and, where they are tested, their state.
+
+    Only tests count: a cell without a difference could not have been significant, so that it costs the others nothing
+    (Tarone, Biometrics 46, 1990).
+    """
+    corrected: dict[int, float | None] = {i: row.p_value for i, row in enumerate(rows)}
     for quantity in dict.fromkeys(row.quantity for row in rows):
-        own = [i for i, row in enumerate(rows) if row.quantity == quantity]
+        own = [
+            i
+            for i, row in enumerate(rows)
+            if row.quantity == quantity and not row.state and row.p_value is not None
+        ]
         corrected |= dict(zip(own, holm([rows[i].p_value for i in own]), strict=True))
     found = []
     for i, row in enumerate(rows):
@@ -446,6 +459,9 @@ def _score(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | Non
     values: dict[str, Any] = {"metric": a.metric, "first": one, "second": two}
     if a.metric != b.metric:
         raise UserError(f"the score is {a.metric} in one tree and {b.metric} in the other")
+    for tree, cell in ((first, a), (other, b)):
+        if not cell.models and (a.models or b.models):
+            raise UserError(f"models.json of {tree.name} is missing or lists no models")
     tables = (first.predictions(key), other.predictions(key))
     if _same_bytes(*tables):
         values |= {"n_examples": a.summary.get("n_examples"), "n_seeds": a.summary.get("n_seeds")}
@@ -480,6 +496,27 @@ def _score(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | Non
         other, key, "score", confidence, test="paired by example and seed", p_value=found["p_value"],
         **interval, **values,
     )  # fmt: skip
+
+
+def _older(first: Tree, other: Tree, key: Key) -> bool:
+    """Whether answers differ, of the cell or its dense models, so that an analysis that is the same is an older one.
+
+    Votes with their agreement, and alpha, follow from the answers.
+    """
+    dense = [one for one in first.cells if one[:2] == key[:2] and one[2] == NO_PRUNER and one in other.cells]
+    for one in (key, *dense):
+        tables = (first.predictions(one), other.predictions(one))
+        seeds = set(first.seeds(one)) & set(other.seeds(one))
+        if all(tables) and seeds and not _same_bytes(*tables):
+            sides = read_sides({"dense": tables[0], "pruned": tables[1]})
+            pair = paired_sides(sides["dense"], sides["pruned"], seeds)
+            if not _same_answers(pair.dense.prediction, pair.pruned.prediction):
+                return True
+    return False
+
+
+#: Why a value is not tested though its files are the same.
+_OLDER = "the analysis is older than the predictions"
 
 
 def _same_answers(first: Any, other: Any) -> bool:
@@ -521,6 +558,8 @@ def _pie_share(first: Tree, other: Tree, key: Key, confidence: float) -> Moved |
     values["n_seeds"] = min(a.summary.get("n_seeds") or 0, b.summary.get("n_seeds") or 0)
     paths = [cell.folder / "test" / "pies.parquet" for cell in (a, b)]
     if _equal(*paths):
+        if _older(first, other, key):
+            return _row(other, key, "pie_share", confidence, test=_OLDER, state=UNTESTED, **values)
         return _row(other, key, "pie_share", confidence, change=0.0, p_value=1.0, state=IDENTICAL, **values)
     (numbers, before), (theirs, after) = map(_pies, paths)
     if not np.array_equal(numbers, theirs):
@@ -567,12 +606,12 @@ def _alpha(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | Non
     if not all(of):
         return None
     one, two = (math.fsum(values.values()) / len(values) for values in of)
-    values = {"first": one, "second": two, "n_examples": a.summary.get("n_examples")}
+    values: dict[str, Any] = {"first": one, "second": two, "n_examples": a.summary.get("n_examples")}
     if _equal(a.folder / "test" / "alpha.csv", b.folder / "test" / "alpha.csv"):
-        seeds = len(of[0])
-        return _row(
-            other, key, "alpha", confidence, change=0.0, p_value=1.0, state=IDENTICAL, n_seeds=seeds, **values
-        )
+        values |= {"n_seeds": len(of[0])}
+        if _older(first, other, key):
+            return _row(other, key, "alpha", confidence, test=_OLDER, state=UNTESTED, **values)
+        return _row(other, key, "alpha", confidence, change=0.0, p_value=1.0, state=IDENTICAL, **values)
     return _by_seed(other, key, "alpha", confidence, of[0], of[1], values)
 
 

@@ -1,4 +1,4 @@
-"""Accuracy against recall distortion at moderate pruning: recall paper, figure 13 and appendix E."""
+"""Accuracy and recall distortion against the pruning ratio, up to 10: recall paper, figure 13 and appendix E."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _figure(dataset: str, curves: dict[tuple[str, str], pd.DataFrame]) -> Figure
         columns=2,
         under="pruning ratio",
     )
-    title = f"Accuracy against recall distortion at moderate pruning: {dataset}"
+    title = f"Accuracy and recall distortion α up to ratio {HIGHEST:g}: {dataset}"
     fewer = bool((data["n_alphas"] < data["n_seeds"])[data["amount"].notna()].any())
     caption = (
         "Mean accuracy, from the dense models at ratio 1, and mean intensification α, up to ratio "

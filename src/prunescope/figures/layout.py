@@ -129,8 +129,10 @@ def heatmap(
         vmin=center - reach,
         vmax=center + reach,
         # So that each number has its room.
-        annot=width <= _NUMBERED and height <= 10 * _NUMBERED,
-        fmt=form,
+        annot=table.astype(float).map(lambda value: _signed(value, form)).to_numpy()
+        if width <= _NUMBERED and height <= 10 * _NUMBERED
+        else False,
+        fmt="",
         annot_kws={"fontsize": 6.2},
         linewidths=0.4,
         cbar_kws={"label": label, "fraction": 0.03, "pad": 0.02, "aspect": 30},
@@ -138,7 +140,7 @@ def heatmap(
     )
     bar = panel.collections[0].colorbar
     bar.outline.set_visible(False)
-    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:{form}}")
+    bar.ax.yaxis.set_major_formatter(lambda value, _: _signed(value, form))
     if marked is not None:
         for text, bold in zip(panel.texts, np.asarray(marked)[~np.isnan(values)], strict=False):
             text.set_weight("bold" if bold else "normal")
@@ -151,6 +153,12 @@ def heatmap(
         pruner = str(name).partition(" · ")[0]
         text.set_color(DENSE_COLOUR if " " in pruner else look(pruner).colour)
     return panel.figure, panel
+
+
+def _signed(value: float, form: str) -> str:
+    """A number in this format, 0 and what rounds to it without a sign."""
+    text = f"{value:{form}}"
+    return text if text.strip("+-0.%") else text.lstrip("+-")
 
 
 #: Columns of a heat map at most whose cells have numbers.
@@ -336,16 +344,18 @@ _MARKED = 30
 
 
 def name_at_end(panel: Any, rows: pd.DataFrame, own: Sequence[str], y: str, x: str) -> None:
-    """The names of lines beside the panel, at the height of their last points, apart from each other."""
+    """The names of lines beside the panel, at the height of their last points, apart from each other.
+
+    A thin line leads from a name that was moved to its line's end.
+    """
     last = {
-        str(name): line.sort_values(x, kind="stable")[y].iloc[-1]
+        str(name): line.sort_values(x, kind="stable")[[x, y]].iloc[-1]
         for name, line in rows[rows["pruner"].isin(own) & rows[y].notna()].groupby("pruner", sort=False)
     }
     # In shares of the panel's height, whatever the scale of its axis.
     to_share = (panel.transData + panel.transAxes.inverted()).transform
-    at = {
-        name: float(np.clip(to_share((panel.get_xlim()[1], value))[1], 0, 1)) for name, value in last.items()
-    }
+    ends = {name: np.clip(to_share(tuple(map(float, point))), 0, 1) for name, point in last.items()}
+    at = {name: float(height) for name, (_, height) in ends.items()}
     # From the bottom up, then down again from where the panel ends.
     upwards = sorted(at, key=lambda name: at[name])
     for names, sign, end in ((upwards, 1, 0.0), (upwards[::-1], -1, 1.0)):
@@ -357,6 +367,14 @@ def name_at_end(panel: Any, rows: pd.DataFrame, own: Sequence[str], y: str, x: s
             name, xy=(1.0, height), xycoords="axes fraction", xytext=(3, 0), textcoords="offset points",
             color=look(name).colour, fontsize=6.6, va="center", annotation_clip=False,
         )  # fmt: skip
+        if abs(height - ends[name][1]) > _GAP / 4:
+            panel.annotate(
+                "", xy=tuple(ends[name]), xycoords="axes fraction", xytext=(1.0, height), textcoords="axes fraction",
+                annotation_clip=False,
+                arrowprops={
+                    "arrowstyle": "-", "color": look(name).colour, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0,
+                },
+            )  # fmt: skip
 
 
 def outer_labels(axes: Sequence[Any], columns: int, x: str | None, y: str | None) -> None:

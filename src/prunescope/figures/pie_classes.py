@@ -46,7 +46,9 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
     named = len(classes) <= _NAMED
     shown = pd.DataFrame(rows).T
     shown.columns = [_clip(name) for name in classes] if named else list(range(1, len(classes) + 1))
-    figure, panel = layout.heatmap(shown, "share of PIEs - share of examples", center=0.0, form="+.0%")
+    figure, panel = layout.heatmap(
+        100 * shown, "share of PIEs - share of examples (points)", center=0.0, form="+.0f"
+    )
     if not named:
         every = [1, *range(10, len(classes) + 1, 10)]
         panel.set_xticks([at - 0.5 for at in every], every, rotation=0)

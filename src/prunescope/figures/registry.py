@@ -91,8 +91,8 @@ BUILT_IN: dict[str, Family] = {
         "prunescope.figures.certainty:draw",
     ),
     "accuracy_alpha": Family(
-        "Accuracy against recall distortion",
-        "Mean accuracy and mean α at moderate pruning ratios, with standard errors, by family of pruners.",
+        "Accuracy and recall distortion",
+        "Mean accuracy and mean α up to pruning ratio 10, with standard errors, by family of pruners.",
         "prunescope.figures.accuracy_alpha:draw",
     ),
     "balance": Family(

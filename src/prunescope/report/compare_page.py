@@ -18,7 +18,15 @@ WORDS = {"score": "score", "pie_share": "PIE share", "alpha": "α"}
 
 
 def answer(found: Comparison) -> str:
-    """Whether anything moved, in a sentence."""
+    """Whether anything moved, in a sentence; what could not be compared first."""
+    if lost := len(found.uncompared):
+        return f"{count(lost, 'cell')} {'was' if lost == 1 else 'were'} not compared. {_moved(found)}"
+    return _moved(found)
+
+
+def _moved(found: Comparison) -> str:
+    if not found.cells:
+        return f"No value of {found.other.name} could be."
     cells = count(len({row.name for row in found.cells}), "cell")
     other, moved, same = found.other.name, found.differences["moved"], found.predictions
     if moved:
@@ -27,7 +35,8 @@ def answer(found: Comparison) -> str:
         verb = "is" if same.n_both == 1 else "are"
         return f"Identical: {count(same.n_both, 'prediction table')} of {other} {verb} the same to the byte."
     if all(row.state in ("identical", "same") for row in found.cells):
-        return f"Every value of {cells} is the same in {other}."
+        rest = "other value" if found.uncompared else "value"
+        return f"Every {rest} of {cells} is the same in {other}."
     return f"None of {cells} moved beyond noise in {other}."
 
 
@@ -65,13 +74,19 @@ def lines(found: Comparison) -> list[str]:
 
 
 def missed(found: Comparison, demands: Sequence[str]) -> list[str]:
-    """A line for each demand of ``--fail-on`` that is met."""
+    """A line for each demand of ``--fail-on`` that is met; ``moved`` also where a cell could not be compared."""
     differences = found.differences
-    return [
+    lines = [
         f"--fail-on {name}: {DEMANDS[name]} in {found.other.name} ({differences[name]})"
         for name in dict.fromkeys(demands)
         if differences[name]
     ]
+    if "moved" in demands and not differences["moved"] and found.uncompared:
+        cells = listed(found.uncompared, NAMED)
+        lines.append(
+            f"--fail-on moved: whether every cell moved in {found.other.name} is not known: {cells} not compared"
+        )
+    return lines
 
 
 def value_text(value: float | None, row: Moved) -> str:

@@ -113,6 +113,26 @@ def test_equal_models_seldom_move(tmp_path: Path) -> None:
     assert np.median(p_values) == pytest.approx(0.5, abs=0.2)
 
 
+def test_cells_without_a_difference_do_not_hide_one(tmp_path: Path) -> None:
+    """One cell changed beside 60 identical ones: its corrected p-value is its own."""
+    rng = np.random.default_rng(1)
+    label, hard = rng.integers(0, 3, N), rng.random(N)
+    before = simulated(tmp_path / "a", rng, 0.3, hard, label)
+    for number in range(60):
+        write_cell(tmp_path / "a", before, label, f"d/net{number}/MP/sparsity-500permille")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for part in ("models", "cells"):
+        shutil.rmtree(tmp_path / "b" / part / CELL)
+    lost = np.where(rng.random(before.shape) < 0.012, (label + 1) % 3, before)
+    write_cell(tmp_path / "b", lost, label)
+    found = compare(Tree.at(tmp_path / "a", "a"), Tree.at(tmp_path / "b", "b"))
+    assert found.states("score")["identical"] == 60
+    (row,) = found.moved
+    assert row.p_value is not None
+    assert row.p_value > 0.05 / 61  # corrected over all cells it would be noise
+    assert row.p_corrected == row.p_value
+
+
 def fake_trees(folder: Path, change: Callable[[Path], Any]) -> Comparison:
     """Trees of cells alone, without predictions; ``change`` alters the second."""
     fake_study.results_tree(folder / "a", fake_study.study())
@@ -224,6 +244,48 @@ def test_other_data_are_not_compared(tmp_path: Path) -> None:
 
 def test_flat() -> None:
     assert flat({"a": {}, "b": [1], "c": [{"d": None}]}) == {"a": "{}", "b": "[1]", "c.0.d": "null"}
+
+
+def test_an_analysis_that_is_older_than_its_predictions_is_not_tested(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 3, N)
+
+    def change(root: Path) -> None:
+        for name, tree in (("a", root.parent / "a"), ("b", root)):
+            said = np.where(rng.random((SEEDS, N)) < {"a": 0.2, "b": 0.6}[name], (label + 1) % 3, label)
+            of_models = tree / "cells" / CELL
+            of_models.mkdir(parents=True)
+            shutil.copytree(fake_cell(tree) / "test", of_models / "test")
+            kept = (of_models / "test" / "summary.json").read_text()
+            write_cell(tree, said, label)
+            (of_models / "test" / "summary.json").write_text(kept)
+
+    rows = {row.quantity: row for row in fake_trees(tmp_path, change).cells if row.arch == "net"}
+    assert rows["score"].state == MOVED
+    for name in ("pie_share", "alpha"):
+        assert (rows[name].state, rows[name].change, rows[name].p_value) == ("not tested", None, None)
+        assert "older than the predictions" in rows[name].test
+
+
+@pytest.mark.parametrize("lost", ["table", "record"])
+def test_a_cell_that_cannot_be_compared_is_told_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lost: str
+) -> None:
+    rng = np.random.default_rng(1)
+    label, hard = rng.integers(0, 3, N), rng.random(N)
+    said = simulated(tmp_path / "a", rng, 0.2, hard, label)
+    write_cell(tmp_path / "a", said, label, "d/net/GP/sparsity-500permille")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    if lost == "record":
+        (tmp_path / "b" / "cells" / CELL / "models.json").unlink()
+    else:
+        table = next((tmp_path / "b" / "models" / CELL).glob("*/test.parquet"))
+        table.write_bytes(table.read_bytes()[:-20])
+    for demand in ("moved", "cells"):
+        assert run(tmp_path / "a", tmp_path / "b", "--fail-on", demand) == 3
+        captured = capsys.readouterr()
+        assert captured.out.startswith("a and b: 1 cell was not compared")
+        assert f"--fail-on {demand}: " in captured.err
 
 
 # The command

@@ -373,10 +373,10 @@ def test_many_pruners_have_a_panel_for_each_family() -> None:
         assert [panel.get_title(loc="left") for panel in axes] == [
             "d · magnitude", "d · impact", "d · random", "d · gradual"
         ]  # fmt: skip
-        found = [text.get_text() for panel in axes for text in panel.texts]
+        found = [text.get_text() for panel in axes for text in panel.texts if text.get_text()]
         assert sorted(found) == sorted(names)
         for panel in axes:
-            own = {text.get_text(): text.get_color() for text in panel.texts}
+            own = {text.get_text(): text.get_color() for text in panel.texts if text.get_text()}
             assert own == {name: look(name).colour for name in own}
             assert len(panel.lines) == len(names)
             colours = [to_hex(line.get_color()) for line in panel.lines]
@@ -389,8 +389,24 @@ def test_names_of_lines_keep_apart() -> None:
     rows = pd.DataFrame({"pruner": names * 2, "x": [0.0] * 4 + [1.0] * 4, "y": [0.5] * 7 + [0.501]})
     with styled():
         figure, (panel,) = layout.lines(rows.assign(d="d"), ("d",), "x", "y", lambda *_: None, under="x")
-        heights = sorted(text.xy[1] for text in panel.texts)
+        figure.canvas.draw()
+        named = [text for text in panel.texts if text.get_text()]
+        heights = sorted(text.xy[1] for text in named)
         assert min(b - a for a, b in itertools.pairwise(heights)) >= 0.099
+        # From each name that was moved a thin line of its colour leads to the end of its line.
+        to_share = (panel.transData + panel.transAxes.inverted()).transform
+        for text in named:
+            name = text.get_text()
+            end = to_share((1.0, 0.501 if name == "MP" else 0.5))
+            leaders = [
+                one
+                for one in panel.texts
+                if one.arrow_patch and to_hex(one.arrow_patch.get_edgecolor()) == look(name).colour.lower()
+            ]
+            assert len(leaders) == (abs(text.xy[1] - end[1]) > 0.025)
+            assert all(one.xy == pytest.approx(end) for one in leaders)
+            assert all(one.xyann == pytest.approx((1.0, text.xy[1])) for one in leaders)
+        assert any(one.arrow_patch for one in panel.texts)
         plt.close(figure)
 
 
@@ -400,7 +416,7 @@ def test_heat_map_colours_and_numbers() -> None:
         figure, panel = layout.heatmap(
             table, "change", center=0.0, form="+.0%", marked=[[True, False], [False, False]]
         )
-        assert [text.get_text() for text in panel.texts] == ["+50%", "-25%", "+0%"]
+        assert [text.get_text() for text in panel.texts] == ["+50%", "-25%", "0%"]
         assert [text.get_weight() for text in panel.texts] == ["bold", "normal", "normal"]
         # As far to either side as the furthest: nothing is clipped.
         assert panel.collections[0].get_clim() == (-0.5, 0.5)

@@ -51,7 +51,7 @@ def test_overlaps_and_changes(tmp_path: Path) -> None:
     assert [label.get_text() for label in shared.get_yticklabels()] == ["GMP", "PINS", "sensitivity"]
     assert [label.get_text() for label in cells.get_xticklabels()] == ["many", "few"]
     numbers = [text.get_text() for text in cells.texts]
-    assert numbers == ["-20", "-10", "-10", "+20", "-20", "+0"]
+    assert numbers == ["-20", "-10", "-10", "+20", "-20", "0"]
     # PINS differs from GMP in one class for sure.
     assert [text.get_weight() == "bold" for text in cells.texts] == [False, False, False, True, False, False]
     mesh = cells.collections[0]

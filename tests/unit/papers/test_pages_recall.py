@@ -458,7 +458,7 @@ def test_pictures_of_the_papers_own_grid_have_its_numbers(drawn: tuple[Path, lis
         "9": "Mean α with its interval: cifar10 · resnet56",
         "10": "Mean α with its interval: MP on sizes of resnet, cifar10",
         "11": "Mean α with its interval: MP on every data set",
-        "13": "Accuracy against recall distortion at moderate pruning: cifar10",
+        "13": "Accuracy and recall distortion α up to ratio 10: cifar10",
     }.items():
         assert text.count(f"Figure {number}. ") == 1
         assert f"Figure {number}. {start}." in text

@@ -383,6 +383,12 @@ CASES: list[tuple[str, Measured, str, str]] = [
         "fails",
         "in 1 of 2 comparisons (3 to 10 models a side; not in GP in cifar, small, ratio 2)",
     ),
+    (
+        "REC-07",
+        study(tests=[compared("small MP 2", "small RP 2", 0.06, models=4)]),
+        "fails",
+        "no test is significant, which may be for lack of models",
+    ),
     ("REC-07", study(tests=[compared("small MP 2", "small UP 2", 0.01)]), "not measured", "of RP and"),
     (
         "REC-08",
