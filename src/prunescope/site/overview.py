@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,7 +20,7 @@ from prunescope.errors import UserError
 from prunescope.report import page, svg
 from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
 from prunescope.site import controls, data_page, papers_section, state
-from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, payers
+from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, left_out, losses, payers
 from prunescope.site.inputs import Site
 from prunescope.site.state import key_of
 
@@ -62,7 +63,7 @@ def render(site: Site) -> str:
     found = payers(site.numbers)
     cards = [
         card
-        for card in (_who(found, site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
+        for card in (_who(site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
         if card is not None
     ]
     text, facts = headline(found, site.numbers)
@@ -153,7 +154,7 @@ def _part_fact(one: Payer) -> Fact:
     what = "recall" if part.kind == "class" else metric_name(cell.summary)
     test = "not tested: these examples are chosen by their change"
     if part.kind != "changed":
-        test = f"exact McNemar test on majority answers, Holm over classes and models: {p_text(one.p)}"
+        test = f"exact McNemar test on majority answers, Holm over classes, Bonferroni over models: {p_text(one.p)}"
         if part.p is None:
             test = "no more answers become wrong than right"
     return Fact(
@@ -323,28 +324,28 @@ def _mark(one: Payer, at: Callable[[float], str], site: Site) -> dict[str, Any]:
 # The cards
 
 
-def _who(found: Sequence[Payer], site: Site) -> Card | None:
-    tested = [one for one in found if one.part.kind != "changed"]
+def _who(site: Site) -> Card | None:
+    tested = losses(site.numbers)
+    left = left_out(site.numbers)
     if not tested:
         return None
     sure = [one for one in tested if one.is_sure]
-    models = count(len(tested), "compressed model")
+    models = count(len({id(one.cell) for one in tested}), "compressed model")
     if sure:
-        answer = f"In {len(sure)} of {models}, a class or group loses answers beyond chance."
-        by_part: dict[tuple[str, str], int] = {}
-        for one in sure:
-            key = (one.cell.dataset, one.part.words)
-            by_part[key] = by_part.get(key, 0) + 1
-        most = sorted(by_part.items(), key=lambda item: -item[1])[:NAMED]
-        answer += (
-            " Most often: " + ", ".join(f"{part} of {dataset} ({n})" for (dataset, part), n in most) + "."
+        paying = len({id(one.cell) for one in sure})
+        answer = f"In {paying} of {models}, a class or group loses answers beyond chance."
+        by_part = Counter((one.cell.dataset, one.cell.arch, one.part.words) for one in sure)
+        answer += " Most often: " + ", ".join(
+            f"{part} of {dataset} with {arch} (in {n})"
+            for (dataset, arch, part), n in by_part.most_common(NAMED)
         )
+        answer += "."
     else:
         answer = f"In none of {models} does a class or group lose answers beyond chance."
     worst = sorted(sure or tested, key=lambda one: -one.beyond)[:NAMED]
-    return Card(
-        "Who pays?", answer, [_part_fact(one) for one in worst], "Classes & groups", "All classes", notes=_alphas(site)
-    )  # fmt: skip
+    facts = [_part_fact(one) for one in worst]
+    notes = [*([left] if left else []), *_alphas(site)]
+    return Card("Who pays?", answer, facts, "Classes & groups", "All classes", notes=notes)
 
 
 def _alphas(site: Site) -> list[str]:

@@ -15,7 +15,7 @@ from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
 from prunescope.site import grid, overview, papers_page, state
 from prunescope.site.build import build
-from prunescope.site.findings import CellNumbers, Part, payers
+from prunescope.site.findings import CellNumbers, Part, left_out, losses, payers
 from prunescope.site.state import ModelsFile, key_of
 from tests.support.fake_study import results_tree, study, write_csv
 from tests.unit.site.test_site_pages import Page, check_links
@@ -40,12 +40,12 @@ def part(change: float, p: float | None, *ends: float, name: str = "numpy") -> P
     return Part("class", name, 40, change, *ends, **({} if p is None else {"p": p}))  # type: ignore[arg-type]
 
 
-def test_only_a_class_that_holms_method_clears_is_in_the_sentence() -> None:
+def test_only_a_class_that_the_test_clears_is_in_the_sentence() -> None:
     sure = cell("IMP-WR", (part(-0.31, 0.001, -0.5, -0.12), part(-0.1, 0.9, -0.4, 0.2, name="scipy")))
-    # 0.02 is below 0.05 for this model alone; with three models tested, the second p-value counts twice.
+    # 0.03 is below 0.05 for this model alone; with three models compared, it counts three times.
     unsure = cell("MP", (part(-0.6, 0.03, -0.7, -0.5),))
     found = payers([sure, unsure, cell("RP", (part(-0.2, None),))])
-    assert [one.p for one in found] == pytest.approx([0.003, 0.06, None])
+    assert [one.p for one in found] == pytest.approx([0.003, 0.09, None])
     assert [one.is_sure for one in found] == [True, False, False]
     text, facts = overview.headline(found, [one.cell for one in found])
     assert text == (
@@ -53,7 +53,19 @@ def test_only_a_class_that_holms_method_clears_is_in_the_sentence() -> None:
     )
     assert facts[0].value == "−31.0"
     assert facts[0].interval == "−50.0 to −12.0, all at once"
-    assert facts[0].test.endswith("Holm over classes and models: p = 0.003")
+    assert facts[0].test.endswith("Holm over classes, Bonferroni over models: p = 0.003")
+
+
+def test_classes_that_pay_are_counted_in_models_that_give_more_than_one_answer() -> None:
+    stuck = cell("RP", (part(-0.9, 0.0001, -1.0, -0.8),), constant={"pruned": [0]})
+    # The worst class is within chance, another is not: the model counts, and the class that is shown to pay.
+    mixed = cell("MP", (part(-0.4, 0.4), part(-0.3, 0.001, name="scipy")))
+    found = losses([stuck, mixed])
+    assert [(one.cell.pruner, one.part.name, one.p) for one in found if one.is_sure] == [
+        ("MP", "scipy", 0.001)
+    ]
+    assert left_out([stuck, mixed]) == "Left out: 1 model that gives one answer to every example in a seed."
+    assert left_out([mixed]) == ""
 
 
 def test_the_sentence_has_at_most_25_words_and_one_number() -> None:
