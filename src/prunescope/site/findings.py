@@ -181,9 +181,14 @@ def left_out(cells: Sequence[CellNumbers]) -> str:
     return f"Left out: {gives} one answer to every example in a seed."
 
 
+def emptied(found: Iterable[Collapsed]) -> list[Collapsed]:
+    """Layers without weights; an empty bias leaves its layer's weights."""
+    return [one for one in found if not one.layer.rpartition(".")[2].startswith("bias")]
+
+
 def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int = 4) -> list[str]:
     """About empty layers in cells of one (dataset, arch): none, or one sentence that names ``of`` of the cells."""
-    found = [(name, layers) for name, layers in cells if layers]
+    found = [(name, layers) for name, collapsed in cells if (layers := emptied(collapsed))]
     if not found:
         return []
     named = [f"{name} ({_layers(layers)})" for name, layers in found[:of]]
@@ -192,5 +197,6 @@ def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int
 
 
 def _layers(found: Sequence[Collapsed]) -> str:
-    first = found[0].layer.removesuffix(".weight")
+    most = max(found, key=lambda one: one.n_collapsed)
+    first = f"{most.layer} in {most.n_collapsed} of {count(most.n_seeds, 'model')}"
     return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"
