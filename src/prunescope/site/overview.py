@@ -409,8 +409,8 @@ def _examples(site: Site) -> Card | None:
         for split in splits
     ]
     shown = (
-        "More than half of the dense models get these right. By the majority of seeds, most compressed models that change "
-        "the vote get them wrong."
+        "More than half of the dense models get these right. By the majority of seeds, most compressed models that "
+        "change the vote get them wrong."
     ) if tiles else (
         "No example is right in most dense models and wrong in most of the compressed models that change it."
     )  # fmt: skip
