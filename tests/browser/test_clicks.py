@@ -94,6 +94,11 @@ def test_a_model_is_found_from_any_page(browser: Any, tree: Tree) -> None:
     assert (
         rows(browser, "#grid-map td a")[0].get_attribute("aria-label").startswith("IMP-FT, 90%, docstrings")
     )
+    # A pruner's whole name is no part of another's: RP, not RP-AI.
+    browser.get(tree.page("report/grid.html") + "?find=rp")
+    wait(browser, lambda b: len(rows(b, "#grid-map td a")) == 3)
+    names = {row.get_attribute("aria-label").split(",")[0] for row in rows(browser, "#grid-map td a")}
+    assert names == {"RP"}
 
 
 def test_no_value_of_a_small_grid_is_beyond_its_colours(browser: Any, tree: Tree) -> None:

@@ -103,7 +103,8 @@ def intervals(cut: Cut, controls: Mapping[CellFiles, float | None]) -> Figure:
     data = pd.DataFrame(_numbers(cell, controls) for cell in cut.cells)
     figure, panel = _rows(cut, "mean α", 0.21, lambda panel: _intervals(panel, data))
     title = f"Mean α with its interval: {cut.title}"
-    _compress(panel, data[[*NUMBERS]].select_dtypes("number").drop(columns=["n_seeds"]).stack())
+    ends = ("alpha", "ci_low", "ci_high", "alpha_null", "alpha_corrected", "corrected_low", "corrected_high")
+    _compress(panel, pd.concat([data[name].astype(float) for name in (*ends, "alpha_control")]))
     control = (
         " Triangle: α between dense models and controls, which train as long as pruned models and are not pruned."
         if data["alpha_control"].notna().any()

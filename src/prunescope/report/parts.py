@@ -243,7 +243,7 @@ def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         value = f"{sentences.number(corrected['mean'])} {corrected['verdict']}"
         note = f"{100 * corrected['confidence']:g}%: {ends}"
         if corrected.get("ci_low") is None and corrected.get("ci_high") is None:
-            value, note = "?", sentences.undecided(summary)
+            value, note = "undecided", sentences.undecided(summary)
         found.append({"name": "Distortion, corrected for noise", "value": value, "note": note})
     alpha = summary.get("alpha")
     if isinstance(alpha, Mapping) and alpha.get("mean") is not None:

@@ -13,7 +13,7 @@ from prunescope.report import contact_sheet, page, parts, sentences
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable
 from prunescope.site import cell_charts
-from prunescope.site.findings import CellNumbers
+from prunescope.site.findings import CellNumbers, emptied
 from prunescope.site.state import ModelsFile
 
 #: PIEs in a cell's table; the example explorer has all of them.
@@ -130,6 +130,7 @@ def render(
         training=study.training(cell.dataset, cell.arch).model_dump() if trained else {},
         models=models.models if models is not None else [],
         collapsed=empty,
+        emptied=emptied(empty),
         versions=_versions(models),
         files=links,
         sheet=sheet,

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from statistics import median
 from typing import Any
 
 from prunescope.analysis.conditions import LEVEL
 from prunescope.report import page
 from prunescope.report.sentences import count
-from prunescope.site.findings import CellNumbers, Part
+from prunescope.site.findings import Payer, left_out, losses
 from prunescope.site.inputs import Site
 
 
 def render(site: Site) -> str:
     """The page ``report/classes.html``."""
     where = site.report / "classes.html"
-    cells = [cell for cell in site.numbers if cell.parts]
+    found = losses(site.numbers)
+    names = dict.fromkeys((cell.dataset, cell.arch) for cell in site.numbers if cell.parts)
     blocks = [
-        _block(dataset, arch, list(own), site)
-        for (dataset, arch), own in groupby(cells, lambda cell: (cell.dataset, cell.arch))
+        _block(name, [one for one in found if (one.cell.dataset, one.cell.arch) == name], site)
+        for name in names
     ]
     return page.render(
         "classes.html",
@@ -31,42 +31,42 @@ def render(site: Site) -> str:
     )
 
 
-def _block(dataset: str, arch: str, cells: list[CellNumbers], site: Site) -> dict[str, Any]:
-    by_part: dict[tuple[str, str], list[tuple[CellNumbers, Part]]] = {}
-    for cell in cells:
-        for part in cell.parts:
-            by_part.setdefault((part.kind, part.name), []).append((cell, part))
-    rows = [_row(own, len(cells), site) for own in by_part.values()]
+def _block(name: tuple[str, str], found: list[Payer], site: Site) -> dict[str, Any]:
+    """One data set and architecture with its classes and groups over the cells that are compared."""
+    by_part: dict[tuple[str, str], list[Payer]] = {}
+    for one in found:
+        by_part.setdefault((one.part.kind, one.part.name), []).append(one)
+    rows = [_row(own, site) for own in by_part.values()]
     rows.sort(key=lambda row: (-row["sure"], row["worst"].change))
-    lost = [row for row in rows if row["sure"]]
-    models = count(len(cells), "compressed model")
-    sentence = f"No class or group is shown to lose answers under any of {models}."
-    if lost:
-        first = lost[0]
+    models = len({one.cell.name for one in found})
+    sentence = f"No class or group is shown to lose answers under any of {count(models, 'compressed model')}."
+    if any(row["sure"] for row in rows):
+        first, paying = rows[0], len({one.cell.name for one in found if one.is_sure})
         sentence = (
-            f"{len(lost)} of {count(len(rows), 'class or group', 'classes and groups')} lose answers beyond chance "
-            f"under at least one of {models}; most often “{first['name']}”, under {first['sure']}."
+            f"In {paying} of {count(models, 'compressed model')}, a class or group loses answers beyond chance; most "
+            f"often {first['worst'].words}, in {first['sure']}."
         )
+    dataset, arch = name
+    left = left_out([cell for cell in site.numbers if (cell.dataset, cell.arch) == name])
     return {
         "dataset": dataset,
         "arch": arch,
         "anchor": f"{dataset}--{arch}",
         "rows": rows,
-        "sentence": sentence,
+        "sentence": f"{sentence} {left}".strip() if models else left,
     }
 
 
-def _row(own: list[tuple[CellNumbers, Part]], n_models: int, site: Site) -> dict[str, Any]:
-    """One class or group over its cells; Holm's p-values of a model, times the number of models."""
-    cell, worst = min(own, key=lambda pair: pair[1].change)
-    sure = sum(part.p is not None and part.p * n_models < LEVEL and part.change < 0 for _, part in own)
+def _row(own: list[Payer], site: Site) -> dict[str, Any]:
+    """One class or group over its cells."""
+    worst = min(own, key=lambda one: one.part.change)
     return {
-        "name": worst.name,
-        "n": worst.n,
-        "sure": sure,
+        "name": worst.part.name,
+        "n": worst.part.n,
+        "sure": sum(one.is_sure for one in own),
         "of": len(own),
-        "median": median(part.change for _, part in own),
-        "worst": worst,
-        "cell": cell.name,
-        "href": page.link(site.cells / cell.page, site.report / "classes.html"),
+        "median": median(one.part.change for one in own),
+        "worst": worst.part,
+        "cell": worst.cell.name,
+        "href": page.link(site.cells / worst.cell.page, site.report / "classes.html"),
     }

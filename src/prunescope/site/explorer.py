@@ -171,7 +171,8 @@ def _paying(
     found: list[dict[str, Any]] = []
     for example, start, stop in zip(every.example.tolist(), every.start, every.stop, strict=True):
         own = slice(start, stop)
-        lost = votes.dense_right[own] & ~votes.pruned_right[own]
+        # A tie of the dense models has a vote too: it is right by the order of the classes alone.
+        lost = votes.dense_right[own] & (votes.dense_agreement[own] > 50) & ~votes.pruned_right[own]
         if 2 * lost.sum() <= len(lost) or (texts is not None and not texts.get(example)):
             continue
         answers, often = np.unique(votes.pruned[own][lost], return_counts=True)

@@ -10,7 +10,6 @@ from typing import Any
 from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.layer_collapse import Collapsed
 from prunescope.analysis.stats import t_interval
-from prunescope.analysis.ttests import holm
 from prunescope.config.compression import Compression
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.sentences import count
@@ -134,7 +133,7 @@ def parts_of(audit: AuditFiles) -> list[Part]:
 
 @dataclass(frozen=True)
 class Payer:
-    """A cell whose worst part is known; ``p``: that part's, corrected by Holm's method over all cells as well."""
+    """A part of a cell; ``p``: that part's, by Bonferroni's method corrected over all cells as well."""
 
     cell: CellNumbers
     part: Part
@@ -151,17 +150,45 @@ class Payer:
         return (self.cell.change or 0.0) - self.part.change
 
 
+def compared(cells: Sequence[CellNumbers]) -> list[CellNumbers]:
+    """Cells whose classes or groups are compared: those that give one answer to every example say nothing of them."""
+    return [cell for cell in cells if cell.parts and not cell.is_constant]
+
+
+def losses(cells: Sequence[CellNumbers]) -> list[Payer]:
+    """Every class and group of the cells that are compared: what the pages count, by one rule."""
+    own = compared(cells)
+    return [Payer(cell, part, _over_models(part.p, len(own))) for cell in own for part in cell.parts]
+
+
 def payers(cells: Sequence[CellNumbers]) -> list[Payer]:
     """Every cell with a score and a worst part, in their order."""
     known = [(cell, cell.worst) for cell in cells if cell.change is not None and cell.worst is not None]
-    tested = [part for _, part in known if part.kind != "changed"]
-    corrected = iter(holm([part.p for part in tested]))
-    return [Payer(cell, part, None if part.kind == "changed" else next(corrected)) for cell, part in known]
+    models = len(compared(cells)) or len(known)
+    return [Payer(cell, part, _over_models(part.p, models)) for cell, part in known]
+
+
+def _over_models(p: float | None, models: int) -> float | None:
+    return None if p is None else min(1.0, p * models)
+
+
+def left_out(cells: Sequence[CellNumbers]) -> str:
+    """A sentence about the cells with classes or groups that are not compared; empty where there are none."""
+    n = sum(bool(cell.parts) for cell in cells) - len(compared(cells))
+    if not n:
+        return ""
+    gives = count(n, "model that gives", "models that give")
+    return f"Left out: {gives} one answer to every example in a seed."
+
+
+def emptied(found: Iterable[Collapsed]) -> list[Collapsed]:
+    """Layers without weights; an empty bias leaves its layer's weights."""
+    return [one for one in found if not one.layer.rpartition(".")[2].startswith("bias")]
 
 
 def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int = 4) -> list[str]:
     """About empty layers in cells of one (dataset, arch): none, or one sentence that names ``of`` of the cells."""
-    found = [(name, layers) for name, layers in cells if layers]
+    found = [(name, layers) for name, collapsed in cells if (layers := emptied(collapsed))]
     if not found:
         return []
     named = [f"{name} ({_layers(layers)})" for name, layers in found[:of]]
@@ -170,5 +197,6 @@ def collapse_sentences(cells: Iterable[tuple[str, Sequence[Collapsed]]], of: int
 
 
 def _layers(found: Sequence[Collapsed]) -> str:
-    first = found[0].layer.removesuffix(".weight")
+    most = max(found, key=lambda one: one.n_collapsed)
+    first = f"{most.layer} in {most.n_collapsed} of {count(most.n_seeds, 'model')}"
     return first if len(found) == 1 else f"{first} and {count(len(found) - 1, 'other')}"

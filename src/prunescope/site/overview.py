@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,10 +20,14 @@ from prunescope.errors import UserError
 from prunescope.report import page, svg
 from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
 from prunescope.site import controls, data_page, papers_section, state
-from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, payers
+from prunescope.site.findings import CellNumbers, Payer, collapse_sentences, left_out, losses, payers
 from prunescope.site.inputs import Site
 from prunescope.site.state import key_of
 
+#: Words of the page's first sentence.
+MOST_WORDS = 25
+#: A mean that loses less than one part in so many of what its worst class loses hides it.
+_HIDDEN = 2
 #: Lines of missing files and models on the page.
 MOST_PROBLEMS = 200
 #: Classes and pruners that a card names.
@@ -62,7 +67,7 @@ def render(site: Site) -> str:
     found = payers(site.numbers)
     cards = [
         card
-        for card in (_who(found, site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
+        for card in (_who(site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
         if card is not None
     ]
     text, facts = headline(found, site.numbers)
@@ -153,7 +158,7 @@ def _part_fact(one: Payer) -> Fact:
     what = "recall" if part.kind == "class" else metric_name(cell.summary)
     test = "not tested: these examples are chosen by their change"
     if part.kind != "changed":
-        test = f"exact McNemar test on majority answers, Holm over classes and models: {p_text(one.p)}"
+        test = f"exact McNemar test on majority answers, Holm over classes, Bonferroni over models: {p_text(one.p)}"
         if part.p is None:
             test = "no more answers become wrong than right"
     return Fact(
@@ -167,28 +172,20 @@ def _part_fact(one: Payer) -> Fact:
 
 
 def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str, list[Fact]]:
-    """One sentence of at most 25 words, with one number that a test supports, and what stands behind it."""
+    """One sentence of at most 25 words, with a loss that a test supports, and what stands behind it."""
     sure = [one for one in found if one.is_sure and one.beyond > 0]
     # A model that gives one answer to everything is no finding about who pays; an interval below 0 is the firmer one.
-    for telling in (
-        [one for one in sure if not one.cell.is_constant and (one.part.high or 0.0) < 0],
-        [one for one in sure if not one.cell.is_constant],
-        sure,
+    varied = [one for one in sure if not one.cell.is_constant]
+    hidden = [one for one in varied if one.part.change <= _HIDDEN * (one.cell.change or 0.0)]
+    for telling, opening in (
+        ([one for one in hidden if (one.part.high or 0.0) < 0], "The mean hides who pays"),
+        (hidden, "The mean hides who pays"),
+        (varied, "Who pays most"),
+        (sure, "Who pays most"),
     ):
         if telling:
             worst = max(telling, key=lambda one: one.beyond)
-            part, summary = worst.part, worst.cell.summary
-            size = (
-                rounded(part.change, part.low, part.high)
-                if part.kind == "class" or is_share(summary)
-                else f"{abs(part.change):.2f}"
-            )
-            of = "recall" if part.kind == "class" else metric_name(summary)
-            text = (
-                f"The mean hides who pays: under {worst.cell.pruner}, one {part.kind} of {worst.cell.dataset} loses "
-                f"{size} of {of}, beyond chance."
-            )
-            return text, [_part_fact(worst), _mean_fact(worst.cell)]
+            return _who_pays(worst, opening), [_part_fact(worst), _mean_fact(worst.cell)]
     floors = [cell for cell in cells if cell.floor is not None]
     above = [cell for cell in floors if cell.above_floor]
     if above:
@@ -208,6 +205,29 @@ def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str,
         f"{count(len(cells), 'compressed model is', 'compressed models are')} compared with their dense models; "
         "two seeds or more would show what is noise."
     ), []
+
+
+def _who_pays(one: Payer, opening: str) -> str:
+    """The longest of some sentences that has at most 25 words."""
+    cell, part = one.cell, one.part
+    interval = cell.summary.get("change") or {}
+    shares = part.kind == "class" or is_share(cell.summary)
+    size = rounded(part.change, part.low, part.high) if shares else f"{abs(part.change):.2f}"
+    of = "recall" if part.kind == "class" else metric_name(cell.summary)
+    mean = cell.change or 0.0
+    lost = (
+        rounded(mean, interval.get("ci_low"), interval.get("ci_high"))
+        if is_share(cell.summary)
+        else f"{-mean:.2f}"
+    )
+    while_mean = f", the mean {lost if mean < 0 else 'nothing'}"
+    start = f"{opening}: under {cell.name},"
+    texts = [
+        f"{start} {who} of {cell.dataset} loses {size} of {of}{rest}."
+        for who in (part.words, f"one {part.kind}")
+        for rest in (f"{while_mean}, beyond chance", f"{while_mean}", "")
+    ]
+    return next((text for text in texts if len(text.split()) <= MOST_WORDS), texts[-1])
 
 
 def _floor_fact(cell: CellNumbers) -> Fact:
@@ -323,28 +343,28 @@ def _mark(one: Payer, at: Callable[[float], str], site: Site) -> dict[str, Any]:
 # The cards
 
 
-def _who(found: Sequence[Payer], site: Site) -> Card | None:
-    tested = [one for one in found if one.part.kind != "changed"]
+def _who(site: Site) -> Card | None:
+    tested = losses(site.numbers)
+    left = left_out(site.numbers)
     if not tested:
         return None
     sure = [one for one in tested if one.is_sure]
-    models = count(len(tested), "compressed model")
+    models = count(len({id(one.cell) for one in tested}), "compressed model")
     if sure:
-        answer = f"In {len(sure)} of {models}, a class or group loses answers beyond chance."
-        by_part: dict[tuple[str, str], int] = {}
-        for one in sure:
-            key = (one.cell.dataset, one.part.words)
-            by_part[key] = by_part.get(key, 0) + 1
-        most = sorted(by_part.items(), key=lambda item: -item[1])[:NAMED]
-        answer += (
-            " Most often: " + ", ".join(f"{part} of {dataset} ({n})" for (dataset, part), n in most) + "."
+        paying = len({id(one.cell) for one in sure})
+        answer = f"In {paying} of {models}, a class or group loses answers beyond chance."
+        by_part = Counter((one.cell.dataset, one.cell.arch, one.part.words) for one in sure)
+        answer += " Most often: " + ", ".join(
+            f"{part} of {dataset} with {arch} (in {n})"
+            for (dataset, arch, part), n in by_part.most_common(NAMED)
         )
+        answer += "."
     else:
         answer = f"In none of {models} does a class or group lose answers beyond chance."
     worst = sorted(sure or tested, key=lambda one: -one.beyond)[:NAMED]
-    return Card(
-        "Who pays?", answer, [_part_fact(one) for one in worst], "Classes & groups", "All classes", notes=_alphas(site)
-    )  # fmt: skip
+    facts = [_part_fact(one) for one in worst]
+    notes = [*([left] if left else []), *_alphas(site)]
+    return Card("Who pays?", answer, facts, "Classes & groups", "All classes", notes=notes)
 
 
 def _alphas(site: Site) -> list[str]:
@@ -388,8 +408,11 @@ def _examples(site: Site) -> Card | None:
         )
         for split in splits
     ]
-    shown = "These are right in the dense models and wrong in most compressed ones." if tiles else (
-        "No example is right before and wrong after compression in most of the models that change it."
+    shown = (
+        "More than half of the dense models get these right. By the majority of seeds, most compressed models that "
+        "change the vote get them wrong."
+    ) if tiles else (
+        "No example is right in most dense models and wrong in most of the compressed models that change it."
     )  # fmt: skip
     return Card("Which examples?", shown, facts, "Examples", "Browse all examples", tiles=tiles)
 

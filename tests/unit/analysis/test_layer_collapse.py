@@ -56,8 +56,13 @@ def test_in_words() -> None:
     one, other = Collapsed("bert.pooler.dense.weight", 9, 3, 3), Collapsed("b.weight", 9, 1, 3)
     assert collapse_sentences([("GMP at 80%", []), ("PINS at 80%", [])]) == []
     assert collapse_sentences([("GMP at 80%", [one]), ("PST at 80%", [one, other]), ("PINS at 80%", [])]) == [
-        "Layer collapse: pruning removes every weight of a layer under GMP at 80% (bert.pooler.dense), "
-        "PST at 80% (bert.pooler.dense and 1 other)."
+        "Layer collapse: pruning removes every weight of a layer under GMP at 80% (bert.pooler.dense.weight in 3 of 3 "
+        "models), PST at 80% (bert.pooler.dense.weight in 3 of 3 models and 1 other)."
     ]
     many = collapse_sentences([(f"p{i}", [one]) for i in range(6)], of=2)
-    assert many[0].endswith("p1 (bert.pooler.dense), and 4 more.")
+    assert many[0].endswith("p1 (bert.pooler.dense.weight in 3 of 3 models), and 4 more.")
+    # A layer whose bias alone is empty keeps its weights.
+    assert collapse_sentences([("MP at 90%", [Collapsed("conv2.bias", 16, 1, 4)])]) == []
+    assert collapse_sentences([("MP at 90%", [Collapsed("conv2.bias", 16, 1, 4), other])]) == [
+        "Layer collapse: pruning removes every weight of a layer under MP at 90% (b.weight in 1 of 3 models)."
+    ]

@@ -28,7 +28,9 @@ VOTES = {
 }
 
 
-def cell(root: Path, pruner: str, votes: dict[int, tuple[int, int]]) -> tuple[CellNumbers, Path]:
+def cell(
+    root: Path, pruner: str, votes: dict[int, tuple[int, int]], dense_agreement: float = 0.75
+) -> tuple[CellNumbers, Path]:
     folder = root / "cells" / "docstrings" / "bilstm" / pruner / "sparsity-900permille"
     pairs = [votes.get(example, (example % 3, example % 3)) for example in range(6)]
     write_pies(
@@ -39,7 +41,7 @@ def cell(root: Path, pruner: str, votes: dict[int, tuple[int, int]]) -> tuple[Ce
             "dense_vote": np.array([a for a, _ in pairs], dtype=np.int32),
             "pruned_vote": np.array([b for _, b in pairs], dtype=np.int32),
             "is_pie": [a != b for a, b in pairs],
-            "dense_agreement": [0.75] * 6,
+            "dense_agreement": [dense_agreement] * 6,
             "pruned_agreement": [0.5] * 6,
         },
         CLASSES,
@@ -76,6 +78,16 @@ def written(tmp_path: Path) -> tuple[Path, list[explorer.Split], list[str]]:
     out = tmp_path / "examples"
     out.mkdir()
     return out, explorer.write(study(), cells, {"docstrings": data}, out, problems), problems
+
+
+@pytest.mark.parametrize(("agreement", "shown"), [(0.75, [0, 2, 3]), (0.5, [])])
+def test_examples_that_pay_are_right_in_more_than_half_of_the_dense_models(
+    tmp_path: Path, agreement: float, shown: list[int]
+) -> None:
+    cells = [cell(tmp_path, pruner, votes, agreement) for pruner, votes in VOTES.items()]
+    (tmp_path / "examples").mkdir()
+    (split,) = explorer.write(study(), cells, {}, tmp_path / "examples", [])
+    assert [one["example"] for one in split.paying] == shown
 
 
 def test_examples_with_their_votes(written: tuple[Path, list[explorer.Split], list[str]]) -> None:

@@ -15,7 +15,7 @@ from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
 from prunescope.site import grid, overview, papers_page, state
 from prunescope.site.build import build
-from prunescope.site.findings import CellNumbers, Part, payers
+from prunescope.site.findings import CellNumbers, Part, left_out, losses, payers
 from prunescope.site.state import ModelsFile, key_of
 from tests.support.fake_study import results_tree, study, write_csv
 from tests.unit.site.test_site_pages import Page, check_links
@@ -40,36 +40,62 @@ def part(change: float, p: float | None, *ends: float, name: str = "numpy") -> P
     return Part("class", name, 40, change, *ends, **({} if p is None else {"p": p}))  # type: ignore[arg-type]
 
 
-def test_only_a_class_that_holms_method_clears_is_in_the_sentence() -> None:
+def test_only_a_class_that_the_test_clears_is_in_the_sentence() -> None:
     sure = cell("IMP-WR", (part(-0.31, 0.001, -0.5, -0.12), part(-0.1, 0.9, -0.4, 0.2, name="scipy")))
-    # 0.02 is below 0.05 for this model alone; with three models tested, the second p-value counts twice.
+    # 0.03 is below 0.05 for this model alone; with three models compared, it counts three times.
     unsure = cell("MP", (part(-0.6, 0.03, -0.7, -0.5),))
     found = payers([sure, unsure, cell("RP", (part(-0.2, None),))])
-    assert [one.p for one in found] == pytest.approx([0.003, 0.06, None])
+    assert [one.p for one in found] == pytest.approx([0.003, 0.09, None])
     assert [one.is_sure for one in found] == [True, False, False]
     text, facts = overview.headline(found, [one.cell for one in found])
     assert text == (
-        "The mean hides who pays: under IMP-WR, one class of docstrings loses about 30 points of recall, beyond chance."
+        "The mean hides who pays: under IMP-WR at 90%, class “numpy” of docstrings loses about 30 points of recall, "
+        "the mean 3 points, beyond chance."
     )
     assert facts[0].value == "−31.0"
     assert facts[0].interval == "−50.0 to −12.0, all at once"
-    assert facts[0].test.endswith("Holm over classes and models: p = 0.003")
+    assert facts[0].test.endswith("Holm over classes, Bonferroni over models: p = 0.003")
 
 
-def test_the_sentence_has_at_most_25_words_and_one_number() -> None:
+def test_classes_that_pay_are_counted_in_models_that_give_more_than_one_answer() -> None:
+    stuck = cell("RP", (part(-0.9, 0.0001, -1.0, -0.8),), constant={"pruned": [0]})
+    # The worst class is within chance, another is not: the model counts, and the class that is shown to pay.
+    mixed = cell("MP", (part(-0.4, 0.4), part(-0.3, 0.001, name="scipy")))
+    found = losses([stuck, mixed])
+    assert [(one.cell.pruner, one.part.name, one.p) for one in found if one.is_sure] == [
+        ("MP", "scipy", 0.001)
+    ]
+    assert left_out([stuck, mixed]) == "Left out: 1 model that gives one answer to every example in a seed."
+    assert left_out([mixed]) == ""
+
+
+def test_the_sentence_has_at_most_25_words() -> None:
     sure = cell("IMP-WR", (part(-0.31, 0.001, -0.5, -0.12),), noise_floor=FLOOR)
     below = cell("MP", noise_floor=FLOOR | {"verdict": "?"})
     for cells in ([sure], [cell(noise_floor=FLOOR), below], [below], [cell()], []):
         text, _ = overview.headline(payers(cells), cells)
         assert len(text.split()) <= 25
-        assert len(re.findall(r"\d+", text)) == (1 if cells else 0)
+
+
+def test_a_mean_that_loses_half_as_much_does_not_hide_who_pays() -> None:
+    fallen = cell("PINS", (part(-0.9, 0.001, -0.95, -0.85),), dense_score=0.9, pruned_score=0.38)
+    hidden = cell("MP", (part(-0.2, 0.001, -0.25, -0.15, name="a class with a name of so many words that"),))
+    text, _ = overview.headline(payers([fallen, hidden]), [fallen, hidden])
+    # A name that is too long gives way.
+    assert text.startswith(
+        "The mean hides who pays: under MP at 90%, one class of docstrings loses 20 points"
+    )
+    assert len(text.split()) <= 25
+    assert overview.headline(payers([fallen]), [fallen])[0].startswith(
+        "Who pays most: under PINS at 90%, class"
+    )
 
 
 def test_models_that_give_one_answer_are_not_in_the_sentence_where_others_pay() -> None:
     stuck = cell("RP", (part(-0.9, 0.0001, -1.0, -0.8),), constant={"pruned": [0]})
     other = cell("MP", (part(-0.2, 0.001, -0.25, -0.15),))
-    assert "under MP, one class" in overview.headline(payers([stuck, other]), [stuck, other])[0]
-    assert "under RP, one class" in overview.headline(payers([stuck]), [stuck])[0]
+    assert "under MP at 90%, class" in overview.headline(payers([stuck, other]), [stuck, other])[0]
+    assert "under RP at 90%, class" in overview.headline(payers([stuck]), [stuck])[0]
 
 
 def test_gains_are_no_loss_and_a_mean_that_pays_as_much_hides_nothing() -> None:

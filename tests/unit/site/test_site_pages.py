@@ -374,7 +374,9 @@ def test_empty_layers_are_reported(site: tuple[Path, dict[str, list[Path]]]) -> 
     assert "fc2.weight1,2002 of 2" in page.text
     assert ("collapse" in page.ids, "collapse" in other.ids) == (True, False)
     index = Page((results / "index.html").read_text())
-    assert f"pruning removes every weight of a layer under {name} (fc2)." in index.text
+    assert (
+        f"pruning removes every weight of a layer under {name} (fc2.weight in 2 of 2 models)." in index.text
+    )
 
 
 def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:

@@ -157,10 +157,13 @@
     const measure = measures.find((one) => one.name === chosen.value) ?? measures[0];
     const wanted = filters.map((name) => form.elements[name].value);
     const words = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    // A word that is a whole name or level is no part of others: MP is not IMP.
+    const namesOf = (cell) => filters.map((name) => cell[name]).join(" ").toLowerCase();
+    const whole = new Set(cells.flatMap((cell) => namesOf(cell).split(/\s+/)));
     const found = cells.filter((cell) => {
       if (!filters.every((name, i) => wanted[i] === "" || cell[name] === wanted[i])) return false;
-      const text = filters.map((name) => cell[name]).join(" ").toLowerCase();
-      return words.every((word) => text.includes(word));
+      const text = namesOf(cell), own = text.split(/\s+/);
+      return words.every((word) => (whole.has(word) ? own.includes(word) : text.includes(word)));
     });
     const groups = new Map();
     for (const cell of found) {
