@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from prunescope.analysis.audit_tables import PieShareBySeeds
@@ -152,6 +151,8 @@ def excess_of_pairs(across: WeightedVotes, within: WeightedVotes, n_seeds: int) 
     The mean over pairs of seeds is a U statistic; the jackknife over seeds (Arvesen 1969), whose variance is too large
     rather than too small (Efron and Stein 1981), with Student's t of S - 1 degrees of freedom. Needs three seeds.
     """
+    from scipy.special import stdtrit
+
     s, t = np.triu_indices(n_seeds, 1)
     one = np.eye(n_seeds, dtype=np.int64)
     crossed = across.pies(one[s], one[t]) + across.pies(one[t], one[s])
