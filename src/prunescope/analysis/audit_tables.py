@@ -100,13 +100,13 @@ class ClassScore(Row):
 class Certainty(Row):
     """How the models' probabilities differ, from logits: overall and by true class."""
 
-    measure: shared.Sureness
+    measure: shared.CertaintyMeasure
     class_: A[str | None, "true class; empty: all examples"]
     scaled: shared.Scaled
     n_examples: A[int, "examples"]
-    dense: shared.DenseSureness
-    pruned: shared.PrunedSureness
-    change: shared.Divergence
+    dense: shared.DenseCertainty
+    pruned: shared.PrunedCertainty
+    change: shared.CertaintyChange
     ci_low: shared.LowOverBoth
     ci_high: shared.High
     confidence: shared.Confidence

@@ -139,7 +139,7 @@ def _figures(figure: Figure, folder: Path, where: Path) -> dict[str, Any]:
             {name: one[name] for name in ("title", "caption")}
             | {name: page.link(folder / one[key], where) for name, key in _LINKS.items()}
             | {"number": figure.number(Path(one["file"]).stem, one.get("shows", ()))}
-            | {"size": page.picture_size(folder / one["file"])}
+            | {"size": page.figure_size(folder / one["file"])}
             for one in value["figures"]
         ]
         return {"figures": sorted(found, key=lambda one: one["number"] is None), "skipped": value["skipped"]}

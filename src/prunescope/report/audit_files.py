@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 
 from prunescope.analysis import audit_tables
 from prunescope.analysis.leading import leading_name, led
-from prunescope.analysis.pies.votes import is_right
+from prunescope.analysis.pies.table import Pies, read_pies
 from prunescope.analysis.tables import declared
 from prunescope.analysis.tables.declared import read_table
 from prunescope.errors import BadFileError, UserError
@@ -226,7 +225,7 @@ class AuditFiles:
     def pies(self) -> list[Pie]:
         """The PIEs on which the models of each side agree most, at most ``max_pies``."""
         try:
-            return read_pies(self.folder / "pies.parquet", self.max_pies, self.summary.get("classes") or [])
+            return most_agreed(self.folder / "pies.parquet", self.max_pies, self.summary.get("classes") or [])
         except UserError as error:
             if not self.lenient:
                 raise
@@ -234,8 +233,12 @@ class AuditFiles:
             return []
 
 
-def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
-    """The PIEs among the votes of ``pies.parquet`` on which the models of each side agree most; none without it.
+#: Of ``pies.parquet``.
+_COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")
+
+
+def most_agreed(path: Path, most: int, classes: Sequence[str]) -> list[Pie]:
+    """The PIEs of ``pies.parquet`` on which the models of each side agree most; none without it.
 
     Args:
         classes: names of the classes, where the table does not name them.
@@ -247,55 +250,31 @@ def read_pies(path: Path, most: int, classes: list[str]) -> list[Pie]:
         return []
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    try:
-        # Not as a data set: the folders' names are no columns.
-        table = pq.ParquetFile(path).read()
-        metadata = (table.schema.metadata or {}).get(b"prunescope", b"{}")
-        stored = json.loads(metadata)
-        classes = stored.get("classes") or classes
-        rule = str(stored.get("task")), stored.get("tolerance")
-        table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
-        table = table.filter(pc.fill_null(table["is_pie"], False))
-        total = pc.add(
-            pc.cast(table["dense_agreement"], pa.float64()),
-            pc.cast(table["pruned_agreement"], pa.float64()),
-        )
-        table = table.append_column("together", total)
-        order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
-        if len(order) > most:
-            order = _spread(table, order, most, rule)
-        found = table.take(order).to_pylist()
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: not a table of votes ({reason}); run the audit again") from None
+    pies = read_pies(path, _COLUMNS)
+    table, names = pies.table, pies.classes or tuple(classes)
+    sides = (pc.cast(table[f"{side}_agreement"], pa.float64()) for side in ("dense", "pruned"))
+    table = table.append_column("together", pc.add(*sides))
+    order = pc.sort_indices(table, sort_keys=[("together", "descending"), ("example", "ascending")])
+    if len(order) > most:
+        order = _spread(table, order, most, pies)
     return [
         Pie(
             row["row"],
             row["example"],
-            class_text(row["label"], classes),
-            class_text(row["dense_vote"], classes),
-            class_text(row["pruned_vote"], classes),
+            class_text(row["label"], names),
+            class_text(row["dense_vote"], names),
+            class_text(row["pruned_vote"], names),
             row["dense_agreement"],
             row["pruned_agreement"],
-            *_right(row, rule),
+            pies.judged(row, "dense"),
+            pies.judged(row, "pruned"),
         )
-        for row in found
+        for row in table.take(order).to_pylist()
     ]
 
 
-def _right(row: Mapping[str, Any], rule: tuple[str, Any]) -> list[bool]:
-    """Whether each side's vote is right: as a harness judged it, else by label and vote."""
-    return [
-        bool(row[f"{side}_right"])
-        if row.get(f"{side}_right") is not None
-        else is_right(rule[0], row["label"], row[f"{side}_vote"], rule[1])
-        for side in ("dense", "pruned")
-    ]
-
-
-def _spread(table: Any, order: Any, most: int, rule: tuple[str, Any]) -> list[int]:
+def _spread(table: Any, order: Any, most: int, pies: Pies) -> list[int]:
     """The first so many rows; of the last ones that agree alike, as many of each kind as there are, from all examples.
 
     One model a side always agrees with itself: then all rows are alike.
@@ -308,8 +287,7 @@ def _spread(table: Any, order: Any, most: int, rule: tuple[str, Any]) -> list[in
     turn: dict[int, int] = {}
     places = []
     for row, one in zip(alike, table.take(alike).to_pylist(), strict=True):
-        right = _right(one, rule)
-        kind = 2 * right[0] + right[1]
+        kind = 2 * pies.judged(one, "dense") + pies.judged(one, "pruned")
         turn[kind] = turn.get(kind, 0) + 1
         places.append((turn[kind], -kind, row))
     chosen = {row for _, _, row in sorted(places)[: most - len(first)]}

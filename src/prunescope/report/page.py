@@ -114,7 +114,7 @@ def link(target: Path, page: Path) -> str:
     return quote(Path(os.path.relpath(target, page.parent)).as_posix())
 
 
-def picture_size(path: Path) -> tuple[int, int] | None:
+def figure_size(path: Path) -> tuple[int, int] | None:
     """Width and height of an SVG by its ``viewBox``, so that a page keeps its place free; None where it names none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:

@@ -23,12 +23,12 @@ STAGES = ("data", "dense", "pruned", "analysed")
 #: Jobs and failures that are named.
 _NAMED = 5
 
-#: Seconds between two pictures, and between two looks at the memory.
-_PICTURE, _MEMORY = 0.5, 3.0
+#: Seconds between two drawings of the table, and between two looks at the memory.
+_DRAWING, _MEMORY = 0.5, 3.0
 
 
 class Show(Protocol):
-    """Draws the picture of the moment; ``last``: the run has ended."""
+    """Draws the table as it is now; ``last``: the run has ended."""
 
     def __call__(self, progress: Progress, now: float, last: bool = False) -> None: ...
 
@@ -77,7 +77,7 @@ class Board:
         )
 
     def view(self, progress: Progress, now: float, memory: str = "") -> Group:
-        """The picture of the moment."""
+        """The table as it is now."""
         from rich.console import Group
         from rich.progress_bar import ProgressBar
         from rich.table import Table
@@ -128,7 +128,7 @@ class Board:
 
     @contextmanager
     def shown(self, out: TextIO, pid: int) -> Iterator[Show | None]:
-        """A function that draws the picture again, at most twice a second; None where the terminal cannot.
+        """A function that draws the table again, at most twice a second; None where the terminal cannot.
 
         Args:
             pid: of the process whose memory is shown, with that of all it has started.
@@ -145,7 +145,7 @@ class Board:
 
         def show(progress: Progress, now: float, last: bool = False) -> None:
             nonlocal drawn, looked, memory
-            if now - drawn < _PICTURE and not last:
+            if now - drawn < _DRAWING and not last:
                 return
             if now - looked >= _MEMORY:
                 looked, memory = now, memory_of(pid)

@@ -106,5 +106,5 @@ def _figure(folder: Path, one: dict[str, Any], where: Path, problems: list[str])
         found[name] = page.link(path, where) if path.exists() else None
         if found[name] is None:
             problems.append(f"{path}: no such file")
-    found["size"] = page.picture_size(folder / one["file"])
+    found["size"] = page.figure_size(folder / one["file"])
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,13 @@ import pyarrow.parquet as pq
 from prunescope.analysis.pies.votes import WITHOUT_CLASSES, is_right
 from prunescope.errors import BadFileError, UserError
 
+#: Columns that only audits of logs have.
+_JUDGED = ("dense_right", "pruned_right")
+
 
 class Pies(NamedTuple):
-    """``table``: a row per PIE. ``classes``: their names, empty where labels are none or have no names."""
+    """``table``: a row per PIE, its place among all examples in ``row``; ``dense_right``, ``pruned_right`` where a
+    harness judged the answers. ``classes``: their names, empty where labels are none or have no names."""
 
     table: pa.Table
     task: str
@@ -30,16 +34,24 @@ class Pies(NamedTuple):
     def right(self, label: Any, vote: Any) -> bool:
         return is_right(self.task, label, vote, self.tolerance)
 
+    def judged(self, row: Mapping[str, Any], side: str) -> bool:
+        """Whether a side's vote is right: as a harness judged it, else by label and vote."""
+        own = row.get(f"{side}_right")
+        return self.right(row["label"], row[f"{side}_vote"]) if own is None else bool(own)
+
 
 def read_pies(path: Path, columns: Sequence[str]) -> Pies:
-    """These columns of the PIEs, ``is_pie`` among them.
+    """These columns of the PIEs, ``is_pie`` among them, and those of ``Pies``.
 
     Raises:
         UserError: the file is missing or no table of votes.
     """
     try:
         # Not as a data set: the folders' names are no columns.
-        table = pq.ParquetFile(path).read(columns=list(columns))
+        file = pq.ParquetFile(path)
+        wanted = [*columns, *(name for name in _JUDGED if name in file.schema_arrow.names)]
+        table = file.read(columns=wanted).select(wanted)
+        table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
         said = dict(json.loads((table.schema.metadata or {}).get(b"prunescope", b"{}")))
         kept = table.filter(pc.fill_null(table["is_pie"], False)).combine_chunks()
         classes = tuple(map(str, said.get("classes") or ()))

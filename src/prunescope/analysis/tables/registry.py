@@ -310,11 +310,11 @@ class Change(CellRow):
 class Certainty(CellRow):
     """How the models' probabilities differ over all test examples, from logits."""
 
-    measure: shared.Sureness
+    measure: shared.CertaintyMeasure
     scaled: shared.Scaled
-    dense: shared.DenseSureness
-    pruned: shared.PrunedSureness
-    change: shared.Divergence
+    dense: shared.DenseCertainty
+    pruned: shared.PrunedCertainty
+    change: shared.CertaintyChange
     ci_low: shared.LowOverBoth
     ci_high: shared.High
     confidence: shared.Confidence

@@ -29,12 +29,12 @@ McNemar = A[float | None, "exact McNemar test that as many become wrong as right
 HolmOfClasses = A[float | None, "by Holm's method over the classes"]
 Paper = A[str, "paper"]
 PaperTable = A[str, "its table"]
-Sureness = A[
+CertaintyMeasure = A[
     str, "`kl`, `js` (of the pair); `nll`, `brier`, `true_probability`, `margin`, `ece` (of each side); nats"
 ]
 Scaled = A[bool, "after temperature scaling, each half of the examples by what fits the other"]
-DenseSureness = A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
-PrunedSureness = A[float | None, "of the pruned models"]
-Divergence = A[float, "pruned - dense; of `kl` and `js` the divergence"]
+DenseCertainty = A[float | None, "of the dense models, mean over seeds; empty for `kl` and `js`"]
+PrunedCertainty = A[float | None, "of the pruned models"]
+CertaintyChange = A[float, "pruned - dense; of `kl` and `js` the divergence"]
 SeedDense = A[float | None, "score of the dense model"]
 SeedPruned = A[float | None, "score of the pruned model"]
