@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from prunescope.running.results_lock import ResultsLock
 from tests.slurm.cluster import ACCOUNTING, PROGRAMS, Cluster, missing_programs
 
 PACKAGES = "slurm-wlm munge slurmdbd mariadb-server"
@@ -261,6 +262,11 @@ class Site:
     @staticmethod
     def stopped(pid: int) -> bool:
         return _status(pid).get("State", "").startswith("T")
+
+    def holder(self) -> int:
+        """The process that holds the results tree; 0 where none does."""
+        holder = ResultsLock(self.results).holder()
+        return 0 if holder is None else holder.pid
 
     @property
     def snakemake_process(self) -> int:

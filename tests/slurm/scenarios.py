@@ -213,6 +213,8 @@ def full_disk() -> Found:
             (site.results / "filler").unlink()
 
             run = site.start(TABLES)
+            # Jobs of the run before may still be at work; what is looked at is this run's.
+            site.wait_for(lambda: site.holder() == run.pid, "the lock of the run that starts")
             # Held, so that its job is there to be seen and cancelled.
             site.hold_pruning()
             status = site.slurm("status")
