@@ -8,18 +8,23 @@ and a MariaDB, and SLURM enforces accounts, limits and QOS.
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
+import random
 import secrets
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo", "scontrol", "srun")
@@ -363,12 +368,32 @@ StorageLoc=slurm
             time.sleep(0.05)
 
 
+# Below those that the kernel gives to whoever connects: it would give a port to another process between the look and
+# the daemon's start.
+_PORTS = range(20_000, 32_000)
+_taken: set[int] = set()
+_taking = threading.Lock()
+
+
+@cache
+def _reservations() -> int:
+    """A file of which every process of the tests locks a byte for each port that it has taken."""
+    path = Path(tempfile.gettempdir(), f"prunescope-test-ports-{os.getuid()}")
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+
+
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that no other cluster of the tests takes as long as this process lives, whichever process starts it."""
+    found: list[int] = []
+    with _taking:
+        for port in random.SystemRandom().sample(_PORTS, len(_PORTS)):
+            if port in _taken:
+                continue
+            with suppress(OSError), socket.socket() as one:
+                fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                _taken.update(found)
+                return found
+    raise AssertionError(f"no {count} free ports among {_PORTS}")
