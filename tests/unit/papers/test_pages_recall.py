@@ -24,9 +24,9 @@ from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw as draw_family
 from prunescope.figures.registry import BUILT_IN
-from prunescope.papers.build import build
 from prunescope.papers.layout import Figure, plain
 from prunescope.papers.recall.layouts import RECALL
+from prunescope.site.printed import build
 
 SHARED = Path(__file__).parents[4] / "shared" / "published" / "recall_pvalues.csv"
 

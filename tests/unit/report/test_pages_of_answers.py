@@ -20,8 +20,8 @@ from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
-from prunescope.report.disagreements import payload
 from prunescope.site import explorer, overview
+from prunescope.site.disagreements import payload
 from prunescope.site.findings import CellNumbers, payers
 
 TAGS = ("O", "B-PER", "I-PER")

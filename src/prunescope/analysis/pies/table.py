@@ -61,3 +61,15 @@ def read_pies(path: Path, columns: Sequence[str]) -> Pies:
     except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise BadFileError(path, f"not a table of votes ({reason})") from None
+
+
+def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
+    """A label or vote as text: class names for indices, several joined by commas, several answers by ``|``."""
+    if isinstance(value, list | tuple):
+        mark = " | " if any(isinstance(part, str) for part in value) else ", "
+        return mark.join(class_text(part, classes) for part in value) if value else "(no class)"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
+        return str(classes[value])
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)

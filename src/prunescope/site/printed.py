@@ -20,9 +20,9 @@ from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.layouts import PIE
 from prunescope.papers.printed import PAPERS as TITLES
 from prunescope.papers.results import Inputs, Results
-from prunescope.report import disagreements as browser
 from prunescope.report import page
 from prunescope.report.texts import texts_of_test
+from prunescope.site import disagreements as browser
 
 
 def build(
