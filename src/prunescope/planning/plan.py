@@ -323,7 +323,7 @@ def _of_arch(study: Study, name: str) -> Iterator[None]:
 
 def _architectures(study: Study) -> list[dict[str, Any]]:
     from prunescope.models.registry import count_parameters, matrices, never_pruned, prunable, tied
-    from prunescope.pruning.compression import removal
+    from prunescope.models.removal import removal
 
     architectures = []
     # One cell stands for all that remove as much: pruners of weights differ in what they remove alone.

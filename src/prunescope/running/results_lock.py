@@ -19,7 +19,7 @@ from typing import Self
 
 from prunescope.errors import UserError
 from prunescope.files import write_json
-from prunescope.ledger import STATE as STATE
+from prunescope.files.ledger import STATE as STATE
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from prunescope import ledger
 from prunescope.errors import BadFileError, UserError
+from prunescope.files import ledger
 
 _LOCK = ".lock"
 
