@@ -8,9 +8,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from prunescope.papers.pie.disagreements import MOST_CHARACTERS, cut
 from prunescope.report import contact_sheet, page
 from prunescope.report.images import images_of_test, png, tiled
+from prunescope.site.disagreements_table import MOST_CHARACTERS, cut
 
 #: A row: its cell, example, text, classes and votes by name, agreements, and whether the votes are right.
 Record = Mapping[str, Any]
