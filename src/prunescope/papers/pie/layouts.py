@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.figures.style import ordered, pretty_metric
 from prunescope.papers.layout import Paper
@@ -45,7 +44,7 @@ def pie_shares(inputs: Inputs) -> list[dict[str, Any]]:
     """Table 4. A row's noise floor is the mean of its cells': they share their dense models but for dropped seeds."""
     records = _marked(inputs, share="pie_share", floor="noise_floor", verdict="pie_verdict")
     for line in alike(records, "dataset, arch, pruner"):
-        floor = mean([record["floor"] for record in line if record["floor"] is not None])
+        floor = _mean([record["floor"] for record in line if record["floor"] is not None])
         for record in line:
             share, mark, verdict = record["share"], record["mark"], record["verdict"]
             shown = percent(share, 0 if share is not None and share >= 0.0995 else 1)
@@ -101,14 +100,18 @@ def parameters(inputs: Inputs) -> list[dict[str, Any]]:
             found = _counted(cell for cell in own_cells if cell.compression == level)
             known += found
             shares = [1.0 - 1.0 / float(model["ratio"]) for model in found]
-            left = mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
-            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": mean(shares)}
+            left = _mean([float(model["parameters"]) / float(model["ratio"]) for model in found])
+            record = {"setup": setup, **setup._asdict(), "compression": level, "removed": _mean(shares)}
             record["range"] = f"{percent(min(shares), 2)} to {percent(max(shares), 2)}" if shares else ""
             own.append(record | {"remaining": None if left is None else round(left)})
         shared = {name: known[0].get(name) if known else None for name in ("parameters", "prunable")}
         text = "{} parameters, {} of them prunable".format(*map(count, shared.values())) if known else ""
         records += [shared | {"counts": text, "blank": ""} | record for record in own]
     return records
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _counted(cells: Iterable[CellResults]) -> list[Mapping[str, Any]]:
