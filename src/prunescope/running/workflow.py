@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.architectures import RUNNING
 from prunescope.config.grid import Cell
@@ -28,7 +29,6 @@ from prunescope.config.study import Study
 from prunescope.config.tracking import check_trackers
 from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.figures.registry import families
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, keeps_models, seeds_name
 from prunescope.planning.blocks import blocks
 from prunescope.planning.data import data_lines, try_builds
