@@ -27,9 +27,6 @@ FULL_WIDTH, COLUMN_WIDTH = 7.2, 3.5
 
 ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
 
-#: The mean of all pruners, turquoise as the PIE paper draws it.
-MEAN_COLOUR = "#00B5AD"
-
 
 @dataclass(frozen=True)
 class Look:
