@@ -107,7 +107,7 @@ def refuse_impossible_models(study: Study) -> None:
     Raises:
         UserError: a cell of the grid cannot be made; the line names it.
     """
-    from prunescope.planning.plan import check_checkpoints, check_ratios
+    from prunescope.planning.architectures import check_checkpoints, check_ratios
     from prunescope.planning.schedules import check_schedules
     from prunescope.planning.starts import check_starts
 
