@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import SeedAlpha
 from prunescope.analysis.leading import leading_name, led
 from prunescope.analysis.paired import Changes, Crossed, mcnemar, of_outcomes
 from prunescope.analysis.pairs import Pair, paired_sides
+from prunescope.analysis.pies.table import read_is_pie
 from prunescope.analysis.studies.rows import IDENTICAL, SAME, UNTESTED, Key, Moved
 from prunescope.analysis.studies.tree import Tree, equal, same_bytes
 from prunescope.analysis.ttests import independent, paired
 from prunescope.config.pruners import CONTROL, NO_PRUNER
-from prunescope.errors import BadFileError, UserError
+from prunescope.errors import UserError
 from prunescope.predictions.scores import correct, scores
 from prunescope.predictions.store import read_sides
 from prunescope.predictions.task_metrics import own_metrics, task_scores
@@ -147,7 +146,7 @@ def _pie_share(first: Tree, other: Tree, key: Key, confidence: float) -> Moved |
         if _older(first, other, key):
             return _row(other, key, "pie_share", confidence, test=_OLDER, state=UNTESTED, **values)
         return _row(other, key, "pie_share", confidence, change=0.0, p_value=1.0, state=IDENTICAL, **values)
-    (numbers, before), (theirs, after) = map(_pies, paths)
+    (numbers, before), (theirs, after) = map(read_is_pie, paths)
     if not np.array_equal(numbers, theirs):
         raise UserError("other examples are voted on; the trees are of other data")
     if np.array_equal(before, after):
@@ -163,14 +162,6 @@ def _pie_share(first: Tree, other: Tree, key: Key, confidence: float) -> Moved |
         p_value=max(float(mcnemar(fewer, more)), both.p_value),
         test=f"{more} examples become PIEs and {fewer} no longer are (McNemar, and the spread over seeds)", **values,
     )  # fmt: skip
-
-
-def _pies(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        table = pq.read_table(path, columns=["example", "is_pie"])
-    except (OSError, ValueError) as error:
-        raise BadFileError(path, f"cannot be read ({str(error).splitlines()[0]})") from None
-    return table["example"].to_numpy(), table["is_pie"].to_numpy(zero_copy_only=False)
 
 
 def _seed_variance(summary: Mapping[str, Any]) -> float:
