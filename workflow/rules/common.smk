@@ -33,7 +33,7 @@ from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
     if workflow.is_main_process:
-        # Snakemake has read them too, and of a key that stands there twice kept the last one.
+        # Snakemake has read them too, and of a key that is listed twice kept the last one.
         for file in workflow.configfiles:
             read_yaml(file)
     STUDY = study_from(config)
