@@ -10,6 +10,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is slow to draw examples and to run them: neither fails a test.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 # Before torch is imported anywhere: results must not depend on how sums are shared among threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -19,9 +19,9 @@ from prunescope.analysis.readability import MEASURES
 from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.figures.drawing import draw_all
-from prunescope.papers.build import build as build_paper
 from prunescope.report.audit_page import render
 from prunescope.site.build import build
+from prunescope.site.printed import build as build_paper
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json
 
 #: Set where these tests must run, so that a browser that is missing is a failure and not a skip.

@@ -23,7 +23,7 @@ from prunescope.analysis.audit import audit
 from prunescope.data.build import build as build_dataset
 from prunescope.data.sources.digits import Digits
 from prunescope.papers.against_papers import collect_all
-from prunescope.papers.build import build as build_paper
+from prunescope.site.printed import build as build_paper
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = Path(__file__).with_name("stages.json")

@@ -30,7 +30,7 @@ from typing import Any
 
 import yaml
 
-from prunescope.ledger import Ledger, checksum
+from prunescope.files.ledger import Ledger, checksum
 from prunescope.running.results_lock import ResultsLock
 from prunescope.running.run import SIGNALS, _processes, _wait
 

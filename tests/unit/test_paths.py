@@ -125,7 +125,7 @@ def test_folders_that_are_unfinished_or_foreign_do_not_count(study_dict, tmp_pat
 SEEDS = st.sets(st.integers(0, 12), min_size=1, max_size=10)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(SEEDS, st.integers(1, 5), st.integers(0, 4)), min_size=1, max_size=4), st.randoms())
 def test_every_seed_once_and_the_same_answer_while_a_study_runs(tmp_path_factory, study_dict, runs, random):
     """Runs with changing seeds and block sizes, each stopped after some of its jobs but the last."""

@@ -12,16 +12,12 @@ SOURCE = Path(__file__).parents[2] / "src" / "prunescope"
 
 #: Rooms from the ground up: each imports from those above it in this list alone.
 ROOMS = (
-    ("errors",),
-    ("ledger",),
-    ("files", "seeds"),
-    ("criteria",),
-    ("config",),
-    ("paths", "predictions"),
-    ("data", "analysis"),
+    ("errors", "seeds", "criteria"),
+    ("files",),
+    ("config", "predictions"),
+    ("paths", "data", "analysis"),
     ("models", "figures"),
-    ("pruning", "report"),
-    ("planning", "papers"),
+    ("pruning", "planning", "report", "papers"),
     ("training", "running"),
     ("tuning", "export", "site"),
     ("commands",),
@@ -30,7 +26,7 @@ ROOMS = (
 )
 
 #: What may lie flat beside the rooms.
-FLAT = {"__init__", "__main__", "cli", "errors", "files", "ledger", "paths", "seeds"}
+FLAT = {"__init__", "__main__", "cli", "errors", "paths", "seeds"}
 
 
 @cache

@@ -8,17 +8,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from prunescope.analysis.audit_tables import AUDIT_TABLES
-from prunescope.analysis.study_comparison import COMPARED
+from prunescope.analysis.studies.rows import COMPARED
 from prunescope.analysis.tables.declared import Declaration, Tables, columns
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 
 ROOT = Path(__file__).parents[2]
 
 _HEAD = """# Tables
 
-Generated from the declarations in `src/prunescope/analysis/tables/registry.py`, `src/prunescope/papers/tables.py`,
-`src/prunescope/analysis/audit_tables.py` and `src/prunescope/analysis/study_comparison.py`; after a change there, run
+Generated from the declarations in `src/prunescope/analysis`: `tables/registry.py`, `tables/papers.py`,
+`audit_tables.py` and `studies/rows.py`; after a change there, run
 `python workflow/report/declared_tables.py`.
 
 Scores and shares are fractions. Means and standard deviations (n - 1) are over seeds; intervals are Student's t

@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.compression import COMPRESSION_TOKEN
 from prunescope.config.load import read_yaml, study_from
@@ -14,7 +15,6 @@ from prunescope.config.tracking import track_jobs
 from prunescope.figures.registry import families
 from prunescope.files import remove, write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import keeps_models
 from prunescope.running.holding import hold, supervised, tell_of_holder
 from prunescope.running.mending import refuse_damaged, settle
@@ -33,7 +33,7 @@ from prunescope.tuning.job import tune_job
 
 with errors_in_one_line():
     if workflow.is_main_process:
-        # Snakemake has read them too, and of a key that stands there twice kept the last one.
+        # Snakemake has read them too, and of a key that is listed twice kept the last one.
         for file in workflow.configfiles:
             read_yaml(file)
     STUDY = study_from(config)

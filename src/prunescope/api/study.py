@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 
 from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.api.comparison import AuditResult
 from prunescope.api.frames import pandas, read_frame
 from prunescope.errors import UserError, listed
 from prunescope.files import read_json
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.predictions.arrow import Source
 from prunescope.predictions.metadata import meta_of
 

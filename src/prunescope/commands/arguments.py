@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config.shipped import study_file
 from prunescope.errors import BadFileError, DamagedFileError, Problems, UserError
-from prunescope.ledger import require
+from prunescope.files.ledger import require
 
 #: Files that stand for what is in other folders: a list of cells, and a data set's tables.
 CELLS, CARD = "cells.txt", "card.json"

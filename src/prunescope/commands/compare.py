@@ -10,7 +10,7 @@ from pathlib import Path
 from prunescope.commands.audit import EXIT_MISSED
 from prunescope.errors import UserError, listed
 
-#: What ``--fail-on`` can ask for: ``study_comparison.DEMANDS``, which is not imported where commands are parsed.
+#: What ``--fail-on`` can ask for: ``DEMANDS`` of the comparison, which is not imported where commands are parsed.
 FAIL_ON = ("settings", "moved", "conclusions", "cells", "bytes")
 
 
@@ -46,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    from prunescope.analysis.study_comparison import COMPARED, Tree, compare
+    from prunescope.analysis.studies.comparison import compare
+    from prunescope.analysis.studies.rows import COMPARED
+    from prunescope.analysis.studies.tree import Tree
     from prunescope.analysis.tables.declared import write_table
     from prunescope.files import atomic_directory, write_json, write_text
     from prunescope.report import compare_page

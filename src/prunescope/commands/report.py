@@ -82,7 +82,7 @@ def _figures(arguments: argparse.Namespace) -> int:
 
 
 def _paper(arguments: argparse.Namespace) -> int:
-    from prunescope.papers.build import build
+    from prunescope.site.printed import build
 
     build(**_report_inputs(arguments))
     return 0

@@ -232,9 +232,10 @@ def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.config.load import load_study
     from prunescope.config.tracking import check_trackers
     from prunescope.planning.data import data_lines
-    from prunescope.planning.plan import make_plan, plan_text
+    from prunescope.planning.plan import make_plan
     from prunescope.planning.rates import read_rates
     from prunescope.planning.starts import check_starts
+    from prunescope.planning.text import plan_text
 
     study = load_study(arguments.configfile)
     check_trackers(study)

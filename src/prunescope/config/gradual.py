@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from prunescope.config.spec import Spec
+from prunescope.errors import UserError
 
 #: A duration of training: below 1 a fraction of all steps, else a number of them.
 Duration = Annotated[float, Field(ge=0)]
@@ -58,3 +59,22 @@ class Gradual(Spec):
                 "prune in; lower one of them"
             )
         return self
+
+    def waits(self, steps: int) -> tuple[int, int]:
+        """Warm-up and cool-down in steps, in a training of ``steps``.
+
+        Raises:
+            UserError: they leave no step to prune in.
+        """
+        warm_up, cool_down = (in_steps(duration, steps) for duration in (self.warm_up, self.cool_down))
+        if warm_up + cool_down >= steps:
+            raise UserError(
+                f"gradual: warm_up ({warm_up}) and cool_down ({cool_down}) leave none of the "
+                f"{steps} training steps to prune in; lower them or train longer"
+            )
+        return warm_up, cool_down
+
+
+def in_steps(duration: float, steps: int) -> int:
+    """A duration as steps: fractions below 1 are of all ``steps``, other numbers are steps."""
+    return round(duration * steps) if duration < 1 else int(duration)

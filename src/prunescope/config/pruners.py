@@ -417,3 +417,10 @@ PRUNERS: dict[str, Pruner] = {
     "PST": _gradual("pst", warm_up=0.1, cool_down=0.3, rank=8),
     "L0": _gradual("l0", warm_up=0.1, cool_down=0.2, score_lr=1e-1, penalty=125.0),
 }
+
+_ORDER = {name: position for position, name in enumerate((NO_PRUNER, *PRUNERS))}
+
+
+def paper_order(pruner: str) -> tuple[int, str]:
+    """Sort key: dense models first, then the papers' pruners in their order, then others by name."""
+    return (_ORDER.get(pruner, len(_ORDER)), pruner)

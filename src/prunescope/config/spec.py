@@ -154,4 +154,4 @@ def distinct(key: str, values: tuple[Any, ...]) -> None:
     """
     doubles = sorted({value for value in values if values.count(value) > 1})
     if doubles:
-        raise ValueError(f"{f'{key}: ' if key else ''}{listed(doubles)} stands there twice; name each once")
+        raise ValueError(f"{f'{key}: ' if key else ''}{listed(doubles)} is listed twice; name each once")

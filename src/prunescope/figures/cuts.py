@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
+from prunescope.analysis.alpha.cells import AlphaCell, alpha_cell, dense_accuracies
 from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
+from prunescope.analysis.tables.results import read_cell
 from prunescope.config.compression import Compression
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
@@ -61,7 +62,7 @@ class Measured:
 
     @classmethod
     def of(cls, source: Source) -> Measured:
-        found = [(cell, read_alpha_cell(cell.path)) for cell in source.cells]
+        found = [(cell, alpha_cell(read_cell(cell.path))) for cell in source.cells]
         return cls(tuple((cell, alpha) for cell, alpha in found if alpha is not None and alpha.alpha))
 
     def alphas(self) -> list[AlphaCell]:

@@ -14,7 +14,7 @@ import pandas as pd
 from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.declared import columns as columns_of
 from prunescope.analysis.tables.registry import TABLES
-from prunescope.config.pruners import CONTROL, NO_PRUNER, PRUNERS
+from prunescope.config.pruners import CONTROL, NO_PRUNER, paper_order
 from prunescope.errors import BadFileError
 from prunescope.figures.style import ordered
 from prunescope.files import read_json
@@ -88,7 +88,7 @@ class Source:
         known = {CellFiles.at(Path(cell)) for cell in cells}
         found = sorted(
             (cell for cell in known if cell.pruner != NO_PRUNER and not cell.pruner.startswith(CONTROL)),
-            key=lambda c: (c.dataset, c.arch, ordered_key(c.pruner), c.compression),
+            key=lambda c: (c.dataset, c.arch, paper_order(c.pruner), c.compression),
         )
         return cls(Path(tables), tuple(found))
 
@@ -115,12 +115,6 @@ class Source:
 
     def of_pair(self, dataset: str, arch: str) -> list[CellFiles]:
         return [cell for cell in self.cells if (cell.dataset, cell.arch) == (dataset, arch)]
-
-
-def ordered_key(pruner: str) -> tuple[int, str]:
-    """Sort key that puts the papers' pruners first, in their order."""
-    names = list(PRUNERS)
-    return (names.index(pruner) if pruner in PRUNERS else len(names), pruner)
 
 
 def pairs(table: pd.DataFrame) -> list[tuple[str, str]]:

@@ -20,15 +20,12 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 
-from prunescope.config.pruners import NO_PRUNER, PRUNERS
+from prunescope.config.pruners import NO_PRUNER, PRUNERS, paper_order
 
 #: Width of a figure across both columns of a page, and of one in a single column, in inches.
 FULL_WIDTH, COLUMN_WIDTH = 7.2, 3.5
 
 ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
-
-#: The mean of all pruners, turquoise as the PIE paper draws it.
-MEAN_COLOUR = "#00B5AD"
 
 
 @dataclass(frozen=True)
@@ -111,8 +108,7 @@ def look(pruner: str) -> Look:
 
 def ordered(pruners: Iterable[str]) -> list[str]:
     """Distinct pruners, dense first, then the papers' in their order, then others by name."""
-    rank = {name: position for position, name in enumerate((NO_PRUNER, *PRUNERS))}
-    return sorted(set(pruners), key=lambda name: (rank.get(name, len(rank)), name))
+    return sorted(set(pruners), key=paper_order)
 
 
 #: Scores that are no shares, and so not shown as percent.

@@ -13,10 +13,11 @@ from prunescope.analysis.weights.measures import concentration
 from prunescope.analysis.weights.patterns import Packed
 from prunescope.analysis.weights.stored import LISTS, Weights
 from prunescope.config.compression import Compression
+from prunescope.config.pruners import paper_order
 from prunescope.errors import BadFileError
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import CellFiles, Source, ordered_key
+from prunescope.figures.source import CellFiles, Source
 
 _COLUMNS = 4
 
@@ -43,7 +44,7 @@ def draw(source: Source) -> Iterator[Figure]:
     if not found:
         source.skip("weights_pattern", "the study does not measure weights (weight_statistics)")
     for (dataset, arch, compression), cells in found.items():
-        yield _figure(dataset, arch, compression, sorted(cells, key=lambda one: ordered_key(one.cell.pruner)))
+        yield _figure(dataset, arch, compression, sorted(cells, key=lambda one: paper_order(one.cell.pruner)))
 
 
 def _read(cell: CellFiles) -> _Shown | None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from prunescope.analysis.latex import write_latex
+from prunescope.analysis.tables import papers as tables
 from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.declared import Key, write_table
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.analysis.tables.results import read_cells
 from prunescope.config.analysis import Analysis
-from prunescope.papers import tables
 from prunescope.papers.claims import Finding
 from prunescope.papers.comparison import published_rows, test_rows
 from prunescope.papers.measured import Measured

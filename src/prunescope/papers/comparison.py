@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.papers import Published, PublishedTest
 from prunescope.papers.measured import QUANTITIES, Measured, grouped
 from prunescope.papers.pie import printed as pie
 from prunescope.papers.pins import printed as pins
@@ -12,7 +13,6 @@ from prunescope.papers.printed import PAPERS, UNLIKE, PrintedNumber, numbers
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import AlphaTest
 from prunescope.papers.recall.printed import Cell, PrintedTest
-from prunescope.papers.tables import Published, PublishedTest
 
 #: How quantities of tests begin.
 SIGNIFICANT, SIGN = "significant at 0.05: ", "sign of the difference: "

@@ -147,14 +147,14 @@ class Inputs:
     """All that the papers' tables are laid out from.
 
     tables: folder of the cross-study tables. cards: ``card.json`` files, each beside its data tables.
-    disagreements: examples on which pruned and dense models disagree, with how many there are.
+    samples: of the examples on which pruned and dense models disagree, for Table 1 of the PIE paper.
     """
 
     study: Study
     results: Results
     tables: Path
     cards: Sequence[Path] = ()
-    disagreements: Any = None
+    samples: Sequence[dict[str, Any]] = ()
     _known: dict[Any, Any] = field(default_factory=dict)
 
     def once(self, read: Callable[[Inputs], T]) -> T:

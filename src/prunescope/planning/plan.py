@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
-from prunescope.errors import UserError, listed
+from prunescope.errors import listed
 from prunescope.paths import Layout
+from prunescope.planning.architectures import architectures_of
 from prunescope.planning.blocks import blocks
 from prunescope.planning.disk import model_bytes, table_bytes
-from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, quantity, summed
+from prunescope.planning.rates import STEP_OVER_FORWARD, Rate, Rates, Work, basis_text, summed
 from prunescope.planning.resources import block_size
+from prunescope.planning.text import hours_text
 from prunescope.planning.work import rate_of, work_of
 
 #: What a job of the CPU partition is assumed to take: its start, and reading a dense and a pruned model's tables.
@@ -58,7 +58,7 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
         UserError: a ratio that a model cannot reach.
     """
     layout = Layout(study.results)
-    architectures = {(n["dataset"], n["arch"]): n for n in _architectures(study)}
+    architectures = {(n["dataset"], n["arch"]): n for n in architectures_of(study)}
     cut: dict[tuple[str, str], int] = {}
     for cell in study.cells:
         pair = (cell.dataset, cell.arch)
@@ -141,132 +141,6 @@ def make_plan(study: Study, rates: Rates | None = None, *, layers: bool = False)
     }
 
 
-def check_ratios(study: Study) -> None:
-    """Refuse ratios that a model cannot reach. Costs nothing where a study gives none.
-
-    Raises:
-        UserError: the line names the model, the ratio and the largest possible one.
-    """
-    if any(cell.compression.kind == "ratio" for cell in study.cells):
-        _architectures(study)
-
-
-def check_checkpoints(study: Study) -> None:
-    """Refuse pretrained encoders whose sizes a study leaves out and that turn out to be other than assumed.
-
-    Costs nothing where sizes are given or the checkpoint was at hand when the study was read. A package's own module
-    is run once.
-
-    Raises:
-        UserError: the line names the checkpoint and its sizes.
-    """
-    for name in sorted({cell.arch for cell in study.cells}):
-        if study.archs[name].sizes_unknown:
-            from prunescope.models.registry import check
-
-            check(study.archs[name])
-    for dataset, arch in study.dense_cells:
-        if study.archs[arch].family == "module":
-            with _of_arch(study, arch):
-                study.archs[arch].parameters(study.datasets[dataset].declared())
-
-
-def plan_text(plan: dict[str, Any]) -> str:
-    """The plan for a terminal."""
-    controls = f", {plan['control_models']:,} controls" if plan["control_models"] else ""
-    lines = [
-        f"{plan['study']}: {plan['models']:,} models ({plan['dense_models']:,} dense, "
-        f"{plan['pruned_models']:,} pruned{controls}) in {plan['jobs']:,} jobs",
-        f"{_hours(plan['gpu_hours'], 'about ', 'less than a minute')} on {plan['basis']['gpu_hours']}",
-        f"about {_gigabytes(plan['disk_gb'])} on disk, {_gigabytes(plan['tables_gb'])} of it "
-        f"{plan['basis']['disk_gb']}",
-        "",
-        f"{'partition':<24}{'jobs':>8}{'time':>14}",
-        *(
-            f"{name:<24}{row['jobs']:>8,}{_hours(row['hours']):>14}"
-            for name, row in plan["partitions"].items()
-        ),
-        "",
-        f"{'data set':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}{'of it tables':>14}",
-    ]
-    for row in plan["datasets"]:
-        lines.append(
-            f"{row['dataset']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
-            f"{_gigabytes(row['disk_gb']):>12}{_gigabytes(row['tables_gb']):>14}"
-        )
-    if len(plan["papers"]) > 1:
-        lines += ["", f"{'paper':<24}{'models':>8}{'jobs':>8}{'GPU time':>14}{'disk':>12}"]
-        lines += [
-            f"{row['paper']:<24}{row['models']:>8,}{row['jobs']:>8,}{_hours(row['gpu_hours']):>14}"
-            f"{_gigabytes(row['disk_gb']):>12}"
-            for row in plan["papers"]
-        ]
-    lines += ["", f"{'model':<36}{'operations':>13}{'computed':>13}{'GPU time':>12}{'one job':>22}   rate"]
-    for row in plan["work"]:
-        shortest, longest = (_hours(minutes / 60) for minutes in row["job_minutes"])
-        each = shortest if shortest == longest else f"{shortest} - {longest}"
-        work, computed = (quantity(1e18 * row[key], "FLOP") for key in ("eflop", "eflop_computed"))
-        lines.append(
-            f"{row['arch'] + ' on ' + row['dataset']:<36}{work:>13}{computed:>13}{_hours(row['gpu_hours']):>12}"
-            f"{each:>22}   {row['from']}"
-        )
-    lines += ["", f"{'model':<36}{'parameters':>14}{'prunable':>14}   removed of all parameters"]
-    for architecture in plan["networks"]:
-        name = f"{architecture['arch']} on {architecture['dataset']}"
-        head = f"{name:<36}{architecture['n_parameters']:>14,}{architecture['n_prunable']:>14,}   "
-        for kind, removed in _by_kind(architecture["removed"]).items():
-            lines.append(f"{head}{kind} {', '.join(removed)}")
-            head = " " * len(head)
-        if head.strip():
-            lines.append(head.rstrip())
-    assumed = {
-        architecture["arch"]: architecture["assumed"]
-        for architecture in plan["networks"]
-        if "assumed" in architecture
-    }
-    lines += [f"{arch}: {what}" for arch, what in assumed.items()]
-    for architecture in plan["networks"]:
-        if "layers" in architecture:
-            lines += ["", f"{architecture['arch']} on {architecture['dataset']}: prunable weights"]
-            lines += [
-                f"  {name:<60}{' x '.join(map(str, shape)):>24}"
-                for name, shape in architecture["layers"].items()
-            ]
-            lines.append(f"  never pruned (the classifier is {architecture['classifier']}):")
-            kinds: dict[str, list[str]] = {}
-            for name, kind in architecture["never_pruned"].items():
-                kinds.setdefault(kind, []).append(name)
-            lines += [
-                f"    {kind} ({len(names)}): {listed(names, 3)}" for kind, names in sorted(kinds.items())
-            ]
-            lines += [f"  one tensor: {' = '.join(alike)}" for alike in architecture["tied"]]
-    if plan.get("data"):
-        lines += ["", "data", *plan["data"]]
-    return "\n".join(lines)
-
-
-def _by_kind(removed: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
-    """``{"sparsity": ["50%: 47.5%", "90%: 85.5%"], "ratio (filters)": ["2: 49.9%"]}``."""
-    kinds: dict[str, list[str]] = {}
-    for row in removed:
-        kind = row["kind"] + (" (filters)" if row["structure"] == "filters" else "")
-        level = f"{100 * row['level']:g}%" if row["kind"] == "sparsity" else f"{row['level']:g}"
-        kinds.setdefault(kind, []).append(f"{level}: {row['share_removed']:.1%}")
-    return kinds
-
-
-def _gigabytes(value: float) -> str:
-    return quantity(1e9 * value, "B")
-
-
-def _hours(hours: float, about: str = "", least: str = "< 1 min") -> str:
-    if hours < 1 / 60:
-        return least
-    if hours < 1:
-        return f"{about}{hours * 60:.0f} min"
-    return f"{about}{hours:,.1f} h" if hours < 100 else f"{about}{hours:,.0f} h"
-
-
 def _overhead_jobs(study: Study) -> int:
     """Data sets, pretrained models, encodings, readability, EL2N, and the five that close a study."""
     used = {cell.dataset for cell in study.cells}
@@ -286,95 +160,6 @@ def _overhead_jobs(study: Study) -> int:
         + len(scored)
         + len(("manifest", "tables", "figures", "paper", "site", "all"))
     )
-
-
-def counted_on(study: Study, dataset: str, arch: str) -> tuple[Any, str | None]:
-    """The model of an arch on a data set, without memory for its weights; and what its sizes rest on (``counted``)."""
-    # Meta tensors: counting BERT takes no time and no download.
-    import torch
-
-    from prunescope.models.measure import on_meta
-    from prunescope.models.registry import counted
-    from prunescope.models.shape import Shape
-
-    spec, facts = study.archs[arch], study.datasets[dataset].declared()
-    shape = Shape(
-        classes=facts.classes,
-        image=facts.image,
-        vectors=torch.empty(2, spec.word_dimensions, device="meta") if spec.word_dimensions else None,
-        vocabulary=spec.vocabulary_size,
-        per_token=study.datasets[dataset].answers in ("tokens", "span"),
-        writes=facts.writes,
-    )
-    with _of_arch(study, arch):
-        return on_meta(lambda: counted(spec, shape))
-
-
-@contextmanager
-def _of_arch(study: Study, name: str) -> Iterator[None]:
-    """Errors of an arch's model with the key in front: ``archs.net.checkpoint: ...``."""
-    try:
-        yield
-    except UserError as error:
-        key = re.match(r"(\w+):", str(error))
-        joint = "." if key and key[1] in type(study.archs[name]).model_fields else ": "
-        raise UserError(f"archs.{name}{joint}{error}") from None
-
-
-def _architectures(study: Study) -> list[dict[str, Any]]:
-    from prunescope.models.registry import count_parameters, matrices, never_pruned, prunable, tied
-    from prunescope.pruning.compression import removal
-
-    architectures = []
-    # One cell stands for all that remove as much: pruners of weights differ in what they remove alone.
-    compressions: dict[tuple[str, str], dict[Any, Cell]] = {}
-    for cell in study.cells:
-        chosen = compressions.setdefault((cell.dataset, cell.arch), {})
-        if not (cell.dense or cell.control):
-            pruner = study.all_pruners[cell.pruner]
-            chosen.setdefault((cell.compression, pruner.structure == "filters", pruner.step), cell)
-    for (dataset, arch), chosen in compressions.items():
-        spec, facts = study.archs[arch], study.datasets[dataset].declared()
-        model, assumed = counted_on(study, dataset, arch)
-        total = count_parameters(model)
-        with _of_arch(study, arch):
-            weights = prunable(model)
-            flops = spec.forward_flops(facts, {n: w.numel() for n, w in matrices(model).items()})
-        size = sum(weight.numel() for weight in weights.values())
-        try:
-            removals = {
-                key: removal(study.all_pruners[chosen[key].pruner], chosen[key].compression, model)
-                for key in sorted(chosen)
-            }
-        except UserError as error:
-            raise UserError(f"grid: {arch} on {dataset}: {error}") from None
-        architectures.append(
-            {
-                "dataset": dataset,
-                "arch": arch,
-                "n_parameters": total,
-                "n_prunable": size,
-                "share_removed": {
-                    f"{float(one.share):g}": one.parameters / total for one in removals.values()
-                },
-                "removed": [
-                    {
-                        "kind": compression.kind,
-                        "level": compression.value,
-                        "structure": "filters" if filters else "weights",
-                        "share_removed": one.parameters / total,
-                    }
-                    for (compression, filters, _), one in removals.items()
-                ],
-                **({"assumed": assumed} if assumed else {}),
-                "_layers": {name: list(weight.shape) for name, weight in weights.items()},
-                "_final": str(model.final_layer),
-                "_apart": never_pruned(model),
-                "_tied": tied(model),
-                "_forward_flops": flops,
-            }
-        )
-    return architectures
 
 
 def _add_work(
@@ -442,7 +227,7 @@ def _basis(rows: Iterable[dict[str, Any]]) -> str:
     if used == ["assumed"]:
         return f"{where} (assumed rates, not measured)"
     words = {"measured": "measured", "scaled": "scaled from measured ones", "assumed": "assumed"}
-    shares = ", ".join(f"{_hours(hours[basis])} {words[basis]}" for basis in used)
+    shares = ", ".join(f"{hours_text(hours[basis])} {words[basis]}" for basis in used)
     return f"{where} (by rates: {shares})"
 
 

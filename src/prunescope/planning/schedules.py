@@ -5,7 +5,6 @@ from __future__ import annotations
 from prunescope.config.architectures import fine_tuning_epochs
 from prunescope.config.study import Study
 from prunescope.errors import UserError
-from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
 
 
 def check_schedules(study: Study) -> None:
@@ -23,8 +22,7 @@ def check_schedules(study: Study) -> None:
         training = study.training(cell.dataset, cell.arch)
         epochs = fine_tuning_epochs(training) if pruner.needs_trained else training.epochs
         steps = epochs * -(-study.datasets[cell.dataset].declared().train // training.batch_size)
-        waits = (in_steps(pruner.gradual.warm_up, steps), in_steps(pruner.gradual.cool_down, steps))
         try:
-            CubicSchedule(1, 0, steps, *waits)
+            pruner.gradual.waits(steps)
         except UserError as error:
             raise UserError(f"pruners.{cell.pruner}: {cell.arch} on {cell.dataset}: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prunescope.config.study import Study
 from prunescope.errors import Problems, UserError
-from prunescope.planning.plan import counted_on
+from prunescope.planning.architectures import counted_on
 
 
 def check_starts(study: Study) -> None:

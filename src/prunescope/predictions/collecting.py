@@ -59,7 +59,7 @@ class Side:
         ids: the ids of all examples where they are texts, ascending; examples are then positions in it.
 
     Raises:
-        UserError: a file is missing, damaged, foreign or empty; a seed stands there twice; the
+        UserError: a file is missing, damaged, foreign or empty; a seed is listed twice; the
             files are of different models.
     """
 
@@ -102,7 +102,7 @@ class Side:
             if seed in taken:
                 hint = "; number the models in a 'seed' column" if "seed" not in source.columns else ""
                 raise UserError(
-                    f"{path}: seed {seed} stands in {taken[seed]} already; give each model once{hint}"
+                    f"{path}: seed {seed} is already in {taken[seed]}; give each model once{hint}"
                 )
             if seed in diverged:
                 self.diverged[seed] = path

@@ -74,7 +74,7 @@ class Reading:
         if self.classes is not None:
             twice = [name for name in dict.fromkeys(self.classes) if self.classes.count(name) > 1]
             if twice:
-                raise UserError(f"--classes: {twice[0]!r} stands there twice; give each class once")
+                raise UserError(f"--classes: {twice[0]!r} is listed twice; give each class once")
 
 
 #: Nothing is said of them.

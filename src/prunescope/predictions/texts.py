@@ -161,7 +161,7 @@ def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
 
     Raises:
         UserError: the file is missing or damaged, a column is missing or holds no text, an
-            example stands there twice.
+            example is listed twice.
     """
     if suffix_of(path) in SUFFIXES:
         values, numbers, counts, joined = _json_lines(path, columns)
@@ -173,7 +173,7 @@ def read_texts(path: Path, columns: Sequence[str] = ()) -> Texts:
     ordered = np.sort(examples)
     twice = ordered[1:][ordered[1:] == ordered[:-1]]
     if twice.size:
-        raise UserError(f"{path}: example {twice[0]} stands there twice; give each text once")
+        raise UserError(f"{path}: example {twice[0]} is listed twice; give each text once")
     return Texts(examples, values, counts, joined, language)
 
 

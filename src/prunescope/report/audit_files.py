@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from prunescope.analysis import audit_tables
 from prunescope.analysis.leading import leading_name, led
-from prunescope.analysis.pies.table import Pies, read_pies
+from prunescope.analysis.pies.table import Pies, class_text, read_pies
 from prunescope.analysis.tables import declared
 from prunescope.analysis.tables.declared import read_table
 from prunescope.errors import BadFileError, UserError
@@ -292,18 +292,6 @@ def _spread(table: Any, order: Any, most: int, pies: Pies) -> list[int]:
         places.append((turn[kind], -kind, row))
     chosen = {row for _, _, row in sorted(places)[: most - len(first)]}
     return first + [row for row in alike if row in chosen]
-
-
-def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
-    """A label or vote as text: class names for indices, several joined by commas, several answers by ``|``."""
-    if isinstance(value, list | tuple):
-        mark = " | " if any(isinstance(part, str) for part in value) else ", "
-        return mark.join(class_text(part, classes) for part in value) if value else "(no class)"
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
-        return str(classes[value])
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "–" if value is None else str(value)
 
 
 def _means(pairs: list[tuple[float, float]]) -> tuple[float | None, float | None]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from prunescope.analysis.study_comparison import DEMANDS, MOVED, NAMED, Comparison, Moved
+from prunescope.analysis.studies.comparison import DEMANDS, Comparison
+from prunescope.analysis.studies.rows import MOVED, NAMED, Moved
 from prunescope.config.compression import Compression
 from prunescope.errors import listed
 from prunescope.report import page, svg_lines

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prunescope.config.study import Study
 from prunescope.files import remove, sweep
-from prunescope.ledger import Ledger
+from prunescope.files.ledger import Ledger
 from prunescope.running.results_lock import ResultsLock
 from prunescope.running.workflow import WorkflowGrid
 

@@ -1,6 +1,6 @@
 """Files of a results tree that are not what was written: found, set aside, rebuilt and reported.
 
-A run compares the tree with its ledger (``prunescope.ledger``) before it starts and after it ends. What is damaged,
+A run compares the tree with its ledger (``files.ledger``) before it starts and after it ends. What is damaged,
 foreign or missing is rebuilt first, in the study's order and by itself: what was made of it stays, as far as the
 rebuilt file has the bytes of the old one.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 from prunescope.config.study import Study
 from prunescope.errors import BadFileError, DamagedFileError, UserError
 from prunescope.files import atomic_path, remove
-from prunescope.ledger import STATE, Entry, Ledger, ledger_of
+from prunescope.files.ledger import STATE, Entry, Ledger, ledger_of
 from prunescope.paths import stage_of, target_of
 from prunescope.running.workflow import WorkflowGrid
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from prunescope.errors import UserError
 from prunescope.files import write_json
-from prunescope.ledger import STATE as STATE
+from prunescope.files.ledger import STATE as STATE
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class ResultsLock:
         if last is not None:
             if last.lives:
                 raise UserError(
-                    f"{self.results}: in use by {last}; wait for that run or stop it there; if it is no more, clear "
+                    f"{self.results}: in use by {last}; wait for that run or stop it there; if it has ended, clear "
                     "the lock with `prunescope unlock` and the same --configfile"
                 )
             self._put_aside(last)
@@ -127,9 +127,7 @@ class ResultsLock:
                     with open(self.path, "x", encoding="utf-8") as lock:
                         lock.write(Path(file.name).read_text(encoding="utf-8"))
         except FileExistsError:
-            raise UserError(
-                f"{self.results}: another run took hold of it at this moment; run again later"
-            ) from None
+            raise UserError(f"{self.results}: another run has just taken it; run again later") from None
         except OSError as error:
             raise UserError(
                 f"{self.path}: could not be written ({error.strerror}); free space or choose another results folder"
@@ -148,9 +146,7 @@ class ResultsLock:
         except OSError:
             found = None
         if found != last:
-            raise UserError(
-                f"{self.results}: another run took hold of it at this moment; run again later"
-            ) from None
+            raise UserError(f"{self.results}: another run has just taken it; run again later") from None
 
     def note_snakemake(self, pid: int) -> None:
         """Say which Snakemake process works for the holder, which must be this process."""

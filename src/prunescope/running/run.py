@@ -27,7 +27,7 @@ from prunescope.config.study import Study
 from prunescope.config.tracking import check_trackers
 from prunescope.errors import UserError
 from prunescope.files import sweep
-from prunescope.ledger import STATE
+from prunescope.files.ledger import STATE
 from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
 from prunescope.running.board import Board

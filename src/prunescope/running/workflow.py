@@ -18,6 +18,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES as ANALYSIS_TABLES
 from prunescope.config.architectures import RUNNING
 from prunescope.config.grid import Cell
@@ -28,7 +29,6 @@ from prunescope.config.study import Study
 from prunescope.config.tracking import check_trackers
 from prunescope.errors import Problems, UserError, missing_extra
 from prunescope.figures.registry import families
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.paths import Layout, block_seeds, cell_below, dense_cell, fill, keeps_models, seeds_name
 from prunescope.planning.blocks import blocks
 from prunescope.planning.data import data_lines, try_builds
@@ -107,7 +107,7 @@ def refuse_impossible_models(study: Study) -> None:
     Raises:
         UserError: a cell of the grid cannot be made; the line names it.
     """
-    from prunescope.planning.plan import check_checkpoints, check_ratios
+    from prunescope.planning.architectures import check_checkpoints, check_ratios
     from prunescope.planning.schedules import check_schedules
     from prunescope.planning.starts import check_starts
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.errors import UserError
 from prunescope.figures.registry import families
 from prunescope.files import read_json, write_text
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.report import page
 from prunescope.site.inputs import Site
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.el2n import bin_of
-from prunescope.analysis.pies.table import Pies, read_pies
+from prunescope.analysis.pies.table import Pies, class_text, read_pies
 from prunescope.errors import UserError
-from prunescope.report.audit_files import class_text
 
 _SIDES = ("dense_vote", "pruned_vote")
 _COLUMNS = ("example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement")

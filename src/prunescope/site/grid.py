@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.analysis.tables.declared import read_rows
+from prunescope.analysis.tables.papers import CellClaims
 from prunescope.config.grid import Cell
 from prunescope.errors import UserError
 from prunescope.figures.style import look
-from prunescope.papers.tables import CellClaims
 from prunescope.report import page
 from prunescope.report.sentences import (
     is_share,

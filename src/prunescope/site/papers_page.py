@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prunescope.analysis.stats import std
+from prunescope.analysis.tables.papers import Published
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.papers.layout import Column, View
 from prunescope.papers.measured import grouped
 from prunescope.papers.render import Grid, grids
-from prunescope.papers.tables import Published
 from prunescope.site.papers_section import Unit, of_numbers, shown_as
 
 #: By the size of a difference in printed spreads, up to which: the class of a cell, and its name in the legend.

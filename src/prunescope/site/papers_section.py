@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from prunescope.analysis.tables.declared import read_table
+from prunescope.analysis.tables.papers import ClaimRow, Published, PublishedTest
 from prunescope.config.compression import Compression
 from prunescope.papers.comparison import SIGN, SIGNIFICANT
 from prunescope.papers.measured import grouped
@@ -14,7 +15,6 @@ from prunescope.papers.pie import printed as pie
 from prunescope.papers.printed import PAPERS, numbers
 from prunescope.papers.recall.layouts import RECALL
 from prunescope.papers.recall.pvalues import PValues
-from prunescope.papers.tables import ClaimRow, Published, PublishedTest
 from prunescope.report import page
 
 

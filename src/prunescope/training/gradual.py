@@ -12,7 +12,7 @@ from torch import Tensor
 from prunescope.config.compression import Compression
 from prunescope.config.pruners import Pruner
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
+from prunescope.pruning.gradual.cubic import CubicSchedule
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.registry import watcher_for
@@ -37,11 +37,7 @@ class PrunedGradually(StepHook):
         steps = epochs * state.steps_per_epoch
         settings = pruner.gradual
         schedule = CubicSchedule(
-            size=pool.size,
-            left=pool.size - round(share * pool.size),
-            steps=steps,
-            warm_up=in_steps(settings.warm_up, steps),
-            cool_down=in_steps(settings.cool_down, steps),
+            pool.size, pool.size - round(share * pool.size), steps, *settings.waits(steps)
         )
         seed = stream(state.seed, "prune", "scores", 1)
         self._pruning = GradualPruning(watcher_for(pruner.declared, settings, pool, seed), schedule)

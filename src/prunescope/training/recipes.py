@@ -20,7 +20,8 @@ from prunescope.criteria import Evidence
 from prunescope.errors import UserError
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
-from prunescope.pruning.filters import filter_masks, filters_to_remove, scores_of_maps
+from prunescope.models.removal import filters_to_remove
+from prunescope.pruning.filters import filter_masks, scores_of_maps
 from prunescope.pruning.gradients import accumulated_gradients
 from prunescope.pruning.mask import full_masks, prune
 from prunescope.pruning.schedules import Zeros, zeros_by_round

@@ -14,8 +14,8 @@ from torch import Tensor
 from prunescope.config.jobs import ModelJob
 from prunescope.models.channels import channels_of
 from prunescope.models.registry import count_parameters, prunable
+from prunescope.models.removal import removal
 from prunescope.predictions.store import SeedBlock
-from prunescope.pruning.compression import removal
 from prunescope.pruning.filters import channels_kept
 from prunescope.training.checkpoint import mask_tensors, model_tensors, state_tensors
 from prunescope.training.device import peak_memory_mb

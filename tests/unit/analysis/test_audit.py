@@ -385,7 +385,7 @@ def test_refusals_are_one_line_and_leave_nothing(
     )
     unknown = csv_file(tmp_path / "unknown.csv", seed=9)
     assert_refused(out, "no seed has usable predictions on both sides", "--dense", small, "--pruned", unknown)
-    assert_refused(out, f"seed 0 stands in {small} already", "--dense", small, small, "--pruned", small)
+    assert_refused(out, f"seed 0 is already in {small}", "--dense", small, small, "--pruned", small)
     assert_refused(out, "small.csv: has no logits", "--dense", small, "--pruned", small, "--early", small)
     assert_refused(out, "give --texts FILE too", *pair, "--text-column", "text")
     assert_refused(

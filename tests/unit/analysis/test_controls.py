@@ -25,7 +25,8 @@ from prunescope.config.load import study_from
 from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.errors import UserError
 from prunescope.models.registry import prunable
-from prunescope.planning.plan import make_plan, plan_text
+from prunescope.planning.plan import make_plan
+from prunescope.planning.text import plan_text
 from prunescope.site.controls import headline, sentence
 from prunescope.training.loop import train
 from prunescope.training.recipes import rewind, train_dense

@@ -150,7 +150,7 @@ def test_rows_join_on_example_or_on_row_number(tmp_path: Path) -> None:
         ("c.jsonl", '{"text": "a"}\n{"body": "b"}\n', "line 2 has no 'text'"),
         ("d.jsonl", '{"text": "a", "example": 1.5}\n', "'example' must be a whole number, not 1.5"),
         ("e.jsonl", '{"text": "a", "example": 1}\n{"text": "b"}\n', "some lines have 'example'"),
-        ("f.csv", "example,text\n3,a\n3,b\n", "example 3 stands there twice"),
+        ("f.csv", "example,text\n3,a\n3,b\n", "example 3 is listed twice"),
         ("g.csv", "example,text\n1.5,a\n", "column 'example' must hold whole numbers, not 1.5"),
         ("h.parquet", "PAR1 and then nothing", "damaged"),
     ],

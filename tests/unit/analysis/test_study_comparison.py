@@ -15,7 +15,9 @@ import yaml
 from tests.support import fake_study
 
 from prunescope.analysis.paired import mcnemar
-from prunescope.analysis.study_comparison import MOVED, Comparison, Moved, Tree, compare, flat
+from prunescope.analysis.studies.comparison import Comparison, compare
+from prunescope.analysis.studies.rows import MOVED, Moved
+from prunescope.analysis.studies.tree import Tree, flat
 from prunescope.cli import main
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 

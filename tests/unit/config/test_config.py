@@ -59,7 +59,7 @@ REFUSED = [
     ("seeds", ..., "seeds: required", ""),
     ("seeds", [], "seeds: must not be empty", ""),
     ("seeds", "[0,1]", "seeds: must be a list", "[0,1]"),
-    ("seeds", [0, 1, 0], "seeds: 0 stands there twice", "once"),
+    ("seeds", [0, 1, 0], "seeds: 0 is listed twice", "once"),
     ("seeds", [-1], "seeds.0: must be greater than or equal to 0", "-1"),
     ("seeds", [0.5], "seeds.0: must be a whole number", "0.5"),
     ("seeds", [True], "seeds: must not be true or false", ""),
@@ -78,19 +78,19 @@ REFUSED = [
         "",
     ),
     ("weight_statistics", ["vgg"], "weight_statistics: unknown arch 'vgg'", "lenet5"),
-    ("weight_statistics", ["lenet5", "lenet5"], "weight_statistics: lenet5 stands there twice", "once"),
+    ("weight_statistics", ["lenet5", "lenet5"], "weight_statistics: lenet5 is listed twice", "once"),
     ("weight_statistics", True, "weight_statistics: must not be true or false", ""),
     ("keep_models", 3, "keep_models: must be true or false", "3"),
     ("results", "", "results: must not be empty", ""),
     ("results", "/", "results: must name a folder", ""),
     ("results", "out{x}", "results: must name a folder", "braces"),
     ("results", "-out", "results: must name a folder", "dash"),
-    ("datasets.prose.libraries", ["numpy", "numpy"], "datasets.prose.libraries: numpy stands there twice", "once"),
+    ("datasets.prose.libraries", ["numpy", "numpy"], "datasets.prose.libraries: numpy is listed twice", "once"),
     ("grid.0.sparsities", [1.2], "grid.0.sparsities.0: must be less than 1", "1.2"),
     ("grid.0.sparsities", [1], "grid.0.sparsities.0: must be less than 1", "1"),
     ("grid.0.sparsities", [0], "grid.0.sparsities.0: must be greater than 0", "0"),
     ("grid.0.sparsities", [0.12345], "grid.0.sparsities: 0.12345 has more decimals", "0.001"),
-    ("grid.0.sparsities", [0.5, 0.50], "grid.0.sparsities: 0.5 stands there twice", ""),
+    ("grid.0.sparsities", [0.5, 0.50], "grid.0.sparsities: 0.5 is listed twice", ""),
     ("grid.0.sparsities", [], "grid.0: pruners need sparsities, ratios or levels", ""),
     ("grid.0.ratios", [2], "grid.0: give sparsities, ratios or levels, not sparsities and ratios", ""),
     ("grid.0.levels", 3, "grid.0: give sparsities, ratios or levels, not sparsities and levels", ""),
@@ -98,9 +98,9 @@ REFUSED = [
     ("grid.1.ratios", [float("inf")], "grid.1.ratios.0: must be a finite number", ""),
     ("grid.1.ratios", [2.123], "grid.1.ratios: 2.123 has more decimals", "0.01"),
     ("grid.1.seeds", [], "grid.1.seeds: the list is empty", "leave it out"),
-    ("grid.1.seeds", [3, 3], "grid.1.seeds: 3 stands there twice", ""),
+    ("grid.1.seeds", [3, 3], "grid.1.seeds: 3 is listed twice", ""),
     ("grid.0.pruners", ["IMP-XX"], "grid.0.pruners: unknown name 'IMP-XX'", ", ".join([*PRUNERS, "mine"])),
-    ("grid.0.pruners", ["MP", "MP"], "grid.0.pruners: MP stands there twice", ""),
+    ("grid.0.pruners", ["MP", "MP"], "grid.0.pruners: MP is listed twice", ""),
     ("grid.0.pruners", ["LTH"], "grid.0: pruner 'LTH' prunes level by level", "give `levels`"),
     (
         "grid.0",
@@ -213,7 +213,7 @@ def test_refused_in_one_line_that_names_the_key(study_dict, path, value, beginni
 
 #: What a JSON schema can say; that names exist and fit together it cannot.
 BEYOND_SCHEMA = re.compile(
-    r"stands there twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are for|"
+    r"is listed twice|unknown name|takes (images|texts)|give sparsities|need sparsities|pruner '|levels are for|"
     r"the name is taken|"
     r"names are|not a multiple|more decimals|list is empty|iterative schedule|no longer random|"
     r"channel-independence is|filters of different|watches training|with cool_down it takes|neither a fraction|"
@@ -263,7 +263,7 @@ def test_problems_of_a_whole_study_have_lines_too(study_dict):
     with pytest.raises(Problems) as caught:
         study_from(changed(study, "seeds", [1, 1]))
     beginnings = [
-        "seeds: 1 stands there twice",
+        "seeds: 1 is listed twice",
         "weight_statistics: unknown arch",
         "grid.0.pruners: unknown name",
     ]

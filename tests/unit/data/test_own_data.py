@@ -302,7 +302,7 @@ def test_what_does_not_fit_is_named(
     [
         ({"text": "a", "image": "b"}, "`text` is given too"),
         ({"text": "a", "groups": ["label"]}, "a column of its own"),
-        ({"text": "a", "classes": ["x", "x"]}, "stands there twice"),
+        ({"text": "a", "classes": ["x", "x"]}, "is listed twice"),
         ({"text": "a", "classes": ["x"]}, "at least 2"),
         ({"text": "a", "splits": {"column": "c", "test": 0.2}}, "leave out the sizes"),
         ({"text": "a", "splits": {"test": 1.5}}, "neither a share below 1 nor a whole number"),

@@ -24,7 +24,9 @@ from prunescope.models.encoder import token_types
 from prunescope.models.encoder_checkpoints import load_model
 from prunescope.models.registry import build, count_parameters, prunable
 from prunescope.models.shape import Shape
-from prunescope.planning.plan import check_checkpoints, make_plan, plan_text
+from prunescope.planning.architectures import check_checkpoints
+from prunescope.planning.plan import make_plan
+from prunescope.planning.text import plan_text
 from prunescope.seeds import stream
 
 # These tests import transformers themselves.

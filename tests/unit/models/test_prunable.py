@@ -27,8 +27,8 @@ from prunescope.models.registry import (
     prunable,
     tied,
 )
+from prunescope.models.removal import removal
 from prunescope.models.shape import Shape
-from prunescope.pruning.compression import removal
 from prunescope.training.recipes import train_dense
 from prunescope.training.results import record_of
 from prunescope.training.state import TrainingState, copied_state

@@ -18,7 +18,8 @@ from prunescope.config.load import study_from
 from prunescope.errors import UserError
 from prunescope.models.registry import build, count_parameters, counted, prunable
 from prunescope.models.shape import Shape
-from prunescope.planning.plan import make_plan, plan_text
+from prunescope.planning.plan import make_plan
+from prunescope.planning.text import plan_text
 
 
 def arch(model: str, **settings: Any) -> Any:

@@ -10,9 +10,10 @@ from tests.support.fake_study import study
 from tests.support.printed_pages import Page
 
 from prunescope.config.compression import Compression
-from prunescope.papers import build, layouts, render
+from prunescope.papers import layouts, render
 from prunescope.papers.layout import Column, Csv, Figure, Paper, Table, View
 from prunescope.papers.results import Record
+from prunescope.site import printed
 
 HALF, MOST = Compression.of_sparsity(0.5), Compression.of_sparsity(0.9)
 RECORDS: list[Record] = [
@@ -78,8 +79,10 @@ def test_a_table_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.Monke
         "42", "made up", "table-42.csv", "nothing real", lambda _: RECORDS, VIEW, Csv("arch, pruner, share")
     )
     made = Paper("made", "recall", "Nobody", "About.", "Lead.", [table], has=lambda _: True)
-    monkeypatch.setattr(build, "PAPERS", (*layouts.PAPERS, made))
-    build.build(study=study(), cells=[], tables=tmp_path, figures=tmp_path, cards=[], out=tmp_path / "paper")
+    monkeypatch.setattr(printed, "PAPERS", (*layouts.PAPERS, made))
+    printed.build(
+        study=study(), cells=[], tables=tmp_path, figures=tmp_path, cards=[], out=tmp_path / "paper"
+    )
     page = Page(tmp_path / "paper" / "made" / "index.html")
     assert "Table 42: made up" in page.text
     assert {"#table-42", "table-42.csv", "table-42.tex"} <= set(page.addresses)

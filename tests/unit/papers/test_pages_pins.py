@@ -14,9 +14,9 @@ from prunescope.analysis.tables.registry import Weights
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
 from prunescope.papers import render
-from prunescope.papers.build import build
 from prunescope.papers.pins.layouts import PINS, efficiency, scores
 from prunescope.papers.results import Inputs, Results
+from prunescope.site.printed import build
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
 OF_WEIGHTS = header(Weights)[4:]

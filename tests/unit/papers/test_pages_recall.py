@@ -14,19 +14,20 @@ from tests.support.fake_study import study, write_csv, write_json
 from tests.support.printed_pages import Page, table
 from tests.support.recall_cells import SIZES, Drawn, draw, variance
 
-from prunescope.analysis.alpha.cells import read_alpha_cell
+from prunescope.analysis.alpha.cells import alpha_cell
 from prunescope.analysis.alpha.tests import alpha_test_rows
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.tables.registry import AlphaTest, Control
+from prunescope.analysis.tables.results import read_cell
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw as draw_family
 from prunescope.figures.registry import BUILT_IN
-from prunescope.papers.build import build
 from prunescope.papers.layout import Figure, plain
 from prunescope.papers.recall.layouts import RECALL
+from prunescope.site.printed import build
 
 SHARED = Path(__file__).parents[4] / "shared" / "published" / "recall_pvalues.csv"
 
@@ -88,7 +89,7 @@ def settings_of(grid: dict[tuple[str, str], dict[str, list[Compression]]]) -> St
 
 def tree(root: Path, grid: dict[tuple[str, str], dict[str, list[Compression]]]) -> list[Drawn]:
     cells = draw(root, grid)
-    alphas = [read_alpha_cell(cell.path) for cell in cells]
+    alphas = [alpha_cell(read_cell(cell.path)) for cell in cells]
     rows = alpha_test_rows([a for a in alphas if a is not None], Analysis())
     write_table(root / "tables", AlphaTest, rows)
     for dataset in {cell.dataset for cell in cells}:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from prunescope.papers.pie.disagreements import names, shares
 from prunescope.papers.pie.layouts import extremes, marks_on_pies
+from prunescope.site.disagreements_table import names, shares
 
 
 def test_best_and_worst_by_score() -> None:

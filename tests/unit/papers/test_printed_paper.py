@@ -18,11 +18,11 @@ from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw
-from prunescope.papers.build import build
 from prunescope.papers.layouts import FILES
 from prunescope.papers.results import PrunedCell, Results, Setup
-from prunescope.report import disagreements as browser
-from prunescope.report.disagreements import MOST_CHARACTERS
+from prunescope.site import disagreements as browser
+from prunescope.site.disagreements import MOST_CHARACTERS
+from prunescope.site.printed import build
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'
 

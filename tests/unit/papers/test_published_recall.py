@@ -12,12 +12,12 @@ import pytest
 from scipy import stats
 
 from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.papers import TABLES
 from prunescope.config.analysis import Analysis
 from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
 from prunescope.papers.measured import Measured
 from prunescope.papers.recall.alpha_tests import AlphaTest
-from prunescope.papers.tables import TABLES
 
 DENSE = Key("cifar10", "resnet56", "none", 0.0)
 SOURCES = {"kaggle": "fashion_mnist", "tiny": "cifar10"}

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from prunescope.analysis.tables.declared import Key
+from prunescope.analysis.tables.papers import TABLES
 from prunescope.papers.against_papers import collect_all
 from prunescope.papers.comparison import published_rows
 from prunescope.papers.measured import Measured
-from prunescope.papers.tables import TABLES
 
 CELL = Key("reuters", "bilstm", "IMP-FT", 0.9)
 DENSE = Key("reuters", "bilstm", "none", 0.0)

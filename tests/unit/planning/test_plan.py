@@ -15,9 +15,11 @@ from prunescope.data.sources.docstrings import Docstrings
 from prunescope.data.sources.reuters import Reuters
 from prunescope.errors import UserError
 from prunescope.paths import Layout, fill
+from prunescope.planning.architectures import check_ratios
 from prunescope.planning.blocks import blocks
-from prunescope.planning.plan import check_ratios, make_plan, plan_text
+from prunescope.planning.plan import make_plan
 from prunescope.planning.rates import quantity
+from prunescope.planning.text import plan_text
 
 
 @pytest.fixture

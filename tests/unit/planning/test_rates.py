@@ -14,8 +14,9 @@ from prunescope.cli import main
 from prunescope.config.architectures import BiLSTM, Encoder, LeNet5, Training
 from prunescope.config.load import load_study, study_from
 from prunescope.errors import UserError
-from prunescope.planning.plan import make_plan, plan_text
+from prunescope.planning.plan import make_plan
 from prunescope.planning.rates import MeasuredRate, Rates, Work, basis_text, read_rates
+from prunescope.planning.text import plan_text
 
 #: Of one example of 8 x 8 pixels, as test_plan counts them.
 LENET_FLOPS = 2 * (150 * 64 + 2400 * 16 + 7680 + 10_080)

@@ -15,9 +15,10 @@ from prunescope.models.registry import build, count_parameters, matrices
 from prunescope.models.shape import Shape
 from prunescope.paths import Layout
 from prunescope.planning.blocks import blocks
-from prunescope.planning.plan import make_plan, plan_text
+from prunescope.planning.plan import make_plan
 from prunescope.planning.resources import block_size, model_seconds, resources_of
 from prunescope.planning.sizes import gpu_mb, host_mb
+from prunescope.planning.text import plan_text
 
 PICTURES = Declared(classes=10, train=50_000, validation=0, test=10_000, image=(3, 32, 32))
 SMALL = Declared(classes=10, train=1000, validation=100, test=100, image=(1, 8, 8))

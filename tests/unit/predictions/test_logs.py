@@ -583,7 +583,7 @@ def test_the_same_task_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFi
     shutil.copytree(LM["dense"], tmp_path / "dense")
     again = tmp_path / "dense" / "samples_toy_choice_2026-12-01T12-00-00.000000.jsonl"
     shutil.copy(samples("dense", "toy_choice"), again)
-    assert "task 'toy_choice' stands in" in (
+    assert "task 'toy_choice' is already in" in (
         refused(capsys, tmp_path / "out", tmp_path / "dense", LM["pruned"])
     )
 

@@ -396,7 +396,7 @@ def test_json_lines_that_cannot_be_used(
     [
         (("--task", "guessing"), "--task: 'guessing' is no task; there are single-label"),
         (("--classes", ","), "holds no name"),
-        (("--classes", "a,b,a"), "--classes: 'a' stands there twice"),
+        (("--classes", "a,b,a"), "--classes: 'a' is listed twice"),
         (("--classes", "names.txt"), "no such file"),
         (("--sep", "::"), "--sep: '::' is not one character"),
         (("--classes", "a,c"), "'b', which is neither a class name nor an index; the classes are a, c"),

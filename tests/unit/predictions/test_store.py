@@ -565,7 +565,7 @@ def test_two_kinds_of_models_on_one_side_are_refused(tmp_path: Path) -> None:
 
 def test_a_seed_twice_on_one_side_is_refused(tmp_path: Path) -> None:
     a, b = single(tmp_path / "a.parquet", (0, 1)), single(tmp_path / "b.parquet", (1, 2))
-    assert refused(a, b).startswith(f"{b}: seed 1 stands in {a} already")
+    assert refused(a, b).startswith(f"{b}: seed 1 is already in {a}")
     mine = [frame_to(tmp_path / f"{i}.csv", rows(label=[0, 1, 2], prediction=[0, 1, 2])) for i in range(2)]
     assert "number the models in a 'seed' column" in refused(*mine)
 

@@ -18,16 +18,10 @@ from prunescope.errors import UserError
 from prunescope.models.channels import Channels, Slices, channels_of
 from prunescope.models.lenet import LeNet5
 from prunescope.models.registry import build, count_parameters, prunable
+from prunescope.models.removal import filters_to_remove, parameters_left, removal
 from prunescope.models.resnet import Block
 from prunescope.models.shape import Shape
-from prunescope.pruning.compression import removal
-from prunescope.pruning.filters import (
-    channels_kept,
-    filter_masks,
-    filters_to_remove,
-    parameters_left,
-    scores_of_maps,
-)
+from prunescope.pruning.filters import channels_kept, filter_masks, scores_of_maps
 from prunescope.pruning.mask import ScoreError, apply_masks
 
 CHIP = PRUNERS["CHIP"]

@@ -13,10 +13,10 @@ import pytest
 import torch
 from torch import nn
 
-from prunescope.config.gradual import Gradual
+from prunescope.config.gradual import Gradual, in_steps
 from prunescope.criteria import CRITERIA
 from prunescope.errors import UserError
-from prunescope.pruning.gradual.cubic import CubicSchedule, in_steps
+from prunescope.pruning.gradual.cubic import CubicSchedule
 from prunescope.pruning.gradual.engine import GradualPruning
 from prunescope.pruning.gradual.pool import Pool
 from prunescope.pruning.gradual.registry import watcher_for
@@ -348,7 +348,7 @@ class TestCubicSchedule:
 
     def test_no_step_left_to_prune_in(self):
         with pytest.raises(UserError, match=r"warm_up \(200\).*cool_down \(1200\).*1400 training steps"):
-            CubicSchedule(size=10, left=1, steps=1400, warm_up=200, cool_down=1200)
+            Gradual(warm_up=200, cool_down=1200).waits(1400)
 
     def test_durations(self):
         assert in_steps(0.25, 400) == 100

@@ -14,14 +14,14 @@ from prunescope.analysis.leading import led
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.config.compression import Compression
 from prunescope.config.load import study_from
-from prunescope.papers.pie import disagreements
 from prunescope.papers.results import PrunedCell, Results
 from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
-from prunescope.report.disagreements import payload
+from prunescope.site import disagreements_table as disagreements
 from prunescope.site import explorer, overview
+from prunescope.site.disagreements import payload
 from prunescope.site.findings import CellNumbers, payers
 
 TAGS = ("O", "B-PER", "I-PER")

@@ -11,7 +11,7 @@ import yaml
 from prunescope.cli import main
 from prunescope.config.load import study_from
 from prunescope.files import write_text
-from prunescope.ledger import Ledger
+from prunescope.files.ledger import Ledger
 from prunescope.running.workflow import WorkflowGrid
 
 GONE = (

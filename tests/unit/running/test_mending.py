@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from prunescope import ledger
 from prunescope.errors import BadFileError, DamagedFileError, UserError
-from prunescope.files import atomic_directory, sweep, write_text
+from prunescope.files import atomic_directory, ledger, sweep, write_text
 from prunescope.running.mending import Mender, set_aside
 
 CELL = "cells/digits/lenet5/{}/sparsity-500permille"

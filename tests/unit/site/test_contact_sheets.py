@@ -19,14 +19,14 @@ from prunescope.config.compression import Compression
 from prunescope.data.dataset import DataTable, TableInfo
 from prunescope.data.tables import write_table
 from prunescope.errors import UserError
-from prunescope.papers.build import build as build_paper
 from prunescope.report import contact_sheet
-from prunescope.report import disagreements as browser
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test, levels, png, tiled
+from prunescope.site import disagreements as browser
 from prunescope.site import often
 from prunescope.site.build import build
 from prunescope.site.findings import CellNumbers
+from prunescope.site.printed import build as build_paper
 from tests.support.fake_study import results_tree, study
 
 N = 160

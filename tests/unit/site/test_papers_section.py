@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.papers.tables import TABLES
+from prunescope.analysis.tables.papers import TABLES
 from prunescope.site.build import build
 from prunescope.site.papers_section import section
 from tests.support.fake_study import results_tree, study, write_csv, write_json

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from prunescope.analysis.tables.papers import Published
 from prunescope.config.compression import Compression
 from prunescope.figures.drawing import draw_all
-from prunescope.papers.tables import Published
 from prunescope.report.svg_lines import Line, lines, scatter
 from prunescope.site import grid, overview, papers_page, state
 from prunescope.site.build import build

@@ -12,11 +12,11 @@ import pytest
 
 from prunescope.errors import UserError
 from prunescope.figures.drawing import draw_all
-from prunescope.papers.build import build as build_paper
 from prunescope.report import svg
 from prunescope.report.audit_page import render
 from prunescope.report.pack import pack
 from prunescope.site.build import build
+from prunescope.site.printed import build as build_paper
 from tests.support import fake_study
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 

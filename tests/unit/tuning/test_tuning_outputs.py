@@ -271,7 +271,7 @@ SPACE = "tune.spaces.digits.net"
         (changed(lr={"min": 0, "max": 1}), f"{SPACE}.lr.min: must be greater than 0 (not 0)"),
         (changed(epochs={"min": 1}), f"{SPACE}.epochs.max: required, but not given"),
         (changed(epochs={"min": 1.5, "max": 2}), f"{SPACE}.epochs.min: must be a whole number (not 1.5)"),
-        (changed(batch_size=[8, 8]), f"{SPACE}.batch_size: 8 stands there twice; name each once"),
+        (changed(batch_size=[8, 8]), f"{SPACE}.batch_size: 8 is listed twice; name each once"),
         (changed(rate=1), f"{SPACE}.rate: unknown key; allowed here: epochs, lr, batch_size"),
         (
             changed(lr={"min": 1, "max": 2, "log2": True}),

@@ -5,17 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from prunescope.analysis.audit_tables import SeedAlpha
 from prunescope.analysis.stats import mean
 from prunescope.analysis.tables.cell import CellResults
-from prunescope.analysis.tables.declared import read_table
 from prunescope.config.compression import Compression
-from prunescope.config.pruners import NO_PRUNER
-from prunescope.files import read_json
-from prunescope.paths import CellFolder
 
 
 @dataclass(frozen=True)
@@ -52,32 +46,17 @@ class AlphaCell:
 
 
 def alpha_cell(cell: CellResults) -> AlphaCell | None:
-    """What a cell says of alpha; None for dense models and for tasks that have no recall."""
-    return None if cell.dense else _read(CellFolder.at(cell.folder), cell.summary)
-
-
-def read_alpha_cell(path: Path) -> AlphaCell | None:
-    """The same from a cell's folder ``.../<dataset>/<arch>/<pruner>/<amount>``.
+    """What a cell says of alpha; None for dense models and for tasks that have no recall.
 
     Raises:
-        UserError: the path does not end as a cell's does, or there is no summary of its test split.
+        UserError: there is no summary of its test split.
     """
-    where = CellFolder.at(path)
-    return (
-        None if where.pruner == NO_PRUNER else _read(where, read_json(where.path / "test" / "summary.json"))
-    )
-
-
-def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
-    if summary["task"] != "single-label":
+    if cell.dense or cell.summary["task"] != "single-label":
         return None
     # A cell none of whose models can be compared has no such table.
-    rows = read_table(cell.path / "test", SeedAlpha)
-    diverged = summary.get("diverged") or {}
-    record = cell.path / "models.json"
-    models: Mapping[str, Any] = read_json(record) if record.exists() else {}
-    known = models.get("models") or []
-    seeds = {row.seed for row in rows} | {int(model["seed"]) for model in known}
+    rows = cell.rows(SeedAlpha)
+    diverged = cell.summary.get("diverged") or {}
+    seeds = {row.seed for row in rows} | {model["seed"] for model in cell.models}
     return AlphaCell(
         dataset=cell.dataset,
         arch=cell.arch,
@@ -86,11 +65,11 @@ def _read(cell: CellFolder, summary: Mapping[str, Any]) -> AlphaCell | None:
         alpha=_by_seed(rows, "alpha"),
         accuracy_dense=_by_seed(rows, "accuracy_dense"),
         seeds=frozenset(seeds.union(*diverged.values())),
-        n_classes=int(summary.get("n_classes") or 0),
-        family=((models.get("settings") or {}).get("architecture") or {}).get("family"),
-        parameters=next((model["parameters"] for model in known if "parameters" in model), None),
+        n_classes=int(cell.summary.get("n_classes") or 0),
+        family=(cell.settings.get("architecture") or {}).get("family"),
+        parameters=next((model["parameters"] for model in cell.models if "parameters" in model), None),
         accuracy_pruned=_by_seed(rows, "accuracy_pruned"),
-        ratio=mean([float(m["ratio"]) for m in known if m.get("ratio") and not m.get("diverged")]),
+        ratio=mean([float(m["ratio"]) for m in cell.models if m.get("ratio") and not m.get("diverged")]),
     )
 
 

@@ -15,7 +15,7 @@ from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies
 from prunescope.analysis.alpha.order import default_architectures, levels
 from prunescope.analysis.ttests import Alternative
 from prunescope.config.compression import Compression
-from prunescope.config.pruners import PRUNERS
+from prunescope.config.pruners import paper_order
 
 #: The pruners of Table 9, in its order.
 _OVER_SIZES = ("MP", "UP")
@@ -49,7 +49,7 @@ class Comparison:
 
 def comparisons(cells: Sequence[AlphaCell]) -> list[Comparison]:
     """Every comparison of the grid, families together, in the order of the paper's tables."""
-    ordered = sorted(cells, key=lambda cell: (cell.pair, _pruner_order(cell.pruner), cell.compression))
+    ordered = sorted(cells, key=lambda cell: (cell.pair, paper_order(cell.pruner), cell.compression))
     over_sizes = list(_over_sizes(ordered))
     return [
         *_compressions(ordered),
@@ -210,12 +210,6 @@ def _groups(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     for item in items:
         found.setdefault(key(item), []).append(item)
     return found
-
-
-def _pruner_order(name: str) -> tuple[int, str]:
-    """The papers' pruners first, in their order."""
-    names = list(PRUNERS)
-    return (names.index(name) if name in PRUNERS else len(names), name)
 
 
 def _value(compression: Compression) -> str:

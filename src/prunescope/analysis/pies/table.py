@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -46,9 +48,7 @@ def read_pies(path: Path, columns: Sequence[str]) -> Pies:
     Raises:
         UserError: the file is missing or no table of votes.
     """
-    try:
-        # Not as a data set: the folders' names are no columns.
-        file = pq.ParquetFile(path)
+    with _votes_of(path) as file:
         wanted = [*columns, *(name for name in _JUDGED if name in file.schema_arrow.names)]
         table = file.read(columns=wanted).select(wanted)
         table = table.append_column("row", pa.array(range(len(table)), pa.int64()))
@@ -56,8 +56,38 @@ def read_pies(path: Path, columns: Sequence[str]) -> Pies:
         kept = table.filter(pc.fill_null(table["is_pie"], False)).combine_chunks()
         classes = tuple(map(str, said.get("classes") or ()))
         return Pies(kept, str(said.get("task")), said.get("tolerance"), classes)
+
+
+def read_is_pie(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """All examples that were voted on, and whether each is a PIE: (n,) and (n,) bool.
+
+    Raises:
+        UserError: the file is missing or no table of votes.
+    """
+    with _votes_of(path) as file:
+        table = file.read(columns=["example", "is_pie"])
+        return table["example"].to_numpy(), table["is_pie"].to_numpy(zero_copy_only=False).astype(bool)
+
+
+@contextmanager
+def _votes_of(path: Path) -> Iterator[pq.ParquetFile]:
+    try:
+        # Not as a data set: the folders' names are no columns.
+        yield pq.ParquetFile(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise BadFileError(path, f"not a table of votes ({reason})") from None
+
+
+def class_text(value: Any, classes: list[str] | tuple[str, ...]) -> str:
+    """A label or vote as text: class names for indices, several joined by commas, several answers by ``|``."""
+    if isinstance(value, list | tuple):
+        mark = " | " if any(isinstance(part, str) for part in value) else ", "
+        return mark.join(class_text(part, classes) for part in value) if value else "(no class)"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(classes):
+        return str(classes[value])
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "–" if value is None else str(value)

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import Recall
+from prunescope.analysis.pies.table import read_is_pie
 from prunescope.analysis.stats import t_interval
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
 from prunescope.analysis.tables.results import StudyResults
-from prunescope.errors import BadFileError, UserError
+from prunescope.errors import UserError
 
 #: Whom others are compared with: the first of these that prunes to the same compression level, else the first by
 #: name that prunes by magnitude.
@@ -129,11 +128,7 @@ def _pies(folder: Path) -> tuple[int, np.ndarray] | None:
     path = folder / "test" / "pies.parquet"
     if not path.exists():
         return None
-    try:
-        table = pq.read_table(path, columns=["example", "is_pie"], partitioning=None)
-        examples, is_pie = (table[name].to_numpy() for name in ("example", "is_pie"))
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise BadFileError(path, f"cannot be read ({error})") from None
+    examples, is_pie = read_is_pie(path)
     return len(examples), np.sort(examples[is_pie])
 
 

@@ -61,7 +61,7 @@ def gather(libraries: Sequence[str], per_library: int) -> list[Texts]:
         UserError: a library is not installed, named twice, or has too little prose.
     """
     if len(set(libraries)) < len(libraries):
-        raise UserError("libraries: a name stands there twice; name each library once")
+        raise UserError("libraries: a name is listed twice; name each library once")
     known = prose.NearDuplicates()
     result = []
     for name in libraries:

@@ -51,7 +51,7 @@ def read_vectors(path: Path, vocabulary: Sequence[str], dimensions: int) -> tupl
 
     A line is a word, then its numbers, after the single spaces that separate them. A word may hold spaces
     itself, as some of GloVe 840B do (``. . .``): numbers are counted from the right. A first line of two
-    numbers is word2vec's header. Of words that stand there twice, the first counts. Every line is checked for
+    numbers is word2vec's header. Of words that are listed twice, the first counts. Every line is checked for
     the count of its numbers; the numbers themselves are read of wanted words alone.
 
     The file is mapped into memory and gone through in blocks of 4 MB whose pages are given back at once, so

@@ -181,13 +181,9 @@ def datasets(inputs: Inputs) -> list[dict[str, Any]]:
     return datasets(inputs)
 
 
-def samples(inputs: Inputs) -> list[dict[str, Any]]:
+def samples(inputs: Inputs) -> Sequence[dict[str, Any]]:
     """Table 1."""
-    return list(inputs.disagreements.samples(per_setup=2))
+    return inputs.samples
 
 
-PIE = Paper.read(
-    "pie",
-    has=lambda inputs: bool(inputs.results.cells),
-    functions=globals(),
-)
+PIE = Paper.read("pie", has=lambda inputs: bool(inputs.results.cells), functions=globals())

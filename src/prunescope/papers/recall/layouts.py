@@ -68,11 +68,7 @@ def steps(inputs: Inputs) -> list[dict[str, Any]]:
                 shared["others"] = pruner not in NUMBERS
                 dense = dict.fromkeys(
                     ("amount", "interval", "beside_control", "alpha_control", *_ALPHA.values())
-                ) | {
-                    "level": "dense",
-                    "ratio": 1.0,
-                    "shown": "–",
-                }
+                ) | {"level": "dense", "ratio": 1.0, "shown": "–"}
                 dense["accuracy"] = results.of_dense("score_mean", setup)
                 found.append([shared | step for step in (dense, *(_step(inputs, cell) for cell in cells))])
     found.sort(key=lambda own: (own[0]["table"] or "99", own[0]["pruner"] not in NUMBERS))
@@ -90,10 +86,7 @@ def _step(inputs: Inputs, cell: PrunedCell) -> dict[str, Any]:
     }
     change, *ends, alpha = (inputs.results.value(quantity, cell) for quantity in _CONTROL)
     within = "" if None in ends else " ({} to {})".format(*map(decimal, ends))
-    shown |= {
-        "beside_control": decimal(change) + within,
-        "alpha_control": alpha,
-    }
+    shown |= {"beside_control": decimal(change) + within, "alpha_control": alpha}
     return {"amount": cell.compression.text, **shown, **values}
 
 

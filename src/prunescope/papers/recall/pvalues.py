@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic.dataclasses import dataclass as validated
 
-from prunescope.analysis.alpha.cells import AlphaCell, dense_accuracies, read_alpha_cell
+from prunescope.analysis.alpha.cells import AlphaCell, alpha_cell, dense_accuracies
 from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
 from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.config.compression import Compression
@@ -35,8 +35,8 @@ class Test(NamedTuple):
 
 def alpha_cells(inputs: Inputs) -> list[AlphaCell]:
     """Every analysed cell that has an alpha."""
-    paths = [cell.folder for _, cell in sorted(inputs.results.found.items())]
-    found = [read_alpha_cell(path) for path in paths if (path / "test" / "summary.json").exists()]
+    cells = [cell for _, cell in sorted(inputs.results.found.items())]
+    found = [alpha_cell(cell) for cell in cells if (cell.folder / "test" / "summary.json").exists()]
     return [cell for cell in found if cell is not None and cell.alpha]
 
 

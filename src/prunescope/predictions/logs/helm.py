@@ -18,9 +18,6 @@ from prunescope.predictions.logs.evaluation import Answer, Evaluation, groups_of
 
 HARNESS = "HELM"
 
-#: Files of a run that are read with its statistics.
-COMPANIONS = ("instances.json", "display_predictions.json", "scenario_state.json", "run_spec.json")
-
 #: Counts and times of a run, which say nothing of an answer.
 _BOOKKEEPING = re.compile(
     r"num_|.*_tokens$|.*runtime|inference_|training_|estimated_|finish_reason|.*logprob|.*_bits_per_byte|batch_size|"

@@ -138,7 +138,7 @@ def _samples(path: Path) -> Iterator[tuple[Mapping[str, Any], int, Mapping[str, 
 
 
 def _sample_names(held: zipfile.ZipFile) -> list[str]:
-    """Each sample once: one that was written again stands there twice."""
+    """Each sample once: one that was written again is listed twice."""
     return [name for name in dict.fromkeys(held.namelist()) if name.startswith("samples/")]
 
 

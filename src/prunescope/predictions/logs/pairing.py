@@ -177,7 +177,7 @@ def _keys(dense: Evaluation, pruned: Evaluation) -> tuple[list[list[object]], st
         places.append(held)
     return (
         places,
-        f"task {dense.task!r}: questions pair by their position in the log; ids are missing or stand there twice",
+        f"task {dense.task!r}: questions pair by their position in the log; ids are missing or are listed twice",
     )
 
 

@@ -180,7 +180,7 @@ def evaluations(files: Files, groups: Sequence[str]) -> dict[str, Evaluation]:
         for one in read_from:
             if one.task in found:
                 raise UserError(
-                    f"{path}: task {one.task!r} stands in {found[one.task].path} already; give one run of each model, "
+                    f"{path}: task {one.task!r} is already in {found[one.task].path}; give one run of each model, "
                     "and a folder for each of several compressed models"
                 )
             found[one.task] = one

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prunescope.errors import UserError
-
 
 @dataclass(frozen=True)
 class CubicSchedule:
@@ -32,11 +30,6 @@ class CubicSchedule:
     def __post_init__(self) -> None:
         if not 0 <= self.left <= self.size:
             raise ValueError(f"{self.left} of {self.size} weights cannot be left")
-        if self.warm_up + self.cool_down >= self.steps:
-            raise UserError(
-                f"gradual: warm_up ({self.warm_up}) and cool_down ({self.cool_down}) leave none of the "
-                f"{self.steps} training steps to prune in; lower them or train longer"
-            )
 
     def remaining(self, step: int) -> int:
         """Weights left after step number ``step``, counted from 1; never more than after the step before."""
@@ -50,8 +43,3 @@ class CubicSchedule:
     def settled(self, step: int) -> bool:
         """Whether the count is final from this step on."""
         return step >= self.steps - self.cool_down
-
-
-def in_steps(compression: float, steps: int) -> int:
-    """A duration as steps: fractions below 1 are of all ``steps``, other numbers are steps."""
-    return round(compression * steps) if compression < 1 else int(compression)

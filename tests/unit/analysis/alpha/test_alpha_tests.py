@@ -18,6 +18,7 @@ from prunescope.analysis.alpha.tests import alpha_test_rows
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.tables.registry import AlphaTest
+from prunescope.analysis.tables.results import read_cell
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
 
@@ -351,7 +352,7 @@ def results(tmp_path: Path, summary: dict[str, Any], models: dict[str, Any], row
     if rows:
         text = "\n".join(["seed,accuracy_dense,accuracy_pruned,alpha", *rows])
         (folder / "test" / "alpha.csv").write_text(text + "\n")
-    return CellResults(folder, [], {})
+    return read_cell(folder)
 
 
 def test_a_cell_read(tmp_path: Path) -> None:

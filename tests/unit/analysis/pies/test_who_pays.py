@@ -172,5 +172,5 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
         found([gmp, payer(tmp_path, "PINS", [10], n=9)])
     broken = payer(tmp_path, "UP", [10])
     (broken.folder / "test" / "pies.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match=r"UP.*pies\.parquet: cannot be read"):
+    with pytest.raises(UserError, match=r"UP.*pies\.parquet: not a table of votes"):
         found([gmp, broken])

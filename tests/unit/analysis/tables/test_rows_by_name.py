@@ -13,10 +13,10 @@ from tests.support.fake_study import results_tree, study
 
 from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.declared import columns, read_table
+from prunescope.analysis.tables.papers import TABLES as PAPER_TABLES
 from prunescope.analysis.tables.registry import TABLES, PieShare
 from prunescope.cli import main
 from prunescope.papers.measured import Measured
-from prunescope.papers.tables import TABLES as PAPER_TABLES
 from prunescope.report.audit_files import AuditFiles
 
 ROOT = Path(__file__).parents[4]

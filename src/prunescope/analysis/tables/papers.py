@@ -26,8 +26,7 @@ class Published(Row):
     published: A[float, "printed number"]
     ours: A[float | None, "the study's; empty where it does not exist, such as a deviation over one seed"]
     difference: A[
-        float | None,
-        "ours - published; empty for METEOR and ROUGE-L, which are other metrics of these names",
+        float | None, "ours - published; empty for METEOR and ROUGE-L, which are other metrics of these names"
     ]
 
 

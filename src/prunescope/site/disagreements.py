@@ -10,12 +10,10 @@ from typing import Any
 
 from prunescope.report import contact_sheet, page
 from prunescope.report.images import images_of_test, png, tiled
+from prunescope.site.disagreements_table import MOST_CHARACTERS, cut
 
 #: A row: its cell, example, text, classes and votes by name, agreements, and whether the votes are right.
 Record = Mapping[str, Any]
-
-#: Longer texts are cut.
-MOST_CHARACTERS = 500
 
 #: Rows on the page; all of them are in the table beside it.
 MOST_ROWS = 12_000
@@ -118,8 +116,3 @@ def payload(rows: Sequence[Record]) -> dict[str, Any]:
         "rows": short,
         "classless": sorted({row["cell"].dataset for row in rows if not row["has_classes"]}),
     }
-
-
-def cut(text: str) -> str:
-    """A text as pages show it."""
-    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"

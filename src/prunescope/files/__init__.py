@@ -16,8 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from prunescope import ledger
 from prunescope.errors import BadFileError, UserError
+from prunescope.files import ledger
 
 _LOCK = ".lock"
 
@@ -243,7 +243,7 @@ def check_unpacked(path: Path | str, size: int) -> None:
     """
     if size > max(MOST_UNPACKED, _RATIO * Path(path).stat().st_size):
         raise UserError(
-            f"{path}: unpacks to over {_RATIO} times its size, {size >> 20:,} MB or more: made to fill memory; do not "
+            f"{path}: unpacks to over {_RATIO} times its size, {size >> 20:,} MB or more: a decompression bomb; do not "
             "use it"
         )
 

@@ -16,13 +16,12 @@ from prunescope.files import atomic_directory, read_json, write_text
 from prunescope.papers import render
 from prunescope.papers.layout import Figure, Paper, Table, titled
 from prunescope.papers.layouts import PAPERS
-from prunescope.papers.pie import disagreements
 from prunescope.papers.pie.layouts import PIE
 from prunescope.papers.printed import PAPERS as TITLES
 from prunescope.papers.results import Inputs, Results
-from prunescope.report import disagreements as browser
 from prunescope.report import page
 from prunescope.report.texts import texts_of_test
+from prunescope.site import disagreements, disagreements_table
 
 
 def build(
@@ -50,7 +49,7 @@ def build(
         for paper in PAPERS:
             (folder / paper.name).mkdir()
         found = _browse(study, results, data, folder / PIE.name, out / PIE.name)
-        inputs = Inputs(study, results, Path(tables), cards, found)
+        inputs = Inputs(study, results, Path(tables), cards, found.samples(per_setup=2))
         for paper in PAPERS:
             _page(paper, inputs, Path(figures), folder / paper.name, out / paper.name)
         papers = [
@@ -73,17 +72,17 @@ def _write(folder: Path, out: Path, study: Study, template: str, title: str, **p
 
 def _browse(
     study: Study, results: Results, data: Mapping[str, Path], folder: Path, out: Path
-) -> disagreements.Disagreements:
+) -> disagreements_table.Disagreements:
     """The PIE paper's Table 1 as a whole, and the page that browses it."""
     (table,) = [table for table in PIE.tables if table.csv is None]
     (name,) = PIE.pages
-    found = disagreements.write(
-        results, lambda name: texts_of_test(data.get(name)), folder / table.file, most=browser.MOST_ROWS
+    found = disagreements_table.write(
+        results, lambda name: texts_of_test(data.get(name)), folder / table.file, most=disagreements.MOST_ROWS
     )
     of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
-    images = browser.draw_images(found.shown, of_images, data, folder)
+    images = disagreements.draw_images(found.shown, of_images, data, folder)
     places = {"home": out / "index.html", "table": out / table.file, "where": out / name}
-    text = browser.render(found.shown, found.total, images, title=study.title or study.name, **places)
+    text = disagreements.render(found.shown, found.total, images, title=study.title or study.name, **places)
     (folder / name).write_text(text, encoding="utf-8")
     return found
 

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from prunescope.analysis.pies.table import read_pies
+from prunescope.analysis.pies.table import class_text, read_pies
 from prunescope.files import atomic_path
 from prunescope.papers.results import PrunedCell, Record, Results, Setup
-from prunescope.report.audit_files import class_text
-from prunescope.report.disagreements import cut
+
+#: Longer texts are cut.
+MOST_CHARACTERS = 500
 
 _COLUMNS = ["example", "label", "dense_vote", "pruned_vote", "is_pie", "dense_agreement", "pruned_agreement"]
 
@@ -147,6 +148,11 @@ def _rows(cell: PrunedCell, votes: Path, texts: Mapping[int, str]) -> list[Recor
         right = {f"{side}_right": pies.right(row["label"], said[side]) for side in ("dense", "pruned")}
         found.append(row | shared | {"text": texts.get(row["example"])} | known | joined | right)
     return found
+
+
+def cut(text: str) -> str:
+    """A text as pages show it."""
+    return text if len(text) <= MOST_CHARACTERS else text[:MOST_CHARACTERS] + "…"
 
 
 def names(value: Any, classes: Names) -> Names:

@@ -1,0 +1,1 @@
+"""Two finished studies beside each other."""
