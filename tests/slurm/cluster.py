@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -271,7 +272,7 @@ SwitchType=switch/none
 ReturnToService=2
 MaxJobCount=20000
 MinJobAge=1800
-KillWait=10
+KillWait=2
 OverTimeLimit=0
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2
@@ -363,12 +364,21 @@ StorageLoc=slurm
             time.sleep(0.05)
 
 
+_taken: set[int] = set()
+_taking = threading.Lock()
+
+
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nothing listens on, and that neither another cluster of this process nor the kernel, for a connection,
+    takes before they are used.
+    """
+    found: list[int] = []
+    with _taking:
+        while len(found) < count:
+            port = secrets.choice(range(10000, 32000))
+            with socket.socket() as one, suppress(OSError):
+                if port not in _taken:
+                    one.bind(("127.0.0.1", port))
+                    found.append(port)
+                    _taken.add(port)
+    return found
