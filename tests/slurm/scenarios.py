@@ -146,7 +146,13 @@ def faults_of_the_main_process() -> Found:
         site.release(pruned)
         site.wait_for_no_jobs()
         cluster.start_accounting()
-        cluster.account(*account, "GrpTRESMins=cpu=0")
+
+        def limited() -> bool:
+            # Again and again: a controller that has not found the database again does not hear of it.
+            cluster.account(*account, "GrpTRESMins=cpu=0")
+            return "GrpTRESMins=cpu=0(" in cluster.client("scontrol", "show", "assoc_mgr", "flags=assoc")
+
+        site.wait_for(limited, "a controller that knows of the limit")
         run = site.start(TABLES)
         site.wait_for(lambda: "AssocGrpCPUMinutesLimit" in site.said, "an allocation that is used up")
         found.facts["used up"] = site.slurm("status").stdout
