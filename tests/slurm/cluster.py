@@ -276,7 +276,7 @@ SwitchType=switch/none
 ReturnToService=2
 MaxJobCount=20000
 MinJobAge=1800
-KillWait=10
+KillWait=2
 OverTimeLimit=0
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=2,bf_interval=2

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,7 @@ class Site:
         self.cluster = cluster
         self.folder = folder
         self.folder.mkdir(parents=True)
+        self._held: set[int] = set()
         self.config = "study.yaml"
         self.write(study)
         self.results = folder / "results"
@@ -181,12 +182,12 @@ class Site:
         """``prunescope slurm`` for the study."""
         return self.command("slurm", action, f"--configfile={self.config}", *arguments)
 
-    def running(self, rule: str, besides: str = "") -> list[int]:
-        """SLURM's numbers of the running jobs of a rule, without those of a comment."""
+    def running(self, rule: str) -> list[int]:
+        """SLURM's numbers of the running jobs of a rule."""
         return [
             number
             for number, comment, state in self.cluster.jobs("running")
-            if state == "RUNNING" and comment.startswith(f"rule_{rule}_") and comment != besides
+            if state == "RUNNING" and comment.startswith(f"rule_{rule}_")
         ]
 
     def trainers(self, rule: str) -> list[int]:
@@ -206,40 +207,51 @@ class Site:
                 found.append(pid)
         return [pid for pid in found if int(_status(pid).get("PPid", "0")) not in found]
 
-    def hold_two_trainers(self) -> list[int]:
-        """The processes of two dense models that train at once, held until they are released."""
-        held: list[int] = []
+    def hold(self, rule: str, count: int) -> list[int]:
+        """As many processes of jobs of ``train`` or ``prune``, each of its own, at work at once: held until they are
+        released, and never among those that a later call returns.
 
-        def two() -> bool:
-            for pid in set(self.trainers("train")) - set(held):
-                os.kill(pid, signal.SIGSTOP)
-                held.append(pid)
-            return len(held) == 2
+        Each is stopped when it is first seen, so that it cannot be through before what is to happen to it.
+        """
+        found: list[int] = []
 
-        self.wait_for(two, "two models at once")
-        return held
+        def enough() -> bool:
+            for pid in self.trainers(rule):
+                if pid not in self._held and len(found) < count:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                        self._held.add(pid)
+                        found.append(pid)
+            return len(found) == count
 
-    def two_trainers(self) -> list[int]:
-        """The processes of two dense models that train at once."""
-        held = self.hold_two_trainers()
-        self.release(held)
-        return held
+        self.wait_for(enough, f"{count} jobs of {rule} that train at once")
+        return found
 
-    def hold_pruning(self) -> list[int]:
-        """The process of a pruned model, held until it is released."""
-        held: list[int] = self.wait_for(lambda: self.trainers("prune"), "a pruned model")[:1]
-        os.kill(held[0], signal.SIGSTOP)
-        return held
+    def let_train(self, pid: int) -> None:
+        """Let a held process run until it heeds a warning, as models in training do; it is held then."""
+
+        def heeds() -> bool:
+            if self.catches(pid, signal.SIGUSR1):
+                return True
+            os.kill(pid, signal.SIGCONT)
+            time.sleep(0.2)
+            os.kill(pid, signal.SIGSTOP)
+            return False
+
+        self.wait_for(heeds, "training that heeds a warning")
 
     @staticmethod
     def release(held: list[int]) -> None:
         for pid in held:
             os.kill(pid, signal.SIGCONT)
 
-    def trainer(self, number: int) -> int:
-        """The process that trains models for one of SLURM's jobs; 0 where there is none yet."""
-        processes = [*self.trainers("train"), *self.trainers("prune")]
-        return next((pid for pid in processes if self.variable(pid, "SLURM_JOB_ID") == str(number)), 0)
+    def job(self, pid: int) -> int:
+        """SLURM's number of the job that a process is of."""
+        return int(self.variable(pid, "SLURM_JOB_ID"))
+
+    def wait_for_no_jobs(self) -> None:
+        over = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT")
+        self.wait_for(lambda: all(state in over for *_, state in self.cluster.jobs()), "end of all jobs")
 
     @staticmethod
     def variable(pid: int, name: str) -> str:
@@ -278,7 +290,7 @@ class Site:
         assert done.returncode == 0, done.stdout + done.stderr
         return set(re.findall(r"^(?:local)?rule (\S+):$", done.stdout + done.stderr, re.MULTILINE))
 
-    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 400) -> Any:
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 900) -> Any:
         deadline = time.monotonic() + seconds
         while not (value := condition()):
             if time.monotonic() > deadline:

@@ -6,7 +6,6 @@ import copy
 import os
 import signal
 import subprocess
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,53 +61,36 @@ def faults_of_jobs() -> Found:
         site = Site(cluster, folder, study)
         run = site.start(TABLES, TABLES.replace("digits", "prose"))
 
+        first = site.hold("train", 2)
         found.facts["gpus"] = {
             (site.variable(pid, "SLURMD_NODENAME"), site.variable(pid, "CUDA_VISIBLE_DEVICES"))
-            for pid in site.two_trainers()
+            for pid in first
         }
-        killed, cancelled = site.running("train")
-        os.kill(site.wait_for(lambda: site.trainer(killed), "its process"), signal.SIGKILL)
-        cluster.client("scancel", str(cancelled))
+        cluster.client("scancel", str(site.job(first[1])))
+        os.kill(first[0], signal.SIGKILL)
 
-        def second() -> list[int]:
-            return [job for job in site.running("train") if job not in (killed, cancelled)]
-
-        requeued = site.wait_for(second, "a second try")[0]
-        os.kill(site.wait_for(lambda: site.trainer(requeued), "its process"), signal.SIGSTOP)
-        lost = site.wait_for(lambda: set(second()) - {requeued}, "another second try").pop()
-        at_work = site.wait_for(lambda: site.trainer(lost), "its process")
-        os.kill(at_work, signal.SIGSTOP)
+        second = site.hold("train", 2)
+        requeued, lost = map(site.job, second)
         cluster.client("scontrol", "requeue", str(requeued))
-        node = site.variable(at_work, "SLURMD_NODENAME")
+        node = site.variable(second[1], "SLURMD_NODENAME")
         cluster.kill_node(node)
         site.wait_for(lambda: lost not in site.running("train"), "a node that is given up")
         cluster.start_node(node)
 
-        warned = site.wait_for(lambda: site.running("prune"), "a pruned model")[0]
-        what = {number: comment for number, comment, _ in cluster.jobs()}[warned]
-        heeds = site.wait_for(
-            lambda: next((pid for pid in [site.trainer(warned)] if site.catches(pid, signal.SIGUSR1)), 0),
-            "training that heeds a warning",
-        )
-        # It waits for the warning, so that it cannot be finished before the warning arrives.
-        os.kill(heeds, signal.SIGSTOP)
+        heeds, hanging = site.hold("prune", 2)
+        warned, late = site.job(heeds), site.job(hanging)
+        site.let_train(heeds)
+        # It is held until the warning has come, so that it cannot be finished before.
         cluster.client("scancel", "--signal=USR1", str(warned))
         site.wait_for(lambda: site.awaits(heeds, signal.SIGUSR1) or not site.stopped(heeds), "the warning")
-        os.kill(heeds, signal.SIGCONT)
-        late = site.wait_for(lambda: site.running("prune", besides=what), "another pruned model")[0]
-        # One that hangs heeds no warning; SLURM's signals would wake it, so it is stopped again and again. Limits are
-        # in minutes.
-        hanging = site.wait_for(lambda: site.trainer(late), "its process")
-        cluster.client("scontrol", "update", f"JobId={late}", "TimeLimit=1")
-        hang(site, hanging, late)
+        site.release([heeds])
+        # One that hangs heeds no warning.
+        cluster.client("scontrol", "update", f"JobId={late}", "EndTime=now+1")
+        site.wait_for(lambda: late not in site.running("prune"), "the end of its time")
 
-        def again() -> int:
-            found = (site.trainer(job) for job in set(site.running("prune")) - {warned, late})
-            return next((pid for pid in found if site.catches(pid, signal.SIGUSR1)), 0)
-
-        at_work = site.wait_for(again, "a second try that trains")
-        os.kill(at_work, signal.SIGSTOP)
-        preempted = int(site.variable(at_work, "SLURM_JOB_ID"))
+        [at_work] = site.hold("prune", 1)
+        site.let_train(at_work)
+        preempted = site.job(at_work)
         node = site.variable(at_work, "SLURMD_NODENAME")
         cluster.client(
             *("sbatch", "--partition=urgent", f"--nodelist={node}", "--gres=gpu:1", "--mem=100"),
@@ -117,9 +99,11 @@ def faults_of_jobs() -> Found:
         site.wait_for(lambda: preempted not in site.running("prune"), "preemption")
         found.facts.update(requeued=requeued, lost=lost, warned=warned, preempted=preempted)
 
-        site.wait_for(lambda: site.running("cell"), "analysis")
+        # What comes after it is submitted to nodes that are drained.
+        last = site.hold("prune", 1)
         cluster.client("scontrol", "update", "NodeName=n1,n2", "State=DRAIN", "Reason=test")
         found.facts["drained"] = [cluster.node_state(node) for node in NODES]
+        site.release(last)
         site.wait_for(
             lambda: cluster.jobs("pending") and not cluster.jobs("running"), "a job that waits for the node"
         )
@@ -144,24 +128,31 @@ def faults_of_the_main_process() -> Found:
         account = ("account", ACCOUNT, "set")
         cluster.account(*account, "MaxSubmitJobs=1")
         run = site.start(TABLES)
+        dense = site.hold("train", 1)
         site.wait_for(lambda: "AssocMaxSubmitJobLimit" in site.said, "a refused submission")
         cluster.account(*account, "MaxSubmitJobs=-1")
 
-        site.two_trainers()
+        dense += site.hold("train", 1)
         cluster.stop_accounting()
         os.kill(site.snakemake_process, signal.SIGKILL)
+        site.wait_for(lambda: "jobs of the last run are at work" in site.said, "waiting for them")
+        site.release(dense)
 
-        site.wait_for(lambda: site.trainers("prune"), "a pruned model")
+        pruned = site.hold("prune", 2)
         snakemake = site.snakemake_process
         run.kill()
         run.wait()
         os.killpg(snakemake, signal.SIGKILL)
-        site.wait_for(
-            lambda: all(state not in ("RUNNING", "COMPLETING") for *_, state in cluster.jobs()),
-            "end of the jobs that nobody watches",
-        )
+        site.release(pruned)
+        site.wait_for_no_jobs()
         cluster.start_accounting()
-        cluster.account(*account, "GrpTRESMins=cpu=0")
+
+        def limited() -> bool:
+            # Again and again: a controller that has not found the database again does not hear of it.
+            cluster.account(*account, "GrpTRESMins=cpu=0")
+            return "GrpTRESMins=cpu=0(" in cluster.client("scontrol", "show", "assoc_mgr", "flags=assoc")
+
+        site.wait_for(limited, "a controller that knows of the limit")
         run = site.start(TABLES)
         site.wait_for(lambda: "AssocGrpCPUMinutesLimit" in site.said, "an allocation that is used up")
         found.facts["used up"] = site.slurm("status").stdout
@@ -170,7 +161,7 @@ def faults_of_the_main_process() -> Found:
         site.wait_for(lambda: site.running("cell"), "analysis")
         asked = cluster.unanswered()
         cluster.stop_controller()
-        site.wait_for(lambda: cluster.unanswered() > asked + 2, "queries that get no answer")
+        site.wait_for(lambda: cluster.unanswered() > asked, "a query that gets no answer")
         cluster.start_controller()
 
         found.facts["code"] = site.finish(run)
@@ -193,7 +184,7 @@ def full_disk() -> Found:
         with small_disk(site.results):
             run = site.start(TABLES)
             # Held, so that they are still at work when the next run takes over.
-            dense = site.hold_two_trainers()
+            dense = site.hold("train", 2)
             second = site.slurm("run")
             found.facts["second run"] = (second.returncode, second.stderr)
             plain = site.snakemake(TABLES)
@@ -206,28 +197,25 @@ def full_disk() -> Found:
             site.wait_for(lambda: "ending it to take over" in site.said, "taking over")
             site.release(dense)
 
-            pruned = site.hold_pruning()
+            # Both, so that neither is through, nor leaves space when it ends.
+            pruned = site.hold("prune", 2)
             fill(site.results)
             site.release(pruned)
             found.facts["full"] = (site.finish(run), site.said)
+            # What a retry could still finish when there is space again would be missing below.
+            site.wait_for_no_jobs()
             (site.results / "filler").unlink()
 
             run = site.start(TABLES)
-            # Jobs of the run before may still be at work; what is looked at is this run's.
-            site.wait_for(lambda: site.holder() == run.pid, "the lock of the run that starts")
             # Held, so that its job is there to be seen and cancelled.
-            site.hold_pruning()
+            site.hold("prune", 1)
+            site.wait_for(lambda: site.holder() == run.pid, "the lock of the run that starts")
             status = site.slurm("status")
             found.facts["status"] = (status.returncode, status.stdout)
             other_study(site, found)
             cancel = site.slurm("cancel")
             found.facts["cancel"] = (cancel.returncode, cancel.stdout, site.finish(run, 300))
-            site.wait_for(
-                lambda: all(
-                    state not in ("RUNNING", "PENDING", "COMPLETING") for *_, state in cluster.jobs()
-                ),
-                "empty queue",
-            )
+            site.wait_for_no_jobs()
 
             damaged = damage(site)
             found.facts["damaged"] = str(damaged.relative_to(folder))
@@ -279,12 +267,12 @@ def profile_alone() -> Found:
         site.wait_for(lambda: "tried again every" in site.snakemake_log, "a refused submission")
         cluster.client("scontrol", "update", "PartitionName=cpu", "State=UP")
 
-        site.wait_for(lambda: site.trainers("prune"), "a pruned model")
+        pruned = site.hold("prune", 2)
         cluster.stop_controller()
+        site.release(pruned)
         site.wait_for(lambda: "squeue: no answer" in site.snakemake_log, "an outage noticed")
-        # Longer than the executor's own attempts would bear.
         asked = cluster.unanswered()
-        site.wait_for(lambda: cluster.unanswered() > asked + 2, "queries that get no answer")
+        site.wait_for(lambda: cluster.unanswered() > asked, "another query that gets no answer")
         cluster.start_controller()
         # From the same folder, with names that no partition has.
         profile = cluster.folder / "home" / ".config" / "snakemake" / "slurm" / "config.yaml"
@@ -310,17 +298,6 @@ def profile_alone() -> Found:
             again.stdout + again.stderr,
         )
     return found
-
-
-def hang(site: Site, pid: int, number: int) -> None:
-    """Keep a process from going on until SLURM has ended its job."""
-    while number in site.running("prune"):
-        for _ in range(20):
-            try:
-                os.kill(pid, signal.SIGSTOP)
-            except ProcessLookupError:
-                return
-            time.sleep(0.05)
 
 
 def requests(cluster: Cluster) -> list[list[str]]:

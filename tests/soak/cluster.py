@@ -45,7 +45,7 @@ def outage(undisturbed: dict[str, bytes]) -> dict[str, Any]:
         plain = site.beside("other.yaml", STUDY)
         run = site.start(TABLES)
         ended = pool.submit(plain.snakemake, _OTHER)
-        site.wait_for(lambda: len(site.trainers("train")) == 2, "two models at once")
+        site.release(site.hold("train", 2))
         cluster.stop_accounting()
         time.sleep(DATABASE)
         cluster.start_accounting()

@@ -16,6 +16,7 @@ from prunescope.figures.registry import families
 from prunescope.files import remove, write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.paths import keeps_models
+from prunescope.running.cleaning import remove_old_scores
 from prunescope.running.holding import hold, supervised, tell_of_holder
 from prunescope.running.mending import refuse_damaged, settle
 from prunescope.running.slurm.executor import adapt
@@ -91,6 +92,7 @@ def start():
         refuse_unusable_data(STUDY, replaces)
         on_slurm = workflow.executor_plugin.name == "slurm"
         hold(STUDY.results, on_slurm=on_slurm)
+        remove_old_scores(STUDY)
         if on_slurm and not supervised(STUDY.results):
             refuse_damaged(STUDY)
         # What a killed run has kept of its outputs is in the way of the next copy.

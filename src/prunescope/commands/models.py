@@ -69,7 +69,8 @@ def add_commands(commands: Any) -> None:
         type=seconds,
         default=300.0,
         metavar="SECONDS",
-        help="how often progress is saved; also when the job is asked to end (default: %(default)g)",
+        help="how often progress is saved, at first more often; also when the job is asked to end (default: "
+        "%(default)g)",
     )
     model.add_argument(
         "--gpu-memory",

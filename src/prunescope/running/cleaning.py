@@ -1,4 +1,4 @@
-"""``prunescope clean``: models and cells that a study no longer names."""
+"""Models, cells and scores that a study no longer names: ``prunescope clean``, and what each run removes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,7 @@ def leftovers(study: Study) -> list[tuple[Path, int]]:
     for room, depth in _DEPTH.items():
         for path in _below(results / room, depth):
             name = str(path.relative_to(results))
-            scores = path.name.startswith("el2n-seeds-")
-            if name not in (named if scores else kept):
+            if name not in (named if _is_scores(path) else kept):
                 found.append((path, _size(path)))
     return sorted(found)
 
@@ -44,17 +43,36 @@ def clean(study: Study) -> list[tuple[Path, int]]:
     try:
         sweep(results)
         found = leftovers(study)
-        ledger = Ledger(results)
         for path, _ in found:
-            remove(path)
-            remove(ledger.records / path.relative_to(results))
-            for parent in path.relative_to(results).parents[:-2]:
-                for place in (results, ledger.records):
-                    with suppress(OSError):
-                        (place / parent).rmdir()
+            _remove(results, path)
         return found
     finally:
         lock.release()
+
+
+def remove_old_scores(study: Study) -> None:
+    """Remove EL2N scores of other seeds than the study has now; whoever calls holds the results tree."""
+    results = Path(study.results)
+    found = [path for path in _below(results / "cells", _DEPTH["cells"]) if _is_scores(path)]
+    named = set(WorkflowGrid(study).outputs()) if found else set()
+    for path in found:
+        if str(path.relative_to(results)) not in named:
+            _remove(results, path)
+
+
+def _is_scores(path: Path) -> bool:
+    return path.name.startswith("el2n-seeds-")
+
+
+def _remove(results: Path, path: Path) -> None:
+    """Remove a file or folder with its record, and the folders that are then empty."""
+    records = Ledger(results).records
+    remove(path)
+    remove(records / path.relative_to(results))
+    for parent in path.relative_to(results).parents[:-2]:
+        for place in (results, records):
+            with suppress(OSError):
+                (place / parent).rmdir()
 
 
 def _below(folder: Path, depth: int) -> Iterator[Path]:
@@ -64,7 +82,7 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
-        if depth == 1 or path.name.startswith("el2n-seeds-"):
+        if depth == 1 or _is_scores(path):
             yield path
         else:
             yield from _below(path, depth - 1)

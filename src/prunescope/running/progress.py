@@ -28,8 +28,8 @@ class Progress:
     """What Snakemake's output has reported so far. Times are seconds on the caller's clock.
 
     ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs`` (of failed jobs), ``log_of``: by job
-    number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since. ``lost``: the
-    time of attempts that failed.
+    number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since. ``tried``:
+    the time of attempts that failed, by job number.
     """
 
     started: float
@@ -37,7 +37,7 @@ class Progress:
     running: dict[str, tuple[str, float]] = field(default_factory=dict)
     finished: Counter[str] = field(default_factory=Counter)
     spent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    lost: float = 0.0
+    tried: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     failed: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     log_of: dict[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Progress:
                     self.begun.add(self._log)
                     self.through.discard(self._log)
                 return False
-            self.lost += now - self.running.pop(match[1], ("", now))[1]
+            self.tried[match[1]] += now - self.running.pop(match[1], ("", now))[1]
             self.failed[match[1]] = self._failing
             self._failing, self._failed_job = "", match[1]
             return True
@@ -105,19 +105,27 @@ class Progress:
         return self.finished.total()
 
     def seconds_left(self, now: float) -> float | None:
-        """Jobs left, at the mean time of their rule so far, over the jobs that ran side by side."""
-        running = sum(now - began for _, began in self.running.values())
-        spent = sum(self.spent.values()) + running + self.lost
-        elapsed = now - self.started
-        if self.done == 0 or elapsed <= 0 or spent <= 0:
+        """Jobs left, at the mean time of their rule so far, over the jobs that ran side by side.
+
+        None until most jobs are of rules that have finished one: the first jobs of a study are short. A job that is
+        tried again goes on where it was, so that the time left does not grow by that.
+        """
+        seen = sum(count for rule, count in self.wanted.items() if self.finished[rule])
+        if 2 * seen <= self.total or now <= self.started:
             return None
         overall = sum(self.spent.values()) / self.done
-        left = 0.0
+        means = {rule: self.spent[rule] / count for rule, count in self.finished.items() if count}
         failed = Counter(self.failed.values())
-        for rule, count in self.wanted.items():
-            mean = self.spent[rule] / self.finished[rule] if self.finished[rule] else overall
-            left += max(count - self.finished[rule] - failed[rule], 0) * mean
-        return max(left - running, 0.0) * elapsed / spent
+        left = sum(
+            max(count - self.finished[rule] - failed[rule], 0) * means.get(rule, overall)
+            for rule, count in self.wanted.items()
+        )
+        spent = sum(self.spent.values()) + sum(self.tried.values())
+        for job, (rule, began) in self.running.items():
+            spent += now - began
+            # One that takes longer than others has none left; it takes nothing from theirs.
+            left -= min(now - began + self.tried[job], means.get(rule, overall))
+        return max(left, 0.0) * (now - self.started) / spent if spent > 0 else None
 
     def line(self, now: float) -> str:
         share = self.done / self.total if self.total else 0.0

@@ -6,13 +6,14 @@ command goes on.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
-import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -223,9 +224,10 @@ class Run:
             self.snakemake,
             *first,
             *snakefile_arguments(),
-            *NO_LOCK,
             "--configfile",
             str(self.configfile),
+            # After it: a target would be taken for another configuration file.
+            *NO_LOCK,
         ]
         progress = Progress(time.monotonic())
         runs = not first and not _QUESTIONS.intersection(arguments)
@@ -268,11 +270,23 @@ class Run:
         else:
             # Nothing ran: a broken study or workflow, whose own words come last.
             print("\n".join(tail[-5:]), file=out)
-        if shutil.disk_usage(self.study.results).free < _ROOM:
+        if full := _full(Path(self.study.results)):
             # Even the logs of jobs may be empty then.
-            print(f"{self.study.results}: No space left on device; free some first", file=out)
+            print(f"{self.study.results}: {full}; free some space first", file=out)
         print("run the same command again to go on from here", file=out)
         return code
+
+
+def _full(results: Path) -> str:
+    """The system's words where a results tree has no room: only writing shows a quota. Empty where it has."""
+    try:
+        with tempfile.TemporaryFile(dir=results) as file:
+            file.write(bytes(_ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return ""
 
 
 def _cache(results: Path) -> dict[str, str]:

@@ -1,10 +1,10 @@
 """A job's progress, saved on disk while it trains, so that a stopped job resumes from there.
 
-At fixed intervals, and when the job receives SIGTERM or SIGUSR1 (which the workflow has schedulers send some time
-before the time limit), it writes everything that resuming needs into a folder: the results of finished seeds, and the
-models in training with optimizer state, masks, best weights so far, random states and the position in the phase. A job
-of the same settings, inputs and software then ends with the same bytes as one that was never stopped (on a CPU; on a
-GPU as far as its kernels are deterministic).
+Soon after its start, then at growing intervals, and when the job receives SIGTERM or SIGUSR1 (which the workflow has
+schedulers send some time before the time limit), it writes everything that resuming needs into a folder: the results
+of finished seeds, and the models in training with optimizer state, masks, best weights so far, random states and the
+position in the phase. A job of the same settings, inputs and software then ends with the same bytes as one that was
+never stopped (on a CPU; on a GPU as far as its kernels are deterministic).
 
 A resumed job follows its recipes from their start. It skips the phases that were done, and the recipes do not touch the
 models (``TrainingState.skipping``) until they reach the phase that was interrupted.
@@ -47,6 +47,10 @@ from prunescope.training.state import (
 #: Signals that ask a job to end: preemption or a shutdown, and the time limit that comes near.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
+#: Seconds to the first time that progress is saved; each time after it comes twice as long after the last, up to the
+#: interval that is asked for. A job that is killed loses no more than half of its work, or an interval of it.
+FIRST = 30.0
+
 _CURRENT = "in-training.safetensors"
 
 
@@ -55,7 +59,7 @@ class Stopped(SystemExit):
 
 
 class Progress(Watch):
-    """Saves a job's progress in ``folder`` every ``interval`` seconds; nothing where that is None.
+    """Saves a job's progress in ``folder``, at last every ``interval`` seconds; nothing where ``folder`` is None.
 
     ``owner`` returns what identifies the job; progress of another job is not used. It is called when first needed.
     """
@@ -64,6 +68,7 @@ class Progress(Watch):
         self, folder: Path | None, interval: float, owner: Callable[[], Mapping[str, str]] = dict
     ) -> None:
         self.folder, self.interval = folder, interval
+        self._pause = min(FIRST, interval)
         self._owner = owner
         self._known_owner: Mapping[str, str] | None = None
         self._finished: list[tuple[tuple[int, ...], Snapshot]] = []
@@ -74,7 +79,7 @@ class Progress(Watch):
         self._over = False
         self._course: Course | None = None
         self._found: Snapshot | None = None
-        self._due = time.monotonic() + interval
+        self._due = time.monotonic() + self._pause
         self._asked: int | None = None
         self._kept = False
         self._open = False
@@ -232,7 +237,8 @@ class Progress(Watch):
                 (self.folder / _CURRENT).unlink(missing_ok=True)
         except (UserError, OSError) as error:
             print(f"progress is not saved: {error}; training goes on", file=sys.stderr, flush=True)
-        self._due = time.monotonic() + self.interval
+        self._pause = min(2 * self._pause, self.interval)
+        self._due = time.monotonic() + self._pause
 
     def _reopen(self) -> None:
         self._open = True

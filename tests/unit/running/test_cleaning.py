@@ -12,6 +12,7 @@ from prunescope.cli import main
 from prunescope.config.load import study_from
 from prunescope.files import write_text
 from prunescope.files.ledger import Ledger
+from prunescope.running.cleaning import remove_old_scores
 from prunescope.running.workflow import WorkflowGrid
 
 GONE = (
@@ -56,6 +57,15 @@ def test_what_is_no_longer_named_goes(results: Path, capsys: pytest.CaptureFixtu
     assert not set(GONE) & {file for _, file, _ in Ledger(results).entries()}
     assert main(["clean", "--configfile", "study.yaml"]) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_a_run_removes_scores_of_other_seeds_alone(results: Path, study_dict: dict[str, Any]) -> None:
+    whole = names(results)
+    remove_old_scores(study_from(study_dict))
+    assert whole - names(results) == {"cells/numbers/lenet5/el2n-seeds-0-9.parquet"}
+    assert "cells/numbers/lenet5/el2n-seeds-0-9.parquet" not in {
+        file for _, file, _ in Ledger(results).entries()
+    }
 
 
 def test_links_are_not_followed(results: Path, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_the_time_left_by_hand():
     assert told.seconds_left(116.0) == pytest.approx(24 * 16 / 24)
 
 
-def test_attempts_that_fail_count_as_work_and_not_as_a_smaller_share():
+def test_a_job_that_is_tried_again_does_not_lengthen_the_time_left():
     told = Progress(0.0)
     stats = "Job stats:\njob  count\n---- -----\ntrain  10\ntotal  10\n\n"
     begin = "rule train:\n    jobid: {0}\n"
@@ -255,12 +255,33 @@ def test_attempts_that_fail_count_as_work_and_not_as_a_smaller_share():
     read(stats + begin.format(1) + begin.format(2), 0.0)
     read(fail.format(2), 50.0)
     read("Finished jobid: 1 (Rule: train)\n" + begin.format(3), 60.0)
-    # Nine jobs of 60 s but 10 s of them, over two machines.
-    assert told.seconds_left(60.0) == (9 * 60 - 10) / 2
+    # Nine jobs of 60 s but one's 60 s, which went into two attempts, over two machines.
+    assert told.seconds_left(60.0) == (9 * 60 - 60) / 2
+    before = told.seconds_left(100.0)
+    # Of job 3, 20 s are left, of job 2 none any more.
+    assert before == (7 * 60 + 20) / 2
     read(fail.format(2), 100.0)
+    assert told.seconds_left(100.0) == before
     read("Finished jobid: 3 (Rule: train)\n" + begin.format(4), 120.0)
     assert told.failed == {}
-    assert told.seconds_left(120.0) == (8 * 60 - 20) / 2
+    assert told.seconds_left(120.0) == 7 * 60 / 2
+
+
+def test_the_short_jobs_at_the_start_tell_no_time_left():
+    told = Progress(0.0)
+    stats = "Job stats:\njob  count\n---- -----\nencode  2\ntrain  4\ntotal  6\n\n"
+
+    def read(text, now):
+        for line in text.splitlines():
+            told.read(line, now)
+
+    read(stats + "rule encode:\n    jobid: 1\n", 0.0)
+    read("Finished jobid: 1 (Rule: encode)\nrule train:\n    jobid: 2\n", 5.0)
+    assert told.seconds_left(30.0) is None
+    assert told.line(30.0) == " 17%  1 of 6 jobs, 30 s passed  (train)"
+    read("Finished jobid: 2 (Rule: train)\n", 105.0)
+    # 3 x 100 s and 5 s, one after the other.
+    assert told.seconds_left(105.0) == 305
 
 
 def test_jobs_that_take_longer_than_expected_leave_no_negative_time():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
+from snakemake.cli import get_argument_parser
 
 from prunescope.cli import main
 
@@ -144,12 +146,21 @@ def test_what_a_killed_run_leaves_behind_is_ended_by_the_next(study: Path) -> No
     assert left(study) == []
 
 
+def test_a_target_is_no_configuration_file(study: Path) -> None:
+    Path("bin/snakemake").write_text('#!/bin/sh\necho "$@" > said\n')
+    assert main(["run", "--configfile", "study.yaml", "--", "digits"]) == 0
+    parsed = get_argument_parser().parse_args(Path("said").read_text().split())
+    assert parsed.targets == ["digits"]
+    assert [path.name for path in parsed.configfile] == ["study.yaml"]
+
+
 def test_a_full_disk_is_named_even_where_no_log_could_be_written(
     study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path("bin/snakemake").write_text("#!/bin/sh\nexit 1\n")
     assert main(["run", "--configfile", "study.yaml"]) == 1
     assert "No space left" not in capsys.readouterr().err
-    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
-    assert main(["run", "--configfile", "study.yaml"]) == 1
-    assert "results: No space left on device; free some first\nrun the same" in capsys.readouterr().err
+    for number, words in ((errno.ENOSPC, "No space left on device"), (errno.EDQUOT, "Disk quota exceeded")):
+        monkeypatch.setattr("tempfile.TemporaryFile", Mock(side_effect=OSError(number, words)))
+        assert main(["run", "--configfile", "study.yaml"]) == 1
+        assert f"results: {words}; free some space first\nrun the same" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from prunescope.config.pruners import NO_PRUNER, PRUNERS
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
 from prunescope.predictions.store import SeedBlock
-from prunescope.training import gradual, snapshot
+from prunescope.training import gradual, resume, snapshot
 from prunescope.training.job import Kept, run_block
 from prunescope.training.results import Results
 from prunescope.training.resume import Progress, Stopped
@@ -401,6 +402,21 @@ def test_a_full_disk_is_a_line_and_training_goes_on(make, counted, capfd, monkey
     assert (
         "progress is not saved: x: could not be written (No space left on device); training goes on" in lines
     )
+
+
+def test_progress_is_saved_soon_and_then_at_growing_intervals(tmp_path, monkeypatch):
+    now = 0
+    saved = []
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: now))
+    whole = Progress.save
+    monkeypatch.setattr(Progress, "save", lambda self: (saved.append(now), whole(self)))
+    for interval, expected in ((300.0, [30, 90, 210, 450, 750, 1050]), (20.0, list(range(20, 1051, 20)))):
+        now = 0
+        saved.clear()
+        progress = Progress(tmp_path, interval)
+        for now in range(1051):  # noqa: B007
+            progress.step()
+        assert saved == expected
 
 
 def test_what_finished_seeds_leave_comes_back_whole():

@@ -26,7 +26,8 @@ from prunescope.running.slurm.refusals import passes, sbatch_message
 
 _PLUGIN = "snakemake_executor_plugin_slurm"
 
-#: Seconds between two tries of what the controller did not answer or refused for now.
+#: Seconds between two tries of what the controller did not answer or refused for now; fewer where states are asked for
+#: more often.
 PAUSE = 15.0
 
 #: A job that squeue has not shown in as many successive answers, over as many seconds, has ended.
@@ -95,12 +96,15 @@ def _adapt(plugin: Any, results: Path) -> None:
     )
     query, submit_command = plugin.query_job_status, plugin.get_submit_command
     waits: set[str] = set()
+    pause = PAUSE
 
     def post_init(self: Any, *arguments: Any, **options: Any) -> None:
+        nonlocal pause
         # So that every run's jobs are known as those of its results tree, a plain Snakemake's too.
         if not self.workflow.executor_settings.jobname_prefix:
             self.workflow.executor_settings.jobname_prefix = run_prefix(results)
         begin(self, *arguments, **options)
+        pause = min(PAUSE, self.workflow.executor_settings.init_seconds_before_status_checks)
         ask_no_scontrol(results)
 
     async def check_active_jobs(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
@@ -122,8 +126,8 @@ def _adapt(plugin: Any, results: Path) -> None:
                 break
             if not silent:
                 silent = time.monotonic()
-                logger.warning(f"squeue: no answer; asked again every {PAUSE:.0f} s, and jobs that run go on")
-            await asyncio.sleep(PAUSE)
+                logger.warning(f"squeue: no answer; asked again every {pause:.0f} s, and jobs that run go on")
+            await asyncio.sleep(pause)
         if silent:
             logger.warning(f"squeue: answers again after {time.monotonic() - silent:.0f} s")
         states = {job: state.partition(":")[0] for job, state in answer.items()}
@@ -143,7 +147,7 @@ def _adapt(plugin: Any, results: Path) -> None:
             return
         if message not in waits:
             waits.add(message)
-            self.logger.warning(f"sbatch: {message}; tried again every {PAUSE:.0f} s")
+            self.logger.warning(f"sbatch: {message}; tried again every {pause:.0f} s")
 
         def again() -> None:
             try:
@@ -151,7 +155,7 @@ def _adapt(plugin: Any, results: Path) -> None:
             except RuntimeError:  # Snakemake ends.
                 report(self, job, msg)
 
-        timer = threading.Timer(PAUSE, again)
+        timer = threading.Timer(pause, again)
         timer.daemon = True
         timer.start()
 

@@ -123,7 +123,12 @@ def supervise(plan: Supervision) -> int:
         signal.signal(number, _stopped)
     try:
         _end_orphan(last)
-        return _supervise(plan, program, lock)
+        if code := _supervise(plan, program, lock):
+            _tell_of_jobs(plan)
+        return code
+    except UserError:
+        _tell_of_jobs(plan)
+        raise
     except KeyboardInterrupt as stopped:
         number = stopped.args[0] if stopped.args else signal.SIGINT
         say(_STOPPED.get(number, _STOPPED[signal.SIGINT]))
@@ -394,6 +399,18 @@ def _close(plan: Supervision, outcome: Outcome, code: int) -> int:
             f"{progress.done} of {progress.total} jobs are done; run the same command again to go on from here"
         )
     return 1
+
+
+def _tell_of_jobs(plan: Supervision) -> None:
+    """Say which jobs outlive a run that failed: on a full disk it ends before them."""
+    try:
+        left = sum(job.lives for job in queue.jobs_of(plan.results))
+    except (queue.QueueError, UserError):
+        return
+    if left:
+        say(
+            f"{left} jobs of this run go on; the same command waits for them, `prunescope slurm cancel` ends them"
+        )
 
 
 def say(text: str) -> None:

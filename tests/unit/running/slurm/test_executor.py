@@ -157,7 +157,9 @@ def test_a_plain_run_names_its_jobs_by_the_results_tree(
     adapt(tmp_path)
     for prefix, expected in (("", run_prefix(tmp_path)), ("mine", "mine")):
         self = SimpleNamespace(
-            workflow=SimpleNamespace(executor_settings=SimpleNamespace(jobname_prefix=prefix))
+            workflow=SimpleNamespace(
+                executor_settings=SimpleNamespace(jobname_prefix=prefix, init_seconds_before_status_checks=20)
+            )
         )
         adapted.Executor.__post_init__(self)
         assert begun[-1] == expected

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from prunescope.running.slurm.queue import QueueError, jobs_of, run_prefix
+from prunescope.running.slurm.supervisor import Supervision, _tell_of_jobs
 
 UUID = "8a3c5c8e-1111-4222-8333-123456789abc"
 
@@ -39,3 +40,20 @@ def test_a_queue_that_does_not_answer_is_an_error(tmp_path: Path, monkeypatch: p
     squeue(tmp_path, "", 1)
     with pytest.raises(QueueError, match="exit code 1"):
         jobs_of(tmp_path)
+
+
+def test_jobs_that_outlive_a_failed_run_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    name = f"{run_prefix(tmp_path)}_{UUID}"
+    squeue(
+        tmp_path,
+        f"1|{name}|RUNNING|None|rule_train\n2|{name}|PENDING|None|rule_cell\n3|{name}|FAILED|None|x\n",
+    )
+    plan = Supervision(tmp_path / "study.yaml", tmp_path)
+    _tell_of_jobs(plan)
+    assert "2 jobs of this run go on; the same command waits for them" in capsys.readouterr().err
+    squeue(tmp_path, "", 1)
+    _tell_of_jobs(plan)
+    assert capsys.readouterr().err == ""
