@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 SIZES = {"train": 40, "validation": 16, "test": 12}
 
 #: Files that one worker takes together, as they share what is slow to make: a study, a tree of pages, a GPU.
-TOGETHER = (("workflow/test_runs", "workflow/test_reruns"), ("browser/",), ("gpu/",))
+TOGETHER = (
+    tuple(f"workflow/test_{name}" for name in ("mending", "poor_machines", "reruns", "runs")),
+    ("browser/",),
+    ("gpu/",),
+)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -179,6 +179,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def browser(chromium: Any) -> Iterator[Any]:
     """The browser at 1280 px in light colours; a test that leaves errors on the console or asks the network fails."""
     look(chromium)
+    # An address of the page that is open, with another #, would not be loaded anew.
+    chromium.get("about:blank")
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
     yield chromium
