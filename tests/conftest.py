@@ -10,6 +10,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples each time, however busy the machine is.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 # Before torch is imported anywhere: results must not depend on how sums are shared among threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

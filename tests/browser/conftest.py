@@ -171,6 +171,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(programs[1]))
     driver.set_page_load_timeout(180)
+    # axe takes its time where other tests run beside it.
+    driver.set_script_timeout(180)
     yield driver
     driver.quit()
 
