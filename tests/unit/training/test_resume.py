@@ -441,7 +441,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_process_that_is_ended_goes_on(make):
+def test_a_process_that_is_ended_goes_on(make, capfd):
     """The command itself, ended from outside by each signal."""
     settings = SETTINGS.model_copy(update={"epochs": 6})
     run = make("lenet5", seeds=(0, 1), settings=settings)
@@ -474,8 +474,6 @@ def test_a_process_that_is_ended_goes_on(make):
                 "run the same command to resume"
             )
         assert not any((folder / file).exists() for file in (*FILES, "metrics.json"))
-        again = subprocess.run(
-            [sys.executable, "-m", "prunescope", *command], capture_output=True, text=True, check=True
-        )
-        assert "resumes in phase" in again.stderr
-        same(whole, folder)
+        capfd.readouterr()
+        same(whole, run(number.name))
+        assert "resumes in phase" in capfd.readouterr().err
