@@ -82,6 +82,7 @@ def main() -> int:
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--seconds", type=float, default=4.0, help="per way and data set, about")
     parser.add_argument("--sources", nargs="+", choices=list(BATCHES), default=list(BATCHES))
+    parser.add_argument("--batches", type=int, help="of an epoch (default: 8 on a GPU, 4 on a CPU)")
     parser.add_argument("--threads", type=int, default=1, help="as the workflow gives a job")
     parser.add_argument("--out", type=Path, help="default: benchmarks/results/encoders-<device>.json")
     args = parser.parse_args()
@@ -89,6 +90,8 @@ def main() -> int:
     torch.set_num_threads(args.threads)
     torch.set_flush_denormal(True)
     size = CUDA if place.type == "cuda" else CPU
+    if args.batches is not None:
+        size = replace(size, batches=args.batches)
     limits = {precision: matrix_rate(place, dtype) for precision, dtype in DTYPES.items()}
     sources = {}
     for source in args.sources:

@@ -171,6 +171,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(programs[1]))
     driver.set_page_load_timeout(180)
+    # axe takes its time where other tests run beside it.
+    driver.set_script_timeout(180)
     yield driver
     driver.quit()
 
@@ -179,6 +181,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 def browser(chromium: Any) -> Iterator[Any]:
     """The browser at 1280 px in light colours; a test that leaves errors on the console or asks the network fails."""
     look(chromium)
+    # An address of the page that is open, with another #, would not be loaded anew.
+    chromium.get("about:blank")
     for kind in ("browser", "performance"):
         chromium.get_log(kind)
     yield chromium

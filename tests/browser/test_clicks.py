@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -17,7 +17,9 @@ pytestmark = pytest.mark.browser
 
 
 def wait(browser: Any, what: Any) -> Any:
-    return WebDriverWait(browser, 60).until(what)
+    """Until it is so, on a page that may be redrawing, or on its way to another, while it is asked."""
+    passing = (StaleElementReferenceException, NoSuchElementException, IndexError)
+    return WebDriverWait(browser, 60, ignored_exceptions=passing).until(what)
 
 
 def rows(browser: Any, selector: str) -> list[Any]:
@@ -42,9 +44,9 @@ def test_the_figure_reads_out_a_model_and_leads_to_it(browser: Any, tree: Tree) 
     assert len(marks) == 15
     readout = browser.find_element(By.ID, "readout")
     ActionChains(browser).move_to_element(marks[3]).perform()
-    assert readout.text == marks[3].get_attribute("aria-label")
+    wait(browser, lambda _: readout.text == marks[3].get_attribute("aria-label"))
     browser.execute_script("arguments[0].focus()", marks[5])
-    assert readout.text == marks[5].get_attribute("aria-label")
+    wait(browser, lambda _: readout.text == marks[5].get_attribute("aria-label"))
     name = readout.text.split(":")[0]
     marks[5].send_keys(Keys.ENTER)
     wait(browser, lambda b: f"Who pays for {name}?" in b.find_element(By.TAG_NAME, "h1").text)
@@ -163,12 +165,12 @@ def test_examples_are_searched_filtered_and_sorted(browser: Any, tree: Tree) -> 
     assert rows(browser, "#rows .preview img")[0].get_attribute("alt").startswith("Image of example ")
     choose(browser, "set", "docstrings--test")
     wait(browser, lambda b: "docstrings" in b.find_element(By.ID, "summary").text)
-    first = wait(browser, lambda b: rows(b, "#rows tbody tr"))[0]
-    example = int(first.find_element(By.TAG_NAME, "th").text)
+    wait(browser, lambda b: rows(b, "#rows tbody tr") and not rows(b, "#rows .preview img"))
+    example = int(wait(browser, lambda b: rows(b, "#rows tbody th")[0].text))
     words = browser.find_element(By.NAME, "words")
     words.send_keys(f"needle{example}")
     wait(browser, lambda b: state(b) in ("1 to 1 of 1", f"1 to {len(rows(b, '#rows tbody tr'))} of"))
-    assert f"needle{example}" in rows(browser, "#rows tbody td")[0].text
+    wait(browser, lambda b: f"needle{example}" in rows(b, "#rows tbody td")[0].text)
     words.clear()
     words.send_keys("no such words" + Keys.ENTER)
     wait(browser, lambda b: state(b) == "none")
@@ -176,12 +178,15 @@ def test_examples_are_searched_filtered_and_sorted(browser: Any, tree: Tree) -> 
         words.send_keys(Keys.BACKSPACE)
     wait(browser, lambda b: state(b).startswith("1 to "))
     choose(browser, "sort", "text_length")
-    wait(browser, lambda b: rows(b, "#rows tbody tr"))
-    numbers = [int(cell.text) for cell in rows(browser, "#rows tbody th")]
+
+    def falling(b: Any) -> bool:
+        numbers = [int(cell.text) for cell in rows(b, "#rows tbody th")]
+        return len(numbers) > 1 and numbers == sorted(numbers, reverse=True)
+
     # Readability was made to rise with the number of the example.
-    assert numbers == sorted(numbers, reverse=True)
+    wait(browser, falling)
     choose(browser, "under", "one")
-    wait(browser, lambda b: all("1 of 3 pruners" in row.text for row in rows(b, "#rows tbody tr")))
+    wait(browser, lambda b: {"1 of 3 pruners" in row.text for row in rows(b, "#rows tbody tr")} == {True})
 
 
 def test_training_examples_have_their_el2n_bins(browser: Any, tree: Tree) -> None:
@@ -222,10 +227,9 @@ def test_hostile_texts_are_shown_as_text(browser: Any, tree: Tree) -> None:
     shown = browser.find_element(By.ID, "rows").text
     assert "<script>window.broken = 1</script><img src=x" in shown or "${window.broken = 1}" in shown
     browser.get(tree.page("report/examples.html#set=docstrings--test&sort=example&words=xxxxxxxxxx"))
-    wait(browser, lambda b: state(b).startswith("1 to "))
-    long = browser.find_elements(By.CSS_SELECTOR, "#rows details.long > summary")
-    assert "characters)" in long[0].text
-    long[0].click()
+    fold = "#rows details.long > summary"
+    wait(browser, lambda b: "xxxxx" in rows(b, fold)[0].text and "characters)" in rows(b, fold)[0].text)
+    rows(browser, fold)[0].click()
     whole = wait(browser, lambda b: rows(b, "#rows details.long > bdi"))[0]
     assert len(whole.text) > 100_000
     for page in ("report/examples.html", "audit/report.html", "paper/pie/disagreements.html"):

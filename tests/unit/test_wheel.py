@@ -20,7 +20,9 @@ def wheel(tmp_path_factory) -> zipfile.ZipFile:
     if importlib.util.find_spec("pip") is None:
         pytest.skip("needs pip")
     # A copy: setuptools leaves its build folder where the sources are.
-    ignored = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".snakemake", "results", "build", "tests")
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".*_cache", ".snakemake", "results", "build", "tests", "__pycache__"
+    )
     shutil.copytree(ROOT, folder / "source", ignore=ignored)
     command = ["-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
     done = subprocess.run(

@@ -153,7 +153,7 @@ class Workspace:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + 1800
         while not event():
             assert process.poll() is None
             assert time.monotonic() < deadline

@@ -48,7 +48,7 @@ STUDY: dict[str, Any] = {
             "hidden": 32,
             "intermediate": 64,
             "block": 2,
-            "training": {**TRAINING, "epochs": 6},
+            "training": {**TRAINING, "epochs": 5},
         },
         "gpt": {
             "family": "causal-lm",
@@ -56,7 +56,7 @@ STUDY: dict[str, Any] = {
             "hidden": 64,
             "block": 2,
             "max_new_tokens": 24,
-            "training": {**TRAINING, "epochs": 6},
+            "training": {**TRAINING, "epochs": 3},
         },
     },
     "grid": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,9 @@ STUDY_TO_TUNE = changed(tune={"evaluations": 4, "seed": 7, "spaces": {"digits": 
 def test_killed_search_goes_on_and_ends_in_a_study(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "tuned", STUDY_TO_TUNE)
     log = workspace.results / "logs/search/digits/lenet5.log"
-    workspace.kill_when(
-        lambda: log.is_file() and "evaluation 1 of 4" in log.read_text(), workspace.command("tune")
-    )
+    # The line of one that has ended; a slow one has lines of its epochs before.
+    ended = re.compile(r"evaluation 1 of 4: \d+ epochs, lr")
+    workspace.kill_when(lambda: log.is_file() and ended.search(log.read_text()), workspace.command("tune"))
     folder = workspace.results / "tuning/digits/lenet5"
     assert not (folder / "trials.csv").exists()
 

@@ -441,17 +441,17 @@ def test_a_failure_while_writing_leaves_the_old_results(
 def test_a_killed_audit_leaves_no_results(tmp_path: Path, sides: tuple[Path, Path]) -> None:
     # Killed between the first table and the summary: what is there is not under the name asked for.
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom prunescope.analysis import audit\n"
+        "import sys\nfrom pathlib import Path\nfrom prunescope.analysis import audit\n"
         "real = audit.write\n"
         "def slow(folder, results):\n"
-        "    real(folder, results); print('written', flush=True); time.sleep(60)\n"
+        "    real(folder, results); print('written', flush=True); sys.stdin.read()\n"
         "audit.write = slow\n"
         "dense, pruned, out = map(Path, sys.argv[1:])\n"
         "audit.audit([dense], [pruned], out)\n"
     )
     out = tmp_path / "results" / "out"
     arguments = [sys.executable, "-c", code, str(sides[0]), str(sides[1]), str(out)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
         os.kill(process.pid, signal.SIGKILL)

@@ -60,16 +60,14 @@ def _server_of(job: int) -> int:
     return int(Path(f"/proc/{job}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
-def _reader(fifo: Path, command: subprocess.Popen[bytes]) -> int:
-    """The process that waits for what a FIFO brings."""
+def _reader(fifo: Path) -> int:
+    """The process that waits for what a FIFO brings, once it has opened it."""
     while True:
         for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and int(entry.name) != command.pid:
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
                 with suppress(OSError):
-                    if (entry / "cwd").readlink() == fifo.parent:
+                    if fifo in [file.readlink() for file in (entry / "fd").iterdir()]:
                         return int(entry.name)
-        assert command.poll() is None
-        time.sleep(0.02)
 
 
 def _waiting(folder: Path, name: str) -> tuple[subprocess.Popen[bytes], int, int]:
@@ -83,13 +81,17 @@ def _waiting(folder: Path, name: str) -> tuple[subprocess.Popen[bytes], int, int
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    end = os.open(fifo, os.O_WRONLY)  # returns when the job has opened it
-    return command, _reader(fifo, command), end
+    end = os.open(fifo, os.O_WRONLY)  # returns when the job opens it
+    job = _reader(fifo)
+    assert job != command.pid
+    return command, job, end
 
 
 def _gone(job: int) -> None:
-    while Path(f"/proc/{job}").exists():
-        time.sleep(0.02)
+    """Wait for a process to end; whose child it has become may never ask for its status."""
+    with suppress(OSError):
+        while Path(f"/proc/{job}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            time.sleep(0.02)
 
 
 def test_all_that_start_warm_are_stages() -> None:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -441,28 +440,47 @@ def test_what_finished_seeds_leave_comes_back_whole():
         assert torch.equal(after.trained["3/model/w"], torch.ones(2))
 
 
-def test_a_process_that_is_ended_goes_on(make):
+#: The command, which says when it has saved its progress some times, and goes on when its input ends.
+HELD = """
+import sys
+from prunescope.cli import main
+from prunescope.training import snapshot
+write, written = snapshot.write, []
+def held(*arguments):
+    write(*arguments)
+    written.append(1)
+    if len(written) == 7:
+        print("held", flush=True)
+        sys.stdin.read()
+snapshot.write = held
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_process_that_is_ended_goes_on(make, capfd):
     """The command itself, ended from outside by each signal."""
-    settings = SETTINGS.model_copy(update={"epochs": 120})
+    settings = SETTINGS.model_copy(update={"epochs": 6})
     run = make("lenet5", seeds=(0, 1), settings=settings)
     whole = run("whole", None)
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1):
         folder = run.inputs.parent / number.name
         folder.mkdir()
-        command = [sys.executable, "-m", "prunescope", "model", "--settings", run.spec.model_dump_json()]
+        command = ["model", "--settings", run.spec.model_dump_json()]
         command += ["--device", "cpu", "--inputs", str(run.inputs), "--progress", str(folder / "unfinished")]
         for name, file in zip(("test", "train", "early", "checkpoint", "models"), FILES, strict=True):
             command += [f"--{name}", str(folder / file)]
         command += ["--metrics", str(folder / "metrics.json")]
-        command += ["--interval", "0.02" if number == signal.SIGKILL else "0.1"]
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        until = time.monotonic() + 300
-        while not (folder / "unfinished" / "in-training.safetensors").exists():
-            assert time.monotonic() < until
-            assert process.poll() is None
-            time.sleep(0.01)
+        command += ["--interval", "0"]
+        process = subprocess.Popen(
+            [sys.executable, "-c", HELD, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "held\n"
         process.send_signal(number)
-        said = process.communicate(timeout=300)[1].splitlines()
+        said = process.communicate()[1].splitlines()
         if number == signal.SIGKILL:
             assert process.returncode == -number
         else:
@@ -472,6 +490,6 @@ def test_a_process_that_is_ended_goes_on(make):
                 "run the same command to resume"
             )
         assert not any((folder / file).exists() for file in (*FILES, "metrics.json"))
-        again = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert "resumes in phase" in again.stderr
-        same(whole, folder)
+        capfd.readouterr()
+        same(whole, run(number.name))
+        assert "resumes in phase" in capfd.readouterr().err
