@@ -220,10 +220,10 @@ class Vocabulary:
             twice = Counter(name.strip() for name in names)
             apart.update((bare, where) for bare, count in twice.items() if count > 1)
         alike = {bare: held for bare, held in spellings.items() if len(held) > 1}
-        if twice := next((bare for bare in alike if bare in apart), None):
-            one, other = list(alike[twice])[:2]
+        if (split := next((bare for bare in alike if bare in apart), None)) is not None:
+            one, other = list(alike[split])[:2]
             self.warnings.append(
-                f"{apart[twice]} holds {one!r} and {other!r}, which differ in blanks alone: read as two classes"
+                f"{apart[split]} holds {one!r} and {other!r}, which differ in blanks alone: read as two classes"
             )
         merged = {bare: held for bare, held in alike.items() if bare not in apart}
         for bare, held in merged.items():
