@@ -116,6 +116,10 @@ def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mappin
 def _check_pair(key: str, dataset: str, data: Dataset, arch: str, model: Arch) -> None:
     """A model takes what the data set has, at its length, answers as it asks and can be trained as set."""
     takes, has = model.input, data.input
+    if takes == "text" and all(getattr(data, key, key) is None for key in ("text", "image")):
+        raise ValueError(
+            f"datasets.{dataset}.text: missing; name the column of the text, or the columns of a pair"
+        )
     if takes != has and model.input_known:
         raise ValueError(
             f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
