@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,7 +15,7 @@ def run_jobs(study: Study, folder: Path) -> dict[str, Path]:
     """Run every cell of one data set and arch; the folder of each (``none``, ``GP-sparsity-500permille``, ...)."""
     grid, found = WorkflowGrid(study), {}
     (dataset,), (arch,) = study.datasets, study.archs
-    inputs, data, dense = folder / "in.safetensors", folder / "data", folder / "dense.safetensors"
+    inputs, data, dense = folder / "in.safetensors", folder / "data" / dataset, folder / "dense.safetensors"
     first, last = min(study.seeds), max(study.seeds)
     for cell in study.cells:
         amount = cell.compression.token
@@ -36,6 +37,38 @@ def run_jobs(study: Study, folder: Path) -> dict[str, Path]:
             "--interval", "300", "--gpu-memory", "100", "--threads", "1", "--device", "cpu", *more)  # fmt: skip
         found[out.name] = out
     return found
+
+
+def tables_and_pages(study: Study, found: Mapping[str, Path], folder: Path) -> Path:
+    """The analysis, tables, figures and pages of what ``run_jobs`` found; the first page."""
+    dense, cells = found["none"], []
+    seeds = list(map(str, study.seeds))
+    el2n: tuple[str | Path, ...] = ()
+    if study.has_el2n(*next(iter(study.dense_cells))):
+        run("el2n", "--early", dense / "early.parquet", "--seeds", *seeds, "--out", folder / "el2n.parquet")
+        el2n = ("--el2n", folder / "el2n.parquet")
+    for cell in study.cells:
+        amount = cell.compression.token
+        pruned = dense if cell.dense else found[f"{cell.pruner}-{amount}"]
+        cells.append(folder / "cells" / cell.dataset / cell.arch / cell.pruner / amount)
+        files = [
+            part
+            for side, where in (("dense", dense), ("pruned", pruned))
+            for split in ("test", "train")
+            for part in (f"--{side}-{split}", where / f"{split}.parquet")
+        ]
+        run(
+            "cell", *files, *el2n, "--metrics", pruned / "metrics.json", "--seeds", *seeds, "--out", cells[-1]
+        )
+    (folder / "cells.txt").write_text("".join(f"{cell}\n" for cell in cells))
+    listed: tuple[str | Path, ...] = ("--cells", folder / "cells.txt")
+    run("tables", *listed, "--analysis", "{}", "--sources", "{}", "--out", folder / "tables")
+    listed += ("--tables", folder / "tables")
+    run("figures", *listed, "--out", folder / "figures")
+    cards = sorted(folder.glob("data/*/card.json"))
+    run("site", "--settings", study.model_dump_json(), *listed, "--figures", folder / "figures", "--cards", *cards,
+        "--out", folder / "index.html")  # fmt: skip
+    return folder / "index.html"
 
 
 def run(*arguments: str | Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import inspect
 import json
 import re
 import shutil
@@ -20,7 +21,7 @@ from prunescope.analysis.outputs import FILES
 from prunescope.api.frames import pandas, read_frame
 from prunescope.api.given import Given, columns_table, texts_table
 from prunescope.commands import audit as command
-from prunescope.errors import UserError, listed
+from prunescope.errors import UserError, listed, nearest
 from prunescope.files import read_json, write_text
 from prunescope.report import audit_page, sentences, suite_page
 
@@ -88,7 +89,10 @@ def audit(
         args = _defaults()
         unknown = sorted(options.keys() - vars(args).keys())
         if unknown:
-            raise UserError(f"audit: {unknown[0]!r} is no option; there are {listed(sorted(vars(args)), 30)}")
+            known = sorted({*vars(args), *inspect.signature(audit).parameters} - {"options"})
+            raise UserError(
+                f"audit: {unknown[0]!r} is no option{nearest(unknown[0], known)}; there are {listed(known, 40)}"
+            )
         vars(args).update(options)
         args.dense, args.pruned = given.files("dense", dense), given.files("pruned", pruned)
         args.early = given.files("early", early) if len(early) else []
@@ -111,7 +115,7 @@ def audit(
             args.task = None  # said by the tables that are written of it
         if classes is not None:
             args.classes = ",".join(map(str, classes))
-            if any("," in str(name) for name in classes):
+            if any("," in str(name) or str(name) != str(name).strip() for name in classes):
                 args.classes = str(folder / "classes.txt")
                 write_text(args.classes, "".join(f"{name}\n" for name in classes))
         args.out = Path(out) if out is not None else folder / "audit"

@@ -42,7 +42,11 @@ class Given:
         if isinstance(given, Mapping):
             return [folder for model, one in given.items() for folder in [self._model(name, str(model), one)]]
         if isinstance(given, Sequence) and given and all(isinstance(one, str | Path) for one in given):
-            return [Path(one) for one in given]
+            paths = [Path(one) for one in given]
+            # Beside as many labels, a list of texts is of class names, unless there are files of these names.
+            names = self.labels is not None and len(self.labels) == len(given)
+            if not names or any(path.exists() for path in paths):
+                return paths
         path = self.folder / f"{name}.parquet"
         table = as_table(given, name)
         if table is not None and not (

@@ -101,15 +101,15 @@ def checkpoint_sizes(config: Mapping[str, Any], kind: EncoderType) -> dict[str, 
     return sizes
 
 
-def checkpoint_folder(checkpoint: str) -> Path | None:
-    """The local folder that ``pretrained`` names; None for a hub id.
+def checkpoint_folder(checkpoint: str, key: str = "pretrained") -> Path | None:
+    """The local folder that ``pretrained`` names, or another setting called ``key``; None for a hub id.
 
     Raises:
         UserError: an environment variable in it is not set, or nothing is there.
     """
     if is_hub_id(checkpoint):
         return None
-    return expanded(checkpoint)
+    return expanded(checkpoint, key)
 
 
 def is_hub_id(checkpoint: str) -> bool:
@@ -133,3 +133,54 @@ def checkpoint_config_file(checkpoint: str, revision: str | None) -> Path | None
     except ValueError:  # no name that the hub could have
         return None
     return Path(found) if isinstance(found, str) else None
+
+
+#: How a pickled checkpoint becomes one that runs nothing when it is read; in a place where nothing can be lost.
+CONVERT = (
+    'convert it on a machine that holds nothing of value: python -c "import sys, torch, safetensors.torch as s; '
+    "s.save_file({{k: v.clone() for k, v in torch.load(sys.argv[1], 'cpu', weights_only=True).items()}}, "
+    "'model.safetensors', {{'format': 'pt'}})\" {file}"
+)
+
+
+def refuse_pickled(folder: Path | str, key: str | None = None) -> None:
+    """Refuse a local checkpoint whose weights are pickled alone: reading a pickle runs what it holds.
+
+    Raises:
+        UserError: it is one; the line has the command that converts it.
+    """
+    pickled = sorted(path for end in ("bin", "pt", "pth", "ckpt") for path in Path(folder).glob(f"*.{end}"))
+    pickled = [path for path in pickled if path.name != "training_args.bin"]
+    if pickled and not any(Path(folder).glob("*.safetensors")):
+        where = f"{key}: {pickled[0]}" if key else str(pickled[0])
+        raise UserError(
+            f"{where}: a pickled checkpoint, which is not read; {CONVERT.format(file=pickled[0].name)}"
+        )
+
+
+def check_folder(checkpoint: str, key: str, *, weights: bool = True) -> None:
+    """Refuse a local checkpoint that cannot be read, as far as its files' names tell; a hub id is not looked at.
+
+    Args:
+        key: the setting that names it.
+        weights: they are read too, beside the configuration.
+
+    Raises:
+        UserError: it is not there, no folder, lacks a file, or is a pickle.
+    """
+    folder = checkpoint_folder(checkpoint, key)
+    if folder is None:
+        if (there := Path(checkpoint)).exists():
+            raise UserError(
+                f"{key}: {checkpoint}: a name on the hub, but here is a {'folder' if there.is_dir() else 'file'} "
+                f"of that name; write ./{checkpoint} to mean it, or rename it"
+            )
+        return
+    if not folder.is_dir():
+        raise UserError(f"{key}: {folder}: a file; give the folder with config.json and model.safetensors")
+    if weights:
+        refuse_pickled(folder, key)
+    if not (folder / "config.json").exists():
+        raise UserError(f"{key}: {folder}: has no config.json; give a folder that `save_pretrained` wrote")
+    if weights and not any(folder.glob("*.safetensors")):
+        raise UserError(f"{key}: {folder}: has no weights (*.safetensors); give a folder that has them")

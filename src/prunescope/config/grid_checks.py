@@ -116,10 +116,24 @@ def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mappin
 def _check_pair(key: str, dataset: str, data: Dataset, arch: str, model: Arch) -> None:
     """A model takes what the data set has, at its length, answers as it asks and can be trained as set."""
     takes, has = model.input, data.input
-    if takes != has:
+    if takes == "text" and all(getattr(data, key, key) is None for key in ("text", "image")):
+        raise ValueError(
+            f"datasets.{dataset}.text: missing; name the column of the text, or the columns of a pair"
+        )
+    if takes != has and model.input_known:
         raise ValueError(
             f"{key}: arch {arch!r} takes {takes}s but data set {dataset!r} has {has}s; "
             "put them into different grid entries"
+        )
+    # Of a folder that is not there, ``checked`` says so.
+    if takes != has and model.fetched:
+        try:
+            model.checked()
+        except UserError as error:
+            raise ValueError(f"archs.{arch}.{error}") from None
+        raise ValueError(
+            f"{key}: what arch {arch!r} takes is not known, as its checkpoint was never fetched; give it "
+            f"`reads: {has}`, or fetch it with `prunescope pretrained`"
         )
     answers = data.answers
     if answers not in model.answers:

@@ -13,30 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from prunescope.config.architectures import CausalLM, Encoder, Transformers
-from prunescope.config.checkpoints import EncoderType, checkpoint_folder, checkpoint_sizes, encoder_type
+from prunescope.config.checkpoints import (
+    EncoderType,
+    checkpoint_folder,
+    checkpoint_sizes,
+    encoder_type,
+    refuse_pickled,
+)
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError
-
-#: How a pickled checkpoint becomes one that runs nothing when it is read; in a place where nothing can be lost.
-CONVERT = (
-    'convert it on a machine that holds nothing of value: python -c "import sys, torch, safetensors.torch as s; '
-    "s.save_file({{k: v.clone() for k, v in torch.load(sys.argv[1], 'cpu', weights_only=True).items()}}, "
-    "'model.safetensors', {{'format': 'pt'}})\" {file}"
-)
-
-
-def refuse_pickled(folder: Path | str) -> None:
-    """Refuse a local checkpoint whose weights are pickled alone: reading a pickle runs what it holds.
-
-    Raises:
-        UserError: it is one; the line has the command that converts it.
-    """
-    pickled = sorted(path for end in ("bin", "pt", "pth", "ckpt") for path in Path(folder).glob(f"*.{end}"))
-    pickled = [path for path in pickled if path.name != "training_args.bin"]
-    if pickled and not any(Path(folder).glob("*.safetensors")):
-        raise UserError(
-            f"{pickled[0]}: a pickled checkpoint, which is not read; " + CONVERT.format(file=pickled[0].name)
-        )
 
 
 def load_part(kind: Any, arch: Encoder | CausalLM | Transformers, **settings: Any) -> Any:
@@ -46,10 +31,11 @@ def load_part(kind: Any, arch: Encoder | CausalLM | Transformers, **settings: An
         UserError: it cannot be loaded.
     """
     assert arch.pretrained is not None
-    folder = checkpoint_folder(arch.pretrained)
+    key = "checkpoint" if isinstance(arch, Transformers) else "pretrained"
+    folder = checkpoint_folder(arch.pretrained, key)
     checkpoint = arch.pretrained if folder is None else str(folder)
     if folder is not None and settings.get("use_safetensors"):
-        refuse_pickled(folder)
+        refuse_pickled(folder, key)
     try:
         with quiet():
             return kind.from_pretrained(
@@ -59,7 +45,7 @@ def load_part(kind: Any, arch: Encoder | CausalLM | Transformers, **settings: An
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"pretrained: {checkpoint} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
+            f"{key}: {checkpoint} cannot be loaded ({type(error).__name__}: {reason}); give a hub id or a folder "
             f"with config.json, model.safetensors and tokenizer files{_offline_hint(folder)}"
         ) from None
 

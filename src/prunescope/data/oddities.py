@@ -88,12 +88,18 @@ def label_warnings(
 
 
 def text_findings(
-    rows: Mapping[str, Sequence[int]], inputs: Mapping[str, Sequence[str]], language: str | None
+    rows: Mapping[str, Sequence[int]],
+    inputs: Mapping[str, Sequence[str]],
+    language: str | None,
+    where: Sequence[str],
 ) -> tuple[list[str], dict[str, Any]]:
     """Warnings of texts, and what they rest on.
 
     ``findings``: ``empty`` (texts), ``language``, ``longest`` (words), and ``unknown_words``: by the number of times
     that a word must be seen in training to be known, the share of the words of all splits that are unknown.
+
+    Args:
+        where: what each example is called in messages.
     """
     warnings: list[str] = []
     words = {
@@ -103,7 +109,8 @@ def text_findings(
     empty = {split: sum(not text for text in words[split]) for split in SPLITS}
     for split, count in empty.items():
         if count:
-            warnings.append(f"{_of(count, len(rows[split]), split)} have no text.")
+            first = where[next(n for n, text in zip(rows[split], words[split], strict=True) if not text)]
+            warnings.append(f"{_of(count, len(rows[split]), split)} have no text. The first is {first}.")
     unknown = unknown_words(words)
     if unknown[2] > UNKNOWN_WARNED:
         warnings.append(
@@ -112,11 +119,14 @@ def text_findings(
         )
     spoken = language or language_of([text[n] for text in inputs.values() for n in rows["train"]])
     if not spoken.lower().startswith("en"):
-        what = spoken if language else f"not English, as it seems ({spoken})"
+        what = {
+            "unknown": "it could not be told (few words are English or of another language that is known here)",
+            "no letters": "the texts have no letters",
+        }.get(spoken, spoken if language else f"not English, as it seems ({spoken})")
         formulas = "trust the length alone" if has_formulas(spoken) else "only the length is compared"
         warnings.append(
-            f"Language: {what}. Readability formulas are for English: of these texts, {formulas}; `language` says "
-            "another."
+            f"Language: {what}. Readability formulas are for English: of these texts, {formulas}. Set "
+            "`language` to say it."
         )
     longest = max((len(text) for texts in words.values() for text in texts), default=0)
     shares = {str(least): share for least, share in unknown.items()}

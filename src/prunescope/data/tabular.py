@@ -191,7 +191,7 @@ def prepare(spec: Columns, read: Read) -> Prepared:
     warnings, findings = leaks(rows, contents, labels, "image" if size else "text", task)
     warnings += label_warnings(task, classes, rows, labels)
     if size is None:
-        more, found = text_findings(rows, inputs, spec.language)
+        more, found = text_findings(rows, inputs, spec.language, paths)
         warnings += more
         findings |= found
     if pool.repaired:
@@ -248,7 +248,7 @@ def _texts(pool: _Pool, column: str) -> list[str]:
     for number, value in enumerate(pool.columns[column]):
         if isinstance(value, list):
             value = " ".join("_".join(str(word).split()) or "_" for word in value)
-        if value is None:
+        if value is None or value != value:
             value = ""
         if not isinstance(value, str):
             raise UserError(
@@ -280,11 +280,12 @@ def _labels(
     if task is None:
         task, why = _guessed([cell for cell in cells if not _missing(cell)], words, column)
         notes.append(f"Task {task}, as {why}; `task` in the study says otherwise.")
-    if empty and task != "multi-label":
+    if empty and (spec.task is None or task != "multi-label"):
         more = f" (and {len(empty) - 1:,} more)" if len(empty) > 1 else ""
-        raise UserError(
-            f"{pool.where(empty[0])}: column {column!r} has no label{more}; remove such rows, or name another column"
-        )
+        todo = "remove such rows, or name another column"
+        if task == "multi-label":
+            todo = "set `task: multi-label` if such rows are of no class, else remove them"
+        raise UserError(f"{pool.where(empty[0])}: column {column!r} has no label{more}; {todo}")
     if task == "regression":
         numbers = []
         for n, cell in enumerate(cells):
@@ -399,8 +400,17 @@ def _guessed(cells: Sequence[Any], words: Mapping[int, int], column: str) -> tup
             return "regression", f"column {column!r} has {len(distinct):,} different numbers"
         return "single-label", f"column {column!r} has {len(distinct):,} different whole numbers"
     texts = [str(cell) for cell in cells]
-    parts = Counter(part.strip() for text in distinct for part in text.split("|"))
-    if any("|" in text for text in texts) and max(parts.values()) > 1:
+    joined = sorted(text for text in distinct if "|" in text)
+    if joined:
+        # Labels that are joined stand elsewhere too, alone or with others; parts of one name mostly do not.
+        parts = Counter(part for text in distinct for part in {part.strip() for part in text.split("|")})
+        inside = {part.strip() for text in joined for part in text.split("|")}
+        again = sum(parts[part] > 1 for part in inside)
+        if len(joined) < 2 or 2 * again <= len(inside):
+            raise UserError(
+                f"label: column {column!r} has {joined[0]!r}: one class name, or several labels joined by '|'? set "
+                "`task: single-label` or `task: multi-label`"
+            )
         return "multi-label", f"column {column!r} has names joined by '|'"
     if len(cells) >= 10 and len(distinct) > len(cells) / 2:
         if all(_number(_pointed(text)) is not None for text in texts):

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from prunescope.errors import BadFileError, UserError
+from prunescope.errors import BadFileError, UserError, listed, nearest
 from prunescope.files import ledger
 
 _LOCK = ".lock"
@@ -335,5 +335,20 @@ def expanded(path: str, key: str = "path") -> Path:
     except (OSError, ValueError):  # a name too long, a folder that may not be entered
         there = False
     if not there:
-        raise UserError(f"{key}: {result}: no such file or folder; see `{key}` in docs/configuration.md")
+        raise UserError(f"{key}: {result}: no such file or folder{_near(result)}")
     return result
+
+
+def _near(path: Path) -> str:
+    """What is there instead of a path that is not: the nearest name, or all of a folder."""
+    try:
+        while not path.parent.exists():
+            path = path.parent
+        names = sorted(entry.name for entry in path.parent.iterdir() if not entry.name.startswith("."))
+    except (OSError, ValueError):
+        return ""
+    found = nearest(path.name, names)
+    if found:
+        return found
+    folder = "this folder" if path.parent == Path() else str(path.parent)
+    return f"; {folder} has {listed(names, 5)}" if names else f"; {folder} is empty"

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from prunescope.config.architectures import Arch
+from prunescope.config.checkpoints import CONVERT
 from prunescope.errors import UserError, listed
 from prunescope.models.registry import tied
 
@@ -37,8 +38,7 @@ def tensor_files(start: Path) -> list[Path]:
         return found
     if held is not None:
         raise UserError(
-            f"start: {held}: a pickle, which can run code when it is read; write safetensors: "
-            "safetensors.torch.save_model(model, 'model.safetensors')"
+            f"start: {held}: a pickled checkpoint, which is not read; " + CONVERT.format(file=held.name)
         )
     raise UserError(f"start: {start}: no safetensors file; give one, or a folder with one")
 

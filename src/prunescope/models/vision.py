@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.config import architectures
-from prunescope.data.hub import CONVERT
+from prunescope.config.checkpoints import CONVERT
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed, nearest
 from prunescope.files import expanded

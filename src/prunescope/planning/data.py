@@ -56,7 +56,11 @@ def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere:
             lines += [f"{arch}: {note}" for note in spec.checked()]
         except UserError as error:
             line = _placed(f"archs.{arch}", spec, str(error))
-            if elsewhere and "$" in (getattr(spec, "vectors_path", None) or ""):
+            files = (
+                getattr(spec, key, None) or ""
+                for key in ("vectors_path", "pretrained", "checkpoint", "weights")
+            )
+            if elsewhere and any("$" in file for file in files):
                 lines.append(line)
             else:
                 problems.append(line)

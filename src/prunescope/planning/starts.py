@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from prunescope.config.architectures import Torchvision
 from prunescope.config.study import Study
 from prunescope.errors import Problems, UserError
 from prunescope.planning.architectures import counted_on
@@ -16,11 +17,19 @@ def check_starts(study: Study) -> None:
     problems = []
     for cell in study.dense_cells.values():
         arch = study.archs[cell.arch]
-        if arch.start is None:
+        from_file = isinstance(arch, Torchvision) and arch.weights is not None and not arch.fetched
+        if arch.start is None and not from_file:
             continue
+        from prunescope.models.registry import build
+        from prunescope.models.shape import Shape
         from prunescope.models.start import check_classes, check_start
 
         try:
+            if from_file:
+                declared = study.datasets[cell.dataset].declared()
+                build(arch, Shape(classes=declared.classes, image=declared.image), 0)
+            if arch.start is None:
+                continue
             if arch.start == "checkpoint" and arch.fetched and arch.own_checkpoint() is None:
                 continue  # it comes when the run fetches it
             check_start(counted_on(study, cell.dataset, cell.arch)[0], arch, cell.seeds)

@@ -99,8 +99,8 @@ def class_names(text: str) -> tuple[str, ...]:
         except (OSError, ValueError) as error:
             raise UserError(f"--classes: {path}: cannot be read ({error}); give a name a line") from None
     else:
-        names = text.split(",")
-    found = tuple(name.strip() for name in names if name.strip())
+        names = [name.strip() for name in text.split(",")]
+    found = tuple(name for name in names if name.strip())
     if not found:
         raise UserError(f"--classes: {text!r} holds no name; give a,b,c or a file with a name a line")
     if len(found) == 1 and ("/" in text or path.suffix in (".txt", ".csv", ".json")):

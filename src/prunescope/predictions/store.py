@@ -284,7 +284,7 @@ def _how(
         "columns": shown,
         "order": found.order if found else "",
         "notes": list(vocabulary.notes),
-        "warnings": [*warnings, *_unknown_to_labels(one), *_same_label(one)],
+        "warnings": [*vocabulary.warnings, *warnings, *_unknown_to_labels(one), *_same_label(one)],
     }
 
 

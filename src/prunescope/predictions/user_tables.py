@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Vocabulary:
     """Every distinct value seen in label and prediction columns, and the columns it was seen in.
 
     labels: the columns that hold labels. notes: how the values were read, where they could have been read otherwise.
+    warnings: what of them looks wrong.
+    spelled: names that differ from a class's by the blanks around them, and that class.
     """
 
     codes: dict[str, int] = field(default_factory=dict)
@@ -57,6 +60,8 @@ class Vocabulary:
     labels: set[tuple[Path, str]] = field(default_factory=set)
     lists: bool = False
     notes: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    spelled: dict[str, str] = field(default_factory=dict)
 
     def encode(self, array: Array, path: Path, column: str, role: str) -> np.ndarray:
         """(n,) codes of one column's values, in a small integer type.
@@ -95,8 +100,10 @@ class Vocabulary:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         text = str(value)
-        if not text.startswith(_JOINT):
-            text = text.strip()
+        bare = text.strip()
+        # Blanks may belong to a name, but not to a number or a list.
+        if not bare or bare in _MISSING or _number(bare) is not None or as_list(bare) is not None:
+            text = bare
         seen.add(text)
         return self.codes.setdefault(text, len(self.codes))
 
@@ -191,11 +198,55 @@ class Vocabulary:
         spellings = [*names, *(part for whole, part in others.items() if whole not in numbers)]
         return tuple(sorted(spellings, key=lambda part: (_whole(part), part)))
 
+    def pad(self, task: str, classes: Sequence[str] | None) -> None:
+        """Read as one class what columns spell alike but for the blanks around it, and note it.
+
+        A column (or ``classes``) that holds two such spellings makes them two classes.
+        """
+        if task not in ("single-label", "multi-label"):
+            return
+        columns = [("--classes", set(classes))] if classes is not None else []
+        columns += [
+            (f"{path}: column {column!r}", {part for value in seen for part in self._parts(value, task)})
+            for (path, column), seen in self.columns.items()
+        ]
+        if not any(name != name.strip() for _, names in columns for name in names):
+            return
+        spellings: dict[str, dict[str, str]] = {}
+        apart: dict[str, str] = {}
+        for where, names in columns:
+            for name in sorted(names):
+                spellings.setdefault(name.strip(), {}).setdefault(name, where)
+            twice = Counter(name.strip() for name in names)
+            apart.update((bare, where) for bare, count in twice.items() if count > 1)
+        alike = {bare: held for bare, held in spellings.items() if len(held) > 1}
+        if (split := next((bare for bare in alike if bare in apart), None)) is not None:
+            one, other = list(alike[split])[:2]
+            self.warnings.append(
+                f"{apart[split]} holds {one!r} and {other!r}, which differ in blanks alone: read as two classes"
+            )
+        merged = {bare: held for bare, held in alike.items() if bare not in apart}
+        for bare, held in merged.items():
+            known = next((name for name in classes if name in held), bare) if classes is not None else bare
+            self.spelled.update((name, known) for name in held if name != known)
+        if merged:
+            (one, here), (other, there) = list(next(iter(merged.values())).items())[:2]
+            more = f" (so are {len(merged) - 1} more)" if len(merged) > 1 else ""
+            self.warnings.append(
+                f"{one!r} ({here}) and {other!r} ({there}) differ in blanks alone: read as one class{more}; write them "
+                "alike in all files"
+            )
+
+    def _parts(self, value: str, task: str) -> list[str]:
+        """The classes of one value."""
+        parts = _split(value) if task == "multi-label" else [value]
+        return [self.spelled.get(part, part) for part in parts]
+
     def _kinds(self, task: str) -> tuple[dict[str, None], dict[str, None]]:
         """Values of the columns that hold names, and of those that hold nothing but indices."""
         kinds: tuple[dict[str, None], dict[str, None]] = ({}, {})
         for seen in self.columns.values():
-            parts = {part for value in seen for part in _split(value)} if task == "multi-label" else seen
+            parts = {part for value in seen for part in self._parts(value, task)}
             kinds[all(_index(part) is not None for part in parts)].update(dict.fromkeys(sorted(parts)))
         return kinds
 
@@ -221,7 +272,7 @@ class Vocabulary:
                 raise UserError(
                     f"{self.where(self.values[0])} holds lists of answers; give a prediction table, which says its task"
                 )
-            return np.array(list(self.codes), dtype=object)
+            return np.array([value.strip() for value in self.codes], dtype=object)
         if task != "multi-label":
             if self.lists:
                 raise UserError(
@@ -237,9 +288,11 @@ class Vocabulary:
         if task == "single-label":
             single = np.full(len(self.codes), -1, dtype=index_type(len(classes)))
             for value in self.values:
-                single[self.codes[value]] = index[value]
+                single[self.codes[value]] = index[self._parts(value, task)[0]]
             return single
-        pairs = [(self.codes[value], index[part]) for value in self.values for part in _split(value)]
+        pairs = [
+            (self.codes[value], index[part]) for value in self.values for part in self._parts(value, task)
+        ]
         rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         return label_sets(rows, columns, len(self.codes), len(classes))
 
@@ -287,9 +340,7 @@ class Vocabulary:
 
     def _holder(self, part: str, task: str) -> str:
         """The column that holds this class."""
-        return self.where(
-            next(v for v in self.values if part == v or (task == "multi-label" and part in _split(v)))
-        )
+        return self.where(next(v for v in self.values if part in self._parts(v, task)))
 
     def _finite(self, value: str) -> float:
         number = _number(value)
@@ -311,8 +362,8 @@ class Vocabulary:
 def _split(value: str) -> list[str]:
     """The labels of one cell: joined by ``|``, or a list as Python, numpy or JSON writes it."""
     listed_ = value[1:].split(_JOINT) if value.startswith(_JOINT) else as_list(value)
-    parts = listed_ or value.split("|")
-    return [part.strip() for part in parts if part.strip()]
+    parts = listed_ or [part.strip() for part in value.split("|")]
+    return [part for part in parts if part.strip()]
 
 
 @lru_cache(maxsize=1 << 16)
@@ -416,6 +467,7 @@ def resolve(
     if classes is None and reading.classes is not None:
         classes, order = reading.classes, "as --classes gives them"
     ordered = classes is not None
+    vocabulary.pad(task, classes)
     if classes is None:
         classes = vocabulary.classes(task) if task in ("single-label", "multi-label") else ()
         numbers = all(_index(name) is not None for name in classes)

@@ -108,7 +108,8 @@ def read_lines(summary: Mapping[str, Any]) -> list[str]:
     ]
     if read.get("classes"):
         total = summary.get("n_classes") or len(read["classes"])
-        shown = ", ".join(read["classes"][:12]) + (f" and {total - 12} more" if total > 12 else "")
+        names = [name if name == name.strip() else repr(name) for name in read["classes"][:12]]
+        shown = ", ".join(names) + (f" and {total - 12} more" if total > 12 else "")
         lines.append(f"{count(total, 'class', 'classes')}, {read['order']}: {shown}.")
     columns = read.get("columns") or {}
     texts = {

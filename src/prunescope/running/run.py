@@ -45,6 +45,7 @@ from prunescope.running.progress import (
     without_targets,
 )
 from prunescope.running.results_lock import ResultsLock
+from prunescope.running.status import status_of
 from prunescope.running.workflow import WorkflowGrid
 
 #: Seconds between looks at Snakemake's output.
@@ -257,6 +258,8 @@ class Run:
             for line in mended:
                 print(line, file=out)
             print(f"done: {what} in {duration(time.monotonic() - self.started)}", file=out)
+            for line in status_of(self.study, Path.cwd())["at_chance"]:
+                print(f"prunescope: WARNING: {line}", file=out)
             index = Path(self.study.results) / "index.html"
             if index.is_file():
                 print(f"report: {index.resolve()}", file=out)

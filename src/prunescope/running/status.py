@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from prunescope.analysis.chance import warning
 from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
@@ -66,6 +68,7 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
     """Models per data set by state, with failures and diverged seeds by name, and the time that the rest will take."""
     rows: dict[str, Counter[str]] = {}
     failed, diverged, damaged = [], [], []
+    dense: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     done: list[Done] = []
     left: Counter[Kind] = Counter()
     for block in blocks_of(study, workdir):
@@ -83,6 +86,8 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
                 diverged += [
                     f"{block.what}: seed {m['seed']}: {m['reason']}" for m in models if m["diverged"]
                 ]
+                if cell.dense:
+                    dense.setdefault((cell.dataset, cell.arch), []).extend(models)
                 seconds = sum(float(m.get("seconds") or 0.0) for m in models)
                 done.append(Done(*kind, len(models), seconds, path.stat().st_mtime))
             except (UserError, KeyError, TypeError):
@@ -109,7 +114,20 @@ def status_of(study: Study, workdir: Path) -> dict[str, Any]:
         "failures": failed,
         "diverged": diverged,
         "damaged": damaged,
+        "at_chance": _at_chance(study, workdir, dense),
     }
+
+
+def _at_chance(
+    study: Study, workdir: Path, dense: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]
+) -> list[str]:
+    """A sentence for each architecture on a data set whose dense models do no better than the most frequent class."""
+    found = []
+    for (dataset, arch), models in dense.items():
+        with suppress(UserError):
+            card = read_json(workdir / Layout(study.results).data("card.json").format(dataset=dataset))
+            found.append(warning(f"{dataset}, {arch}", models, card))
+    return [sentence for sentence in found if sentence is not None]
 
 
 @dataclass(frozen=True)
@@ -191,6 +209,7 @@ def status_text(status: dict[str, Any]) -> str:
         lines.append(f"failed: {failure['what']}: {failure['last_line']} ({failure['log']})")
     lines += [f"diverged: {line}" for line in status["diverged"]]
     lines += [f"damaged: {path}: the next `prunescope run` rebuilds it" for path in status["damaged"]]
+    lines += [f"WARNING: {line}" for line in status["at_chance"]]
     lines.append(f"report: {status['report']}" if status["report"] else "report: not made yet")
     return "\n".join(lines)
 

@@ -10,12 +10,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from prunescope.analysis import chance
 from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import AlphaTest
 from prunescope.analysis.ttests import holm
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
+from prunescope.config.pruners import NO_PRUNER
 from prunescope.errors import UserError
 from prunescope.report import page, svg
 from prunescope.report.sentences import change_text, count, is_share, metric_name, number, p_text, percent
@@ -71,6 +73,7 @@ def render(site: Site) -> str:
         if card is not None
     ]
     text, facts = headline(found, site.numbers)
+    shown = data_page.cards(site, site.out)
     problems = [*state.problems(site.counts), *dict.fromkeys(site.got.problems)]
     pages = {link.name: link.href for link in site.navigation(site.out)}
     return page.render(
@@ -95,10 +98,9 @@ def render(site: Site) -> str:
         is_whole=not problems,
         problems=problems[:MOST_PROBLEMS],
         more_problems=max(len(problems) - MOST_PROBLEMS, 0),
+        chance=at_chance(site.got.records, shown),
         collapsed=_collapsed(site),
-        warnings=[
-            f"{card['name']}: {text}" for card in data_page.cards(site, site.out) for text in card["warnings"]
-        ],
+        warnings=[f"{card['name']}: {text}" for card in shown for text in card["warnings"]],
         moved={"grid": "Grid", "cells": "Grid", "tables": "Data", "data": "Data", "terms": "Data"}
         | {"often": "Examples", "networks": "Classes & groups"},
         pages=pages,
@@ -534,6 +536,21 @@ def _papers(site: Site) -> Card | None:
         beside = "has one of ours beside it" if cells == 1 else "have one of ours beside them"
         text += f". {count(cells, 'printed number')} {beside}"
     return Card("What did the papers say?", f"{text}.", facts, "Papers", "Against the papers")
+
+
+def at_chance(records: Mapping[state.Key, state.ModelsFile], shown: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence for each architecture on a data set whose dense models do no better than the most frequent class.
+
+    Args:
+        shown: the data sets' cards (``data_page.cards``).
+    """
+    facts = {card["name"]: card["facts"] for card in shown}
+    found = (
+        chance.warning(f"{dataset}, {arch}", record.value.get("models", []), facts.get(dataset, {}))
+        for (dataset, arch, pruner, _), record in sorted(records.items())
+        if pruner == NO_PRUNER
+    )
+    return [sentence for sentence in found if sentence is not None]
 
 
 def _collapsed(site: Site) -> list[str]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from prunescope.config.checkpoints import refuse_pickled
 from prunescope.data.columns import Columns
-from prunescope.data.hub import quiet, refuse_pickled
+from prunescope.data.hub import quiet
 from prunescope.data.tabular import Labelled, Read, labelled
 from prunescope.data.vision import prepare_torchvision
 from prunescope.errors import UserError, listed

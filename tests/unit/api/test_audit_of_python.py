@@ -119,6 +119,10 @@ def test_results_are_kept_where_asked(tmp_path):
         (lambda f: ps.audit([0, 1], [0, 1]), "give labels="),
         (lambda f: ps.audit([[0, 1, 1]], [0, 1], labels=[0, 1]), r"shape \(1, 3\) does not fit 2 labels"),
         (lambda f: ps.audit(f, f, nonsense=1), "'nonsense' is no option"),
+        (
+            lambda f: ps.audit([0, 1], [0, 1], lables=[0, 1]),
+            r"'lables' is no option \(did you mean 'labels'\?\)",
+        ),
         (lambda f: ps.audit(f, f, groups="office"), "^groups=: no column 'office' in dense, pruned"),
         (
             lambda f: ps.audit(f, f.drop(columns="prediction")),
@@ -191,3 +195,9 @@ def test_import_is_light():
     assert {first or second for first, second in names} == set(ps.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         ps.nonsense  # noqa: B018
+
+
+def test_lists_of_names_beside_labels_are_predictions():
+    found = ps.audit(["a ", "b"], ["a ", "a "], labels=["a ", "b"], classes=["b", "a "]).summary
+    assert (found["dense_score"], found["pruned_score"]) == (1.0, 0.5)
+    assert found["read"]["classes"] == ["b", "a "]

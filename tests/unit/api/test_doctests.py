@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -19,10 +20,13 @@ def test_docstrings(name):
 
 
 def test_the_page_on_python(tmp_path, monkeypatch):
+    """Every prompt stands in a block of its own kind, and all of them are one session."""
     monkeypatch.chdir(tmp_path)
-    found = doctest.testfile(str(ROOT / "docs" / "python.md"), module_relative=False)
-    assert found.attempted > 10
-    assert found.failed == 0
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    assert sum(block.count(">>> ") for block in blocks) == text.count(">>> ") > 10
+    session = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "docs/python.md", None, None)
+    assert doctest.DocTestRunner().run(session).failed == 0
 
 
 def test_the_notebook_runs(tmp_path, monkeypatch):

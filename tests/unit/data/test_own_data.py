@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,32 @@ def test_the_task_is_guessed_and_said(
     assert spec.declared().train == len(data.tables["train"])
 
 
+@pytest.mark.parametrize(
+    ("labels", "said", "tasks"),
+    [
+        (["Sci|Fi", "Drama"] * 30, "'Sci|Fi': one class name, or several labels joined by '|'?", (2, 3)),
+        (["Sci|Fi", "Sci", "Drama"] * 20, "'Sci|Fi': one class name", (3, 3)),
+        (["a|b", "a|c", "d"] * 20, "'a|b': one class name", (3, 4)),
+        (["x|y", "y", None] * 20, "'x|y': one class name", (None, 2)),
+        ([["x"], ["x", "y"], None] * 20, "has no label (and 19 more); set `task: multi-label`", (None, 2)),
+        (["x|y", "y|x", None] * 20, "has no label (and 19 more); set `task: multi-label`", (None, 2)),
+    ],
+)
+def test_labels_that_may_be_one_or_several_are_asked_for(
+    tmp_path: Path, labels: list[Any], said: str, tasks: tuple[int | None, int]
+) -> None:
+    """Each remedy that the line names leads on, where it can: so many classes has the data set then."""
+    rows = [{**row, "label": label} for row, label in zip(made(60), labels, strict=True)]
+    path = write(tmp_path / "a.jsonl", rows)
+    with pytest.raises(UserError, match=re.escape(said)) as caught:
+        own(path, text="text").build("a")
+    assert "task: multi-label`" in str(caught.value)
+    for task, classes in zip(("single-label", "multi-label"), tasks, strict=True):
+        if classes is not None:
+            data = own(path, text="text", task=task).build("a")
+            assert len(data.tables["train"].info.classes) == classes
+
+
 def test_a_given_task_is_no_guess(tmp_path: Path) -> None:
     rows = [{**row, "label": n % 3} for n, row in enumerate(made(60))]
     data = own(write(tmp_path / "a.jsonl", rows), text="text", task="regression").build("a")
@@ -479,7 +506,8 @@ def test_leaks_contradictions_and_empty_texts_are_warned_of(tmp_path: Path) -> N
     assert "Leak: 9 of 11 test examples (82%) are in the training split too" in text
     assert "Contradiction: 1 text with several labels, such as 'the word number 0 is here'." in text
     assert "Never seen in training, though in other splits: class unseen." in text
-    assert "1 of 56 train examples (2%) have no text." in text
+    assert "1 of 56 train examples (2%) have no text. The first is " in text
+    assert "/train.csv: row 62." in text
     assert card["findings"]["contradictions"] == 1
     page = (tmp_path / "out" / "card.md").read_text()
     assert "## Warnings" in page

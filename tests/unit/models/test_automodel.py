@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from math import prod
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from pydantic import TypeAdapter
-from tests.support.run_jobs import run_jobs
+from tests.support.run_jobs import run_jobs, tables_and_pages
 from tests.support.tiny_encoders import SMALL, save_checkpoint
 
 from prunescope.config.architectures import Arch
@@ -243,7 +244,8 @@ def test_from_texts_to_pruned_predictions(folder: Path, kind: str, tmp_path: Pat
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama", "qwen2"])
 def test_decoders_write_texts(kind: str, tmp_path: Path, monkeypatch: Any) -> None:
-    """``AutoModelForCausalLM``: encoded, trained, pruned, and texts written."""
+    """``AutoModelForCausalLM``: encoded, trained, pruned, texts written; their tables and pages."""
+    prepare_torchvision()
     import pyarrow.parquet as pq
     from tests.workflow.made_data import e2e
     from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
@@ -285,6 +287,12 @@ def test_decoders_write_texts(kind: str, tmp_path: Path, monkeypatch: Any) -> No
     assert table.num_rows == 12
     assert all(isinstance(text, str) for text in table["prediction"].to_pylist())
     assert json.loads(table.schema.metadata[b"prunescope"])["task"] == "text"
+    page = tables_and_pages(study, found, tmp_path)
+    rows = {row["pruner"]: row for row in csv.DictReader((tmp_path / "tables" / "effectiveness.csv").open())}
+    assert {row["metric"] for row in rows.values()} == {"bleu"}
+    assert 0 <= float(rows["GP"]["mean"]) <= 1
+    assert "said" in page.read_text()
+    assert len(list((tmp_path / "report" / "cells").glob("*.html"))) == 1
 
 
 #: Of other structure than the types above: one layer for all, halves of a layer, experts, two texts of attention.

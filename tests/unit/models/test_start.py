@@ -131,7 +131,7 @@ def changed(state: dict[str, torch.Tensor], change: str) -> dict[str, torch.Tens
         ("more layers", "has distilbert.transformer.layer.9.ffn.lin1.weight, which the model does not have"),
         ("classes", "its classifier classifier.weight has 5 outputs, the data 3"),
         ("sizes", "pre_classifier.bias is 5, the model's 8"),
-        ("pickle", "pytorch_model.bin: a pickle, which can run code when it is read; write safetensors"),
+        ("pickle", "pytorch_model.bin: a pickled checkpoint, which is not read; convert it"),
         ("cut", "model.safetensors: cannot be read"),
         ("order", r"order None, 9, 10, the data's 10, 9, None; .*`classes: \[\"None\", \"9\", \"10\"\]`"),
         ("nowhere", "start: net-0: no such file or folder"),

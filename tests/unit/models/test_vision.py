@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from pydantic import TypeAdapter
 from safetensors.torch import save_file
 from torch import nn
 
+from prunescope.cli import main
 from prunescope.config.architectures import Arch
 from prunescope.config.datasets import Declared
 from prunescope.config.load import study_from
@@ -172,7 +175,7 @@ def test_a_pickle_of_more_than_tensors_comes_with_what_converts_it(tmp_path: Pat
 
 
 def test_folders_of_pickles_alone_are_refused(tmp_path: Path) -> None:
-    from prunescope.data.hub import refuse_pickled
+    from prunescope.config.checkpoints import refuse_pickled
 
     (tmp_path / "training_args.bin").touch()
     refuse_pickled(tmp_path)
@@ -181,3 +184,64 @@ def test_folders_of_pickles_alone_are_refused(tmp_path: Path) -> None:
         refuse_pickled(tmp_path)
     (tmp_path / "model.safetensors").touch()
     refuse_pickled(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (
+            {"family": "transformers", "checkpoint": "./vitt"},
+            r"archs\.net\.checkpoint: vitt: no such file or folder \(did you mean 'vit'\?\)",
+        ),
+        ({"family": "transformers", "checkpoint": "vit"}, r"a name on the hub, .* write \./vit to mean it"),
+        (
+            {"family": "transformers", "checkpoint": "of/hub"},
+            r"grid\.0: what arch 'net' takes .* `reads: image`",
+        ),
+        (
+            {"family": "transformers", "checkpoint": "./vit"},
+            r"\.checkpoint: vit/pytorch_model\.bin: a pickled",
+        ),
+        (
+            {"family": "transformers", "checkpoint": "./bare"},
+            r"archs\.net\.checkpoint: bare: has no config\.json",
+        ),
+        (
+            {"family": "transformers", "checkpoint": "./w.pth"},
+            r"\.checkpoint: w\.pth: a file; give the folder",
+        ),
+        (
+            {"family": "torchvision", "model": "resnet18", "weights": "w.pt"},
+            r"archs\.net\.weights: w\.pt: no such file or folder \(did you mean 'w\.pth'\?\)",
+        ),
+        (
+            {"family": "torchvision", "model": "resnet18", "weights": "w.pth"},
+            r"archs\.net\.weights: w\.pth: not of the model resnet18",
+        ),
+    ],
+)
+def test_a_plan_says_what_is_wrong_with_a_checkpoint_of_images(
+    net: dict[str, Any],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The line names setting, path and what is there instead; the data is not blamed."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("vit", "bare"):
+        Path(folder).mkdir()
+    Path("vit/config.json").write_text('{"model_type": "vit", "image_size": 32}')
+    torch.save({"w": torch.zeros(1)}, "vit/pytorch_model.bin")
+    torch.save({"w": torch.zeros(1)}, "w.pth")
+    study = {
+        "name": "digits",
+        "seeds": [0],
+        "datasets": {"digits": {"source": "sklearn", "name": "digits"}},
+        "archs": {"net": net | {"training": {"lr": 0.1, "epochs": 1, "batch_size": 64}}},
+        "grid": [{"datasets": ["digits"], "archs": ["net"]}],
+    }
+    Path("study.yaml").write_text(json.dumps(study))
+    assert main(["plan"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(said, line), line

@@ -257,6 +257,28 @@ def test_a_bar_in_a_class_name_asks(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert audit(tmp_path / "more", mine, mine, "--task", "multi-label")["n_classes"] == 3
 
 
+def test_blanks_tell_names_apart_within_a_column_not_between_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One column with ``a`` and ``a `` has two classes; files that pad each name have the same classes."""
+    apart = written(tmp_path / "apart.csv", HEADER + "0,a,a \n1,a ,a \n2, b,a\n")
+    found = audit(tmp_path / "two", apart, apart)
+    assert (found["read"]["classes"], found["dense_score"]) == ([" b", "a", "a "], 1 / 3)
+    assert " holds 'a' and 'a ', which differ in blanks alone: read as two" in capsys.readouterr().err
+    plain = written(tmp_path / "plain.csv", HEADER + "0,a,a\n1,b,a\n")
+    padded = written(tmp_path / "padded.csv", "example, label, prediction\n0, a, a\n1, b, b\n")
+    for options, order in (((), ["a", "b"]), (("--classes", "b,a"), ["b", "a"])):
+        capsys.readouterr()
+        found = audit(tmp_path / "one", plain, padded, *options)
+        assert (found["read"]["classes"], found["dense_score"], found["pruned_score"]) == (order, 0.5, 1.0)
+        said = capsys.readouterr().err
+        assert "differ in blanks alone: read as one class" in said
+        assert str(plain) in said or options
+        assert str(padded) in said
+    sets = "".join(f'{{"example": {i}, "label": ["a ", "b"], "prediction": ["a"]}}\n' for i in range(2))
+    assert audit(tmp_path / "sets", *[written(tmp_path / "s.jsonl", sets)] * 2)["n_classes"] == 2
+
+
 @pytest.mark.parametrize("rows", ["{i},-1,{v}\n", "{i},{v}\n"])
 def test_no_labels_mean_votes_without_scores(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str

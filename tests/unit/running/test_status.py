@@ -121,6 +121,26 @@ def test_done_running_failed_and_waiting(study, tmp_path):
     assert "diverged: numbers" in text
 
 
+def test_dense_models_at_chance_are_told(study, tmp_path):
+    """60 of 100 where one class has half: p = .028, so they are not told from it at 1 %; 63 are (p = .006)."""
+    models = [
+        {"seed": seed, "diverged": False, "scores": {"test": {"accuracy": right}}}
+        for seed, right in enumerate((0.6, 0.63))
+    ]
+    put(tmp_path / path_of(study, 0, "0-1"), json.dumps({"models": models}))
+    card = {"task": "single-label", "splits": {"test": {"n_examples": 100, "majority_share": 0.5}}}
+    put(tmp_path / "results" / "data" / "numbers" / "card.json", json.dumps(card))
+    status = status_of(study, tmp_path)
+    (line,) = status["at_chance"]
+    assert line.startswith(
+        "numbers, lenet5: 1 of 2 dense models are no better than the most frequent class alone"
+    )
+    assert "accuracy 60.0%, that class 50.0% of 100 test examples (exact binomial test, level 1%)" in line
+    assert f"WARNING: {line}" in status_text(status)
+    put(tmp_path / "results" / "data" / "numbers" / "card.json", json.dumps(card | {"task": "regression"}))
+    assert status_of(study, tmp_path)["at_chance"] == []
+
+
 def test_what_was_interrupted_waits(study, tmp_path):
     """After Ctrl-C or a crash of the machine the mark is there, the lock may not be."""
     put(tmp_path / log_of(study, 0, "0-1"), "seed 0 (1 of 2) in 3 s\n")

@@ -15,8 +15,10 @@ from prunescope.figures.drawing import draw_all
 from prunescope.report import svg
 from prunescope.report.audit_page import render
 from prunescope.report.pack import pack
+from prunescope.site import overview
 from prunescope.site.build import build
 from prunescope.site.printed import build as build_paper
+from prunescope.site.state import ModelsFile
 from tests.support import fake_study
 from tests.support.fake_study import audit_folder, results_tree, study, write_csv, write_json, write_pies
 
@@ -393,6 +395,22 @@ def test_one_data_set_alone_lists_only_its_models(tmp_path: Path) -> None:
     assert "No cell is analysed yet." in found.text
     assert "bilstm" not in found.text
     assert "digits · lenet5 · dense: 4 models of 4 missing (seeds 0, 1, 2, 3)" in found.text
+
+
+def test_dense_models_at_chance_are_told_below_the_headline() -> None:
+    model = {"seed": 0, "diverged": False, "scores": {"test": {"accuracy": 0.5}}}
+    records = {
+        ("digits", "lenet5", pruner, "sparsity-0permille"): ModelsFile(
+            Path("models.json"), {"models": [model]}
+        )
+        for pruner in ("none", "MP")
+    }
+    facts = {"task": "single-label", "splits": {"test": {"n_examples": 40, "majority_share": 0.5}}}
+    (sentence,) = overview.at_chance(records, [{"name": "digits", "facts": facts}])
+    assert sentence.startswith(
+        "digits, lenet5: the dense model is no better than the most frequent class alone"
+    )
+    assert overview.at_chance(records, [{"name": "digits", "facts": {"task": "multi-label"}}]) == []
 
 
 def test_a_path_that_is_no_cell_is_refused(tmp_path: Path) -> None:

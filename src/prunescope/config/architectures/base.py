@@ -150,6 +150,11 @@ class Architecture(Spec):
         return []
 
     @property
+    def input_known(self) -> bool:
+        """Whether what it takes is known, rather than assumed of a checkpoint that is not at hand."""
+        return True
+
+    @property
     def sizes_unknown(self) -> bool:
         """Whether sizes that only a look at the checkpoint can tell are not given."""
         return False

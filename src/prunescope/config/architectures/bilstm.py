@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from prunescope.config.architectures.base import Facts, Shapes, Stackable
-from prunescope.errors import UserError
 from prunescope.files import expanded
 
 
@@ -96,10 +95,7 @@ class BiLSTM(Stackable):
 
     def checked(self) -> list[str]:
         if self.vectors_path is not None:
-            try:
-                expanded(self.vectors_path)
-            except UserError as error:
-                raise UserError(f"vectors_{error}") from None
+            expanded(self.vectors_path, "vectors_path")
         if self.published_vectors is None:
             return []
         known = PUBLISHED_VECTORS[self.published_vectors]

@@ -37,6 +37,10 @@ class Torchvision(MeasuredArchitecture):
     def own_checkpoint(self) -> Path | None:
         return None if self.weights in (None, "DEFAULT") else expanded(str(self.weights), "weights")
 
+    def checked(self) -> list[str]:
+        self.own_checkpoint()
+        return []
+
     @property
     def fetched(self) -> bool:
         return self.weights == "DEFAULT"

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from prunescope.config.architectures.base import Architecture, Facts, Shapes
-from prunescope.config.checkpoints import is_hub_id
+from prunescope.config.checkpoints import check_folder, is_hub_id
 
 
 class Transformer(Architecture):
@@ -43,6 +43,11 @@ class Transformer(Architecture):
     def wide(self) -> int:
         """Units of the feed-forward part."""
         return 4 * self.hidden
+
+    def checked(self) -> list[str]:
+        if self.pretrained is not None:
+            check_folder(self.pretrained, "pretrained")
+        return []
 
     @property
     def fetched(self) -> bool:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from prunescope.config.architectures.base import Beams, Facts, LengthPenalty, MaxNewTokens
 from prunescope.config.architectures.measured import MeasuredArchitecture
-from prunescope.config.checkpoints import checkpoint_config_file, is_hub_id
+from prunescope.config.checkpoints import check_folder, checkpoint_config_file, is_hub_id
 from prunescope.errors import UserError
 
 
@@ -57,6 +57,10 @@ class Transformers(MeasuredArchitecture):
         return "image" if sees else "text"
 
     @property
+    def input_known(self) -> bool:
+        return self.reads is not None or bool(self._config)
+
+    @property
     def encoding(self) -> Literal["image", "subwords"]:  # type: ignore[override]
         return "image" if self.input == "image" else "subwords"
 
@@ -71,6 +75,10 @@ class Transformers(MeasuredArchitecture):
     def own_checkpoint(self) -> Path | None:
         path = checkpoint_config_file(self.checkpoint, self.revision)
         return None if path is None else path.parent
+
+    def checked(self) -> list[str]:
+        check_folder(self.checkpoint, "checkpoint", weights=self.weights == "pretrained")
+        return []
 
     @property
     def fetched(self) -> bool:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _ANSWERS: dict[str, Answers] = {"regression": "number", "tokens": "tokens"}
 
 #: Raised when the same data lead to other facts.
-_FORM = 3
+_FORM = 4
 
 
 @dataclass(frozen=True)
