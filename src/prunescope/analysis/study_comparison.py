@@ -25,6 +25,9 @@ from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.leading import leading_name, led
 from prunescope.analysis.paired import Changes, Crossed, mcnemar, of_outcomes
 from prunescope.analysis.pairs import paired_sides
+from prunescope.analysis.spans import ANY, SHARE, Span, span_of
+from prunescope.analysis.stats import change_span
+from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import Row, Tables, read_table
 from prunescope.analysis.tables.registry import AlphaTest
@@ -80,8 +83,8 @@ class Moved(Row):
     first: A[float | None, "value in the first tree"]
     second: A[float | None, "value in the other tree"]
     change: A[float | None, "second - first, over the seeds of both"]
-    ci_low: A[float | None, "lower end of its interval"]
-    ci_high: A[float | None, "upper end"]
+    ci_low: shared.Low
+    ci_high: shared.High
     confidence: A[float, "confidence of the interval"]
     test: A[str, "what the p-value is of; why there is none"]
     p_value: A[float | None, "two-sided, that nothing moved"]
@@ -467,7 +470,8 @@ def _score(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | Non
         values |= {"n_examples": a.summary.get("n_examples"), "n_seeds": a.summary.get("n_seeds")}
         return _row(other, key, "score", confidence, change=0.0, p_value=1.0, state=IDENTICAL, **values)
     if not all(tables) or not set(first.seeds(key)) & set(other.seeds(key)):
-        return _by_seed(other, key, "score", confidence, a.scores("pruned"), b.scores("pruned"), values)
+        of = a.scores("pruned"), b.scores("pruned")
+        return _by_seed(other, key, "score", confidence, *of, values, span_of(a.metric))
     seeds = set(first.seeds(key)) & set(other.seeds(key))
     sides = read_sides({"dense": tables[0], "pruned": tables[1]})
     pair = paired_sides(sides["dense"], sides["pruned"], seeds)
@@ -526,7 +530,7 @@ def _same_answers(first: Any, other: Any) -> bool:
 
 def _by_seed(
     other: Tree, key: Key, quantity: str, confidence: float, first: Mapping[int, float], second: Mapping[int, float],
-    values: Mapping[str, Any],
+    values: Mapping[str, Any], span: Span = ANY,
 ) -> Moved:  # fmt: skip
     """A t test over seeds: paired where both trees have the same ones."""
     both = first.keys() & second.keys()
@@ -539,6 +543,9 @@ def _by_seed(
         mine, theirs = list(first.values()), list(second.values())
         found, test = independent(theirs, mine, "two-sided", confidence), "Welch's t test, other seeds"
     change = found.difference
+    if change.low is not None:
+        mine, theirs = ([side[seed] for seed in both or side] for side in (first, second))
+        change = change.within(change_span(mine, theirs, span, confidence))
     return _row(
         other, key, quantity, confidence, change=change.mean, ci_low=change.low, ci_high=change.high,
         test=found.note or test, p_value=found.p_value, **{**values, "n_seeds": min(found.n_a, found.n_b)},
@@ -571,7 +578,7 @@ def _pie_share(first: Tree, other: Tree, key: Key, confidence: float) -> Moved |
     change = float(np.mean(after) - np.mean(before))
     spread = sum(_seed_variance(cell.summary) for cell in (a, b))
     both = Crossed(change, by_example.variance + spread, len(before) - 1)
-    ends = both.interval(confidence, -1.0, 1.0)
+    ends = both.interval(confidence, change_span([one], [two], SHARE, confidence, len(before)))
     return _row(
         other, key, "pie_share", confidence, change=change, ci_low=ends.low, ci_high=ends.high,
         p_value=max(float(mcnemar(fewer, more)), both.p_value),

@@ -23,6 +23,8 @@ from prunescope.analysis.paired import (
     of_outcomes,
 )
 from prunescope.analysis.pies.classes import fisher
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import change_span
 from prunescope.analysis.ttests import benjamini_hochberg
 from prunescope.predictions.scores import correct, one_model, scores
 from prunescope.predictions.store import Predictions
@@ -93,6 +95,24 @@ def test_interval_covers_what_seeds_and_examples_vary() -> None:
         alone += over_seeds > 0.05
     assert covered >= 370
     assert alone < 365
+
+
+@pytest.mark.parametrize(
+    ("dense", "pruned", "n"), [(0.95, 0.0, 36), (0.97, 0.01, 36), (0.9, 0.1, 100), (0.5, 1.0, 20)]
+)
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_what_a_change_can_be_holds_the_true_change(dense: float, pruned: float, n: int, seeds: int) -> None:
+    """Also where a class is lost altogether: the measured dense score may be below the true one."""
+    rng = np.random.default_rng(6)
+    before, after = (rng.binomial(n, share, (seeds, 4000)) / n for share in (dense, pruned))
+    span = change_span(before, after, SHARE, 0.99, n)
+    beyond = (span.low > pruned - dense + 1e-12) | (span.high < pruned - dense - 1e-12)
+    assert beyond.mean() < 0.01
+    change = (after - before).mean(axis=0)
+    assert (span.low <= change + 1e-12).all()
+    assert (change <= span.high + 1e-12).all()
+    # Away from the ends of the span the measured score is the limit.
+    assert change_span([0.945, 0.945], [0.2, 0.9], SHARE, 0.99, 361) == pytest.approx((-0.945, 0.055))
 
 
 def sides(task: str, seeds: int, n: int) -> tuple[Predictions, Predictions]:
