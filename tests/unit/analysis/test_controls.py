@@ -231,7 +231,7 @@ def test_alpha_of_pairs_that_share_their_seed_comes_from_controls() -> None:
 def test_an_interval_ends_where_changes_do(
     metric: str, least: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two seeds that are .5 apart: t(.975, 1) = 12.7 standard errors of .25 lead beyond what a score of .9 can change."""
+    """Two seeds that are .5 apart: t(.975, 1) = 12.7 standard errors of .25 pass what a score of .9 can change."""
     monkeypatch.setattr(FakeCell, "metric", metric)
     control = cell("control-FT", control_of(PRUNERS["IMP-FT"]), {0: 0.9, 1: 0.9}, 0)
     (row,) = rows(results([cell("IMP-FT", PRUNERS["IMP-FT"], {0: 0.9, 1: 0.4})], [control]))
