@@ -16,7 +16,7 @@ import numpy as np
 
 from prunescope.analysis.spans import ANY, Span, span_of
 from prunescope.analysis.stats import Interval, change_span, mean
-from prunescope.predictions.scores import score_name, scores
+from prunescope.predictions.scores import macro_f1_influence, score_name, scores
 from prunescope.predictions.store import Predictions
 from prunescope.predictions.task_metrics import task_scores
 from prunescope.seeds import stream
@@ -260,6 +260,9 @@ class Changes:
                 return self._entry(name, before, after, where, lambda: None)
             return self._entry(name, before, after, where, lambda: of_outcomes(dense, pruned, clusters))
 
+        if name == "macro_f1":
+            return self._entry(name, before, after, where, lambda: self._of_macro_f1(before, after, where))
+
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
             return scores(side, self._right(side), chosen)
 
@@ -269,7 +272,7 @@ class Changes:
         self, name: str, parts: Any, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
     ) -> dict[str, Any] | None:
         """The same of one of the data set's own metrics."""
-        if name in ("accuracy", "exact_match") and self.dense.task != "tokens":
+        if name in ("accuracy", "exact_match", "macro_f1") and self.dense.task != "tokens":
             return self.of_score(before, after, where)
 
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
@@ -279,6 +282,26 @@ class Changes:
 
     def _right(self, side: Predictions) -> np.ndarray:
         return self.right[0] if side is self.dense else self.right[1]
+
+    def _of_macro_f1(self, before: np.ndarray, after: np.ndarray, where: np.ndarray | None) -> Crossed | None:
+        """By the influence of every example, as ``of_outcomes`` by the outcomes themselves."""
+        chosen = slice(None) if where is None else where
+        label, n_classes = self.dense.label[chosen], len(self.dense.classes)
+        sides = [
+            [macro_f1_influence(label, row[chosen], n_classes) for row in side.prediction]
+            for side in (self.dense, self.pruned)
+        ]
+        n = len(label)
+        clusters = None if self.clusters is None else clusters_of(self.clusters[chosen])
+        if n < 2 or (clusters is not None and not clusters.any()):
+            return None
+        # Influences have mean 0: the models' own scores say how seeds differ.
+        values = np.stack([b - a for (a, _), (b, _) in zip(*sides, strict=True)])
+        values += (after - before)[:, None]
+        spare = float(np.mean([square for side in sides for _, square in side]))
+        change = float(np.mean(after - before))
+        found = of_pseudo_values(change, values) if clusters is None else by_cluster(values, clusters)
+        return replace(found, variance=found.variance + 2 * spare / n**2)
 
     def _by_parts(
         self,
@@ -314,7 +337,12 @@ class Changes:
                     part = measure(self.pruned, chosen) - measure(self.dense, chosen)
                 values.append(part if slow else count * (after - before) - (count - 1) * part)
             pseudo = np.stack(values, axis=1)[known]
-            return of_pseudo_values(change, pseudo) if np.isfinite(pseudo).all() else None
+            if not np.isfinite(pseudo).all():
+                return None
+            spread = of_pseudo_values(change, pseudo)
+            # As `of_outcomes`: one answer won and one lost, so that no interval is empty.
+            spare = 2 / (len(members) + 2) ** 2 if self.dense.task == "single-label" else 0.0
+            return replace(spread, variance=spread.variance + spare)
 
         return self._entry(name, before, after, where, found)
 

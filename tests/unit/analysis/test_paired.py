@@ -26,7 +26,8 @@ from prunescope.analysis.pies.classes import fisher
 from prunescope.analysis.spans import SHARE
 from prunescope.analysis.stats import change_span
 from prunescope.analysis.ttests import benjamini_hochberg
-from prunescope.predictions.scores import correct, one_model, scores
+from prunescope.predictions.scores import correct, macro_f1, macro_f1_influence, one_model, scores
+from prunescope.predictions.sets import packed
 from prunescope.predictions.store import Predictions
 
 
@@ -144,7 +145,7 @@ def test_a_change_has_a_bounded_interval_from_twenty_examples_on(task: str, seed
     assert -reach <= found["ci_low"] <= found["mean"] <= found["ci_high"] <= reach
 
 
-def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
+def test_macro_f1_varies_as_its_resamples_do() -> None:
     dense, pruned = sides("multi-label", 1, 400)
     right = correct(dense), correct(pruned)
     before, after = scores(dense, right[0]), scores(pruned, right[1])
@@ -158,7 +159,28 @@ def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
             replace(side, label=side.label[at], prediction=side.prediction[:, at]) for side in (dense, pruned)
         ]
         drawn.append(float(np.diff([scores(part, correct(part))[0] for part in parts])[0]))
-    assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.5)
+    assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.1)
+    # One example a cluster is no cluster, and models that never differ might.
+    alone = Changes(dense, pruned, right, 0.95, clusters=np.arange(400)).of_score(before, after)
+    assert alone is not None
+    assert alone["ci_low"] == pytest.approx(found["ci_low"], rel=1e-6)
+    same = Changes(dense, dense, (right[0], right[0]), 0.95).of_score(before, before)
+    assert same is not None
+    assert 0 < same["ci_high"] < found["ci_high"] - found["ci_low"]
+
+
+def test_pseudo_values_of_macro_f1_leave_out_each_example() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.random((30, 6)) < 0.2
+    made = label ^ (rng.random((30, 6)) < 0.2)
+    whole = macro_f1(label, made)
+    left = [29 * (whole - macro_f1(np.delete(label, i, 0), np.delete(made, i, 0))) for i in range(30)]
+    found, spare = macro_f1_influence(label, made, 6)
+    assert found == pytest.approx(left - np.mean(left))
+    sets = [packed(rows, classes, 30) for rows, classes in map(np.nonzero, (label, made))]
+    of_sets, the_same = macro_f1_influence(sets[0], sets[1], 6)
+    assert of_sets == pytest.approx(found)
+    assert the_same == pytest.approx(spare)
 
 
 def test_the_test_by_cluster_counts_every_way_to_flip_clusters() -> None:
