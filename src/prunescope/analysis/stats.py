@@ -99,20 +99,21 @@ def change_span(
     over_seeds = (
         float(stdtrit(seeds - 1, tail)) ** 2 * before.var(axis=0, ddof=1) / seeds if seeds > 1 else 0.0
     )
-    reach = span.high - span.low
 
-    def drawn(value: np.ndarray, seeds_too: Any = 0.0) -> Any:
-        """How far a mean may be from the true one; of values in the span its variance over examples is at most this."""
+    def true(value: np.ndarray, seeds_too: Any = 0.0) -> tuple[Any, Any]:
+        """How small and how large the true mean may be: Wilson's interval, which no mean in the span needs wider."""
+        reach = span.high - span.low
         if not math.isfinite(reach):
-            return np.sqrt(seeds_too)
-        most = np.maximum(0.0, (value - span.low) * (span.high - value)) / n
-        # Half an example is for the steps of shares.
-        return np.sqrt(float(ndtri(tail)) ** 2 * most + seeds_too) + reach / (2 * n)
+            return value - np.sqrt(seeds_too), value + np.sqrt(seeds_too)
+        share, square = (value - span.low) / reach, float(ndtri(tail)) ** 2 / n
+        spread = (share * (1 - share) + square / 4) * square / (1 + square) ** 2
+        center, half = (share + square / 2) / (1 + square), np.sqrt(spread + seeds_too / reach**2)
+        ends = np.minimum(center - half, share), np.maximum(center + half, share)
+        return tuple(span.low + reach * np.clip(one, 0.0, 1.0) for one in ends)
 
-    error, own = drawn(start, over_seeds), drawn(end)
-    above, below = np.minimum(error, span.high - start), np.minimum(error, start - span.low)
-    low = span.low - start - np.maximum(0.0, above - np.maximum(0.0, end - span.low - own))
-    high = span.high - start + np.maximum(0.0, below - np.maximum(0.0, span.high - end - own))
+    (least, most), (lost, won) = true(start, over_seeds), true(end)
+    low = span.low - start - np.maximum(0.0, most - start - (lost - span.low))
+    high = span.high - start + np.maximum(0.0, start - least - (span.high - won))
     return Span(low, high)
 
 

@@ -99,7 +99,8 @@ def test_interval_covers_what_seeds_and_examples_vary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dense", "pruned", "n"), [(0.95, 0.0, 36), (0.97, 0.01, 36), (0.9, 0.1, 100), (0.5, 1.0, 20)]
+    ("dense", "pruned", "n"),
+    [(0.95, 0.0, 36), (0.97, 0.01, 36), (0.9, 0.1, 100), (0.5, 1.0, 20), (0.97, 0.99, 60), (0.97, 1.0, 60)],
 )
 @pytest.mark.parametrize("seeds", [1, 4])
 def test_what_a_change_can_be_holds_the_true_change(dense: float, pruned: float, n: int, seeds: int) -> None:
