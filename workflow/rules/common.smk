@@ -68,7 +68,7 @@ VERSION = {
     "el2n": 2,
     "cell": 10,
     "tables": 17,
-    "figures": 16,
+    "figures": 17,
     "paper": 13,
     "report": 16,
     "tune": 1,
