@@ -224,8 +224,9 @@ def _checked(
 
 
 def _probabilities(paths: Sequence[Path], task: str) -> list[str]:
-    found = [path for path in paths if task == "single-label" and holds_probabilities(Path(path))]
-    return [f"logits of {path} are probabilities: their logarithms are taken" for path in found]
+    what = "the logarithms of their odds" if task == "multi-label" else "their logarithms"
+    found = [path for path in paths if holds_probabilities(Path(path))]
+    return [f"logits of {path} are probabilities: {what} are taken" for path in found]
 
 
 def _texts(path: Path | None, columns: Sequence[str]) -> Texts | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated as A
 
+from prunescope.analysis.spans import POSITIVE, SHARE, Within
 from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import Row, Tables
 
@@ -107,7 +108,7 @@ class Certainty(Row):
     dense: shared.DenseCertainty
     pruned: shared.PrunedCertainty
     change: shared.CertaintyChange
-    ci_low: shared.LowOverBoth
+    ci_low: shared.LowOfCertainty
     ci_high: shared.High
     confidence: shared.Confidence
 
@@ -127,7 +128,7 @@ class Bin(Row):
 class El2nBin(Bin):
     """PIEs by EL2N score, in bins of equal size."""
 
-    score_low: A[float | None, "lowest score in the bin"]
+    score_low: A[float | None, "lowest score in the bin", Within(POSITIVE)]
     score_high: A[float | None, "highest score"]
 
 
@@ -156,7 +157,7 @@ class Readability(Row):
     pies: A[float | None, "mean over the PIEs"]
     ratio: A[float | None, "pies / all; empty where a mean is not positive"]
     difference: A[float | None, "mean over the PIEs less mean over the other texts"] = None
-    ci_low: A[float | None, "lower end of its interval (Welch)"] = None
+    ci_low: A[float | None, "lower end of its interval (Welch)", Within(by="measure", change=True)] = None
     ci_high: shared.High = None
     p_value: A[float | None, "permutation test that PIEs are texts like the others"] = None
     p_corrected: A[float | None, "by Holm's method over the measures"] = None
@@ -171,7 +172,7 @@ class PieShareBySeeds(Row):
 
     n_models: A[int, "models that vote on each side"]
     pie_share: A[float | None, "mean share over subsets of so many seeds"]
-    low: A[float | None, "lower percentile over subsets"]
+    low: A[float | None, "lower percentile over subsets", Within(SHARE)]
     high: A[float | None, "upper percentile"]
     noise_floor: A[float | None, "share between two disjoint groups of so many dense models"]
 
@@ -188,7 +189,7 @@ class MatrixRow(Row):
     dense: A[float | None, "mean of the dense model"]
     pruned: A[float | None, "mean of the compressed model"]
     change: A[float | None, "pruned - dense"]
-    ci_low: shared.Low
+    ci_low: A[float | None, "lower end of its interval", Within(by="metric", start="dense", known="to_wrong")]
     ci_high: shared.High
     to_wrong: A[int | None, "examples that become wrong; of metrics that are right or wrong"]
     to_right: A[int | None, "examples that become right"]
@@ -213,6 +214,7 @@ class GroupRow(Row):
     ci_low: A[
         float | None,
         "lower end of its interval, simultaneous over all groups; none of fewer than 20 examples",
+        Within(SHARE, start="score_dense"),
     ]
     ci_high: shared.High
     to_wrong: A[int, "examples that become wrong, by majority of the seeds"]

@@ -17,6 +17,7 @@ import numpy as np
 from prunescope.analysis.audit_tables import Certainty
 from prunescope.analysis.paired import Crossed, by_cluster, clusters_of, crossed, of_pseudo_values
 from prunescope.analysis.pies.spearman import has_logits
+from prunescope.analysis.spans import Span, span_of
 from prunescope.predictions.sets import yes_no
 from prunescope.predictions.store import Predictions, iter_logits
 from prunescope.seeds import stream
@@ -319,9 +320,7 @@ class _Collector:
             found = by_cluster(np.stack(self.values[name])[:, chosen], of) if of.any() else None
         elif size > 1:
             found = crossed(by_example, by_seed, float(self.squares[name][c]))
-        sides = [float(one.mean()) for one in means] if len(means) > 1 else [None, None]
-        low = 0.0 if name in _OF_PAIRS else -np.inf
-        return self._entry(name, c, size, scaled, sides, float(by_seed.mean()), found, low)
+        return self._entry(name, c, size, scaled, means, float(by_seed.mean()), found)
 
     def _error_row(self, size: int, scaled: bool) -> Certainty:
         found = np.array(self.errors)
@@ -330,8 +329,13 @@ class _Collector:
         count = rest.shape[2]
         pseudo = count * change[:, None] - (count - 1) * (rest[:, 1] - rest[:, 0])
         spread = of_pseudo_values(float(change.mean()), pseudo) if count else None
-        sides = [float(one) for one in whole.mean(axis=0)]
-        return self._entry("ece", 0, size, scaled, sides, float(change.mean()), spread, -1.0)
+        return self._entry("ece", 0, size, scaled, list(whole.T), float(change.mean()), spread)
+
+    def _span(self, name: str) -> Span:
+        """What a measure can be; several answers to one example are summed."""
+        answers = 1 if self.single else len(self.side.classes)
+        most = {"js": answers * np.log(2), "brier": 2.0 * answers}
+        return Span(span_of(name).low, most.get(name, span_of(name).high))
 
     def _entry(
         self,
@@ -339,12 +343,19 @@ class _Collector:
         c: int,
         size: int,
         scaled: bool,
-        sides: list[Any],
+        of_sides: Sequence[np.ndarray],
         change: float,
         found: Crossed | None,
-        low: float,
     ) -> Certainty:
-        interval = found.interval(self.confidence, low) if found else None
+        """``of_sides``: (S,) values of dense and pruned models; or those of the pairs alone."""
+        span = self._span(name)
+        sides: list[Any] = [None, None]
+        if len(of_sides) > 1:
+            before, after = (float(one.mean()) for one in of_sides)
+            sides = [before, after]
+            # Probabilities do not come to the ends of what they can be, so the dense side's error does not count.
+            span = Span(span.low - before, span.high - before)
+        interval = found.interval(self.confidence, span) if found else None
         return Certainty(
             measure=name,
             class_=self.side.classes[c - 1] if c else None,

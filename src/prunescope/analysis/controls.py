@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prunescope.analysis.stats import mean, t_interval
+from prunescope.analysis.spans import span_of
+from prunescope.analysis.stats import mean, t_interval_of_change
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.registry import Control
 from prunescope.analysis.tables.results import StudyResults
 from prunescope.config.controls import control_of
 from prunescope.config.pruners import Pruner
-
-_CORRELATIONS = ("pearson", "spearman", "matthews")
 
 
 def rows(study: StudyResults) -> Iterator[Control]:
@@ -30,10 +29,8 @@ def rows(study: StudyResults) -> Iterator[Control]:
             continue
         control = dense if found is None else found.scores("pruned")
         seeds = sorted(pruned.keys() & control.keys() & dense.keys())
-        # As far as two scores can be apart: shares lie from 0 to 1, correlations from -1.
-        reach = 2.0 if cell.metric in _CORRELATIONS else 1.0
-        changes = [pruned[s] - control[s] for s in seeds]
-        from_control = t_interval(changes, study.analysis.confidence, -reach, reach)
+        before, after = ([side[s] for s in seeds] for side in (control, pruned))
+        from_control = t_interval_of_change(before, after, study.analysis.confidence, span_of(cell.metric))
         yield Control(
             **cell.names,
             metric=cell.metric,

@@ -15,6 +15,8 @@ import numpy as np
 
 from prunescope.analysis.audit_tables import GroupRow
 from prunescope.analysis.paired import FEWEST, cluster_test, majority, mcnemar
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import change_span
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError
 from prunescope.predictions.scores import correct
@@ -191,12 +193,13 @@ def _rows(
         count = np.maximum(2, np.diff((inside @ joined).tocsr().indptr))
         spread = np.asarray(sums.multiply(sums).sum(axis=1)).ravel()
         variance = (spread * count / (count - 1) + 2) / (sizes + 2) ** 2
+    by_seed = [np.stack([inside @ (one * 1.0) / sizes for one in side]) for side in right]
     if seeds > 1:
-        by_seed = np.stack([inside @ (b * 1.0 - a) / sizes for a, b in zip(*right, strict=True)])
-        variance += by_seed.var(axis=0, ddof=1) / seeds
+        variance += (by_seed[1] - by_seed[0]).var(axis=0, ddof=1) / seeds
     reach = _critical(inside, sizes, difference, confidence, draws, joined)
     half = reach * np.sqrt(variance)
-    low, high = np.maximum(change - half, -1.0), np.minimum(change + half, 1.0)
+    span = change_span(by_seed[0], by_seed[1], SHARE, confidence, sizes)
+    low, high = np.maximum(change - half, span.low), np.minimum(change + half, span.high)
     enough = sizes >= FEWEST
     return [
         GroupRow(

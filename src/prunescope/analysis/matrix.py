@@ -18,6 +18,8 @@ from prunescope.analysis.csv_text import null
 from prunescope.analysis.outputs import check_free
 from prunescope.analysis.paired import FEWEST, crossed, majority, mcnemar, of_outcomes
 from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, slices_of
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import change_span
 from prunescope.analysis.suite_tasks import Cell
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.ttests import holm
@@ -70,7 +72,8 @@ def _row(
         right = int(np.count_nonzero(~votes[0] & votes[1]))
         p = float(mcnemar(wrong, right))
         if n >= FEWEST:
-            interval = of_outcomes(before, after).interval(confidence, -1.0, 1.0)
+            span = change_span(dense.mean(axis=1), pruned.mean(axis=1), SHARE, confidence, n)
+            interval = of_outcomes(before, after).interval(confidence, span)
             low, high = interval.low, interval.high
     elif n > 1:
         from scipy.special import stdtr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from prunescope.analysis.spans import span_of
 from prunescope.analysis.stats import mean, std, t_interval
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.registry import Objective
@@ -29,7 +30,7 @@ def rows(study: StudyResults) -> Iterator[Objective]:
         for cell in group:
             scores = cell.scores("pruned")
             values = [scores[seed] for seed in sorted(scores)]
-            interval = t_interval(values, study.analysis.confidence)
+            interval = t_interval(values, study.analysis.confidence).within(span_of(cell.metric))
             yield Objective(
                 **cell.names,
                 base=base,

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from prunescope.analysis.stats import Interval, mean
-from prunescope.predictions.scores import scores
+from prunescope.analysis.spans import ANY, Span, span_of
+from prunescope.analysis.stats import Interval, change_span, mean
+from prunescope.predictions.scores import macro_f1_influence, score_name, scores
 from prunescope.predictions.store import Predictions
 from prunescope.predictions.task_metrics import task_scores
 from prunescope.seeds import stream
@@ -121,12 +122,12 @@ class Crossed:
     variance: float
     freedom: float
 
-    def interval(self, confidence: float, low: float = -math.inf, high: float = math.inf) -> Interval:
+    def interval(self, confidence: float, span: Span = ANY) -> Interval:
         """Student's t interval, cut off at what a value can be."""
         from scipy.special import stdtrit
 
         half = float(stdtrit(self.freedom, (1 + confidence) / 2)) * math.sqrt(self.variance)
-        return Interval(self.mean, max(low, self.mean - half), min(high, self.mean + half))
+        return Interval(self.mean, self.mean - half, self.mean + half).within(span)
 
     @property
     def detectable(self) -> float | None:
@@ -246,6 +247,7 @@ class Changes:
         self, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
     ) -> dict[str, Any] | None:
         """The change of the task's score, (S,) dense and pruned, on the examples ``where`` holds; None without one."""
+        name = score_name(self.dense.task)
         if self.dense.task in ("single-label", "span", "text"):
             # The share of right answers.
             if where is not None and not where.any():
@@ -255,31 +257,55 @@ class Changes:
             clusters = None if self.clusters is None else clusters_of(self.clusters[chosen])
             if clusters is not None and not clusters.any():
                 # One cluster says nothing of others.
-                return self._entry(before, after, lambda: None)
-            return self._entry(before, after, lambda: of_outcomes(dense, pruned, clusters))
+                return self._entry(name, before, after, where, lambda: None)
+            return self._entry(name, before, after, where, lambda: of_outcomes(dense, pruned, clusters))
+
+        if name == "macro_f1":
+            return self._entry(name, before, after, where, lambda: self._of_macro_f1(before, after, where))
 
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
             return scores(side, self._right(side), chosen)
 
-        return self._by_parts(before, after, measure, where)
+        return self._by_parts(name, before, after, measure, where)
 
     def of_metric(
         self, name: str, parts: Any, before: np.ndarray, after: np.ndarray, where: np.ndarray | None = None
     ) -> dict[str, Any] | None:
         """The same of one of the data set's own metrics."""
-        if name in ("accuracy", "exact_match") and self.dense.task != "tokens":
+        if name in ("accuracy", "exact_match", "macro_f1") and self.dense.task != "tokens":
             return self.of_score(before, after, where)
 
         def measure(side: Predictions, chosen: np.ndarray) -> np.ndarray:
             return task_scores(side, [name], parts, chosen)[name]
 
-        return self._by_parts(before, after, measure, where)
+        return self._by_parts(name, before, after, measure, where)
 
     def _right(self, side: Predictions) -> np.ndarray:
         return self.right[0] if side is self.dense else self.right[1]
 
+    def _of_macro_f1(self, before: np.ndarray, after: np.ndarray, where: np.ndarray | None) -> Crossed | None:
+        """By the influence of every example, as ``of_outcomes`` by the outcomes themselves."""
+        chosen = slice(None) if where is None else where
+        label, n_classes = self.dense.label[chosen], len(self.dense.classes)
+        sides = [
+            [macro_f1_influence(label, row[chosen], n_classes) for row in side.prediction]
+            for side in (self.dense, self.pruned)
+        ]
+        n = len(label)
+        clusters = None if self.clusters is None else clusters_of(self.clusters[chosen])
+        if n < 2 or (clusters is not None and not clusters.any()):
+            return None
+        # Influences have mean 0: the models' own scores say how seeds differ.
+        values = np.stack([b - a for (a, _), (b, _) in zip(*sides, strict=True)])
+        values += (after - before)[:, None]
+        spare = float(np.mean([square for side in sides for _, square in side]))
+        change = float(np.mean(after - before))
+        found = of_pseudo_values(change, values) if clusters is None else by_cluster(values, clusters)
+        return replace(found, variance=found.variance + 2 * spare / n**2)
+
     def _by_parts(
         self,
+        name: str,
         before: np.ndarray,
         after: np.ndarray,
         measure: Callable[[Predictions, np.ndarray], np.ndarray],
@@ -311,20 +337,35 @@ class Changes:
                     part = measure(self.pruned, chosen) - measure(self.dense, chosen)
                 values.append(part if slow else count * (after - before) - (count - 1) * part)
             pseudo = np.stack(values, axis=1)[known]
-            return of_pseudo_values(change, pseudo) if np.isfinite(pseudo).all() else None
+            if not np.isfinite(pseudo).all():
+                return None
+            spread = of_pseudo_values(change, pseudo)
+            # As `of_outcomes`: one answer won and one lost, so that no interval is empty.
+            spare = 2 / (len(members) + 2) ** 2 if self.dense.task == "single-label" else 0.0
+            return replace(spread, variance=spread.variance + spare)
 
-        return self._entry(before, after, found)
+        return self._entry(name, before, after, where, found)
 
     def _entry(
-        self, before: np.ndarray, after: np.ndarray, found: Callable[[], Crossed | None]
+        self,
+        name: str,
+        before: np.ndarray,
+        after: np.ndarray,
+        where: np.ndarray | None,
+        found: Callable[[], Crossed | None],
     ) -> dict[str, Any] | None:
         differences = after - before
-        known = differences[np.isfinite(differences)]
+        both = np.isfinite(differences)
+        known = differences[both]
         if not len(known):
             return None
-        result = found()
-        reach = 2.0 if self.dense.task == "regression" else 1.0
-        interval = result.interval(self.confidence, -reach, reach) if result else Interval(None, None, None)
+        result, interval = found(), Interval(None, None, None)
+        if result:
+            n = len(self.dense.examples) if where is None else np.count_nonzero(where)
+            if self.clusters is not None:
+                n = len(np.unique(self.clusters if where is None else self.clusters[where]))
+            span = change_span(before[both], after[both], span_of(name), self.confidence, float(n))
+            interval = result.interval(self.confidence, span)
         return {
             "mean": mean(known),
             "ci_low": interval.low,

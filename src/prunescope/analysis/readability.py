@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from prunescope.analysis.audit_tables import Readability
 from prunescope.analysis.paired import Crossed, clusters_of, difference_by_cluster
-from prunescope.analysis.stats import Interval
+from prunescope.analysis.spans import span_of
+from prunescope.analysis.stats import Interval, change_span
 from prunescope.analysis.ttests import holm
 from prunescope.errors import BadFileError
 from prunescope.files import atomic_path
@@ -171,6 +172,9 @@ def compare(
             difference = grouped[m].interval(confidence)
         elif p_values:
             difference = independent_difference(values[is_pie], values[~is_pie], confidence)
+        if difference.low is not None:
+            span = change_span(values[~is_pie], values[is_pie], span_of(name), confidence)
+            difference = difference.within(span)
         rows.append(
             Readability(
                 measure=name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
@@ -190,7 +191,8 @@ def compare(
         and not pruned[0].logs
         and suite_tasks.one_task(dense, pruned[0], reading)
     ):
-        summary = audit(dense.tables, pruned[0].tables, args.out, scored=scored, **options)
+        said = {"more_warnings": _same(dense, pruned[0])}
+        summary = audit(dense.tables, pruned[0].tables, args.out, scored=scored, said=said, **options)
     else:
         if args.early:
             raise UserError("--early: belongs to one task of prediction tables; drop it for logs and suites")
@@ -214,6 +216,10 @@ def compare(
             summary = matrix.suite(
                 chain(found, cells), args.out, suite_page=suite_page.render, each=each, **options
             )
+        summary["warnings"] = [
+            *(summary.get("warnings") or ()),
+            *(line for model in pruned for line in _same(dense, model)),
+        ]
     if args.safe_csv:
         make_safe(args.out)
     if args.markdown is not None:
@@ -238,6 +244,19 @@ def run(args: argparse.Namespace) -> int:
     for line in missed:
         print(line, file=sys.stderr)
     return EXIT_MISSED if missed else 0
+
+
+def _same(dense: Files, pruned: Files) -> list[str]:
+    """A warning for each file that is given on both sides, as itself or as a copy."""
+    sides = [[*side.tables, *(path for path, _ in side.logs)] for side in (dense, pruned)]
+    return [
+        f"dense and pruned are the same file: {a}"
+        if a.samefile(b)
+        else f"dense and pruned are the same to the byte: {a} and {b}"
+        for a in sides[0]
+        for b in sides[1]
+        if a.is_file() and b.is_file() and filecmp.cmp(a, b, shallow=False)
+    ]
 
 
 def _models(args: argparse.Namespace) -> tuple[Files, list[Files]]:

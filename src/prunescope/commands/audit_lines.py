@@ -26,8 +26,11 @@ _FLOORS = {
 
 def first_lines(found: Mapping[str, Any]) -> list[str]:
     """How the sides were read, and their scores, which are known before intervals and tests."""
+    lines = sentences.read_lines(found)
+    if found["dense_score"] is None:
+        return lines
     sides = f"{_shown(found['dense_score'])} dense, {_shown(found['pruned_score'])} pruned"
-    return [*sentences.read_lines(found), f"{found['metric']}: {sides}; intervals follow"]
+    return [*lines, f"{found['metric']}: {sides}; intervals follow"]
 
 
 def show(summary: Mapping[str, Any], first: Collection[str] = ()) -> None:
@@ -62,7 +65,9 @@ def headlines(summary: Mapping[str, Any]) -> str:
         "n_scored": summary.get("n_scored"),
     }
     lines += [
-        f"{name}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned{_of_pairs(one, summary)}"
+        f"{name}: no pair of models has one, labels or answers do not vary"
+        if one.get("n_scored") == 0
+        else f"{name}: {_shown(one['dense'])} dense, {_shown(one['pruned'])} pruned{_of_pairs(one, summary)}"
         for name, one in {summary["metric"]: own, **(summary.get("task_metrics") or {})}.items()
     ]
     lines += [

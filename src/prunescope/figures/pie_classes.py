@@ -15,6 +15,9 @@ COLUMNS = ("class", "n_examples", "share_of_examples", "n_pies", "share_of_pies"
 #: More classes than this are numbered by rank, since their names would not be legible.
 _NAMED = 24
 
+#: Of more classes than this, those are drawn whose share of the PIEs is furthest from that of the examples.
+_DRAWN = 100
+
 
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch): a row per pruner at its lowest and its highest compression level."""
@@ -43,8 +46,14 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
             part = table.assign(pruner=pruner, amount=cell.compression.token)
             parts.append(part[["pruner", "amount", *COLUMNS]])
             seeds.append(float(cell.summary.get("n_seeds") or "nan"))
-    named = len(classes) <= _NAMED
     shown = pd.DataFrame(rows).T
+    of = ""
+    if len(classes) > _DRAWN:
+        furthest = shown.abs().max().sort_values(ascending=False, kind="stable").index[:_DRAWN]
+        of = f" Of {len(classes):,} classes those {_DRAWN} whose two shares differ most; all are in the data."
+        classes = [name for name in classes if name in set(furthest)]
+        shown = shown[classes]
+    named = len(classes) <= _NAMED
     shown.columns = [_clip(name) for name in classes] if named else list(range(1, len(classes) + 1))
     figure, panel = layout.heatmap(
         100 * shown, "share of PIEs - share of examples (points)", center=0.0, form="+.0f"
@@ -58,7 +67,7 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
         "Share of each class among the PIEs minus its share among all test examples, in points, at each pruner's "
         "lowest and highest compression level; classes by frequency"
         f"{'' if named else ' (their names are in the data)'}. Above 0 (red), the class pays more than its share. PIEs "
-        f"are majorities over {seeds_text(seeds)}; empty rows have none."
+        f"are majorities over {seeds_text(seeds)}; empty rows have none.{of}"
     )
     return Figure(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
 

@@ -31,6 +31,13 @@ from prunescope.predictions.sets import label_sets
 LOGIT_TASKS = ("single-label", "multi-label", "regression")
 
 
+#: Tasks whose tables may hold probabilities in the place of logits.
+PROBABLE = ("single-label", "multi-label")
+
+#: How far from 1 a sum of rounded probabilities may be.
+_SUM_OFF = 1e-3
+
+
 @dataclass
 class Predictions:
     """The models of one side, seeds and examples ascending; diverged seeds have no rows.
@@ -116,6 +123,29 @@ def decide(logits: np.ndarray, task: str, threshold: float = 0.5) -> np.ndarray:
     if task == "regression":
         return np.asarray(logits[:, 0])
     raise ValueError(f"task {task!r} has no logits")
+
+
+def are_probabilities(task: str, values: np.ndarray) -> bool:
+    """All rows are within 0 and 1, and of one label sum to 1; zeros and ones alone may be logits too.
+
+    Logits of several labels that all lie there would make every label of every example likelier than not.
+    """
+    if task not in PROBABLE:
+        return False
+    rows = values[np.isfinite(values).all(axis=1)]
+    inside = bool(len(rows)) and rows.min() >= 0 and rows.max() <= 1 and bool(((rows > 0) & (rows < 1)).any())
+    if task == "multi-label":
+        return bool(inside and rows.min() < 0.5)
+    return bool(inside and (np.abs(rows.sum(axis=1, dtype=np.float64) - 1) < _SUM_OFF).all())
+
+
+def logits_of(task: str, probabilities: np.ndarray) -> np.ndarray:
+    """Logarithms of probabilities; of several labels, of their odds. Both are finite."""
+    least = np.finfo(np.float32).tiny
+    logits = np.log(np.maximum(probabilities, least, dtype=np.float32))
+    if task == "multi-label":
+        logits -= np.log(np.maximum(1 - probabilities, np.finfo(np.float32).epsneg, dtype=np.float32))
+    return logits
 
 
 def by_seed(seeds: np.ndarray) -> Iterator[tuple[int, slice | np.ndarray]]:

@@ -11,7 +11,15 @@ import numpy as np
 import pyarrow.compute as pc
 
 from prunescope.errors import DamagedFileError, UserError, listed
-from prunescope.predictions.arrays import LOGIT_TASKS, Predictions, by_seed, decide, values_of
+from prunescope.predictions.arrays import (
+    LOGIT_TASKS,
+    Predictions,
+    are_probabilities,
+    by_seed,
+    decide,
+    logits_of,
+    values_of,
+)
 from prunescope.predictions.arrow import Source, ids_of, index_type, matrix, objects, whole_numbers
 from prunescope.predictions.metadata import TableMeta, meta_of
 from prunescope.predictions.reading import Reading, columns_of
@@ -148,6 +156,7 @@ class Side:
         broken: set[int] = set()
         width = 1 if meta and meta.task == "regression" else len(meta.classes) if meta else 0
         rows_of: dict[int, int] = {}
+        probabilities: bool | None = None
         for batch in source.batches(list(dict.fromkeys(columns))):
             numbers = (
                 whole_numbers(batch[named["seed"]], path, named["seed"])
@@ -165,6 +174,10 @@ class Side:
                 else None
             )
             logits = matrix(batch["logits"], width, path, "logits") if has_logits else None
+            if logits is not None and meta is not None and meta.task == "multi-label":
+                if probabilities is None:
+                    probabilities = are_probabilities(meta.task, logits)
+                logits = logits_of(meta.task, logits) if probabilities else logits
             prediction: np.ndarray | None = None
             # Where tables with and without stored predictions were joined, some rows have none.
             derived: np.ndarray | None = None

@@ -38,6 +38,36 @@ def macro_f1(label: np.ndarray, prediction: np.ndarray, support: np.ndarray | No
     return float(np.mean(2 * hits / np.maximum(sizes, 1))) if len(sizes) else float("nan")
 
 
+def macro_f1_influence(label: np.ndarray, prediction: np.ndarray, n_classes: int) -> tuple[np.ndarray, float]:
+    """(n,) pseudo-values of ``macro_f1``, less their mean: how the score changes without each example (the jackknife).
+
+    With it the squared influence of a single answer that is won or lost, on average over the classes: how far the score
+    might move where no answer differs.
+    """
+    n = len(label)
+    sizes = class_sizes(label, n_classes) + class_sizes(prediction, n_classes)
+    if label.dtype == object:
+        sets = [keys(side, n_classes) for side in (label, prediction)]
+        common = np.intersect1d(sets[0], sets[1], assume_unique=True)
+        hits = np.bincount(common % n_classes, minlength=n_classes)
+    else:
+        hits = np.count_nonzero(label & prediction, axis=0)
+    score = 2 * hits / np.maximum(sizes, 1)
+    # Without an example the class has one label or prediction less, or, where it is a hit, both.
+    alone = (score - 2 * hits / np.maximum(sizes - 1, 1)) * (n - 1) / n_classes
+    hit = (score - 2 * (hits - 1) / np.maximum(sizes - 2, 1)) * (n - 1) / n_classes - 2 * alone
+    found = np.zeros(n)
+    if label.dtype == object:
+        for weight, pairs in ((hit, common), *((alone, pairs) for pairs in sets)):
+            found += np.bincount(pairs // n_classes, weights=weight[pairs % n_classes], minlength=n)
+    else:
+        for rows in np.array_split(np.arange(n), max(1, label.size >> 22)):
+            a, b = label[rows], prediction[rows]
+            found[rows] = (a & b) @ hit + a @ alone + b @ alone
+    one = (2 - score) * n / (n_classes * np.maximum(sizes, 1))
+    return found - found.mean(), float(np.mean(one**2))
+
+
 def pearson(label: np.ndarray, prediction: np.ndarray) -> float:
     """Pearson's correlation, in float64; NaN where either side does not vary."""
     x, y = (v.astype(np.float64) - np.mean(v, dtype=np.float64) for v in (label, prediction))

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_path
+from prunescope.predictions.arrays import PROBABLE, are_probabilities, by_seed, logits_of, unknown_labels
 from prunescope.predictions.arrays import Predictions as Predictions
-from prunescope.predictions.arrays import by_seed, unknown_labels
 from prunescope.predictions.arrays import decide as decide
 from prunescope.predictions.arrow import (
     METADATA_KEY,
@@ -40,9 +40,6 @@ from prunescope.predictions.metadata import meta_of
 from prunescope.predictions.reading import UNSAID, Reading, columns_of
 from prunescope.predictions.sets import class_sizes, flat
 from prunescope.predictions.user_tables import Resolved, Vocabulary, resolve
-
-#: How far from 1 a sum of rounded probabilities may be.
-_SUM_OFF = 1e-3
 
 
 @dataclass
@@ -326,30 +323,23 @@ def _same_label(side: Predictions) -> list[str]:
 
 
 def holds_probabilities(path: Path) -> bool:
-    """Whether the column ``logits`` of a single-label table holds probabilities, as its first rows tell.
+    """Whether the column ``logits`` of a table with one label or several holds probabilities, as its first rows tell.
 
     Raises:
         UserError: the file cannot be read.
     """
     source = Source(path)
     meta = meta_of(source)
-    if meta is None or meta.task != "single-label" or "logits" not in source.columns:
+    if meta is None or meta.task not in PROBABLE or "logits" not in source.columns:
         return False
     first = next(source.batches(["logits"]), None)
-    return first is not None and _are_probabilities(
-        matrix(first["logits"], len(meta.classes), path, "logits")
+    return first is not None and are_probabilities(
+        meta.task, matrix(first["logits"], len(meta.classes), path, "logits")
     )
 
 
-def _are_probabilities(values: np.ndarray) -> bool:
-    """All rows are within 0 and 1 and sum to 1; rows of zeros and a single one alone may be logits too."""
-    rows = values[np.isfinite(values).all(axis=1)]
-    inside = bool(len(rows)) and rows.min() >= 0 and rows.max() <= 1 and bool(((rows > 0) & (rows < 1)).any())
-    return bool(inside and (np.abs(rows.sum(axis=1, dtype=np.float64) - 1) < _SUM_OFF).all())
-
-
 def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Stream (seed, examples (n,) int64, logits (n, C) float32); of probabilities (``holds_probabilities``) logarithms.
+    """Stream (seed, examples (n,) int64, logits (n, C) float32); of probabilities (``holds_probabilities``) logits.
 
     Tables ordered by seed give each seed once, whole; in others a seed may come in several parts.
 
@@ -370,9 +360,9 @@ def iter_logits(paths: Sequence[Path]) -> Iterator[tuple[int, np.ndarray, np.nda
             examples = whole_numbers(batch["example"], path, "example")
             logits = matrix(batch["logits"], width, path, "logits")
             if probabilities is None:
-                probabilities = meta.task == "single-label" and _are_probabilities(logits)
+                probabilities = are_probabilities(meta.task, logits)
             if probabilities:
-                logits = np.log(np.maximum(logits, np.finfo(np.float32).tiny, dtype=np.float32))
+                logits = logits_of(meta.task, logits)
             for seed, rows in by_seed(seeds):
                 if current is not None and seed != current:
                     yield current, *_joined(pending)

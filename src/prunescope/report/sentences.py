@@ -14,6 +14,9 @@ from prunescope.report.audit_files import ClassRow
 #: A difference smaller than this, in points, is called the same.
 SAME_POINTS = 0.05
 
+#: An interval of a change this wide, of the 100 points that there are, says next to nothing.
+SAYS_NOTHING = 0.9
+
 #: The measure that is no formula: how long a text is.
 LENGTH = "text_length"
 
@@ -205,7 +208,7 @@ def change_interval(change: Any) -> str:
     if not isinstance(change, Mapping) or change.get("ci_low") is None or change.get("ci_high") is None:
         return ""
     low, high = signed_points(change["ci_low"]), signed_points(change["ci_high"])
-    if change["ci_high"] - change["ci_low"] >= 1:
+    if change["ci_high"] - change["ci_low"] >= SAYS_NOTHING:
         few = "examples" if change.get("n_seeds") == 1 else "seeds"
         return f" (too few {few} to say how far it would vary)"
     return f" ({100 * change['confidence']:g}% interval of the change {low} to {high})"

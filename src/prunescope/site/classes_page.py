@@ -7,6 +7,7 @@ from typing import Any
 
 from prunescope.analysis.conditions import LEVEL
 from prunescope.report import page
+from prunescope.report.parts import MOST_CLASSES
 from prunescope.report.sentences import count
 from prunescope.site.findings import Payer, left_out, losses
 from prunescope.site.inputs import Site
@@ -46,14 +47,20 @@ def _block(name: tuple[str, str], found: list[Payer], site: Site) -> dict[str, A
             f"In {paying} of {count(models, 'compressed model')}, a class or group loses answers beyond chance; most "
             f"often {first['worst'].words}, in {first['sure']}."
         )
+    more = ""
+    if len(rows) > MOST_CLASSES:
+        more = (
+            f"Of {len(rows):,} classes and groups those {MOST_CLASSES} that lose most often and most; classes.csv of "
+            "each model's cell has all."
+        )
     dataset, arch = name
     left = left_out([cell for cell in site.numbers if (cell.dataset, cell.arch) == name])
     return {
         "dataset": dataset,
         "arch": arch,
         "anchor": f"{dataset}--{arch}",
-        "rows": rows,
-        "sentence": f"{sentence} {left}".strip() if models else left,
+        "rows": rows[:MOST_CLASSES],
+        "sentence": " ".join(filter(None, [sentence if models else "", left, more])),
     }
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from prunescope.analysis.conditions import LEVEL
 from prunescope.analysis.layer_collapse import Collapsed
-from prunescope.analysis.stats import t_interval
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import t_interval_of_change
 from prunescope.config.compression import Compression
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.sentences import count
@@ -117,12 +118,10 @@ def parts_of(audit: AuditFiles) -> list[Part]:
     simultaneous = 1 - (1 - confidence) / max(len(classes), 1)
     found = []
     for row in classes:
-        changes = [pruned - dense for dense, pruned in audit.recalls[row.name]]
-        change = t_interval(changes, simultaneous)
-        lost = row.harm > 0
-        low, high = (None if end is None else max(-1.0, min(1.0, end)) for end in (change.low, change.high))
-        p = row.p_corrected if lost else None
-        found.append(Part("class", row.name, row.n_examples, change.mean or 0.0, low, high, p))
+        dense, pruned = zip(*audit.recalls[row.name], strict=True)
+        change = t_interval_of_change(dense, pruned, simultaneous, SHARE)
+        p = row.p_corrected if row.harm > 0 else None
+        found.append(Part("class", row.name, row.n_examples, change.mean or 0.0, change.low, change.high, p))
     for group in audit.groups:
         if group.change is not None and group.ci_low is not None:
             p = group.p_corrected if group.to_wrong > group.to_right else None

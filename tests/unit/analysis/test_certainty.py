@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +159,33 @@ def test_probabilities_in_place_of_logits_are_read_as_such(
         f"logits of {tmp_path / name} are probabilities: their logarithms are taken" for name in "ab"
     ]
     assert "warnings" not in audit([tmp_path / "true/a"], [tmp_path / "true/b"], tmp_path / "out")
+
+
+def test_probabilities_of_several_labels_are_read_as_such(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    label = rng.random((N, 4)) < 0.3
+    dense = 3 * (label - 0.6) + rng.normal(size=(2, N, 4))
+    pruned = dense + rng.normal(size=dense.shape)
+    for name, convert in (("true", lambda values: values), ("found", expit)):
+        (tmp_path / name).mkdir()
+        paths = [
+            write(tmp_path / name / side, label, convert(one), "multi-label")
+            for side, one in (("a", dense), ("b", pruned))
+        ]
+        audit([paths[0]], [paths[1]], tmp_path / name / "out")
+    one, other = (
+        json.loads((tmp_path / name / "out/summary.json").read_text()) for name in ("true", "found")
+    )
+    assert other["warnings"] == [
+        f"logits of {tmp_path / 'found' / name} are probabilities: the logarithms of their odds are taken"
+        for name in "ab"
+    ]
+    for key in ("dense_score", "pruned_score", "n_pies", "kl_mean", "nll_dense", "brier_pruned"):
+        assert other[key] == pytest.approx(one[key], rel=1e-4), key
+    assert 0 < one["n_pies"] < N
+    # Logits that are all positive say that every label holds; they are no probabilities.
+    raised = write(tmp_path / "raised", label, rng.uniform(0.5, 1, (1, N, 4)), "multi-label")
+    assert read_sides({"dense": [raised]})["dense"].prediction.all()
 
 
 def test_one_hot_logits_are_no_probabilities(tmp_path: Path) -> None:

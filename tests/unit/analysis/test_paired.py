@@ -23,8 +23,11 @@ from prunescope.analysis.paired import (
     of_outcomes,
 )
 from prunescope.analysis.pies.classes import fisher
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import change_span
 from prunescope.analysis.ttests import benjamini_hochberg
-from prunescope.predictions.scores import correct, one_model, scores
+from prunescope.predictions.scores import correct, macro_f1, macro_f1_influence, one_model, scores
+from prunescope.predictions.sets import packed
 from prunescope.predictions.store import Predictions
 
 
@@ -95,6 +98,25 @@ def test_interval_covers_what_seeds_and_examples_vary() -> None:
     assert alone < 365
 
 
+@pytest.mark.parametrize(
+    ("dense", "pruned", "n"),
+    [(0.95, 0.0, 36), (0.97, 0.01, 36), (0.9, 0.1, 100), (0.5, 1.0, 20), (0.97, 0.99, 60), (0.97, 1.0, 60)],
+)
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_what_a_change_can_be_holds_the_true_change(dense: float, pruned: float, n: int, seeds: int) -> None:
+    """Also where a class is lost altogether: the measured dense score may be below the true one."""
+    rng = np.random.default_rng(6)
+    before, after = (rng.binomial(n, share, (seeds, 4000)) / n for share in (dense, pruned))
+    span = change_span(before, after, SHARE, 0.99, n)
+    beyond = (span.low > pruned - dense + 1e-12) | (span.high < pruned - dense - 1e-12)
+    assert beyond.mean() < 0.01
+    change = (after - before).mean(axis=0)
+    assert (span.low <= change + 1e-12).all()
+    assert (change <= span.high + 1e-12).all()
+    # Away from the ends of the span the measured score is the limit.
+    assert change_span([0.945, 0.945], [0.2, 0.9], SHARE, 0.99, 361) == pytest.approx((-0.945, 0.055))
+
+
 def sides(task: str, seeds: int, n: int) -> tuple[Predictions, Predictions]:
     rng = np.random.default_rng(3)
     if task == "multi-label":
@@ -124,7 +146,7 @@ def test_a_change_has_a_bounded_interval_from_twenty_examples_on(task: str, seed
     assert -reach <= found["ci_low"] <= found["mean"] <= found["ci_high"] <= reach
 
 
-def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
+def test_macro_f1_varies_as_its_resamples_do() -> None:
     dense, pruned = sides("multi-label", 1, 400)
     right = correct(dense), correct(pruned)
     before, after = scores(dense, right[0]), scores(pruned, right[1])
@@ -138,7 +160,28 @@ def test_parts_of_macro_f1_vary_as_resamples_do() -> None:
             replace(side, label=side.label[at], prediction=side.prediction[:, at]) for side in (dense, pruned)
         ]
         drawn.append(float(np.diff([scores(part, correct(part))[0] for part in parts])[0]))
-    assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.5)
+    assert found["detectable"] / 2.8 == pytest.approx(np.std(drawn), rel=0.1)
+    # One example a cluster is no cluster, and models that never differ might.
+    alone = Changes(dense, pruned, right, 0.95, clusters=np.arange(400)).of_score(before, after)
+    assert alone is not None
+    assert alone["ci_low"] == pytest.approx(found["ci_low"], rel=1e-6)
+    same = Changes(dense, dense, (right[0], right[0]), 0.95).of_score(before, before)
+    assert same is not None
+    assert 0 < same["ci_high"] < found["ci_high"] - found["ci_low"]
+
+
+def test_pseudo_values_of_macro_f1_leave_out_each_example() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.random((30, 6)) < 0.2
+    made = label ^ (rng.random((30, 6)) < 0.2)
+    whole = macro_f1(label, made)
+    left = [29 * (whole - macro_f1(np.delete(label, i, 0), np.delete(made, i, 0))) for i in range(30)]
+    found, spare = macro_f1_influence(label, made, 6)
+    assert found == pytest.approx(left - np.mean(left))
+    sets = [packed(rows, classes, 30) for rows, classes in map(np.nonzero, (label, made))]
+    of_sets, the_same = macro_f1_influence(sets[0], sets[1], 6)
+    assert of_sets == pytest.approx(found)
+    assert the_same == pytest.approx(spare)
 
 
 def test_the_test_by_cluster_counts_every_way_to_flip_clusters() -> None:

@@ -107,3 +107,21 @@ def test_words_follow_alpha(mean: float, low: float, high: float | None, verdict
     found = {"mean": mean, "ci_low": low, "ci_high": high, "verdict": verdict}
     alpha = {"mean": 0.9, "ci_low": None, "ci_high": None, "verdict": "?", "confidence": 0.99}
     assert says in headlines({**SUMMARY, "alpha": alpha, "alpha_corrected": found})
+
+
+def test_a_file_on_both_sides_and_answers_that_do_not_vary_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "a.csv"
+    table.write_text("id,label,prediction\n" + "".join(f"{i},{i / 7},0.5\n" for i in range(30)))
+    copy = tmp_path / "b.csv"
+    copy.write_bytes(table.read_bytes())
+    for other, said in (
+        (table, f"the same file: {table}"),
+        (copy, f"the same to the byte: {table} and {copy}"),
+    ):
+        main(["audit", "--dense", str(table), "--pruned", str(other), "--out", str(tmp_path / "out")])
+        out, err = capsys.readouterr()
+        assert f"warning: dense and pruned are {said}\n" in err
+        assert "pearson: no pair of models has one, labels or answers do not vary" in out
+        assert "none dense" not in out

@@ -17,10 +17,11 @@ from tests.support.fake_study import results_tree, study, write_csv
 
 from prunescope.config.pruners import PRUNERS
 from prunescope.errors import UserError
-from prunescope.figures import layout
+from prunescope.figures import layout, pie_classes
 from prunescope.figures.drawing import draw, draw_all
+from prunescope.figures.pie_classes import COLUMNS
 from prunescope.figures.registry import BUILT_IN
-from prunescope.figures.source import CellFiles, seeds_text
+from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import LOOKS, look, ordered, pretty_metric, save, styled
 
 
@@ -522,4 +523,23 @@ def test_certainty_is_drawn_as_its_table_has_it(tmp_path: Path) -> None:
         assert [0.5, 0.8] in lines
         assert [0.0, 0.0] in lines
     assert not list(certainty.draw(Source(tmp_path / "none", ())))
+    plt.close(figure.figure)
+
+
+def test_of_many_classes_a_figure_has_those_that_differ_most(tmp_path: Path) -> None:
+    """5,000 classes: a hundred of them are drawn, in order of their size; the data have all."""
+    folder = tmp_path / "cells" / "names" / "net" / "MP" / "sparsity-900permille"
+    folder = folder / "test"
+    folder.mkdir(parents=True)
+    names = [f"class {c:04d}" for c in range(5000)]
+    pies = [50 if c % 100 == 7 else 1 for c in range(5000)]
+    rows = [[name, 10, 1 / 5000, n, n / sum(pies)] for name, n in zip(names, pies, strict=True)]
+    write_csv(folder / "classes.csv", COLUMNS, rows)
+    (folder / "summary.json").write_text(json.dumps({"n_seeds": 3}))
+    (figure,) = pie_classes.draw(Source.of(tmp_path, [folder.parent]))
+    (mesh,) = figure.figure.axes[0].collections
+    assert mesh.get_array().size == 100
+    assert np.count_nonzero(np.asarray(mesh.get_array()) > 0.1) == 50
+    assert "Of 5,000 classes those 100 whose two shares differ most; all are in the data." in figure.caption
+    assert len(figure.data) == 5000
     plt.close(figure.figure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ from prunescope.predictions.store import SeedBlock, TableMeta, write_predictions
 from prunescope.report import parts, sentences
 from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
+from prunescope.site import classes_page, explorer, overview
 from prunescope.site import disagreements_table as disagreements
-from prunescope.site import explorer, overview
 from prunescope.site.disagreements import payload
-from prunescope.site.findings import CellNumbers, payers
+from prunescope.site.findings import CellNumbers, Part, losses, payers
 
 TAGS = ("O", "B-PER", "I-PER")
 #: By task: its data set's metrics, labels, and what the dense and the pruned models of both seeds say.
@@ -238,3 +239,16 @@ def test_a_page_shows_the_classes_that_matter_of_many(tmp_path: Path) -> None:
     assert "of 1,000 classes" in page
     assert '<a href="classes.csv">classes.csv</a> has all' in page
     assert (tmp_path / "out" / "classes.csv").read_text().count("\n") == 1001
+
+
+def test_the_page_of_classes_shows_those_that_lose_most_of_many() -> None:
+    parts_ = [Part("class", f"class {c}", 10, -c / 5000, p=0.01 if c % 2 else None) for c in range(5000)]
+    summary = {"dense_score": 0.9, "pruned_score": 0.8, "task": "single-label"}
+    cell = CellNumbers("names", "net", "MP", Compression.parse("sparsity-900permille"), summary, parts_)
+    site: Any = SimpleNamespace(numbers=[cell], cells=Path("report/cells"), report=Path("report"))
+    block = classes_page._block(("names", "net"), losses([cell]), site)
+    assert [row["name"] for row in block["rows"]] == [f"class {c}" for c in range(4999, 4599, -2)]
+    assert (
+        "Of 5,000 classes and groups those 200 that lose most often and most; classes.csv"
+        in block["sentence"]
+    )

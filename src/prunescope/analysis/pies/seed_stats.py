@@ -27,8 +27,8 @@ class ShareInterval:
     ``bootstrap_mean`` lies above the share itself as a rule: a resample of S seeds holds about
     0.63 S distinct models, so its majorities vary more, and differ more between the sides, than
     those of S models. The percentiles are biased upwards with it, and may leave out the share.
-    ``centered_low`` and ``centered_high`` are the same interval moved by the bootstrap's own
-    estimate of that bias, bootstrap_mean - share (never below 0): the one to draw around a share.
+    ``centered_low`` and ``centered_high`` lie around the share: as many of the bootstrap's standard deviations away as
+    the normal distribution has it, within 0 and 1. They are the ones to draw.
     """
 
     low: float | None
@@ -106,7 +106,9 @@ def seed_stats(
 
 
 def share_interval(across: WeightedVotes, n_seeds: int, confidence: float, resamples: int) -> ShareInterval:
-    """Percentile interval (Efron 1979) of the PIE share over joint resamples of the seeds."""
+    """Percentile interval (Efron 1979) of the PIE share over joint resamples of the seeds, and one around the share."""
+    from scipy.special import ndtri
+
     if n_seeds < 2:
         return ShareInterval(None, None, confidence, None, None, None)
     drawn = bootstrap(n_seeds, resamples)
@@ -114,8 +116,10 @@ def share_interval(across: WeightedVotes, n_seeds: int, confidence: float, resam
     low, high = _ends(found, across.n_examples, confidence)
     center = _share(found, across.n_examples)
     everyone = np.ones((1, n_seeds), dtype=np.int64)
-    bias = center - _share(across.pies(everyone, everyone), across.n_examples)
-    return ShareInterval(low, high, confidence, center, max(0.0, low - bias), max(0.0, high - bias))
+    share = _share(across.pies(everyone, everyone), across.n_examples)
+    reach = float(ndtri((1 + confidence) / 2)) * float(np.std(found)) / across.n_examples
+    ends = max(0.0, share - reach), min(1.0, share + reach)
+    return ShareInterval(low, high, confidence, center, *ends)
 
 
 def noise_floor(across: WeightedVotes, within: WeightedVotes, n_seeds: int, most: int) -> NoiseFloor | None:

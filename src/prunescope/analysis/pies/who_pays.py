@@ -11,7 +11,8 @@ import numpy as np
 
 from prunescope.analysis.audit_tables import Recall
 from prunescope.analysis.pies.table import read_is_pie
-from prunescope.analysis.stats import t_interval
+from prunescope.analysis.spans import SHARE
+from prunescope.analysis.stats import t_interval_of_change
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
@@ -41,7 +42,7 @@ def class_changes(study: StudyResults) -> Iterator[WhoPaysClass]:
 
     Intervals are over the seeds that both have, at the study's ``confidence``.
     """
-    read = cache(_changes)
+    read = cache(_recalls)
     for reference, cell in compared(study.pruned):
         support, first = read(reference.folder)
         _, second = read(cell.folder)
@@ -49,11 +50,17 @@ def class_changes(study: StudyResults) -> Iterator[WhoPaysClass]:
         for name, size in support.items():
             if not seeds or any(name not in side[seed] for side in (first, second) for seed in seeds):
                 continue
-            first_changes, changes = ([side[seed][name] for seed in seeds] for side in (first, second))
-            apart = [b - a for a, b in zip(first_changes, changes, strict=True)]
             confidence = study.analysis.confidence
+            (dense, reference_recalls), (own_dense, recalls) = (
+                zip(*(side[seed][name] for seed in seeds), strict=True) for side in (first, second)
+            )
             of_reference, own, difference = (
-                t_interval(values, confidence) for values in (first_changes, changes, apart)
+                t_interval_of_change(before, after, confidence, SHARE)
+                for before, after in (
+                    (dense, reference_recalls),
+                    (own_dense, recalls),
+                    (reference_recalls, recalls),
+                )
             )
             yield WhoPaysClass(
                 **cell.names,
@@ -132,15 +139,15 @@ def _pies(folder: Path) -> tuple[int, np.ndarray] | None:
     return len(examples), np.sort(examples[is_pie])
 
 
-def _changes(folder: Path) -> tuple[dict[str, int], dict[int, dict[str, float]]]:
-    """Support by class, and pruned minus dense recall by seed and class; empty without classes."""
+def _recalls(folder: Path) -> tuple[dict[str, int], dict[int, dict[str, tuple[float, float]]]]:
+    """Support by class, and dense and pruned recall by seed and class; empty without classes."""
     support: dict[str, int] = {}
-    changes: dict[int, dict[str, float]] = {}
+    recalls: dict[int, dict[str, tuple[float, float]]] = {}
     for row in read_table(folder / "test", Recall):
         support[row.class_] = row.support
         if row.recall_dense is not None and row.recall_pruned is not None:
-            changes.setdefault(row.seed, {})[row.class_] = row.recall_pruned - row.recall_dense
-    return support, changes
+            recalls.setdefault(row.seed, {})[row.class_] = (row.recall_dense, row.recall_pruned)
+    return support, recalls
 
 
 def _overlap(

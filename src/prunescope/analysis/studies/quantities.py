@@ -13,6 +13,8 @@ from prunescope.analysis.leading import leading_name, led
 from prunescope.analysis.paired import Changes, Crossed, mcnemar, of_outcomes
 from prunescope.analysis.pairs import Pair, paired_sides
 from prunescope.analysis.pies.table import read_is_pie
+from prunescope.analysis.spans import ANY, SHARE, Span, span_of
+from prunescope.analysis.stats import change_span
 from prunescope.analysis.studies.rows import IDENTICAL, SAME, UNTESTED, Key, Moved
 from prunescope.analysis.studies.tree import Tree, equal, same_bytes
 from prunescope.analysis.ttests import independent, paired
@@ -46,7 +48,8 @@ def _score(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | Non
         return _row(other, key, "score", confidence, change=0.0, p_value=1.0, state=IDENTICAL, **values)
     pair = _pair(first, other, key)
     if pair is None:
-        return _by_seed(other, key, "score", confidence, a.scores("pruned"), b.scores("pruned"), values)
+        of = a.scores("pruned"), b.scores("pruned")
+        return _by_seed(other, key, "score", confidence, *of, values, span_of(a.metric))
     tolerance = float(a.summary.get("tolerance") or 0.0)
     right = correct(pair.dense, tolerance), correct(pair.pruned, tolerance)
     changes = Changes(pair.dense, pair.pruned, right, confidence, tolerance, tested=True)
@@ -111,7 +114,7 @@ def _same_answers(pair: Pair) -> bool:
 
 def _by_seed(
     other: Tree, key: Key, quantity: str, confidence: float, first: Mapping[int, float], second: Mapping[int, float],
-    values: Mapping[str, Any],
+    values: Mapping[str, Any], span: Span = ANY,
 ) -> Moved:  # fmt: skip
     """A t test over seeds: paired where both trees have the same ones."""
     both = first.keys() & second.keys()
@@ -124,6 +127,9 @@ def _by_seed(
         mine, theirs = list(first.values()), list(second.values())
         found, test = independent(theirs, mine, "two-sided", confidence), "Welch's t test, other seeds"
     change = found.difference
+    if change.low is not None:
+        mine, theirs = ([side[seed] for seed in both or side] for side in (first, second))
+        change = change.within(change_span(mine, theirs, span, confidence))
     return _row(
         other, key, quantity, confidence, change=change.mean, ci_low=change.low, ci_high=change.high,
         test=found.note or test, p_value=found.p_value, **{**values, "n_seeds": min(found.n_a, found.n_b)},
@@ -156,7 +162,7 @@ def _pie_share(first: Tree, other: Tree, key: Key, confidence: float) -> Moved |
     change = float(np.mean(after) - np.mean(before))
     spread = sum(_seed_variance(cell.summary) for cell in (a, b))
     both = Crossed(change, by_example.variance + spread, len(before) - 1)
-    ends = both.interval(confidence, -1.0, 1.0)
+    ends = both.interval(confidence, change_span([one], [two], SHARE, confidence, len(before)))
     return _row(
         other, key, "pie_share", confidence, change=change, ci_low=ends.low, ci_high=ends.high,
         p_value=max(float(mcnemar(fewer, more)), both.p_value),
@@ -172,7 +178,9 @@ def _seed_variance(summary: Mapping[str, Any]) -> float:
     if interval.get("centered_low") is None:
         return 0.0
     z = float(ndtri((1 + interval["confidence"]) / 2))
-    return float(((interval["centered_high"] - interval["centered_low"]) / (2 * z)) ** 2)
+    share = summary["pie_share"]
+    # One end may be cut off at 0 or 1.
+    return float((max(interval["centered_high"] - share, share - interval["centered_low"]) / z) ** 2)
 
 
 def _alpha(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated as A
 
+from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import Row, Tables
 
 COMPARED = Tables()
@@ -52,8 +53,8 @@ class Moved(Row):
     first: A[float | None, "value in the first tree"]
     second: A[float | None, "value in the other tree"]
     change: A[float | None, "second - first, over the seeds of both"]
-    ci_low: A[float | None, "lower end of its interval"]
-    ci_high: A[float | None, "upper end"]
+    ci_low: shared.Low
+    ci_high: shared.High
     confidence: A[float, "confidence of the interval"]
     test: A[str, "what the p-value is of; why there is none"]
     p_value: A[float | None, "two-sided, that nothing moved"]

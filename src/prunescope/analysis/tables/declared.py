@@ -15,6 +15,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from prunescope.analysis.csv_text import read_csv, write_csv
+from prunescope.analysis.spans import Within
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.errors import BadFileError
 
@@ -31,13 +32,17 @@ T = TypeVar("T", bound=type[Row])
 
 
 class Column(NamedTuple):
-    """``kind``: str, int, float or bool. ``optional``: an empty field is None, and so is a column that is not there."""
+    """``kind``: str, int, float or bool. ``optional``: an empty field is None, and so is a column that is not there.
+
+    ``within``: of the lower end of an interval, whose upper end is the next column.
+    """
 
     name: str
     field: str
     kind: type
     optional: bool
     meaning: str
+    within: Within | None = None
 
     def parse(self, text: str | None) -> Any:
         """A field as written, read back; None stands for a column that is not there."""
@@ -146,10 +151,10 @@ def header(row: type[Row]) -> tuple[str, ...]:
 
 
 def _column(field: str, hint: Any) -> Column:
-    kind, meaning = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
+    kind, meaning, *within = get_args(hint) if get_origin(hint) is Annotated else (hint, "")
     kinds = set(get_args(kind)) if get_origin(kind) in (Union, UnionType) else {kind}
     (plain,) = kinds - {NoneType}
-    return Column(field.rstrip("_"), field, plain, NoneType in kinds, meaning)
+    return Column(field.rstrip("_"), field, plain, NoneType in kinds, meaning, *within)
 
 
 def read_rows(path: Path, row: type[R]) -> list[R]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Annotated as A
 
 from prunescope.analysis import audit_tables
+from prunescope.analysis.spans import POSITIVE, SHARE, Within
 from prunescope.analysis.tables import shared
 from prunescope.analysis.tables.declared import CellRow, Row, Tables
 
@@ -46,7 +47,8 @@ class Control(CellRow):
     change_from_control: A[float | None, "mean over seeds of pruned minus control score"]
     ci_low: A[
         float | None,
-        "lower end of the interval of `change_from_control`, at least -1 or -2; empty with one seed",
+        "lower end of the interval of `change_from_control`; empty with one seed",
+        Within(by="metric", change=True),
     ]
     ci_high: shared.High
     n_seeds: A[int, "seeds that have all three scores"]
@@ -110,9 +112,9 @@ class Alpha(CellRow):
         float | None, "mean alpha between dense models of different seeds, where nothing is pruned"
     ] = None
     alpha_corrected: A[float | None, "alpha without the pull of noise towards 0"] = None
-    corrected_low: A[float | None, "lower end of its interval over seeds and examples; empty: no bound"] = (
-        None
-    )
+    corrected_low: A[
+        float | None, "lower end of its interval over seeds and examples; empty: no bound", Within()
+    ] = None
     corrected_high: shared.High = None
     corrected_verdict: A[str | None, "as `verdict`, of this interval"] = None
     alpha_control: A[
@@ -234,7 +236,7 @@ class Objective(CellRow):
     metric: shared.Metric
     mean: shared.MeanScore
     std: shared.StdOfSeeds
-    ci_low: A[float | None, "lower end of the interval of the mean"]
+    ci_low: A[float | None, "lower end of the interval of the mean", Within(by="metric")]
     ci_high: shared.High
     confidence: shared.Confidence
     n_seeds: A[int, "seeds"]
@@ -264,13 +266,13 @@ class WhoPaysClass(CellRow):
     class_: shared.Class
     support: A[int, "test examples of the class"]
     change_reference: A[float | None, "mean change under the reference"]
-    change_reference_low: shared.Low
+    change_reference_low: shared.LowOfChange
     change_reference_high: shared.High
     change: A[float | None, "mean change under this pruner"]
-    change_low: shared.Low
+    change_low: shared.LowOfChange
     change_high: shared.High
     difference: A[float | None, "change - change_reference, paired by seed"]
-    difference_low: shared.Low
+    difference_low: shared.LowOfChange
     difference_high: shared.High
     confidence: A[float, "confidence of the intervals"]
     n_seeds: A[int, "seeds that both pruners have"]
@@ -295,7 +297,7 @@ class Change(CellRow):
 
     metric: shared.Metric
     change: A[float | None, "pruned - dense score, mean over seeds"]
-    ci_low: shared.LowOverBoth
+    ci_low: shared.LowOfScoreChange
     ci_high: shared.High
     confidence: shared.KnownConfidence
     detectable: A[float | None, "change that a test at 5 % would find in four of five samples"]
@@ -315,7 +317,7 @@ class Certainty(CellRow):
     dense: shared.DenseCertainty
     pruned: shared.PrunedCertainty
     change: shared.CertaintyChange
-    ci_low: shared.LowOverBoth
+    ci_low: shared.LowOfCertainty
     ci_high: shared.High
     confidence: shared.Confidence
 
@@ -327,20 +329,20 @@ class PieInterval(CellRow):
 
     n_seeds: shared.Seeds
     pie_share: A[float | None, "share of PIEs of all seeds"]
-    ci_low: A[float | None, "lower end of the bootstrap interval over seeds"]
+    ci_low: A[float | None, "lower end of the bootstrap interval over seeds", Within(SHARE)]
     ci_high: shared.High
     confidence: A[float | None, "confidence of the bootstrap interval"]
     bootstrap_mean: A[float | None, "mean share over bootstrap samples"]
     pie_share_half: A[float | None, "share between halves of the dense and the pruned models"]
     noise_floor: A[float | None, "share between disjoint halves of the dense models"]
-    noise_floor_low: A[float | None, "lower end over splits into halves"]
+    noise_floor_low: A[float | None, "lower end over splits into halves", Within(SHARE)]
     noise_floor_high: shared.High
     excess: A[float | None, "pie_share_half - noise_floor"]
     verdict: A[
         str | None,
         "`>`: excess above 0 over splits and, by a test over seeds, for single models; `<`: below 0; `?`: neither",
     ]
-    centered_low: A[float | None, "lower end of the centred bootstrap interval"]
+    centered_low: A[float | None, "lower end of the centred bootstrap interval", Within(SHARE)]
     centered_high: shared.High
 
 
@@ -420,7 +422,7 @@ class Weights(CellRow):
 class WeightValues(CellRow):
     """Magnitudes of the weights that are left, as shares by bin."""
 
-    low: A[float, "lower edge of the bin"]
+    low: A[float, "lower edge of the bin", Within(POSITIVE)]
     high: A[float | None, "upper edge, exclusive; empty: no upper edge"]
     share: A[float | None, "share of the weights left, mean over models"]
     share_std: shared.StdOfModels

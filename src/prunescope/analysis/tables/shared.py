@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated as A
 
+from prunescope.analysis.spans import SHARE, Within
+
 High = A[float | None, "upper end"]
-Low = A[float | None, "lower end of its interval"]
-LowOverBoth = A[float | None, "lower end of its interval over seeds and examples"]
+Low = A[float | None, "lower end of its interval", Within()]
+LowOfChange = A[float | None, "lower end of its interval", Within(SHARE, change=True)]
+LowOfScoreChange = A[
+    float | None, "lower end of its interval over seeds and examples", Within(by="metric", change=True)
+]
+LowOfCertainty = A[
+    float | None, "lower end of its interval over seeds and examples", Within(by="measure", start="dense")
+]
 Confidence = A[float, "confidence of the interval"]
 KnownConfidence = A[float | None, "confidence of the interval"]
 StdOfModels = A[float | None, "standard deviation over models"]

@@ -123,8 +123,34 @@ def test_interval_is_that_of_naive_resampling(shape: tuple[int, int, int, int, b
     assert interval.bootstrap_mean == pytest.approx(shares.mean())
     assert (interval.low, interval.high) == pytest.approx(tuple(np.percentile(shares, [10, 90])))
     everyone = np.ones((1, seeds), dtype=int)
-    bias = shares.mean() - naive_pies(first, second, everyone, everyone)[0] / n
-    assert interval.centered_high == pytest.approx(max(0.0, np.percentile(shares, 90) - bias))
+    share = naive_pies(first, second, everyone, everyone)[0] / n
+    reach = 1.2815515655 * shares.std()
+    assert (interval.centered_low, interval.centered_high) == pytest.approx(
+        (max(0.0, share - reach), min(1.0, share + reach))
+    )
+
+
+@pytest.mark.parametrize("seeds", [3, 10])
+def test_the_interval_around_a_share_covers_and_is_no_wider_than_it_must_be(seeds: int) -> None:
+    """Examples stay, seeds are drawn: against the share's own spread over 200 draws of as many seeds."""
+    rng = np.random.default_rng(seeds)
+    ease = 1.2 + 1.2 * rng.standard_normal(200)
+    found = []
+    for _ in range(200):
+        own = rng.standard_normal((seeds, 200))
+        models = [
+            ((level + 0.7 * own + 0.7 * rng.standard_normal((seeds, 200))) > 0).astype(np.int8)
+            for level in (ease, ease - 0.3)
+        ]
+        votes = WeightedVotes.of(*map(side, models))
+        everyone = np.ones((1, seeds), dtype=np.int64)
+        share = votes.pies(everyone, everyone)[0] / 200
+        found.append((share, share_interval(votes, seeds, 0.95, 100)))
+    shares = np.array([share for share, _ in found])
+    ends = np.array([(one.centered_low, one.centered_high) for _, one in found], dtype=float)
+    covered = (ends[:, 0] <= shares.mean()) & (shares.mean() <= ends[:, 1])
+    assert covered.mean() >= 0.88
+    assert np.diff(ends, axis=1).mean() < 1.3 * 2 * 1.96 * shares.std()
 
 
 @settings(max_examples=40, deadline=None)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from prunescope.analysis.study_comparison import COMPARED
+from tests.support.spans import beyond
 
 from prunescope.analysis.audit import audit
+from prunescope.analysis.audit_tables import AUDIT_TABLES
 from prunescope.analysis.tables.collect import collect
+from prunescope.analysis.tables.declared import columns
 from prunescope.analysis.tables.registry import TABLES
 from prunescope.cli import main
 from prunescope.errors import UserError
@@ -81,6 +86,18 @@ def test_columns_are_as_documented(tmp_path: Path, study: dict[str, Path]) -> No
     for name, table in TABLES.items():
         with open(tmp_path / "tables" / f"{name}.csv", encoding="utf-8") as stream:
             assert stream.readline() == ",".join(table.columns) + "\n"
+
+
+def test_every_interval_stays_where_its_value_can_be(tmp_path: Path, study: dict[str, Path]) -> None:
+    collect(list(study.values()), tmp_path / "tables")
+    folders = [(folder / "test", AUDIT_TABLES) for folder in study.values()]
+    for folder, tables in [(tmp_path / "tables", TABLES), *folders]:
+        assert list(beyond(folder, tables)) == []
+    for table in (*TABLES.values(), *AUDIT_TABLES.values(), *COMPARED.values()):
+        ends = [(a, b) for a, b in pairwise(columns(table.row)) if a.name.endswith("low")]
+        for lower, upper in ends:
+            assert lower.within is not None, f"{table.name}.csv: nothing is declared of {lower.name}"
+            assert upper.name.endswith("high")
 
 
 def test_effectiveness(tmp_path: Path, study: dict[str, Path]) -> None:
