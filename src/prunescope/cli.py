@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from prunescope.errors import Problems, UserError, missing_extra
+from prunescope.errors import Problems, UserError, missing_extra, one_line
 from prunescope.running.warm import run_warm
 
 
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refused(error: UserError) -> int:
     # A line each, whatever a column or a file is called.
     for problem in error.lines if isinstance(error, Problems) else [str(error)]:
-        print(f"prunescope: error: {' '.join(problem.splitlines())}", file=sys.stderr)
+        print(f"prunescope: error: {one_line(problem)}", file=sys.stderr)
     return 2
 
 

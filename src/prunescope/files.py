@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from prunescope import ledger
-from prunescope.errors import BadFileError, UserError
+from prunescope.errors import BadFileError, UserError, visible
 
 _LOCK = ".lock"
 
@@ -291,7 +291,8 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write JSON atomically: keys in the order given, no NaN (JSON has none), a final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # The spelling of control characters is JSON's own.
+    write_text(path, visible(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def read_json(path: Path | str) -> Any:

@@ -1,6 +1,6 @@
-"""Damage files of a small finished study, one at a time, and see that one run mends each.
+"""Damage files of a small finished study, one or some at a time, and see that one run mends each.
 
-    python -m tests.soak.damage FOLDER [--minutes 60]
+    python -m tests.soak.damage FOLDER [--together 6] [--minutes 60]
 
 Of every kind of file that a study leaves, one file, and every damage: a flipped bit, cut, empty, edited, deleted,
 another file's content, a time in the future or the past; and the state below ``results/.prunescope``. After
@@ -96,6 +96,10 @@ def state_gone(path: Path, _: Path) -> None:
     shutil.rmtree(path)
 
 
+def alone(name: str) -> bool:
+    return name.endswith("metrics.json") or name.startswith(".")
+
+
 def run(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "prunescope", "run", "--", "--cores", "2"],
@@ -123,10 +127,11 @@ def cases(results: Path) -> list[tuple[str, str]]:
     return [(".prunescope", "all deleted"), *found]
 
 
-def damaged(work: Path, whole: dict[str, bytes], name: str, damage: str) -> dict[str, Any]:
-    """One damage: what it was, and what is wrong after the run."""
+def damaged(work: Path, whole: dict[str, bytes], chosen: list[tuple[str, str]]) -> dict[str, Any]:
+    """(file, damage) for one run: what it was, and what is wrong afterwards."""
     results = work / "results"
-    (state_gone if damage == "all deleted" else DAMAGES[damage])(results / name, results)
+    for name, damage in chosen:
+        (state_gone if damage == "all deleted" else DAMAGES[damage])(results / name, results)
     began = time.monotonic()
     done = run(work)
     wrong = []
@@ -134,7 +139,7 @@ def damaged(work: Path, whole: dict[str, bytes], name: str, damage: str) -> dict
         wrong.append(f"exit code {done.returncode}: {done.stderr[-2000:]}")
     now = tree(results)
     other = {file for file in {*whole, *now} if whole.get(file) != now.get(file)}
-    if name.endswith("metrics.json"):
+    if any(name.endswith("metrics.json") for name, _ in chosen):
         other = {file for file in other if file not in now or not WITH_SECONDS.search(file)}
     if other:
         wrong.append(f"other files: {len(other)}: {sorted(other)[:5]}")
@@ -149,13 +154,13 @@ def damaged(work: Path, whole: dict[str, bytes], name: str, damage: str) -> dict
         os.chdir(here)
     if again:
         wrong.append(f"still wrong: {again[:3]}")
-    touched = damage in ("future", "past", "all deleted") or name.startswith(".")
-    if not touched and f"{name}: " not in done.stderr:
-        wrong.append(f"not named: {done.stderr[-2000:]}")
+    for name, damage in chosen:
+        touched = damage in ("future", "past", "all deleted") or name.startswith(".")
+        if not touched and f"{name}: " not in done.stderr:
+            wrong.append(f"{name} is not named: {done.stderr[-2000:]}")
     jobs = re.search(r"^done: (.*) in ", done.stderr, re.M)
     return {
-        "file": name,
-        "damage": damage,
+        "damages": chosen,
         "then": jobs[1] if jobs else None,
         "seconds": round(time.monotonic() - began, 1),
         "wrong": wrong,
@@ -167,6 +172,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--together", type=int, default=1, help="files that are damaged before each run")
     parser.add_argument("--minutes", type=float, default=600)
     arguments = parser.parse_args()
     until = time.monotonic() + 60 * arguments.minutes
@@ -182,19 +188,28 @@ def main() -> int:
     count = arguments.folder / "damage.json"
     record: list[dict[str, Any]] = json.loads(count.read_text())["all"] if count.is_file() else []
     todo = cases(origin / "results")
-    for name, damage in todo[len(record) :]:
+    at = sum(len(one["damages"]) for one in record)
+    while at < len(todo):
+        # Of each file at most one damage; what has looser rules stands by itself.
+        chosen = todo[at : at + 1]
+        for case in todo[at + 1 : at + arguments.together]:
+            if any(alone(name) for name, _ in (chosen[0], case)) or case[0] in dict(chosen):
+                break
+            chosen.append(case)
+        at += len(chosen)
         if time.monotonic() > until:
             break
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(origin, work, symlinks=True)
-        one = damaged(work, whole, name, damage)
+        one = damaged(work, whole, chosen)
         print(json.dumps(one), flush=True)
         record.append(one)
         found = {
             "cases": len(todo),
-            "done": len(record),
-            "by damage": dict(Counter(one["damage"] for one in record)),
-            "kinds of files": len({kind_of(one["file"]) for one in record}),
+            "done": at,
+            "runs": len(record),
+            "by damage": dict(Counter(damage for one in record for _, damage in one["damages"])),
+            "kinds of files": len({kind_of(name) for one in record for name, _ in one["damages"]}),
             "wrong": [one for one in record if one["wrong"]],
             "all": record,
         }
