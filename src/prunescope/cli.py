@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from prunescope.commands.arguments import reading
     from prunescope.commands.parser import build_parser
 
-    # A scheduler that ends a job sends the first, a terminal that is closed the other: an exit, so that files half
-    # written are taken away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A scheduler that ends a job sends the first, a terminal that is closed or Ctrl-\ the others: an exit, so that
+    # files half written are taken away.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminated)
     try:
