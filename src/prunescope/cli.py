@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from prunescope.errors import Problems, UserError, missing_extra
+from prunescope.errors import Problems, UserError, missing_extra, one_line
 from prunescope.running.warm import run_warm
 
 
@@ -22,9 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from prunescope.commands.arguments import reading
     from prunescope.commands.parser import build_parser
 
-    # A scheduler that ends a job sends the first, a terminal that is closed the other: an exit, so that files half
-    # written are taken away.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # A scheduler that ends a job sends the first, a terminal that is closed or Ctrl-\ the others: an exit, so that
+    # files half written are taken away.
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _terminated)
     try:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _refused(error: UserError) -> int:
     # A line each, whatever a column or a file is called.
     for problem in error.lines if isinstance(error, Problems) else [str(error)]:
-        print(f"prunescope: error: {' '.join(problem.splitlines())}", file=sys.stderr)
+        print(f"prunescope: error: {one_line(problem)}", file=sys.stderr)
     return 2
 
 

@@ -81,6 +81,31 @@ def missing_extra(error: ModuleNotFoundError, needed: Collection[str] = ()) -> U
     return UserError(f"{module}: not installed; pip install 'prunescope[{','.join(names)}]'")
 
 
+#: Control characters but for tabs and line ends, halves of characters, and what is no character: XML has none of them.
+_UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|\r(?!\n)")
+
+#: What turns the direction of the rest of a line.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """A text that may hold names from data, as pages, tables and figures show it: control characters are spelled out.
+
+    >>> visible("red\x1b[31m")
+    'red\\u001b[31m'
+    """
+    return _UNSEEN.sub(_spelled, text)
+
+
+def one_line(text: str) -> str:
+    """The same as one line of a terminal, where a name turns no other text round."""
+    return _TURNS.sub(_spelled, visible(" ".join(text.splitlines())))
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"
+
+
 def listed(names: Iterable[object], limit: int = 12) -> str:
     """``a, b, c`` for messages; long lists end in a count, so that a message stays one line."""
     items = [str(name) for name in names]

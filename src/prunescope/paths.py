@@ -101,6 +101,23 @@ def target_of(name: str) -> str:
     return scope + "/".join(parts)
 
 
+def folder_of(name: str) -> str | None:
+    """The folder that appears as a whole and holds a file of the tree; None for a file that is written by itself.
+
+    >>> folder_of("figures/alpha/digits.svg")
+    'figures/alpha'
+    """
+    scope, parts = _scope(name)
+    match parts:
+        case ["cells", _, _, _, _, "test" | "train", _, *_]:
+            return "/".join(parts[:6])
+        case ["figures" | "report", _, _, *_] | ["tables", "latex", _, *_]:
+            return scope + "/".join(parts[:2])
+        case ["paper", _, *_]:
+            return f"{scope}paper"
+    return None
+
+
 def stage_of(name: str) -> int:
     """Where in a study's order a file of the tree is made; levels and dense models first of the models."""
     _, parts = _scope(name)

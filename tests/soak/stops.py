@@ -67,6 +67,7 @@ STOPS = {
     "SIGINT": signal.SIGINT,
     "SIGTERM": signal.SIGTERM,
     "SIGHUP": signal.SIGHUP,
+    "SIGQUIT": signal.SIGQUIT,
     "SIGTERM to all": signal.SIGTERM,
     "Ctrl-C": signal.SIGINT,
     "closed terminal": signal.SIGHUP,

@@ -7,6 +7,8 @@ import gzip
 import io
 import json
 import lzma
+import os
+import socket
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -138,6 +140,46 @@ def test_a_zip_entry_is_read_as_far_as_it_says(tmp_path: Path) -> None:
     path.write_bytes(raw.replace(SIZE.to_bytes(4, "little"), (100).to_bytes(4, "little")))
     with pytest.raises(UserError, match="damaged"):
         unpack(path, ["train.csv"], tmp_path / "out", 1 << 20)
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.csv.gz", TABLE), ("a.jsonl.gz", LINES)])
+def test_no_row_of_a_bomb_is_read(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading rows takes a hundred times as long as unpacking them."""
+    (tmp_path / name).write_bytes(gzip.compress(content))
+    monkeypatch.setattr("prunescope.predictions.json_lines.bounded", None)
+    monkeypatch.setattr("prunescope.data.local.bounded", None)
+    with pytest.raises(UserError, match="unpacks to over"):
+        Source(tmp_path / name)
+    with pytest.raises(UserError, match="unpacks to over"):
+        local.read_rows(tmp_path / name, (("label",),))
+
+
+def test_what_has_no_end_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe.csv")
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind("socket.csv")
+    Path("good.csv").write_text("example,label,prediction\n0,0,0\n1,0,1\n")
+    for path, kind in (("pipe.csv", "pipe"), ("socket.csv", "socket"), ("/dev/zero", "device")):
+        for command in (
+            ["audit", "--dense", path, "--pruned", "good.csv", "--out", "out"],
+            ["audit", "--dense", "good.csv", "--pruned", "good.csv", "--texts", path, "--out", "out"],
+            ["plan", "--configfile", path],
+            ["run", "--configfile", path],
+            ["compare", path, "good.csv"],
+        ):
+            assert main(command) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith(f"prunescope: error: {path}: a {kind}, not a file; "), command
+        with pytest.raises(UserError, match=f"a {kind}, not a file"):
+            files.expanded(path)
+    # In a folder that is given.
+    with pytest.raises(UserError, match="a pipe, not a file"):
+        local.read_rows(tmp_path / "pipe.csv", (("label",),))
 
 
 def test_what_packs_well_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,12 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
 
+from prunescope.errors import visible
 from tests.workflow.conftest import Workspace
 from tests.workflow.test_mending import run
 
@@ -30,6 +32,9 @@ CLASSES = [
     "日本語 العربية हिन्दी",
     "${x} {{ 7*7 }} `x` | y",
     "long " * 60 + "name",
+    # No text of XML, and what a terminal obeys.
+    "bell\x07 red\x1b[31m \x7f \x85 \ufffe",
+    "two\nlines & <tab>\t",
 ]
 FILE = "a' \"<b>ü.csv"
 TEXT, LABEL, GROUPS = "te\"x't <b>&amp;", "la|bel\u202e", ["../gr", "</script><svg onload=broken()>"]
@@ -116,7 +121,7 @@ def test_hostile_names_from_the_table_to_the_pages(tmp_path: Path) -> None:
     meta = pq.read_schema(next(results.glob("models/**/RP/**/test.parquet"))).metadata
     assert set(json.loads(meta[b"prunescope"])["classes"]) == set(CLASSES)
     with next(results.glob("cells/**/RP/**/test/recall.csv")).open(newline="") as file:
-        assert {row["class"] for row in csv.DictReader(file)} == set(CLASSES)
+        assert {row["class"] for row in csv.DictReader(file)} == set(map(visible, CLASSES))
     pages = sorted(results.rglob("*.html"))
     assert len(pages) > 8
     shown = ""
@@ -124,9 +129,16 @@ def test_hostile_names_from_the_table_to_the_pages(tmp_path: Path) -> None:
         page = Page(path)
         assert page.live == [], path
         shown += page.shown
-    for name in (SCRIPT, CLASSES[1], *GROUPS):
+    for name in (SCRIPT, CLASSES[1], visible(CLASSES[10]), *GROUPS):
         assert name in shown, name
     # Markdown and SVG are read by browsers too.
     for path in [*results.rglob("*.md"), *results.rglob("*.svg")]:
         text = path.read_text(encoding="utf-8")
         assert re.findall(r"<script|<img src=broken|(?<!\\)\[c\]\(javascript", text) == [], path
+    drawn = sorted(results.rglob("*.svg"))
+    assert len(drawn) > 4
+    for path in drawn:
+        ElementTree.parse(path)
+    for path in results.rglob("*"):
+        if path.suffix in (".html", ".svg", ".csv", ".tex", ".md", ".json", ".js"):
+            assert visible(text := path.read_text(encoding="utf-8")) == text, path

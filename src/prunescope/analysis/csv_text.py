@@ -9,17 +9,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from prunescope.errors import BadFileError
+from prunescope.errors import BadFileError, visible
 from prunescope.files import write_text
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Floats in their shortest exact form, None and NaN as empty fields, ``\\n`` line ends."""
+    """Floats in their shortest exact form, None and NaN as empty fields, texts ``visible``, ``\\n`` line ends."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_field(value) for value in row] for row in rows)
-    write_text(path, out.getvalue())
+    write_text(path, visible(out.getvalue()))
 
 
 def make_safe(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from prunescope.config.shipped import study_file
 from prunescope.errors import BadFileError, DamagedFileError, Problems, UserError
+from prunescope.files import check_file
 from prunescope.files.ledger import require
 
 #: Files that stand for what is in other folders: a list of cells, and a data set's tables.
@@ -54,11 +55,14 @@ def add_command(
 
 @contextmanager
 def reading(arguments: argparse.Namespace) -> Iterator[None]:
-    """Check what a stage reads before it does; a file that is not what was written is set aside, for a run to rebuild.
+    """Check what a command reads before it does; a stage's file that is not what was written is set aside.
 
     Raises:
-        UserError: there is such a file; the line says what is wrong with it.
+        UserError: there is such a file, or a pipe or device; the line says what is wrong with it.
     """
+    for value in vars(arguments).values():
+        for path in _paths(value):
+            check_file(path)
     if arguments.reads is None:
         yield
         return
@@ -79,8 +83,9 @@ def reading(arguments: argparse.Namespace) -> Iterator[None]:
         raise set_aside(error) from None
 
 
-def _paths(value: Path | Sequence[Path] | None) -> list[Path]:
-    return [value] if isinstance(value, Path) else list(value or ())
+def _paths(value: object) -> list[Path]:
+    values = value if isinstance(value, list) else [value]
+    return [one for one in values if isinstance(one, Path)]
 
 
 def add_file(parser: argparse.ArgumentParser, name: str, text: str, *, required: bool = True) -> None:

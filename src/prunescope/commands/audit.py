@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prunescope.predictions.reading import Reading
 
 from prunescope.analysis.conditions import NAMES, value_of
-from prunescope.errors import UserError
+from prunescope.errors import UserError, visible
 from prunescope.files import write_text
 
 #: Exit code where the models do not meet what ``--margin`` and ``--fail-on`` ask.
@@ -223,7 +223,7 @@ def compare(
     if args.safe_csv:
         make_safe(args.out)
     if args.markdown is not None:
-        write_text(args.markdown, suite_page.markdown(summary))
+        write_text(args.markdown, visible(suite_page.markdown(summary)))
     return summary, missed + ([] if summary.get("suite") else missed_demands(summary))
 
 
@@ -236,13 +236,12 @@ def run(args: argparse.Namespace) -> int:
     def scored(found: Mapping[str, Any]) -> None:
         """The first lines, while intervals and tests are computed."""
         first.extend(audit_lines.first_lines(found))
-        print("\n".join(first), flush=True)
+        audit_lines.say(first)
 
     summary, missed = compare(args, scored)
     audit_lines.show(summary, first)
     print(f"report: {args.out / 'report.html'}")
-    for line in missed:
-        print(line, file=sys.stderr)
+    audit_lines.say(missed, sys.stderr)
     return EXIT_MISSED if missed else 0
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, TextIO
 
 from prunescope.analysis.conditions import LEVEL
+from prunescope.errors import one_line
 from prunescope.report import sentences, suite_page, who
 
 #: Warnings printed; the page has all of them.
@@ -33,25 +34,25 @@ def first_lines(found: Mapping[str, Any]) -> list[str]:
     return [*lines, f"{found['metric']}: {sides}; intervals follow"]
 
 
+def say(lines: Iterable[str], out: TextIO | None = None) -> None:
+    """Print lines that may hold names from data."""
+    for line in lines:
+        print(one_line(line), file=out or sys.stdout, flush=True)
+
+
 def show(summary: Mapping[str, Any], first: Collection[str] = ()) -> None:
     """Print all lines but ``first``, which stand there already."""
-    for line in sentences.read_lines(summary):
-        if line not in first:
-            print(line)
+    say(line for line in sentences.read_lines(summary) if line not in first)
     warnings = summary.get("warnings") or []
-    for line in warnings[:_MOST_WARNINGS]:
-        print(f"warning: {line}", file=sys.stderr)
+    say((f"warning: {line}" for line in warnings[:_MOST_WARNINGS]), sys.stderr)
     if len(warnings) > _MOST_WARNINGS:
         print(f"warning: {len(warnings) - _MOST_WARNINGS} more on the page", file=sys.stderr)
     if summary.get("suite"):
         for one in summary["overall"]:
-            print(suite_page.headline(one))
-            for line in who.slice_sentences(one["slices"]):
-                print(f"  {line}")
+            say([suite_page.headline(one), *(f"  {line}" for line in who.slice_sentences(one["slices"]))])
         return
-    print(headlines(summary))
-    for line in [*sentences.group_sentences(summary), *who.slice_sentences(summary.get("slices"))]:
-        print(line)
+    say([*headlines(summary).split("\n"), *sentences.group_sentences(summary)])
+    say(who.slice_sentences(summary.get("slices")))
 
 
 def headlines(summary: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from prunescope.commands import audit_lines
 from prunescope.commands.audit import EXIT_MISSED
 from prunescope.errors import UserError, listed
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     found = [compare(trees[0], other, args.confidence) for other in trees[1:]]
     missed = []
     for one in found:
-        print("\n".join(compare_page.lines(one)))
+        audit_lines.say(compare_page.lines(one))
         missed += compare_page.missed(one, args.fail_on)
     if args.out is not None:
         with atomic_directory(args.out.resolve()) as folder:
@@ -73,8 +74,7 @@ def run(args: argparse.Namespace) -> int:
             write_json(folder / "summary.json", summary)
             write_text(folder / "report.html", compare_page.render(found))
         print(f"report: {args.out / 'report.html'}")
-    for line in missed:
-        print(line, file=sys.stderr)
+    audit_lines.say(missed, sys.stderr)
     return EXIT_MISSED if missed else 0
 
 

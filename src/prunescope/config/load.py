@@ -72,10 +72,14 @@ class _Refused(Problems):
 
 
 def _expanded(node: yaml.Node, known: dict[int, int]) -> int:
-    """The values that a node stands for, where every alias is written out."""
+    """The values that a node stands for, where every alias is written out; 0 while they are counted."""
+    if known.get(id(node)) == 0:
+        line = node.start_mark.line + 1
+        raise _Refused(
+            [f"line {line}: its anchor (&) is used (*) inside what it names, without end; write it out"]
+        )
     if id(node) not in known:
-        # An anchor may hold itself.
-        known[id(node)] = MOST_VALUES + 1
+        known[id(node)] = 0
         children = [one for pair in node.value for one in pair] if isinstance(node, yaml.MappingNode) else []
         children = node.value if isinstance(node, yaml.SequenceNode) else children
         known[id(node)] = 1 + sum(_expanded(child, known) for child in children)

@@ -9,6 +9,7 @@ from prunescope.data.card import card, card_text
 from prunescope.data.dataset import DataSet
 from prunescope.data.settings import Corpus
 from prunescope.data.tables import write_table
+from prunescope.errors import visible
 from prunescope.files import atomic_files, write_json, write_text
 
 
@@ -26,5 +27,5 @@ def build(name: str, spec: Dataset, out: Path) -> None:
     with atomic_files(out) as folder:
         for split, table in data.tables.items():
             write_table(folder / f"{split}.parquet", table)
-        write_text(folder / "card.md", card_text(description))
+        write_text(folder / "card.md", visible(card_text(description)))
         write_json(folder / "card.json", description)

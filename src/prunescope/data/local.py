@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.errors import UserError, listed, nearest
-from prunescope.files import bounded, check_parquet
+from prunescope.files import bounded, check_file, check_parquet, measure
 
 #: Endings of the forms that published data sets are read from.
 ENDINGS = (".parquet", ".csv", ".jsonl")
@@ -97,6 +97,7 @@ def read_rows(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
     Raises:
         UserError: the file is not what its ending says, is not UTF-8, has no rows, or lacks a column.
     """
+    check_file(path)
     read = FORMS.get(form_of(path))
     if read is None:
         raise UserError(f"{path}: its ending is none of {', '.join(FORMS)}; convert it or rename it")
@@ -207,6 +208,8 @@ def text_lines(path: Path) -> Iterator[str]:
     """
     try:
         unpack = _COMPRESSED.get(path.suffix.lower())
+        if unpack is not None:
+            measure(unpack, path)
         with path.open("rb") if unpack is None else bounded(unpack(path), path) as file:
             for number, raw in enumerate(file, 1):
                 try:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import lzma
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from prunescope.errors import BadFileError, UserError, listed, nearest
+from prunescope.errors import BadFileError, UserError, listed, nearest, visible
 from prunescope.files import ledger
 
 _LOCK = ".lock"
 
 #: Bytes that a packed file may always have unpacked, and how many times its size it may have beyond.
-MOST_UNPACKED, _RATIO = 1 << 28, 200
+MOST_UNPACKED, _RATIO = 1 << 26, 200
 
 #: Seconds after which the scratch of a writer is nobody's, where the file system has no locks to tell.
 _FORGOTTEN = 86_400.0
@@ -232,6 +236,27 @@ def _reporting(target: Path) -> Iterator[None]:
         ) from error
 
 
+#: What has no end or cannot be read twice, by its kind.
+_NO_FILES = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def check_file(path: Path | str) -> None:
+    """Refuse what is neither a file nor a folder, before anything waits for it.
+
+    Raises:
+        UserError: a pipe, a socket or a device; what is not there passes.
+    """
+    with suppress(OSError, ValueError):
+        kind = _NO_FILES.get(stat.S_IFMT(Path(path).stat().st_mode))
+        if kind is not None:
+            raise UserError(f"{path}: {kind}, not a file; write what it gives to a file, and give that")
+
+
 def check_unpacked(path: Path | str, size: int) -> None:
     """Refuse a packed file that is larger unpacked than any data are.
 
@@ -278,6 +303,26 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
+def measure(unpack: Callable[[Path], Any], path: Path) -> None:
+    """Unpack a file to nowhere before its rows are read, which takes a hundred times as long; once for each file.
+
+    Raises:
+        UserError: ``check_unpacked``'s. What is damaged is said where it is read.
+    """
+    found = path.stat()
+    key = (path, found.st_size, found.st_mtime_ns, found.st_ino)
+    if key in _measured:
+        return
+    with suppress(OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
+        with bounded(unpack(path), path) as stream:
+            while stream.read(1 << 20):
+                pass
+        _measured.add(key)
+
+
+_measured: set[tuple[Path, int, int, int]] = set()
+
+
 def bounded(stream: Any, path: Path | str) -> IO[bytes]:
     """An unpacked stream that ends in ``check_unpacked``'s error where it holds too much."""
     return io.BufferedReader(_Unpacked(stream, path), 1 << 18)
@@ -291,7 +336,8 @@ def write_text(path: Path | str, text: str) -> None:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write JSON atomically: keys in the order given, no NaN (JSON has none), a final newline."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    # The spelling of control characters is JSON's own.
+    write_text(path, visible(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
 def read_json(path: Path | str) -> Any:
@@ -330,6 +376,7 @@ def expanded(path: str, key: str = "path") -> Path:
         return found
 
     result = Path(_VARIABLE.sub(value, path)).expanduser()
+    check_file(result)
     try:
         there = result.exists()
     except (OSError, ValueError):  # a name too long, a folder that may not be entered

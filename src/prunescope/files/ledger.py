@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -131,6 +132,8 @@ class Ledger:
             return
         if path.is_dir():
             found = {os.path.relpath(file, path): entry_of(file) for file in _files(path)}
+            # The folder appeared as a whole: what was in it before is no more.
+            shutil.rmtree(self.records / name, ignore_errors=True)
         else:
             found = {".": entry_of(path)}
         self.write(name, found)

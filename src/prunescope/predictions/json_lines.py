@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from prunescope.errors import UserError
-from prunescope.files import bounded
+from prunescope.errors import UserError, visible
+from prunescope.files import bounded, measure
 
 SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
@@ -25,14 +25,21 @@ _PACKED = frozenset({".bz2", ".zst", ".lz4"})
 
 def opened(path: Path) -> IO[bytes]:
     """A file's bytes, unpacked where they are packed; gzip whatever the file is called."""
+    unpack: Callable[[Path], Any] = gzip.open
     if path.suffix.lower() in _PACKED:
-        return bounded(cast("IO[bytes]", pa.input_stream(str(path), compression="detect")), path)
-    stream = open(path, "rb")  # noqa: SIM115 (returned open)
-    if stream.read(2) == b"\x1f\x8b":
+        unpack = _detected
+    else:
+        stream = open(path, "rb")  # noqa: SIM115 (returned open)
+        if stream.read(2) != b"\x1f\x8b":
+            stream.seek(0)
+            return stream
         stream.close()
-        return bounded(cast("IO[bytes]", gzip.open(path)), path)
-    stream.seek(0)
-    return stream
+    measure(unpack, path)
+    return bounded(unpack(path), path)
+
+
+def _detected(path: Path) -> Any:
+    return pa.input_stream(str(path), compression="detect")
 
 
 def suffix_of(path: Path) -> str:
@@ -150,8 +157,16 @@ def column(values: list[Any], path: Path, name: str) -> Any:
     """The values of one key as an Arrow column: text, or lists of text where every value is a list.
 
     Raises:
-        UserError: objects, or lists beside single values.
+        UserError: objects, or lists beside single values; half a character.
     """
+    try:
+        return _column(values, path, name)
+    except UnicodeEncodeError as error:
+        half = visible(error.object[error.start : error.end])
+        raise UserError(f"{path}: {name!r} holds half a character ({half}); write whole ones") from None
+
+
+def _column(values: list[Any], path: Path, name: str) -> Any:
     nested = [value for value in values if isinstance(value, list | dict)]
     if not nested:
         return pa.array([None if value is None else text_of(value) for value in values], pa.string())

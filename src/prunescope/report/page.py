@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 import prunescope
+from prunescope.errors import visible
 from prunescope.figures.style import pretty_metric
 from prunescope.report import sentences, svg
 
@@ -95,11 +96,8 @@ def sort_key(value: float | None) -> str:
 
 def render(template: str, **context: Any) -> str:
     """A whole page, its styles and script inside."""
-    return (
-        environment()
-        .get_template(template)
-        .render(css=asset("style.css"), js=asset("tables.js"), version=prunescope.__version__, **context)
-    )
+    given = {"css": asset("style.css"), "js": asset("tables.js"), "version": prunescope.__version__}
+    return visible(environment().get_template(template).render(**given, **context))
 
 
 @cache
@@ -136,7 +134,7 @@ def embedded(value: Any) -> Markup:
 
 def safe_json(value: Any) -> str:
     """JSON without the characters that mean something to HTML or to older scripts."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = visible(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text

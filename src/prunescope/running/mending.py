@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -20,7 +20,7 @@ from prunescope.config.study import Study
 from prunescope.errors import BadFileError, DamagedFileError, UserError
 from prunescope.files import atomic_path, remove
 from prunescope.files.ledger import STATE, Entry, Ledger, ledger_of
-from prunescope.paths import stage_of, target_of
+from prunescope.paths import folder_of, stage_of, target_of
 from prunescope.running.workflow import WorkflowGrid
 
 #: Snakemake's own file in a folder that is an output: its time counts for the folder's.
@@ -168,7 +168,7 @@ class Mender:
             for file, entry in entries.items():
                 name = str(Path(output, file))
                 target = target_of(name)
-                known.add(target)
+                known.add(name)
                 path = self.ledger.results / name
                 if target not in self.targets:
                     fresh[file] = entry
@@ -183,7 +183,7 @@ class Mender:
                 self.ledger.write(output, fresh)
             self._marker_not_ahead(output, entries.values(), now)
         if before:
-            self._adopt(self.targets - known, now)
+            self._adopt(known, now)
         self.found |= {file: damage.what for file, damage in found.items()}
         return sorted(found.values(), key=lambda damage: stage_of(damage.target))
 
@@ -207,20 +207,23 @@ class Mender:
                         found.append(Damage(name, target_of(name), note.read_text(encoding="utf-8")))
         return found
 
-    def _adopt(self, targets: Iterable[str], now: int) -> None:
-        for target in targets:
-            path = self.ledger.results / target
-            if path.name == "summary.json":
-                path = path.parent
-            if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-                continue
-            for file in path.rglob("*") if path.is_dir() else [path]:
-                if file.stat().st_mtime_ns > now:
-                    os.utime(file)
+    def _adopt(self, known: Collection[str], now: int) -> None:
+        """Give records to the study's files that have none: as one where they appear as one, in a folder."""
+        outputs: dict[str, Path] = {}
+        for place, folders, files in os.walk(self.ledger.results):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for path in (Path(place, name) for name in files):
+                name = self.ledger.name(path)
+                if name is None or name in known or target_of(name) not in self.targets:
+                    continue
+                if path.stat().st_mtime_ns > now:
+                    os.utime(path)
+                output = folder_of(name) or name
+                outputs[output] = self.ledger.results / output
+        for output, path in outputs.items():
             self.ledger.note(path)
-            name = str(self.ledger.name(path))
-            entries = self.ledger.read(name)
-            self.ledger.write(name, {key: replace(entry, adopted=True) for key, entry in entries.items()})
+            entries = self.ledger.read(output)
+            self.ledger.write(output, {key: replace(entry, adopted=True) for key, entry in entries.items()})
 
     def mend(self, damages: Sequence[Damage], rebuild: Callable[[Sequence[str]], int]) -> int:
         """Set files aside and rebuild them, stage by stage; Snakemake's exit code.

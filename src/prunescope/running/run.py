@@ -52,7 +52,7 @@ from prunescope.running.workflow import WorkflowGrid
 LOOK = 0.1
 
 #: What ends a run.
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 #: How long the processes of a run have to end: after they are asked, told and killed. A terminal's Ctrl-C has reached
 #: them all already.

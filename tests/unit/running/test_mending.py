@@ -149,9 +149,16 @@ def test_older_trees_are_read_and_get_records(results: Path) -> None:
     (results / ".prunescope").mkdir()
     ledger.require(results / name for name in ALL)
     assert Mender(results, TARGETS).check(before=True) == []
-    flip(results / CELL.format("MP") / "test/pies.parquet")
-    (found,) = Mender(results, TARGETS).check(before=True)
-    assert found.file.endswith("pies.parquet")
+    # Every file, as if the tree were a new one: pages too, and what appears with a folder.
+    for name in ALL:
+        mended(results, name, "flipped")
+    assert not ledger.Ledger(results).read("figures/alpha/digits.svg")
+
+
+def test_what_a_folder_held_before_is_no_more_on_record(results: Path) -> None:
+    write_text(results / "figures/alpha/old.svg", "by itself")
+    write(results, "figures/alpha")
+    assert Mender(results, TARGETS).check(before=True) == []
 
 
 def test_records_that_cannot_be_read_are_none(results: Path) -> None:

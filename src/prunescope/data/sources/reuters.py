@@ -57,7 +57,7 @@ class Reuters(Archived):
         urls=(
             "https://archive.ics.uci.edu/ml/machine-learning-databases/reuters21578-mld/reuters21578.tar.gz",
             "https://kdd.ics.uci.edu/databases/reuters21578/reuters21578.tar.gz",
-            "http://www.daviddlewis.com/resources/testcollections/reuters21578/reuters21578.tar.gz",
+            "https://www.daviddlewis.com/resources/testcollections/reuters21578/reuters21578.tar.gz",
         ),
         sha256="3bae43c9b14e387f76a61b6d82bf98a4fb5d3ef99ef7e7075ff2ccbcf59f9d30",
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from prunescope.errors import DamagedFileError, UserError, listed
+from prunescope.files import check_file
 from prunescope.predictions.arrow import METADATA_KEY, damaged
 from prunescope.predictions.json_lines import opened, suffix_of
 from prunescope.predictions.logs import every_eval_ever, helm, inspect_ai, lighteval, lm_eval
@@ -34,6 +35,7 @@ def reader_of(path: Path) -> Reader | str | None:
     Raises:
         UserError: the file is missing or empty.
     """
+    check_file(path)
     try:
         with open(path, "rb") as raw:
             magic = raw.read(4)
