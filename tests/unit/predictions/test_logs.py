@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -289,30 +290,67 @@ def test_what_differs_is_refused_by_name_or_said(
         assert said in (tmp_path / "out" / "report.html").read_text()
 
 
+def with_results(tmp_path: Path, task: str, changes: dict[str, dict[str, Any]]) -> dict[str, Path]:
+    """A folder a side with one task and its results file, which is changed; a value of None drops the key."""
+    for side in ("dense", "pruned"):
+        (tmp_path / side).mkdir(exist_ok=True)
+        shutil.copy(samples(side, task), tmp_path / side)
+        held = json.loads((LM[side] / f"results_{TIME}.json").read_text()) | changes.get(side, {})
+        held = {key: value for key, value in held.items() if value != "(dropped)"}
+        (tmp_path / side / f"results_{TIME}.json").write_text(json.dumps(held))
+    return {side: tmp_path / side for side in ("dense", "pruned")}
+
+
 @pytest.mark.parametrize(
-    ("key", "value", "name"),
+    ("key", "values", "name"),
     [
-        ("lm_eval_version", "0.4.3", "harness"),
-        ("n-shot", {"toy_choice": 5}, "fewshot"),
-        ("versions", {"toy_choice": 1.0}, "task-version"),
-        ("chat_template_sha", "abc", "chat-template"),
+        ("lm_eval_version", ("0.4.13", "0.4.3"), "harness"),
+        ("lm_eval_version", ("0.4.13", "(dropped)"), "harness"),
+        ("n-shot", ({"toy_choice": 0}, {"toy_choice": 5}), "fewshot"),
+        ("versions", ({"toy_choice": 2.0}, {"toy_choice": 1.0}), "task-version"),
+        ("chat_template_sha", ("xyz", "abc"), "chat-template"),
+        # One side only: no template, or none that is named.
+        ("chat_template_sha", (None, "abc"), "chat-template"),
+        ("chat_template_sha", ("abc", None), "chat-template"),
+        ("chat_template_sha", ("(dropped)", "abc"), "chat-template"),
+        ("chat_template", (None, "{{ messages }}"), "chat-template"),
+        ("system_instruction_sha", ("abc", "(dropped)"), "system"),
+        (
+            "configs",
+            ({"toy_choice": {"generation_kwargs": {"temperature": 1.0}}}, {"toy_choice": {"task": "t"}}),
+            "generation",
+        ),
     ],
 )
 def test_settings_of_the_results_file_must_agree(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: Any, name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, values: tuple[Any, Any], name: str
 ) -> None:
-    for side in ("dense", "pruned"):
-        shutil.copytree(LM[side], tmp_path / side)
-        for path in (tmp_path / side).glob("samples_*"):
-            if "toy_choice" not in path.name:
-                path.unlink()
-    for side in ("dense", "pruned"):
-        path = tmp_path / side / f"results_{TIME}.json"
-        held = {**json.loads(path.read_text()), "chat_template_sha": "xyz"}
-        path.write_text(json.dumps({**held, key: value} if side == "pruned" else held))
-    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned")
+    changes = {side: {key: value} for side, value in zip(("dense", "pruned"), values, strict=True)}
+    sides = with_results(tmp_path, "toy_choice", changes)
+    error = refused(capsys, tmp_path / "out", *sides.values())
     assert f"--allow {name}" in error
-    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--allow", name) == 0
+    assert ("none" in error) == any(value in (None, "(dropped)") for value in values) or key == "configs"
+    if values == (None, "abc"):
+        assert run(tmp_path / "out", *sides.values(), "--allow", name) == 0
+        said = "chat template of the two sides: none and 'abc' (--allow chat-template)"
+        assert said.replace("'", "&#39;") in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_settings_that_mean_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A template and its hash, no examples in the prompt and none asked for; a side without settings is named."""
+    changes = {
+        "dense": {"chat_template": "{{ messages }}", "n-shot": "(dropped)"},
+        "pruned": {
+            "chat_template_sha": hashlib.sha256(b"{{ messages }}").hexdigest(),
+            "n-shot": {"toy_choice": 0},
+        },
+    }
+    sides = with_results(tmp_path, "toy_choice", changes)
+    assert run(tmp_path / "out", *sides.values()) == 0
+    assert "warning" not in capsys.readouterr().err
+    (sides["pruned"] / f"results_{TIME}.json").unlink()
+    assert run(tmp_path / "out", *sides.values()) == 0
+    assert "no settings of its run are known" in capsys.readouterr().err
 
 
 def test_filters_of_generated_answers(tmp_path: Path) -> None:

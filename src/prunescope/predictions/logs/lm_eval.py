@@ -6,6 +6,7 @@ model, the version of harness and task, and the number of examples in the prompt
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from array import array
@@ -302,13 +303,18 @@ def _task(path: Path, results: Mapping[str, Any]) -> str:
 
 def _settings(results: Mapping[str, Any], task: str) -> dict[str, str]:
     """What must be the same on both sides, as the results file has it."""
-    config = (results.get("configs") or {}).get(task) or {}
+    configs = results.get("configs") or {}
+    config = configs.get(task) or {} if configs else results.get("config") or {}
+    if not results or (configs and not config):
+        # There are none, or those of other tasks.
+        return {}
+    shots = results.get("n-shot") or {}
     found = {
         "harness": results.get("lm_eval_version"),
         "task-version": (results.get("versions") or {}).get(task),
-        "fewshot": (results.get("n-shot") or {}).get(task, config.get("num_fewshot")),
-        "system": results.get("system_instruction_sha"),
-        "chat-template": results.get("chat_template_sha"),
+        "fewshot": next((n for n in (shots.get(task), config.get("num_fewshot")) if n is not None), 0),
+        "system": _sha(results, "system_instruction"),
+        "chat-template": _sha(results, "chat_template"),
         "generation": config.get("generation_kwargs"),
         "model": results.get("model_name"),
         "benchmarks": _benchmarks(task, results.get("group_subtasks")),
@@ -318,6 +324,14 @@ def _settings(results: Mapping[str, Any], task: str) -> dict[str, str]:
         for name, value in found.items()
         if value is not None
     }
+
+
+def _sha(results: Mapping[str, Any], name: str) -> str | None:
+    """The hash of a text that the results hold, also where they hold the text alone; None where none was used."""
+    held = results.get(f"{name}_sha")
+    if held is None and isinstance(text := results.get(name), str) and text:
+        held = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return held
 
 
 def _benchmarks(task: str, groups: Any) -> list[str]:

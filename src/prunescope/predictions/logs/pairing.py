@@ -85,6 +85,11 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         # Where one side has several filters, its metrics are called after them.
         dense, pruned = _by_filter(dense), _by_filter(pruned)
     differences = _differences(dense, pruned)
+    if bool(dense.settings) != bool(pruned.settings):
+        (one,) = (one for one in (dense, pruned) if not one.settings)
+        warnings.append(
+            f"{one.path}: no settings of its run are known (a file beside it has them); not compared"
+        )
     keys, how = _keys(dense, pruned)
     if how is not None:
         warnings.append(how)
@@ -122,11 +127,13 @@ def _by_filter(one: Evaluation) -> Evaluation:
 
 
 def _differences(dense: Evaluation, pruned: Evaluation) -> dict[str, str]:
-    found = {
-        name: f"{value!r} and {pruned.settings[name]!r}"
-        for name, value in dense.settings.items()
-        if name in DIFFERENCES and pruned.settings.get(name, value) != value
-    }
+    """What differs, in words; also what only one side has, unless nothing is known of the other side's settings."""
+    found = {}
+    if dense.settings and pruned.settings:
+        for name in DIFFERENCES:
+            a, b = (one.settings.get(name) for one in (dense, pruned))
+            if a != b:
+                found[name] = " and ".join("none" if value is None else repr(value) for value in (a, b))
     if dense.harness != pruned.harness:
         found["harness"] = f"{dense.harness} and {pruned.harness}"
     if dense.filters != pruned.filters:
