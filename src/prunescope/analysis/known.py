@@ -180,7 +180,8 @@ def paying(
         grouped: columns that are read already. clusters: (n,) what examples are drawn together, if any.
     """
     dense, pruned = results.dense, results.pruned
-    known = {**files.further(), **grouped}
+    # What was asked for comes first: of many conditions the last are left out, of equal ones the first is printed.
+    known = {**grouped, **files.further(), **grouped}
     if (sure := sureness(files.dense, dense)) is not None:
         known["confidence of the dense model"] = sure
     known |= slices.of_labels(dense)

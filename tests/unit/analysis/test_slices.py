@@ -66,6 +66,26 @@ def test_a_planted_slice_is_found_with_its_harm() -> None:
     assert found.n_confirming == n // 2
 
 
+@pytest.mark.parametrize("parts", [("c4",), ("c2", "c4"), ("c0", "c2", "c4")])
+def test_planted_slices_are_named_as_they_are(parts: tuple[str, ...]) -> None:
+    """One condition, two or three beside numbers that mean nothing: without conditions that fit by chance."""
+    named = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        n = 6000 * len(parts)
+        held = {
+            **texts_of(rng, n, 2, 3, 4, 5, 6, 8),
+            "length": rng.poisson(30, n).astype(float),
+            "ease": rng.normal(size=n),
+        }
+        pays = np.logical_and.reduce([held[name] == "1" for name in parts])
+        before = rng.random(n) < 0.8
+        after = harmed(rng, before, np.where(pays, 0.25, 0.03))
+        rows = find(before, after, held).rows
+        named += " and ".join(f"{name} “1”" for name in parts) in {row.slice for row in rows}
+    assert named >= 2
+
+
 def test_words_and_properties_of_texts() -> None:
     rng = np.random.default_rng(1)
     n = 6000

@@ -196,6 +196,50 @@ def test_files_of_040_to_042(tmp_path: Path, with_results: bool) -> None:
         assert summary_of(tmp_path / "out")["n_examples"] == 20
 
 
+@pytest.mark.parametrize("version", ["0.4.2", "0.4.3", "0.4.5", "0.4.8"])
+def test_logs_of_older_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str) -> None:
+    """Six questions each; up to 0.4.5 a file has those of the second filter behind those of the first."""
+    held = LOGS / f"lm_eval_{version}"
+    assert run(tmp_path / "out", held / "dense", held / "pruned") == 0
+    found = matrix(tmp_path / "out")
+    names = {metric for _, task, metric in found if task == "toy_sums"}
+    assert names == {"exact_match,strict-match", "exact_match,flexible-extract"}
+    assert {row["n_examples"] for row in found.values()} == {"6"}
+    error = capsys.readouterr().err
+    assert "more than once" not in error
+    assert run(tmp_path / "alone", *(next((held / side).glob("*sums*")) for side in ("dense", "pruned"))) == 0
+    assert summary_of(tmp_path / "alone")["n_examples"] == 6
+
+
+def test_questions_twice_and_answers_that_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "filtered_resps": ["[invalid]"] if row["doc_id"] < 4 else row["filtered_resps"]}
+
+    other = edited(tmp_path / "pruned", samples("pruned", "toy_sums"), change)
+    assert run(tmp_path / "out", samples("dense", "toy_sums"), other) == 0
+    said = "no answer was found in what the model said ([invalid], no choice, or nothing): 0 of 6 dense, 4 of 6 pruned"
+    assert said in capsys.readouterr().err
+    assert said in (tmp_path / "out" / "report.html").read_text()
+    path = samples("dense", "toy_choice")
+    twice = tmp_path / path.name
+    twice.write_text(path.read_text() + "".join(path.read_text().splitlines(keepends=True)[:3]))
+    assert run(tmp_path / "out", twice, samples("pruned", "toy_choice")) == 0
+    assert "3 questions stand there more than once, and count as often: 0, 1, 2" in capsys.readouterr().err
+    assert summary_of(tmp_path / "out")["n_examples"] == 20
+
+
+def test_loglikelihoods_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        said = [[float("nan"), False] for _ in row["filtered_resps"]]
+        return {**row, "filtered_resps": said, "resps": [said]} if row["doc_id"] < 2 else row
+
+    other = edited(tmp_path / "pruned", samples("pruned", "toy_choice"), change)
+    assert run(tmp_path / "out", samples("dense", "toy_choice"), other) == 0
+    assert "2 of 20 answers have log-likelihoods that are no numbers (NaN)" in capsys.readouterr().err
+
+
 def test_questions_pair_by_their_document_whatever_their_order_and_number(tmp_path: Path) -> None:
     rows = records(samples("pruned", "toy_choice"))
     shuffled = tmp_path / "samples_toy_choice.jsonl"
