@@ -66,11 +66,11 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 2,
-    "cell": 9,
+    "cell": 10,
     "tables": 16,
     "figures": 16,
     "paper": 13,
-    "report": 15,
+    "report": 16,
     "tune": 1,
 }
 

@@ -13,11 +13,11 @@ from prunescope.analysis.certainty import sureness
 from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.groups import are_groups
 from prunescope.analysis.outputs import Results
-from prunescope.analysis.paired import clusters_of, majority
+from prunescope.analysis.paired import clusters_of
+from prunescope.analysis.pies.votes import voted_right
 from prunescope.errors import UserError
 from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import Reading
-from prunescope.predictions.scores import correct
 from prunescope.predictions.store import Predictions
 from prunescope.predictions.texts import Texts, count_tokens
 
@@ -188,7 +188,7 @@ def paying(
     if results.el2n is not None:
         known["EL2N bin"] = bin_of(results.el2n, results.bins)
     known |= questions.columns
-    votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
+    votes = voted_right(dense, pruned, results.pies, tolerance)
     texts = questions.texts
     return slices.find(
         votes[0],

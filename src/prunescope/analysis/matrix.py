@@ -17,7 +17,7 @@ from prunescope.analysis.audit_tables import MatrixRow, SliceRow
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.outputs import check_free
 from prunescope.analysis.paired import FEWEST, crossed, majority, mcnemar, of_outcomes
-from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, slices_of
+from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, joined_votes, slices_of
 from prunescope.analysis.suite_tasks import Cell
 from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.ttests import holm
@@ -50,12 +50,29 @@ def rows_of(cell: Cell, summary: Mapping[str, Any], confidence: float) -> list[M
                 p_corrected=None,
             )
         ]
-    return [_row(cell.model, cell.task, name, *cell.metrics[name], confidence) for name in names]
+    return [
+        _row(
+            cell.model,
+            cell.task,
+            name,
+            *cell.metrics[name],
+            confidence,
+            cell.voted if name == cell.leading else None,
+        )
+        for name in names
+    ]
 
 
 def _row(
-    model: str, task: str, metric: str, dense: np.ndarray, pruned: np.ndarray, confidence: float
+    model: str,
+    task: str,
+    metric: str,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    confidence: float,
+    voted: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> MatrixRow:
+    """``voted``: (n,) whether each side's answer is right; by default where more than half of its seeds are."""
     known = np.isfinite(dense).all(axis=0) & np.isfinite(pruned).all(axis=0)
     dense, pruned = dense[:, known], pruned[:, known]
     n = dense.shape[1]
@@ -65,7 +82,7 @@ def _row(
     right: int | None = None
     if n and np.isin(dense, (0, 1)).all() and np.isin(pruned, (0, 1)).all():
         before, after = dense.astype(bool), pruned.astype(bool)
-        votes = majority(before), majority(after)
+        votes = voted or (majority(before), majority(after))
         wrong = int(np.count_nonzero(votes[0] & ~votes[1]))
         right = int(np.count_nonzero(~votes[0] & votes[1]))
         p = float(mcnemar(wrong, right))
@@ -223,7 +240,11 @@ def _benchmark_rows(
     found = {}
     for model, pool in pools.items():
         for name, parts in benchmarks(pool).items():
-            rows = [_row(model, name, metric, *pair, confidence) for metric, pair in joined(parts).items()]
+            votes = {parts[0].leading: joined_votes(parts)} if parts[0].leading else {}
+            rows = [
+                _row(model, name, metric, *pair, confidence, votes.get(metric))
+                for metric, pair in joined(parts).items()
+            ]
             if rows:
                 found[model, name, len(parts)] = rows
     return found

@@ -196,6 +196,29 @@ def test_files_of_040_to_042(tmp_path: Path, with_results: bool) -> None:
         assert summary_of(tmp_path / "out")["n_examples"] == 20
 
 
+def test_several_models_have_one_answer_everywhere(tmp_path: Path) -> None:
+    """Of four models two say what is right and two differ: the majority's answer is right, in every table."""
+    paths = {}
+    for side, said in (("dense", "aabc"), ("pruned", "abbc")):
+        rows = [f"{example},{seed},{said[seed]},a,x" for example in range(30) for seed in range(4)]
+        for task in ("one", "two"):
+            paths[side] = tmp_path / side / f"{task}.csv"
+            paths[side].parent.mkdir(exist_ok=True)
+            paths[side].write_text("\n".join(["example,seed,prediction,label,source", *rows]) + "\n")
+    options = ("--groups", "source")
+    assert run(tmp_path / "one", paths["dense"], paths["pruned"], *options) == 0
+    assert summary_of(tmp_path / "one")["mcnemar"]["to_wrong"] == 30
+    with open(tmp_path / "one" / "groups.csv", newline="") as stream:
+        assert [row["to_wrong"] for row in csv.DictReader(stream)] == ["30"]
+    (tmp_path / "other").mkdir()
+    shutil.copytree(tmp_path / "pruned", tmp_path / "other" / "pruned")
+    sides = [tmp_path / "dense" / "one.csv"], [tmp_path / "pruned", tmp_path / "other" / "pruned"]
+    for folder in sides[1]:
+        (folder / "two.csv").unlink()
+    assert run(tmp_path / "suite", *sides) == 0
+    assert {row["to_wrong"] for row in matrix(tmp_path / "suite").values()} == {"30"}
+
+
 @pytest.mark.parametrize("version", ["0.4.2", "0.4.3", "0.4.5", "0.4.8"])
 def test_logs_of_older_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str) -> None:
     """Six questions each; up to 0.4.5 a file has those of the second filter behind those of the first."""
