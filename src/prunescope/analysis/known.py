@@ -166,6 +166,15 @@ class Questions:
         return {}
 
 
+def _alike(values: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two columns part the examples alike."""
+    for n in (1000, len(values)):
+        first, second = values[:n].tolist(), other[:n].tolist()
+        if not len(set(zip(first, second, strict=True))) == len(set(first)) == len(set(second)):
+            return False
+    return True
+
+
 def paying(
     results: Results,
     files: Files,
@@ -181,10 +190,14 @@ def paying(
     """
     dense, pruned = results.dense, results.pruned
     # What was asked for comes first: of many conditions the last are left out, of equal ones the first is printed.
-    known = {**grouped, **files.further(), **grouped}
+    classes = slices.of_labels(dense)
+    further = {name: values for name, values in files.further().items() if name not in grouped}
+    if "class" in classes:
+        # A document's own column of the label is another name of the class.
+        further = {k: values for k, values in further.items() if not _alike(values, classes["class"])}
+    known = {**grouped, **classes, **further}
     if (sure := sureness(files.dense, dense)) is not None:
         known["confidence of the dense model"] = sure
-    known |= slices.of_labels(dense)
     if results.el2n is not None:
         known["EL2N bin"] = bin_of(results.el2n, results.bins)
     known |= questions.columns

@@ -293,6 +293,23 @@ def test_audit_writes_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "<script>alert(1)" not in page
 
 
+def test_a_class_has_one_name(tmp_path: Path) -> None:
+    """A column of the table that parts the examples as the classes do is not a second name of them."""
+    rng = np.random.default_rng(3)
+    label = rng.integers(0, 3, 3000)
+    for side, share in (("dense", 0.0), ("pruned", 0.3)):
+        wrong = (label == 1) & (rng.random(3000) < share)
+        rows = [
+            f"{i},{'abc'[c]},{'abc'[(c + w) % 3]},{c}"
+            for i, (c, w) in enumerate(zip(label, wrong, strict=True))
+        ]
+        (tmp_path / f"{side}.csv").write_text(
+            "\n".join(["example,label,prediction,gold_index", *rows]) + "\n"
+        )
+    audit([tmp_path / "dense.csv"], [tmp_path / "pruned.csv"], tmp_path / "out")
+    assert [row.slice for row in read_table(tmp_path / "out", SliceRow)] == ["class “b”"]
+
+
 def test_groups_of_a_studys_data_reach_its_cells(tmp_path: Path) -> None:
     """A column of the data by which nobody can group, with as many values as examples, is left out."""
     rng = np.random.default_rng(9)

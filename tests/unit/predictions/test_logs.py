@@ -593,6 +593,20 @@ def test_groups_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "no column 'nowhere'" in refused(capsys, tmp_path / "b", *one, "--groups", "nowhere")
 
 
+@pytest.mark.parametrize("name", ["doc.meta.source", "meta.source", "source"])
+def test_groups_from_what_lies_within_a_document(tmp_path: Path, name: str) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "doc": {**row["doc"], "meta": {"source": f"s{row['doc_id'] % 2}"}}}
+
+    sides = [edited(tmp_path / side, samples(side, "toy_choice"), change) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides, "--groups", name) == 0
+    with open(tmp_path / "out" / "groups.csv", newline="") as stream:
+        assert [(row["column"], row["group"]) for row in csv.DictReader(stream)] == [
+            (name, "s0"),
+            (name, "s1"),
+        ]
+
+
 def test_groups_of_some_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert run(out, LM["dense"], LM["pruned"], "--groups", "subject") == 0
