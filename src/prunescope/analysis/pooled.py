@@ -54,6 +54,7 @@ class TaskOfModel:
     voted: tuple[np.ndarray, np.ndarray] | None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     prompts: Callable[[Sequence[int]], Sequence[str]] | None = None
+    clusters: np.ndarray | None = None
 
 
 def benchmarks_of(task: str, said: Sequence[str] = ()) -> list[str]:
@@ -99,6 +100,13 @@ def joined_votes(parts: Sequence[TaskOfModel]) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([a for a, _ in held]), np.concatenate([b for _, b in held])
 
 
+def joined_clusters(parts: Sequence[TaskOfModel]) -> np.ndarray | None:
+    """(n,) clusters over the examples of all tasks, each task's its own; None where there are none."""
+    held = [one.clusters for one in parts if one.clusters is not None]
+    ends = np.cumsum([0, *(int(one.max()) + 1 for one in held)])
+    return np.concatenate([one + end for one, end in zip(held, ends, strict=False)]) if held else None
+
+
 def slices_of(tasks: Sequence[TaskOfModel]) -> slices.Found:
     """Slices that pay among the examples of all tasks that have a yes or no per example, the task being a column."""
     used = [one for one in tasks if one.voted is not None]
@@ -126,4 +134,4 @@ def slices_of(tasks: Sequence[TaskOfModel]) -> slices.Found:
         def texts(rows: Sequence[int]) -> list[str]:
             return [questions[row] for row in rows]
 
-    return slices.find(votes[0], votes[1], columns, texts)
+    return slices.find(votes[0], votes[1], columns, texts, joined_clusters(used))

@@ -196,6 +196,46 @@ def test_files_of_040_to_042(tmp_path: Path, with_results: bool) -> None:
         assert summary_of(tmp_path / "out")["n_examples"] == 20
 
 
+@pytest.mark.parametrize("of_logs", [True, False])
+def test_clusters_of_a_suite(tmp_path: Path, of_logs: bool) -> None:
+    """Two passages of 15 questions each lose all: 30 answers, but two draws. Every table's test says so."""
+    for side in ("dense", "pruned"):
+        (tmp_path / side).mkdir()
+        for task in ("bench_one", "bench_two"):
+            rows = [(i, i // 15, int(side == "dense" or i >= 30)) for i in range(300)]
+            if of_logs:
+                lines = [
+                    json.dumps(
+                        {
+                            **{
+                                "doc_id": i,
+                                "doc": {"q": i, "passage": f"p{passage}"},
+                                "target": "yes",
+                                "acc": right,
+                            },
+                            **{"arguments": [[f"{i}?", {}]], "filtered_resps": ["yes" if right else "no"]},
+                        }
+                    )
+                    for i, passage, right in rows
+                ]
+                (tmp_path / side / f"samples_{task}.jsonl").write_text("\n".join(lines) + "\n")
+            else:
+                lines = [f"{i},p{passage},yes,{'yes' if right else 'no'}" for i, passage, right in rows]
+                text = "\n".join(["example,passage,label,prediction", *lines]) + "\n"
+                (tmp_path / side / f"{task}.csv").write_text(text)
+    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--clusters", "passage") == 0
+    found = {task: row for (_, task, _), row in matrix(tmp_path / "out").items()}
+    for task in ("bench_one", "bench_two"):
+        # Of two clusters one of four ways to flip them is as far out, on either side.
+        assert (found[task]["to_wrong"], float(found[task]["p_value"])) == ("30", 0.5)
+        own = summary_of(tmp_path / "out" / "pruned" / task)
+        assert own["mcnemar"]["p_value"] == 0.5
+        assert float(found[task]["ci_low"]) == pytest.approx(own["change"]["ci_low"])
+    assert summary_of(tmp_path / "out")["clusters"] == {"column": "passage"}
+    assert "count clusters (<bdi>passage</bdi>)" in (tmp_path / "out" / "report.html").read_text()
+    assert not summary_of(tmp_path / "out")["overall"][0]["slices"]["confirmed"]
+
+
 def test_several_models_have_one_answer_everywhere(tmp_path: Path) -> None:
     """Of four models two say what is right and two differ: the majority's answer is right, in every table."""
     paths = {}
