@@ -174,7 +174,9 @@ def audit(
         )
     grouped = columns.groups(groups) if groups else {}
     if groups:
-        results.groups = group_rows(side, pair.pruned, grouped, confidence, clusters=together)
+        results.groups = group_rows(
+            side, pair.pruned, grouped, confidence, clusters=together, pies=results.pies
+        )
     if find_slices and side.labelled:
         results.slices = paying(results, columns, grouped, questions, tolerance, together)
     results.metrics = metrics

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,11 @@ from prunescope.analysis.alpha.distortion import Distortion, distortion
 from prunescope.analysis.class_scores import class_scores
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.outputs import Results
-from prunescope.analysis.paired import Changes, harm_tests, majority
+from prunescope.analysis.paired import Changes, harm_tests
 from prunescope.analysis.pairs import Pair
 from prunescope.analysis.pies.agreement import flips_by_direction
 from prunescope.analysis.pies.classes import class_counts, most_harmed, with_tests
-from prunescope.analysis.pies.votes import Pies, find_pies
+from prunescope.analysis.pies.votes import Pies, find_pies, voted_right
 from prunescope.analysis.stats import Interval, mean, std
 from prunescope.predictions.scores import correct, flips, score_name, scores
 from prunescope.predictions.sets import class_sizes
@@ -194,13 +193,7 @@ def _unlabelled(pair: Pair, pies: Pies, tolerance: float, similarity: float | No
 
 def _mcnemar(pair: Pair, pies: Pies, tolerance: float, clusters: np.ndarray | None) -> dict[str, Any]:
     """Of one model a side, or of the majority votes of several; by cluster where examples are drawn in clusters."""
-    if pair.dense.right is not None and pair.pruned.right is not None:
-        dense, pruned = (majority(right) for right in (pair.dense.right, pair.pruned.right))
-    else:
-        dense, pruned = (
-            correct(dataclasses.replace(pair.dense, prediction=vote.vote[None]), tolerance)[0]
-            for vote in (pies.dense, pies.pruned)
-        )
+    dense, pruned = voted_right(pair.dense, pair.pruned, pies, tolerance)
     everything = np.zeros(len(dense), dtype=np.int64)
     (to_wrong,), (to_right,), (p_value,) = harm_tests(
         dense & ~pruned, ~dense & pruned, everything, 1, clusters

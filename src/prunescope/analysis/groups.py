@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from prunescope.analysis.audit_tables import GroupRow
-from prunescope.analysis.paired import FEWEST, cluster_test, majority, mcnemar
+from prunescope.analysis.paired import FEWEST, cluster_test, mcnemar
+from prunescope.analysis.pies.votes import Pies, voted_right
 from prunescope.analysis.spans import SHARE
 from prunescope.analysis.stats import change_span
 from prunescope.analysis.ttests import holm
@@ -50,6 +51,7 @@ def group_rows(
     *,
     clusters: np.ndarray | None = None,
     draws: int = DRAWS,
+    pies: Pies | None = None,
 ) -> list[GroupRow]:
     """A row for each value of each column, and for each pair of values of two columns that has enough examples.
 
@@ -58,6 +60,7 @@ def group_rows(
         columns: by name, (n,) values as text, or None.
         confidence: of the intervals together.
         clusters: (n,) what examples are drawn together, if any.
+        pies: what ``find_pies`` found, where that is known already.
 
     Raises:
         UserError: there are no labels, or a column has as many values as no groups have.
@@ -68,7 +71,8 @@ def group_rows(
     right = correct(dense), correct(pruned)
     members = [_coded(name, values, source) for name, values in columns.items()]
     names, groups, codes = _all_groups(members)
-    return _rows(names, groups, codes, right, confidence, draws, clusters)
+    votes = voted_right(dense, pruned, pies)
+    return _rows(names, groups, codes, right, votes, confidence, draws, clusters)
 
 
 def are_groups(values: np.ndarray) -> bool:
@@ -153,6 +157,7 @@ def _rows(
     groups: Sequence[str],
     codes: Iterable[tuple[np.ndarray, np.ndarray]],
     right: tuple[np.ndarray, np.ndarray],
+    votes: tuple[np.ndarray, np.ndarray],
     confidence: float,
     draws: int,
     clusters: np.ndarray | None,
@@ -174,7 +179,6 @@ def _rows(
     dense, pruned = (inside @ values / sizes for values in (before, after))
     difference = after - before
     change = pruned - dense
-    votes = [majority(side) for side in right]
     wrong = np.rint(inside @ (votes[0] & ~votes[1]).astype(np.float64)).astype(np.int64)
     better = np.rint(inside @ (~votes[0] & votes[1]).astype(np.float64)).astype(np.int64)
     p_values = mcnemar(wrong, better).tolist()

@@ -13,11 +13,11 @@ from prunescope.analysis.certainty import sureness
 from prunescope.analysis.el2n import bin_of
 from prunescope.analysis.groups import are_groups
 from prunescope.analysis.outputs import Results
-from prunescope.analysis.paired import clusters_of, majority
+from prunescope.analysis.paired import clusters_of
+from prunescope.analysis.pies.votes import voted_right
 from prunescope.errors import UserError
 from prunescope.predictions.grouping import further_columns, read_groups
 from prunescope.predictions.reading import Reading
-from prunescope.predictions.scores import correct
 from prunescope.predictions.store import Predictions
 from prunescope.predictions.texts import Texts, count_tokens
 
@@ -166,6 +166,15 @@ class Questions:
         return {}
 
 
+def _alike(values: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two columns part the examples alike."""
+    for n in (1000, len(values)):
+        first, second = values[:n].tolist(), other[:n].tolist()
+        if not len(set(zip(first, second, strict=True))) == len(set(first)) == len(set(second)):
+            return False
+    return True
+
+
 def paying(
     results: Results,
     files: Files,
@@ -180,14 +189,19 @@ def paying(
         grouped: columns that are read already. clusters: (n,) what examples are drawn together, if any.
     """
     dense, pruned = results.dense, results.pruned
-    known = {**files.further(), **grouped}
+    # What was asked for comes first: of many conditions the last are left out, of equal ones the first is printed.
+    classes = slices.of_labels(dense)
+    further = {name: values for name, values in files.further().items() if name not in grouped}
+    if "class" in classes:
+        # A document's own column of the label is another name of the class.
+        further = {k: values for k, values in further.items() if not _alike(values, classes["class"])}
+    known = {**grouped, **classes, **further}
     if (sure := sureness(files.dense, dense)) is not None:
         known["confidence of the dense model"] = sure
-    known |= slices.of_labels(dense)
     if results.el2n is not None:
         known["EL2N bin"] = bin_of(results.el2n, results.bins)
     known |= questions.columns
-    votes = [majority(correct(side, tolerance)) for side in (dense, pruned)]
+    votes = voted_right(dense, pruned, results.pies, tolerance)
     texts = questions.texts
     return slices.find(
         votes[0],

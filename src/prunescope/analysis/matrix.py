@@ -16,8 +16,23 @@ from prunescope.analysis.audit import Page, audit
 from prunescope.analysis.audit_tables import MatrixRow, SliceRow
 from prunescope.analysis.csv_text import null
 from prunescope.analysis.outputs import check_free
-from prunescope.analysis.paired import FEWEST, crossed, majority, mcnemar, of_outcomes
-from prunescope.analysis.pooled import TaskOfModel, benchmarks, joined, slices_of
+from prunescope.analysis.paired import (
+    FEWEST,
+    by_cluster,
+    clusters_of,
+    crossed,
+    harm_tests,
+    majority,
+    of_outcomes,
+)
+from prunescope.analysis.pooled import (
+    TaskOfModel,
+    benchmarks,
+    joined,
+    joined_clusters,
+    joined_votes,
+    slices_of,
+)
 from prunescope.analysis.spans import SHARE
 from prunescope.analysis.stats import change_span
 from prunescope.analysis.suite_tasks import Cell
@@ -25,11 +40,14 @@ from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.ttests import holm
 from prunescope.errors import UserError, listed
 from prunescope.files import atomic_directory, write_json, write_text
+from prunescope.predictions.grouping import read_groups
 from prunescope.predictions.metadata import TableMeta
 from prunescope.predictions.store import SeedBlock, write_predictions
 
 
-def rows_of(cell: Cell, summary: Mapping[str, Any], confidence: float) -> list[MatrixRow]:
+def rows_of(
+    cell: Cell, summary: Mapping[str, Any], confidence: float, clusters: np.ndarray | None = None
+) -> list[MatrixRow]:
     """A row per metric, its p-value not corrected; where the score is no mean over examples, the summary's score."""
     names = [cell.leading] if cell.leading else []
     names += [name for name in cell.metrics if name not in names]
@@ -52,14 +70,36 @@ def rows_of(cell: Cell, summary: Mapping[str, Any], confidence: float) -> list[M
                 p_corrected=None,
             )
         ]
-    return [_row(cell.model, cell.task, name, *cell.metrics[name], confidence) for name in names]
+    return [
+        _row(
+            cell.model,
+            cell.task,
+            name,
+            *cell.metrics[name],
+            confidence,
+            cell.voted if name == cell.leading else None,
+            clusters,
+        )
+        for name in names
+    ]
 
 
 def _row(
-    model: str, task: str, metric: str, dense: np.ndarray, pruned: np.ndarray, confidence: float
+    model: str,
+    task: str,
+    metric: str,
+    dense: np.ndarray,
+    pruned: np.ndarray,
+    confidence: float,
+    voted: tuple[np.ndarray, np.ndarray] | None = None,
+    clusters: np.ndarray | None = None,
 ) -> MatrixRow:
+    """``voted``: (n,) whether each side's answer is right; by default where more than half of its seeds are."""
+    by = clusters
     known = np.isfinite(dense).all(axis=0) & np.isfinite(pruned).all(axis=0)
     dense, pruned = dense[:, known], pruned[:, known]
+    if by is not None and known.any():
+        by = clusters_of(by[known])
     n = dense.shape[1]
     change = float(np.mean(pruned) - np.mean(dense)) if n else float("nan")
     low = high = p = None
@@ -67,23 +107,22 @@ def _row(
     right: int | None = None
     if n and np.isin(dense, (0, 1)).all() and np.isin(pruned, (0, 1)).all():
         before, after = dense.astype(bool), pruned.astype(bool)
-        votes = majority(before), majority(after)
-        wrong = int(np.count_nonzero(votes[0] & ~votes[1]))
-        right = int(np.count_nonzero(~votes[0] & votes[1]))
-        p = float(mcnemar(wrong, right))
-        if n >= FEWEST:
+        votes = voted or (majority(before), majority(after))
+        changed = votes[0] & ~votes[1], ~votes[0] & votes[1]
+        (wrong,), (right,), (p,) = harm_tests(*changed, np.zeros(n, dtype=np.int64), 1, by)
+        wrong, right = int(wrong), int(right)
+        if n >= FEWEST and (by is None or by.any()):
             span = change_span(dense.mean(axis=1), pruned.mean(axis=1), SHARE, confidence, n)
-            interval = of_outcomes(before, after).interval(confidence, span)
+            interval = of_outcomes(before, after, by).interval(confidence, span)
             low, high = interval.low, interval.high
-    elif n > 1:
-        from scipy.special import stdtr
-
+    elif n > 1 and (by is None or by.any()):
         difference = pruned - dense
-        found = crossed(difference.mean(axis=0), difference.mean(axis=1), float((difference**2).sum()))
-        if found.variance > 0:
-            p = float(2 * stdtr(found.freedom, -abs(found.mean) / found.variance**0.5))
-        elif found.mean == 0:
-            p = 1.0
+        if by is None:
+            found = crossed(difference.mean(axis=0), difference.mean(axis=1), float((difference**2).sum()))
+        else:
+            found = by_cluster(difference, by)
+        if found.variance > 0 or found.mean == 0:
+            p = found.p_value
         if n >= FEWEST:
             interval = found.interval(confidence)
             low, high = interval.low, interval.high
@@ -143,6 +182,7 @@ def suite(
     names = _Names()
     without: dict[str, dict[str, None]] = {}
     not_asked: dict[str, dict[str, None]] = {}
+    asked = {"metadata": metadata, **options}
     rows: list[MatrixRow] = []
     held: list[dict[str, Any]] = []
     pools: dict[str, list[TaskOfModel]] = {}
@@ -168,10 +208,12 @@ def suite(
             )
             for text in summary.get("not_asked", ()):
                 not_asked.setdefault(text, {})[cell.task] = None
-            own = rows_of(cell, summary, confidence)
+            own = rows_of(cell, summary, confidence, _drawn(cell, asked))
             rows += own
             held.append({"model": cell.model, "task": cell.task, "folder": place, **_brief(summary, own[0])})
-            pools.setdefault(cell.model, []).append(cell.of_pool)
+            pool = replace(cell.of_pool, clusters=_drawn(cell, asked))
+            pool.columns = {**_columns(cell, known, asked), **pool.columns}
+            pools.setdefault(cell.model, []).append(pool)
             each(cell, summary)
         of_benchmarks = _benchmark_rows(pools, confidence)
         rows += [row for own in of_benchmarks.values() for row in own]
@@ -187,6 +229,7 @@ def suite(
             "tasks": list(dict.fromkeys(one["task"] for one in held)),
             "folders": sorted({one["folder"].partition("/")[0] for one in held}),
             "confidence": confidence,
+            **({"clusters": {"column": options["clusters"]}} if options.get("clusters") else {}),
             "overall": [{**_overall(model, held), "slices": slices[model].summary} for model in models],
             "benchmarks": [
                 {"n_tasks": n, **vars(next(row for row in rows if (row.model, row.task) == (model, name)))}
@@ -226,10 +269,34 @@ def _benchmark_rows(
     found = {}
     for model, pool in pools.items():
         for name, parts in benchmarks(pool).items():
-            rows = [_row(model, name, metric, *pair, confidence) for metric, pair in joined(parts).items()]
+            votes = {parts[0].leading: joined_votes(parts)} if parts[0].leading else {}
+            rows = [
+                _row(model, name, metric, *pair, confidence, votes.get(metric), joined_clusters(parts))
+                for metric, pair in joined(parts).items()
+            ]
             if rows:
                 found[model, name, len(parts)] = rows
     return found
+
+
+def _columns(
+    cell: Cell, names: Sequence[str], options: Mapping[str, Any], option: str = "--groups"
+) -> dict[str, np.ndarray]:
+    """(n,) values of these columns by example, from the log, the tables or ``--metadata``."""
+    held = cell.groups or {}
+    metadata = options.get("metadata")
+    files = [*cell.files[0], *cell.files[1], *([metadata] if metadata else [])]
+    missing = [name for name in names if name not in held]
+    read = (
+        read_groups(missing, cell.dense, files, options["reading"], option, cell.files[1]) if missing else {}
+    )
+    return {name: held[name] if name in held else read[name] for name in names}
+
+
+def _drawn(cell: Cell, options: Mapping[str, Any]) -> np.ndarray | None:
+    """(n,) numbers of the clusters that ``--clusters`` names, if it does."""
+    name = options.get("clusters")
+    return clusters_of(_columns(cell, [name], options, "--clusters")[name].astype(str)) if name else None
 
 
 def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **options: Any) -> dict[str, Any]:
@@ -249,10 +316,7 @@ def audit_cell(cell: Cell, out: Path, *, confidence: float, page: Page, **option
             said=cell.said,
             confidence=confidence,
             page=page,
-            # Rows of metrics know nothing of clusters.
-            metrics=corrected(rows_of(cell, {}, confidence))
-            if of_log and not options.get("clusters")
-            else (),
+            metrics=corrected(rows_of(cell, {}, confidence, _drawn(cell, options))) if of_log else (),
             group_columns=cell.groups,
             **options,
         )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from prunescope.analysis import slices
-from prunescope.analysis.paired import majority
 from prunescope.predictions.texts import count_tokens
 
 #: Benchmarks whose tasks are called after them, for logs that do not say which tasks belong together.
@@ -46,14 +45,16 @@ _MOST_QUESTIONS = 200_000
 
 @dataclass
 class TaskOfModel:
-    """One task: metrics by name, (S, n) of both sides; ``leading`` says what is right."""
+    """One task: metrics by name, (S, n) of both sides; ``leading`` says what is right, ``voted`` the same of votes."""
 
     task: str
     benchmarks: Sequence[str]
     leading: str | None
     metrics: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    voted: tuple[np.ndarray, np.ndarray] | None
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     prompts: Callable[[Sequence[int]], Sequence[str]] | None = None
+    clusters: np.ndarray | None = None
 
 
 def benchmarks_of(task: str, said: Sequence[str] = ()) -> list[str]:
@@ -93,16 +94,26 @@ def joined(parts: Sequence[TaskOfModel]) -> dict[str, tuple[np.ndarray, np.ndarr
     return found
 
 
+def joined_votes(parts: Sequence[TaskOfModel]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether answers are right, over the examples of all tasks that have a leading metric."""
+    held = [one.voted for one in parts if one.voted is not None]
+    return np.concatenate([a for a, _ in held]), np.concatenate([b for _, b in held])
+
+
+def joined_clusters(parts: Sequence[TaskOfModel]) -> np.ndarray | None:
+    """(n,) clusters over the examples of all tasks, each task's its own; None where there are none."""
+    held = [one.clusters for one in parts if one.clusters is not None]
+    ends = np.cumsum([0, *(int(one.max()) + 1 for one in held)])
+    return np.concatenate([one + end for one, end in zip(held, ends, strict=False)]) if held else None
+
+
 def slices_of(tasks: Sequence[TaskOfModel]) -> slices.Found:
     """Slices that pay among the examples of all tasks that have a yes or no per example, the task being a column."""
-    used = [one for one in tasks if one.leading is not None]
+    used = [one for one in tasks if one.voted is not None]
     if not used:
         return slices.Found()
-    votes = [
-        np.concatenate([majority(one.metrics[one.leading or ""][side].astype(bool)) for one in used])
-        for side in (0, 1)
-    ]
-    sizes = [one.metrics[one.leading or ""][0].shape[1] for one in used]
+    votes = joined_votes(used)
+    sizes = [len(one.voted[0]) for one in used if one.voted is not None]
     columns: dict[str, np.ndarray] = {}
     if len(used) > 1:
         columns["task"] = np.repeat(np.array([one.task for one in used], dtype=object), sizes)
@@ -123,4 +134,4 @@ def slices_of(tasks: Sequence[TaskOfModel]) -> slices.Found:
         def texts(rows: Sequence[int]) -> list[str]:
             return [questions[row] for row in rows]
 
-    return slices.find(votes[0], votes[1], columns, texts)
+    return slices.find(votes[0], votes[1], columns, texts, joined_clusters(used))

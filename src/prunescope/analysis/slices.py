@@ -40,9 +40,9 @@ _FEWEST_CLUSTERS = 10
 #: Examples that are searched at most; more find the same slices.
 _MOST_SEARCHED = 100_000
 
-#: Harm beyond the rest that a slice shows in the half that is searched, and each of its conditions adds, in standard
-#: errors.
-_LEAST, _ADDS = 2.5, 2.0
+#: Harm beyond the rest that a slice shows in the half that is searched, and each of its conditions adds, there and in
+#: the half that confirms, in standard errors.
+_LEAST, _ADDS, _STAYS = 2.5, 2.5, 1.0
 
 #: Values of a column at most; columns of numbers with more are cut at these quantiles.
 _MOST_VALUES, _CUTS = 50, (0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95)
@@ -191,16 +191,21 @@ def find(
     tested: list[tuple[Sequence[_Condition], np.ndarray]] = []
     p_values: list[float] = []
     free = np.ones(len(own), dtype=bool)
-    for parts in chosen:
-        for part in parts:
+    for found in chosen:
+        for part in found:
             if part.words not in known:
                 known[part.words] = part.of(confirming)
+        parts = _needed(found, known, own)
         inside = np.logical_and.reduce([known[part.words] for part in parts])
-        # A slice pays beyond the rest, and also without what it shares with those before it.
-        left = _counts(inside & free, own)
-        if left[0] >= _FEWEST:
+        # A slice pays beyond the rest, and also without what it shares with those before it. Where conditions were
+        # left out here, so does the slice as it was found, which this half had no part in.
+        masks = [
+            inside,
+            *([np.logical_and.reduce([known[p.words] for p in found])] if parts != found else []),
+        ]
+        if min(_counts(mask & free, own)[0] for mask in masks) >= _FEWEST:
             tested.append((parts, _counts(inside, own)))
-            p_values.append(max(_p_of(inside, own, drawn), _p_of(inside, own, drawn, free)))
+            p_values.append(max(_p_of(mask, own, drawn, among) for mask in masks for among in (None, free)))
             free &= ~inside
     rows = []
     for (slice_, counts), p, corrected in zip(tested, p_values, holm(p_values), strict=True):
@@ -223,6 +228,23 @@ def find(
         )
     rows.sort(key=lambda row: (row.p_value, row.slice))
     return Found(rows, len(conditions), len(tested), len(confirming))
+
+
+def _needed(
+    parts: Sequence[_Condition], known: Mapping[str, np.ndarray], change: np.ndarray
+) -> Sequence[_Condition]:
+    """The slice without conditions that add nothing among these examples, least telling ones first."""
+    while len(parts) > 1:
+        inside = _counts(np.logical_and.reduce([known[part.words] for part in parts]), change)
+        adds = []
+        for part in parts:
+            others = [known[one.words] for one in parts if one is not part]
+            wider = _counts(np.logical_and.reduce(others), change)
+            adds.append(float(_statistic(inside, wider)[0]) if wider[0] > inside[0] else 0.0)
+        if min(adds) >= _STAYS:
+            break
+        parts = [part for i, part in enumerate(parts) if i != int(np.argmin(adds))]
+    return parts
 
 
 def _halves(n: int, clusters: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

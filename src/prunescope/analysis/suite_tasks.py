@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from prunescope.analysis.audit import Said
 from prunescope.analysis.known import Shown
+from prunescope.analysis.paired import majority
 from prunescope.analysis.pairs import paired_sides
+from prunescope.analysis.pies.votes import voted_right
 from prunescope.analysis.pooled import TaskOfModel
 from prunescope.errors import UserError, listed
 from prunescope.predictions.arrow import Source
@@ -43,11 +46,28 @@ class Cell:
     loglikelihoods: tuple[np.ndarray, np.ndarray] | None = None
     benchmarks: Sequence[str] = ()
 
+    @cached_property
+    def voted(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(n,) bool, by the leading metric: whether each answer is right, of several seeds the majority's."""
+        if self.leading is None:
+            return None
+        if len(self.dense.seeds) == 1 or self.dense.task != "single-label":
+            dense, pruned = (majority(side.astype(bool)) for side in self.metrics[self.leading])
+            return dense, pruned
+        pair = paired_sides(self.dense, self.pruned, None)
+        return voted_right(pair.dense, pair.pruned)
+
     @property
     def of_pool(self) -> TaskOfModel:
         """What is kept of it for the tables over all tasks."""
         return TaskOfModel(
-            self.task, self.benchmarks, self.leading, self.metrics, self.groups or {}, self.prompts
+            self.task,
+            self.benchmarks,
+            self.leading,
+            self.metrics,
+            self.voted,
+            self.groups or {},
+            self.prompts,
         )
 
 
@@ -122,6 +142,9 @@ def _alone(dense: Files, other: Files, first: Collection[str], second: Collectio
 
 def _of_log(model: str, task: PairedTask, warnings: Sequence[str]) -> Cell:
     said: dict[str, Any] = {"harness": task.evaluations[0].harness, "task_name": task.task}
+    names = [one.model for one in task.evaluations]
+    if all(names) and names[0] != names[1]:
+        said["log_models"] = {"dense": names[0], "pruned": names[1]}
     if found := [*warnings, *task.warnings]:
         said["more_warnings"] = found
     return Cell(

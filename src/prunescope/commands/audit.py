@@ -205,11 +205,6 @@ def compare(
             if args.texts:
                 raise UserError("--texts: belongs to one task, but there are several; audit one alone for it")
 
-            if args.clusters:
-                raise UserError(
-                    "--clusters: belongs to one task, but there are several; audit one alone for it"
-                )
-
             def each(cell: suite_tasks.Cell, of_cell: Mapping[str, Any]) -> None:
                 missed.extend(f"{cell.model}, {cell.task}: {line}" for line in missed_demands(of_cell))
 

@@ -190,7 +190,7 @@ def read_sides(
     metas = [(path, meta) for path, source in tables.items() if (meta := meta_of(source)) is not None]
     agree(metas)
     if metas:
-        reading = _checked(reading, *metas[0])
+        reading = _checked(reading, *metas[0], named=any(source.metadata for source in tables.values()))
     try:
         return _read_sides(sides, threshold, reading, None)
     except NotANumberError as error:
@@ -200,9 +200,18 @@ def read_sides(
         return _read_sides(sides, threshold, reading, ids)
 
 
-def _checked(reading: Reading, path: Path, meta: TableMeta) -> Reading:
-    """What the user says beside prediction tables must be what they say themselves."""
+def _checked(reading: Reading, path: Path, meta: TableMeta, named: bool) -> Reading:
+    """What the user says beside prediction tables must be what they say themselves.
+
+    named: they name their classes; those of arrays and logits alone are numbers, and as many names may stand for them.
+    """
     said = {"task": (reading.task, meta.task), "classes": (reading.classes, meta.classes)}
+    if not named and reading.classes is not None and meta.task != "regression":
+        if len(reading.classes) != len(meta.classes):
+            raise UserError(
+                f"--classes: {len(reading.classes)} names, but {path} has {len(meta.classes)} logits an example"
+            )
+        said.pop("classes")
     for name, (asked, held) in said.items():
         if asked is not None and asked != held:
             held_text = held if isinstance(held, str) else listed(held, 5)
@@ -237,7 +246,7 @@ def _read_sides(
     vocabulary = Vocabulary()
     read = {name: Side(paths, vocabulary, threshold, reading, ids) for name, paths in sides.items()}
     metas = [(path, meta) for side in read.values() for path, meta in side.metas]
-    task, classes = (metas[0][1].task, metas[0][1].classes) if metas else (None, None)
+    task, classes = (metas[0][1].task, reading.classes or metas[0][1].classes) if metas else (None, None)
     unlabelled = vocabulary.drop_unlabelled()
     for side in read.values():
         side.forget_labels(unlabelled)

@@ -31,9 +31,10 @@ def render(
     """
     audit = AuditFiles(Path(directory))
     body = parts.body(audit, texts, answers=answers)
+    task = audit.summary.get("task_name")
     return page.render(
         "audit.html",
-        title="Who pays for this compression?",
+        title=f"{task}: who pays for this compression?" if task else "Who pays for this compression?",
         what=_what(audit.summary),
         suite=suite,
         read=sentences.read_lines(audit.summary),
@@ -56,8 +57,11 @@ def _what(summary: Mapping[str, Any]) -> str:
     if isinstance(sparsity, int | float) and sparsity > 0:
         names.append(f"sparsity {sentences.percent(sparsity)}")
     head = f"{' · '.join(names)}. " if names else ""
+    sides = {"dense": "Dense", "pruned": "pruned models", **(summary.get("log_models") or {})}
+    if summary.get("task_name"):
+        head = f"{summary['task_name']}. {head}"
     return (
-        f"{head}Dense against pruned models: {sentences.count(summary.get('n_seeds'), 'pair')}, "
+        f"{head}{sides['dense']} against {sides['pruned']}: {sentences.count(summary.get('n_seeds'), 'pair')}, "
         f"{sentences.count(summary.get('n_examples'), 'example')}, task {summary.get('task', 'unknown')}."
     )
 

@@ -92,6 +92,7 @@ def body(
         "readability_notes": sentences.readability_notes(audit.readability),
         "readability_sentence": sentences.readability_sentence(audit.readability),
         "data_map": _data_map(audit.data_map),
+        "harmed": who.harmed(summary),
         "group_sentences": sentences.group_sentences(summary),
         "slice_sentences": who.slice_sentences(summary.get("slices")),
         "pie_kinds": _kinds(audit),

@@ -129,8 +129,11 @@ def read_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def group_sentences(summary: Mapping[str, Any]) -> list[str]:
-    """For each column of groups the one that loses most, as far as it can be told, and the gap before and after."""
+def group_sentences(summary: Mapping[str, Any], only_told: bool = False) -> list[str]:
+    """For each column of groups the one that loses most, as far as it can be told, and the gap before and after.
+
+    only_told: leave out columns in which no loss can be told from chance.
+    """
     found = []
     for name, entry in (summary.get("groups") or {}).items():
         small = entry["n_small"]
@@ -140,10 +143,12 @@ def group_sentences(summary: Mapping[str, Any]) -> list[str]:
             else ""
         )
         if entry.get("worst") is None:
-            found.append(f"{name}: all groups are too small to compare.")
+            found += [] if only_told else [f"{name}: all groups are too small to compare."]
             continue
         change, p = entry["worst_change"], entry["worst_p_corrected"]
         told = p is not None and p < LEVEL and change < 0
+        if only_told and not told:
+            continue
         head = (
             f"{name}: “{entry['worst']}” loses most: {signed_points(change)} points (no loss: corrected {p_text(p)})"
             if told

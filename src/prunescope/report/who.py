@@ -11,6 +11,13 @@ from prunescope.report import sentences
 _MOST_NAMED = 3
 
 
+def harmed(summary: Mapping[str, Any]) -> list[str]:
+    """For the answer of a page: in each column the group whose loss is told from chance, and the slice harmed most."""
+    found = summary.get("slices") or {}
+    slices = slice_sentences(found)[:1] if found.get("confirmed") else []
+    return [*sentences.group_sentences(summary, only_told=True), *slices]
+
+
 def slice_sentences(found: Mapping[str, Any] | None) -> list[str]:
     """A sentence for each of the slices that are harmed most; or that none is.
 

@@ -66,6 +66,26 @@ def test_a_planted_slice_is_found_with_its_harm() -> None:
     assert found.n_confirming == n // 2
 
 
+@pytest.mark.parametrize("parts", [("c4",), ("c2", "c4"), ("c0", "c2", "c4")])
+def test_planted_slices_are_named_as_they_are(parts: tuple[str, ...]) -> None:
+    """One condition, two or three beside numbers that mean nothing: without conditions that fit by chance."""
+    named = 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        n = 6000 * len(parts)
+        held = {
+            **texts_of(rng, n, 2, 3, 4, 5, 6, 8),
+            "length": rng.poisson(30, n).astype(float),
+            "ease": rng.normal(size=n),
+        }
+        pays = np.logical_and.reduce([held[name] == "1" for name in parts])
+        before = rng.random(n) < 0.8
+        after = harmed(rng, before, np.where(pays, 0.25, 0.03))
+        rows = find(before, after, held).rows
+        named += " and ".join(f"{name} “1”" for name in parts) in {row.slice for row in rows}
+    assert named >= 2
+
+
 def test_words_and_properties_of_texts() -> None:
     rng = np.random.default_rng(1)
     n = 6000
@@ -271,6 +291,23 @@ def test_audit_writes_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     page = (tmp_path / "out/report.html").read_text()
     assert "Which slices pay" in page
     assert "<script>alert(1)" not in page
+
+
+def test_a_class_has_one_name(tmp_path: Path) -> None:
+    """A column of the table that parts the examples as the classes do is not a second name of them."""
+    rng = np.random.default_rng(3)
+    label = rng.integers(0, 3, 3000)
+    for side, share in (("dense", 0.0), ("pruned", 0.3)):
+        wrong = (label == 1) & (rng.random(3000) < share)
+        rows = [
+            f"{i},{'abc'[c]},{'abc'[(c + w) % 3]},{c}"
+            for i, (c, w) in enumerate(zip(label, wrong, strict=True))
+        ]
+        (tmp_path / f"{side}.csv").write_text(
+            "\n".join(["example,label,prediction,gold_index", *rows]) + "\n"
+        )
+    audit([tmp_path / "dense.csv"], [tmp_path / "pruned.csv"], tmp_path / "out")
+    assert [row.slice for row in read_table(tmp_path / "out", SliceRow)] == ["class “b”"]
 
 
 def test_groups_of_a_studys_data_reach_its_cells(tmp_path: Path) -> None:

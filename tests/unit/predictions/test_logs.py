@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -195,6 +196,113 @@ def test_files_of_040_to_042(tmp_path: Path, with_results: bool) -> None:
         assert summary_of(tmp_path / "out")["n_examples"] == 20
 
 
+@pytest.mark.parametrize("of_logs", [True, False])
+def test_clusters_of_a_suite(tmp_path: Path, of_logs: bool) -> None:
+    """Two passages of 15 questions each lose all: 30 answers, but two draws. Every table's test says so."""
+    for side in ("dense", "pruned"):
+        (tmp_path / side).mkdir()
+        for task in ("bench_one", "bench_two"):
+            rows = [(i, i // 15, int(side == "dense" or i >= 30)) for i in range(300)]
+            if of_logs:
+                lines = [
+                    json.dumps(
+                        {
+                            **{
+                                "doc_id": i,
+                                "doc": {"q": i, "passage": f"p{passage}"},
+                                "target": "yes",
+                                "acc": right,
+                            },
+                            **{"arguments": [[f"{i}?", {}]], "filtered_resps": ["yes" if right else "no"]},
+                        }
+                    )
+                    for i, passage, right in rows
+                ]
+                (tmp_path / side / f"samples_{task}.jsonl").write_text("\n".join(lines) + "\n")
+            else:
+                lines = [f"{i},p{passage},yes,{'yes' if right else 'no'}" for i, passage, right in rows]
+                text = "\n".join(["example,passage,label,prediction", *lines]) + "\n"
+                (tmp_path / side / f"{task}.csv").write_text(text)
+    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--clusters", "passage") == 0
+    found = {task: row for (_, task, _), row in matrix(tmp_path / "out").items()}
+    for task in ("bench_one", "bench_two"):
+        # Of two clusters one of four ways to flip them is as far out, on either side.
+        assert (found[task]["to_wrong"], float(found[task]["p_value"])) == ("30", 0.5)
+        own = summary_of(tmp_path / "out" / "pruned" / task)
+        assert own["mcnemar"]["p_value"] == 0.5
+        assert float(found[task]["ci_low"]) == pytest.approx(own["change"]["ci_low"])
+    assert summary_of(tmp_path / "out")["clusters"] == {"column": "passage"}
+    assert "count clusters (<bdi>passage</bdi>)" in (tmp_path / "out" / "report.html").read_text()
+    assert not summary_of(tmp_path / "out")["overall"][0]["slices"]["confirmed"]
+
+
+def test_several_models_have_one_answer_everywhere(tmp_path: Path) -> None:
+    """Of four models two say what is right and two differ: the majority's answer is right, in every table."""
+    paths = {}
+    for side, said in (("dense", "aabc"), ("pruned", "abbc")):
+        rows = [f"{example},{seed},{said[seed]},a,x" for example in range(30) for seed in range(4)]
+        for task in ("one", "two"):
+            paths[side] = tmp_path / side / f"{task}.csv"
+            paths[side].parent.mkdir(exist_ok=True)
+            paths[side].write_text("\n".join(["example,seed,prediction,label,source", *rows]) + "\n")
+    options = ("--groups", "source")
+    assert run(tmp_path / "one", paths["dense"], paths["pruned"], *options) == 0
+    assert summary_of(tmp_path / "one")["mcnemar"]["to_wrong"] == 30
+    with open(tmp_path / "one" / "groups.csv", newline="") as stream:
+        assert [row["to_wrong"] for row in csv.DictReader(stream)] == ["30"]
+    (tmp_path / "other").mkdir()
+    shutil.copytree(tmp_path / "pruned", tmp_path / "other" / "pruned")
+    sides = [tmp_path / "dense" / "one.csv"], [tmp_path / "pruned", tmp_path / "other" / "pruned"]
+    for folder in sides[1]:
+        (folder / "two.csv").unlink()
+    assert run(tmp_path / "suite", *sides) == 0
+    assert {row["to_wrong"] for row in matrix(tmp_path / "suite").values()} == {"30"}
+
+
+@pytest.mark.parametrize("version", ["0.4.2", "0.4.3", "0.4.5", "0.4.8"])
+def test_logs_of_older_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str], version: str) -> None:
+    """Six questions each; up to 0.4.5 a file has those of the second filter behind those of the first."""
+    held = LOGS / f"lm_eval_{version}"
+    assert run(tmp_path / "out", held / "dense", held / "pruned") == 0
+    found = matrix(tmp_path / "out")
+    names = {metric for _, task, metric in found if task == "toy_sums"}
+    assert names == {"exact_match,strict-match", "exact_match,flexible-extract"}
+    assert {row["n_examples"] for row in found.values()} == {"6"}
+    error = capsys.readouterr().err
+    assert "more than once" not in error
+    assert run(tmp_path / "alone", *(next((held / side).glob("*sums*")) for side in ("dense", "pruned"))) == 0
+    assert summary_of(tmp_path / "alone")["n_examples"] == 6
+
+
+def test_questions_twice_and_answers_that_are_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "filtered_resps": ["[invalid]"] if row["doc_id"] < 4 else row["filtered_resps"]}
+
+    other = edited(tmp_path / "pruned", samples("pruned", "toy_sums"), change)
+    assert run(tmp_path / "out", samples("dense", "toy_sums"), other) == 0
+    said = "no answer was found in what the model said ([invalid], no choice, or nothing): 0 of 6 dense, 4 of 6 pruned"
+    assert said in capsys.readouterr().err
+    assert said in (tmp_path / "out" / "report.html").read_text()
+    path = samples("dense", "toy_choice")
+    twice = tmp_path / path.name
+    twice.write_text(path.read_text() + "".join(path.read_text().splitlines(keepends=True)[:3]))
+    assert run(tmp_path / "out", twice, samples("pruned", "toy_choice")) == 0
+    assert "3 questions stand there more than once, and count as often: 0, 1, 2" in capsys.readouterr().err
+    assert summary_of(tmp_path / "out")["n_examples"] == 20
+
+
+def test_loglikelihoods_that_are_no_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        said = [[float("nan"), False] for _ in row["filtered_resps"]]
+        return {**row, "filtered_resps": said, "resps": [said]} if row["doc_id"] < 2 else row
+
+    other = edited(tmp_path / "pruned", samples("pruned", "toy_choice"), change)
+    assert run(tmp_path / "out", samples("dense", "toy_choice"), other) == 0
+    assert "2 of 20 answers have log-likelihoods that are no numbers (NaN)" in capsys.readouterr().err
+
+
 def test_questions_pair_by_their_document_whatever_their_order_and_number(tmp_path: Path) -> None:
     rows = records(samples("pruned", "toy_choice"))
     shuffled = tmp_path / "samples_toy_choice.jsonl"
@@ -289,30 +397,67 @@ def test_what_differs_is_refused_by_name_or_said(
         assert said in (tmp_path / "out" / "report.html").read_text()
 
 
+def with_results(tmp_path: Path, task: str, changes: dict[str, dict[str, Any]]) -> dict[str, Path]:
+    """A folder a side with one task and its results file, which is changed; a value of None drops the key."""
+    for side in ("dense", "pruned"):
+        (tmp_path / side).mkdir(exist_ok=True)
+        shutil.copy(samples(side, task), tmp_path / side)
+        held = json.loads((LM[side] / f"results_{TIME}.json").read_text()) | changes.get(side, {})
+        held = {key: value for key, value in held.items() if value != "(dropped)"}
+        (tmp_path / side / f"results_{TIME}.json").write_text(json.dumps(held))
+    return {side: tmp_path / side for side in ("dense", "pruned")}
+
+
 @pytest.mark.parametrize(
-    ("key", "value", "name"),
+    ("key", "values", "name"),
     [
-        ("lm_eval_version", "0.4.3", "harness"),
-        ("n-shot", {"toy_choice": 5}, "fewshot"),
-        ("versions", {"toy_choice": 1.0}, "task-version"),
-        ("chat_template_sha", "abc", "chat-template"),
+        ("lm_eval_version", ("0.4.13", "0.4.3"), "harness"),
+        ("lm_eval_version", ("0.4.13", "(dropped)"), "harness"),
+        ("n-shot", ({"toy_choice": 0}, {"toy_choice": 5}), "fewshot"),
+        ("versions", ({"toy_choice": 2.0}, {"toy_choice": 1.0}), "task-version"),
+        ("chat_template_sha", ("xyz", "abc"), "chat-template"),
+        # One side only: no template, or none that is named.
+        ("chat_template_sha", (None, "abc"), "chat-template"),
+        ("chat_template_sha", ("abc", None), "chat-template"),
+        ("chat_template_sha", ("(dropped)", "abc"), "chat-template"),
+        ("chat_template", (None, "{{ messages }}"), "chat-template"),
+        ("system_instruction_sha", ("abc", "(dropped)"), "system"),
+        (
+            "configs",
+            ({"toy_choice": {"generation_kwargs": {"temperature": 1.0}}}, {"toy_choice": {"task": "t"}}),
+            "generation",
+        ),
     ],
 )
 def test_settings_of_the_results_file_must_agree(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, value: Any, name: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, values: tuple[Any, Any], name: str
 ) -> None:
-    for side in ("dense", "pruned"):
-        shutil.copytree(LM[side], tmp_path / side)
-        for path in (tmp_path / side).glob("samples_*"):
-            if "toy_choice" not in path.name:
-                path.unlink()
-    for side in ("dense", "pruned"):
-        path = tmp_path / side / f"results_{TIME}.json"
-        held = {**json.loads(path.read_text()), "chat_template_sha": "xyz"}
-        path.write_text(json.dumps({**held, key: value} if side == "pruned" else held))
-    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned")
+    changes = {side: {key: value} for side, value in zip(("dense", "pruned"), values, strict=True)}
+    sides = with_results(tmp_path, "toy_choice", changes)
+    error = refused(capsys, tmp_path / "out", *sides.values())
     assert f"--allow {name}" in error
-    assert run(tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--allow", name) == 0
+    assert ("none" in error) == any(value in (None, "(dropped)") for value in values) or key == "configs"
+    if values == (None, "abc"):
+        assert run(tmp_path / "out", *sides.values(), "--allow", name) == 0
+        said = "chat template of the two sides: none and 'abc' (--allow chat-template)"
+        assert said.replace("'", "&#39;") in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_settings_that_mean_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A template and its hash, no examples in the prompt and none asked for; a side without settings is named."""
+    changes = {
+        "dense": {"chat_template": "{{ messages }}", "n-shot": "(dropped)"},
+        "pruned": {
+            "chat_template_sha": hashlib.sha256(b"{{ messages }}").hexdigest(),
+            "n-shot": {"toy_choice": 0},
+        },
+    }
+    sides = with_results(tmp_path, "toy_choice", changes)
+    assert run(tmp_path / "out", *sides.values()) == 0
+    assert "warning" not in capsys.readouterr().err
+    (sides["pruned"] / f"results_{TIME}.json").unlink()
+    assert run(tmp_path / "out", *sides.values()) == 0
+    assert "no settings of its run are known" in capsys.readouterr().err
 
 
 def test_filters_of_generated_answers(tmp_path: Path) -> None:
@@ -486,6 +631,20 @@ def test_groups_of_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert {name: row["n_examples"] for name, row in found.items()} == {"large": "10", "small": "10"}
     assert found["small"]["ci_low"] == ""
     assert "no column 'nowhere'" in refused(capsys, tmp_path / "b", *one, "--groups", "nowhere")
+
+
+@pytest.mark.parametrize("name", ["doc.meta.source", "meta.source", "source"])
+def test_groups_from_what_lies_within_a_document(tmp_path: Path, name: str) -> None:
+    def change(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "doc": {**row["doc"], "meta": {"source": f"s{row['doc_id'] % 2}"}}}
+
+    sides = [edited(tmp_path / side, samples(side, "toy_choice"), change) for side in ("dense", "pruned")]
+    assert run(tmp_path / "out", *sides, "--groups", name) == 0
+    with open(tmp_path / "out" / "groups.csv", newline="") as stream:
+        assert [(row["column"], row["group"]) for row in csv.DictReader(stream)] == [
+            (name, "s0"),
+            (name, "s1"),
+        ]
 
 
 def test_groups_of_some_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -448,7 +448,7 @@ def test_row_order_does_not_matter_with_text_ids(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
-def test_what_a_trainer_predicts(tmp_path: Path) -> None:
+def test_what_a_trainer_predicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 3, 30)
     logits = rng.normal(size=(30, 3)).astype(np.float32)
@@ -459,6 +459,11 @@ def test_what_a_trainer_predicts(tmp_path: Path) -> None:
     assert summary["task"] == "single-label"
     assert summary["dense_score"] == pytest.approx(np.mean(logits.argmax(1) == label))
     assert summary["kl_mean"] > 0
+    audit(tmp_path / "named", a, b, "--classes", "cat,dog,bird")
+    assert {row["class"] for row in csv.DictReader((tmp_path / "named" / "classes.csv").open())} == {
+        *("cat", "dog", "bird")
+    }
+    assert "--classes: 2 names, but" in refused(capsys, tmp_path / "no", a, b, "--classes", "cat,dog")
     np.savez(a, predictions=logits[:, :1], label_ids=label.astype(np.float32))
     assert audit(tmp_path / "out", a, a)["task"] == "regression"
     np.savez(a, predictions=logits, label_ids=(logits > 1).astype(np.float32))

@@ -80,7 +80,7 @@ def start(errors: int, *others: int) -> int:
 
 def ended(process: int) -> int:
     """Its exit code; -n where it dies of signal n. It does not wait for its jobs, which take ten minutes."""
-    until = time.monotonic() + 300
+    until = time.monotonic() + HANGS
     while time.monotonic() < until:
         found, status = os.waitpid(process, os.WNOHANG)
         if found:
@@ -88,7 +88,7 @@ def ended(process: int) -> int:
         time.sleep(0.02)
     os.killpg(process, signal.SIGKILL)
     os.waitpid(process, 0)
-    raise AssertionError("still there after 300 s")
+    raise AssertionError(f"still there after {HANGS} s")
 
 
 def left(folder: Path) -> list[int]:
@@ -109,14 +109,14 @@ def left(folder: Path) -> list[int]:
 
 def nothing_left(folder: Path) -> bool:
     """What was killed takes a moment to go."""
-    until = time.monotonic() + 300
+    until = time.monotonic() + HANGS
     while left(folder) and time.monotonic() < until:
         time.sleep(0.02)
     return not left(folder)
 
 
 def started(folder: Path) -> None:
-    until = time.monotonic() + 300
+    until = time.monotonic() + HANGS
     while not any("started" in log.read_text() for log in folder.glob("results/logs/*.log")):
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -7,15 +7,16 @@ paper, section 4.1.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
 import numpy as np
 
+from prunescope.analysis.paired import majority
 from prunescope.errors import UserError
 from prunescope.predictions.arrow import objects
-from prunescope.predictions.scores import normalized
+from prunescope.predictions.scores import correct, normalized
 from prunescope.predictions.sets import keys, packed
 from prunescope.predictions.store import Predictions
 
@@ -168,6 +169,25 @@ def find_pies(
     else:
         differ = [SequenceMatcher(None, x, y, autojunk=False).ratio() < similarity for x, y in pairs]
     return Pies(a, b, np.array(differ, dtype=bool))
+
+
+def voted_right(
+    dense: Predictions, pruned: Predictions, pies: Pies | None = None, tolerance: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) bool of both sides: whether the answer is right, of several models the majority's.
+
+    Where a harness judged every answer, whether it judged more than half of an example's to be right.
+
+    Args:
+        pies: what ``find_pies`` found, where that is known already.
+    """
+    if dense.right is not None and pruned.right is not None:
+        return majority(dense.right), majority(pruned.right)
+    if len(dense.seeds) > 1:
+        pies = pies or find_pies(dense, pruned, tolerance=tolerance)
+        dense = replace(dense, prediction=pies.dense.vote[None])
+        pruned = replace(pruned, prediction=pies.pruned.vote[None])
+    return correct(dense, tolerance)[0], correct(pruned, tolerance)[0]
 
 
 #: Tasks whose labels are numbers or texts.

@@ -27,7 +27,7 @@ _SHORT, _MOST_COLUMNS = 60, 50
 _IS_NAME = re.compile(r"(^|[_ ])(id|idx|index|ind|hash|uuid|guid|url|uri|path)$", re.IGNORECASE)
 
 #: Names that a log or a user may give to a document's part, from the document itself or from what lies in it.
-NESTED = ("doc", "metadata", "specific", "specifics", "extra_data", "input")
+NESTED = ("doc", "metadata", "meta", "specific", "specifics", "extra_data", "input")
 
 
 @dataclass(slots=True)
@@ -180,22 +180,34 @@ def number(value: object) -> float | None:
 def groups_of(wanted: Sequence[str], *places: Mapping[str, Any]) -> dict[str, str | None]:
     """The values of the columns a user asks for, from a record or from what lies in it.
 
-    Also all short values of the document, which is the first place: slices are made of them.
+    Also all short values of the document, which is the first place, and of what lies in it: slices are made of them.
     """
     found: dict[str, str | None] = {}
-    for held in (places[0], *(inner for key in NESTED if isinstance(inner := places[0].get(key), Mapping))):
+    flat = places[0]
+    inside = {key: inner for key, inner in flat.items() if isinstance(inner, Mapping)}
+    known = [("", inner) for key in NESTED if (inner := inside.pop(key, None)) is not None]
+    for prefix, held in (("", flat), *known, *((f"{key}.", inner) for key, inner in inside.items())):
         for key, value in held.items():
             short = isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _SHORT)
             if short and len(found) < _MOST_COLUMNS and not _IS_NAME.search(str(key)):
-                found.setdefault(str(key), str(value))
+                found.setdefault(f"{prefix}{key}", str(value))
     for name in wanted:
-        value = None
-        for place in places:
-            for held in (place, *(inner for key in NESTED if isinstance(inner := place.get(key), Mapping))):
-                if value is None and held.get(name) is not None:
-                    value = held[name]
+        values = (
+            _within(place, f"{key}{name}") for place in places for key in ("", *(f"{k}." for k in NESTED))
+        )
+        value = next((value for value in values if value is not None), None)
         found[name] = None if value is None else str(value)
     return found
+
+
+def _within(held: Mapping[str, Any], name: str) -> Any:
+    """The value under a name, or under a path of names: ``meta.source``; None without one, or where it is a mapping."""
+    value = held.get(name)
+    if value is None and "." in name:
+        head, _, rest = name.partition(".")
+        inner = held.get(head)
+        return _within(inner, rest) if isinstance(inner, Mapping) else None
+    return None if isinstance(value, Mapping) else value
 
 
 def with_choices(prompt: str, choices: object) -> str:

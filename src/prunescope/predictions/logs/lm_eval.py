@@ -6,13 +6,17 @@ model, the version of harness and task, and the number of examples in the prompt
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from array import array
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from prunescope.errors import UserError
 from prunescope.predictions.json_lines import json_objects
@@ -61,6 +65,8 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     task = match["task"] if match else _task(path, beside)
     by_filter: dict[str, Evaluation] = {}
     skipped: dict[str, None] = {}
+    names = _filters(beside, task)
+    times: Counter[object] = Counter()
     for line, record in json_objects(path):
         if not is_record(record):
             raise unreadable(
@@ -68,7 +74,13 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
             )
         if "logit_0" in record:
             record = _from_write_out(record)
-        name = str(record.get("filter", "none"))
+        if "filter" in record:
+            name = str(record["filter"])
+        else:
+            # Up to 0.4.5 records do not say their filter: those of the second follow those of the first.
+            place = times[record["doc_id"]]
+            times[record["doc_id"]] += 1
+            name = names[min(place, len(names) - 1)] if names else f"filter {place + 1}" if place else "none"
         if name not in by_filter:
             by_filter[name] = Evaluation(task, HARNESS, path)
         by_filter[name].add(_answer(record, path, line, groups, skipped))
@@ -216,7 +228,7 @@ def _choose(
     lls, options = lls[:n], [text.strip() for text in continuations[:n]]
     if len(set(options)) == 1 and len(set(contexts[:n])) == n:
         options = [text.strip() for text in contexts[:n]]
-    best = max(range(n), key=lambda i: lls[i])
+    best = int(np.argmax(lls))  # of numbers that are none the first, as the harness chooses
     answer.loglikelihoods, answer.prediction = lls, best
     answer.choices = tuple(options) if len(options) == n else None
     right = answer.scores.get("acc")
@@ -265,21 +277,38 @@ def _joined(by_filter: dict[str, Evaluation]) -> Evaluation:
     first.filters = tuple(sorted(names))
     if len(names) == 1:
         return first
-    row = {id_: i for i, id_ in enumerate(first.ids)}
+    row = {id_: i for i, id_ in enumerate(_each(first.ids))}
     joined: dict[str, array[float]] = {}
     for name in names:
         other = by_filter[name]
-        if set(other.ids) != row.keys():
+        if set(_each(other.ids)) != row.keys():
             raise UserError(
                 f"{first.path}: filter {name!r} has {len(other.ids)} questions and {names[0]!r} has {len(first.ids)}; "
                 "the file is not whole: run the task again"
             )
         for metric, values in other.scores.items():
             column = joined[f"{metric},{name}"] = array("d", [0.0]) * len(first.ids)
-            for id_, value in zip(other.ids, values, strict=True):
+            for id_, value in zip(_each(other.ids), values, strict=True):
                 column[row[id_]] = value
     first.scores = joined
     return first
+
+
+def _each(ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Ids, each with how often it stood there before."""
+    times: Counter[str] = Counter()
+    found = []
+    for id_ in ids:
+        found.append((id_, times[id_]))
+        times[id_] += 1
+    return found
+
+
+def _filters(results: Mapping[str, Any], task: str) -> list[str]:
+    """The filters of a task in their order, as its results name them: ``exact_match,strict-match``."""
+    held = (results.get("results") or {}).get(task)
+    named = [key.partition(",")[2] for key in held if "," in key] if isinstance(held, Mapping) else []
+    return list(dict.fromkeys(named))
 
 
 def _results(path: Path, time: str | None) -> Mapping[str, Any]:
@@ -302,13 +331,18 @@ def _task(path: Path, results: Mapping[str, Any]) -> str:
 
 def _settings(results: Mapping[str, Any], task: str) -> dict[str, str]:
     """What must be the same on both sides, as the results file has it."""
-    config = (results.get("configs") or {}).get(task) or {}
+    configs = results.get("configs") or {}
+    config = configs.get(task) or {} if configs else results.get("config") or {}
+    if not results or (configs and not config):
+        # There are none, or those of other tasks.
+        return {}
+    shots = results.get("n-shot") or {}
     found = {
         "harness": results.get("lm_eval_version"),
         "task-version": (results.get("versions") or {}).get(task),
-        "fewshot": (results.get("n-shot") or {}).get(task, config.get("num_fewshot")),
-        "system": results.get("system_instruction_sha"),
-        "chat-template": results.get("chat_template_sha"),
+        "fewshot": next((n for n in (shots.get(task), config.get("num_fewshot")) if n is not None), 0),
+        "system": _sha(results, "system_instruction"),
+        "chat-template": _sha(results, "chat_template"),
         "generation": config.get("generation_kwargs"),
         "model": results.get("model_name"),
         "benchmarks": _benchmarks(task, results.get("group_subtasks")),
@@ -318,6 +352,14 @@ def _settings(results: Mapping[str, Any], task: str) -> dict[str, str]:
         for name, value in found.items()
         if value is not None
     }
+
+
+def _sha(results: Mapping[str, Any], name: str) -> str | None:
+    """The hash of a text that the results hold, also where they hold the text alone; None where none was used."""
+    held = results.get(f"{name}_sha")
+    if held is None and isinstance(text := results.get(name), str) and text:
+        held = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    return held
 
 
 def _benchmarks(task: str, groups: Any) -> list[str]:

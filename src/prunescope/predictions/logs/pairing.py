@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,10 @@ DIFFERENCES = {
 
 #: The class of an answer that names no choice.
 _NONE_CHOSEN = "(no answer)"
+
+#: What lm-evaluation-harness writes where a filter finds no answer, and all that stands for none.
+_INVALID = "[invalid]"
+_NO_ANSWER = frozenset({_INVALID, "", NO_CHOICE})
 
 #: Tasks without answers or a yes or no: the example's only class, and what stands for its opposite.
 _RIGHT_OR_WRONG = ("wrong", "right")
@@ -85,6 +90,11 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         # Where one side has several filters, its metrics are called after them.
         dense, pruned = _by_filter(dense), _by_filter(pruned)
     differences = _differences(dense, pruned)
+    if bool(dense.settings) != bool(pruned.settings):
+        (one,) = (one for one in (dense, pruned) if not one.settings)
+        warnings.append(
+            f"{one.path}: no settings of its run are known (a file beside it has them); not compared"
+        )
     keys, how = _keys(dense, pruned)
     if how is not None:
         warnings.append(how)
@@ -100,6 +110,8 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         alone = [one.ids[at[0]] for key, at in mine.items() if key not in other]
         if alone:
             warnings.append(f"{one.path}: {len(alone)} questions are on this side only: {listed(alone, 5)}")
+    for one, keys_of in zip((dense, pruned), keys, strict=True):
+        warnings += _twice(one, keys_of)
     at = tuple(np.array([side[key] for key in common], dtype=np.int64).T for side in rows)
     prompts = [
         np.asarray(one.prompts, dtype=np.uint64)[where[0]]
@@ -110,6 +122,7 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
         first = dense.ids[at[0][0][int(np.argmax(other))]]
         differences["prompts"] = f"differ in {int(other.sum())} of {len(common)} questions, such as {first}"
     warnings += _refused_or_said(dense, pruned, differences, allow)
+    warnings += _without_answer((dense, pruned), at)
     return _made(dense, pruned, at, np.array(epochs), warnings)
 
 
@@ -122,11 +135,13 @@ def _by_filter(one: Evaluation) -> Evaluation:
 
 
 def _differences(dense: Evaluation, pruned: Evaluation) -> dict[str, str]:
-    found = {
-        name: f"{value!r} and {pruned.settings[name]!r}"
-        for name, value in dense.settings.items()
-        if name in DIFFERENCES and pruned.settings.get(name, value) != value
-    }
+    """What differs, in words; also what only one side has, unless nothing is known of the other side's settings."""
+    found = {}
+    if dense.settings and pruned.settings:
+        for name in DIFFERENCES:
+            a, b = (one.settings.get(name) for one in (dense, pruned))
+            if a != b:
+                found[name] = " and ".join("none" if value is None else repr(value) for value in (a, b))
     if dense.harness != pruned.harness:
         found["harness"] = f"{dense.harness} and {pruned.harness}"
     if dense.filters != pruned.filters:
@@ -179,6 +194,41 @@ def _keys(dense: Evaluation, pruned: Evaluation) -> tuple[list[list[object]], st
         places,
         f"task {dense.task!r}: questions pair by their position in the log; ids are missing or are listed twice",
     )
+
+
+def _twice(one: Evaluation, keys: Sequence[object]) -> list[str]:
+    """A line about questions that stand in a log more than once: each counts as often as it is there on both sides."""
+    asked = list(zip(keys, one.epochs, strict=True))
+    times = Counter(asked)
+    more = {key: one.ids[row] for row, key in enumerate(asked) if times[key] > 1}
+    if not more:
+        return []
+    named = listed(dict.fromkeys(more.values()), 5)
+    return [f"{one.path}: {len(more)} questions stand there more than once, and count as often: {named}"]
+
+
+def _without_answer(sides: Sequence[Evaluation], at: Sequence[np.ndarray]) -> list[str]:
+    """Lines about answers that none could be taken from, and log-likelihoods that are no numbers."""
+    found = []
+    counts = [
+        sum(one.predictions[row] in _NO_ANSWER for row in where.ravel().tolist())
+        for one, where in zip(sides, at, strict=True)
+    ]
+    total = at[0].size
+    if any(counts):
+        found.append(
+            f"task {sides[0].task!r}: no answer was found in what the model said ({_INVALID}, no choice, or nothing): "
+            f"{counts[0]} of {total} dense, {counts[1]} of {total} pruned; they count as the harness judged them"
+        )
+    for one, where in zip(sides, at, strict=True):
+        held = [one.loglikelihoods[row] for row in where.ravel().tolist()]
+        odd = sum(lls is not None and any(map(math.isnan, lls)) for lls in held)
+        if odd:
+            found.append(
+                f"{one.path}: {odd} of {total} answers have log-likelihoods that are no numbers (NaN): the model is "
+                "damaged or its precision too low; their choice means nothing"
+            )
+    return found
 
 
 def _by_question(one: Evaluation, keys: Sequence[object], epochs: Sequence[int]) -> dict[object, list[int]]:
