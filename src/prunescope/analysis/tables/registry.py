@@ -241,6 +241,32 @@ class Objective(CellRow):
     published: A[float | None, "score printed in Table 6 for the same cell"]
 
 
+@TABLES.add("pruner_tests", "prunescope.analysis.pies.who_pays:pruner_tests")
+@dataclass(frozen=True)
+class PrunerTest(Row):
+    """Test scores of two pruners of the same dense models at one compression level: paired t tests over seeds."""
+
+    dataset: A[str, "data set"]
+    arch: A[str, "architecture"]
+    compression: A[str, "compression level of both"]
+    metric: shared.Metric
+    a: A[str, "pruner"]
+    b: A[str, "the other pruner"]
+    mean_a: A[float | None, "mean score of a over the seeds that both have"]
+    mean_b: A[float | None, "mean score of b"]
+    mean_difference: A[float | None, "mean_a - mean_b"]
+    difference_low: shared.Low
+    difference_high: shared.High
+    confidence: A[float, "confidence of the interval"]
+    n_seeds: A[int, "seeds that both have"]
+    statistic: A[float | None, "t, of a - b"]
+    p_value: A[float | None, "two-sided, not corrected; empty where there is no test (`note`)"]
+    p_corrected: A[float | None, "by Holm's method over all tests of this table"]
+    cell_a: shared.CellA
+    cell_b: shared.CellB
+    note: A[str, "why there is no test"]
+
+
 @TABLES.add("who_pays", "prunescope.analysis.pies.who_pays:overlaps")
 @dataclass(frozen=True)
 class WhoPays(CellRow):
@@ -274,6 +300,8 @@ class WhoPaysClass(CellRow):
     difference_high: shared.High
     confidence: A[float, "confidence of the intervals"]
     n_seeds: A[int, "seeds that both pruners have"]
+    p_value: A[float | None, "paired t test over seeds that `difference` is 0, not corrected"] = None
+    p_corrected: A[float | None, "by Holm's method over classes and pruners with one reference"] = None
 
 
 @TABLES.add("groups", f"{_PER_CELL}:groups")
