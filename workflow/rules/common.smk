@@ -67,10 +67,10 @@ VERSION = {
     "weights": 2,
     "el2n": 2,
     "cell": 9,
-    "tables": 16,
-    "figures": 16,
-    "paper": 13,
-    "report": 15,
+    "tables": 17,
+    "figures": 17,
+    "paper": 14,
+    "report": 16,
     "tune": 1,
 }
 

@@ -649,7 +649,7 @@ def _papers(site: Site) -> Card | None:
     measured, cells = len(found["measured"]), sum(row["cells"] for row in found["numbers"])
     text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
     if found["n_open"]:
-        text += f"; {found['n_open']} more are not measured"
+        text += f"; {found['n_open']} more are undecided or not measured"
     facts = [
         Fact(f"{claim.id}: {claim.statement}", claim.verdict, "", claim.evidence, ("claims.csv",))
         for claim in found["measured"]

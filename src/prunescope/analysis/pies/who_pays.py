@@ -59,13 +59,13 @@ def pruner_tests(study: StudyResults) -> list[PrunerTest]:
         for (a, first), (b, second) in combinations(scored, 2):
             seeds = sorted(first.keys() & second.keys())
             test = paired(first, second, "two-sided", study.analysis.confidence)
+            mean_a, mean_b = (mean([side[seed] for seed in seeds]) for side in (first, second))
             rows.append(
                 PrunerTest(
                     a.dataset, a.arch, a.compression.text, a.metric, a.pruner, b.pruner,
-                    *(mean([side[seed] for seed in seeds]) for side in (first, second)),
-                    test.difference.mean, test.difference.low, test.difference.high, study.analysis.confidence,
-                    len(seeds), test.statistic, test.p_value, None,
-                    *("/".join(side.folder.parts[-4:]) for side in (a, b)), note=test.note,
+                    mean_a, mean_b, test.difference.mean, test.difference.low, test.difference.high,
+                    study.analysis.confidence, len(seeds), test.statistic, test.p_value, None,
+                    "/".join(a.folder.parts[-4:]), "/".join(b.folder.parts[-4:]), test.note,
                 )
             )  # fmt: skip
     return _corrected(rows)

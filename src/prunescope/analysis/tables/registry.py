@@ -270,7 +270,7 @@ class PrunerTest(Row):
 @TABLES.add("who_pays", "prunescope.analysis.pies.who_pays:overlaps")
 @dataclass(frozen=True)
 class WhoPays(CellRow):
-    """Whether two pruners share their PIEs: each against the one that prunes by magnitude."""
+    """Whether two pruners share their PIEs: each against one that prunes by magnitude, as new pruners are compared."""
 
     reference: shared.Reference
     n_examples: A[int, "test examples"]
@@ -284,7 +284,7 @@ class WhoPays(CellRow):
 @TABLES.add("who_pays_classes", "prunescope.analysis.pies.who_pays:class_changes")
 @dataclass(frozen=True)
 class WhoPaysClass(CellRow):
-    """Changes of recall by class under two pruners, pruned minus dense."""
+    """Changes of recall by class, pruned minus dense, under a pruner and one that prunes by magnitude: paired tests."""
 
     reference: shared.Reference
     class_: shared.Class
