@@ -70,7 +70,7 @@ VERSION = {
     "cell": 10,
     "tables": 17,
     "figures": 17,
-    "paper": 13,
+    "paper": 14,
     "report": 16,
     "tune": 1,
 }

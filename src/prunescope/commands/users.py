@@ -284,11 +284,13 @@ def _pack(arguments: argparse.Namespace) -> int:
 
     study = load_study(arguments.configfile)
     out = arguments.out or Path(f"{study.name}-report.zip")
+    print("writing the pages; those that are up to date stay", file=sys.stderr, flush=True)
     page, _ = report(study, Path.cwd())
     if page != Path.cwd() / study.results / "index.html":
         print(
             f"The pages of the whole study are not there: packing its results so far, {page}", file=sys.stderr
         )
+    print(f"packing what {page} leads to", file=sys.stderr, flush=True)
     count = pack(page, out)
     print(f"{out}: {count} files, {out.stat().st_size / 1e6:.1f} MB")
     return 0

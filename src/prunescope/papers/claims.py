@@ -19,6 +19,9 @@ from prunescope.papers.printed import read_yaml
 
 T = TypeVar("T")
 
+#: How the evidence of a claim says that its rule fails without refuting it.
+UNDECIDED = "undecided: "
+
 
 class Finding(NamedTuple):
     verdict: Literal["holds", "fails", "not measured"]

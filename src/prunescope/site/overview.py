@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from statistics import median
+from typing import Any, TypeVar
 
 from prunescope.analysis import chance
 from prunescope.analysis.conditions import LEVEL
-from prunescope.analysis.tables.declared import read_table
-from prunescope.analysis.tables.registry import AlphaTest
+from prunescope.analysis.tables.declared import Row, read_table
+from prunescope.analysis.tables.registry import AlphaTest, PrunerTest
 from prunescope.analysis.ttests import holm
 from prunescope.config.compression import Compression
 from prunescope.config.grid import Cell
@@ -36,6 +37,10 @@ MOST_PROBLEMS = 200
 NAMED = 3
 #: Examples on the card of examples.
 EXAMPLES = 4
+#: Levels that the card of pruners draws.
+MOST_LEVELS = 10
+
+R = TypeVar("R", bound=Row)
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Card:
     anchor: str = ""
     notes: Sequence[str] = ()
     tiles: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    picture: Mapping[str, Any] | None = None
 
 
 def render(site: Site) -> str:
@@ -69,7 +75,7 @@ def render(site: Site) -> str:
     found = payers(site.numbers)
     cards = [
         card
-        for card in (_who(site), _examples(site), _fairest(found, site), _noise(site), _papers(site))
+        for card in (_who(site), _pruner(site), _noise(site), _papers(site), _examples(site))
         if card is not None
     ]
     text, facts = headline(found, site.numbers)
@@ -419,76 +425,194 @@ def _examples(site: Site) -> Card | None:
     return Card("Which examples?", shown, facts, "Examples", "Browse all examples", tiles=tiles)
 
 
-def _equal(found: Sequence[Payer]) -> dict[tuple[str, str, Compression], list[Payer]]:
-    """Cells of one data set, architecture and level whose change is not distinguished from that of the best."""
-    blocks: dict[tuple[str, str, Compression], list[Payer]] = {}
-    for one in found:
-        blocks.setdefault((one.cell.dataset, one.cell.arch, one.cell.compression), []).append(one)
-    equal = {}
-    for key, own in blocks.items():
-        best = max(one.cell.change or 0.0 for one in own)
-        kept = [one for one in own if _reaches(one.cell, best)]
-        if len(own) > 1:
-            equal[key] = kept
-    return equal
+@dataclass(frozen=True)
+class Behind:
+    """A pruner behind the best one of its level: ``test`` is the best's score less its own."""
+
+    cell: CellNumbers
+    test: PrunerTest
+
+    @property
+    def gap(self) -> float:
+        return self.test.mean_difference or 0.0
+
+    @property
+    def is_sure(self) -> bool:
+        return self.gap > 0 and _significant(self.test.p_corrected)
 
 
-def _reaches(cell: CellNumbers, best: float) -> bool:
-    high = (cell.summary.get("change") or {}).get("ci_high")
-    return (cell.change or 0.0) >= best or (high is not None and high >= best)
+@dataclass(frozen=True)
+class Level:
+    """Pruners of one data set, architecture and level: the one of the highest mean score, then the others."""
+
+    best: CellNumbers
+    others: Sequence[Behind]
+
+    @property
+    def name(self) -> str:
+        return f"{self.best.dataset} · {self.best.arch} · {self.best.compression.text}"
+
+    @property
+    def worse(self) -> list[Behind]:
+        """Those that are shown to lose more than the best."""
+        return [one for one in self.others if one.is_sure]
 
 
-def _fairest(found: Sequence[Payer], site: Site) -> Card | None:
-    equal = _equal(found)
-    if not equal:
+def _significant(p: float | None) -> bool:
+    return p is not None and p < LEVEL
+
+
+def levels(cells: Sequence[CellNumbers], tests: Iterable[PrunerTest]) -> list[Level]:
+    """Where two pruners or more stand side by side, in the order of the tests."""
+    known = {f"{c.dataset}/{c.arch}/{c.pruner}/{c.compression.token}": c for c in cells}
+    blocks: dict[tuple[str, ...], list[PrunerTest]] = {}
+    for test in tests:
+        if {test.cell_a, test.cell_b} <= known.keys() and test.mean_difference is not None:
+            blocks.setdefault((test.dataset, test.arch, test.compression), []).append(test)
+    found = []
+    for own in blocks.values():
+        names = dict.fromkeys(name for test in own for name in (test.cell_a, test.cell_b))
+        best = max(names, key=lambda name: known[name].summary.get("pruned_score") or -math.inf)
+        sides = [test if test.cell_a == best else _turned(test) for test in own]
+        others = [Behind(known[test.cell_b], test) for test in sides if test.cell_a == best]
+        found.append(Level(known[best], sorted(others, key=attrgetter("gap"))))
+    return sorted(found, key=lambda level: (level.best.dataset, level.best.arch, level.best.compression))
+
+
+def _turned(test: PrunerTest) -> PrunerTest:
+    """The same test of b against a, as far as this page shows it."""
+    less, low, high = (
+        None if value is None else -value
+        for value in (test.mean_difference, test.difference_high, test.difference_low)
+    )
+    return replace(
+        test,
+        cell_a=test.cell_b,
+        cell_b=test.cell_a,
+        mean_difference=less,
+        difference_low=low,
+        difference_high=high,
+    )
+
+
+def _pruner(site: Site) -> Card | None:
+    """Who keeps most score at one level, by paired tests between all pruners there; who is fairer at equal score."""
+    tests = _read(site, PrunerTest)
+    found = levels(site.numbers, tests)
+    if not found:
         return None
+    n, most = len(found), max(test.n_seeds for test in tests)
+    won = Counter(level.best.pruner for level in found if all(one.is_sure for one in level.others))
+    where = "comparison" if n == 1 else "comparisons"
+    if won:
+        name, times = won.most_common(1)[0]
+        answer = f"{name} wins: it keeps more score than every other pruner, beyond chance, in {times} of {n} {where}."
+        if len(won) > 1:
+            answer += f" {count(len(won) - 1, 'other pruner wins', 'other pruners win')} elsewhere."
+    elif most < 2:
+        answer = "Not decided: one seed does not show what is noise."
+    else:
+        nearest = [one.test for level in found for one in level.others[:1]]
+        ends = [(test.difference_low, test.difference_high) for test in nearest]
+        widths = [high - low for low, high in ends if low is not None and high is not None]
+        answer = f"No winner: in none of {n} {where} at equal level does the best pruner beat the next beyond chance"
+        if widths and is_share(site.numbers[0].summary):
+            half = median(widths) / 2
+            size = f"{100 * half:.{1 if half < 0.01 else 0}f} points"
+            answer += f"; with {most} seeds, a difference is known to ±{size} (median)"
+        answer += "."
+    losers = Counter(one.cell.pruner for level in found for one in level.worse)
+    if losers:
+        named = ", ".join(name for name, _ in losers.most_common(NAMED))
+        more = f" and {len(losers) - NAMED} more" if len(losers) > NAMED else ""
+        answer += f" Shown to lose more than the best: {named}{more}."
+    # Of many levels, those where tests find most and most pruners stand.
+    shown = sorted(found, key=lambda level: (-len(level.worse), -len(level.others)))[:MOST_LEVELS]
+    reach = svg.nice_ticks(max(one.gap for level in shown for one in level.others), 4)
+    picture = {
+        "ticks": [
+            {"at": svg.short(100 * t / reach[-1]), "text": f"{-100 * t:.4g}".replace("-", "−") if t else "0"}
+            for t in reach
+        ],
+        "rows": [_level(level, reach[-1]) for level in found if level in shown],
+        "more": n - len(shown),
+    }
+    how = f"paired t test over seeds, Holm over all {count(len(tests), 'test')}: "
+    facts = [
+        Fact(
+            f"{level.name}: {level.best.pruner} less {next_.cell.pruner}, the next in mean score",
+            change_text(next_.gap, next_.cell.summary),
+            _interval(next_.test.difference_low, next_.test.difference_high, next_.cell.summary),
+            next_.test.note if next_.test.p_corrected is None else how + p_text(next_.test.p_corrected),
+            ("pruner_tests.csv",),
+            level.best,
+        )
+        for level in found
+        for next_ in level.others[:1]
+    ]
+    fair = _fairest(found, site)
+    return Card(
+        "Which pruner?",
+        answer,
+        [*facts, *fair],
+        "Grid",
+        "Compare in the grid",
+        "#grid&measure=worst",
+        picture=picture,
+    )
+
+
+def _level(level: Level, reach: float) -> dict[str, Any]:
+    worse = len(level.worse)
+    apart = len(level.others) - worse
+    texts = [f"{apart} within noise"] * bool(apart) + [f"{worse} worse"] * bool(worse)
+    return {
+        "name": level.name,
+        "best": level.best.pruner,
+        "wins": not apart,
+        "text": ", ".join(texts),
+        "marks": [
+            {
+                "at": svg.short(100 * max(one.gap, 0.0) / reach),
+                "text": f"{one.cell.pruner}: {change_text(-one.gap, one.cell.summary)}",
+                "sure": one.is_sure,
+            }
+            for one in level.others
+        ],
+    }
+
+
+def _fairest(found: Sequence[Level], site: Site) -> list[Fact]:
+    """Tests of alpha between pruners whose score is within noise of the best at their level."""
+    among = {
+        f"{cell.dataset}/{cell.arch}/{cell.pruner}/{cell.compression.token}"
+        for level in found
+        for cell in (level.best, *(one.cell for one in level.others if not one.is_sure))
+    }
+    tests = [
+        test
+        for test in _read(site, AlphaTest)
+        if test.varied == "pruner" and {test.cell_a, test.cell_b} <= among and test.p_value is not None
+    ]
+    corrected = holm([test.p_value for test in tests])
+    sure = [test for test, p in zip(tests, corrected, strict=True) if _significant(p)]
+    fairer = Counter(test.a if (test.mean_difference or 0.0) < 0 else test.b for test in sure)
+    named = ", ".join(f"{name} (in {n})" for name, n in fairer.most_common(NAMED))
+    what = "pruners whose score is within noise of the best: who distorts recall less (α)"
+    value = f"{len(sure)} of {count(len(tests), 'test')}{': ' + named if named else ''}"
+    return (
+        [Fact(what, value, "", "paired t tests, Holm over all of them", ("alpha_tests.csv",))]
+        if tests
+        else []
+    )
+
+
+def _read(site: Site, row: type[R]) -> list[R]:
     try:
-        tests = [test for test in read_table(site.tables, AlphaTest) if test.varied == "pruner"]
+        return read_table(site.tables, row)
     except (UserError, KeyError, ValueError) as error:
         site.got.problems.append(str(error))
-        tests = []
-    among = {
-        f"{one.cell.dataset}/{one.cell.arch}/{one.cell.pruner}/{one.cell.compression.token}"
-        for own in equal.values()
-        for one in own
-    }
-    tests = [test for test in tests if {test.cell_a, test.cell_b} <= among and test.p_value is not None]
-    corrected = holm([test.p_value for test in tests])
-    sure = [test for test, p in zip(tests, corrected, strict=True) if p is not None and p < LEVEL]
-    wins: dict[str, int] = {}
-    for test in sure:
-        fairer = test.a if (test.mean_difference or 0.0) < 0 else test.b
-        wins[fairer] = wins.get(fairer, 0) + 1
-    how = f"{len(sure)} of {count(len(tests), 'test')} of α between pruners at equal score"
-    if sure:
-        best = max(wins, key=lambda name: wins[name])
-        tested = count(len(tests), "test")
-        answer = f"{best} distorts recall least: it wins {wins[best]} of {tested} of α at equal score."
-    elif tests:
-        answer = (
-            "No pruner is shown to be fairer: no test of α between pruners at equal score is significant."
-        )
-    else:
-        answer = "Not decided: this study has no test of α between pruners at equal score."
-    facts = [
-        Fact("tests between pruners", how, "", "paired t tests, Holm over all of them", ("alpha_tests.csv",))
-    ]
-    for (dataset, arch, compression), own in equal.items():
-        least = min(own, key=lambda one: one.beyond)
-        facts.append(
-            Fact(
-                f"{dataset}, {arch}, {compression.text}: of {count(len(own), 'pruner')} with equal score, "
-                f"{least.cell.pruner} has the least loss of its worst part beyond the mean",
-                change_text(-least.beyond, least.cell.summary),
-                "",
-                "described, not tested",
-                (),
-                least.cell,
-            )
-        )
-    return Card(
-        "Which pruner is fairest?", answer, facts, "Grid", "Compare in the grid", "#grid&measure=worst"
-    )
+        return []
 
 
 def _noise(site: Site) -> Card | None:
@@ -527,7 +651,7 @@ def _papers(site: Site) -> Card | None:
     measured, cells = len(found["measured"]), sum(row["cells"] for row in found["numbers"])
     text = f"{found['holds']} of the {count(measured, 'claim')} of the papers that this study can decide hold in it"
     if found["n_open"]:
-        text += f"; {found['n_open']} more are not measured"
+        text += f"; {found['n_open']} more are undecided or not measured"
     facts = [
         Fact(f"{claim.id}: {claim.statement}", claim.verdict, "", claim.evidence, ("claims.csv",))
         for claim in found["measured"]

@@ -27,17 +27,17 @@ def check(text: str) -> list[list[str]]:
         depth += 1 if brace == "{" else -1
         assert depth >= 0
     assert depth == 0
-    assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)
+    assert sorted(re.findall(r"\\begin\{([\w*]+)\}", text)) == sorted(re.findall(r"\\end\{([\w*]+)\}", text))
     assert text.count(r"\begingroup") == text.count(r"\endgroup")
     outside = re.sub(r"(?<!\\)\$[^$]*(?<!\\)\$", "", text)
     assert not re.search(r"(?<!\\)[#_^~$]", outside)
     found = []
     for spec, body in re.findall(
-        r"\\begin\{longtable\}\{([^\n]*)\}\n(.*?)\\end\{longtable\}", text, re.DOTALL
+        r"\\begin\{(?:longtable|tabular)\}\{([^\n]*)\}\n(.*?)\\end\{(?:longtable|tabular)\}", text, re.DOTALL
     ):
         count = len(re.sub(r"p\{[^}]*\}", "p", spec))
-        for line in body.splitlines()[1:]:
-            if line.endswith(r"\\"):
+        for line in body.splitlines():
+            if line.endswith(r"\\") and not line.startswith(r"\caption"):
                 cells = re.split(r"(?<!\\)&", line[:-2])
                 spans = [int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", line)]
                 assert len(cells) + sum(spans) == count, line
@@ -69,7 +69,7 @@ def test_a_wide_table_is_split_and_repeats_its_keys() -> None:
     rows = [["MP", *map(str, range(20))], ["RP", *map(str, range(20, 40))]]
     text = latex(heads, rows, "Wide", "wide")
     found = check(text)
-    assert text.count("longtable}{l") == text.count("(part ") == len(re.findall(r"\\label", text)) > 1
+    assert text.count("tabular}{l") == text.count("(part ") == len(re.findall(r"\\label", text)) > 1
     parts = [row[1:] for row in found if row[0] == "MP"]
     assert [cell for part in parts for cell in part] == rows[0][1:]
     assert all(row[0] in ("pruner", "MP", "RP") for row in found)
@@ -91,22 +91,46 @@ def test_declared_tables(tmp_path: Path) -> None:
 
         note: A[str, "text"]
         share: A[float | None, "number"]
+        ci_low: A[float | None, "lower end"]
+        ci_high: A[float | None, "upper end"]
+        confidence: A[float, "confidence of the interval"]
         empty: A[float | None, "never there"] = None
 
     write_csv(
         tmp_path / "some.csv",
-        ("dataset", "arch", "pruner", "sparsity", "note", "share", "empty"),
+        (
+            "dataset",
+            "arch",
+            "pruner",
+            "sparsity",
+            "note",
+            "share",
+            "ci_low",
+            "ci_high",
+            "confidence",
+            "empty",
+        ),
         [
-            ("digits", "net", "MP", 0.9, "5", 0.123456, None),
-            ("digits", "net", "none", None, "a_b", None, None),
+            ("digits", "net", "MP", 0.9, "5", 0.123456, -0.5, 1.25, 0.95, None),
+            ("digits", "net", "none", None, "a_b", None, None, None, 0.95, None),
         ],
     )
     write_latex(tmp_path, known)
     text = (tmp_path / "latex" / "some.tex").read_text(encoding="utf-8")
     assert check(text) == [
-        ["dataset", "arch", "pruner", "sparsity", "note", "share"],
-        ["digits", "net", "MP", "0.9", "5", "0.123"],
-        ["digits", "net", "none", "", r"a\_b", ""],
+        ["dataset", "architecture", "pruner", "sparsity", "note", "share", r"95\% interval"],
+        ["digits", "net", "MP", "0.9", "5", "0.123", "{[$-0.5$, 1.25]}"],
+        ["digits", "net", "none", "", r"a\_b", "", ""],
     ]
+    assert r"\begin{table*}" in text
     assert r"\caption{What a says.}\label{tab:some}" in text
-    assert "{lllrlr}" in text
+    assert "{lllrlrr}" in text
+    write_csv(tmp_path / "some.csv", known["some"].columns, [])
+    write_latex(tmp_path, known)
+    assert not (tmp_path / "latex" / "some.tex").exists()
+
+
+def test_long_tables_break_over_pages() -> None:
+    rows = [[str(n)] for n in range(46)]
+    assert "longtable" in latex([Head("n")], rows, "Long").split("\n", 1)[1]
+    assert "longtable" not in latex([Head("n")], rows[1:], "A page").split("\n", 1)[1]

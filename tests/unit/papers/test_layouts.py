@@ -89,7 +89,7 @@ def test_a_table_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.Monke
     assert [("", "MP"), ("n", "0.125"), ("n strong", "0.25")] in page.rows
     assert (tmp_path / "paper" / "made" / "table-42.csv").exists()
     text = (tmp_path / "paper" / "made" / "table-42.tex").read_text(encoding="utf-8")
-    assert text.count(r"\begin{longtable}") == text.count(r"\end{longtable}") > 0
+    assert text.count(r"\begin{tabular}") == text.count(r"\end{tabular}") > 0
     assert r"\label{tab:table-42-1}" in text
     assert "made/index.html" in Page(tmp_path / "paper" / "index.html").addresses
     # The files that the workflow waits for.

@@ -6,10 +6,13 @@ import random
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from prunescope.analysis.tables.declared import write_table
 from prunescope.analysis.tables.papers import Published
+from prunescope.analysis.tables.registry import PrunerTest
 from prunescope.config.compression import Compression
 from prunescope.figures.drawing import draw_all
 from prunescope.report.svg_lines import Line, lines, scatter
@@ -128,15 +131,45 @@ def test_axis_holds_every_value_and_has_round_ticks() -> None:
     assert [tick["text"] for tick in ticks] == ["−30", "−20", "−10", "0"]
 
 
-def test_equal_scores_are_those_whose_interval_reaches_the_best() -> None:
-    change = {"mean": -0.01, "ci_low": -0.04, "ci_high": 0.02, "confidence": 0.99}
-    best = cell("A", pruned_score=0.91)
-    near, far = (
-        cell("B", pruned_score=0.89, change=change),
-        cell("C", pruned_score=0.5, change=change | {"ci_high": -0.3}),
+def pruner_test(a: CellNumbers, b: CellNumbers, difference: float, p: float | None) -> PrunerTest:
+    at = [f"{one.dataset}/{one.arch}/{one.pruner}/{one.compression.token}" for one in (a, b)]
+    ends = (difference - 0.07, difference + 0.07)
+    return PrunerTest(
+        a.dataset, a.arch, a.compression.text, "accuracy", a.pruner, b.pruner, None, None, difference, *ends, 0.99, 4,
+        1.0, p, p, *at, note="",
+    )  # fmt: skip
+
+
+def compared(site_tables: Path, first: float, second: float) -> tuple[list[overview.Level], overview.Card]:
+    """A, B and C, which B leads; with the corrected p-values of A and C against B."""
+    a, b, c = (cell(name, pruned_score=score) for name, score in (("A", 0.7), ("B", 0.9), ("C", 0.5)))
+    tests = [pruner_test(a, b, -0.2, first), pruner_test(a, c, 0.2, 1.0), pruner_test(b, c, 0.4, second)]
+    write_table(site_tables, PrunerTest, tests)
+    site = SimpleNamespace(tables=site_tables, numbers=[a, b, c], got=SimpleNamespace(problems=[]))
+    card = overview._pruner(site)  # type: ignore[arg-type]
+    assert card is not None
+    return overview.levels([a, b, c], tests), card
+
+
+def test_pruners_are_compared_with_the_best_of_their_level(tmp_path: Path) -> None:
+    (level,), card = compared(tmp_path, 0.2, 0.001)
+    assert (level.best.pruner, [one.cell.pruner for one in level.others]) == ("B", ["A", "C"])
+    assert [round(one.gap, 9) for one in level.others] == [0.2, 0.4]
+    assert [one.cell.pruner for one in level.worse] == ["C"]
+    assert card.answer == (
+        "No winner: in none of 1 comparison at equal level does the best pruner beat the next beyond chance; with 4 "
+        "seeds, a difference is known to ±7 points (median). Shown to lose more than the best: C."
     )
-    (own,) = overview._equal(payers([best, near, far])).values()
-    assert [one.cell.pruner for one in own] == ["A", "B"]
+    # The next is A: test A - B of -20 points, turned.
+    assert (card.facts[0].value, card.facts[0].interval) == ("+20.0", "+13.0 to +27.0")
+    assert card.facts[0].test == "paired t test over seeds, Holm over all 3 tests: p = 0.2"
+
+
+def test_a_pruner_wins_where_it_beats_all_others(tmp_path: Path) -> None:
+    _, card = compared(tmp_path, 0.01, 0.001)
+    assert card.answer.startswith(
+        "B wins: it keeps more score than every other pruner, beyond chance, in 1 of 1 comparison."
+    )
 
 
 def test_every_model_is_counted_once() -> None:

@@ -302,7 +302,7 @@ def test_site_says_what_was_found(site: tuple[Path, dict[str, list[Path]]]) -> N
     )
     assert len(marks) == 5
     assert all("mean " in text and "class “" in text for _, text in marks)
-    questions = ("Who pays?", "Which examples?", "Which pruner is fairest?", "What is noise?")
+    questions = ("Who pays?", "Which examples?", "What is noise?")
     assert [question for question in questions if question not in found.text] == []
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 diverged (seed 2)" in found.text
     assert "digits · lenet5 · MP at ratio 4: 1 model of 4 missing (seed 3)" in found.text

@@ -1,23 +1,32 @@
-"""Who pays under one pruner, against who pays under another: rows of ``who_pays.csv`` and ``who_pays_classes.csv``."""
+"""Who pays under one pruner, against who pays under another, at one compression level of the same dense models.
+
+Changes are against the dense models. Scores are compared between all pairs of pruners; PIEs and classes with one
+reference, a pruner by magnitude, which is what papers compare new pruners with.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from prunescope.analysis.audit_tables import Recall
 from prunescope.analysis.pies.table import read_is_pie
 from prunescope.analysis.spans import SHARE
-from prunescope.analysis.stats import t_interval_of_change
+from prunescope.analysis.stats import mean, t_interval_of_change
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import read_table
-from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
+from prunescope.analysis.tables.registry import PrunerTest, WhoPays, WhoPaysClass
 from prunescope.analysis.tables.results import StudyResults
+from prunescope.analysis.ttests import holm, paired
 from prunescope.errors import UserError
+
+R = TypeVar("R", PrunerTest, WhoPaysClass)
 
 #: Whom others are compared with: the first of these that prunes to the same compression level, else the first by
 #: name that prunes by magnitude.
@@ -31,10 +40,35 @@ def overlaps(study: StudyResults) -> Iterator[WhoPays]:
         UserError: a file is damaged, or the two cells have different test examples.
     """
     read = cache(_pies)
-    for reference, cell in compared(study.pruned):
-        theirs, ours = read(reference.folder), read(cell.folder)
-        if theirs is not None and ours is not None:
-            yield _overlap(reference, cell, theirs, ours)
+    for reference, cells in _compared(study.pruned):
+        theirs = read(reference.folder)
+        for cell in cells:
+            ours = read(cell.folder)
+            if theirs is not None and ours is not None:
+                yield _overlap(reference, cell, theirs, ours)
+
+
+def pruner_tests(study: StudyResults) -> list[PrunerTest]:
+    """A row per pair of pruners at one compression level of a data set and architecture.
+
+    Both were pruned from the same dense models, so that seeds pair.
+    """
+    rows = []
+    for group in _groups(study.pruned):
+        scored = [(cell, cell.scores("pruned")) for cell in sorted(group, key=lambda cell: cell.pruner)]
+        for (a, first), (b, second) in combinations(scored, 2):
+            seeds = sorted(first.keys() & second.keys())
+            test = paired(first, second, "two-sided", study.analysis.confidence)
+            mean_a, mean_b = (mean([side[seed] for seed in seeds]) for side in (first, second))
+            rows.append(
+                PrunerTest(
+                    a.dataset, a.arch, a.compression.text, a.metric, a.pruner, b.pruner,
+                    mean_a, mean_b, test.difference.mean, test.difference.low, test.difference.high,
+                    study.analysis.confidence, len(seeds), test.statistic, test.p_value, None,
+                    "/".join(a.folder.parts[-4:]), "/".join(b.folder.parts[-4:]), test.note,
+                )
+            )  # fmt: skip
+    return _corrected(rows)
 
 
 def class_changes(study: StudyResults) -> Iterator[WhoPaysClass]:
@@ -43,53 +77,58 @@ def class_changes(study: StudyResults) -> Iterator[WhoPaysClass]:
     Intervals are over the seeds that both have, at the study's ``confidence``.
     """
     read = cache(_recalls)
-    for reference, cell in compared(study.pruned):
+    confidence = study.analysis.confidence
+    for reference, cells in _compared(study.pruned):
         support, first = read(reference.folder)
-        _, second = read(cell.folder)
-        seeds = sorted(set(first) & set(second))
-        for name, size in support.items():
-            if not seeds or any(name not in side[seed] for side in (first, second) for seed in seeds):
-                continue
-            confidence = study.analysis.confidence
-            (dense, reference_recalls), (own_dense, recalls) = (
-                zip(*(side[seed][name] for seed in seeds), strict=True) for side in (first, second)
-            )
-            of_reference, own, difference = (
-                t_interval_of_change(before, after, confidence, SHARE)
-                for before, after in (
-                    (dense, reference_recalls),
-                    (own_dense, recalls),
-                    (reference_recalls, recalls),
+        rows = []
+        for cell in cells:
+            _, second = read(cell.folder)
+            seeds = sorted(set(first) & set(second))
+            for name, size in support.items():
+                if not seeds or any(name not in side[seed] for side in (first, second) for seed in seeds):
+                    continue
+                (dense, theirs), (own_dense, ours) = (
+                    zip(*(side[seed][name] for seed in seeds), strict=True) for side in (first, second)
                 )
-            )
-            yield WhoPaysClass(
-                **cell.names,
-                reference=reference.pruner,
-                class_=name,
-                support=size,
-                change_reference=of_reference.mean,
-                change_reference_low=of_reference.low,
-                change_reference_high=of_reference.high,
-                change=own.mean,
-                change_low=own.low,
-                change_high=own.high,
-                difference=difference.mean,
-                difference_low=difference.low,
-                difference_high=difference.high,
-                confidence=confidence,
-                n_seeds=len(seeds),
-            )
+                of_reference, own, apart = (
+                    t_interval_of_change(before, after, confidence, SHARE)
+                    for before, after in ((dense, theirs), (own_dense, ours), (theirs, ours))
+                )
+                before, after = (
+                    {seed: side[seed][name][1] - side[seed][name][0] for seed in seeds}
+                    for side in (first, second)
+                )
+                test = paired(after, before, "two-sided", confidence)
+                rows.append(
+                    WhoPaysClass(
+                        **cell.names, reference=reference.pruner, class_=name, support=size,
+                        change_reference=of_reference.mean, change_reference_low=of_reference.low,
+                        change_reference_high=of_reference.high, change=own.mean, change_low=own.low,
+                        change_high=own.high, difference=apart.mean, difference_low=apart.low,
+                        difference_high=apart.high, confidence=confidence, n_seeds=len(seeds), p_value=test.p_value,
+                    )
+                )  # fmt: skip
+        yield from _corrected(rows)
 
 
-def compared(cells: Iterable[CellResults]) -> Iterator[tuple[CellResults, CellResults]]:
-    """The reference at its compression level, and the cell, for every pruned cell that has one."""
+def _corrected(rows: Sequence[R]) -> list[R]:
+    corrected = holm([row.p_value for row in rows])
+    return [replace(row, p_corrected=p) for row, p in zip(rows, corrected, strict=True)]
+
+
+def _groups(cells: Iterable[CellResults]) -> Iterable[list[CellResults]]:
+    """Cells of one data set, architecture and compression level."""
     groups: dict[tuple[Any, ...], list[CellResults]] = {}
     for cell in cells:
         groups.setdefault((cell.dataset, cell.arch, cell.compression), []).append(cell)
-    for group in groups.values():
-        reference = _reference(group)
-        if reference is not None:
-            yield from ((reference, cell) for cell in group if cell is not reference)
+    return groups.values()
+
+
+def _compared(cells: Iterable[CellResults]) -> Iterator[tuple[CellResults, list[CellResults]]]:
+    """The reference at its compression level, and the other cells, where there is one."""
+    for group in _groups(cells):
+        if (reference := _reference(group)) is not None:
+            yield reference, [cell for cell in group if cell is not reference]
 
 
 def by_chance(first: int, second: int, of: int) -> float | None:

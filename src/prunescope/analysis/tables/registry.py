@@ -243,10 +243,36 @@ class Objective(CellRow):
     published: A[float | None, "score printed in Table 6 for the same cell"]
 
 
+@TABLES.add("pruner_tests", "prunescope.analysis.pies.who_pays:pruner_tests")
+@dataclass(frozen=True)
+class PrunerTest(Row):
+    """Test scores of two pruners of the same dense models at one compression level: paired t tests over seeds."""
+
+    dataset: A[str, "data set"]
+    arch: A[str, "architecture"]
+    compression: A[str, "compression level of both"]
+    metric: shared.Metric
+    a: A[str, "pruner"]
+    b: A[str, "the other pruner"]
+    mean_a: A[float | None, "mean score of a over the seeds that both have"]
+    mean_b: A[float | None, "mean score of b"]
+    mean_difference: A[float | None, "mean_a - mean_b"]
+    difference_low: shared.Low
+    difference_high: shared.High
+    confidence: A[float, "confidence of the interval"]
+    n_seeds: A[int, "seeds that both have"]
+    statistic: A[float | None, "t, of a - b"]
+    p_value: A[float | None, "two-sided, not corrected; empty where there is no test (`note`)"]
+    p_corrected: A[float | None, "by Holm's method over all tests of this table"]
+    cell_a: shared.CellA
+    cell_b: shared.CellB
+    note: A[str, "why there is no test"]
+
+
 @TABLES.add("who_pays", "prunescope.analysis.pies.who_pays:overlaps")
 @dataclass(frozen=True)
 class WhoPays(CellRow):
-    """Whether two pruners share their PIEs: each against the one that prunes by magnitude."""
+    """Whether two pruners share their PIEs: each against one that prunes by magnitude, as new pruners are compared."""
 
     reference: shared.Reference
     n_examples: A[int, "test examples"]
@@ -260,7 +286,7 @@ class WhoPays(CellRow):
 @TABLES.add("who_pays_classes", "prunescope.analysis.pies.who_pays:class_changes")
 @dataclass(frozen=True)
 class WhoPaysClass(CellRow):
-    """Changes of recall by class under two pruners, pruned minus dense."""
+    """Changes of recall by class, pruned minus dense, under a pruner and one that prunes by magnitude: paired tests."""
 
     reference: shared.Reference
     class_: shared.Class
@@ -276,6 +302,8 @@ class WhoPaysClass(CellRow):
     difference_high: shared.High
     confidence: A[float, "confidence of the intervals"]
     n_seeds: A[int, "seeds that both pruners have"]
+    p_value: A[float | None, "paired t test over seeds that `difference` is 0, not corrected"] = None
+    p_corrected: A[float | None, "by Holm's method over classes and pruners with one reference"] = None
 
 
 @TABLES.add("groups", f"{_PER_CELL}:groups")

@@ -6,7 +6,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from math import inf
 
 from prunescope.analysis.tables.declared import Key
-from prunescope.papers.claims import Claims, Count, NotMeasured, Part, held, mean, needs, some, tally
+from prunescope.papers.claims import (
+    UNDECIDED,
+    Claims,
+    Count,
+    NotMeasured,
+    Part,
+    held,
+    mean,
+    needs,
+    some,
+    tally,
+)
 from prunescope.papers.measured import Measured, grouped
 from prunescope.papers.recall import printed as recall
 from prunescope.papers.recall.alpha_tests import DEFAULTS, AlphaTest, Family
@@ -63,6 +74,15 @@ def against(study: Measured, pruner: str, others: Sequence[str]) -> list[AlphaTe
 
 def significant(found: Iterable[AlphaTest]) -> list[bool]:
     return [test.significant for test in found]
+
+
+def undecided(clearly: Iterable[bool]) -> Part | None:
+    """Where no test is significant, a rule that asks for significance fails; that refutes nothing."""
+    return (
+        None
+        if any(clearly)
+        else Part(None, f"{UNDECIDED}no test is significant, which may be for lack of models")
+    )
 
 
 def models(found: Iterable[AlphaTest]) -> str:
@@ -194,6 +214,8 @@ def _distorts_less(study: Measured, better: str, others: Sequence[str]) -> Itera
     lower, clearly = ([t.sign == 1 for t in late], [t.sign == 1 and t.significant for t in late])
     yield tally(what, lower, Count.nearly_all, f"comparisons from ratio {MODERATE:g} on", models(late))
     yield tally("significantly", clearly, Count.most, "of these")
+    if Count.of(lower).nearly_all():
+        yield undecided(clearly)
     yield tally(what, (t.sign == 1 for t in early), of="at lower ratios")
     yield tally("significantly", (t.sign == 1 and t.significant for t in early), of="of these")
 
@@ -205,8 +227,7 @@ def all_differ_from_random(study: Measured) -> Iterator[Part | None]:
     what = f"alpha of {tried} significantly different from that of {RANDOM}"
     differ = {f"{t.a.pruner} in {t.family.partition(': ')[2]}": t.significant for t in pairs}
     yield tally(what, differ, Count.all, "comparisons", models(pairs))
-    if not any(differ.values()):
-        yield Part(None, "no test is significant, which may be for lack of models and shows no equal alphas")
+    yield undecided(differ.values())
 
 
 @CLAIMS.check("REC-08")

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from prunescope.analysis.audit_tables import Score
 from prunescope.analysis.csv_text import write_csv
-from prunescope.analysis.pies.who_pays import by_chance, class_changes, overlaps
+from prunescope.analysis.pies.who_pays import by_chance, class_changes, overlaps, pruner_tests
 from prunescope.analysis.tables.cell import CellResults
+from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.results import StudyResults
 from prunescope.config.analysis import Analysis
 from prunescope.config.compression import Compression
@@ -94,6 +96,47 @@ def test_changes_by_hand(tmp_path: Path) -> None:
     assert (a["change_reference_low"], a["change_high"]) == (-0.5, 0.5)
     assert (a["difference_low"], a["difference_high"]) == (0.25, 0.25)
     assert (b["change_reference"], b["change"], b["difference"]) == (-0.25, -0.75, -0.5)
+    # Differences that do not vary are not tested.
+    assert (a["p_value"], a["p_corrected"]) == (None, None)
+
+
+def test_classes_are_tested_together(tmp_path: Path) -> None:
+    magnitude = [(seed, name, 4, 0.0, 0.0) for seed in (0, 1) for name in "ab"]
+    other = [(0, "a", 4, 0.0, 0.1), (0, "b", 2, 0.0, 0.2), (1, "a", 4, 0.0, 0.3), (1, "b", 2, 0.0, 0.3)]
+    _, (a, b) = found([payer(tmp_path, "GMP", recalls=magnitude), payer(tmp_path, "PINS", recalls=other)])
+    # t = mean / (s / sqrt 2) = 2 and 5; with one degree of freedom p = 1 - 2 / pi * atan t. Holm: twice the smaller.
+    assert a["p_value"] == pytest.approx(1 - 2 / np.pi * np.arctan(2.0))
+    assert b["p_value"] == pytest.approx(1 - 2 / np.pi * np.arctan(5.0))
+    assert (a["p_corrected"], b["p_corrected"]) == (
+        pytest.approx(a["p_value"]),
+        pytest.approx(2 * b["p_value"]),
+    )
+
+
+def test_scores_of_pruners_by_hand(tmp_path: Path) -> None:
+    cells = [payer(tmp_path, name) for name in ("UP", "MP", "GP")]
+    cells.append(payer(tmp_path, "MP", compression=Compression.of_sparsity(0.9)))
+    scores = {"UP": (0.1, 0.3), "MP": (0.2, 0.6), "GP": (0.2, 0.6)}
+    for cell in cells:
+        (cell.folder / "test" / "summary.json").write_text('{"metric": "accuracy"}')
+        values = [(seed, 0.9, score, 0) for seed, score in enumerate(scores[cell.pruner])]
+        write_csv(cell.folder / "test" / "scores.csv", header(Score), values)
+    rows = pruner_tests(StudyResults(cells, {}, Analysis(confidence=0.95)))
+    # Only at equal levels, and each pair once.
+    assert [(row.a, row.b, row.compression) for row in rows] == [
+        ("GP", "MP", "50%"), ("GP", "UP", "50%"), ("MP", "UP", "50%"),
+    ]  # fmt: skip
+    same, first, second = rows
+    assert (same.mean_difference, same.p_value, same.note) == (0.0, None, "the differences do not vary")
+    # Differences .1 and .3: t = .2 / .1 = 2; p as above. Three are planned: Holm multiplies both by 3.
+    assert (first.mean_a, first.mean_b) == (pytest.approx(0.4), pytest.approx(0.2))
+    assert (first.statistic, first.n_seeds) == (pytest.approx(2.0), 2)
+    p = 1 - 2 / np.pi * np.arctan(2.0)
+    assert (first.p_value, first.p_corrected, second.p_corrected) == (
+        pytest.approx(p),
+        *[pytest.approx(3 * p)] * 2,
+    )
+    assert first.cell_b == f"d/net/UP/{HALF.token}"
 
 
 def random_recalls(rng: np.random.Generator, seeds: list[int]) -> list[tuple[int, str, int, float, float]]:
