@@ -288,7 +288,7 @@ def _full(results: Path) -> str:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return error.strerror if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        return os.strerror(error.errno) if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return ""
 
 

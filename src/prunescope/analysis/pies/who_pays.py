@@ -17,8 +17,8 @@ import numpy as np
 
 from prunescope.analysis.audit_tables import Recall
 from prunescope.analysis.pies.table import read_is_pie
-from prunescope.analysis.spans import SHARE
-from prunescope.analysis.stats import mean, t_interval_of_change
+from prunescope.analysis.spans import SHARE, span_of
+from prunescope.analysis.stats import change_span, mean, t_interval_of_change
 from prunescope.analysis.tables.cell import CellResults
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.registry import PrunerTest, WhoPays, WhoPaysClass
@@ -59,11 +59,15 @@ def pruner_tests(study: StudyResults) -> list[PrunerTest]:
         for (a, first), (b, second) in combinations(scored, 2):
             seeds = sorted(first.keys() & second.keys())
             test = paired(first, second, "two-sided", study.analysis.confidence)
-            mean_a, mean_b = (mean([side[seed] for seed in seeds]) for side in (first, second))
+            of_a, of_b = ([side[seed] for seed in seeds] for side in (first, second))
+            difference = test.difference
+            if difference.low is not None:
+                span = change_span(of_b, of_a, span_of(a.metric), study.analysis.confidence)
+                difference = difference.within(span)
             rows.append(
                 PrunerTest(
                     a.dataset, a.arch, a.compression.text, a.metric, a.pruner, b.pruner,
-                    mean_a, mean_b, test.difference.mean, test.difference.low, test.difference.high,
+                    mean(of_a), mean(of_b), difference.mean, difference.low, difference.high,
                     study.analysis.confidence, len(seeds), test.statistic, test.p_value, None,
                     "/".join(a.folder.parts[-4:]), "/".join(b.folder.parts[-4:]), test.note,
                 )
