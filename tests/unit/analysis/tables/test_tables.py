@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from prunescope.analysis.study_comparison import COMPARED
+from prunescope.analysis.studies.rows import COMPARED
 from tests.support.spans import beyond
 
 from prunescope.analysis.audit import audit
