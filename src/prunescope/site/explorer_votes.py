@@ -135,7 +135,7 @@ def _percent(column: Any) -> np.ndarray:
 class Ranked:
     """Examples that are a PIE of any pruned model, by the number of models, then of pruners, then by agreement.
 
-    example, start, stop, n_networks, n_pruners: (k,) int; the entries of an example are ``start`` to ``stop`` of the
+    example, start, stop, n_models, n_pruners: (k,) int; the entries of an example are ``start`` to ``stop`` of the
     votes.
     """
 

@@ -21,7 +21,7 @@ from prunescope.papers.printed import PAPERS as TITLES
 from prunescope.papers.results import Inputs, Results
 from prunescope.report import page
 from prunescope.report.texts import texts_of_test
-from prunescope.site import disagreements, disagreements_table
+from prunescope.site import disagreements_page, disagreements_table
 
 
 def build(
@@ -77,12 +77,17 @@ def _browse(
     (table,) = [table for table in PIE.tables if table.csv is None]
     (name,) = PIE.pages
     found = disagreements_table.write(
-        results, lambda name: texts_of_test(data.get(name)), folder / table.file, most=disagreements.MOST_ROWS
+        results,
+        lambda name: texts_of_test(data.get(name)),
+        folder / table.file,
+        most=disagreements_page.MOST_ROWS,
     )
     of_images = [dataset for dataset, spec in study.datasets.items() if spec.input == "image"]
-    images = disagreements.draw_images(found.shown, of_images, data, folder)
+    images = disagreements_page.draw_images(found.shown, of_images, data, folder)
     places = {"home": out / "index.html", "table": out / table.file, "where": out / name}
-    text = disagreements.render(found.shown, found.total, images, title=study.title or study.name, **places)
+    text = disagreements_page.render(
+        found.shown, found.total, images, title=study.title or study.name, **places
+    )
     (folder / name).write_text(text, encoding="utf-8")
     return found
 

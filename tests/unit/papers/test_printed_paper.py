@@ -20,8 +20,8 @@ from prunescope.errors import UserError
 from prunescope.figures.drawing import draw
 from prunescope.papers.layouts import FILES
 from prunescope.papers.results import PrunedCell, Results, Setup
-from prunescope.site import disagreements as browser
-from prunescope.site.disagreements import MOST_CHARACTERS
+from prunescope.site import disagreements_page as browser
+from prunescope.site.disagreements_page import MOST_CHARACTERS
 from prunescope.site.printed import build
 
 BAD = '</script><script>alert("x")</script><!-- & \u2028'

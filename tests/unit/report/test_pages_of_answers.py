@@ -22,7 +22,7 @@ from prunescope.report.audit_files import AuditFiles
 from prunescope.report.audit_page import render
 from prunescope.site import classes_page, explorer, overview
 from prunescope.site import disagreements_table as disagreements
-from prunescope.site.disagreements import payload
+from prunescope.site.disagreements_page import payload
 from prunescope.site.findings import CellNumbers, Part, losses, payers
 
 TAGS = ("O", "B-PER", "I-PER")

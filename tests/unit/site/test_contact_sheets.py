@@ -22,7 +22,7 @@ from prunescope.errors import UserError
 from prunescope.report import contact_sheet
 from prunescope.report.audit_files import AuditFiles, Pie
 from prunescope.report.images import ImageTable, images_of_test, levels, png, tiled
-from prunescope.site import disagreements as browser
+from prunescope.site import disagreements_page as browser
 from prunescope.site import often
 from prunescope.site.build import build
 from prunescope.site.findings import CellNumbers
