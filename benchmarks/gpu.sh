@@ -39,8 +39,9 @@ if [ -n "${WHEELS:-}" ]; then
     "$python" -m pip install -q --no-index --no-deps --no-compile --target "$out/../gpu-site" "$WHEELS"/*.whl || exit 1
     PYTHONPATH="$PYTHONPATH:$(cd "$out/../gpu-site" && pwd)"
 fi
-# Of a rehearsal: each measurement is the shortest there is, and each step may take longer.
-if [ "$device" = cuda ]; then seconds=0.5 few="" longer=1; else seconds=0.01 few="--batches 1" longer=2; fi
+# Of a rehearsal: few replicas, batches and networks, each measured as briefly as can be; and a step may take longer.
+if [ "$device" = cuda ]; then seconds=0.5 counts="1 30" few="" small="" longer=1
+else seconds=0.01 counts="1 2" few="--batches 1" small="--archs bilstm lenet5" longer=2; fi
 
 # step NAME SECONDS COMMAND...: within its limit and what is left of all minutes.
 step() {
@@ -101,12 +102,12 @@ sys.exit(0 if cuda or sys.argv[1] == "cpu" else "no GPU is visible")' "$device"
 step tests 150 "$python" -m pytest -q -p no:cacheprovider tests/gpu
 if [ "$device" = cuda ]; then lenet="lenet5 on MNIST" bilstm="bilstm on SNLI" resnet="resnet20"
 else lenet="lenet5 on digits" bilstm="small bilstm" resnet="resnet20"; fi
-bench replicas-lenet5 60 replicas --only "$lenet" --counts 1 30 --seconds "$seconds"
-bench replicas-bilstm 60 replicas --only "$bilstm" --counts 1 30 --seconds "$seconds"
+bench replicas-lenet5 60 replicas --only "$lenet" --counts $counts --seconds "$seconds"
+bench replicas-bilstm 60 replicas --only "$bilstm" --counts $counts --seconds "$seconds"
 bench encoders 90 encoders --sources snli imdb --seconds "$seconds" $few
 [ -n "${PRUNESCOPE_DATA:-}" ] && study
-bench rates 120 rates --seconds "$seconds" --step-operations 1e9
-bench replicas-resnet20 60 replicas --only "$resnet" --counts 1 30 --seconds "$seconds"
+bench rates 120 rates --seconds "$seconds" --step-operations 1e9 $small
+bench replicas-resnet20 60 replicas --only "$resnet" --counts $counts --seconds "$seconds"
 bench masks 40 masks --seconds "$seconds"
 bench gradual 60 gradual --rounds 1
 exit $failed

@@ -140,13 +140,14 @@ def _subnormals_as_before() -> Iterator[None]:
 def unpainted() -> Iterator[None]:
     """Figures have their axes and files, but nothing is laid out or painted, which takes most of their time."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     def savefig(self: Figure, path: Path, **_: Any) -> None:
         path.write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Figure, "savefig", savefig)
-        patch.setattr(Figure, "draw_without_rendering", lambda self: None)
+        patch.setattr(ConstrainedLayoutEngine, "execute", lambda self, figure: None)
         yield
 
 

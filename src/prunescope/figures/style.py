@@ -245,7 +245,9 @@ def save(figure: Any, folder: Path, stem: str) -> None:
 
     # Laid out once: every file would do it again, and with any layout engine draw twice.
     figure.set_dpi(160)
-    figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
     figure.set_layout_engine(None)
     for form, metadata in _METADATA.items():
         figure.savefig(folder / f"{stem}.{form}", dpi=160, metadata=metadata)
