@@ -361,10 +361,12 @@ class Changes:
             return None
         result, interval = found(), Interval(None, None, None)
         if result:
-            n = len(self.dense.examples) if where is None else np.count_nonzero(where)
-            if self.clusters is not None:
-                n = len(np.unique(self.clusters if where is None else self.clusters[where]))
-            span = change_span(before[both], after[both], span_of(name), self.confidence, float(n))
+            # Examples that were chosen by their answers are no sample: what they scored is what they can lose.
+            n = math.inf
+            if where is None:
+                drawn = self.dense.examples if self.clusters is None else np.unique(self.clusters)
+                n = len(drawn)
+            span = change_span(before[both], after[both], span_of(name), self.confidence, n)
             interval = result.interval(self.confidence, span)
         return {
             "mean": mean(known),

@@ -144,6 +144,13 @@ def test_a_change_has_a_bounded_interval_from_twenty_examples_on(task: str, seed
     assert found["mean"] == pytest.approx(float(np.mean(after - before)))
     reach = 2 if task == "regression" else 1
     assert -reach <= found["ci_low"] <= found["mean"] <= found["ci_high"] <= reach
+    # Of chosen examples, of which one side is right or both, what one model scored is what it can lose.
+    if task == "single-label" and seeds == 1:
+        chosen = right[0][0] != right[1][0]
+        ends = [float(side[:, chosen].mean()) for side in right]
+        on_them = Changes(dense, pruned, right, 0.99).of_score(*map(np.atleast_1d, ends), chosen)
+        assert on_them is not None
+        assert -ends[0] - 1e-9 <= on_them["ci_low"] <= on_them["ci_high"] <= 1 - ends[0] + 1e-9
 
 
 def test_macro_f1_varies_as_its_resamples_do() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -282,3 +283,16 @@ def test_tests_between_cells_through_the_command(
     assert table(out, "alpha_tests") == []
     assert main([*command, '{"correction": "sidak"}']) == 2
     assert "--analysis: correction: must be 'bonferroni' or 'holm'" in capsys.readouterr().err
+
+
+def test_every_statistic_is_explained() -> None:
+    """Each column of numbers that are no counts stands in docs/statistics.md."""
+    text = (Path(__file__).parents[4] / "docs" / "statistics.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]*)`", text))))
+    missing = {
+        f"{table.name}.{column.name}"
+        for table in (*TABLES.values(), *AUDIT_TABLES.values())
+        for column in columns(table.row)
+        if column.kind is float and not column.name.endswith("_std") and column.name not in words
+    }
+    assert missing == set()
