@@ -27,9 +27,6 @@ FULL_WIDTH, COLUMN_WIDTH = 7.2, 3.5
 
 ALL_COLOUR, PIE_COLOUR, DENSE_COLOUR = "#0072B2", "#D55E00", "#1a1a1a"
 
-#: The mean of all pruners, turquoise as the PIE paper draws it.
-MEAN_COLOUR = "#00B5AD"
-
 
 @dataclass(frozen=True)
 class Look:
@@ -38,10 +35,6 @@ class Look:
     colour: str
     marker: str
     line: str | tuple[int, tuple[float, ...]]
-
-    def plot(self) -> dict[str, Any]:
-        """Keyword arguments for ``Axes.plot`` and ``Axes.errorbar``."""
-        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
 
 
 _DOTS = (0, (1.2, 1.2))

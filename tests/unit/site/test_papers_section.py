@@ -176,7 +176,9 @@ def test_on_the_page(tmp_path: Path, measured: bool) -> None:
     assert ('<a href="report/papers.html">Against the papers</a>' in index) is measured
     if not measured:
         return
-    assert "1 of the 2 claims that this study can decide hold in it; 1 more is undecided or not measured" in text
+    assert (
+        "1 of the 2 claims that this study can decide hold in it; 1 more is undecided or not measured" in text
+    )
     assert '<span class="badge holds">holds</span>' in text
     assert '<span class="badge fails">fails</span>' in text
     assert "Because: no rule" in text
