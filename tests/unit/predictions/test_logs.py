@@ -791,6 +791,17 @@ def test_inspect_ai(tmp_path: Path) -> None:
         assert [row["group"] for row in csv.DictReader(stream)] == ["Europe", "other"]
 
 
+def test_inspect_ai_of_an_older_version(tmp_path: Path) -> None:
+    held = LOGS / "inspect_ai_0.3.60"
+    assert run(tmp_path / "out", held / "dense", held / "pruned") == 0
+    assert {(task, metric) for _, task, metric in matrix(tmp_path / "out")} == {
+        *(("capitals", "match"), ("capitals", "includes"), ("letters", "choice"))
+    }
+    letters = summary_of(tmp_path / "out" / "pruned" / "letters")
+    assert (letters["task"], letters["n_examples"]) == ("single-label", 5)
+    assert summary_of(tmp_path / "out" / "pruned" / "capitals")["n_seeds"] == 2
+
+
 def test_messages_of_inspect_ai_pair_whatever_their_ids(tmp_path: Path) -> None:
     """A chat as input: every run draws ids of its messages anew."""
     sides = []
