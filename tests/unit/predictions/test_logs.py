@@ -795,7 +795,7 @@ def test_inspect_ai_of_an_older_version(tmp_path: Path) -> None:
     held = LOGS / "inspect_ai_0.3.60"
     assert run(tmp_path / "out", held / "dense", held / "pruned") == 0
     assert {(task, metric) for _, task, metric in matrix(tmp_path / "out")} == {
-        *(("capitals", "match"), ("capitals", "includes"), ("letters", "choice"))
+        *(("capitals", "exact"), ("capitals", "includes"), ("letters", "choice"))
     }
     letters = summary_of(tmp_path / "out" / "pruned" / "letters")
     assert (letters["task"], letters["n_examples"]) == ("single-label", 5)
