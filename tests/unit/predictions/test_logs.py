@@ -738,10 +738,29 @@ def test_logs_and_tables_do_not_mix(tmp_path: Path, capsys: pytest.CaptureFixtur
     )
 
 
+def test_of_several_runs_the_newest_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(LM["pruned"], tmp_path / "pruned")
+    edited(
+        tmp_path / "pruned",
+        samples("pruned", "toy_choice"),
+        lambda row: {**row, "acc_norm": 1.0},
+        "samples_toy_choice_2026-12-01T12-00-00.000000.jsonl",
+    )
+    assert run(tmp_path / "out", LM["dense"], tmp_path / "pruned") == 0
+    assert matrix(tmp_path / "out")["pruned", "toy_choice", "acc_norm"]["pruned"] == "1.0"
+    said = f"the newest run of this task; left aside: samples_toy_choice_{TIME}.jsonl"
+    assert said in capsys.readouterr().err
+
+
 def test_the_same_task_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without times, or of two models: nothing says which is meant."""
     shutil.copytree(LM["dense"], tmp_path / "dense")
-    again = tmp_path / "dense" / "samples_toy_choice_2026-12-01T12-00-00.000000.jsonl"
-    shutil.copy(samples("dense", "toy_choice"), again)
+    shutil.copy(samples("dense", "toy_choice"), tmp_path / "dense" / "samples_toy_choice.jsonl")
+    assert "task 'toy_choice' is already in" in (
+        refused(capsys, tmp_path / "out", tmp_path / "dense", LM["pruned"])
+    )
+    shutil.copytree(LM["pruned"], tmp_path / "dense" / "other")
+    (tmp_path / "dense" / "samples_toy_choice.jsonl").unlink()
     assert "task 'toy_choice' is already in" in (
         refused(capsys, tmp_path / "out", tmp_path / "dense", LM["pruned"])
     )
@@ -770,6 +789,17 @@ def test_inspect_ai(tmp_path: Path) -> None:
     assert held["example"] == ["France", "Spain", "Italy", "Peru", "Chad"]
     with open(out / "pruned" / "capitals" / "groups.csv", encoding="utf-8") as stream:
         assert [row["group"] for row in csv.DictReader(stream)] == ["Europe", "other"]
+
+
+def test_inspect_ai_of_an_older_version(tmp_path: Path) -> None:
+    held = LOGS / "inspect_ai_0.3.60"
+    assert run(tmp_path / "out", held / "dense", held / "pruned") == 0
+    assert {(task, metric) for _, task, metric in matrix(tmp_path / "out")} == {
+        *(("capitals", "exact"), ("capitals", "includes"), ("letters", "choice"))
+    }
+    letters = summary_of(tmp_path / "out" / "pruned" / "letters")
+    assert (letters["task"], letters["n_examples"]) == ("single-label", 5)
+    assert summary_of(tmp_path / "out" / "pruned" / "capitals")["n_seeds"] == 2
 
 
 def test_messages_of_inspect_ai_pair_whatever_their_ids(tmp_path: Path) -> None:

@@ -575,12 +575,3 @@ def test_columns_that_are_no_clusters_are_refused(
     error = refused(capsys, tmp_path / "out", mine, mine, "--clusters", column)
     assert "--clusters" in error
     assert expected in error
-
-
-def test_clusters_belong_to_one_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for side in ("dense", "pruned"):
-        for task in ("one", "two"):
-            (tmp_path / side).mkdir(exist_ok=True)
-            written(tmp_path / side / f"{task}.csv", "example,label,prediction,c\n0,a,a,1\n1,b,a,2\n")
-    error = refused(capsys, tmp_path / "out", tmp_path / "dense", tmp_path / "pruned", "--clusters", "c")
-    assert "--clusters: belongs to one task" in error

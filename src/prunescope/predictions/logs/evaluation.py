@@ -57,6 +57,7 @@ class Answer:
 class Evaluation:
     """All answers of one model in one task, in the order of the log.
 
+    time: when it was run, as text that sorts.
     scores: by metric, one number per answer, NaN where there is none. choices: their texts, where they are the same for
     all questions. settings: what must be the same on both sides, by name. filters: ways in which answers were taken
     from what the model said; the first one's are here. benchmarks: groups of tasks that this one belongs to. notes:
@@ -67,6 +68,7 @@ class Evaluation:
     harness: str
     path: Path
     model: str | None = None
+    time: str = ""
     settings: dict[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] = ()
     benchmarks: tuple[str, ...] = ()

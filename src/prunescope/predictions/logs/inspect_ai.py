@@ -105,6 +105,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
             answer.label = label
             answer.prediction = NO_CHOICE if picked is None else picked
         found.add(answer)
+    found.time = str(about.get("created") or "")
     found.settings |= _settings(about, header.get("plan") or {})
     found.shown_at = partial(_shown, path)
     return [found]

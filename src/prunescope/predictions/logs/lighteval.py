@@ -29,7 +29,7 @@ from prunescope.predictions.logs.evaluation import (
 
 HARNESS = "lighteval"
 
-_NAME = re.compile(r"details_(?P<task>.+?)_\d{4}-\d\d-\d\dT[\d.\-:]+\.parquet$")
+_NAME = re.compile(r"details_(?P<task>.+?)_(?P<time>\d{4}-\d\d-\d\dT[\d.\-:]+)\.parquet$")
 
 #: Long columns that nothing here needs.
 _NEEDLESS = re.compile(r".*(tokens|logits|images)\b.*")
@@ -67,6 +67,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
         found.add(_answer(place, doc, said, row.get("metrics" if old else "metric") or {}, groups))
     if found is None:
         raise unreadable(path, "has no rows")
+    found.time = match["time"] if match else ""
     found.shown_at = partial(_shown, path)
     return [found]
 

@@ -90,6 +90,7 @@ def read(path: Path, groups: Sequence[str] = ()) -> list[Evaluation]:
     found.notes += [f"{name}: not one number per question; not compared" for name in skipped]
     found.settings |= _settings(beside, task)
     found.model = found.settings.pop("model", None)
+    found.time = (match and match["time"]) or ""
     found.benchmarks = tuple(json.loads(found.settings.pop("benchmarks", "[]")))
     found.shown_at = partial(_shown, path)
     return [found]

@@ -200,7 +200,10 @@ def _twice(one: Evaluation, keys: Sequence[object]) -> list[str]:
     """A line about questions that stand in a log more than once: each counts as often as it is there on both sides."""
     asked = list(zip(keys, one.epochs, strict=True))
     times = Counter(asked)
-    more = {key: one.ids[row] for row, key in enumerate(asked) if times[key] > 1}
+    more: dict[object, str] = {}
+    for row, key in enumerate(asked):
+        if times[key] > 1:
+            more.setdefault(key, one.ids[row])
     if not more:
         return []
     named = listed(dict.fromkeys(more.values()), 5)

@@ -169,9 +169,10 @@ def evaluations(files: Files, groups: Sequence[str]) -> dict[str, Evaluation]:
     """The tasks of a model's logs, by name.
 
     Raises:
-        UserError: a log cannot be used, or a task stands in two logs.
+        UserError: a log cannot be used, or a task stands in two logs that are not runs of one model at different times.
     """
     found: dict[str, Evaluation] = {}
+    left: dict[str, list[str]] = {}
     for path, read in files.logs:
         try:
             read_from = read(path, groups)
@@ -180,10 +181,24 @@ def evaluations(files: Files, groups: Sequence[str]) -> dict[str, Evaluation]:
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise unreadable(path, f"not as its harness writes it ({reason})") from None
         for one in read_from:
-            if one.task in found:
+            other = found.get(one.task)
+            if other and files.from_folder and _is_another_run(one, other):
+                # A harness writes the next run beside the last one.
+                older, newest = sorted((other, one), key=lambda held: held.time)
+                found[one.task] = newest
+                left.setdefault(one.task, []).append(older.path.name)
+                continue
+            if other:
                 raise UserError(
                     f"{path}: task {one.task!r} is already in {found[one.task].path}; give one run of each model, "
                     "and a folder for each of several compressed models"
                 )
             found[one.task] = one
+    for task, names in left.items():
+        found[task].notes.append(f"the newest run of this task; left aside: {listed(sorted(names), 3)}")
     return found
+
+
+def _is_another_run(one: Evaluation, other: Evaluation) -> bool:
+    """Whether two logs of one task are of one model at different times, of both of which is known when."""
+    return bool(one.time and other.time) and one.time != other.time and one.model == other.model
