@@ -111,8 +111,8 @@ def measure(config: Path, share: float, root: Path) -> dict[str, Any]:
 
 def _against_papers(tables: Path) -> None:
     """Every printed number with one of ours beside it."""
-    from prunescope.papers.printed import numbers
     from prunescope.analysis.tables.papers import TABLES
+    from prunescope.papers.printed import numbers
 
     rows = [
         (n.paper, n.table, n.dataset, n.arch, n.pruner, n.sparsity or 1 - 1 / (n.ratio or 1), n.quantity, n.value,

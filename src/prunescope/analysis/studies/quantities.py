@@ -178,9 +178,10 @@ def _seed_variance(summary: Mapping[str, Any]) -> float:
     if interval.get("centered_low") is None:
         return 0.0
     z = float(ndtri((1 + interval["confidence"]) / 2))
-    share = summary["pie_share"]
-    # One end may be cut off at 0 or 1.
-    return float((max(interval["centered_high"] - share, share - interval["centered_low"]) / z) ** 2)
+    low, high = interval["centered_low"], interval["centered_high"]
+    # An end may be cut off at 0.
+    reach = (high - low) / 2 if low > 0 else high - summary["pie_share"]
+    return float((reach / z) ** 2)
 
 
 def _alpha(first: Tree, other: Tree, key: Key, confidence: float) -> Moved | None:

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from prunescope.analysis.studies.rows import COMPARED
 from tests.support.spans import beyond
 
 from prunescope.analysis.audit import audit
 from prunescope.analysis.audit_tables import AUDIT_TABLES
+from prunescope.analysis.studies.rows import COMPARED
 from prunescope.analysis.tables.collect import collect
 from prunescope.analysis.tables.declared import columns
 from prunescope.analysis.tables.registry import TABLES
