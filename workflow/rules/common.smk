@@ -70,7 +70,7 @@ VERSION = {
     "tables": 16,
     "figures": 16,
     "paper": 13,
-    "report": 15,
+    "report": 16,
     "tune": 1,
 }
 
