@@ -40,11 +40,8 @@ def check_grid(
     for field, names in known.items():
         chosen = getattr(grid, field)
         distinct(f"{key}.{field}", chosen)
-        for name in chosen:
-            if name not in names:
-                raise ValueError(
-                    f"{key}.{field}: unknown name {name!r}{nearest(name, names)}; there are {listed(names, 40)}"
-                )
+        for problem in unknown_names(f"{key}.{field}", chosen, names):
+            raise ValueError(problem)
     given = [name for name in ("sparsities", "ratios", "levels") if getattr(grid, name)]
     if len(given) > 1:
         raise ValueError(f"{key}: give sparsities, ratios or levels, not {' and '.join(given)}")
@@ -65,6 +62,16 @@ def check_grid(
     for dataset in grid.datasets:
         for arch in grid.archs:
             _check_pair(key, dataset, datasets[dataset], arch, archs[arch])
+
+
+def unknown_names(key: str, chosen: Iterable[Any], names: Iterable[str]) -> list[str]:
+    """A line for each name that is not there."""
+    names = list(names)
+    return [
+        f"{key}: unknown name {name!r}{nearest(name, names)}; there are {listed(names, 40)}"
+        for name in chosen
+        if name not in names
+    ]
 
 
 def check_overlaps(grids: Iterable[Grid]) -> None:

@@ -22,7 +22,8 @@ from prunescope.config.architectures import (
 from prunescope.config.datasets import sources
 from prunescope.config.gradual import Gradual
 from prunescope.config.grid import Grid
-from prunescope.config.pruners import Pruner
+from prunescope.config.grid_checks import unknown_names
+from prunescope.config.pruners import PRUNERS, Pruner
 from prunescope.config.spec import problem_lines
 from prunescope.config.study import Study
 from prunescope.config.tuning import EpochRange, RateRange, Space, Tune
@@ -138,10 +139,23 @@ def study_from(raw: Any, name: str = "config") -> Study:
     try:
         study = Study.model_validate(with_checkpoint_sizes(raw))
     except ValidationError as error:
-        raise Problems(f"{name}: {line}" for line in problems(error)) from None
+        raise Problems(f"{name}: {line}" for line in [*problems(error), *_unknown_names(raw)]) from None
     for line in _renamed(raw):
         print(f"{name}: {line}", file=sys.stderr)
     return study
+
+
+def _unknown_names(raw: Mapping[str, Any]) -> list[str]:
+    """Names in the grid that nothing has, which are not looked at where a setting is wrong."""
+    found: list[str] = []
+    grid = raw.get("grid")
+    for number, entry in enumerate(grid if isinstance(grid, list) else []):
+        for field in ("datasets", "archs", "pruners"):
+            chosen, there = (one.get(field) if isinstance(one, Mapping) else None for one in (entry, raw))
+            names = [*(PRUNERS if field == "pruners" else ()), *(there if isinstance(there, Mapping) else ())]
+            if isinstance(chosen, list):
+                found += unknown_names(f"grid.{number}.{field}", chosen, names)
+    return found
 
 
 def _renamed(raw: Mapping[str, Any]) -> list[str]:

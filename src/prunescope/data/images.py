@@ -16,7 +16,8 @@ from prunescope.data import local
 from prunescope.data.dataset import DataSet, DataTable, TableInfo
 from prunescope.data.settings import Images
 from prunescope.data.splits import SPLITS, sample, stratified
-from prunescope.errors import UserError, listed
+from prunescope.errors import Problems, UserError, listed
+from prunescope.files import instead
 
 #: Share of the training split that becomes validation.
 VALIDATION = 0.1
@@ -164,9 +165,8 @@ def encoded(cell: Any, folder: Path, where: str) -> bytes:
         return (folder / Path(path).expanduser()).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"{where}: image {folder / path}: cannot be read ({reason}); correct the path"
-        ) from None
+        near = instead(folder / path) if isinstance(error, FileNotFoundError) else "; correct the path"
+        raise UserError(f"{where}: image {folder / path}: cannot be read ({reason}){near}") from None
 
 
 def common_size(
@@ -177,18 +177,25 @@ def common_size(
     Grey if all of them are. Their own size where they are alike and small; else squares of ``side`` pixels.
 
     Raises:
-        UserError: one cannot be read; the line names it.
+        Problems: some cannot be read; a line names each, up to a dozen.
     """
+    damaged: list[str] = []
     sizes: set[tuple[int, int]] = set()
     modes: set[str] = set()
     whole = sum(map(len, images)) <= _LOOKED_AT
     for raw, name in zip(images, names, strict=True):
-        with _opened(raw, name) as image:
-            if whole:
-                image.load()
-            turned = image.getexif().get(_ORIENTATION, 1) >= 5
-            sizes.add((image.width, image.height) if turned else (image.height, image.width))
-            modes.add(image.mode)
+        try:
+            with _opened(raw, name) as image:
+                if whole:
+                    image.load()
+                turned = image.getexif().get(_ORIENTATION, 1) >= 5
+                sizes.add((image.width, image.height) if turned else (image.height, image.width))
+                modes.add(image.mode)
+        except UserError as error:
+            damaged.append(str(error))
+    if damaged:
+        more = [f"{len(damaged) - _NAMED:,} more images cannot be read"] if len(damaged) > _NAMED else []
+        raise Problems([*damaged[:_NAMED], *more])
     channels = 1 if modes <= _GREY else 3
     height, width = min(sizes)
     if side is None and len(sizes) == 1 and max(height, width) <= _SIDE:
@@ -200,6 +207,9 @@ def common_size(
     said = f"Images of {found} were scaled and cut to their middle {wanted[0]} x {wanted[1]} pixels (size)."
     return (channels, *wanted), [said]
 
+
+#: Damaged images that are named.
+_NAMED = 12
 
 _ORIENTATION = 0x0112
 _GREY = {"1", "L", "LA", "I", "I;16", "F"}

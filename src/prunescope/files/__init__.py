@@ -382,11 +382,11 @@ def expanded(path: str, key: str = "path") -> Path:
     except (OSError, ValueError):  # a name too long, a folder that may not be entered
         there = False
     if not there:
-        raise UserError(f"{key}: {result}: no such file or folder{_near(result)}")
+        raise UserError(f"{key}: {result}: no such file or folder{instead(result)}")
     return result
 
 
-def _near(path: Path) -> str:
+def instead(path: Path) -> str:
     """What is there instead of a path that is not: the nearest name, or all of a folder."""
     try:
         while not path.parent.exists():

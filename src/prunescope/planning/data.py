@@ -33,8 +33,9 @@ def data_lines(study: Study, names: Collection[str] | None = None, *, elsewhere:
             return check()
         except UserError as error:
             hint = study.datasets[name].obtained
-            problems.append(
-                _placed(f"datasets.{name}", study.datasets[name], str(error)) + (hint and f"; {hint}")
+            problems.extend(
+                _placed(f"datasets.{name}", study.datasets[name], line) + (hint and f"; {hint}")
+                for line in str(error).splitlines()
             )
             return None
 
@@ -80,7 +81,9 @@ def try_builds(study: Study, names: Iterable[str]) -> None:
         try:
             study.datasets[name].build(name)
         except UserError as error:
-            problems.append(_placed(f"datasets.{name}", study.datasets[name], str(error)))
+            problems += [
+                _placed(f"datasets.{name}", study.datasets[name], line) for line in str(error).splitlines()
+            ]
     if problems:
         raise Problems(problems)
 

@@ -704,6 +704,25 @@ def test_a_damaged_picture_is_named_before_anything_runs(tmp_path: Path, damage:
     assert "BytesIO" not in str(caught.value)
 
 
+def test_all_damaged_pictures_are_named(tmp_path: Path) -> None:
+    folder_of_images(tmp_path, 10, size=(60, 60))
+    for name in ("3.png", "7.png"):
+        (tmp_path / "cat" / name).write_bytes(b"no picture")
+    with pytest.raises(Problems) as caught:
+        own(tmp_path).checked()
+    assert [line.partition(": ")[0][-9:] for line in caught.value.lines] == ["cat/3.png", "cat/7.png"]
+
+
+def test_unknown_names_are_told_beside_other_mistakes(tmp_path: Path) -> None:
+    raw = study(write(tmp_path / "a.csv", made()))
+    raw["grid"][0] |= {"pruners": ["MPP"], "sparsities": [90]}
+    with pytest.raises(Problems) as caught:
+        study_from(raw)
+    first, second = caught.value.lines
+    assert first.endswith("did you mean 0.9?")
+    assert second.startswith("config: grid.0.pruners: unknown name 'MPP' (did you mean 'MP'?)")
+
+
 def test_a_missing_picture_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [{"file": "no.png", "label": "a"}])
     with pytest.raises(UserError, match=r"a\.csv: row 1: image .*no\.png: cannot be read"):
