@@ -91,7 +91,7 @@ def test_a_drained_partition_and_a_controller_that_is_away_are_waited_for(profil
     assert (
         profile.logs.count("sbatch: Required partition not available (inactive or drain); tried again") == 1
     )
-    assert "squeue: no answer; asked again every 15 s, and jobs that run go on" in profile.logs
+    assert "squeue: no answer; asked again every 1 s, and jobs that run go on" in profile.logs
     assert "squeue: answers again after" in profile.logs
     assert "sacct" not in profile.logs
 

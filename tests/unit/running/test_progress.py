@@ -344,9 +344,9 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
     workflow = ["--snakefile", str(shipped("Snakefile"))]
     assert Path("arguments.txt").read_text().split() == [
         *workflow,
-        "--nolock",
         "--configfile",
         "study.yaml",
+        "--nolock",
         "-n",
         "digits",
     ]
