@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,6 +49,8 @@ def start(errors: int, *others: int) -> int:
     """`prunescope run` in a process group of its own, as a shell starts it; importing all of it anew takes too long."""
     process = os.fork()
     if process:
+        with suppress(OSError):  # as a shell does: whichever of the two comes first
+            os.setpgid(process, process)
         os.close(errors)
         return process
     code = 70
@@ -60,6 +63,8 @@ def start(errors: int, *others: int) -> int:
         os.dup2(errors, 2)
         sys.stderr = os.fdopen(2, "w", buffering=1)
         code = main(["run", "--configfile", "study.yaml"])
+    except KeyboardInterrupt:
+        code = 130  # before its handlers stand
     except SystemExit as stopped:
         code = int(stopped.code or 0)
     finally:
