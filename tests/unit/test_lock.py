@@ -44,3 +44,13 @@ def test_every_pin_has_hashes() -> None:
     assert re.search(
         r'--require-hashes -r "\$here/requirements.lock"', (ROOT / "envs/install.sh").read_text()
     )
+
+
+def test_nothing_is_downloaded_without_encryption() -> None:
+    """Archives of data have checksums beside their addresses (``data.settings.Distribution``)."""
+    found = [
+        (path.name, address)
+        for path in (ROOT / "src/prunescope/data").rglob("*.py")
+        for address in re.findall(r"\"http://[^\"]+", path.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -6,6 +6,8 @@ import csv
 import json
 import random
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -135,6 +137,13 @@ def test_hostile_names_from_the_table_to_the_pages(tmp_path: Path) -> None:
     for path in [*results.rglob("*.md"), *results.rglob("*.svg")]:
         text = path.read_text(encoding="utf-8")
         assert re.findall(r"<script|<img src=broken|(?<!\\)\[c\]\(javascript", text) == [], path
+    # The page's name leads nowhere either.
+    packed = subprocess.run(
+        [sys.executable, "-m", "prunescope", "pack"],
+        cwd=workspace.folder, env=workspace.environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert packed.returncode == 0, packed.stderr
+    assert (workspace.folder / "x-title-script-window.broken-1-script--report.zip").is_file()
     drawn = sorted(results.rglob("*.svg"))
     assert len(drawn) > 4
     for path in drawn:

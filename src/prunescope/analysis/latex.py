@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from prunescope.analysis.csv_text import read_csv
 from prunescope.analysis.tables.declared import CELL, Column, Declaration, columns
-from prunescope.errors import visible
+from prunescope.errors import one_line
 from prunescope.files import atomic_directory
 
 #: Letters across a page, in ``\\footnotesize``; wider tables are split into parts that begin with the same columns.
@@ -36,7 +36,7 @@ _ESCAPED = {
     "<": r"$<$", ">": r"$>$", "|": r"$|$", '"': r"\textquotedbl{}",
     "\u2212": r"$-$", "–": "--", "—": "---", "·": r"$\cdot$", "×": r"$\times$", "±": r"$\pm$", "≥": r"$\geq$",
     "≤": r"$\leq$", "≈": r"$\approx$", "→": r"$\rightarrow$", "…": r"\ldots{}", "²": r"$^2$", "α": r"$\alpha$",
-    "’": "'", "\n": " ",
+    "’": "'",
 }  # fmt: skip
 
 
@@ -50,7 +50,7 @@ class Head(NamedTuple):
 
 def escaped(text: str) -> str:
     """A text as LaTeX sets it, also pdfLaTeX, which knows Latin letters only beside what stands in for others here."""
-    return "".join(_ESCAPED.get(letter, letter) for letter in visible(text))
+    return "".join(_ESCAPED.get(letter, letter) for letter in one_line(text))
 
 
 def number(text: str) -> str:

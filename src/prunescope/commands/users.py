@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,8 @@ def _pack(arguments: argparse.Namespace) -> int:
     from prunescope.site.now import report
 
     study = load_study(arguments.configfile)
-    out = arguments.out or Path(f"{study.name}-report.zip")
+    # A name may hold what leads to another folder.
+    out = arguments.out or Path(re.sub(r"[^\w.-]+", "-", study.name) + "-report.zip")
     print("writing the pages; those that are up to date stay", file=sys.stderr, flush=True)
     page, _ = report(study, Path.cwd())
     if page != Path.cwd() / study.results / "index.html":

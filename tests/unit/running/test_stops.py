@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -54,6 +55,8 @@ def start(errors: int, *others: int) -> int:
     ready, begins = os.pipe()
     process = os.fork()
     if process:
+        with suppress(OSError):  # as a shell does: whichever of the two comes first
+            os.setpgid(process, process)
         os.close(errors)
         os.close(begins)
         assert os.read(ready, 1)
@@ -70,6 +73,8 @@ def start(errors: int, *others: int) -> int:
         sys.stderr = os.fdopen(2, "w", buffering=1)
         os.write(begins, b".")
         code = main(["run", "--configfile", "study.yaml"])
+    except KeyboardInterrupt:
+        code = 130  # before its handlers stand
     except SystemExit as stopped:
         code = int(stopped.code or 0)
     except KeyboardInterrupt:
