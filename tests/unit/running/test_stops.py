@@ -77,8 +77,6 @@ def start(errors: int, *others: int) -> int:
         code = 130  # before its handlers stand
     except SystemExit as stopped:
         code = int(stopped.code or 0)
-    except KeyboardInterrupt:
-        code = 128 + signal.SIGINT
     finally:
         os._exit(code)
 
