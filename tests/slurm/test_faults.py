@@ -150,7 +150,9 @@ def test_killed_and_cancelled_jobs_run_again_and_those_that_slurm_requeues_are_n
 def test_jobs_out_of_time_or_warned_of_it_run_again_and_go_on_where_they_were(jobs: Found) -> None:
     assert sorted(jobs.submitted("prune").values()) == [["FAILED", "COMPLETED"], ["TIMEOUT", "COMPLETED"]]
     assert (jobs.facts["warned"], "FAILED") in {(number, state) for number, _, state in jobs.jobs}
-    assert "resumes in phase" in jobs.facts["model logs"]
+    # The first of two models may have been finished at the warning; the log is that of the last try.
+    logs = jobs.facts["model logs"]
+    assert "resumes in phase" in logs or "in an earlier run" in logs
 
 
 def test_drained_nodes_are_waited_for(jobs: Found) -> None:

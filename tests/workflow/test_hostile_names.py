@@ -53,6 +53,7 @@ def study(folder: Path) -> Workspace:
                 "path": FILE,
                 "text": TEXT,
                 "label": LABEL,
+                "task": "single-label",
                 "groups": GROUPS,
                 "max_tokens": 16,
             }

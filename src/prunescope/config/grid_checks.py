@@ -123,7 +123,8 @@ def _check_pruner(key: str, grid: Grid, name: str, pruner: Pruner, archs: Mappin
 def _check_pair(key: str, dataset: str, data: Dataset, arch: str, model: Arch) -> None:
     """A model takes what the data set has, at its length, answers as it asks and can be trained as set."""
     takes, has = model.input, data.input
-    if takes == "text" and all(getattr(data, key, key) is None for key in ("text", "image")):
+    nothing = data.source in ("table", "hub") and all(getattr(data, key) is None for key in ("text", "image"))
+    if takes == "text" and nothing:
         raise ValueError(
             f"datasets.{dataset}.text: missing; name the column of the text, or the columns of a pair"
         )

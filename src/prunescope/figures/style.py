@@ -36,6 +36,10 @@ class Look:
     marker: str
     line: str | tuple[int, tuple[float, ...]]
 
+    def plot(self) -> dict[str, Any]:
+        """Keyword arguments for ``Axes.plot`` and ``Axes.errorbar``, also in figures of users' packages."""
+        return {"color": self.colour, "marker": self.marker, "linestyle": self.line}
+
 
 _DOTS = (0, (1.2, 1.2))
 _DASHES = (0, (4.0, 1.6))

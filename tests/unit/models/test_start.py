@@ -80,7 +80,16 @@ def test_dense_models_are_the_checkpoints_and_pruned_ones_are_fine_tuned(
     found = run_jobs(study, tmp_path)
     for seed in (0, 1):
         # As transformers itself runs the same checkpoint.
-        arguments = ["--data", "data/test.parquet", "--text", "text", "--label", "label", "--max-tokens", "8"]
+        arguments = [
+            "--data",
+            "data/mine/test.parquet",
+            "--text",
+            "text",
+            "--label",
+            "label",
+            "--max-tokens",
+            "8",
+        ]
         out = tmp_path / f"by-{seed}.parquet"
         assert main(["predict", "--model", f"net-{seed}", "--out", str(out), *arguments]) == 0
         expected = np.array(pq.read_table(out)["logits"].to_pylist())

@@ -67,6 +67,10 @@ def summary_of(folder: Path) -> dict[str, object]:
     found = json.loads((folder / "summary.json").read_text())
     # Of very many labels only frequent ones are searched for slices.
     del found["slices"]["n_conditions"]
+    # Sums over labels in another order.
+    for key in (key for key in found if key.startswith("change")):
+        numbers = {k: v for k, v in found[key].items() if isinstance(v, float)}
+        found[key] |= {k: f"{v:.12g}" for k, v in numbers.items()}
     return dict(found)
 
 

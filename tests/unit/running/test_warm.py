@@ -71,9 +71,12 @@ def _reader(fifo: Path) -> int:
 
 
 def _waiting(folder: Path, name: str) -> tuple[subprocess.Popen[bytes], int, int]:
-    """A command whose job waits for the rest of its list of cells; the job; where the list is written."""
-    fifo = folder / "list.txt"
+    """A command whose job waits for what is in a cell's file; the job; where the file is written."""
+    cell = Path("digits/lenet5/MP/sparsity-500permille")
+    fifo = folder / cell / "test" / "summary.json"
+    fifo.parent.mkdir(parents=True)
     os.mkfifo(fifo)
+    (folder / "list.txt").write_text(f"{cell}\n")
     command = subprocess.Popen(
         [*COMMAND, "tables", "--cells", "list.txt", "--out", "out"],
         env=_environment(name),
@@ -81,7 +84,12 @@ def _waiting(folder: Path, name: str) -> tuple[subprocess.Popen[bytes], int, int
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    end = os.open(fifo, os.O_WRONLY)  # returns when the job opens it
+    end = None
+    while end is None:
+        assert command.poll() is None
+        with suppress(OSError):  # as long as no job has opened it
+            end = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.02)
     job = _reader(fifo)
     assert job != command.pid
     return command, job, end
