@@ -208,10 +208,11 @@ def suite(
             )
             for text in summary.get("not_asked", ()):
                 not_asked.setdefault(text, {})[cell.task] = None
-            own = rows_of(cell, summary, confidence, _drawn(cell, asked))
+            drawn = _drawn(cell, asked)
+            own = rows_of(cell, summary, confidence, drawn)
             rows += own
             held.append({"model": cell.model, "task": cell.task, "folder": place, **_brief(summary, own[0])})
-            pool = replace(cell.of_pool, clusters=_drawn(cell, asked))
+            pool = replace(cell.of_pool, clusters=drawn)
             pool.columns = {**_columns(cell, known, asked), **pool.columns}
             pools.setdefault(cell.model, []).append(pool)
             each(cell, summary)

@@ -102,7 +102,9 @@ class Vocabulary:
         text = str(value)
         bare = text.strip()
         # Blanks may belong to a name, but not to a number or a list.
-        if not bare or bare in _MISSING or _number(bare) is not None or as_list(bare) is not None:
+        if bare != text and (
+            not bare or bare in _MISSING or _number(bare) is not None or as_list(bare) is not None
+        ):
             text = bare
         seen.add(text)
         return self.codes.setdefault(text, len(self.codes))

@@ -67,7 +67,7 @@ class Card:
     anchor: str = ""
     notes: Sequence[str] = ()
     tiles: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
-    picture: Mapping[str, Any] | None = None
+    strips: Mapping[str, Any] | None = None
 
 
 def render(site: Site) -> str:
@@ -529,7 +529,7 @@ def _pruner(site: Site) -> Card | None:
     # Of many levels, those where tests find most and most pruners stand.
     shown = sorted(found, key=lambda level: (-len(level.worse), -len(level.others)))[:MOST_LEVELS]
     reach = svg.nice_ticks(max(one.gap for level in shown for one in level.others), 4)
-    picture = {
+    strips = {
         "ticks": [
             {"at": svg.short(100 * t / reach[-1]), "text": f"{-100 * t:.4g}".replace("-", "−") if t else "0"}
             for t in reach
@@ -558,7 +558,7 @@ def _pruner(site: Site) -> Card | None:
         "Grid",
         "Compare in the grid",
         "#grid&measure=worst",
-        picture=picture,
+        strips=strips,
     )
 
 
