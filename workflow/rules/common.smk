@@ -69,7 +69,7 @@ VERSION = {
     "el2n": 2,
     "cell": 10,
     "tables": 17,
-    "figures": 17,
+    "figures": 18,
     "paper": 14,
     "report": 16,
     "tune": 1,

@@ -406,8 +406,15 @@ def legend_below(figure: Any, handles: Mapping[str, Any], *, title: str | None =
 
 
 def heading(panel: Any, title: str, note: str) -> None:
-    """A title with a line of plain text below it."""
-    panel.set_title(f"{title}\n", fontsize=7.6, loc="left")
+    """A title, broken at its dots where it is wider than the panel, with a line of plain text below it."""
+    size = 7.6
+    letters = 0.9 * 72 * panel.figure.get_figwidth() / panel.get_gridspec().ncols / (0.7 * size)
+    first, *others = title.split(" · ")
+    lines = [first]
+    for part in others:
+        longer = f"{lines[-1]} · {part}"
+        lines[-1:] = [longer] if len(longer) <= letters else [lines[-1], part]
+    panel.set_title("\n".join([*lines, ""]), fontsize=size, loc="left")
     text = panel.text(0.0, 1.03, note, transform=panel.transAxes, fontsize=6.4, color="#3c4043", va="bottom")
     # Wider than a small panel, it would make it smaller still.
     text.set_in_layout(False)
