@@ -267,11 +267,14 @@ def _models(args: argparse.Namespace) -> tuple[Files, list[Files]]:
     if len(folders) < 2:
         name = folders[0].resolve().name if folders else "pruned"
         return dense, [files_of(name, args.pruned)]
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = ["_".join(folder.resolve().parts[-2:]) for folder in folders]
-    if len(set(names)) < len(names):
-        raise UserError(f"{folders[0]}: two folders of compressed models have one name; rename one")
+    paths = [folder.resolve().parts for folder in folders]
+    if len(set(paths)) < len(paths):
+        twice = next(folder for folder, path in zip(folders, paths, strict=True) if paths.count(path) > 1)
+        raise UserError(f"{twice}: given twice; give each compressed model's folder once")
+    # As much of the paths as tells them apart.
+    lengths = range(1, max(map(len, paths)) + 1)
+    named = (["_".join(path[-length:]) for path in paths] for length in lengths)
+    names = next(names for names in named if len(set(names)) == len(names))
     return dense, [files_of(name, [folder]) for name, folder in zip(names, folders, strict=True)]
 
 

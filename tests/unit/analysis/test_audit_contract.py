@@ -387,3 +387,30 @@ def test_sentences_without_tokens_have_no_accuracy(tmp_path: Path) -> None:
     none = pa.array([[], []], pa.list_(pa.int32()))
     empty = answers(tmp_path / "a.parquet", none, none, "tokens", classes=["O"], metrics=["accuracy"])
     assert summary_of(audited(tmp_path, empty, empty))["task_metrics"]["accuracy"]["dense"] is None
+
+
+def test_folders_of_a_studys_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Answers on the test split are compared; folders of one name are told apart by the folders above."""
+
+    def models(folder: str, answers: str) -> Path:
+        block = tmp_path / folder / "seeds-0-0"
+        block.mkdir(parents=True)
+        said = [int(answer) for answer in answers]
+        table(block / "test.parquet", (0,), prediction=pa.array(said, pa.int32()))
+        table(block / "train.parquet", (0, 1), {"split": "train"})
+        written(block / "metrics.json", '{\n  "dataset": "x"\n}\n')
+        written(block / "models.safetensors", "")
+        return block
+
+    dense, mild, harsh = models("none", "0120"), models("MP/half", "0121"), models("GP/half", "0021")
+    out = audited(tmp_path, dense.parent, mild)
+    assert summary_of(out)["n_seeds"] == 1
+    assert summary_of(out)["pruned_score"] == 0.75
+    two = ["--pruned", str(mild), str(harsh)]
+    assert main(["audit", "--dense", str(dense), *two, "--out", str(tmp_path / "suite")]) == 0
+    with open(tmp_path / "suite" / "matrix.csv", newline="", encoding="utf-8") as stream:
+        to_wrong = {row["model"]: row["to_wrong"] for row in csv.DictReader(stream)}
+    assert to_wrong == {"MP_half_seeds-0-0": "1", "GP_half_seeds-0-0": "2"}
+    capsys.readouterr()
+    assert main(["audit", "--dense", str(dense), *two, str(mild), "--out", str(tmp_path / "twice")]) == 2
+    assert "given twice" in capsys.readouterr().err

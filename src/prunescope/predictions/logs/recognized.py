@@ -151,8 +151,14 @@ def _folder(folder: Path, found: Files) -> None:
         and suffix_of(path) in _SUFFIXES
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     ]
+    # A study's folder of models: its answers on the test split are meant, not those on the training split.
+    models = {path.parent for path in inside if path.name == "metrics.json"}
+    models &= {path.parent for path in inside if path.name == "test.parquet"}
     logs, tables = [], []
     for path in inside:
+        if path.parent in models and path.name != "test.parquet":
+            found.aside.append(path)
+            continue
         reader = reader_of(path)
         if reader is None:
             tables.append(path)
