@@ -90,7 +90,7 @@ class Board:
         for dataset, row in self.counts(progress).items():
             texts = [Text("–" if not n else f"{k}/{n}", "green" if k == n else "") for k, n in row.values()]
             table.add_row(dataset, *texts)
-        parts: list[Table | Text] = [table]
+        parts: list[Table | Text] = [*(Text(note, "yellow") for note in progress.notes), table]
         if progress.total:
             bar = Table.grid()
             bar.add_row(ProgressBar(total=progress.total, completed=progress.done, width=60))

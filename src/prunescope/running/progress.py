@@ -13,6 +13,9 @@ from prunescope.config.shipped import program, shipped
 #: Seconds between lines where the output is not a terminal.
 QUIET = 15.0
 
+#: What a line begins with that the workflow says to who runs it.
+NOTE = "prunescope: WARNING: "
+
 _STAT = re.compile(r"^(\S+)\s+(\d+)$")
 _STARTED = re.compile(r"^\s+jobid: (\d+)$")
 _RULE = re.compile(r"^(?:local)?rule (\S+):$")
@@ -29,7 +32,7 @@ class Progress:
 
     ``wanted``, ``finished``, ``spent``: by rule. ``running``, ``failed``, ``logs`` (of failed jobs), ``log_of``: by job
     number. ``begun``, ``through``: logs of jobs that were started, and of those that have finished since. ``tried``:
-    the time of attempts that failed, by job number.
+    the time of attempts that failed, by job number. ``notes``: what the workflow says to who runs it.
     """
 
     started: float
@@ -43,6 +46,7 @@ class Progress:
     log_of: dict[str, str] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     through: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
     _rule: str = ""
     _log: str = ""
     _failing: str = ""
@@ -52,6 +56,9 @@ class Progress:
     def read(self, line: str, now: float) -> bool:
         """Take in one line of output; returns whether what is done has changed."""
         line = line.rstrip("\n")
+        if line.startswith(NOTE):
+            self.notes.append(line)
+            return False
         if line.startswith("Job stats:"):
             self._in_stats = not self.wanted
             return False

@@ -119,9 +119,11 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     run = Run(study, configfile, tuple(arguments), snakemake, log)
     try:
         with _stopping():
+            if _QUESTIONS.intersection(arguments):
+                return run.asked()
             log.parent.mkdir(parents=True, exist_ok=True)
             log.touch()
-            return run.asked() if _QUESTIONS.intersection(arguments) else run.held()
+            return run.held()
     except Stopped as stopped:
         number = stopped.number
     except OSError as error:
@@ -182,9 +184,8 @@ class Run:
     started: float = field(default_factory=time.monotonic)
 
     def asked(self) -> int:
-        """A question to Snakemake, which changes nothing."""
-        code, progress = self._snakemake(self.arguments)
-        return self._close(progress, code, [])
+        """A question to Snakemake, which changes nothing, and its answer."""
+        return subprocess.run([*self._command(), *self.arguments], env=self._environment()).returncode
 
     def held(self) -> int:
         """Hold the results tree, and bring it to the state that the study asks for."""
@@ -220,19 +221,18 @@ class Run:
         code, mended = mender.until_whole(run, lambda line: print(line, file=sys.stderr))
         return self._close(last, code, mended)
 
+    def _command(self, *first: str) -> list[str]:
+        # The lock's option last: a target would be taken for another configuration file.
+        return [
+            self.snakemake, *first, *snakefile_arguments(), "--configfile", str(self.configfile), *NO_LOCK
+        ]  # fmt: skip
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, **_cache(Path(self.study.results)), SUPERVISOR: str(os.getpid())}
+
     def _snakemake(self, arguments: Sequence[str], *first: str) -> tuple[int, Progress]:
-        command = [
-            self.snakemake,
-            *first,
-            *snakefile_arguments(),
-            "--configfile",
-            str(self.configfile),
-            # After it: a target would be taken for another configuration file.
-            *NO_LOCK,
-        ]
         progress = Progress(time.monotonic())
-        runs = not first and not _QUESTIONS.intersection(arguments)
-        board = Board(self.study) if runs and sys.stderr.isatty() else None
+        board = Board(self.study) if not first and sys.stderr.isatty() else None
         with (
             # A file and no pipe: nothing waits for a reader that is no more.
             open(self.log, "ab") as record,
@@ -240,11 +240,11 @@ class Run:
         ):
             output.seek(0, os.SEEK_END)
             process = subprocess.Popen(
-                [*command, *arguments],
+                [*self._command(*first), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=record,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **_cache(Path(self.study.results)), SUPERVISOR: str(os.getpid())},
+                env=self._environment(),
             )
             follow(process, output, progress, sys.stderr, board)
         return process.returncode, progress
@@ -337,18 +337,21 @@ def follow(
                 raise Stopped(_asked[0])
             ended = process.poll() is not None
             *lines, rest = (rest + output.read()).split("\n")
-            now = time.monotonic()
+            if not ended and not lines:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(LOOK)
+            now, told = time.monotonic(), len(progress.notes)
             changed = sum(progress.read(line, now) for line in lines) > 0
             if _unread(out):
                 _stop(signal.SIGPIPE, None)
             if show is not None:
                 show(progress, now, last=ended)
-            elif changed and (now - shown >= QUIET or progress.done == progress.total):
+                continue
+            for note in progress.notes[told:]:
+                print(note, file=out, flush=True)
+            if changed and (now - shown >= QUIET or progress.done == progress.total):
                 print(progress.line(now), file=out, flush=True)
                 shown = now
-            if not ended and not lines:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(LOOK)
 
 
 def _unread(out: TextIO) -> bool:

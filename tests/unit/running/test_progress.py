@@ -339,7 +339,7 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
     fake(FINISHED, 0)
     Path("results").mkdir()
     Path("results/index.html").write_text("")
-    assert main(["run", "--configfile", "study.yaml", "--", "-n", "digits"]) == 0
+    assert main(["run", "--configfile", "study.yaml", "--", "digits"]) == 0
     # Without a Snakefile here, the shipped one is used.
     workflow = ["--snakefile", str(shipped("Snakefile"))]
     assert Path("arguments.txt").read_text().split() == [
@@ -347,7 +347,6 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
         "--configfile",
         "study.yaml",
         "--nolock",
-        "-n",
         "digits",
     ]
     error = capsys.readouterr().err
@@ -355,6 +354,22 @@ def test_a_run_that_ends_says_where_the_report_is(fake, capsys):
     assert f"report: {Path('results/index.html').resolve()}" in error
     (log,) = Path("results/logs").glob("run-*.log")
     assert log.read_text() == FINISHED
+
+
+def test_a_dry_run_shows_snakemakes_answer_and_leaves_nothing(fake, capfd):
+    fake(FINISHED, 0)
+    assert main(["run", "--configfile", "study.yaml", "--", "-n", "digits"]) == 0
+    said = capfd.readouterr()
+    assert said.out == FINISHED
+    assert "done" not in said.err
+    assert not Path("results/logs").exists()
+
+
+def test_a_run_says_what_the_workflow_warns_of_before_its_first_job(fake, capsys):
+    fake("prunescope: WARNING: 4 finished models are trained again\n" + FINISHED, 0)
+    assert main(["run", "--configfile", "study.yaml"]) == 0
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == "prunescope: WARNING: 4 finished models are trained again"
 
 
 def test_a_run_that_fails_shows_the_last_line_of_each_log(fake, capsys):

@@ -26,6 +26,7 @@ from prunescope.running.holding import SUPERVISOR
 from prunescope.running.mending import Mender
 from prunescope.running.progress import (
     NO_LOCK,
+    NOTE,
     Progress,
     snakefile_arguments,
     snakemake_program,
@@ -363,7 +364,9 @@ def _read(text: str, outcome: Outcome) -> bool:
         if outcome.watch.quotes.hides(line):
             continue
         outcome.watch.read(line)
-        if line.startswith("squeue: ") or (line.startswith("sbatch: ") and "tried again every" in line):
+        if line.startswith((NOTE, "squeue: ")) or (
+            line.startswith("sbatch: ") and "tried again every" in line
+        ):
             say(line)
         changed |= outcome.progress.read(line, time.monotonic())
     return changed
