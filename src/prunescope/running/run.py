@@ -270,8 +270,12 @@ class Run:
                 print(f"failed: {name}: {reason(name)}", file=out)
             count = len(progress.failed)
             print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {self.log}", file=out)
+        elif not progress.done and tail and tail[-1].startswith("prunescope: error: "):
+            # A study that cannot be run, found once Snakemake had read it.
+            print(tail[-1], file=out)
+            return 2
         else:
-            # Nothing ran: a broken study or workflow, whose own words come last.
+            # Nothing ran: a broken workflow, whose own words come last.
             print("\n".join(tail[-5:]), file=out)
         if full := _full(Path(self.study.results)):
             # Even the logs of jobs may be empty then.

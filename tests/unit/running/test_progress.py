@@ -372,6 +372,12 @@ def test_a_run_says_what_the_workflow_warns_of_before_its_first_job(fake, capsys
     assert first == "prunescope: WARNING: 4 finished models are trained again"
 
 
+def test_a_study_that_cannot_be_run_ends_in_its_error_alone(fake, capsys):
+    fake("Job stats:\nprune  2\ntotal  2\n\nprunescope: error: grid: b on mine: ratio 4e+06: too large\n", 1)
+    assert main(["run", "--configfile", "study.yaml"]) == 2
+    assert capsys.readouterr().err == "prunescope: error: grid: b on mine: ratio 4e+06: too large\n"
+
+
 def test_a_run_that_fails_shows_the_last_line_of_each_log(fake, capsys):
     fake(FAILED, 1)
     Path("logs/fin").mkdir(parents=True)
