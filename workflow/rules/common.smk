@@ -76,7 +76,7 @@ VERSION = {
     "tables": 17,
     "figures": 18,
     "paper": 14,
-    "report": 16,
+    "report": 17,
     "tune": 1,
 }
 

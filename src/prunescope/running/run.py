@@ -272,7 +272,7 @@ class Run:
             print(f"{count} job{'s' if count > 1 else ''} failed; what was run is in {self.log}", file=out)
         elif not progress.done and tail and tail[-1].startswith("prunescope: error: "):
             # A study that cannot be run, found once Snakemake had read it.
-            print(tail[-1], file=out)
+            print(*(line for line in tail if line.startswith("prunescope: error: ")), sep="\n", file=out)
             return 2
         else:
             # Nothing ran: a broken workflow, whose own words come last.

@@ -218,22 +218,19 @@ def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str,
 def _who_pays(one: Payer, opening: str) -> str:
     """The longest of some sentences that has at most 25 words."""
     cell, part = one.cell, one.part
-    interval = cell.summary.get("change") or {}
     shares = part.kind == "class" or is_share(cell.summary)
     size = rounded(part.change, part.low, part.high) if shares else f"{abs(part.change):.2f}"
     of = "recall" if part.kind == "class" else metric_name(cell.summary)
-    mean = cell.change or 0.0
-    lost = (
-        rounded(mean, interval.get("ci_low"), interval.get("ci_high"))
-        if is_share(cell.summary)
-        else f"{-mean:.2f}"
-    )
-    while_mean = f", the mean {lost if mean < 0 else 'nothing'}"
+    # One number: of the mean, words. Where it hides who pays, it loses less than half as much (``_HIDDEN``).
+    if (cell.change or 0.0) >= 0:
+        mean = ", the mean nothing"
+    else:
+        mean = ", over twice the mean" if part.change <= _HIDDEN * (cell.change or 0.0) else ""
     start = f"{opening}: under {cell.name},"
     texts = [
         f"{start} {who} of {cell.dataset} loses {size} of {of}{rest}."
         for who in (part.words, f"one {part.kind}")
-        for rest in (f"{while_mean}, beyond chance", f"{while_mean}", "")
+        for rest in (f"{mean}, beyond chance", mean, "")
     ]
     return next((text for text in texts if len(text.split()) <= MOST_WORDS), texts[-1])
 

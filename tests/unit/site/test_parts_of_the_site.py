@@ -53,7 +53,7 @@ def test_only_a_class_that_the_test_clears_is_in_the_sentence() -> None:
     text, facts = overview.headline(found, [one.cell for one in found])
     assert text == (
         "The mean hides who pays: under IMP-WR at 90%, class “numpy” of docstrings loses about 30 points of recall, "
-        "the mean 3 points, beyond chance."
+        "over twice the mean, beyond chance."
     )
     assert facts[0].value == "−31.0"
     assert facts[0].interval == "−50.0 to −12.0, all at once"
