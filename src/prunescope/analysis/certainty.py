@@ -25,7 +25,6 @@ from prunescope.seeds import stream
 #: Of one example: the first two of the pair, the others of each side.
 _OF_PAIRS = ("kl", "js")
 _OF_SIDES = ("nll", "brier", "true_probability", "margin")
-MEASURES = (*_OF_PAIRS, *_OF_SIDES, "ece")
 
 #: Bins of equal size for the calibration error (adaptive; Nixon et al. 2019); parts of the examples for its interval.
 _BINS, _PARTS = 15, 20

@@ -57,11 +57,6 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         raise BadFileError(path, f"cannot be read as CSV ({error})") from None
 
 
-def number(text: str) -> float | None:
-    """A field of ``write_csv`` read back."""
-    return float(text) if text else None
-
-
 def null(value: float) -> float | None:
     """NaN, which JSON does not have, as null."""
     return None if math.isnan(value) else float(value)

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from prunescope import __version__
-from prunescope.data.meter import Meter
 from prunescope.errors import UserError
+from prunescope.files.meter import Meter
 
 #: Attempts at one address in a row that bring no further byte.
 ATTEMPTS = 4

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from prunescope.config.study import Study
+from prunescope.files.meter import duration
 from prunescope.paths import Layout, fill
-from prunescope.running.progress import Progress, duration, reason
+from prunescope.running.progress import Progress, reason
 from prunescope.running.status import blocks_of
 
 if TYPE_CHECKING:

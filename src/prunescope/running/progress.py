@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prunescope.config.shipped import program, shipped
-
-#: Seconds between lines where the output is not a terminal.
-QUIET = 15.0
+from prunescope.files.meter import duration
 
 #: What a line begins with that the workflow says to who runs it.
 NOTE = "prunescope: WARNING: "
@@ -150,16 +148,6 @@ class Progress:
         if self.failed:
             text += f"  {len(self.failed)} failed"
         return text
-
-
-def duration(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
-    seconds = round(seconds)
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{seconds // 60} min {seconds % 60} s"
-    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
 
 
 def reason(log: Path | str) -> str:

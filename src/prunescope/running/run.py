@@ -29,6 +29,7 @@ from prunescope.config.tracking import check_trackers
 from prunescope.errors import UserError
 from prunescope.files import sweep
 from prunescope.files.ledger import STATE
+from prunescope.files.meter import QUIET, duration
 from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
 from prunescope.running.board import Board
@@ -36,9 +37,7 @@ from prunescope.running.holding import SUPERVISOR
 from prunescope.running.mending import Mender
 from prunescope.running.progress import (
     NO_LOCK,
-    QUIET,
     Progress,
-    duration,
     reason,
     snakefile_arguments,
     snakemake_program,

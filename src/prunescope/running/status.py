@@ -15,9 +15,10 @@ from prunescope.config.grid import Cell
 from prunescope.config.study import Study
 from prunescope.errors import UserError
 from prunescope.files import read_json
+from prunescope.files.meter import duration
 from prunescope.paths import Layout, block_seeds, fill
 from prunescope.planning.blocks import blocks
-from prunescope.running.progress import duration, reason
+from prunescope.running.progress import reason
 from prunescope.running.results_lock import ResultsLock
 
 

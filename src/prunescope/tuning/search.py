@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from prunescope.config.architectures import Training, merged_training
 from prunescope.errors import UserError
-from prunescope.running.progress import QUIET, duration
+from prunescope.files.meter import QUIET, duration
 from prunescope.seeds import stream
 from prunescope.training.state import DivergedError
 from prunescope.tuning.job import Evaluation, TuneJob

@@ -13,8 +13,8 @@ import pytest
 
 from prunescope.data import fetch as fetching
 from prunescope.data.fetch import ATTEMPTS, fetch, locked
-from prunescope.data.meter import Meter
 from prunescope.errors import UserError
+from prunescope.files.meter import Meter
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

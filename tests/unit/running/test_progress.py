@@ -17,8 +17,9 @@ import yaml
 
 from prunescope.cli import main
 from prunescope.config.shipped import shipped
+from prunescope.files.meter import duration
 from prunescope.running import progress, run
-from prunescope.running.progress import Progress, duration
+from prunescope.running.progress import Progress
 
 #: Two jobs of `make`, two of `fin` (one of which fails), and the target.
 FAILED = """\

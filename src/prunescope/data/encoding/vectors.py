@@ -15,9 +15,9 @@ import numpy as np
 from prunescope.config.architectures.bilstm import PUBLISHED_VECTORS
 from prunescope.data.encoding import words
 from prunescope.data.fetch import fetch
-from prunescope.data.meter import Meter
 from prunescope.errors import UserError
 from prunescope.files import bounded, check_unpacked
+from prunescope.files.meter import Meter
 from prunescope.seeds import stream
 
 #: Lines of the files that the GloVe project publishes: fewer mean that the file was cut at a line's end.

@@ -66,10 +66,15 @@ class Meter:
         if not self._total:
             return f"{self._what}: {done} MB, {rate}"
         share = self._done / self._total
-        left = f", {_duration((self._total - self._done) / speed)} left" if speed > 0 else ""
+        left = f", {duration((self._total - self._done) / speed)} left" if speed > 0 else ""
         return f"{self._what}: {done} of {self._total / 1e6:.1f} MB ({share:.0%}), {rate}{left}"
 
 
-def _duration(seconds: float) -> str:
-    whole = max(round(seconds), 0)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+def duration(seconds: float) -> str:
+    """``45 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    seconds = max(round(seconds), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60} min"
