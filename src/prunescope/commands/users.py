@@ -145,6 +145,11 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="two seeds, a small part of the data, one epoch, into RESULTS-quick: to see that everything fits",
     )
+    run.add_argument(
+        "--retrain",
+        action="store_true",
+        help="train finished models again whose settings have changed; without it, such a run is refused",
+    )
     run.add_argument("snakemake", nargs="*", metavar="-- ARGUMENT", help="passed to snakemake")
     run.set_defaults(run=_run)
 
@@ -237,11 +242,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     from prunescope.planning.rates import read_rates
     from prunescope.planning.starts import check_starts
     from prunescope.planning.text import plan_text
+    from prunescope.running.retraining import retrained_lines
 
     study = load_study(arguments.configfile)
     check_trackers(study)
     said = data_lines(study, elsewhere=True)
     check_starts(study)
+    said += [f"WARNING: {line}" for line in retrained_lines(study, Path.cwd())]
     plan = make_plan(study, read_rates(arguments.rates), layers=arguments.layers)
     if said:
         plan["data"] = said
@@ -303,7 +310,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from prunescope.running.run import run_study
 
     configfile = quick_study(arguments.configfile) if arguments.quick else arguments.configfile
-    return run_study(configfile, arguments.snakemake)
+    return run_study(configfile, arguments.snakemake, retrain=arguments.retrain)
 
 
 def _clean(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,26 @@ from prunescope.errors import Problems, UserError
 from prunescope.planning.architectures import counted_on
 
 
+def check_start_files(study: Study) -> None:
+    """Refuse a study that starts from checkpoints that are not there.
+
+    Raises:
+        Problems: a line for each arch and file.
+    """
+    problems: dict[str, None] = {}
+    for cell in study.dense_cells.values():
+        arch = study.archs[cell.arch]
+        if arch.start is None or (arch.start == "checkpoint" and arch.fetched):
+            continue
+        for seed in cell.seeds:
+            try:
+                arch.start_of(seed)
+            except UserError as error:
+                problems[f"archs.{cell.arch}.{error}"] = None
+    if problems:
+        raise Problems(list(problems))
+
+
 def check_starts(study: Study) -> None:
     """Refuse checkpoints that are not there, cannot be read, or are of other models or classes.
 

@@ -32,6 +32,7 @@ from prunescope.files.ledger import STATE
 from prunescope.files.meter import QUIET, duration
 from prunescope.paths import Layout
 from prunescope.planning.data import data_lines
+from prunescope.planning.starts import check_start_files
 from prunescope.running.board import Board
 from prunescope.running.holding import SUPERVISOR
 from prunescope.running.mending import Mender
@@ -44,6 +45,7 @@ from prunescope.running.progress import (
     without_targets,
 )
 from prunescope.running.results_lock import ResultsLock
+from prunescope.running.retraining import refuse_retraining
 from prunescope.running.status import status_of
 from prunescope.running.workflow import WorkflowGrid
 
@@ -98,15 +100,18 @@ class Stopped(BaseException):
         self.number = number
 
 
-def run_study(configfile: Path, arguments: Sequence[str]) -> int:
+def run_study(configfile: Path, arguments: Sequence[str], *, retrain: bool = False) -> int:
     """Run Snakemake on a study; its exit code, or 128 + the number of the signal that ended the run.
 
     Files of the results tree that are not what was written (``mending``) are rebuilt first. Snakemake's own output goes
     to ``<results>/logs/run-<time>.log``.
 
+    Args:
+        retrain: finished models whose settings have changed are trained again, and not refused.
+
     Raises:
-        UserError: the study is not a valid one, its data is not there or unusable, a run is in progress here, or the
-            log cannot be written.
+        UserError: the study is not a valid one, its data or a checkpoint is not there or unusable, finished models
+            would be trained again, a run is in progress here, or the log cannot be written.
         ModuleNotFoundError: Snakemake is not installed.
     """
     study = load_study(configfile)
@@ -114,6 +119,9 @@ def run_study(configfile: Path, arguments: Sequence[str]) -> int:
     snakemake = snakemake_program()
     for line in data_lines(study, _data_to_check(study, arguments)):
         print(line, file=sys.stderr)
+    check_start_files(study)
+    if not retrain and not _QUESTIONS.intersection(arguments):
+        refuse_retraining(study, Path.cwd(), _asked_data(study, arguments))
     log = Path(study.results) / "logs" / f"run-{datetime.now():%Y%m%d-%H%M%S}.log"
     run = Run(study, configfile, tuple(arguments), snakemake, log)
     try:
@@ -310,9 +318,13 @@ def _cache(results: Path) -> dict[str, str]:
     return {"XDG_CACHE_HOME": str(cache), "MPLCONFIGDIR": str(cache / "matplotlib")}
 
 
+def _asked_data(study: Study, arguments: Sequence[str]) -> list[str]:
+    return [name for name in study.datasets if name in arguments] or list(study.datasets)
+
+
 def _data_to_check(study: Study, arguments: Sequence[str]) -> list[str]:
     """The data sets that a run asks for; of published ones, which do not change, those that are not built yet."""
-    asked = [name for name in study.datasets if name in arguments] or list(study.datasets)
+    asked = _asked_data(study, arguments)
     card = Layout(study.results).data("card.json")
     return [
         name

@@ -47,7 +47,7 @@ def blocks_of(study: Study, workdir: Path) -> Iterator[Block]:
     run. A block that left a log and nothing else has failed.
     """
     layout = Layout(study.results)
-    begun = _begun(workdir)
+    begun = recorded(workdir, "incomplete")
     holder = ResultsLock(workdir / study.results).holder()
     held = holder is not None and holder.lives
     for cell in study.cells:
@@ -215,16 +215,16 @@ def status_text(status: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _begun(workdir: Path) -> set[str]:
-    """Outputs of jobs that Snakemake has marked as begun and not yet as finished."""
-    incomplete = workdir / ".snakemake" / "incomplete"
-    begun = set()
-    for marker in incomplete.glob("**/*"):
-        if marker.is_file():
+def recorded(workdir: Path, kind: str) -> dict[str, Path]:
+    """Snakemake's records by output; ``kind``: ``incomplete``, of jobs begun, or ``metadata``, of jobs that ended."""
+    folder = workdir / ".snakemake" / kind
+    found = {}
+    for record in folder.glob("**/*"):
+        if record.is_file():
             # Long names are cut into folders; joined again they are the path in base64.
-            encoded = "".join(marker.relative_to(incomplete).parts).replace("@", "")
+            encoded = "".join(record.relative_to(folder).parts).replace("@", "")
             try:
-                begun.add(base64.b64decode(encoded, altchars=b"-_").decode())
+                found[base64.b64decode(encoded, altchars=b"-_").decode()] = record
             except ValueError:
                 continue
-    return begun
+    return found

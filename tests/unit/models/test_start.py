@@ -169,6 +169,11 @@ def test_what_does_not_fit_is_refused_before_jobs(
     *_, line = capsys.readouterr().err.splitlines()
     assert re.search(r"^prunescope: error: archs.net.start: .*\(data set mine\)$", line)
     assert re.search(said, line), line
+    if change == "nowhere":
+        assert main(["run", "--configfile", "study.yaml"]) == 2
+        *_, line = capsys.readouterr().err.splitlines()
+        assert line.startswith("prunescope: error: archs.net.start: net-0: no such file or folder")
+        assert not Path("results/logs").exists()  # Snakemake was not started
 
 
 @pytest.mark.parametrize(

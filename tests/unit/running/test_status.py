@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,9 +14,12 @@ import yaml
 from prunescope.cli import main
 from prunescope.config.load import study_from
 from prunescope.config.study import Study
+from prunescope.errors import Problems
 from prunescope.paths import Layout, fill
 from prunescope.running.results_lock import ResultsLock
+from prunescope.running.retraining import refuse_retraining, retrained_lines
 from prunescope.running.status import status_of, status_text
+from prunescope.running.workflow import WorkflowGrid
 
 LAYOUT = Layout("results")
 
@@ -161,12 +166,49 @@ def test_damaged_metrics_are_named(study, tmp_path, content):
 
 
 def test_marks_as_snakemake_writes_them(study, study_dict, tmp_path):
-    from prunescope.running.status import _begun
+    from prunescope.running.status import recorded
 
     put(tmp_path / ".snakemake" / "incomplete" / LONG_MARKER)
     put(tmp_path / ".snakemake" / "incomplete" / SHORT_MARKER)
     put(tmp_path / ".snakemake" / "incomplete" / "x")  # no base64
-    assert _begun(tmp_path) == {LONG_OUTPUT, SHORT_OUTPUT}
+    assert set(recorded(tmp_path, "incomplete")) == {LONG_OUTPUT, SHORT_OUTPUT}
+
+
+def test_finished_models_of_other_settings_are_named_and_a_run_refuses_them(study, study_dict, tmp_path):
+    """Records as Snakemake 9 writes them: the job's parameters, each as Python writes it."""
+
+    def record(output: str, settings: str) -> None:
+        name = base64.urlsafe_b64encode(output.encode()).decode()
+        cut = [name[at : at + 200] for at in range(0, len(name), 200)]
+        path = Path(tmp_path, ".snakemake", "metadata", *(f"@{part}" for part in cut[:-1]), cut[-1])
+        put(path, json.dumps({"params": [repr(settings), "2"]}))
+
+    assert retrained_lines(study, tmp_path) == []
+    cell, metrics_path = study.cells[0], path_of(study, 0, "0-1")
+    one = SimpleNamespace(
+        dataset=cell.dataset, arch=cell.arch, pruner=cell.pruner, amount=cell.compression.token, block="0-1"
+    )
+    card = LAYOUT.data("card.json").format(dataset=cell.dataset)
+    put(tmp_path / metrics_path, metrics((0, 1)))
+    record(metrics_path, WorkflowGrid(study).job_settings(one))
+    record(card, WorkflowGrid(study).dataset_settings(one))
+    assert retrained_lines(study, tmp_path) == []
+
+    before = json.loads(WorkflowGrid(study).job_settings(one))
+    before["training"]["epochs"] = 77
+    record(metrics_path, json.dumps(before))
+    (line,) = retrained_lines(study, tmp_path)
+    assert line.startswith(
+        f"2 finished models of data set {cell.dataset} are of other settings (training.epochs: 77 -> "
+    )
+    assert line.endswith(") and would be trained again")
+    assert retrained_lines(study, tmp_path, names=["another"]) == []
+    with pytest.raises(Problems, match="or, to train them again, give `run --retrain`"):
+        refuse_retraining(study, tmp_path, [cell.dataset])
+
+    record(card, json.dumps({**json.loads(WorkflowGrid(study).dataset_settings(one)), "label": "grade"}))
+    (line,) = retrained_lines(study, tmp_path)
+    assert '(label: "grade" -> not given)' in line
 
 
 def test_the_mark_is_the_one_this_snakemake_writes():
