@@ -67,7 +67,7 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 2,
-    "cell": 10,
+    "cell": 11,
     "tables": 17,
     "figures": 17,
     "paper": 14,

@@ -333,7 +333,7 @@ def test_questions_of_one_side_only_are_counted_and_named(
     part.write_text("".join(lines[:12] + lines[15:]))
     assert run(tmp_path / "out", samples("dense", "toy_choice"), part) == 0
     assert summary_of(tmp_path / "out")["n_examples"] == 17
-    assert "3 questions are on this side only: 12, 13, 14" in capsys.readouterr().err
+    assert "questions on this side only (3): 12, 13, 14" in capsys.readouterr().err
 
 
 def test_without_documents_ids_pair_with_a_warning(
@@ -590,7 +590,7 @@ def test_several_models_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     found = matrix(out)
     assert {model for model, _, _ in found} == {"int4", "sparse50"}
     assert len({task for model, task, _ in found if model == "sparse50"}) == 3
-    assert "1 tasks are on this side only: toy_sums" in capsys.readouterr().err
+    assert "tasks on this side only (1): toy_sums" in capsys.readouterr().err
     assert (out / "sparse50" / "toy_choice" / "report.html").exists()
     summary = summary_of(out)
     assert summary["models"] == ["int4", "sparse50"]
