@@ -72,7 +72,7 @@ VERSION = {
     "model": 2,
     "weights": 2,
     "el2n": 2,
-    "cell": 10,
+    "cell": 11,
     "tables": 17,
     "figures": 18,
     "paper": 14,

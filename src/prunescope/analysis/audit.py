@@ -175,7 +175,13 @@ def audit(
     grouped = columns.groups(groups) if groups else {}
     if groups:
         results.groups = group_rows(
-            side, pair.pruned, grouped, confidence, clusters=together, pies=results.pies
+            side,
+            pair.pruned,
+            grouped,
+            confidence,
+            clusters=together,
+            pies=results.pies,
+            tolerance=tolerance,
         )
     if find_slices and side.labelled:
         results.slices = paying(results, columns, grouped, questions, tolerance, together)

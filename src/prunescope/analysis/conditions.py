@@ -27,6 +27,7 @@ LEVEL = 0.05
 NAMES: dict[str, tuple[str, str]] = {
     "harm": ("answers that become wrong less those that become right, share of the examples", ""),
     "class_harm": ("the same of the class that it is largest for", "most_harmed.harm"),
+    "group_harm": ("the same of the group that it is largest for, with --groups", ""),
     "change": ("change of the score", "change.mean"),
     "change_low": ("lower end of its interval", "change.ci_low"),
     "flips": ("answers that become wrong or right, share of the examples", "flips.share"),
@@ -89,6 +90,9 @@ def value_of(name: str, summary: Mapping[str, Any]) -> float | None:
     if name == "harm":
         flips = summary.get("flips")
         return (flips["to_wrong"] - flips["to_right"]) / summary["n_examples"] if flips else None
+    if name == "group_harm":
+        groups = (summary.get("groups") or {}).values()
+        return max((one["most_harm"] for one in groups if "most_harm" in one), default=None)
     value: Any = summary
     for key in NAMES[name][1].split("."):
         value = value.get(key) if isinstance(value, Mapping) else None

@@ -52,6 +52,7 @@ def group_rows(
     clusters: np.ndarray | None = None,
     draws: int = DRAWS,
     pies: Pies | None = None,
+    tolerance: float = 0.0,
 ) -> list[GroupRow]:
     """A row for each value of each column, and for each pair of values of two columns that has enough examples.
 
@@ -61,6 +62,7 @@ def group_rows(
         confidence: of the intervals together.
         clusters: (n,) what examples are drawn together, if any.
         pies: what ``find_pies`` found, where that is known already.
+        tolerance: regression: how far from the label an answer is right.
 
     Raises:
         UserError: there are no labels, or a column has as many values as no groups have.
@@ -68,10 +70,10 @@ def group_rows(
     source = dense.sources[0] if dense.sources else "the predictions"
     if not dense.labelled:
         raise UserError(f"--groups: {source} has no labels, so there are no scores; drop --groups")
-    right = correct(dense), correct(pruned)
+    right = correct(dense, tolerance), correct(pruned, tolerance)
     members = [_coded(name, values, source) for name, values in columns.items()]
     names, groups, codes = _all_groups(members)
-    votes = voted_right(dense, pruned, pies)
+    votes = voted_right(dense, pruned, pies, tolerance)
     return _rows(names, groups, codes, right, votes, confidence, draws, clusters)
 
 
@@ -255,7 +257,8 @@ def _critical(
 
 
 def group_summary(rows: Sequence[GroupRow]) -> dict[str, Any]:
-    """By column: the group that loses most, the gap between best and worst before and after, and how many are small.
+    """By column: the group that loses most, the gap between best and worst before and after, the
+    largest harm, and how many are small.
 
     Groups of fewer than ``FEWEST`` examples count as small, and for neither.
     """
@@ -279,6 +282,7 @@ def group_summary(rows: Sequence[GroupRow]) -> dict[str, Any]:
                 "worst_p_corrected": worst.p_corrected,
                 "gap_dense": gaps[0],
                 "gap_pruned": gaps[1],
+                "most_harm": max((row.to_wrong - row.to_right) / row.n_examples for row in known),
             }
         found[name] = entry
     return found

@@ -136,7 +136,7 @@ def _alone(dense: Files, other: Files, first: Collection[str], second: Collectio
     for name, mine, theirs in ((dense.name, first, second), (other.name, second, first)):
         odd = [task for task in mine if task not in theirs]
         if odd and len(mine) + len(theirs) > 2:
-            found.append(f"{name}: {len(odd)} tasks are on this side only: {listed(odd, 5)}")
+            found.append(f"{name}: tasks on this side only ({len(odd)}): {listed(odd, 5)}")
     return found
 
 

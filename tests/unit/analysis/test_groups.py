@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest
 
+from prunescope.analysis.conditions import value_of
 from prunescope.analysis.groups import MISSING, group_rows, group_summary
 from prunescope.cli import main
 from prunescope.errors import UserError
@@ -106,6 +107,11 @@ def test_a_group_that_pays_is_found() -> None:
     assert summary["c0"]["worst"] == "3"
     assert summary["c0"]["worst_p_corrected"] < 1e-6
     assert summary["c0"]["gap_pruned"] > summary["c0"]["gap_dense"] + 0.08
+    lost = np.array([(before & ~after & (held["c0"] == c)).sum() / (held["c0"] == c).sum() for c in "01234"])
+    assert summary["c0"]["most_harm"] == pytest.approx(lost.max())
+    pair = held["c0"] + "&" + held["c1"]
+    by_hand = max((before & ~after)[pair == p].mean() for p in set(pair.tolist()))
+    assert value_of("group_harm", {"groups": summary}) == pytest.approx(by_hand)
     others = [r for r in rows if r.column == "c0" and r.group != "3"]
     assert all(r.p_corrected == 1 and r.change == 0 for r in others)
     worst = next(r for r in rows if (r.column, r.group) == ("c0", "3"))
@@ -224,3 +230,19 @@ def test_a_column_that_differs_between_the_sides_groups_nothing(
     with pytest.raises(SystemExit):
         main([*pair, "--margin", "much"])
     assert "'much' is no share" in capsys.readouterr().err
+
+
+def test_numbers_are_right_within_the_tolerance(tmp_path: Path) -> None:
+    """40 scores 0.0 to 3.9: the pruned model misses those of group "a" by 1, the others by less than the tolerance."""
+    label = np.arange(40) / 10
+    group = np.array(["a", "b"] * 20)
+    for name, miss in {"dense": 0.01, "pruned": np.where(group == "a", 1.0, 0.02)}.items():
+        table = pd.DataFrame({"example": range(40), "label": label, "prediction": label + miss, "g": group})
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    sides = ["--dense", str(tmp_path / "dense.csv"), "--pruned", str(tmp_path / "pruned.csv")]
+    more = ["--groups", "g", "--out", str(tmp_path / "out"), "--fail-on", "group_harm > 99%"]
+    assert main(["audit", *sides, *more]) == 3
+    rows = {row["group"]: row for row in csv.DictReader((tmp_path / "out/groups.csv").open(encoding="utf-8"))}
+    shown = ("score_dense", "score_pruned", "to_wrong", "to_right")
+    assert [float(rows["a"][name]) for name in shown] == [1, 0, 20, 0]
+    assert [float(rows["b"][name]) for name in shown] == [1, 1, 0, 0]

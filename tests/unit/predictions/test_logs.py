@@ -1,7 +1,7 @@
 """Evaluation logs through the command.
 
-The logs of lm-evaluation-harness and inspect-ai below ``fixtures/logs`` are the harnesses' own (``make.py`` there says
-how); variants of them are edited here. Logs of HELM, lighteval and Every Eval Ever are written here by hand, from the
+The logs of lm-evaluation-harness, inspect-ai and HELM below ``fixtures/logs`` are the harnesses' own (``make.py`` there
+says how); variants of them are edited here. Other logs of HELM, lighteval and Every Eval Ever are by hand, from the
 dataclasses of crfm-helm 0.5.16 and lighteval 0.13.0 and the JSON schema of every-eval-ever 0.3.0.
 """
 
@@ -333,7 +333,7 @@ def test_questions_of_one_side_only_are_counted_and_named(
     part.write_text("".join(lines[:12] + lines[15:]))
     assert run(tmp_path / "out", samples("dense", "toy_choice"), part) == 0
     assert summary_of(tmp_path / "out")["n_examples"] == 17
-    assert "3 questions are on this side only: 12, 13, 14" in capsys.readouterr().err
+    assert "questions on this side only (3): 12, 13, 14" in capsys.readouterr().err
 
 
 def test_without_documents_ids_pair_with_a_warning(
@@ -590,7 +590,7 @@ def test_several_models_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[
     found = matrix(out)
     assert {model for model, _, _ in found} == {"int4", "sparse50"}
     assert len({task for model, task, _ in found if model == "sparse50"}) == 3
-    assert "1 tasks are on this side only: toy_sums" in capsys.readouterr().err
+    assert "tasks on this side only (1): toy_sums" in capsys.readouterr().err
     assert (out / "sparse50" / "toy_choice" / "report.html").exists()
     summary = summary_of(out)
     assert summary["models"] == ["int4", "sparse50"]
@@ -919,6 +919,15 @@ def test_helm(tmp_path: Path) -> None:
             (folder / f"{name}.json").unlink()
     assert run(tmp_path / "out", dense / "per_instance_stats.json", pruned / "per_instance_stats.json") == 0
     assert summary_of(tmp_path / "out")["mcnemar"] == {"to_wrong": 1, "to_right": 1, "p_value": 1.0}
+
+
+def test_helm_as_it_writes(tmp_path: Path) -> None:
+    assert run(tmp_path / "out", LOGS / "helm" / "dense", LOGS / "helm" / "pruned") == 0
+    found = matrix(tmp_path / "out")
+    assert {task for _, task, _ in found} == {"simple_mcqa"}
+    row = found["pruned", "simple_mcqa", "exact_match"]
+    assert (row["n_examples"], row["dense"], row["pruned"]) == ("4", "0.0", "0.0")
+    assert "even or odd?" in (tmp_path / "out/report.html").read_text()
 
 
 def details(path: Path, picked: list[int], old: bool = False) -> Path:

@@ -109,7 +109,7 @@ def paired(dense: Evaluation, pruned: Evaluation, allow: Collection[str] | None)
     for one, mine, other in ((dense, rows[0], rows[1]), (pruned, rows[1], rows[0])):
         alone = [one.ids[at[0]] for key, at in mine.items() if key not in other]
         if alone:
-            warnings.append(f"{one.path}: {len(alone)} questions are on this side only: {listed(alone, 5)}")
+            warnings.append(f"{one.path}: questions on this side only ({len(alone)}): {listed(alone, 5)}")
     for one, keys_of in zip((dense, pruned), keys, strict=True):
         warnings += _twice(one, keys_of)
     at = tuple(np.array([side[key] for key in common], dtype=np.int64).T for side in rows)
