@@ -17,13 +17,9 @@ from prunescope.files import remove, write_text
 from prunescope.papers.layouts import FILES as PAPER_FILES
 from prunescope.paths import keeps_models
 from prunescope.running.cleaning import remove_old_scores
-from prunescope.running.holding import (
-    hold,
-    supervised,
-    tell_of_holder,
-    tell_of_replaced,
-)
+from prunescope.running.holding import hold, supervised, tell_of_holder
 from prunescope.running.mending import refuse_damaged, settle
+from prunescope.running.retraining import tell_of_retraining
 from prunescope.running.slurm.executor import adapt
 from prunescope.running.warm_server import start as start_warm_server
 from prunescope.running.workflow import (

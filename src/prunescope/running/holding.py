@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
-from ast import literal_eval
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from prunescope.errors import UserError, listed, visible
+from prunescope.errors import UserError
 from prunescope.files import sweep
-from prunescope.paths import block_seeds
-from prunescope.running.progress import NOTE
 from prunescope.running.results_lock import ResultsLock
 
 #: The variable that says which process holds the tree for this one.
 SUPERVISOR = "PRUNESCOPE_RESULTS_LOCK"
-
-
-#: Rules that train models, and those that make what they are trained from.
-_TRAINING = ("train", "prune")
-_TRAINED_FROM = ("dataset", "encode", *_TRAINING)
 
 
 def hold(results: str, *, on_slurm: bool) -> None:
@@ -64,57 +53,6 @@ def supervised(results: str) -> bool:
         return False
     holder = ResultsLock(Path(results)).holder()
     return holder is not None and holder.here and str(holder.pid) == supervisor
-
-
-def tell_of_replaced(dag: Any) -> None:
-    """Say how many finished models a run trains again, and for which changed settings, before it starts a job.
-
-    Args:
-        dag: Snakemake's jobs, once it knows which of them it runs.
-    """
-    models, changes = 0, dict[str, None]()
-    for job in dag.needrun_jobs():
-        if job.rule.name in _TRAINING and all(Path(file).exists() for file in job.output):
-            models += len(block_seeds(job.wildcards.block))
-        if job.rule.name in _TRAINED_FROM and (changed := dag.reason(job).params_changed):
-            before, now = (_settings(params) for params in (changed.only_old, changed.only_new))
-            changes |= dict.fromkeys(
-                f"{job.wildcards.dataset}: {name} {_shown(before.get(name))} -> {_shown(now.get(name))}"
-                for name in sorted(before.keys() | now.keys())
-                if before.get(name) != now.get(name)
-            )
-    if models:
-        why = f" ({listed(list(changes), 3)})" if changes else ""
-        print(
-            f"{NOTE}{models} finished model{'s are' if models > 1 else ' is'} trained again and replaced{why}; to "
-            "keep them, stop now and give the study another `results` folder",
-            file=sys.stderr,
-        )
-
-
-def _settings(params: set[Any]) -> dict[str, Any]:
-    """What jobs were given as JSON, by dotted name."""
-    found: dict[str, Any] = {}
-    for text in sorted(params):
-        try:
-            # Snakemake keeps them as Python writes them.
-            found.update(_flat(json.loads(literal_eval(text)), ""))
-        except (SyntaxError, TypeError, ValueError):
-            continue
-    return found
-
-
-def _shown(value: Any) -> str:
-    text = "none" if value is None else visible(str(value))
-    return text if len(text) <= 40 else f"{text[:12]}..."
-
-
-def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and (value or not name):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{name}.{key}" if name else key)
-    else:
-        yield name or "version", value
 
 
 def _refuse_beside_jobs(results: Path) -> None:

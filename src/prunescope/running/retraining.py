@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import json
+import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from prunescope.errors import Problems
 from prunescope.files import read_json
 from prunescope.paths import block_seeds, fill
 from prunescope.planning.blocks import blocks
+from prunescope.running.progress import NOTE
 from prunescope.running.status import recorded
 from prunescope.running.workflow import WorkflowGrid
 
@@ -65,6 +67,12 @@ def retrained_lines(study: Study, workdir: Path, names: Collection[str] | None =
         f"settings ({change}) and would be trained again"
         for (dataset, change), count in models.items()
     ]
+
+
+def tell_of_retraining(study: Study) -> None:
+    """Say before the first job of a Snakemake which finished models it trains again."""
+    for line in retrained_lines(study, Path.cwd()):
+        print(f"{NOTE}{line}; to keep them, stop now and name another `results` folder", file=sys.stderr)
 
 
 def refuse_retraining(study: Study, workdir: Path, names: Collection[str]) -> None:
