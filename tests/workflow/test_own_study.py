@@ -208,7 +208,7 @@ def test_finished_data_does_not_go_for_files_that_cannot_be_read(tmp_path: Path)
     done = workspace.snakemake(target)
     assert done.returncode != 0
     assert "prunescope: error: datasets.mine: " in done.stderr
-    assert "train.csv: has no column 'text'; its columns are a, b" in done.stderr
+    assert "train.csv: has no columns 'text', 'label'; its columns are a, b" in done.stderr
     study["datasets"]["mine"]["path"] = str(tmp_path / "good")  # type: ignore[index]
     workspace.write(study)
     assert workspace.jobs(target) == {}

@@ -105,11 +105,17 @@ def checkpoint_folder(checkpoint: str, key: str = "pretrained") -> Path | None:
     """The local folder that ``pretrained`` names, or another setting called ``key``; None for a hub id.
 
     Raises:
-        UserError: an environment variable in it is not set, or nothing is there.
+        UserError: an environment variable in it is not set, or nothing is there; or it is a hub id, and a file or
+            folder is called so: the hub is not asked for what lies here.
     """
-    if is_hub_id(checkpoint):
-        return None
-    return expanded(checkpoint, key)
+    if not is_hub_id(checkpoint):
+        return expanded(checkpoint, key)
+    if (there := Path(checkpoint)).exists():
+        raise UserError(
+            f"{key}: {checkpoint}: a name on the hub, but here is a {'folder' if there.is_dir() else 'file'} "
+            f"of that name; write ./{checkpoint} to mean it, or rename it"
+        )
+    return None
 
 
 def is_hub_id(checkpoint: str) -> bool:
@@ -170,11 +176,6 @@ def check_folder(checkpoint: str, key: str, *, weights: bool = True) -> None:
     """
     folder = checkpoint_folder(checkpoint, key)
     if folder is None:
-        if (there := Path(checkpoint)).exists():
-            raise UserError(
-                f"{key}: {checkpoint}: a name on the hub, but here is a {'folder' if there.is_dir() else 'file'} "
-                f"of that name; write ./{checkpoint} to mean it, or rename it"
-            )
         return
     if not folder.is_dir():
         raise UserError(f"{key}: {folder}: a file; give the folder with config.json and model.safetensors")

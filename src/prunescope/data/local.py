@@ -275,9 +275,42 @@ def _chosen(path: Path, columns: Sequence[Sequence[str]], there: Sequence[str]) 
     """Result name -> name in the file.
 
     Raises:
-        UserError: none of the names of a column is there.
+        UserError: columns are not there under any of their names; all are told.
     """
+    lacking = [names for names in columns if there and not any(name in there for name in names)]
+    if len(lacking) > 1:
+        told = ", ".join(f"{' or '.join(map(repr, names))}{nearest(names[0], there)}" for names in lacking)
+        raise UserError(
+            f"{path}: has no columns {told}; its columns are {listed(there)}{_headless(path, there)}"
+        )
     return {names[0]: column(path, there, names) for names in columns}
+
+
+def _fields(value: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    """The names of an object's values; of those within objects dotted ones (``meta.source``)."""
+    for name, inner in value.items():
+        yield f"{before}{name}"
+        if isinstance(inner, dict):
+            yield from _fields(inner, f"{before}{name}.")
+
+
+def _within(row: Mapping[str, Any], name: str) -> Any:
+    """The value of a field, by its own or its dotted name; None within an object that is null.
+
+    Raises:
+        KeyError: it is not there.
+    """
+    if name in row:
+        return row[name]
+    outer, dot, inner = name.partition(".")
+    while dot:
+        if outer in row and isinstance(row[outer], dict):
+            return _within(row[outer], inner)
+        if outer in row and row[outer] is None:
+            return None
+        more, dot, inner = inner.partition(".")
+        outer = f"{outer}.{more}"
+    raise KeyError(name)
 
 
 def column(path: Path, there: Sequence[str], names: Sequence[str]) -> str:
@@ -313,7 +346,7 @@ def _parquet(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
 
     with _arrow_errors(path, "a Parquet"), pq.ParquetFile(path) as file:
         check_parquet(path, file.metadata)
-        chosen = _chosen(path, columns, file.schema_arrow.names)
+        chosen = _chosen(path, columns, _arrow_fields(file.schema_arrow))
         return _from_arrow(path, file.read(columns=list(chosen.values())), chosen)
 
 
@@ -326,18 +359,40 @@ def _arrow(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
         except pa.ArrowInvalid:
             source.seek(0)
             table = pa.ipc.open_stream(source).read_all()  # as `datasets` writes them
-        return _from_arrow(path, table, _chosen(path, columns, table.column_names))
+        return _from_arrow(path, table, _chosen(path, columns, _arrow_fields(table.schema)))
+
+
+def _arrow_fields(schema: Any) -> list[str]:
+    """The names of an Arrow schema's columns, and dotted ones of the fields within them."""
+    import pyarrow as pa
+
+    def tree(fields: Any) -> dict[str, Any]:
+        return {one.name: tree(one.type) if pa.types.is_struct(one.type) else None for one in fields}
+
+    twice = [name for name in set(schema.names) if schema.names.count(name) > 1]
+    return [*_fields(tree(schema)), *twice]
 
 
 def _from_arrow(path: Path, table: Any, chosen: Mapping[str, str]) -> Rows:
     """Columns of an Arrow table; class names are those that a hub's library has left in its metadata."""
     try:
         features = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
-        labels = {name: features[there].get("names") for name, there in chosen.items()}
+        labels = {name: _within(features, there).get("names") for name, there in chosen.items()}
     except (KeyError, ValueError, TypeError, AttributeError):
         labels = {}
-    columns = {name: table[there].to_pylist() for name, there in chosen.items()}
+    columns = {}
+    for name, there in chosen.items():
+        if there in table.column_names:
+            columns[name] = table[there].to_pylist()
+        else:
+            rows = table.select([_outermost(table.column_names, there)]).to_pylist()
+            columns[name] = [_within(row, there) for row in rows]
     return Rows(str(path), columns, {name: names for name, names in labels.items() if names})
+
+
+def _outermost(names: Sequence[str], field: str) -> str:
+    """The column that a dotted field is within."""
+    return next(name for name in names if field.startswith(f"{name}."))
 
 
 @contextmanager
@@ -401,11 +456,12 @@ def _jsonl(path: Path, columns: Sequence[Sequence[str]]) -> Rows:
     for where, row in _objects(path):
         if not isinstance(row, dict):
             raise UserError(f"{path}: {where}: not a JSON object; give one object a line")
-        chosen = chosen or _chosen(path, columns, list(row))
+        chosen = chosen or _chosen(path, columns, list(_fields(row)))
         for name, there in chosen.items():
-            if there not in row:
-                raise UserError(f"{path}: {where}: has no {there!r}; correct the line")
-            value = row[there]
+            try:
+                value = _within(row, there)
+            except KeyError:
+                raise UserError(f"{path}: {where}: has no {there!r}; correct the line") from None
             whole = _whole(value)
             repaired += whole != value
             cells[name].append(whole)

@@ -209,10 +209,26 @@ def headline(found: Sequence[Payer], cells: Sequence[CellNumbers]) -> tuple[str,
         ), [_floor_fact(max(floors, key=lambda cell: (cell.floor or {}).get("excess") or 0.0))]
     if not cells:
         return "No cell is analysed yet.", []
+    scored = [cell for cell in cells if cell.change is not None and (cell.summary.get("n_seeds") or 0) > 1]
+    if scored:
+        most = max(scored, key=lambda cell: abs(cell.change or 0.0))
+        return _mean_changes(most), [_mean_fact(most)]
     return (
         f"{count(len(cells), 'compressed model is', 'compressed models are')} compared with their dense models; "
         "two seeds or more would show what is noise."
     ), []
+
+
+def _mean_changes(cell: CellNumbers) -> str:
+    """The change of the score, where nothing is known of its classes, groups and noise floor."""
+    change = cell.summary.get("change") or {}
+    low, high = change.get("ci_low"), change.get("ci_high")
+    sure = low is not None and high is not None and (low > 0 or high < 0)
+    return (
+        f"The score changes most under {cell.name}: {metric_name(cell.summary)} of {cell.dataset} "
+        f"{change_text(cell.change, cell.summary)}{' points' if is_share(cell.summary) else ''}, "
+        f"{'beyond' if sure else 'within'} chance."
+    )
 
 
 def _who_pays(one: Payer, opening: str) -> str:
@@ -366,6 +382,8 @@ def _who(site: Site) -> Card | None:
         answer += "."
     else:
         answer = f"In none of {models} does a class or group lose answers beyond chance."
+        if left:  # one of them may be the one that the page's first sentence names
+            answer, left = f"{answer} {left}", ""
     worst = sorted(sure or tested, key=lambda one: -one.beyond)[:NAMED]
     facts = [_part_fact(one) for one in worst]
     notes = [*([left] if left else []), *_alphas(site)]

@@ -292,6 +292,33 @@ def test_pairs_and_the_order_of_classes(tmp_path: Path) -> None:
     assert data.tables["train"].info.classes == ODD[::-1]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "json", "parquet", "feather", "arrow"])
+def test_fields_within_a_column_have_dotted_names(tmp_path: Path, form: str) -> None:
+    rows = [
+        {
+            "doc": {"body": row["text"], "of": {"who": (n % 2 and "web") or None}},
+            "gold": {"label": row["label"]},
+            "a.b": str(n),
+        }
+        for n, row in enumerate(made())
+    ]
+    rows[-1]["doc"]["of"] = None  # all of it is missing
+    path = write(tmp_path / f"a.{form}", rows)
+    given = {"text": "doc.body", "label": "gold.label", "id": "a.b", "groups": ["doc.of.who"]}
+    table = own(path, **given, splits={"test": 20, "validation": 10}).build("a").tables["train"]
+    assert sorted(table.info.classes) == sorted(ODD)
+    plain = {
+        str(n): (row["text"], row["label"], (n % 2 and n < 59 and "web") or "")
+        for n, row in enumerate(made())
+    }
+    for text, label, name, who in zip(
+        table.texts["doc.body"], table.labels, table.extra["id"], table.extra["doc.of.who"], strict=True
+    ):
+        assert plain[name] == (text, table.info.classes[label], who)
+    with pytest.raises(UserError, match=r"no column 'doc\.boby' \(did you mean 'doc\.body'\?\)"):
+        own(path, text="doc.boby", label="gold.label").build("a")
+
+
 def test_numbers_in_yaml_are_names_of_classes(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [{**row, "label": n % 3} for n, row in enumerate(made())])
     assert own(path, text="text", classes=[2, 0, 1]).build("a").tables["train"].info.classes == (
@@ -307,6 +334,8 @@ def test_numbers_in_yaml_are_names_of_classes(tmp_path: Path) -> None:
         (made(), {"text": "txt"}, r"has no column 'txt' \(did you mean 'text'\?\); its columns are text, label"),
         (made(), {"text": "text", "label": "Lable"}, r"has no column 'Lable' \(did you mean 'label'\?\)"),
         (made(), {"text": "text", "groups": ["origin"]}, "has no column 'origin'"),
+        (made(), {"text": "Text", "label": "Lable"},
+         r"has no columns 'Text' \(did you mean 'text'\?\), 'Lable' \(did you mean 'label'\?\); its columns"),
         (made(), {"text": "text", "classes": ["01", "None", "NA", "naive", "否", "1.0"]},
          r"row 4: label 'naïve' is none of `classes` \(did you mean 'naive'\?\)"),
         ([*made(), {"text": "x", "label": ""}], {"text": "text"}, r"row 61: column 'label' has no label; remove"),
@@ -470,7 +499,9 @@ def test_rows_within_an_object_and_bars_between_cells(tmp_path: Path) -> None:
 
 def test_a_table_without_a_header_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("".join(f"{r['text']}\t{r['label']}\n" for r in made()))
-    with pytest.raises(UserError, match=r"has no column 'text'.*; write a first line that names them"):
+    with pytest.raises(
+        UserError, match=r"has no columns 'text', 'label'.*; write a first line that names them"
+    ):
         own(tmp_path / "a.tsv", text="text").build("d")
 
 
@@ -739,11 +770,14 @@ def test_grey_pictures_have_one_channel(tmp_path: Path) -> None:
 
 def test_the_hub_by_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     features = datasets.Features(
-        {"q": datasets.Value("string"), "y": datasets.ClassLabel(names=["no", "01"])}
+        {"q": {"en": datasets.Value("string")}, "y": datasets.ClassLabel(names=["no", "01"])}
     )
     parts = {
         split: datasets.Dataset.from_dict(
-            {"q": [f"the {split} text is {n}" for n in range(size)], "y": [n % 2 for n in range(size)]},
+            {
+                "q": [{"en": f"the {split} text is {n}"} for n in range(size)],
+                "y": [n % 2 for n in range(size)],
+            },
             features,
         )
         for split, size in (("train", 40), ("test", 10), ("unsupervised", 5))
@@ -755,7 +789,7 @@ def test_the_hub_by_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
         return datasets.DatasetDict(parts)
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    spec = own(source="hub", repo="some/data", config="en", revision="abc", text="q", label="y")
+    spec = own(source="hub", repo="some/data", config="en", revision="abc", text="q.en", label="y")
     data = spec.build("a")
     assert asked == [("some/data", "en", "abc")]
     assert data.tables["test"].info.classes == ("no", "01")

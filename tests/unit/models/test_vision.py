@@ -186,6 +186,18 @@ def test_folders_of_pickles_alone_are_refused(tmp_path: Path) -> None:
     refuse_pickled(tmp_path)
 
 
+def test_nothing_is_fetched_for_a_name_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from prunescope.config.checkpoints import checkpoint_folder
+
+    monkeypatch.chdir(tmp_path)
+    assert checkpoint_folder("vit") is None
+    (tmp_path / "vit").mkdir()
+    with pytest.raises(
+        UserError, match=r"^checkpoint: vit: a name on the hub, but here is a folder .* \./vit"
+    ):
+        checkpoint_folder("vit", "checkpoint")
+
+
 @pytest.mark.parametrize(
     ("net", "said"),
     [

@@ -106,7 +106,21 @@ def test_gains_are_no_loss_and_a_mean_that_pays_as_much_hides_nothing() -> None:
     even = cell("RP", (part(-0.02, 0.001),))
     found = payers([gain, even])
     assert [one.is_sure for one in found] == [False, True]
-    assert "compressed models are compared" in overview.headline(found, [gain, even])[0]
+    assert overview.headline(found, [gain, even])[0] == (
+        "The score changes most under MP at 90%: accuracy of docstrings −3.0 points, within chance."
+    )
+
+
+def test_without_classes_the_first_sentence_has_the_change_of_the_score() -> None:
+    known = {"task": "regression", "metric": "pearson", "dense_score": 0.75}
+    small = cell("RP", **known, pruned_score=0.70)
+    large = cell("MP", **known, pruned_score=0.50, change={"ci_low": -0.3, "ci_high": -0.2})
+    text, facts = overview.headline([], [small, large])
+    assert text.startswith("The score changes most under MP at 90%: ")
+    assert text.endswith(" of docstrings −0.250, beyond chance.")
+    assert facts[0].cell is large
+    alone = cell("MP", **known, n_seeds=1)
+    assert "two seeds or more would show" in overview.headline([], [alone])[0]
 
 
 def test_without_classes_the_examples_that_change_are_drawn_and_never_called_sure() -> None:

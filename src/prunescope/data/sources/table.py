@@ -334,12 +334,14 @@ class Hub(Own):
         for name in self.wanted:
             if name == "length" and name in self.groups and name not in table.column_names:
                 continue
-            local.column(Path(where), table.column_names, (name,))
-            feature = table.features[name]
+            # Fields within columns have dotted names, as in tables.
+            source = table.flatten() if "." in name and name not in table.column_names else table
+            local.column(Path(where), source.column_names, (name,))
+            feature = source.features[name]
             if isinstance(feature, datasets.Image):
-                table = table.cast_column(name, datasets.Image(decode=False))
+                source = source.cast_column(name, datasets.Image(decode=False))
             inner = getattr(feature, "feature", feature)
             if isinstance(inner, datasets.ClassLabel):
                 names[name] = inner.names
-            columns[name] = list(table[name])
+            columns[name] = list(source[name])
         return local.Rows(where, columns, names)
