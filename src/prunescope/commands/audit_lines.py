@@ -77,6 +77,7 @@ def headlines(summary: Mapping[str, Any]) -> str:
         for one in (summary.get("metrics") or ())[:_MOST_METRICS]
         if one["metric"] != summary["metric"] and one["p_corrected"] is not None
     ]
+    lines += filter(None, [sentences.unknown_scales(summary.get("metrics") or ())])
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)
     alpha = summary.get("alpha")
