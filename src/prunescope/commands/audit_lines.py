@@ -130,10 +130,10 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
         )
     worst = summary.get("most_harmed")
     if worst and worst["harm"] > 0:
-        firm = worst["p_corrected"] < LEVEL
+        chance = "" if worst["p_corrected"] < LEVEL else ", within chance"
         lines.append(
-            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net (no harm: p = "
-            f"{worst['p_corrected']:.2g} corrected over the classes{'' if firm else ', within chance'})"
+            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net ("
+            f"{sentences.harm_test(summary)}, p = {worst['p_corrected']:.2g} corrected over the classes{chance})"
         )
     if summary.get("kl_mean") is not None:
         lines.append(
