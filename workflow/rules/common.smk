@@ -69,7 +69,7 @@ VERSION = {
     "weights": 2,
     "el2n": 2,
     "cell": 11,
-    "tables": 17,
+    "tables": 18,
     "figures": 18,
     "paper": 14,
     "report": 18,

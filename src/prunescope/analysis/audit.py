@@ -194,8 +194,8 @@ def audit(
     if results.slices is not None:
         summary["slices"] = results.slices.summary
     if metrics:
-        wanted = ("metric", "n_examples", "dense", "pruned", "change", "ci_low", "ci_high", "p_corrected")
-        summary["metrics"] = [{name: getattr(row, name) for name in wanted} for row in metrics]
+        left = ("model", "task", "to_right", "p_value")
+        summary["metrics"] = [{k: v for k, v in vars(row).items() if k not in left} for row in metrics]
     if margin is not None:
         summary["margin"] = {"margin": margin, "met": conditions.within_margin(summary, margin)}
     if of_suite:

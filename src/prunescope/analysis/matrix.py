@@ -33,7 +33,7 @@ from prunescope.analysis.pooled import (
     joined_votes,
     slices_of,
 )
-from prunescope.analysis.spans import SHARE
+from prunescope.analysis.spans import ANY, SHARE, harness_span
 from prunescope.analysis.stats import change_span
 from prunescope.analysis.suite_tasks import Cell
 from prunescope.analysis.tables.declared import write_table
@@ -124,7 +124,10 @@ def _row(
         if found.variance > 0 or found.mean == 0:
             p = found.p_value
         if n >= FEWEST:
-            interval = found.interval(confidence)
+            span = harness_span(metric, *(float(end([dense, pruned])) for end in (np.min, np.max)))
+            if span != ANY:
+                span = change_span(dense.mean(axis=1), pruned.mean(axis=1), span, confidence, n)
+            interval = found.interval(confidence, span)
             low, high = interval.low, interval.high
     return MatrixRow(
         model=model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 
@@ -47,6 +48,30 @@ _SPANS = {
 def span_of(measure: str) -> Span:
     """What a score can be, by the name of the metric, of a measure of probabilities or of readability."""
     return _SPANS.get(measure, SHARE)
+
+
+#: Words in names of harnesses' metrics that are shares, or a hundred times one; of these, those that mostly are in
+#: percent; and words of what is made of such a metric and has another span.
+_SHARES = re.compile(
+    r"(acc|accuracy|match|em|f1|precision|recall|rouge([0-9ln]|lsum)?|meteor|mc[12]|pass|maj|bleu|chrf)"
+)
+_PERCENT = {"bleu", "chrf"}
+_MADE = {"diff", "delta", "change", "gain", "std", "stderr", "loss", "error"}
+
+
+def harness_span(metric: str, lowest: float, highest: float) -> Span:
+    """What a metric of an evaluation harness can be, by its name; ``ANY`` where that does not tell its scale.
+
+    Args:
+        lowest, highest: of its values. A share of which one is above 1 is in percent, as BLEU and chrF are.
+    """
+    words = set(re.split(r"[^a-z0-9]+", metric.partition(",")[0].lower()))
+    if words & _MADE:
+        return ANY
+    found = _SPANS.get(metric, ANY)
+    if any(map(_SHARES.fullmatch, words)):
+        found = Span(0.0, 100.0) if highest > 1 or words & _PERCENT else SHARE
+    return found if found.low <= lowest and highest <= found.high else ANY
 
 
 class Within(NamedTuple):

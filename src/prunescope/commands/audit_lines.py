@@ -77,6 +77,7 @@ def headlines(summary: Mapping[str, Any]) -> str:
         for one in (summary.get("metrics") or ())[:_MOST_METRICS]
         if one["metric"] != summary["metric"] and one["p_corrected"] is not None
     ]
+    lines += filter(None, [sentences.unknown_scales(summary.get("metrics") or ())])
     lines[1:1] = _firmness(summary)
     lines += _harm(summary)
     alpha = summary.get("alpha")
@@ -129,10 +130,10 @@ def _harm(summary: Mapping[str, Any]) -> list[str]:
         )
     worst = summary.get("most_harmed")
     if worst and worst["harm"] > 0:
-        firm = worst["p_corrected"] < LEVEL
+        chance = "" if worst["p_corrected"] < LEVEL else ", within chance"
         lines.append(
-            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net (no harm: p = "
-            f"{worst['p_corrected']:.2g} corrected over the classes{'' if firm else ', within chance'})"
+            f"most harmed class: {worst['class']}, {worst['harm']:.1%} of its examples net ("
+            f"{sentences.harm_test(summary)}, p = {worst['p_corrected']:.2g} corrected over the classes{chance})"
         )
     if summary.get("kl_mean") is not None:
         lines.append(

@@ -6,7 +6,7 @@ numbers give by the same rule. ``<paper>/claims.py`` has a check for each.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -19,23 +19,34 @@ from prunescope.papers.printed import read_yaml
 
 T = TypeVar("T")
 
-#: How the evidence of a claim says that its rule fails without refuting it.
-UNDECIDED = "undecided: "
+#: How the evidence of a claim begins that a study has the numbers for, and too few models.
+UNDECIDED = "undecided: too few differences are significant, which may be for lack of models"
+
+Verdict = Literal["holds", "fails", "not measured"]
 
 
 class Finding(NamedTuple):
-    verdict: Literal["holds", "fails", "not measured"]
+    verdict: Verdict
     evidence: str
 
 
 class Part(NamedTuple):
-    """One thing that a claim says: whether it holds (None: it is reported only), and what was measured."""
+    """One thing that a claim says: whether it holds (None: it is reported only), and what was measured.
+
+    open: it is neither shown nor refuted: only significance is lacking.
+    """
 
     holds: bool | None
     text: str
+    open: bool = False
+
+    def left_open(self, lacking: bool) -> Part:
+        """The same without a verdict, where only significance is ``lacking`` to it."""
+        return Part(None, self.text, True) if lacking else self
 
 
-#: The parts of a claim (None: nothing to report). It holds if none of them fails; a check may stop after one that does.
+#: The parts of a claim (None: nothing to report). It holds if none of them fails or is open. A check may stop after one
+#: that fails.
 Check = Callable[[Measured], Iterable[Part | None]]
 
 
@@ -77,11 +88,16 @@ class Claim(NamedTuple):
         except NotMeasured:
             texts = (f"needs {self.words.needs}", *(part.text for part in parts))
             return Finding("not measured", "; ".join(texts))
-        return Finding("holds" if held(parts) else "fails", "; ".join(part.text for part in parts))
+        found = verdict(parts)
+        said = [UNDECIDED] if found == "not measured" else []
+        return Finding(found, "; ".join([*said, *(part.text for part in parts)]))
 
 
-def held(parts: Iterable[Part]) -> bool:
-    return all(part.holds is not False for part in parts)
+def verdict(parts: Sequence[Part]) -> Verdict:
+    """Of a claim that a study has the numbers for: one part that fails refutes it, one that is open leaves it open."""
+    if any(part.holds is False for part in parts):
+        return "fails"
+    return "not measured" if any(part.open for part in parts) else "holds"
 
 
 @dataclass(frozen=True)

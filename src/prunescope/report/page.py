@@ -78,6 +78,7 @@ def environment() -> jinja2.Environment:
         supported=sentences.supported_points,
         sort_key=sort_key,
         change_of=sentences.change_text,
+        unknown_scales=lambda rows: sentences.unknown_scales(map(vars, rows)),
         meter=svg.bar,
         ratio_bar=svg.ratio_bar,
     )

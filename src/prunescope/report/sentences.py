@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prunescope.analysis.alpha.corrected import FEWEST_SEEDS
 from prunescope.analysis.conditions import LEVEL
+from prunescope.analysis.spans import ANY, harness_span
+from prunescope.errors import listed
 from prunescope.figures.style import CORRELATIONS, pretty_metric
 from prunescope.report.audit_files import ClassRow
 
@@ -401,6 +403,19 @@ def alpha_words(alpha: Mapping[str, Any]) -> str:
     if alpha["mean"] < 0:
         return "classes come closer, or change sides"
     return "differences between classes shrink, relative to accuracy"
+
+
+def unknown_scales(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Which metrics of a matrix have intervals that nothing bounds; empty where there are none."""
+    names = dict.fromkeys(
+        row["metric"]
+        for row in rows
+        if row["to_wrong"] is None
+        and row["ci_low"] is not None
+        and harness_span(row["metric"], *sorted((row["dense"], row["pruned"]))) == ANY
+    )
+    of = "their intervals have" if len(names) > 1 else "its interval has"
+    return f"The scale of {listed(list(names), 5)} is not known: {of} no bounds." if names else ""
 
 
 def undecided(summary: Mapping[str, Any]) -> str:

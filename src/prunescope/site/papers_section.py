@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from prunescope.analysis.tables.declared import read_table
 from prunescope.analysis.tables.papers import ClaimRow, Published, PublishedTest
 from prunescope.config.compression import Compression
-from prunescope.papers.claims import UNDECIDED
 from prunescope.papers.comparison import SIGN, SIGNIFICANT
 from prunescope.papers.measured import grouped
 from prunescope.papers.pie import printed as pie
@@ -69,9 +68,7 @@ def section(tables: Path, out: Path) -> dict[str, Any] | None:
         out: the page, for its links.
     """
     published, claims = of_numbers(tables), read_table(tables, ClaimRow)
-    measured = [
-        claim for claim in claims if claim.verdict != "not measured" and UNDECIDED not in claim.evidence
-    ]
+    measured = [claim for claim in claims if claim.verdict != "not measured"]
     if not published and not measured:
         return None
     files = [tables / f"{row.file}.csv" for row in (Published, PublishedTest, ClaimRow)]

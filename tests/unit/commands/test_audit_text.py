@@ -109,6 +109,19 @@ def test_words_follow_alpha(mean: float, low: float, high: float | None, verdict
     assert says in headlines({**SUMMARY, "alpha": alpha, "alpha_corrected": found})
 
 
+def test_the_most_harmed_class_names_its_test() -> None:
+    """The p-value is that of a test, and not beside the word harm as if there were none."""
+    worst = {"class": "pos", "harm": 0.104, "p_corrected": 0.0033}
+    lines = headlines({**SUMMARY, "most_harmed": worst}).split("\n")
+    said = "most harmed class: pos, 10.4% of its examples net (exact McNemar test, p = 0.0033 corrected over the "
+    said += "classes)"
+    assert said in lines
+    assert any(
+        line.startswith("most harmed") and "within chance)" in line
+        for line in headlines({**SUMMARY, "most_harmed": {**worst, "p_corrected": 0.4}}).split("\n")
+    )
+
+
 def test_a_file_on_both_sides_and_answers_that_do_not_vary_are_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,7 @@ import csv
 import gzip
 import hashlib
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from prunescope.analysis.spans import harness_span
 from prunescope.cli import main
 
 LOGS = Path(__file__).parent / "fixtures" / "logs"
@@ -579,6 +581,60 @@ def test_scores_between_right_and_wrong(tmp_path: Path) -> None:
         2 / 3,
         1 / 3,
     )
+
+
+def test_intervals_stay_where_a_metric_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nearly all answers win or lose what there is; of a metric of unknown scale page and terminal say so."""
+
+    def rows(shift: float) -> list[dict[str, Any]]:
+        values = [0.5 + shift * (0.48 if i else 0.01) for i in range(20)]
+        scored = {"rouge1": 1.0, "bleu": 100.0, "wer": 1.0, "rouge1_diff": 1.0}
+        return [
+            {
+                "doc_id": i,
+                "doc": {"q": i},
+                "target": "cat",
+                "arguments": [[f"Q{i}", {"until": ["."]}]],
+                "filtered_resps": ["cat"],
+                **{name: scale * value for name, scale in scored.items()},
+            }
+            for i, value in enumerate(values)
+        ]
+
+    dense = lines(tmp_path / "a" / "samples_qa.jsonl", rows(-1))
+    pruned = lines(tmp_path / "b" / "samples_qa.jsonl", rows(1))
+    assert run(tmp_path / "out", dense, pruned) == 0
+    for (_, _, name), row in matrix(tmp_path / "out").items():
+        most = {"rouge1": 1.0, "bleu": 100.0}.get(name)
+        high = float(row["ci_high"])
+        # Without a bound: 19 changes of .96 and one of .02, mean .913, and 2.861 standard errors of .047.
+        assert high == pytest.approx(1.0475, abs=0.001) if most is None else high <= most, (name, high)
+        assert most is None or high > float(row["change"])
+    told = "The scale of wer, rouge1_diff is not known: their intervals have no bounds."
+    assert told in capsys.readouterr().out
+    assert told in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "span"),
+    [
+        ("acc_norm", (0, 1), (0, 1)),
+        ("HasAns_f1", (0, 0.3), (0, 1)),
+        ("f1", (0, 83.0), (0, 100)),
+        ("exact_match,strict-match", (0, 1), (0, 1)),
+        ("rougeLsum", (0.1, 0.4), (0, 1)),
+        ("pass@k:1", (0, 1), (0, 1)),
+        ("chrf++", (0.0, 0.9), (0, 100)),
+        ("bleu_4", (3.0, 40.0), (0, 100)),
+        ("pearson", (-0.2, 0.4), (-1, 1)),
+        ("rouge1_diff", (-0.2, 0.4), (-math.inf, math.inf)),
+        ("rougeL", (-0.1, 0.4), (-math.inf, math.inf)),
+        ("word_perplexity", (1.0, 40.0), (-math.inf, math.inf)),
+        ("ter", (1.0, 140.0), (-math.inf, math.inf)),
+    ],
+)
+def test_scales_by_names(metric: str, values: tuple[float, float], span: tuple[float, float]) -> None:
+    assert harness_span(metric, *values) == span
 
 
 def test_several_models_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ class ClaimRow(Row):
 
     id: A[str, "number of the claim"]
     statement: A[str, "what the paper says"]
-    verdict: A[str, "`holds`, `fails` or `not measured`"]
+    verdict: A[str, "`holds`, `fails` or `not measured` (also where only significance is lacking)"]
     evidence: A[str, "the numbers that decide it"]
 
 

@@ -7,16 +7,15 @@ from math import inf
 
 from prunescope.analysis.tables.declared import Key
 from prunescope.papers.claims import (
-    UNDECIDED,
     Claims,
     Count,
     NotMeasured,
     Part,
-    held,
     mean,
     needs,
     some,
     tally,
+    verdict,
 )
 from prunescope.papers.measured import Measured, grouped
 from prunescope.papers.recall import printed as recall
@@ -76,13 +75,19 @@ def significant(found: Iterable[AlphaTest]) -> list[bool]:
     return [test.significant for test in found]
 
 
-def undecided(clearly: Iterable[bool]) -> Part | None:
-    """Where no test is significant, a rule that asks for significance fails; that refutes nothing."""
-    return (
-        None
-        if any(clearly)
-        else Part(None, f"{UNDECIDED}no test is significant, which may be for lack of models")
-    )
+def shown(
+    what: str, pairs: Iterable[Sequence[AlphaTest]], need: Callable[[Count], bool], of: str, more: str = ""
+) -> Part | None:
+    """So many of these have a significant test; open where that is too few and by the means there would be enough."""
+    groups = list(pairs)
+    part = tally(what, (any(significant(own)) for own in groups), need, of, more)
+    leaning = Count.of(any(map(leans, own)) for own in groups)
+    return part and part.left_open(not part.holds and need(leaning))
+
+
+def leans(test: AlphaTest) -> bool:
+    """Whether the means of a one-sided test lie on the side that it asks for."""
+    return test.p_value is not None and test.p_value < 0.5
 
 
 def models(found: Iterable[AlphaTest]) -> str:
@@ -137,16 +142,18 @@ def random_stays_below_one(study: Measured) -> Iterator[Part | None]:
     if all(below.values()):
         steps = made(study, "ratio", "sparsity", pruners=(RANDOM,))
         still = [not test.significant for test in needs(steps)]
-        yield tally(
+        rising = not Count.of(not leans(test) for test in steps).most()
+        part = tally(
             "no significant increase", still, Count.most, "steps between neighbouring ratios", models(steps)
         )
+        yield part and part.left_open(all(still) and rising)
 
 
 @CLAIMS.check("REC-03")
 def rises_from_ratio_to_ratio(study: Measured) -> Iterator[Part | None]:
     early, late = split(study, made(study, "ratio", "sparsity"), LOW)
     what = "a significant increase"
-    yield tally(what, significant(late), Count.nearly_all, f"steps from ratio {LOW:g} on", models(late))
+    yield shown(what, zip(late), Count.nearly_all, f"steps from ratio {LOW:g} on", models(late))
     printed = {
         (test.a, test.b): test.significant
         for test in recall.tests()
@@ -164,7 +171,7 @@ def smaller_models_intensify_more(study: Measured) -> Iterator[Part | None]:
     sizes = [test for test in made(study, "arch") if test.a in study["ratio"]]
     low, high = ([t for t in sizes if part(t.a)] for part in (up_to(study, LOW), from_(study, HIGH)))
     what = "alpha {}significantly larger in the smaller of two models"
-    yield tally(what.format(""), significant(high), Count.most, f"tests from ratio {HIGH:g} on", models(high))
+    yield shown(what.format(""), zip(high), Count.most, f"tests from ratio {HIGH:g} on", models(high))
     rarely = [not test.significant for test in low]
     yield tally(what.format("not "), rarely, Count.nearly_all, f"tests up to ratio {LOW:g}", models(low))
     yield Part(None, f"models: {', '.join(sorted({key.arch for t in (*low, *high) for key in (t.a, t.b)}))}")
@@ -184,16 +191,15 @@ def harder_datasets_intensify_more(study: Measured) -> Iterator[Part | None]:
         elif a != b:
             found.append(test.turned() if a > b else test)
     pairs = grouped(((t.a.dataset, t.b.dataset, t.a.pruner), t) for t in found)
-    somewhere = map(any, map(significant, pairs.values()))
     what = "alpha significantly larger for the more difficult data set"
-    yield tally(what, somewhere, Count.nearly_all, "pairs at some compression level")
+    yield shown(what, pairs.values(), Count.nearly_all, "pairs at some compression level")
     yield tally("so", significant(found), of="tests", more=models(found))
-    shown = []
+    where = []
     for (easier, harder, pruner), own in pairs.items():
         # How the name of the family ends: ``ratio 10``.
         ratios = ", ".join(test.family.rpartition(", ")[2] for test in own if test.significant)
-        shown.append(f"{easier} below {harder} with {pruner} at {ratios or 'no level'}")
-    yield Part(None, some(shown, 6))
+        where.append(f"{easier} below {harder} with {pruner} at {ratios or 'no level'}")
+    yield Part(None, some(where, 6))
 
 
 @CLAIMS.check("REC-06", further=(DERIVED, *DECAYED_DERIVED))
@@ -203,8 +209,9 @@ def undecayed_distorts_less(study: Measured) -> Iterator[Part | None]:
         parts = [part for part in _distorts_less(study, DERIVED, DECAYED_DERIVED) if part]
     except NotMeasured:
         return
-    verdict = "holds" if held(parts) else "fails"
-    yield Part(None, f"{DERIVED} {verdict}: {', '.join(part.text for part in parts)}")
+    found = verdict(parts)
+    word = "undecided" if found == "not measured" else found
+    yield Part(None, f"{DERIVED} {word}: {', '.join(part.text for part in parts)}")
 
 
 def _distorts_less(study: Measured, better: str, others: Sequence[str]) -> Iterator[Part | None]:
@@ -213,9 +220,8 @@ def _distorts_less(study: Measured, better: str, others: Sequence[str]) -> Itera
     what = f"alpha of {better} below that of {rivals}"
     lower, clearly = ([t.sign == 1 for t in late], [t.sign == 1 and t.significant for t in late])
     yield tally(what, lower, Count.nearly_all, f"comparisons from ratio {MODERATE:g} on", models(late))
-    yield tally("significantly", clearly, Count.most, "of these")
-    if Count.of(lower).nearly_all():
-        yield undecided(clearly)
+    part = tally("significantly", clearly, Count.most, "of these")
+    yield part and part.left_open(not part.holds and Count.of(lower).nearly_all())
     yield tally(what, (t.sign == 1 for t in early), of="at lower ratios")
     yield tally("significantly", (t.sign == 1 and t.significant for t in early), of="of these")
 
@@ -226,8 +232,8 @@ def all_differ_from_random(study: Measured) -> Iterator[Part | None]:
     tried = ", ".join(pruner for pruner in SELECTIVE if any(test.a.pruner == pruner for test in pairs))
     what = f"alpha of {tried} significantly different from that of {RANDOM}"
     differ = {f"{t.a.pruner} in {t.family.partition(': ')[2]}": t.significant for t in pairs}
-    yield tally(what, differ, Count.all, "comparisons", models(pairs))
-    yield undecided(differ.values())
+    part = tally(what, differ, Count.all, "comparisons", models(pairs))
+    yield part and part.left_open(not any(differ.values()))
 
 
 @CLAIMS.check("REC-08")
@@ -236,7 +242,8 @@ def accuracy_and_distortion_improve_at_once(study: Measured) -> Iterator[Part | 
     cells = study.over("drop", "alpha", where=up_to(study, MODERATE))
     sides = {key: (drop < 0, study["alpha_high"].get(key, alpha) < 1) for key, drop, alpha in cells}
     both = {key: better and lower for key, (better, lower) in sides.items()}
-    yield tally("both", both, Count.any, f"cells up to ratio {MODERATE:g}")
+    part = tally("both", both, Count.any, f"cells up to ratio {MODERATE:g}")
+    yield part and part.left_open(not part.holds and any(drop < 0 and alpha < 1 for _, drop, alpha in cells))
     yield tally("accuracy above the dense", (better for better, _ in sides.values()))
     yield tally("alpha below 1", (lower for _, lower in sides.values()))
     yield corrected(study, list(sides))

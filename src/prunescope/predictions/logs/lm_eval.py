@@ -102,7 +102,7 @@ def _answer(
     try:
         contexts, continuations, alone = _arguments(record.get("arguments"))
         scores, names = {}, record.get("metrics")
-        for name in names if isinstance(names, list) else record.keys() - _FIELDS:
+        for name in names if isinstance(names, list) else [key for key in record if key not in _FIELDS]:
             value = number(record.get(name))
             if value is None:
                 if name in record:
