@@ -72,7 +72,7 @@ VERSION = {
     "tables": 17,
     "figures": 18,
     "paper": 14,
-    "report": 17,
+    "report": 18,
     "tune": 1,
 }
 
