@@ -24,7 +24,8 @@ def draw(source: Source) -> Iterator[Figure]:
     # Pruners that were asked for the same ratio reach it to within single weights.
     table = table.assign(at=table["sparsity"].round(3))
     for dataset, arch, own in by_pair(table):
-        for at, rows in own.groupby("at"):
+        for at in sorted(set(own["at"])):
+            rows = own[own["at"] == at]
             yield _figure(dataset, arch, at, rows.drop(columns="at"))
 
 

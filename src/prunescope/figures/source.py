@@ -132,7 +132,7 @@ class Source:
 def by_pair(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Every (dataset, arch) of a table, in order of appearance, with its rows."""
     for (dataset, arch), rows in table.groupby(["dataset", "arch"], sort=False):
-        yield dataset, arch, rows
+        yield str(dataset), str(arch), rows
 
 
 def pruners_of(table: pd.DataFrame) -> list[str]:
