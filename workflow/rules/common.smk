@@ -71,7 +71,7 @@ VERSION = {
     "cell": 11,
     "tables": 18,
     "figures": 18,
-    "paper": 14,
+    "paper": 15,
     "report": 18,
     "tune": 1,
 }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner, names
+from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner, each, names
 from prunescope.figures.layout import Figure, legend_below
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
@@ -34,12 +34,7 @@ _DARK = "#2b2b2b"
 
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch), its pruners one below the other."""
-    cuts = by_pruner(Measured.of(source))
-    yield from map(boxes, cuts)
-    drawn = {cut.stem for cut in cuts}
-    for dataset, arch in source.pairs():
-        if f"{dataset}--{arch}" not in drawn:
-            source.skip(f"alpha, {dataset} · {arch}", NO_ALPHA)
+    yield from each(source, boxes, "alpha")
 
 
 def draw_across(source: Source) -> Iterator[Figure]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.analysis.alpha.slopes import pooled_slope
 from prunescope.figures import layout
-from prunescope.figures.cuts import NO_ALPHA, Cut, Measured, across, by_pruner, names
+from prunescope.figures.cuts import Cut, across, each, names
 from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, look
@@ -25,12 +25,7 @@ _VECTOR_POINTS = 1500
 
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch), a panel per pruner and compression level."""
-    cuts = by_pruner(Measured.of(source))
-    yield from map(matrix, cuts)
-    drawn = {cut.stem for cut in cuts}
-    for dataset, arch in source.pairs():
-        if f"{dataset}--{arch}" not in drawn:
-            source.skip(f"balance, {dataset} · {arch}", NO_ALPHA)
+    yield from each(source, matrix, "balance")
 
 
 def draw_across(source: Source) -> Iterator[Figure]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs
+from prunescope.figures.source import Source, by_pair
 from prunescope.figures.style import look
 
 COLUMNS = (
@@ -33,8 +33,8 @@ def draw(source: Source) -> Iterator[Figure]:
     if table.empty:
         source.skip("certainty", "no cell has logits")
         return
-    for dataset, arch in pairs(table):
-        yield _figure(source, dataset, arch, table[(table["dataset"] == dataset) & (table["arch"] == arch)])
+    for dataset, arch, rows in by_pair(table):
+        yield _figure(source, dataset, arch, rows)
 
 
 def _figure(source: Source, dataset: str, arch: str, table: pd.DataFrame) -> Figure:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prunescope.analysis.alpha.cells import AlphaCell, alpha_cell, dense_accuracies
 from prunescope.analysis.alpha.order import default_architectures, easiest_first, smallest_first
 from prunescope.analysis.tables.results import read_cell
 from prunescope.config.compression import Compression
+from prunescope.figures.layout import Figure
 from prunescope.figures.source import CellFiles, Source
 from prunescope.figures.style import ordered
 
@@ -82,6 +83,16 @@ def by_pruner(measured: Measured) -> list[Cut]:
         ]
         cuts.append(Cut(f"{dataset}--{arch}", f"{dataset} · {arch}", tuple(groups)))
     return cuts
+
+
+def each(source: Source, draw: Callable[[Cut], Figure], what: str) -> Iterator[Figure]:
+    """A figure of every cut ``by_pruner``; pairs without one are noted."""
+    cuts = by_pruner(Measured.of(source))
+    yield from map(draw, cuts)
+    drawn = {cut.stem for cut in cuts}
+    for dataset, arch in source.pairs():
+        if f"{dataset}--{arch}" not in drawn:
+            source.skip(f"{what}, {dataset} · {arch}", NO_ALPHA)
 
 
 def by_size(measured: Measured) -> list[Cut]:

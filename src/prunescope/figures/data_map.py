@@ -11,7 +11,7 @@ from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.registry import DataMap
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of
+from prunescope.figures.source import Source, by_pair, pruners_of
 
 COLUMNS = header(DataMap)
 
@@ -22,8 +22,8 @@ def draw(source: Source) -> Iterator[Figure]:
     if table.empty:
         source.skip("data_map", "no data map of training examples")
         return
-    for dataset, arch in pairs(table):
-        yield _figure(dataset, arch, table[(table["dataset"] == dataset) & (table["arch"] == arch)])
+    for dataset, arch, rows in by_pair(table):
+        yield _figure(dataset, arch, rows)
 
 
 def _figure(dataset: str, arch: str, rows: pd.DataFrame) -> Figure:

@@ -11,7 +11,7 @@ import pandas as pd
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 from prunescope.figures.style import ALL_COLOUR, PIE_COLOUR, pretty_metric
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "metric", "mean", "std", "n_seeds")
@@ -57,8 +57,7 @@ def draw_on_pies(source: Source) -> Iterator[Figure]:
     if measured.empty:
         source.skip("effectiveness_on_pies", "there are no PIEs with scores")
         return
-    for dataset, arch in pairs(on_pies):
-        pies = on_pies[(on_pies["dataset"] == dataset) & (on_pies["arch"] == arch)]
+    for dataset, arch, pies in by_pair(on_pies):
         if pies["dense"].isna().all() and pies["pruned"].isna().all():
             source.skip(f"effectiveness_on_pies, {dataset} · {arch}", "there are no PIEs")
             continue

@@ -40,8 +40,7 @@ def draw_by_pruner(source: Source) -> Iterator[Figure]:
 
 
 def _cells(source: Source) -> list[tuple[CellFiles, pd.DataFrame]]:
-    tables = [(cell, cell.table("el2n.csv", COLUMNS, split="train")) for cell in source.cells]
-    return [(cell, table) for cell, table in tables if table is not None and not table.empty]
+    return source.tables_of(source.cells, "el2n.csv", COLUMNS, split="train")
 
 
 def _figure(
@@ -71,7 +70,7 @@ def _figure(
     figure, axes = layout.by_panel(data, by, draw, "EL2N bin", "PIEs (% of bin)")
     layout.from_zero(axes, data["pie_share"])
     title = f"PIEs by influence on training: {name}"
-    seeds = [float(cell.summary.get("n_seeds") or "nan") for cell, _ in found]
+    seeds = [cell.n_seeds for cell, _ in found]
     caption = (
         f"Training examples sorted by EL2N score early in training into {last} bins of equal size, bin 1 "
         f"the least and bin {last} the most influential; share of each bin that is PIEs, {panels}, a line per "

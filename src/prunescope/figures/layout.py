@@ -155,6 +155,10 @@ def heatmap(
     return panel.figure, panel
 
 
+def clipped(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def _signed(value: float, form: str) -> str:
     """A number in this format, 0 and what rounds to it without a sign."""
     text = f"{value:{form}}"

@@ -22,11 +22,7 @@ _DRAWN = 100
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch): a row per pruner at its lowest and its highest compression level."""
     for dataset, arch in source.pairs():
-        found = []
-        for cell in source.of_pair(dataset, arch):
-            table = cell.table("classes.csv", COLUMNS)
-            if table is not None and not table.empty:
-                found.append((cell, table))
+        found = source.tables_of(source.of_pair(dataset, arch), "classes.csv", COLUMNS)
         if not any(table["n_pies"].sum() > 0 for _, table in found):
             source.skip(f"pie_classes, {dataset} · {arch}", "there are no classes or no PIEs")
             continue
@@ -45,7 +41,7 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
             rows[f"{pruner} · {cell.compression.text}"] = more.reindex(classes)
             part = table.assign(pruner=pruner, amount=cell.compression.token)
             parts.append(part[["pruner", "amount", *COLUMNS]])
-            seeds.append(float(cell.summary.get("n_seeds") or "nan"))
+            seeds.append(cell.n_seeds)
     shown = pd.DataFrame(rows).T
     of = ""
     if len(classes) > _DRAWN:
@@ -54,7 +50,9 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
         classes = [name for name in classes if name in set(furthest)]
         shown = shown[classes]
     named = len(classes) <= _NAMED
-    shown.columns = [_clip(name) for name in classes] if named else list(range(1, len(classes) + 1))
+    shown.columns = (
+        [layout.clipped(name, 14) for name in classes] if named else list(range(1, len(classes) + 1))
+    )
     figure, panel = layout.heatmap(
         100 * shown, "share of PIEs - share of examples (points)", center=0.0, form="+.0f"
     )
@@ -70,7 +68,3 @@ def _figure(dataset: str, arch: str, found: list[tuple[CellFiles, pd.DataFrame]]
         f"are majorities over {seeds_text(seeds)}; empty rows have none.{of}"
     )
     return Figure(f"{dataset}--{arch}", title, caption, figure, pd.concat(parts, ignore_index=True))
-
-
-def _clip(name: str) -> str:
-    return name if len(name) <= 14 else name[:13] + "…"

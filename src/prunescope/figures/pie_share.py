@@ -65,7 +65,7 @@ def _counts(table: pd.DataFrame) -> str:
 
 
 def _caption(source: Source, table: pd.DataFrame) -> str:
-    seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.cells]
+    seeds = [cell.n_seeds for cell in source.cells]
     over = f", majorities over {seeds_text(seeds)}" if seeds else ""
     caption = (
         "Share of test examples whose majority vote differs between pruned and dense models (PIEs, "

@@ -19,11 +19,8 @@ COLUMNS = ("n_models", "pie_share", "low", "high", "noise_floor")
 def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch): panels by compression level, a line per pruner."""
     for dataset, arch in source.pairs():
-        found = []
-        for cell in source.of_pair(dataset, arch):
-            table = cell.table("pie_share_by_seeds.csv", COLUMNS)
-            if table is not None and len(table) > 1:
-                found.append((cell, table))
+        tables = source.tables_of(source.of_pair(dataset, arch), "pie_share_by_seeds.csv", COLUMNS)
+        found = [(cell, table) for cell, table in tables if len(table) > 1]
         if not found:
             source.skip(f"pie_share_seeds, {dataset} · {arch}", "fewer than two models vote")
             continue

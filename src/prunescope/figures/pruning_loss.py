@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "step", "reached", "mean", "std", "n_seeds")
@@ -23,9 +23,9 @@ def draw(source: Source) -> Iterator[Figure]:
         return
     # Pruners that were asked for the same ratio reach it to within single weights.
     table = table.assign(at=table["sparsity"].round(3))
-    for (dataset, arch), at in [(pair, at) for pair in pairs(table) for at in sorted(set(table["at"]))]:
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch) & (table["at"] == at)]
-        if not rows.empty:
+    for dataset, arch, own in by_pair(table):
+        for at in sorted(set(own["at"])):
+            rows = own[own["at"] == at]
             yield _figure(dataset, arch, at, rows.drop(columns="at"))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 
 COLUMNS = ("dataset", "arch", "pruner", "sparsity", "measure", "all", "pies", "ratio")
 #: The mean stands in the data beside a figure under this name.
@@ -39,8 +39,7 @@ def draw(source: Source) -> Iterator[Figure]:
     if table["ratio"].notna().sum() == 0:
         source.skip("readability", "no texts, or no PIEs among them")
         return
-    for dataset, arch in pairs(table):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+    for dataset, arch, rows in by_pair(table):
         if rows["ratio"].notna().sum() == 0:
             source.skip(f"readability, {dataset} · {arch}", "there are no PIEs")
             continue
@@ -61,7 +60,7 @@ def _figure(source: Source, dataset: str, arch: str, rows: pd.DataFrame) -> Figu
     shown.index = [f"{pruner} · {100 * sparsity:.3g}%" for pruner, sparsity in shown.index]
     figure, _ = layout.heatmap(shown, "PIEs / all texts", center=1.0, form=".2f")
     title = f"How the text of PIEs differs: {dataset} · {arch}"
-    seeds = [float(cell.summary.get("n_seeds") or "nan") for cell in source.of_pair(dataset, arch)]
+    seeds = [cell.n_seeds for cell in source.of_pair(dataset, arch)]
     caption = (
         "Mean over the PIEs divided by the mean over all test texts, for seven readability measures and the length in "
         "tokens, a row per pruner and sparsity. Above 1 (red), the text of PIEs is harder to read or longer than the "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,6 +69,11 @@ class CellFiles(CellFolder):
             raise BadFileError(self.path / "test" / "summary.json", "not a JSON object")
         return value
 
+    @property
+    def n_seeds(self) -> float:
+        """The number of seeds, or NaN."""
+        return float(self.summary.get("n_seeds") or "nan")
+
     def table(self, name: str, columns: Sequence[str], split: str = "test") -> pd.DataFrame | None:
         """One of the cell's CSV files, or None where its kind of task has none."""
         path = self.path / split / name
@@ -116,10 +121,18 @@ class Source:
     def of_pair(self, dataset: str, arch: str) -> list[CellFiles]:
         return [cell for cell in self.cells if (cell.dataset, cell.arch) == (dataset, arch)]
 
+    def tables_of(
+        self, cells: Sequence[CellFiles], name: str, columns: Sequence[str], split: str = "test"
+    ) -> list[tuple[CellFiles, pd.DataFrame]]:
+        """The cells that have rows in one of their CSV files, with these."""
+        found = [(cell, cell.table(name, columns, split)) for cell in cells]
+        return [(cell, table) for cell, table in found if table is not None and not table.empty]
 
-def pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    """Distinct (dataset, arch) of a table, in order of appearance."""
-    return list(dict.fromkeys(zip(table["dataset"], table["arch"], strict=True)))
+
+def by_pair(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Every (dataset, arch) of a table, in order of appearance, with its rows."""
+    for (dataset, arch), rows in table.groupby(["dataset", "arch"], sort=False):
+        yield str(dataset), str(arch), rows
 
 
 def pruners_of(table: pd.DataFrame) -> list[str]:

@@ -11,7 +11,7 @@ from prunescope.analysis.weights.names import short_names
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR
 
 COLUMNS = (
@@ -100,8 +100,7 @@ def layer_axis(panel: Any, rows: pd.DataFrame) -> None:
 def draw_rank(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch), a panel per sparsity, a line per pruner."""
     table = of_layers(source)
-    for dataset, arch in pairs(table):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+    for dataset, arch, rows in by_pair(table):
         levels = levels_of(rows)
         if not levels:
             source.skip(f"weights_rank: {dataset} · {arch}", "no pruned model's weights were measured")

@@ -12,7 +12,7 @@ from prunescope.analysis.weights.measures import BINS_PER_POWER
 from prunescope.config.pruners import NO_PRUNER
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 from prunescope.figures.style import look
 from prunescope.figures.weights_layers import at_level, draw_layers, levels_of, of_layers, side_by_side
 
@@ -26,8 +26,7 @@ def draw(source: Source) -> Iterator[Figure]:
     """A figure per (dataset, arch), a row per sparsity: magnitudes on the left, layers on the right."""
     layers = of_layers(source)
     values = source.table("weight_values.csv", _VALUES)
-    for dataset, arch in pairs(layers):
-        rows = layers[(layers["dataset"] == dataset) & (layers["arch"] == arch)]
+    for dataset, arch, rows in by_pair(layers):
         own = values[(values["dataset"] == dataset) & (values["arch"] == arch)]
         levels = levels_of(rows)
         if levels:

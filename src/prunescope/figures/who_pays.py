@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from prunescope.analysis.tables.declared import header
 from prunescope.analysis.tables.registry import WhoPays, WhoPaysClass
 from prunescope.figures import layout
 from prunescope.figures.layout import Figure
-from prunescope.figures.source import Source, pairs, pruners_of, seeds_text
+from prunescope.figures.source import Source, by_pair, pruners_of, seeds_text
 from prunescope.figures.style import DENSE_COLOUR, FULL_WIDTH, look
 
 CELL = ("dataset", "arch", "pruner", "sparsity")
@@ -38,10 +39,8 @@ def draw(source: Source) -> Iterator[Figure]:
         )
         return
     both = pd.concat([overlaps[list(CELL)], classes[list(CELL)]])
-    compressions = both["sparsity"].round(3)
-    for dataset, arch in pairs(both):
-        own = (both["dataset"] == dataset) & (both["arch"] == arch)
-        for compression in _spread(sorted(set(compressions[own].dropna()))):
+    for dataset, arch, own in by_pair(both):
+        for compression in _spread(sorted(set(own["sparsity"].round(3).dropna()))):
             parts = [
                 table[
                     (table["dataset"] == dataset)
@@ -86,7 +85,7 @@ def _figure(
         sure = apart.pivot_table(index="pruner", columns="class", values="apart", aggfunc="max")
         change, sure = (table.reindex(index=rows, columns=shown) for table in (change, sure))
         label = "change of recall, points"
-        change = change.rename(columns=_clip)
+        change = change.rename(columns=partial(layout.clipped, most=16))
         layout.heatmap(
             100 * change,
             label,
@@ -169,7 +168,3 @@ def _caption(reference: str, overlaps: pd.DataFrame, classes: pd.DataFrame, show
                 f" Of {total} classes those {len(shown)} in which pruners differ most; all are in the data."
             )
     return caption.strip()
-
-
-def _clip(name: str) -> str:
-    return name if len(name) <= 16 else name[:15] + "…"

@@ -28,7 +28,11 @@ def render(directory: Path) -> str:
         summary=summary,
         cells=cells,
         headlines=[
-            {"text": headline(one), "who": who.slice_sentences(one["slices"])} for one in summary["overall"]
+            {
+                "text": headline(one),
+                "who": who.slice_sentences(one["slices"]) if (one["slices"] or {}).get("confirmed") else [],
+            }
+            for one in summary["overall"]
         ],
         pooled={(one["model"], one["task"]): one for one in summary["benchmarks"]},
         benchmarks={one["task"]: one["n_tasks"] for one in summary["benchmarks"]},

@@ -12,6 +12,8 @@ from prunescope.report.svg import frame, nice_ticks, short
 
 #: Between the base lines of two names that are one above the other.
 _LINE = 13.5
+#: The width of a letter, and so many points of a scatter are all named.
+_LETTER, _NAMED = 7.5, 10
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 680, 280, 62, 14, 26, 46
 
 
@@ -145,8 +147,8 @@ def scatter(
     """Shares against shares, each axis around its data, with the diagonal of no change as far as it is there.
 
     Args:
-        points: name, x, y, and ``below``, ``above`` or an empty string for their colour. The few furthest below the
-            diagonal are named, one above the other where they would touch.
+        points: name, x, y, and ``below``, ``above`` or an empty string for their colour. A few points are all named,
+            of more those furthest below the diagonal; names stand on their side of it, apart from each other.
     """
     size, left, bottom, top, right = 420, 56, 46, 26, 26
     plot = size - left - right
@@ -174,19 +176,22 @@ def scatter(
     if start < end:
         body.append(_stroke("reference", x(start), y(start), x(end), y(end)))
     lost = sorted(points, key=lambda p: p[2] - p[1])[:4]
-    named = [point for point in lost if point[1] - point[2] > 0.02]
+    named = points if len(points) <= _NAMED else [p for p in lost if p[1] - p[2] > 0.02]
     for name, before, after, kind in points:
         title = f"{escape(name)}: {100 * before:.1f}% → {100 * after:.1f}%"
         centre = f'cx="{short(x(before))}" cy="{short(y(after))}"'
         body.append(f'<circle class="dot {kind}" {centre} r="4.5"><title>{title}</title></circle>')
-    lowest = -math.inf
+    placed: list[tuple[float, float, float]] = []
     for name, before, after, _ in sorted(named, key=lambda p: -p[2]):
         cut = name if len(name) <= 18 else name[:17] + "…"
-        at_end = x(before) > left + plot * 0.6
-        lowest = max(y(after) + 4, lowest + _LINE)
-        body.append(
-            _text("tick", x(before) + (-8 if at_end else 8), lowest, cut, "end" if at_end else "start")
-        )
+        wide = 8 + _LETTER * len(cut)
+        at_left = x(before) + wide > size if after < before else x(before) - wide > left
+        begin, at = x(before) - wide * at_left, y(after) + 4
+        for start, end, other in sorted(placed, key=lambda one: one[2]):
+            if start < begin + wide and begin < end:
+                at = max(at, other + _LINE)
+        placed.append((begin, begin + wide, at))
+        body.append(_text("tick", x(before) + (-8 if at_left else 8), at, cut, "end" if at_left else "start"))
     body.append(_text("label", 4, 13, y_label))
     body.append(_text("label", left + plot / 2, height - 7, x_label, "middle"))
     return frame(size, height, label, body, "scatter")

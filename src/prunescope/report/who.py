@@ -28,6 +28,8 @@ def slice_sentences(found: Mapping[str, Any] | None) -> list[str]:
         return []
     confirmed = found["confirmed"]
     if not confirmed:
+        if not found["n_tested"]:
+            return ["No slice of the examples looks as if it paid beyond the rest, so none is tested."]
         tested = sentences.count(found["n_tested"], "slice")
         return [f"No slice of the examples pays beyond the rest, as far as can be told ({tested} tested)."]
     told = [

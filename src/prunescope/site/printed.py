@@ -152,12 +152,11 @@ def _figures(figure: Figure, folder: Path, where: Path) -> dict[str, Any]:
 
 
 def _anchors(contents: Sequence[Table | Figure]) -> list[tuple[str, str]]:
-    """Names and anchors of a page's parts: ``Table 1``, then numbers alone while tables follow."""
+    """Names, such as ``Table 1``, and anchors of a page's parts."""
     found = []
     for kind, parts in groupby(contents, lambda part: type(part).__name__):
         numbers = {part.numbers: part.anchor for part in reversed(list(parts))}
-        for position, (own, anchor) in enumerate(reversed(numbers.items())):
-            found.append((own if position else titled(kind, own), anchor))
+        found += [(titled(kind, own), anchor) for own, anchor in reversed(numbers.items())]
     return found
 
 

@@ -36,9 +36,15 @@ def test_points_fill_the_chart_and_their_names_do_not_touch() -> None:
     ]
     # 94 % to 93.85 % fill the height, which an axis from 0 to 1 would leave to a five-hundredth.
     assert at[-1][1] - at[0][1] > 0.6 * 338
-    names = sorted(float(y) for y in re.findall(r'y="([^"]+)" text-anchor="end">class', made))
+    names = sorted(float(y) for y in re.findall(r'y="([^"]+)" text-anchor="start">class', made))
     assert len(names) == 4
     assert min(b - a for a, b in pairwise(names)) >= 13
+    # Of many points, only some that lose are named; a name that has no room at its side stands at the other.
+    many = [(f"class {i}", 0.9, 0.4 + 0.05 * i, "") for i in range(11)]
+    made = str(scatter([*many, ("wide", 1.0, 0.5, "below")], x_label="", y_label="", label=""))
+    assert re.findall(r'text-anchor="(start|end)">(class \d+|wide)<', made) == [
+        ("end", "wide"), ("start", "class 2"), ("start", "class 1"), ("start", "class 0"),
+    ]  # fmt: skip
 
 
 def test_points_at_the_ends_of_the_scale_stay_on_it() -> None:
