@@ -96,6 +96,9 @@ def forks() -> subprocess.Popen[str]:
 class Workspace:
     """A working directory with a study in it."""
 
+    #: Whether figures are laid out and painted, which is most of what a small study takes after its training.
+    painted = True
+
     def __init__(self, folder: Path, study: Mapping[str, Any] = STUDY) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -131,7 +134,10 @@ class Workspace:
 
     def environment(self) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**os.environ, "PATH": path, "PRUNESCOPE_DEVICE": "cpu"}
+        places = [] if self.painted else [str(ROOT / "tests" / "support" / "unpainted")]
+        places += filter(None, [os.environ.get("PYTHONPATH")])
+        set_here = {"PATH": path, "PRUNESCOPE_DEVICE": "cpu", "PYTHONPATH": os.pathsep.join(places)}
+        return {**os.environ, **set_here}
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

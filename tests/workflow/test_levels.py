@@ -50,6 +50,7 @@ def model_of(workspace: Workspace, level: int) -> Path:
 def levels(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The study, run to its end. Tests that change files work on a copy."""
     workspace = Workspace(tmp_path_factory.mktemp("levels") / "run", LEVELS)
+    workspace.painted = False
     jobs = workspace.jobs()
     assert jobs == {
         "dataset": 1,

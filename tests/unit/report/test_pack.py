@@ -16,12 +16,14 @@ from prunescope.site import now
 from prunescope.site.build import SO_FAR, build
 from tests.support.fake_study import results_tree, study
 
+GRID = [{"datasets": ["docstrings"], "archs": ["bilstm"], "pruners": ["MP"], "sparsities": [0.5, 0.9]}]
+
 
 @pytest.mark.usefixtures("unpainted")
 def test_pages_so_far_are_partial_are_packed_and_go_when_the_study_is_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = study(grid=study().model_dump(mode="json")["grid"][1:])
+    settings = study(grid=GRID)
     results = tmp_path / settings.results
     found = results_tree(results, settings, n=60)
     shutil.rmtree(found["cells"][0])
@@ -46,7 +48,7 @@ def test_pages_so_far_are_partial_are_packed_and_go_when_the_study_is_whole(
 def test_pages_of_the_whole_study_are_the_answer_while_they_are_newer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = study(grid=study().model_dump(mode="json")["grid"][1:])
+    settings = study(grid=GRID)
     results = tmp_path / settings.results
     found = results_tree(results, settings, n=60)
     for cell in found["dense"]:
