@@ -159,7 +159,6 @@ def test_checkpoints_are_only_pruned(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "grid": [{"datasets": ["mine"], "archs": ["net"], "pruners": ["MP"], "sparsities": [0.5]}],
     }
     workspace = Workspace(tmp_path / "run", study)
-    workspace.painted = False
     done = workspace.snakemake()
     assert done.returncode == 0, done.stderr
     results = workspace.results
