@@ -16,7 +16,7 @@ def draw(source):
     """
     from prunescope.figures import layout
     from prunescope.figures.layout import Figure
-    from prunescope.figures.source import pairs, pruners_of
+    from prunescope.figures.source import by_pair, pruners_of
     from prunescope.figures.style import look
 
     table = source.table("effectiveness.csv", ("dataset", "arch", "pruner", "sparsity", "mean"))
@@ -27,10 +27,9 @@ def draw(source):
         return
     base = [dense[key] for key in zip(table["dataset"], table["arch"], strict=True)]
     table["change"] = table["mean"] - base
-    keys = pairs(table)
-    figure, axes = layout.panels(len(keys))
-    for panel, (dataset, arch) in zip(axes, keys, strict=True):
-        rows = table[(table["dataset"] == dataset) & (table["arch"] == arch)]
+    pairs = list(by_pair(table))
+    figure, axes = layout.panels(len(pairs))
+    for panel, (dataset, arch, rows) in zip(axes, pairs, strict=True):
         for pruner in pruners_of(rows):
             line = rows[rows["pruner"] == pruner].sort_values("sparsity")
             panel.plot(line["sparsity"], line["change"], label=pruner, **look(pruner).plot())
